@@ -1,0 +1,278 @@
+package geotiff
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+)
+
+const (
+	headSize       = 32 << 10 // one read covers the directories of most files
+	maxDirectories = 128      // an image, its overviews and masks need far fewer
+	maxTagBytes    = 1 << 20  // for every tag except block offsets and sizes
+)
+
+// source is the file under an image.
+type source struct {
+	r     io.ReaderAt
+	size  int64
+	head  []byte
+	order binary.ByteOrder
+	big   bool
+}
+
+// entry is one tag of a directory.
+type entry struct {
+	kind  uint16
+	count uint64
+	value [8]byte // the value itself when it fits, else its offset
+}
+
+type directory map[uint16]entry
+
+var kindSize = map[uint16]uint64{
+	1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8,
+}
+
+// bytes returns n bytes at offset off, which must lie inside the file.
+func (s *source) bytes(off, n uint64) ([]byte, error) {
+	size := uint64(s.size)
+	if off > size || n > size-off {
+		return nil, fmt.Errorf("the file is cut short or damaged: %d bytes at %d are outside of its %d bytes", n, off, s.size)
+	}
+	if off+n <= uint64(len(s.head)) {
+		return s.head[off : off+n : off+n], nil
+	}
+	b := make([]byte, n)
+	return b, s.readAt(b, int64(off))
+}
+
+func (s *source) readAt(b []byte, off int64) error {
+	n, err := s.r.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("reading %d bytes at %d: %w", len(b), off, err)
+}
+
+// directories reads the header and all image file directories.
+func (s *source) directories() ([]directory, error) {
+	notTIFF := &Unsupported{"not a TIFF file", "gdal_translate -of GTiff in out.tif"}
+	if len(s.head) < 8 {
+		return nil, notTIFF
+	}
+	switch {
+	case bytes.HasPrefix(s.head, []byte("II")):
+		s.order = binary.LittleEndian
+	case bytes.HasPrefix(s.head, []byte("MM")):
+		s.order = binary.BigEndian
+	default:
+		return nil, notTIFF
+	}
+	var next uint64
+	switch s.order.Uint16(s.head[2:]) {
+	case 42:
+		next = uint64(s.order.Uint32(s.head[4:]))
+	case 43:
+		if len(s.head) < 16 || s.order.Uint16(s.head[4:]) != 8 {
+			return nil, errors.New("the file is cut short or damaged: bad BigTIFF header")
+		}
+		s.big = true
+		next = s.order.Uint64(s.head[8:])
+	default:
+		return nil, notTIFF
+	}
+	var (
+		dirs []directory
+		seen []uint64
+	)
+	for next != 0 {
+		if slices.Contains(seen, next) {
+			return nil, fmt.Errorf("the file is damaged: the directory at %d follows itself", next)
+		}
+		if len(seen) == maxDirectories {
+			break
+		}
+		seen = append(seen, next)
+		d, n, err := s.directory(next)
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, d)
+		next = n
+	}
+	if len(dirs) == 0 {
+		return nil, errors.New("the file holds no image")
+	}
+	return dirs, nil
+}
+
+// directory reads one directory; next is the offset of the following one.
+func (s *source) directory(off uint64) (d directory, next uint64, err error) {
+	head, each, link := uint64(2), uint64(12), uint64(4)
+	if s.big {
+		head, each, link = 8, 20, 8
+	}
+	b, err := s.bytes(off, head)
+	if err != nil {
+		return nil, 0, err
+	}
+	n := uint64(s.order.Uint16(b))
+	if s.big {
+		n = s.order.Uint64(b)
+	}
+	if n == 0 || n > math.MaxUint16 {
+		return nil, 0, fmt.Errorf("the file is damaged: the directory at %d has %d tags", off, n)
+	}
+	if b, err = s.bytes(off+head, n*each+link); err != nil {
+		return nil, 0, err
+	}
+	d = make(directory)
+	for i := range n {
+		e := b[i*each:]
+		id := s.order.Uint16(e)
+		t := entry{kind: s.order.Uint16(e[2:])}
+		if s.big {
+			t.count = s.order.Uint64(e[4:])
+			copy(t.value[:], e[12:20])
+		} else {
+			t.count = uint64(s.order.Uint32(e[4:]))
+			copy(t.value[:], e[8:12])
+		}
+		if _, twice := d[id]; !twice {
+			d[id] = t
+		}
+	}
+	if s.big {
+		return d, s.order.Uint64(b[n*each:]), nil
+	}
+	return d, uint64(s.order.Uint32(b[n*each:])), nil
+}
+
+// raw returns the bytes of a tag's value, at most limit of them.
+func (s *source) raw(tag uint16, e entry, limit uint64) ([]byte, error) {
+	size, ok := kindSize[e.kind]
+	if !ok {
+		return nil, fmt.Errorf("the file is damaged: tag %d has type %d", tag, e.kind)
+	}
+	if e.count > limit/size {
+		return nil, fmt.Errorf("the file is damaged: tag %d has %d values", tag, e.count)
+	}
+	n := size * e.count
+	inline := uint64(4)
+	if s.big {
+		inline = 8
+	}
+	if n <= inline {
+		return e.value[:n], nil
+	}
+	off := uint64(s.order.Uint32(e.value[:]))
+	if s.big {
+		off = s.order.Uint64(e.value[:])
+	}
+	return s.bytes(off, n)
+}
+
+// uints returns the values of an integer tag, nil when the tag is absent.
+func (s *source) uints(d directory, tag uint16, limit uint64) ([]uint64, error) {
+	e, ok := d[tag]
+	if !ok {
+		return nil, nil
+	}
+	b, err := s.raw(tag, e, limit)
+	if err != nil {
+		return nil, err
+	}
+	v := make([]uint64, e.count)
+	for i := range v {
+		switch e.kind {
+		case 1:
+			v[i] = uint64(b[i])
+		case 3:
+			v[i] = uint64(s.order.Uint16(b[2*i:]))
+		case 4, 13:
+			v[i] = uint64(s.order.Uint32(b[4*i:]))
+		case 16, 18:
+			v[i] = s.order.Uint64(b[8*i:])
+		default:
+			return nil, fmt.Errorf("the file is damaged: tag %d has type %d", tag, e.kind)
+		}
+	}
+	return v, nil
+}
+
+// uint returns a single integer, or def when the tag is absent.
+func (s *source) uint(d directory, tag uint16, def uint64) (uint64, error) {
+	v, err := s.uints(d, tag, maxTagBytes)
+	if err != nil {
+		return 0, err
+	}
+	if v == nil {
+		return def, nil
+	}
+	if len(v) == 0 {
+		return 0, fmt.Errorf("the file is damaged: tag %d is empty", tag)
+	}
+	return v[0], nil
+}
+
+// same returns the one value an integer tag has for every band.
+func (s *source) same(d directory, tag uint16, def uint64) (uint64, error) {
+	v, err := s.uints(d, tag, maxTagBytes)
+	if err != nil || len(v) == 0 {
+		return def, err
+	}
+	for _, x := range v {
+		if x != v[0] {
+			return 0, &Unsupported{"bands of different sample types are not read", fixFloat}
+		}
+	}
+	return v[0], nil
+}
+
+// doubles returns the values of a floating-point tag, nil when it is absent.
+func (s *source) doubles(d directory, tag uint16) ([]float64, error) {
+	e, ok := d[tag]
+	if !ok {
+		return nil, nil
+	}
+	b, err := s.raw(tag, e, maxTagBytes)
+	if err != nil {
+		return nil, err
+	}
+	v := make([]float64, e.count)
+	for i := range v {
+		switch e.kind {
+		case 11:
+			v[i] = float64(math.Float32frombits(s.order.Uint32(b[4*i:])))
+		case 12:
+			v[i] = math.Float64frombits(s.order.Uint64(b[8*i:]))
+		default:
+			return nil, fmt.Errorf("the file is damaged: tag %d has type %d", tag, e.kind)
+		}
+	}
+	return v, nil
+}
+
+// text returns a text tag up to its first NUL; ok is false when it is absent.
+func (s *source) text(d directory, tag uint16) (v string, ok bool, err error) {
+	e, ok := d[tag]
+	if !ok {
+		return "", false, nil
+	}
+	b, err := s.raw(tag, e, maxTagBytes)
+	if err != nil {
+		return "", false, err
+	}
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b), true, nil
+}

@@ -1,0 +1,240 @@
+package geotiff
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// testFiles are all files under testdata.
+func testFiles(t testing.TB) map[string][]byte {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("testdata", "*.tif"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no files under testdata", err)
+	}
+	files := map[string][]byte{}
+	for _, p := range paths {
+		if files[filepath.Base(p)], err = os.ReadFile(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// readSome opens a file of any content, then reads up to 256 x 256 cells at
+// both ends of each band it looks at.
+func readSome(t testing.TB, b []byte) {
+	m, err := Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		if s := err.Error(); s == "" || strings.Contains(s, "\n") {
+			t.Errorf("error of several lines: %q", s)
+		}
+		return
+	}
+	for _, im := range append([]*Image{m}, m.Overviews()...) {
+		w, h := min(im.Width, 256), min(im.Height, 256)
+		dst := make([]float64, w*h)
+		for _, band := range []int{0, im.Bands - 1} {
+			_ = im.Band(band)
+			_ = im.Read(t.Context(), band, raster.Window{Width: w, Height: h}, dst)
+			_ = im.Read(t.Context(), band, raster.Window{Col: im.Width - w, Row: im.Height - h, Width: w, Height: h}, dst)
+		}
+	}
+}
+
+// TestDamaged: cut and altered files neither panic nor hang.
+func TestDamaged(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for name, b := range testFiles(t) {
+		t.Run(name, func(t *testing.T) {
+			for n := 0; n < len(b); n += 1 + n/9 {
+				readSome(t, b[:n])
+			}
+			for range 150 {
+				c := bytes.Clone(b)
+				for range 1 + rng.IntN(3) {
+					c[rng.IntN(len(c))] = byte(rng.Uint32())
+				}
+				readSome(t, c)
+			}
+		})
+	}
+}
+
+// setTag alters the inline value of a tag in the first directory of a
+// classic little-endian file.
+func setTag(t testing.TB, b []byte, id uint16, count, value uint32) []byte {
+	t.Helper()
+	b = bytes.Clone(b)
+	le := binary.LittleEndian
+	at := int(le.Uint32(b[4:]))
+	for i := range int(le.Uint16(b[at:])) {
+		e := b[at+2+12*i:]
+		if le.Uint16(e) == id {
+			le.PutUint16(e[2:], 4)
+			le.PutUint32(e[4:], count)
+			le.PutUint32(e[8:], value)
+			return b
+		}
+	}
+	t.Fatalf("no tag %d", id)
+	return nil
+}
+
+// TestLies: a header that claims more than the file holds is refused, without
+// memory for what it claims.
+func TestLies(t *testing.T) {
+	var out bytes.Buffer
+	if err := Write(&out, Options{Transform: place}, hills[float32](40, 40)); err != nil {
+		t.Fatal(err)
+	}
+	good := out.Bytes()
+	big := setTag(t, setTag(t, good, tagImageWidth, 1, 1<<31-1), tagImageLength, 1, 1<<31-1)
+	first := int(binary.LittleEndian.Uint32(good[4:]))
+	loop := bytes.Clone(good)
+	binary.LittleEndian.PutUint32(loop[first+2+12*int(binary.LittleEndian.Uint16(good[first:])):], uint32(first))
+	for _, c := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"empty", nil, "not a TIFF file; convert with: gdal_translate"},
+		{"text", []byte("ncols 4\nnrows 5\n"), "not a TIFF file"},
+		{"header only", good[:8], "cut short"},
+		{"half", good[:len(good)/2], "cut short"},
+		{"2^31 x 2^31", big, "more than a file of"},
+		{"no cells", setTag(t, good, tagImageWidth, 1, 0), "an image of 0 x 40 cells"},
+		{"huge tile", setTag(t, setTag(t, good, tagTileWidth, 1, 1<<30), tagTileLength, 1, 1<<30), "too large"},
+		{"tile of no cells", setTag(t, good, tagTileWidth, 1, 0), "blocks of 0"},
+		{"too few blocks", setTag(t, good, tagTileWidth, 1, 16), "1 blocks are listed, the image has 3"},
+		{"count of offsets", setTag(t, good, tagTileOffsets, 1<<31, 8), "blocks are listed"},
+		{"65535 bands", setTag(t, good, tagSamplesPerPixel, 1, 65535), "more than a file of"},
+		{"offset past the end", setTag(t, good, tagTileOffsets, 1, 1<<30), "cut short"},
+		{"size past the end", setTag(t, good, tagTileByteCounts, 1, 1<<30), "cut short"},
+		{"metadata past the end", setTag(t, good, tagGDALMetadata, 1<<30, 8), "has 1073741824 values"},
+		{"loop", loop, "follows itself"},
+		{"other compression", setTag(t, good, tagCompression, 1, 99), "number 99 compression is not read"},
+		{"other predictor", setTag(t, good, tagPredictor, 1, 7), "predictor 7 on Float32 is not read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			m, err := Open(bytes.NewReader(c.file), int64(len(c.file)))
+			if err == nil {
+				err = m.Read(t.Context(), 0, m.Bounds(), make([]float64, m.Width*m.Height))
+			}
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
+				t.Errorf("%d bytes were allocated for a file of %d", n, len(c.file))
+			}
+		})
+	}
+}
+
+// TestChecksum: a block whose checksum does not fit is refused.
+func TestChecksum(t *testing.T) {
+	for _, name := range []string{"scaled.tif", "int16_deflate_planar.tif"} {
+		b := testFiles(t)[name]
+		m := openBytes(t, b)
+		if err := m.index(); err != nil {
+			t.Fatal(err)
+		}
+		last := len(m.offsets) - 1
+		b[m.offsets[last]+m.counts[last]-1] ^= 1
+		err := m.Read(t.Context(), m.Bands-1, m.Bounds(), make([]float64, m.Width*m.Height))
+		if err == nil || !strings.Contains(err.Error(), "checksum") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// TestLZWFullTable: a stream that never clears its table stays at 12 bits
+// (golang.org/x/image/tiff/lzw v0.47.0 panics on it).
+func TestLZWFullTable(t *testing.T) {
+	var src []byte
+	var acc uint64
+	var bits uint
+	put := func(code uint64, width uint) {
+		for acc, bits = acc<<width|code, bits+width; bits >= 8; bits -= 8 {
+			src = append(src, byte(acc>>(bits-8)))
+		}
+	}
+	const n = 70000
+	width := uint(9)
+	put(256, width)
+	for i := range n {
+		put('A', width)
+		if entries := 258 + i; entries+1 >= 1<<width && width < 12 {
+			width++
+		}
+	}
+	put(0, 8)
+	dst := make([]byte, n)
+	got, err := lzwDecode(dst, src, new(lzwTable))
+	if err != nil || got != n || !bytes.Equal(dst, bytes.Repeat([]byte("A"), n)) {
+		t.Errorf("%d bytes, error %v", got, err)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	m := openFile(t, filepath.Join("testdata", "uint8_none.tif"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Grid(ctx, 0, m.Bounds()); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestReadArguments(t *testing.T) {
+	m := openFile(t, filepath.Join("testdata", "uint8_none.tif"))
+	for _, c := range []struct {
+		name string
+		band int
+		w    raster.Window
+		n    int
+	}{
+		{"band", 2, raster.Window{Width: 1, Height: 1}, 1},
+		{"negative band", -1, raster.Window{Width: 1, Height: 1}, 1},
+		{"left", 0, raster.Window{Col: -1, Width: 2, Height: 1}, 2},
+		{"right", 0, raster.Window{Col: 20, Width: 2, Height: 1}, 2},
+		{"far right", 0, raster.Window{Col: int(^uint(0) >> 1), Width: 2, Height: 1}, 2},
+		{"empty", 0, raster.Window{}, 0},
+		{"room", 0, raster.Window{Width: 2, Height: 2}, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if m.Read(t.Context(), c.band, c.w, make([]float64, c.n)) == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	for _, b := range testFiles(f) {
+		f.Add(b)
+	}
+	var out bytes.Buffer
+	if err := Write(&out, Options{Transform: place, GeoKeys: utm13, BlockSize: 16, Overviews: true, Compression: ZSTD}, hills[float32](40, 40)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Bytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 1<<16 {
+			return
+		}
+		readSome(t, b)
+	})
+}

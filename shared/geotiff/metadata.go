@@ -1,0 +1,235 @@
+package geotiff
+
+import (
+	"encoding/xml"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// georeference reads the transform and the GeoKeys.
+func (m *Image) georeference() error {
+	if err := m.readKeys(); err != nil {
+		return err
+	}
+	m.PixelIsPoint = m.GeoKeys.Shorts[keyRasterType] == rasterIsPoint
+	scale, err := m.src.doubles(m.dir, tagModelPixelScale)
+	if err != nil {
+		return err
+	}
+	tie, err := m.src.doubles(m.dir, tagModelTiepoint)
+	if err != nil {
+		return err
+	}
+	matrix, err := m.src.doubles(m.dir, tagModelTransformation)
+	if err != nil {
+		return err
+	}
+	var t raster.Transform
+	switch {
+	case len(scale) >= 2 && len(tie) >= 6:
+		t.StepX, t.StepY = scale[0], -scale[1]
+		t.OriginX = tie[3] - tie[0]*t.StepX
+		t.OriginY = tie[4] - tie[1]*t.StepY
+	case len(matrix) == 16:
+		if matrix[1] != 0 || matrix[4] != 0 {
+			return &Unsupported{"a rotated or sheared raster is not read", fixWarp}
+		}
+		t = raster.Transform{OriginX: matrix[3], StepX: matrix[0], OriginY: matrix[7], StepY: matrix[5]}
+	case len(tie) > 6:
+		return &Unsupported{"a raster placed by ground control points alone is not read", fixWarp}
+	default:
+		return nil
+	}
+	if m.PixelIsPoint {
+		t.OriginX -= t.StepX / 2
+		t.OriginY -= t.StepY / 2
+	}
+	for _, v := range []float64{t.OriginX, t.OriginY, t.StepX, t.StepY} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("the file is damaged: its position is %v", t)
+		}
+	}
+	switch {
+	case t.StepX == 0 || t.StepY == 0:
+		return fmt.Errorf("the file is damaged: cells of %g x %g", t.StepX, t.StepY)
+	case t.StepY > 0:
+		return &Unsupported{"a raster with its south edge first is not read", fixWarp}
+	case t.StepX < 0:
+		return &Unsupported{"a raster with its east edge first is not read", fixWarp}
+	}
+	m.Transform, m.HasTransform = t, true
+	return nil
+}
+
+// readKeys reads the GeoKey directory (OGC 19-008r4, 7.1).
+func (m *Image) readKeys() error {
+	dir, err := m.src.uints(m.dir, tagGeoKeyDirectory, maxTagBytes)
+	if err != nil || len(dir) < 4 {
+		return err
+	}
+	doubles, err := m.src.doubles(m.dir, tagGeoDoubleParams)
+	if err != nil {
+		return err
+	}
+	text, _, err := m.src.text(m.dir, tagGeoASCIIParams)
+	if err != nil {
+		return err
+	}
+	k := raster.GeoKeys{Shorts: map[uint16]uint16{}, Doubles: map[uint16][]float64{}, Strings: map[uint16]string{}}
+	n := min(int(dir[3]), (len(dir)-4)/4)
+	for i := range n {
+		e := dir[4+4*i:]
+		id, count, at := uint16(e[0]), int(e[2]), int(e[3])
+		switch e[1] {
+		case 0:
+			k.Shorts[id] = uint16(at)
+		case tagGeoDoubleParams:
+			if at+count > len(doubles) {
+				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
+			}
+			k.Doubles[id] = doubles[at : at+count : at+count]
+		case tagGeoASCIIParams:
+			if at+count > len(text)+1 || at > len(text) { // some writers count the closing NUL
+				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
+			}
+			k.Strings[id] = strings.TrimRight(text[at:min(at+count, len(text))], "|\x00")
+		case tagGeoKeyDirectory:
+			if count == 0 || at >= len(dir) {
+				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
+			}
+			k.Shorts[id] = uint16(dir[at])
+		}
+	}
+	m.GeoKeys = k
+	return nil
+}
+
+// gdalMetadata is the XML of tag 42112.
+type gdalMetadata struct {
+	XMLName xml.Name   `xml:"GDALMetadata"`
+	Items   []gdalItem `xml:"Item"`
+}
+
+type gdalItem struct {
+	Name   string `xml:"name,attr"`
+	Sample string `xml:"sample,attr,omitempty"`
+	Role   string `xml:"role,attr,omitempty"`
+	Domain string `xml:"domain,attr,omitempty"`
+	Value  string `xml:",chardata"`
+}
+
+// GDAL escapes the values of items once more inside of the XML.
+var (
+	escape   = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
+	unescape = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'")
+)
+
+// readMetadata reads GDAL_NODATA and GDAL_METADATA.
+func (m *Image) readMetadata() error {
+	text, ok, err := m.src.text(m.dir, tagGDALNoData)
+	if err != nil {
+		return err
+	}
+	if text = strings.TrimSpace(text); ok && text != "" {
+		if m.NoData, err = parseNoData(text, m.Type); err != nil {
+			return err
+		}
+		m.HasNoData = true
+	}
+	m.Metadata = map[string]string{}
+	m.bands = map[int]BandInfo{}
+	text, ok, err = m.src.text(m.dir, tagGDALMetadata)
+	if err != nil || !ok || strings.TrimSpace(text) == "" {
+		return err
+	}
+	var doc gdalMetadata
+	if err := xml.Unmarshal([]byte(text), &doc); err != nil {
+		return fmt.Errorf("the GDAL_METADATA tag is not readable as XML: %w", err)
+	}
+	for _, it := range doc.Items {
+		it.Value = unescape.Replace(it.Value)
+		if err := m.addItem(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Image) addItem(it gdalItem) error {
+	if it.Sample == "" {
+		if it.Domain == "" {
+			m.Metadata[it.Name] = it.Value
+		}
+		return nil
+	}
+	n, err := strconv.Atoi(it.Sample)
+	if err != nil || n < 0 || n >= m.Bands {
+		return nil //nolint:nilerr // an item of a band that does not exist
+	}
+	b := m.bands[n]
+	switch it.Role {
+	case "scale", "offset":
+		v, err := strconv.ParseFloat(strings.TrimSpace(it.Value), 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("band %d has the %s %q, which is not a number", n+1, it.Role, it.Value)
+		}
+		if it.Role == "scale" {
+			b.Scale = v
+		} else {
+			b.Offset = v
+		}
+	case "unittype":
+		b.Unit = it.Value
+	case "description":
+		b.Description = it.Value
+	default:
+		if it.Domain == "" {
+			if b.Metadata == nil {
+				b.Metadata = map[string]string{}
+			}
+			b.Metadata[it.Name] = it.Value
+		}
+	}
+	m.bands[n] = b
+	return nil
+}
+
+// parseNoData returns the value as the sample type holds it: writers print
+// fewer digits than a float needs.
+func parseNoData(text string, t SampleType) (float64, error) {
+	text = strings.TrimRight(text, "\x00 ")
+	v, err := strconv.ParseFloat(text, 64)
+	if math.IsInf(v, 0) && err != nil { // -1.79769313486232e+308 rounded past the largest number
+		return math.Copysign(math.MaxFloat64, v), nil
+	}
+	if err != nil {
+		if strings.Contains(strings.ToLower(text), "nan") {
+			return math.NaN(), nil
+		}
+		return 0, fmt.Errorf("the nodata value %q is not a number", text)
+	}
+	if t == Float32 {
+		if f := float64(float32(v)); !math.IsInf(f, 0) {
+			v = f
+		}
+	}
+	return v, nil
+}
+
+// isNoData returns the test for nodata, nil when no number can match.
+func (m *Image) isNoData() func(float64) bool {
+	nd := m.NoData
+	if !m.HasNoData || math.IsNaN(nd) {
+		return nil
+	}
+	if m.Type == Float64 && math.Abs(nd) > 1e30 {
+		// Such values mark nodata only, often printed with 15 digits.
+		tol := 1e-12 * math.Abs(nd)
+		return func(v float64) bool { return v == nd || math.Abs(v-nd) <= tol }
+	}
+	return func(v float64) bool { return v == nd }
+}

@@ -1,0 +1,370 @@
+package geotiff
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/bits"
+	"sync"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// A file justifies a decoded image of freeBytes plus maxRatio times its own
+// size: Deflate cannot exceed 1032:1, so that every complete Deflate file
+// passes, and a sparse one of which 0.2 % or so is present. ZSTD makes 4 bytes
+// of 128 KiB of equal bytes.
+const (
+	freeBytes    = 64 << 20
+	maxRatio     = 1100
+	maxRatioZSTD = 33000
+	// maxBlock bounds the memory for one compressed block once decoded.
+	maxBlock = 256 << 20
+)
+
+// Image is one raster of an opened file. It is safe for concurrent use.
+type Image struct {
+	Width, Height, Bands int
+	Type                 SampleType
+	// Transform means cell corners whatever the file says; it is zero unless HasTransform.
+	Transform    raster.Transform
+	HasTransform bool
+	GeoKeys      raster.GeoKeys // as in the file
+	PixelIsPoint bool           // the file gave the centre of the upper-left cell
+	NoData       float64        // cells equal to it are read as NaN, if HasNoData
+	HasNoData    bool
+	Compression  string // "None", "LZW", "Deflate", "ZSTD", "PackBits"
+	Tiled        bool
+	BlockWidth   int
+	BlockHeight  int
+	Metadata     map[string]string // the file's own items in GDAL_METADATA
+
+	src       *source
+	dir       directory
+	comp      uint64
+	predictor uint64
+	planar    bool // each band in blocks of its own
+	bits      int  // per sample: 1 in a mask, else 8*Type.Size()
+	across    int  // blocks per row of blocks
+	down      int
+	bands     map[int]BandInfo
+	overviews []*Image
+	mask      *Image
+
+	blocksOnce sync.Once
+	offsets    []uint64
+	counts     []uint64
+	blocksErr  error
+}
+
+// Open reads the directories of a GeoTIFF of size bytes. It fails with an
+// *Unsupported for a feature that is not read, and refuses a header that
+// declares more cells than size bytes can hold. A file of several pages is
+// read as its first. Missing georeferencing is no error: see HasTransform.
+func Open(r io.ReaderAt, size int64) (*Image, error) {
+	if size < 0 {
+		return nil, fmt.Errorf("a file of %d bytes cannot be read", size)
+	}
+	s := &source{r: r, size: size}
+	head := make([]byte, min(size, headSize))
+	if err := s.readAt(head, 0); err != nil {
+		return nil, err
+	}
+	s.head = head
+	dirs, err := s.directories()
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.image(dirs[0], false)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.georeference(); err != nil {
+		return nil, err
+	}
+	if err := m.readMetadata(); err != nil {
+		return nil, err
+	}
+	if err := m.attach(dirs[1:]); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// attach finds the overviews and masks among the directories that follow.
+func (m *Image) attach(dirs []directory) error {
+	var masks []*Image
+	for _, d := range dirs {
+		kind, err := m.src.uint(d, tagNewSubfileType, 0)
+		if err != nil {
+			return err
+		}
+		switch {
+		case kind&4 != 0:
+			mask, err := m.src.image(d, true)
+			if err != nil {
+				return fmt.Errorf("mask: %w", err)
+			}
+			masks = append(masks, mask)
+		case kind&1 != 0:
+			// The full image does not depend on an overview: one that is not
+			// read is as good as absent.
+			o, err := m.src.image(d, false)
+			if err != nil || o.Bands != m.Bands || o.Type != m.Type || o.Width > m.Width || o.Height > m.Height {
+				continue
+			}
+			o.inherit(m)
+			m.overviews = append(m.overviews, o)
+		}
+	}
+	for _, mask := range masks {
+		for _, o := range append([]*Image{m}, m.overviews...) {
+			if o.mask == nil && o.Width == mask.Width && o.Height == mask.Height {
+				o.mask = mask
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// inherit gives an overview what only the full image states.
+func (o *Image) inherit(m *Image) {
+	o.GeoKeys, o.PixelIsPoint, o.HasTransform = m.GeoKeys, m.PixelIsPoint, m.HasTransform
+	o.NoData, o.HasNoData = m.NoData, m.HasNoData
+	o.Metadata, o.bands = m.Metadata, m.bands
+	if m.HasTransform {
+		o.Transform = m.Transform
+		o.Transform.StepX *= float64(m.Width) / float64(o.Width)
+		o.Transform.StepY *= float64(m.Height) / float64(o.Height)
+	}
+}
+
+// Overviews returns the reduced images of the file, largest first; those that
+// are not readable are left out.
+func (m *Image) Overviews() []*Image { return m.overviews }
+
+// Band describes a band, counted from 0. A band the file says nothing about
+// has the scale 1.
+func (m *Image) Band(band int) BandInfo {
+	b := m.bands[band]
+	if b.Scale == 0 {
+		b.Scale = 1
+	}
+	return b
+}
+
+// image reads the geometry of one directory.
+func (s *source) image(d directory, mask bool) (*Image, error) {
+	m := &Image{src: s, dir: d}
+	var width, height, bands, bitsPer, format, planar, fill uint64
+	for _, f := range []struct {
+		to   *uint64
+		tag  uint16
+		def  uint64
+		each bool
+	}{
+		{&width, tagImageWidth, 0, false},
+		{&height, tagImageLength, 0, false},
+		{&bands, tagSamplesPerPixel, 1, false},
+		{&bitsPer, tagBitsPerSample, 1, true},
+		{&format, tagSampleFormat, 1, true},
+		{&planar, tagPlanarConfig, 1, false},
+		{&fill, tagFillOrder, 1, false},
+		{&m.comp, tagCompression, compNone, false},
+		{&m.predictor, tagPredictor, 1, false},
+	} {
+		var err error
+		if f.each {
+			*f.to, err = s.same(d, f.tag, f.def)
+		} else {
+			*f.to, err = s.uint(d, f.tag, f.def)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if width < 1 || height < 1 || width > math.MaxInt32 || height > math.MaxInt32 {
+		return nil, fmt.Errorf("the file is damaged: an image of %d x %d cells", width, height)
+	}
+	if bands < 1 || bands > math.MaxUint16 || (planar != 1 && planar != 2) {
+		return nil, fmt.Errorf("the file is damaged: %d bands in planar configuration %d", bands, planar)
+	}
+	name, known := compressionNames[m.comp]
+	if !known {
+		name = fmt.Sprintf("number %d", m.comp)
+	}
+	if !readable(m.comp) {
+		fix := fixTranslate
+		if m.comp >= 2 && m.comp <= 4 { // of one bit per cell, which is not read either
+			fix = fixFloat
+		}
+		return nil, &Unsupported{name + " compression is not read", fix}
+	}
+	m.Width, m.Height, m.Bands = int(width), int(height), int(bands)
+	m.Compression = name
+	m.planar = planar == 2 && bands > 1
+	if err := m.setType(format, bitsPer, mask); err != nil {
+		return nil, err
+	}
+	if fill != 1 {
+		return nil, &Unsupported{"reversed bit order is not read", fixTranslate}
+	}
+	if err := m.checkPredictor(); err != nil {
+		return nil, err
+	}
+	if err := m.blockLayout(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Image) setType(format, bitsPer uint64, mask bool) error {
+	m.bits = int(min(bitsPer, 1024))
+	if mask {
+		if m.Bands != 1 || (bitsPer != 1 && bitsPer != 8) {
+			return &Unsupported{fmt.Sprintf("a mask of %d bits in %d bands is not read", bitsPer, m.Bands), fixTranslate}
+		}
+		m.Type = Uint8
+		return nil
+	}
+	switch format {
+	case 4: // "undefined": in practice unsigned
+		format = 1
+	case 5, 6:
+		return &Unsupported{"complex numbers are not read", fixFloat}
+	}
+	t, ok := sampleType(uint16(min(format, 99)), m.bits)
+	if !ok {
+		kind := "sample format " + fmt.Sprint(format)
+		switch format {
+		case 1, 2:
+			kind = "integers"
+		case 3:
+			kind = "floating-point numbers"
+		}
+		return &Unsupported{fmt.Sprintf("%s of %d bits are not read", kind, bitsPer), fixFloat}
+	}
+	m.Type = t
+	return nil
+}
+
+func (m *Image) checkPredictor() error {
+	switch {
+	case m.comp == compNone || m.comp == compPackBits:
+		m.predictor = 1 // the tag has no meaning there
+	case m.predictor == 1:
+	case m.predictor == 2 && m.bits >= 8 && m.bits <= 64:
+	case m.predictor == 3 && m.Type.Float():
+	default:
+		return &Unsupported{fmt.Sprintf("predictor %d on %s is not read", m.predictor, m.Type), fixTranslate}
+	}
+	return nil
+}
+
+// blockLayout reads the block size, then holds the declared size of the image
+// and of a block against the size of the file.
+func (m *Image) blockLayout() error {
+	var w, h uint64
+	var err error
+	offsets := uint16(tagStripOffsets)
+	if _, m.Tiled = m.dir[tagTileWidth]; m.Tiled {
+		offsets = tagTileOffsets
+		if w, err = m.src.uint(m.dir, tagTileWidth, 0); err != nil {
+			return err
+		}
+		if h, err = m.src.uint(m.dir, tagTileLength, 0); err != nil {
+			return err
+		}
+	} else {
+		w = uint64(m.Width)
+		if h, err = m.src.uint(m.dir, tagRowsPerStrip, uint64(m.Height)); err != nil {
+			return err
+		}
+		h = min(h, uint64(m.Height))
+	}
+	if w < 1 || h < 1 || w > math.MaxInt32 || h > math.MaxInt32 {
+		return fmt.Errorf("the file is damaged: blocks of %d x %d cells", w, h)
+	}
+	m.BlockWidth, m.BlockHeight = int(w), int(h)
+	m.across = (m.Width + m.BlockWidth - 1) / m.BlockWidth
+	m.down = (m.Height + m.BlockHeight - 1) / m.BlockHeight
+
+	ratio := uint64(maxRatio)
+	if m.comp == compZSTD {
+		ratio = maxRatioZSTD
+	}
+	over, allowed := bits.Mul64(ratio, uint64(m.src.size))
+	if allowed += freeBytes; over != 0 || allowed < freeBytes {
+		allowed = math.MaxUint64
+	}
+	each := uint64(max(1, m.bits/8)) * uint64(m.Bands)
+	if over, total := bits.Mul64(uint64(m.Width)*uint64(m.Height), each); over != 0 || total > allowed {
+		return &Unsupported{
+			fmt.Sprintf("%d x %d cells in %d band(s) are more than a file of %d bytes can hold", m.Width, m.Height, m.Bands, m.src.size),
+			fixTranslate,
+		}
+	}
+	if !m.planar {
+		w *= uint64(m.Bands)
+	}
+	hi, row := bits.Mul64(w, uint64(m.bits))
+	row = (row + 7) / 8
+	more, block := bits.Mul64(row, h)
+	if hi != 0 || more != 0 || (m.comp != compNone && (block > maxBlock || block > allowed)) || row > maxBlock {
+		return &Unsupported{
+			fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, maxBlock>>20),
+			fixTiled,
+		}
+	}
+	e, ok := m.dir[offsets]
+	if !ok {
+		return errors.New("the file is damaged: it does not say where its blocks are")
+	}
+	if e.count < uint64(m.blocks()) || e.count > uint64(m.src.size) {
+		return fmt.Errorf("the file is damaged: %d blocks are listed, the image has %d", e.count, m.blocks())
+	}
+	return nil
+}
+
+// blocks is the number of blocks of all bands.
+func (m *Image) blocks() int {
+	if m.planar {
+		return m.across * m.down * m.Bands
+	}
+	return m.across * m.down
+}
+
+// rowBytes is the size of one row of a block once decoded.
+func (m *Image) rowBytes() int {
+	w := m.BlockWidth
+	if !m.planar {
+		w *= m.Bands
+	}
+	return (w*m.bits + 7) / 8
+}
+
+// index reads where the blocks are, on the first use.
+func (m *Image) index() error {
+	m.blocksOnce.Do(func() {
+		offsets, counts := uint16(tagStripOffsets), uint16(tagStripByteCounts)
+		if m.Tiled {
+			offsets, counts = tagTileOffsets, tagTileByteCounts
+		}
+		limit := uint64(m.src.size)
+		if m.offsets, m.blocksErr = m.src.uints(m.dir, offsets, limit); m.blocksErr != nil {
+			return
+		}
+		if m.counts, m.blocksErr = m.src.uints(m.dir, counts, limit); m.blocksErr != nil {
+			return
+		}
+		if m.counts == nil && m.comp == compNone {
+			return
+		}
+		if len(m.counts) < m.blocks() {
+			m.blocksErr = fmt.Errorf("the file is damaged: the sizes of %d blocks are listed, the image has %d", len(m.counts), m.blocks())
+		}
+	})
+	return m.blocksErr
+}

@@ -1,0 +1,225 @@
+package geotiff
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// Read fills dst, of w.Width*w.Height values in row-major order, with a window
+// of one band, counted from 0. Cells without data become NaN; scale and offset
+// are applied. Only blocks that touch the window are read. Integers beyond
+// 2^53 lose their last digits.
+func (m *Image) Read(ctx context.Context, band int, w raster.Window, dst []float64) error {
+	return m.ReadBands(ctx, []int{band}, w, [][]float64{dst})
+}
+
+// ReadBands is Read for several bands, one slice of dst for each. Where a file
+// interleaves its bands, it decodes every block once instead of once per band.
+func (m *Image) ReadBands(ctx context.Context, bands []int, w raster.Window, dst [][]float64) error {
+	if len(bands) != len(dst) {
+		return fmt.Errorf("%d bands into room for %d", len(bands), len(dst))
+	}
+	for _, band := range bands {
+		if band < 0 || band >= m.Bands {
+			return fmt.Errorf("band %d: the raster has the bands 0 to %d", band, m.Bands-1)
+		}
+	}
+	if w.Width < 1 || w.Height < 1 || w.Col < 0 || w.Row < 0 || w.Width > m.Width-w.Col || w.Height > m.Height-w.Row {
+		return fmt.Errorf("window %+v: must lie inside of the %d x %d cells", w, m.Width, m.Height)
+	}
+	for _, d := range dst {
+		if len(d) != w.Width*w.Height {
+			return fmt.Errorf("window %+v: needs %d values, has room for %d", w, w.Width*w.Height, len(d))
+		}
+	}
+	if err := m.index(); err != nil {
+		return err
+	}
+	if err := m.eachBlock(ctx, w, func(bc, br int, sc *scratch) error {
+		return m.readPart(bc, br, bands, w, dst, sc)
+	}); err != nil {
+		return err
+	}
+	if m.mask == nil {
+		return nil
+	}
+	if err := m.mask.index(); err != nil {
+		return fmt.Errorf("mask: %w", err)
+	}
+	return m.mask.eachBlock(ctx, w, func(bc, br int, sc *scratch) error {
+		return m.mask.applyMask(bc, br, w, dst, sc)
+	})
+}
+
+// Grid reads a window of one band, counted from 0, as Read does.
+func (m *Image) Grid(ctx context.Context, band int, w raster.Window) (*raster.Grid[float64], error) {
+	if w.Width < 1 || w.Height < 1 || w.Width > m.Width || w.Height > m.Height {
+		return nil, fmt.Errorf("window %+v: must lie inside of the %d x %d cells", w, m.Width, m.Height)
+	}
+	g := raster.New[float64](w.Width, w.Height)
+	if err := m.Read(ctx, band, w, g.Cells); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// keepScratch bounds the decoding memory kept for later reads.
+const keepScratch = 16 << 20
+
+// Bounds is the window that covers the image.
+func (m *Image) Bounds() raster.Window { return raster.Window{Width: m.Width, Height: m.Height} }
+
+// eachBlock calls f for the blocks under w, on all cores.
+func (m *Image) eachBlock(ctx context.Context, w raster.Window, f func(col, row int, sc *scratch) error) error {
+	c0, c1 := w.Col/m.BlockWidth, (w.Col+w.Width-1)/m.BlockWidth
+	r0, r1 := w.Row/m.BlockHeight, (w.Row+w.Height-1)/m.BlockHeight
+	across := c1 - c0 + 1
+	n := across * (r1 - r0 + 1)
+	work := func(i int, sc *scratch) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		col, row := c0+i%across, r0+i/across
+		if err := f(col, row, sc); err != nil {
+			return fmt.Errorf("block at column %d, row %d: %w", col, row, err)
+		}
+		return nil
+	}
+	workers := min(runtime.GOMAXPROCS(0), n)
+	errs := make([]error, workers)
+	var next atomic.Int64
+	var stop atomic.Bool
+	run := func(k int) {
+		sc := scratches.Get().(*scratch)
+		defer func() {
+			if cap(sc.raw)+cap(sc.packed) <= keepScratch {
+				scratches.Put(sc)
+			}
+		}()
+		for !stop.Load() {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return
+			}
+			if errs[k] = work(i, sc); errs[k] != nil {
+				stop.Store(true)
+				return
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for k := 1; k < workers; k++ {
+		wg.Go(func() { run(k) })
+	}
+	run(0)
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part returns the cells of w in the block at bc, br, in image coordinates.
+func (m *Image) part(bc, br int, w raster.Window) raster.Window {
+	return w.Intersect(raster.Window{
+		Col: bc * m.BlockWidth, Row: br * m.BlockHeight,
+		Width: m.BlockWidth, Height: m.BlockHeight,
+	})
+}
+
+// readPart fills in what one block holds of w.
+func (m *Image) readPart(bc, br int, bands []int, w raster.Window, dst [][]float64, sc *scratch) error {
+	p := m.part(bc, br, w)
+	from := p.Row - br*m.BlockHeight
+	var b []byte
+	for k, band := range bands {
+		i, first, stride := br*m.across+bc, band, m.Bands
+		if m.planar {
+			i, first, stride = i+band*m.across*m.down, 0, 1
+		}
+		if m.planar || k == 0 {
+			var err error
+			if b, err = m.block(i, from, from+p.Height, sc); err != nil {
+				return err
+			}
+		}
+		m.decodePart(b, band, first+(p.Col-bc*m.BlockWidth)*stride, stride, p, w, dst[k])
+	}
+	return nil
+}
+
+// decodePart converts the rows of p in a block; b is nil for one left out.
+func (m *Image) decodePart(b []byte, band, first, stride int, p, w raster.Window, dst []float64) {
+	info := m.Band(band)
+	scaled := info.Scale != 1 || info.Offset != 0
+	isNoData := m.isNoData()
+	row := m.rowBytes()
+	for r := range p.Height {
+		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
+		out := dst[at : at+p.Width]
+		if b == nil {
+			// A block left out holds nodata, or zeros in a raster without it.
+			v := info.Offset
+			if m.HasNoData {
+				v = math.NaN()
+			}
+			for c := range out {
+				out[c] = v
+			}
+			continue
+		}
+		samples(m.Type, b[r*row:(r+1)*row], first, stride, out)
+		if isNoData != nil {
+			for c, v := range out {
+				if isNoData(v) {
+					out[c] = math.NaN()
+				}
+			}
+		}
+		if scaled {
+			for c, v := range out {
+				out[c] = v*info.Scale + info.Offset
+			}
+		}
+	}
+}
+
+// applyMask sets the cells of w to NaN where the mask is 0.
+func (m *Image) applyMask(bc, br int, w raster.Window, dst [][]float64, sc *scratch) error {
+	p := m.part(bc, br, w)
+	from := p.Row - br*m.BlockHeight
+	b, err := m.block(br*m.across+bc, from, from+p.Height, sc)
+	if err != nil {
+		return fmt.Errorf("mask: %w", err)
+	}
+	row := m.rowBytes()
+	for r := range p.Height {
+		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
+		for c := range p.Width {
+			x := p.Col - bc*m.BlockWidth + c
+			set := false
+			if b != nil {
+				if m.bits == 1 {
+					set = b[r*row+x/8]&(0x80>>(x%8)) != 0
+				} else {
+					set = b[r*row+x] != 0
+				}
+			}
+			if set {
+				continue
+			}
+			for _, d := range dst {
+				d[at+c] = math.NaN()
+			}
+		}
+	}
+	return nil
+}
