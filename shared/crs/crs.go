@@ -1,0 +1,155 @@
+// Package crs places map coordinates on the Earth.
+//
+// Coordinates are always x = easting or longitude and y = northing or latitude,
+// as rasters hold them, whatever axis order the EPSG dataset states.
+package crs
+
+import (
+	"math"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+const rad = math.Pi / 180
+
+// projection maps radians, longitude relative to the central meridian, to
+// metres without false origin. Results outside the domain are NaN.
+type projection interface {
+	forward(lam, phi float64) (x, y float64)
+	inverse(x, y float64) (lam, phi float64)
+	convergence(lam, phi float64) float64
+}
+
+// CRS is a coordinate reference system. It is immutable, and safe for use by
+// many goroutines.
+type CRS struct {
+	def        definition
+	projection projection // nil when geographic
+	notes      []string
+}
+
+// Name returns the name of the system, such as "NAD83 / UTM zone 13N".
+func (c *CRS) Name() string { return c.def.name }
+
+// EPSG returns the code of the system, 0 when it is user defined.
+func (c *CRS) EPSG() int { return c.def.epsg }
+
+// Geographic reports whether coordinates are degrees of longitude and latitude.
+func (c *CRS) Geographic() bool { return c.projection == nil }
+
+// MetresPerUnit returns the length of the horizontal map unit in metres, 1 for
+// a geographic system, whose unit is the degree.
+func (c *CRS) MetresPerUnit() float64 { return c.def.unit }
+
+// Notes returns what was assumed, in sentences for the reader of a report.
+func (c *CRS) Notes() []string { return append([]string(nil), c.notes...) }
+
+// Inverse returns the longitude (-180 to 180) and latitude in degrees of a map
+// position, both NaN outside the domain of the projection. On a geographic
+// system x may lie from -720 to 720.
+func (c *CRS) Inverse(x, y float64) (lon, lat float64) {
+	if c.projection == nil {
+		return geographic(x, y)
+	}
+	d := &c.def
+	lam, phi := c.projection.inverse(x*d.unit-d.par.fe, y*d.unit-d.par.fn)
+	return geographic(lam/rad+d.par.lon0, phi/rad)
+}
+
+// Forward returns the map position of a longitude and latitude in degrees, both
+// NaN outside the domain of the projection. On a geographic system the longitude
+// comes back as -180 to 180, even where a grid counts from 0 to 360.
+func (c *CRS) Forward(lon, lat float64) (x, y float64) {
+	lon, lat = geographic(lon, lat)
+	if c.projection == nil {
+		return lon, lat
+	}
+	d := &c.def
+	x, y = c.projection.forward(wrap(lon-d.par.lon0)*rad, lat*rad)
+	x, y = (x+d.par.fe)/d.unit, (y+d.par.fn)/d.unit
+	if !finite(x) || !finite(y) {
+		return math.NaN(), math.NaN()
+	}
+	return x, y
+}
+
+// Convergence returns the direction of grid north in radians clockwise from
+// true north, -π to π: what is added to a grid azimuth to make it a true one.
+// Where the projection is not conformal it is the angle at which the meridian
+// meets grid north. It is 0 on a geographic system, NaN outside the domain.
+func (c *CRS) Convergence(lon, lat float64) float64 {
+	lon, lat = geographic(lon, lat)
+	if math.IsNaN(lon) {
+		return math.NaN()
+	}
+	if c.projection == nil {
+		return 0
+	}
+	conv := math.Remainder(c.projection.convergence(wrap(lon-c.def.par.lon0)*rad, lat*rad), 2*math.Pi)
+	if !finite(conv) {
+		return math.NaN()
+	}
+	return conv
+}
+
+// LonLat stores the longitude and latitude in degrees of the cell centres of
+// window w, row by row; both slices must hold w.Width*w.Height numbers.
+func (c *CRS) LonLat(t raster.Transform, w raster.Window, lon, lat []float64) {
+	t = t.Sub(w)
+	for r := range w.Height {
+		lonRow, latRow := lon[r*w.Width:(r+1)*w.Width], lat[r*w.Width:(r+1)*w.Width]
+		for col := range lonRow {
+			lonRow[col], latRow[col] = c.Inverse(t.Center(col, r))
+		}
+	}
+}
+
+// CellSizes returns the size in metres of the cells of each row.
+//
+// On a projected system it is the step in metres of the grid. On a geographic
+// one it is the length of the step on the WGS84 ellipsoid at the latitude of the
+// row, NaN beyond the poles. A Mercator grid is divided by the point scale at
+// the row, which reaches 2 at 60 degrees.
+func (c *CRS) CellSizes(t raster.Transform, width, height int) raster.CellSize {
+	dx, dy := math.Abs(t.StepX)*c.def.unit, math.Abs(t.StepY)*c.def.unit
+	size := raster.UniformCellSize(height, dx, dy)
+	merc, isMercator := c.projection.(*mercator)
+	if !c.Geographic() && !isMercator {
+		return size
+	}
+	for r := range height {
+		x, y := t.Center(width/2, r)
+		if c.Geographic() {
+			x = 0
+		}
+		_, lat := c.Inverse(x, y)
+		if isMercator {
+			east, north := merc.scale(lat * rad)
+			size.DX[r], size.DY[r] = dx/east, dy/north
+			continue
+		}
+		meridian, prime := wgs84.radii(lat * rad)
+		size.DX[r] = dx * rad * prime * math.Cos(lat*rad)
+		size.DY[r] = dy * rad * meridian
+	}
+	return size
+}
+
+// geographic brings a longitude to -180 to 180, or makes both coordinates NaN
+// when they are none.
+func geographic(lon, lat float64) (float64, float64) {
+	// A pole may come out of an inverse a rounding error too far.
+	if !(math.Abs(lat) <= 90+1e-12) || !(math.Abs(lon) <= 720) {
+		return math.NaN(), math.NaN()
+	}
+	return wrap(lon), max(-90, min(90, lat))
+}
+
+func wrap(deg float64) float64 {
+	if deg < -180 || deg > 180 {
+		return math.Remainder(deg, 360)
+	}
+	return deg
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -1,0 +1,241 @@
+package crs
+
+import (
+	"bytes"
+	"compress/gzip"
+	_ "embed" // the parameter table
+	"fmt"
+	"io"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:generate go run ./internal/gen -db $PROJ_DATA/proj.db -out epsg.tsv.gz
+
+// packed is the parameter table: one line per object, sorted; a letter for its
+// kind, its EPSG code, its name, then what the kind needs. The first line states
+// the version of the EPSG dataset.
+//
+//go:embed epsg.tsv.gz
+var packed []byte
+
+// table unpacks the parameters at the first look-up, which takes a few
+// milliseconds and 0.7 MB.
+var table = sync.OnceValue(unpack)
+
+func unpack() []byte {
+	zr, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		panic("crs: embedded parameter table: " + err.Error())
+	}
+	text, err := io.ReadAll(zr)
+	if err != nil {
+		panic("crs: embedded parameter table: " + err.Error())
+	}
+	return text
+}
+
+// Dataset returns the version of the EPSG dataset which codes are looked up in.
+func Dataset() string {
+	line, _, _ := bytes.Cut(table(), []byte("\n"))
+	return strings.TrimPrefix(string(line), "#")
+}
+
+// Kinds of objects in the table, with the fields after code and name.
+const (
+	kindUnit       = 'U' // metres
+	kindAngle      = 'A' //
+	kindEllipsoid  = 'E' // semi-major axis, inverse flattening
+	kindDatum      = 'D' // ellipsoid, class, metres from WGS84
+	kindGeodetic   = 'G' // datum, angular unit, type
+	kindMethod     = 'M' //
+	kindConversion = 'C' // method, parameters
+	kindProjected  = 'P' // geodetic CRS, conversion, unit, 1 when axes point south or west
+	kindVertical   = 'V' // unit, 1 when depths
+	kindCompound   = 'K' // horizontal CRS, vertical CRS
+)
+
+// lookup returns the fields of an object: code, name, and those of its kind.
+func lookup(kind byte, code int) ([]string, bool) {
+	text := table()
+	key := string(kind) + strconv.Itoa(code) + "\t"
+	// The first byte offset whose line does not sort before the key.
+	at := sort.Search(len(text), func(i int) bool {
+		start := bytes.LastIndexByte(text[:i], '\n') + 1
+		end := min(len(text), start+len(key))
+		return string(text[start:end]) >= key
+	})
+	if at == len(text) {
+		return nil, false
+	}
+	start := bytes.LastIndexByte(text[:at], '\n') + 1
+	line, _, _ := bytes.Cut(text[start:], []byte("\n"))
+	if !bytes.HasPrefix(line, []byte(key)) {
+		return nil, false
+	}
+	return strings.Split(string(line[1:]), "\t"), true
+}
+
+// FromEPSG returns the system of an EPSG code: geographic, projected, or the
+// horizontal part of a compound one. A code whose datum or method cannot be
+// handled is refused by name.
+func FromEPSG(code int) (*CRS, error) {
+	d, err := fromEPSG(code)
+	if err != nil {
+		return nil, err
+	}
+	return build(d)
+}
+
+func fromEPSG(code int) (definition, error) {
+	if k, ok := lookup(kindCompound, code); ok {
+		code = atoi(k[2])
+	}
+	if _, ok := lookup(kindGeodetic, code); ok {
+		b, err := geodetic(code)
+		if err != nil {
+			return definition{}, err
+		}
+		return definition{name: b.name, epsg: code, base: b, unit: 1, par: parameters{k0: 1}}, nil
+	}
+	p, ok := lookup(kindProjected, code)
+	if !ok {
+		if v, ok := lookup(kindVertical, code); ok {
+			return definition{}, fmt.Errorf("EPSG:%d (%s) is a vertical coordinate system; assign a horizontal one with: gdal_edit.py -a_srs EPSG:code in.tif", code, v[1])
+		}
+		return definition{}, fmt.Errorf("EPSG:%d: no such coordinate system in %s; %s", code, Dataset(), remedy)
+	}
+	d := definition{name: p[1], epsg: code}
+	var err error
+	if d.base, err = geodetic(atoi(p[2])); err != nil {
+		return d, fmt.Errorf("coordinate system %s: %w", d.label(), err)
+	}
+	if err = d.convert(atoi(p[3])); err != nil {
+		return d, fmt.Errorf("coordinate system %s: %w", d.label(), err)
+	}
+	if p[5] == "1" {
+		return d, fmt.Errorf("coordinate system %s: axes which count southward or westward are not supported; %s", d.label(), remedy)
+	}
+	if d.unit, _, err = linearUnit(atoi(p[4])); err != nil {
+		return d, fmt.Errorf("coordinate system %s: %w", d.label(), err)
+	}
+	return d, nil
+}
+
+// geodetic looks up a geographic system and refuses datums which are not equal
+// to WGS84 within metres.
+func geodetic(code int) (base, error) {
+	g, ok := lookup(kindGeodetic, code)
+	if !ok {
+		return base{}, fmt.Errorf("EPSG:%d: no such geographic coordinate system in %s; %s", code, Dataset(), remedy)
+	}
+	b, err := datum(atoi(g[2]))
+	if err != nil {
+		return base{}, err
+	}
+	b.name, b.code = g[1], code
+	switch {
+	case g[4] == "c" || g[4] == "o":
+		return base{}, fmt.Errorf("%s (EPSG:%d) is not a geographic coordinate system; %s", g[1], code, remedy)
+	case g[3] != "9102":
+		return base{}, angularUnit(atoi(g[3]))
+	}
+	return b, nil
+}
+
+func datum(code int) (base, error) {
+	d, ok := lookup(kindDatum, code)
+	if !ok {
+		return base{}, fmt.Errorf("datum EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+	}
+	if d[3] == "other" {
+		return base{}, fmt.Errorf("datum %s is not supported; %s", d[1], remedy)
+	}
+	e, ok := lookup(kindEllipsoid, atoi(d[2]))
+	if !ok {
+		return base{}, fmt.Errorf("datum %s has no ellipsoid; %s", d[1], remedy)
+	}
+	return base{name: d[1], datum: d[1], a: atof(e[2]), invf: atof(e[3]), shift: d[4]}, nil
+}
+
+// convert sets method and parameters from an EPSG conversion.
+func (d *definition) convert(code int) error {
+	c, ok := lookup(kindConversion, code)
+	if !ok {
+		return fmt.Errorf("projection EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+	}
+	if d.name == "" {
+		d.name = d.base.name + " / " + c[1]
+	}
+	switch m := method(atoi(c[2])); m {
+	case methodWebMercator, methodLambertConformal1SP, methodLambertConformal2SP, methodMercatorA, methodMercatorB, methodTransverseMercator,
+		methodPolarStereographicA, methodLambertAzimuthal, methodAlbers, methodPolarStereographicB:
+		d.method = m
+	case 1027: // spherical: the ellipsoid of its datums is a sphere already
+		d.method = methodLambertAzimuthal
+	case 1111: // 3D: the same in the plane
+		d.method = methodTransverseMercator
+	default:
+		name := "EPSG:" + c[2]
+		if f, ok := lookup(kindMethod, int(m)); ok {
+			name = f[1]
+		}
+		return fmt.Errorf("map projection %s is not supported; %s", name, remedy)
+	}
+	if c[2] == "1027" && d.base.invf != 0 {
+		return fmt.Errorf("a spherical map projection on ellipsoid datum %s is not supported; %s", d.base.datum, remedy)
+	}
+	d.par.k0 = 1
+	for _, f := range c[3:] {
+		key, value, _ := strings.Cut(f, "=")
+		v := atof(value)
+		switch key {
+		case "8801", "8821":
+			d.par.lat0 = v
+		case "8802", "8822", "8833":
+			d.par.lon0 = v
+		case "8805":
+			d.par.k0 = v
+		case "8806", "8826":
+			d.par.fe = v
+		case "8807", "8827":
+			d.par.fn = v
+		case "8823", "8832":
+			d.par.sp1 = v
+		case "8824":
+			d.par.sp2 = v
+		}
+	}
+	return nil
+}
+
+// linearUnit returns the length and name of an EPSG unit.
+func linearUnit(code int) (metres float64, name string, err error) {
+	u, ok := lookup(kindUnit, code)
+	if !ok {
+		return 0, "", fmt.Errorf("linear unit EPSG:%d is not known; %s", code, remedy)
+	}
+	return atof(u[2]), u[1], nil
+}
+
+// angularUnit refuses a unit by name.
+func angularUnit(code int) error {
+	name := fmt.Sprintf("EPSG:%d", code)
+	if a, ok := lookup(kindAngle, code); ok {
+		name = a[1]
+	}
+	return fmt.Errorf("angular unit %s is not supported, only degrees are; reproject with: gdalwarp -t_srs EPSG:4326 in.tif out.tif", name)
+}
+
+// atoi and atof read numbers of the embedded table, which a test checks whole.
+func atoi(s string) int {
+	v, _ := strconv.Atoi(s)
+	return v
+}
+
+func atof(s string) float64 {
+	v, _ := strconv.ParseFloat(s, 64)
+	return v
+}

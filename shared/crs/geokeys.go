@@ -1,0 +1,373 @@
+package crs
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// GeoKeys by the names of GeoTIFF 1.1 (OGC 19-008r4), section 7.
+const (
+	keyModelType         = 1024
+	keyRasterType        = 1025
+	keyCitation          = 1026
+	keyGeodeticCRS       = 2048
+	keyGeodeticCitation  = 2049
+	keyGeodeticDatum     = 2050
+	keyPrimeMeridian     = 2051
+	keyAngularUnits      = 2054
+	keyAngularUnitSize   = 2055
+	keyEllipsoid         = 2056
+	keySemiMajorAxis     = 2057
+	keySemiMinorAxis     = 2058
+	keyInvFlattening     = 2059
+	keyPrimeMeridianLong = 2061
+	keyToWGS84           = 2062
+	keyProjectedCRS      = 3072
+	keyProjectedCitation = 3073
+	keyProjection        = 3074
+	keyProjMethod        = 3075
+	keyLinearUnits       = 3076
+	keyLinearUnitSize    = 3077
+	keyStdParallel1      = 3078
+	keyStdParallel2      = 3079
+	keyNatOriginLong     = 3080
+	keyNatOriginLat      = 3081
+	keyFalseEasting      = 3082
+	keyFalseNorthing     = 3083
+	keyFalseOriginLong   = 3084
+	keyFalseOriginLat    = 3085
+	keyFalseOriginE      = 3086
+	keyFalseOriginN      = 3087
+	keyCenterLong        = 3088
+	keyCenterLat         = 3089
+	keyCenterEasting     = 3090
+	keyCenterNorthing    = 3091
+	keyScaleAtNatOrigin  = 3092
+	keyScaleAtCenter     = 3093
+	keyStraightVertLong  = 3095
+	keyVerticalCRS       = 4096
+	keyVerticalUnits     = 4099
+
+	userDefined = 32767
+)
+
+// Projection methods of GeoTIFF (annex C of the specification), all of them so
+// that a refusal can name one.
+const (
+	ctTransverseMercator  = 1
+	ctMercator            = 7
+	ctLambertConformal2SP = 8
+	ctLambertConformal1SP = 9
+	ctLambertAzimuthalEA  = 10
+	ctAlbers              = 11
+	ctPolarStereographic  = 15
+)
+
+var ctNames = map[int]string{
+	2: "Transverse Mercator (modified Alaska)", 3: "Oblique Mercator", 4: "Oblique Mercator (Laborde)",
+	5: "Oblique Mercator (Rosenmund)", 6: "Oblique Mercator (spherical)", 12: "Azimuthal Equidistant",
+	13: "Equidistant Conic", 14: "Stereographic", 16: "Oblique Stereographic", 17: "Equirectangular",
+	18: "Cassini-Soldner", 19: "Gnomonic", 20: "Miller Cylindrical", 21: "Orthographic", 22: "Polyconic",
+	23: "Robinson", 24: "Sinusoidal", 25: "Van der Grinten", 26: "New Zealand Map Grid",
+	27: "Transverse Mercator (south orientated)", 28: "Cylindrical Equal Area",
+}
+
+// geoKeys reads keys; the zero code means undefined, as an absent key does.
+type geoKeys raster.GeoKeys
+
+func (k geoKeys) code(key uint16) int { return int(k.Shorts[key]) }
+
+// epsg returns a code that points into the EPSG dataset.
+func (k geoKeys) epsg(key uint16) (int, bool) {
+	c := k.code(key)
+	return c, c != 0 && c != userDefined
+}
+
+// double returns the first of the keys which is there.
+func (k geoKeys) double(keys ...uint16) (float64, bool) {
+	for _, key := range keys {
+		if v := k.Doubles[key]; len(v) > 0 {
+			return v[0], true
+		}
+	}
+	return 0, false
+}
+
+// FromGeoKeys returns the system which the keys of a GeoTIFF state: by EPSG code,
+// or by parameters of any method this package projects with. Projected units may
+// be any length; angular ones are degrees. What it cannot handle is refused by
+// name, in one sentence with the command that helps.
+func FromGeoKeys(keys raster.GeoKeys) (*CRS, error) {
+	k := geoKeys(keys)
+	_, hasProjected := k.epsg(keyProjectedCRS)
+	_, hasConversion := k.epsg(keyProjection)
+	hasProjected = hasProjected || hasConversion || k.code(keyProjMethod) != 0
+	_, hasAxis := k.double(keySemiMajorAxis)
+	hasGeodetic := k.code(keyGeodeticCRS) != 0 || k.code(keyGeodeticDatum) != 0 || k.code(keyEllipsoid) != 0 || hasAxis
+	model := k.code(keyModelType)
+	switch {
+	case model == 3:
+		return nil, fmt.Errorf("geocentric coordinates are not supported; %s", remedy)
+	case hasProjected && model != 2:
+		return k.projected()
+	case hasGeodetic && model != 1:
+		return k.geographic()
+	}
+	for _, key := range []uint16{keyProjectedCitation, keyCitation, keyGeodeticCitation} {
+		if s := k.Strings[key]; strings.Contains(s, "CS[") || strings.Contains(s, "CRS[") {
+			return nil, fmt.Errorf("the coordinate system is stated only as text (%s); write it as keys with: gdalwarp -t_srs EPSG:326xx in.tif out.tif", clip(s))
+		}
+	}
+	return nil, fmt.Errorf("no coordinate system is stated; assign one with: gdal_edit.py -a_srs EPSG:code in.tif")
+}
+
+// clip keeps a text of a file short enough for a message.
+func clip(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "..."
+	}
+	return s
+}
+
+func (k geoKeys) geographic() (*CRS, error) {
+	if err := k.degrees(); err != nil {
+		return nil, err
+	}
+	if code, ok := k.epsg(keyGeodeticCRS); ok {
+		return FromEPSG(code)
+	}
+	b, err := k.base()
+	if err != nil {
+		return nil, err
+	}
+	return build(definition{name: b.name, base: b, unit: 1, par: parameters{k0: 1}})
+}
+
+func (k geoKeys) projected() (*CRS, error) {
+	unit, unitName, stated, err := k.linearUnit()
+	if err != nil {
+		return nil, err
+	}
+	if code, ok := k.epsg(keyProjectedCRS); ok {
+		d, err := fromEPSG(code)
+		if err != nil {
+			return nil, err
+		}
+		if d.method == methodNone {
+			return nil, fmt.Errorf("ProjectedCRSGeoKey %d is %s, which is not projected; %s", code, d.name, remedy)
+		}
+		// Some write a state plane code in metres beside coordinates in feet.
+		if stated && math.Abs(unit/d.unit-1) > 1e-9 {
+			note := fmt.Sprintf("coordinates of %s are taken in units of %s, as the file states, not in the %g m of the code", d.label(), unitName, d.unit)
+			d.epsg, d.unit, d.name = 0, unit, d.name+" in "+unitName
+			return build(d, note)
+		}
+		return build(d)
+	}
+	if err := k.degrees(); err != nil {
+		return nil, err
+	}
+	b, err := k.base()
+	if err != nil {
+		return nil, err
+	}
+	d := definition{base: b, unit: unit, name: k.projectedName()}
+	if code, ok := k.epsg(keyProjection); ok {
+		if err := d.convert(code); err != nil {
+			return nil, err
+		}
+	} else if err := k.parameters(&d); err != nil {
+		return nil, err
+	}
+	if d.name == "" {
+		d.name = "user defined map projection on " + b.name
+		if m, ok := lookup(kindMethod, int(d.method)); ok {
+			d.name = m[1] + " on " + b.name
+		}
+	}
+	return build(d)
+}
+
+// projectedName takes the citation, unless it is a definition in text.
+func (k geoKeys) projectedName() string {
+	for _, key := range []uint16{keyProjectedCitation, keyCitation} {
+		s, _, _ := strings.Cut(k.Strings[key], "|")
+		s = strings.TrimSpace(strings.TrimPrefix(s, "PCS Name ="))
+		if s != "" && s != "unnamed" && s != "unknown" && !strings.ContainsAny(s, "[=") {
+			return clip(s)
+		}
+	}
+	return ""
+}
+
+func (k geoKeys) linearUnit() (metres float64, name string, stated bool, err error) {
+	code := k.code(keyLinearUnits)
+	size, hasSize := k.double(keyLinearUnitSize)
+	switch {
+	case code == userDefined && !hasSize:
+		return 0, "", false, fmt.Errorf("the linear unit is user defined without a size (ProjLinearUnitSizeGeoKey); %s", remedy)
+	case code == userDefined || code == 0 && hasSize:
+		if !(size >= 1e-3 && size <= 1e5) {
+			return 0, "", false, fmt.Errorf("linear unit of %g m: must be 0.001 to 100000 m; %s", size, remedy)
+		}
+		return size, fmt.Sprintf("%g m", size), true, nil
+	case code == 0:
+		return 1, "metre", false, nil
+	}
+	metres, name, err = linearUnit(code)
+	return metres, name, true, err
+}
+
+// degrees refuses other angular units.
+func (k geoKeys) degrees() error {
+	code := k.code(keyAngularUnits)
+	switch code {
+	case 0, 9102, 9122:
+		return nil
+	case userDefined:
+		size, ok := k.double(keyAngularUnitSize)
+		if ok && math.Abs(size/rad-1) < 1e-9 {
+			return nil
+		}
+		return fmt.Errorf("a user defined angular unit of %g radian is not supported, only degrees are; %s", size, remedy)
+	}
+	return angularUnit(code)
+}
+
+// base reads the geographic system below a user-defined one.
+func (k geoKeys) base() (base, error) {
+	if code, ok := k.epsg(keyGeodeticCRS); ok {
+		return geodetic(code)
+	}
+	if code, ok := k.epsg(keyPrimeMeridian); ok && code != 8901 {
+		return base{}, fmt.Errorf("prime meridian EPSG:%d is not supported, only Greenwich is; %s", code, remedy)
+	}
+	if lon, _ := k.double(keyPrimeMeridianLong); lon != 0 {
+		return base{}, fmt.Errorf("a prime meridian at %g is not supported, only Greenwich is; %s", lon, remedy)
+	}
+	for i, v := range k.Doubles[keyToWGS84] {
+		if i < 3 && !(math.Abs(v) <= 10) {
+			return base{}, fmt.Errorf("a user defined datum %.0f m away from WGS84 is not supported; %s", math.Abs(v), remedy)
+		}
+	}
+	if code, ok := k.epsg(keyGeodeticDatum); ok {
+		return datum(code)
+	}
+	return k.ellipsoid()
+}
+
+// ellipsoid takes a user-defined datum by its ellipsoid.
+func (k geoKeys) ellipsoid() (base, error) {
+	b := base{name: "user defined datum", shift: "10"}
+	if s, _, _ := strings.Cut(k.Strings[keyGeodeticCitation], "|"); s != "" && s != "unknown" && !strings.ContainsAny(s, "[=") {
+		b.name = clip(s)
+	}
+	var ellipsoid string
+	a, hasA := k.double(keySemiMajorAxis)
+	if code, ok := k.epsg(keyEllipsoid); ok && !hasA {
+		e, ok := lookup(kindEllipsoid, code)
+		if !ok {
+			return b, fmt.Errorf("ellipsoid EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+		}
+		ellipsoid, b.a, b.invf = e[1], atof(e[2]), atof(e[3])
+	} else if hasA {
+		b.a = a
+		if invf, ok := k.double(keyInvFlattening); ok {
+			b.invf = invf
+		} else if minor, ok := k.double(keySemiMinorAxis); ok && minor != a {
+			b.invf = a / (a - minor)
+		} else if !ok {
+			return b, fmt.Errorf("the ellipsoid is stated by its semi-major axis alone; %s", remedy)
+		}
+		ellipsoid = fmt.Sprintf("with semi-major axis %g m", a)
+	} else {
+		return b, fmt.Errorf("the projection is stated without a datum; assign one with: gdal_edit.py -a_srs EPSG:code in.tif")
+	}
+	sphere := b.invf == 0 && b.a >= 6.3e6 && b.a <= 6.4e6
+	if !sphere && !(math.Abs(b.a-6378137) < 5 && math.Abs(b.invf-298.2572) < 0.01) {
+		return b, fmt.Errorf("a user defined datum on ellipsoid %s, inverse flattening %g, is not supported; %s", ellipsoid, b.invf, remedy)
+	}
+	b.datum = b.name
+	return b, nil
+}
+
+// parameters reads method and parameters of a user-defined projection.
+func (k geoKeys) parameters(d *definition) error {
+	get := func(otherwise float64, keys ...uint16) float64 {
+		if v, ok := k.double(keys...); ok {
+			return v
+		}
+		return otherwise
+	}
+	p := &d.par
+	p.k0 = 1
+	// Writers differ in which of the three origins they name; a method's own key
+	// comes first.
+	p.lon0 = get(0, keyNatOriginLong, keyFalseOriginLong, keyCenterLong, keyStraightVertLong)
+	p.lat0 = get(0, keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
+	p.fe = get(0, keyFalseEasting, keyFalseOriginE, keyCenterEasting) * d.unit
+	p.fn = get(0, keyFalseNorthing, keyFalseOriginN, keyCenterNorthing) * d.unit
+	p.sp1 = get(0, keyStdParallel1)
+	p.sp2 = get(p.sp1, keyStdParallel2)
+	k0 := get(1, keyScaleAtNatOrigin, keyScaleAtCenter)
+	switch ct := k.code(keyProjMethod); ct {
+	case ctTransverseMercator:
+		d.method, p.k0 = methodTransverseMercator, k0
+	case ctMercator:
+		cited := k.Strings[keyCitation] + k.Strings[keyProjectedCitation]
+		_, hasSP := k.double(keyStdParallel1)
+		switch {
+		case strings.Contains(cited, "Mercator_Auxiliary_Sphere") || strings.Contains(cited, "Pseudo-Mercator") || strings.Contains(cited, "Pseudo Mercator"):
+			d.method = methodWebMercator
+		case hasSP && k0 == 1:
+			d.method = methodMercatorB
+		default:
+			d.method, p.k0 = methodMercatorA, k0
+		}
+	case ctLambertConformal2SP:
+		d.method = methodLambertConformal2SP
+		p.lon0 = get(0, keyFalseOriginLong, keyNatOriginLong, keyCenterLong)
+		p.lat0 = get(0, keyFalseOriginLat, keyNatOriginLat, keyCenterLat)
+		p.fe = get(0, keyFalseOriginE, keyFalseEasting) * d.unit
+		p.fn = get(0, keyFalseOriginN, keyFalseNorthing) * d.unit
+	case ctLambertConformal1SP:
+		d.method, p.k0 = methodLambertConformal1SP, k0
+	case ctLambertAzimuthalEA:
+		d.method = methodLambertAzimuthal
+		p.lon0 = get(0, keyCenterLong, keyNatOriginLong, keyFalseOriginLong)
+		p.lat0 = get(0, keyCenterLat, keyNatOriginLat, keyFalseOriginLat)
+	case ctAlbers:
+		d.method = methodAlbers
+	case ctPolarStereographic:
+		p.lon0 = get(0, keyStraightVertLong, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
+		// The key holds the pole with a scale, or the latitude of true scale.
+		d.method, p.k0 = methodPolarStereographicA, k0
+		if sp, ok := k.double(keyStdParallel1); ok {
+			p.lat0 = sp
+		}
+		if math.Abs(p.lat0) < 90-1e-6 {
+			d.method, p.sp1, p.k0 = methodPolarStereographicB, p.lat0, 1
+		}
+	case 0, userDefined:
+		if s := k.Strings[keyProjectedCitation] + k.Strings[keyCitation]; strings.Contains(s, "CS[") {
+			return fmt.Errorf("the projection is stated only as text (%s); %s", clip(s), remedy)
+		}
+		return fmt.Errorf("the projection is user defined without a method (ProjMethodGeoKey); %s", remedy)
+	default:
+		name, ok := ctNames[ct]
+		if !ok {
+			name = fmt.Sprintf("method %d", ct)
+		}
+		return fmt.Errorf("map projection %s is not supported; %s", name, remedy)
+	}
+	return nil
+}

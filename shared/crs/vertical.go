@@ -1,0 +1,78 @@
+package crs
+
+import (
+	"fmt"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// VerticalMetres returns the length in metres of the unit of elevations, and
+// whether the keys state it: by VerticalUnitsGeoKey, by a vertical EPSG code or
+// by a compound or three-dimensional one. The default is 1. Depths, and units
+// which are not lengths, are refused.
+func VerticalMetres(keys raster.GeoKeys) (factor float64, stated bool, err error) {
+	k := geoKeys(keys)
+	unit, depth, err := k.vertical()
+	if err != nil {
+		return 0, false, err
+	}
+	if depth != "" {
+		return 0, false, fmt.Errorf("vertical coordinate system %s counts depths; turn them into heights with: gdal_calc.py -A in.tif --calc=-A --outfile=out.tif", depth)
+	}
+	switch code := k.code(keyVerticalUnits); code {
+	case 0:
+	case userDefined:
+		return 0, false, fmt.Errorf("the vertical unit is user defined; scale elevations to metres with: gdal_calc.py -A in.tif --calc=A*factor --outfile=out.tif")
+	default:
+		if factor, _, err = linearUnit(code); err != nil {
+			return 0, false, fmt.Errorf("VerticalUnitsGeoKey %d: is not a length", code)
+		}
+		return factor, true, nil
+	}
+	if unit == 0 {
+		return 1, false, nil
+	}
+	return unit, true, nil
+}
+
+// vertical returns the unit of the vertical system which a code states, 0 when
+// none does, and the name of the system if it counts depths.
+func (k geoKeys) vertical() (metres float64, depth string, err error) {
+	code, ok := k.epsg(keyVerticalCRS)
+	if !ok {
+		code, ok = k.epsg(keyProjectedCRS)
+		if !ok {
+			code, ok = k.epsg(keyGeodeticCRS)
+		}
+		if !ok {
+			return 0, "", nil
+		}
+		c, compound := lookup(kindCompound, code)
+		if !compound {
+			return ellipsoidal(code), "", nil
+		}
+		code = atoi(c[3])
+	}
+	v, found := lookup(kindVertical, code)
+	switch {
+	case !found && ellipsoidal(code) != 0:
+		return 1, "", nil
+	case !found && code >= 5001 && code <= 5033:
+		// GeoTIFF 1.0 numbered heights above ellipsoids so.
+		return 0, "", nil
+	case !found:
+		return 0, "", fmt.Errorf("VerticalGeoKey %d: no such vertical coordinate system in %s", code, Dataset())
+	case v[3] == "1":
+		return 0, v[1], nil
+	}
+	metres, _, err = linearUnit(atoi(v[2]))
+	return metres, "", err
+}
+
+// ellipsoidal returns the metre of a three-dimensional geographic system, else 0.
+func ellipsoidal(code int) float64 {
+	if g, ok := lookup(kindGeodetic, code); ok && g[4] == "3" {
+		return 1
+	}
+	return 0
+}
