@@ -1,0 +1,98 @@
+// Package horizon finds how high the terrain stands around every cell of an elevation grid.
+package horizon
+
+import (
+	"math"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// EarthRadius is the mean radius of the Earth in metres: distant terrain sinks
+// below the tangent plane by R(1 - cos(L/R)), here L²/2R.
+const EarthRadius = 6371000.0
+
+// Sampling says how a ray meets the terrain.
+type Sampling int
+
+const (
+	// Nearest meets the cell whose centre is nearest, at its centre, as r.sun
+	// does: it keeps the peaks of rough terrain, but sees steps on a smooth slope.
+	Nearest Sampling = iota
+	// Bilinear meets the surface between the centres of cells.
+	Bilinear
+)
+
+// near is how many steps of a ray are looked at exactly from each cell; what
+// lies farther is taken from the hulls of the sweep lines beside the cell.
+const near = 12
+
+// hole is the elevation given to cells without data: no obstacle, at any weight.
+const hole = -1e7
+
+// noData is the elevation below which a cell, or a mix of cells, has no data.
+const noData = -1e5
+
+// Terrain is an elevation grid made ready for sweeps: a copy with a margin of
+// holes, once by rows and once by columns, so that every sweep reads memory in order.
+type Terrain struct {
+	width, height        int
+	originCol, originRow int
+	byRow, byCol         []float64
+}
+
+const margin = near + 2
+
+// NewTerrain copies a grid of elevations in metres, NaN where there is no data.
+// The origin is the place of its upper-left cell in the whole raster, to which sweep lines are anchored.
+func NewTerrain(dem *raster.Grid[float64], originCol, originRow int) *Terrain {
+	t := &Terrain{width: dem.Width, height: dem.Height, originCol: originCol, originRow: originRow}
+	w, h := t.width+2*margin, t.height+2*margin
+	t.byRow = make([]float64, w*h)
+	for i := range t.byRow {
+		t.byRow[i] = hole
+	}
+	for r := range dem.Height {
+		row := t.byRow[(r+margin)*w+margin:]
+		for c, z := range dem.Row(r) {
+			if z > noData && z < -noData {
+				row[c] = z
+			}
+		}
+	}
+	t.byCol = make([]float64, w*h)
+	const tile = 32
+	for r0 := 0; r0 < h; r0 += tile {
+		for c0 := 0; c0 < w; c0 += tile {
+			for r := r0; r < min(r0+tile, h); r++ {
+				for c := c0; c < min(c0+tile, w); c++ {
+					t.byCol[c*h+r] = t.byRow[r*w+c]
+				}
+			}
+		}
+	}
+	return t
+}
+
+// Code is the tangent of a horizon's altitude in 16 bits: 0 to 64 within 1.3e-4
+// relative or 1.3e-7, whichever is more. Horizons below 0 count as 0.
+type Code uint16
+
+const (
+	codeFloor = 1.0 / 1024
+	codeBase  = 117 << 23 // bits of codeFloor as float32
+	codeShift = 11
+)
+
+// Encode packs the tangent of an altitude.
+func Encode(tangent float64) Code {
+	if !(tangent > 0) {
+		return 0
+	}
+	v := math.Float32bits(float32(tangent+codeFloor)) - codeBase + 1<<(codeShift-1)
+	return Code(min(v>>codeShift, 65535))
+}
+
+// Tangent unpacks the tangent of an altitude.
+func (c Code) Tangent() float32 {
+	return math.Float32frombits(uint32(c)<<codeShift+codeBase) - codeFloor
+}

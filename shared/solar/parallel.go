@@ -1,0 +1,40 @@
+package solar
+
+import (
+	"context"
+	"sync"
+)
+
+// eachBlock calls work for every block 0..n-1 from up to threads goroutines,
+// each with its own worker number, until ctx ends. done, when not nil, hears
+// the number of finished blocks, in rising order.
+func eachBlock(ctx context.Context, n, threads int, work func(worker, block int), done func(finished int)) error {
+	threads = max(1, min(threads, n))
+	var (
+		mu             sync.Mutex
+		next, finished int
+		wg             sync.WaitGroup
+	)
+	for worker := range threads {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				mu.Lock()
+				block := next
+				next++
+				mu.Unlock()
+				if block >= n {
+					return
+				}
+				work(worker, block)
+				mu.Lock()
+				finished++
+				if done != nil {
+					done(finished)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return ctx.Err()
+}

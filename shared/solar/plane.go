@@ -1,0 +1,103 @@
+package solar
+
+import "math"
+
+// plane is an inclined surface: slope, direction faced, and the shares of sky it sees.
+type plane struct {
+	sin, cos float64 // of the slope
+	aspect   float64 // clockwise from true north
+	ri, fg   float64 // isotropic and anisotropic sky view (Muneer 1990)
+	ground   float64 // share of ground in view
+	flat     bool
+}
+
+// newPlane describes a slope in radians facing aspect, clockwise from true
+// north. A slope of 0 or an undefined (NaN) aspect is flat.
+func newPlane(slope, aspect float64) plane {
+	if slope == 0 || math.IsNaN(aspect) {
+		return plane{cos: 1, ri: 1, flat: true}
+	}
+	p := plane{aspect: aspect}
+	p.sin, p.cos = math.Sincos(slope)
+	p.ri, p.ground = (1+p.cos)/2, (1-p.cos)/2
+	half := math.Sin(slope / 2)
+	p.fg = p.sin - slope*p.cos - math.Pi*half*half
+	return p
+}
+
+// incidence returns the sine of the angle between the sun and the plane.
+func (p plane) incidence(s sample) float64 {
+	if p.flat {
+		return s.sinH
+	}
+	return s.sinH*p.cos + s.cosH*p.sin*math.Cos(s.azimuth-p.aspect)
+}
+
+// irradiance returns beam, diffuse and reflected irradiance of the plane, in W m⁻².
+func (p plane) irradiance(s sample, sinD float64, lit bool, albedo float64, reflFull bool) (beam, diffuse, reflected float64) {
+	horizontal := s.beam * s.sinH
+	if lit {
+		beam = s.beam * sinD
+	}
+	if p.flat {
+		return beam, s.diffuse, 0
+	}
+	switch {
+	case !lit:
+		diffuse = s.diffuse * (p.ri + unlitSky*p.fg)
+		if !reflFull {
+			horizontal = 0
+		}
+	case s.h >= lowSun:
+		diffuse = s.diffuse * ((p.ri+muneer(s.kb)*p.fg)*(1-s.kb) + s.kb*sinD/s.sinH)
+	default:
+		diffuse = s.diffuse * ((p.ri+muneer(s.kb)*p.fg)*(1-s.kb) +
+			s.kb*p.sin*math.Cos(s.azimuth-p.aspect)/(0.1-0.008*s.h))
+	}
+	return beam, diffuse, albedo * (horizontal + s.diffuse) * p.ground
+}
+
+// PlaneDay returns the radiation of an unshaded plane on day number 1..366, in
+// Wh m⁻² day⁻¹, with the hours it is lit: latitude and slope in radians,
+// elevation z in metres, aspect in radians clockwise from true north (NaN for
+// none). p must be valid; its shadow settings have no effect.
+func PlaneDay(latitude, z, slope, aspect float64, day int, p Parameters) (beam, diffuse, reflected, global, hours float64) {
+	t := planeDay(newSite(latitude), pressure(z), newPlane(slope, aspect), day, &p, nil)
+	return t.beam, t.diffuse, t.reflected, t.global(), t.hours
+}
+
+// totals are sums over time in Wh m⁻², with the hours lit.
+type totals struct{ beam, diffuse, reflected, hours float64 }
+
+func (t totals) global() float64 { return t.beam + t.diffuse + t.reflected }
+
+// planeDay sums one day sample by sample. shadowed tells whether terrain hides
+// the sun; nil means it never does.
+func planeDay(at site, pressure float64, pl plane, day int, p *Parameters, shadowed func(s sample) bool) totals {
+	step := p.StepMinutes / 60
+	sinDelta, cosDelta := math.Sincos(Declination(day))
+	clear := newSky(day, p)
+	albedo := p.Albedo[MonthOf(day)]
+	var sum totals
+	for k := range slotsPerDay(step) {
+		sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(k, step))
+		if sinH <= 0 {
+			continue
+		}
+		s := clear.at(sinH, azimuth, pressure)
+		sinD := pl.incidence(s)
+		lit := sinD > 0 && (shadowed == nil || !shadowed(s))
+		b, d, r := pl.irradiance(s, sinD, lit, albedo, p.ReflFull)
+		sum.beam += b
+		sum.diffuse += d
+		sum.reflected += r
+		if lit {
+			sum.hours++
+		}
+	}
+	sum.beam *= step
+	sum.diffuse *= step
+	sum.reflected *= step
+	sum.hours *= step
+	return sum
+}

@@ -1,0 +1,99 @@
+package solar
+
+import (
+	"context"
+	"math"
+)
+
+// Reference returns the plain engine: every sample of every cell in float64,
+// with a ray marched through the elevation grid for each. It is slow, and what
+// Fast is measured against.
+func Reference() Engine { return reference{} }
+
+type reference struct {
+	// horizon, when set, stands in for the ray march: the tangent of the
+	// terrain's horizon at core cell i in a grid azimuth.
+	horizon func(i int, azimuth float64) float64
+}
+
+func (e reference) Year(ctx context.Context, s Surface, p Parameters, threads int, progress func(done, total int)) (*Monthly, error) {
+	if err := check(&s, &p, nil); err != nil {
+		return nil, err
+	}
+	out := newMonthly(s.Core, p.Components)
+	highest := highest(s.DEM.Cells)
+	err := eachBlock(ctx, s.Core.Height, threads, func(_, row int) {
+		for i := row * s.Core.Width; i < (row+1)*s.Core.Width && ctx.Err() == nil; i++ {
+			day := 1
+			for m, n := range monthDays {
+				var sum totals
+				var flat float64
+				for range n {
+					t, f := e.day(&s, &p, i, day, highest)
+					sum.beam += t.beam
+					sum.diffuse += t.diffuse
+					sum.reflected += t.reflected
+					sum.hours += t.hours
+					flat += f
+					day++
+				}
+				out.set(m, i, sum, flat)
+			}
+		}
+	}, func(finished int) {
+		if progress != nil {
+			progress(finished, s.Core.Height)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (e reference) Days(ctx context.Context, s Surface, p Parameters, days []int, threads int, emit func(day int, d *Daily) error) error {
+	if err := check(&s, &p, days); err != nil {
+		return err
+	}
+	highest := highest(s.DEM.Cells)
+	for _, day := range days {
+		d := newDaily(s.Core)
+		err := eachBlock(ctx, s.Core.Height, threads, func(_, row int) {
+			for i := row * s.Core.Width; i < (row+1)*s.Core.Width; i++ {
+				t, flat := e.day(&s, &p, i, day, highest)
+				d.set(i, t, flat)
+			}
+		}, nil)
+		if err != nil {
+			return err
+		}
+		if err := emit(day, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// day returns one day's sums of core cell i, and the global of the same cell
+// laid flat in the open.
+func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (totals, float64) {
+	c, ok := s.at(i)
+	if !ok {
+		return noTotals, math.NaN()
+	}
+	at, press := newSite(c.latitude), pressure(c.z)
+	flat := planeDay(at, press, newPlane(0, 0), day, p, nil)
+	var shadowed func(sample) bool
+	switch {
+	case !p.Shadows:
+	case e.horizon != nil:
+		shadowed = func(o sample) bool {
+			return o.sinH <= o.cosH*e.horizon(i, o.azimuth-c.convergence)
+		}
+	default:
+		ray := newRay(s, c, p, highest)
+		shadowed = func(o sample) bool { return ray.blocked(o.sinH/o.cosH, o.azimuth-c.convergence) }
+	}
+	pl := newPlane(c.slope, c.aspect+c.convergence)
+	return planeDay(at, press, pl, day, p, shadowed), flat.global()
+}
