@@ -1,0 +1,211 @@
+package climate
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxPixel bounds the size of a single-pixel file in bytes: some 150 years of days.
+const maxPixel = 8 << 20
+
+// maxPrcpDay is Daymet's limit for one day, mm.
+const maxPrcpDay = 544
+
+// maxMissing is the share of a month's days that may be missing.
+const maxMissing = 0.1
+
+// ReadPixel reads the text of Daymet's single-pixel service: a preamble with
+// the place and its elevation, then a line per day with year, yday, prcp, tmin,
+// tmax and vp among the columns. Months are means of the days, prcp their sum.
+// A year has 365 days; leap years keep 29 February and lack 31 December. A day
+// without all four values is missing (empty or -9999). prcp is scaled by days of
+// the month / days present; a year with a month that lacks more than a tenth of
+// its days cannot be asked for. No more than 8 MiB are read.
+func ReadPixel(r io.Reader) (*Table, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxPixel+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxPixel {
+		return nil, fmt.Errorf("more than %d bytes: not a file of Daymet's single-pixel service", maxPixel)
+	}
+	p := pixelParser{
+		station: Station{Source: "Daymet single pixel", Elevation: math.NaN(), Lat: math.NaN(), Lon: math.NaN()},
+		days:    map[int]*[366]*[len(variables)]float64{},
+	}
+	s := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	s.Buffer(nil, maxPixel+1)
+	for n := 1; s.Scan(); n++ {
+		if err := p.line(strings.TrimSpace(s.Text())); err != nil {
+			return nil, fmt.Errorf("line %d%w", n, err)
+		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	return p.table()
+}
+
+type pixelParser struct {
+	station Station
+	columns []string                               // names without units; nil before the header
+	days    map[int]*[366]*[len(variables)]float64 // by year and yday-1; nil: no line, NaN: a missing value
+}
+
+func (p *pixelParser) line(text string) error {
+	switch {
+	case text == "":
+		return nil
+	case p.columns != nil:
+		return p.day(strings.Split(text, ","))
+	case strings.HasPrefix(text, "year,"):
+		return p.header(strings.Split(text, ","))
+	}
+	return p.preamble(text)
+}
+
+// preamble takes "Latitude: 36.01  Longitude: -84.26" and "Elevation: 279 meters".
+func (p *pixelParser) preamble(text string) error {
+	words := strings.Fields(text)
+	for i, word := range words[:len(words)-1] {
+		var err error
+		switch strings.ToLower(word) {
+		case "latitude:":
+			p.station.Lat, err = inRange(words[i+1], -90, 90, "degrees")
+		case "longitude:":
+			p.station.Lon, err = inRange(words[i+1], -360, 360, "degrees")
+		case "elevation:":
+			p.station.Elevation, err = inRange(words[i+1], minElevation, maxElevation, "m")
+		}
+		if err != nil {
+			return fmt.Errorf(", %s %w", strings.ToLower(word), err)
+		}
+	}
+	return nil
+}
+
+func (p *pixelParser) header(fields []string) error {
+	for i, f := range fields {
+		fields[i], _, _ = strings.Cut(strings.TrimSpace(f), " ")
+	}
+	for _, f := range []string{"year", "yday", "prcp", "tmin", "tmax", "vp"} {
+		if !slices.Contains(fields, f) {
+			return fmt.Errorf(": column %s is missing: ask the service for prcp, tmin, tmax and vp", f)
+		}
+	}
+	p.columns = fields
+	return nil
+}
+
+func (p *pixelParser) day(fields []string) error {
+	if len(fields) != len(p.columns) {
+		return fmt.Errorf(": %d values: must be %d", len(fields), len(p.columns))
+	}
+	var year, yday float64
+	var values [len(variables)]float64
+	for i, column := range p.columns {
+		field := strings.TrimSpace(fields[i])
+		v := slices.IndexFunc(variables[:], func(v variable) bool { return v.name == column })
+		var err error
+		switch {
+		case column == "year":
+			year, err = inRange(field, 1, 9999, "years")
+		case column == "yday":
+			yday, err = inRange(field, 1, 365, "days")
+		case v < 0:
+		case field == "" || strings.HasPrefix(field, "-9999"):
+			values[v] = math.NaN()
+		case v == prcp:
+			values[v], err = inRange(field, 0, maxPrcpDay, "mm per day")
+		default:
+			values[v], err = inRange(field, variables[v].min, variables[v].max, variables[v].unit)
+		}
+		if err != nil {
+			return fmt.Errorf(", column %s: %w", column, err)
+		}
+	}
+	if year != math.Trunc(year) || yday != math.Trunc(yday) {
+		return fmt.Errorf(": year %s, yday %s: must be whole numbers", number(year), number(yday))
+	}
+	if values[tmax] < values[tmin] {
+		return fmt.Errorf(", column tmax: %s: must not be below tmin, %s degC", number(values[tmax]), number(values[tmin]))
+	}
+	days := p.days[int(year)]
+	if days == nil {
+		days = new([366]*[len(variables)]float64)
+		p.days[int(year)] = days
+	}
+	if days[int(yday)-1] != nil {
+		return fmt.Errorf(": day %d of %d appears twice", int(yday), int(year))
+	}
+	days[int(yday)-1] = &values
+	return nil
+}
+
+func (p *pixelParser) table() (*Table, error) {
+	if p.columns == nil {
+		return nil, errors.New("no line that begins with \"year,yday\": not a file of Daymet's single-pixel service")
+	}
+	t := &Table{Station: p.station, values: map[int]*[len(variables)][Months]float64{}, incomplete: map[int]string{}}
+	for year, days := range p.days {
+		months, reason := monthsOfDays(year, days)
+		if reason != "" {
+			t.incomplete[year] = reason
+			continue
+		}
+		t.values[year] = months
+		t.years = append(t.years, year)
+	}
+	slices.Sort(t.years)
+	if len(t.years) == 0 {
+		return nil, errors.New("no year with days in all 12 months")
+	}
+	t.Period = strconv.Itoa(t.years[0]) + "-" + strconv.Itoa(t.years[len(t.years)-1])
+	return t, nil
+}
+
+// monthsOfDays returns the months of a year, or why it has not all of them.
+func monthsOfDays(year int, days *[366]*[len(variables)]float64) (out *[len(variables)][Months]float64, reason string) {
+	out = new([len(variables)][Months]float64)
+	first := 0
+	for month := range Months {
+		length := monthLength(year, month)
+		present := 0
+		var sum [len(variables)]float64
+		for _, day := range days[first : first+length] {
+			if day == nil || anyNaN(day[:]) {
+				continue
+			}
+			present++
+			for v, x := range day {
+				sum[v] += x
+			}
+		}
+		if float64(length-present) > maxMissing*float64(length) {
+			return nil, fmt.Sprintf("month %d has %d of %d days: at most a tenth may be missing", month+1, present, length)
+		}
+		for v := range sum {
+			out[v][month] = sum[v] / float64(present)
+		}
+		out[prcp][month] *= float64(length)
+		first += length
+	}
+	return out, ""
+}
+
+func anyNaN(values []float64) bool { return slices.ContainsFunc(values, math.IsNaN) }
+
+// monthLength returns the days of a month, 0 for January.
+func monthLength(year, month int) int {
+	if month == 1 && leap(year) {
+		return 29
+	}
+	return [...]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}[month]
+}

@@ -1,0 +1,410 @@
+package climate
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+const (
+	// maxValues bounds what is held of one year: four variables of 12 months
+	// within a window.
+	maxValues = 64 << 20
+	// Rasters with no more values are read whole, so that the blocks of a DEM
+	// share one reading.
+	wholeValues = 1 << 22
+	// cachedYears bounds the years held at a time.
+	cachedYears = 2
+)
+
+// rasters is the climate in one file of 12 bands per variable and year.
+type rasters struct {
+	spec  Spec
+	open  Opener
+	whole int // wholeValues
+
+	mu    sync.Mutex
+	years []*yearWindow // latest used last
+}
+
+// yearWindow is the climate of one year within a window of the rasters.
+type yearWindow struct {
+	year      int
+	grid      *grid
+	window    raster.Window
+	values    [len(variables)][Months][]float64
+	elevation []float64 // nil with ElevationDEM
+	valid     []bool    // all values of the cell are there
+}
+
+func newRasters(spec Spec, open Opener) *rasters {
+	return &rasters{spec: spec, open: open, whole: wholeValues}
+}
+
+// Years implements Source.
+func (r *rasters) Years() []int { return nil }
+
+// Months implements Source. Values are bilinear between the climate cells, with
+// the same weights for all variables, months and the reference elevation:
+// neighbours that lack any of them are left out of all.
+//
+// With ElevationDEM the reference elevation of a climate cell is the mean of
+// those of cells within it, so it depends on what is passed: pass a whole DEM,
+// or take a Snapshot first. A climate cell that reaches beyond the DEM is
+// judged by the part within, and one without any DEM cell is left out; along
+// the edge of a DEM the reference elevation is biased toward the DEM's own.
+func (r *rasters) Months(ctx context.Context, year int, cells Cells) (*Monthly, error) {
+	if err := cells.check(r.spec.Elevation == ElevationDEM); err != nil {
+		return nil, err
+	}
+	m := newMonthly(len(cells.Lon))
+	y, at, err := r.load(ctx, year, cells)
+	if err != nil {
+		return nil, err
+	}
+	stencils := make([]stencil, len(cells.Lon))
+	covered := at.any
+	found := false
+	if covered {
+		valid, elevation := y.valid, y.elevation
+		if elevation == nil {
+			means := newMeans(y.window)
+			means.add(at, cells.Elevation)
+			elevation = means.values()
+			valid = both(valid, elevation)
+		}
+		for i := range stencils {
+			stencils[i] = bilinear(at.col[i], at.row[i], y.grid.width, y.grid.height, y.window, valid)
+			found = found || !stencils[i].none()
+		}
+		if found {
+			for i, s := range stencils {
+				m.ZRef[i] = s.of(elevation)
+			}
+		}
+	}
+	if !found {
+		for _, series := range m.series() {
+			for month := range series {
+				fill(series[month], math.NaN())
+			}
+		}
+		fill(m.ZRef, math.NaN())
+		if at.none {
+			return m, nil
+		}
+		return m, fmt.Errorf("climate %s: %s: %w", r.spec.File("{var}", year), y.why(covered, cells), ErrNoCoverage)
+	}
+	for v, series := range m.series() {
+		for month, out := range series {
+			factor := 1.0
+			if v == prcp && month == 11 && r.spec.NoLeapDays && leap(year) {
+				factor = 31.0 / 30
+			}
+			in := y.values[v][month]
+			for i, s := range stencils {
+				out[i] = factor * s.of(in)
+			}
+		}
+	}
+	return m, nil
+}
+
+// why says why no cell has climate.
+func (y *yearWindow) why(covered bool, cells Cells) string {
+	lon0, lon1, lat0, lat1 := extent(cells)
+	where := fmt.Sprintf("longitude %.4f to %.4f, latitude %.4f to %.4f", lon0, lon1, lat0, lat1)
+	if !covered {
+		return "no cell lies within the rasters; the cells have " + where
+	}
+	for v, series := range y.values {
+		for month, values := range series {
+			if !anyFinite(values) {
+				return fmt.Sprintf("%s of %s has no value around the cells, %s", variables[v].name, time.Month(month+1), where)
+			}
+		}
+	}
+	if y.elevation != nil && !anyFinite(y.elevation) {
+		return "the reference elevation has no value around the cells, " + where
+	}
+	return "no climate cell around has all variables, months and the reference elevation; the cells have " + where
+}
+
+func extent(cells Cells) (lon0, lon1, lat0, lat1 float64) {
+	lon0, lon1, lat0, lat1 = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+	for i, lon := range cells.Lon {
+		if lat := cells.Lat[i]; finite(lon) && finite(lat) {
+			lon0, lon1, lat0, lat1 = min(lon0, lon), max(lon1, lon), min(lat0, lat), max(lat1, lat)
+		}
+	}
+	return lon0, lon1, lat0, lat1
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+func anyFinite(values []float64) bool {
+	for _, v := range values {
+		if finite(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// both returns the cells that are valid and have a value.
+func both(valid []bool, values []float64) []bool {
+	out := make([]bool, len(valid))
+	for i := range out {
+		out[i] = valid[i] && finite(values[i])
+	}
+	return out
+}
+
+// positions are the places of cells on a grid.
+type positions struct {
+	cover
+	col, row []float64
+	none     bool // no cell has a longitude and latitude
+}
+
+func (g *grid) positions(cells Cells) positions {
+	p := positions{col: make([]float64, len(cells.Lon)), row: make([]float64, len(cells.Lon)), none: true}
+	for i, lon := range cells.Lon {
+		p.col[i], p.row[i] = g.position(lon, cells.Lat[i])
+		p.add(p.col[i], p.row[i], g.width, g.height)
+		p.none = p.none && !(finite(lon) && finite(cells.Lat[i]))
+	}
+	return p
+}
+
+// load returns the climate around the cells, from memory or from the files, and
+// the cells' positions. Without cells on the grid no values are read.
+func (r *rasters) load(ctx context.Context, year int, cells Cells) (*yearWindow, positions, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	y := r.take(year)
+	if y == nil {
+		y = &yearWindow{year: year}
+		var err error
+		if y.grid, err = readGrid(ctx, r.spec.File(variables[tmin].name, year), r.open); err != nil {
+			return nil, positions{}, err
+		}
+	}
+	at := y.grid.positions(cells)
+	if at.any {
+		if need := at.window(y.grid.width, y.grid.height); !y.window.Contains(need) || y.valid == nil {
+			if y.grid.height <= r.whole/(len(variables)*Months)/y.grid.width {
+				need = raster.Window{Width: y.grid.width, Height: y.grid.height}
+			}
+			fresh := &yearWindow{year: year, grid: y.grid, window: need}
+			if err := fresh.read(ctx, r.spec, r.open); err != nil {
+				return nil, positions{}, err
+			}
+			y = fresh
+		}
+	}
+	r.years = append(r.years, y)
+	if len(r.years) > cachedYears {
+		r.years = r.years[1:]
+	}
+	return y, at, nil
+}
+
+// take removes a year from memory and returns it, nil if it is not there. A
+// climatology is the same in all years.
+func (r *rasters) take(year int) *yearWindow {
+	for i, y := range r.years {
+		if y.year == year || r.spec.File("", y.year) == r.spec.File("", year) && r.spec.elevationFile(y.year) == r.spec.elevationFile(year) {
+			r.years = append(r.years[:i:i], r.years[i+1:]...)
+			return y
+		}
+	}
+	return nil
+}
+
+func readGrid(ctx context.Context, name string, open Opener) (*grid, error) {
+	var g *grid
+	err := with(ctx, name, open, func(m *image) error {
+		g = &m.grid
+		return nil
+	})
+	return g, err
+}
+
+// read fills the values of the window.
+func (y *yearWindow) read(ctx context.Context, spec Spec, open Opener) error {
+	cells := y.window.Width * y.window.Height
+	if per := (len(variables) + 1) * Months; cells > maxValues/per {
+		return fmt.Errorf("climate %s: the cells span a window of %d x %d climate cells: must be at most %d cells; split the DEM, or take coarser rasters",
+			spec.Path, y.window.Width, y.window.Height, maxValues/per)
+	}
+	y.valid = make([]bool, cells)
+	for i := range y.valid {
+		y.valid[i] = true
+	}
+	for v, variable := range variables {
+		name := spec.File(variable.name, y.year)
+		if err := with(ctx, name, open, func(m *image) error { return y.readVariable(ctx, m, v) }); err != nil {
+			return err
+		}
+	}
+	if err := y.checkOrder(spec); err != nil {
+		return err
+	}
+	if spec.Elevation == ElevationDEM {
+		return nil
+	}
+	name := spec.elevationFile(y.year)
+	if err := with(ctx, name, open, func(m *image) (err error) {
+		y.elevation, err = readElevation(ctx, m, y.grid, y.window)
+		return err
+	}); err != nil {
+		return err
+	}
+	y.valid = both(y.valid, y.elevation)
+	return nil
+}
+
+func (y *yearWindow) readVariable(ctx context.Context, m *image, v int) error {
+	if m.Bands != Months {
+		return fmt.Errorf("%d bands: must be 12, January to December", m.Bands)
+	}
+	if !m.same(y.grid) {
+		return fmt.Errorf("grid of %d x %d cells from %g, %g differs from that of %s (%d x %d from %g, %g), or its coordinate system does: all four variables must share one",
+			m.width, m.height, m.transform.OriginX, m.transform.OriginY, variables[tmin].name,
+			y.grid.width, y.grid.height, y.grid.transform.OriginX, y.grid.transform.OriginY)
+	}
+	for month := range Months {
+		values := make([]float64, len(y.valid))
+		if err := m.Read(ctx, month, y.window, values); err != nil {
+			return err
+		}
+		for i, x := range values {
+			if math.IsNaN(x) {
+				y.valid[i] = false
+				continue
+			}
+			if err := variables[v].check(x); err != nil {
+				return fmt.Errorf("%s of %s, %s: %w", variables[v].name, time.Month(month+1), y.place(i), err)
+			}
+		}
+		y.values[v][month] = values
+	}
+	return nil
+}
+
+// checkOrder refuses minima above maxima, the sign of swapped files.
+func (y *yearWindow) checkOrder(spec Spec) error {
+	for month := range Months {
+		high := y.values[tmax][month]
+		for i, low := range y.values[tmin][month] {
+			if low > high[i] {
+				return fmt.Errorf("climate raster %s: tmin of %s, %s: %s degC is above tmax, %s degC: are the files swapped?",
+					spec.File(variables[tmin].name, y.year), time.Month(month+1), y.place(i), number(low), number(high[i]))
+			}
+		}
+	}
+	return nil
+}
+
+// place names a cell of the window by its column and row in the file, counted from 0.
+func (y *yearWindow) place(i int) string {
+	col, row := y.window.Col+i%y.window.Width, y.window.Row+i/y.window.Width
+	lon, lat := y.grid.system.Inverse(y.grid.transform.Center(col, row))
+	return fmt.Sprintf("column %d row %d (longitude %.4f, latitude %.4f)", col, row, lon, lat)
+}
+
+// readElevation returns the elevation at the centres of a window of the climate
+// grid: as it is if the raster has the same grid, else bilinear.
+func readElevation(ctx context.Context, m *image, climate *grid, window raster.Window) ([]float64, error) {
+	out := make([]float64, window.Width*window.Height)
+	if m.Bands != 1 {
+		return nil, fmt.Errorf("%d bands: a reference elevation must have one", m.Bands)
+	}
+	if m.same(climate) {
+		if err := m.Read(ctx, 0, window, out); err != nil {
+			return nil, err
+		}
+		return out, checkElevation(out)
+	}
+	centres := Cells{Lon: make([]float64, len(out)), Lat: make([]float64, len(out))}
+	climate.system.LonLat(climate.transform, window, centres.Lon, centres.Lat)
+	at := m.positions(centres)
+	if !at.any {
+		fill(out, math.NaN())
+		return out, nil
+	}
+	w := at.window(m.width, m.height)
+	if w.Width > maxValues/w.Height {
+		return nil, fmt.Errorf("a window of %d x %d cells is needed: must be at most %d; take a coarser reference elevation", w.Width, w.Height, maxValues)
+	}
+	values := make([]float64, w.Width*w.Height)
+	if err := m.Read(ctx, 0, w, values); err != nil {
+		return nil, err
+	}
+	if err := checkElevation(values); err != nil {
+		return nil, err
+	}
+	valid := make([]bool, len(values))
+	for i, v := range values {
+		valid[i] = finite(v)
+	}
+	for i := range out {
+		out[i] = bilinear(at.col[i], at.row[i], m.grid.width, m.grid.height, w, valid).of(values)
+	}
+	return out, nil
+}
+
+func checkElevation(values []float64) error {
+	for _, v := range values {
+		if v < minElevation || v > maxElevation {
+			return fmt.Errorf("elevation %s: must be %d to %d m; is the file in feet, or its nodata value not declared?", number(v), minElevation, maxElevation)
+		}
+	}
+	return nil
+}
+
+// means gathers the mean elevation of the DEM within each climate cell of a window.
+type means struct {
+	window raster.Window
+	sum    []float64
+	n      []int
+}
+
+func newMeans(w raster.Window) *means {
+	return &means{w, make([]float64, w.Width*w.Height), make([]int, w.Width*w.Height)}
+}
+
+func (m *means) add(at positions, elevation []float64) {
+	for i, z := range elevation {
+		if !finite(z) || !finite(at.col[i]) || !finite(at.row[i]) {
+			continue
+		}
+		c, r := math.Floor(at.col[i])-float64(m.window.Col), math.Floor(at.row[i])-float64(m.window.Row)
+		if c >= 0 && c < float64(m.window.Width) && r >= 0 && r < float64(m.window.Height) {
+			k := int(r)*m.window.Width + int(c)
+			m.sum[k] += z
+			m.n[k]++
+		}
+	}
+}
+
+// values returns the means, NaN where there was no cell.
+func (m *means) values() []float64 {
+	out := make([]float64, len(m.sum))
+	for i, n := range m.n {
+		out[i] = math.NaN()
+		if n > 0 {
+			out[i] = m.sum[i] / float64(n)
+		}
+	}
+	return out
+}
+
+// dated reports whether the files differ from year to year.
+func (s Spec) dated() bool { return strings.Contains(s.Path, "{year}") }
