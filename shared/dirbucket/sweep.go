@@ -1,0 +1,63 @@
+package dirbucket
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Sweep removes what killed writers left in the bucket directory dir and nobody touched since olderThan:
+// temporary files, as well as metadata of objects that are gone. It returns how many files it removed. A directory
+// that does not exist has none. A writer that is idle for longer loses its file: its Close then fails.
+func Sweep(dir string, olderThan time.Time) (int, error) {
+	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("sweep: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	removed := 0
+	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		name := filepath.FromSlash(path)
+		if filepath.Dir(name) != tmpDir {
+			base, id, ok := sidecarOf(d.Name())
+			if !ok {
+				return nil
+			}
+			object := filepath.Join(filepath.Dir(name), base)
+			if info, err := root.Lstat(object); err == nil && sidecar(object, info) == filepath.Join(filepath.Dir(name), "."+base+"."+id+".attrs") {
+				return nil
+			}
+		}
+		info, err := d.Info()
+		if err != nil || !info.ModTime().Before(olderThan) {
+			return nil // gone, or in use
+		}
+		if err := root.Remove(name); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+		removed++
+		return nil
+	})
+	if err != nil {
+		return removed, fmt.Errorf("sweep: %w", err)
+	}
+	return removed, nil
+}

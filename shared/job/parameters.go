@@ -1,0 +1,160 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Workflow names what a job computes.
+type Workflow string
+
+const (
+	// Sol is a year of solar radiation over terrain.
+	Sol Workflow = "sol"
+	// EEMT is Sol followed by the EEMT maps of every climate year.
+	EEMT Workflow = "eemt"
+)
+
+// FirstYear and LastYear bound the climate years a job may ask for.
+const (
+	FirstYear = 1900
+	LastYear  = 2100
+	maxYears  = 60
+)
+
+// Parameters are what a user may choose. JSON names are those of the old suite
+// where it had the parameter.
+type Parameters struct {
+	// Step is the time step in minutes, 1 to 60.
+	Step float64 `json:"step"`
+	// Linke is the Linke turbidity for air mass 2, 1 to 8: one value, or one per month.
+	Linke []float64 `json:"linke_value"`
+	// Albedo is the ground albedo, 0 to 1: one value, or one per month.
+	Albedo []float64 `json:"albedo_value"`
+	// StartYear and EndYear are the first and last climate year.
+	StartYear int `json:"start_year"`
+	EndYear   int `json:"end_year"`
+	// Climate names the climate source of the eemt workflow (climate.ParseSpec).
+	Climate string `json:"climate,omitempty"`
+	// ClimateElevation names the reference elevation of a raster climate source.
+	ClimateElevation string `json:"climate_elevation,omitempty"`
+	// North is "true" (aspect and shadows follow true north) or "grid" (as r.sun does).
+	North string `json:"north"`
+	// Shadows is "on" (terrain casts shadows) or "off".
+	Shadows string `json:"shadows"`
+	// Daily asks for the 365 daily maps besides the monthly ones.
+	Daily bool `json:"daily,omitempty"`
+	// Method is "fast" or "reference".
+	Method string `json:"method"`
+	// TileSize is the side of a tile in cells; 0 lets the planner choose.
+	TileSize int `json:"tile_size,omitempty"`
+}
+
+// DefaultParameters returns the defaults of the old suite.
+func DefaultParameters() Parameters {
+	return Parameters{
+		Step: 15, Linke: []float64{3}, Albedo: []float64{0.2},
+		StartYear: 2020, EndYear: 2020,
+		North: "true", Shadows: "on", Method: "fast",
+	}
+}
+
+// Validate reports every value outside its range, each in one sentence.
+func (p Parameters) Validate(w Workflow) error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if w != Sol && w != EEMT {
+		fail("workflow %q: must be sol or eemt", w)
+	}
+	if !(p.Step >= 1 && p.Step <= 60) {
+		fail("step %g: must be 1 to 60 minutes", p.Step)
+	}
+	checkMonthly := func(name string, values []float64, low, high float64) {
+		if len(values) != 1 && len(values) != 12 {
+			fail("%s has %d values: give one, or one for each of the 12 months", name, len(values))
+		}
+		for _, v := range values {
+			if !(v >= low && v <= high) {
+				fail("%s %g: must be %g to %g", name, v, low, high)
+			}
+		}
+	}
+	checkMonthly("linke-value", p.Linke, 1, 8)
+	checkMonthly("albedo-value", p.Albedo, 0, 1)
+	for _, y := range []struct {
+		name string
+		year int
+	}{{"start-year", p.StartYear}, {"end-year", p.EndYear}} {
+		if y.year < FirstYear || y.year > LastYear {
+			fail("%s %d: must be %d to %d", y.name, y.year, FirstYear, LastYear)
+		}
+	}
+	switch {
+	case p.EndYear < p.StartYear:
+		fail("end-year %d: must not be before start-year %d", p.EndYear, p.StartYear)
+	case p.EndYear-p.StartYear >= maxYears:
+		fail("years %d to %d: at most %d years in one job", p.StartYear, p.EndYear, maxYears)
+	}
+	oneOf := func(name, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			fail("%s %q: must be %s", name, value, strings.Join(allowed, " or "))
+		}
+	}
+	oneOf("north", p.North, "true", "grid")
+	oneOf("shadows", p.Shadows, "on", "off")
+	oneOf("method", p.Method, "fast", "reference")
+	if p.TileSize != 0 && (p.TileSize < 32 || p.TileSize > 4096) {
+		fail("tile-size %d: must be 32 to 4096 cells, or 0 for the planner's choice", p.TileSize)
+	}
+	if w == EEMT && p.Climate == "" {
+		fail("climate is missing: the eemt workflow needs table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE")
+	}
+	return errors.Join(errs...)
+}
+
+// Years lists the climate years.
+func (p Parameters) Years() []int {
+	years := make([]int, 0, p.EndYear-p.StartYear+1)
+	for y := p.StartYear; y <= p.EndYear; y++ {
+		years = append(years, y)
+	}
+	return years
+}
+
+// Monthly spreads one value, or copies twelve, over the months. Any other
+// count gives NaN, which Validate has refused before.
+func Monthly(values []float64) [12]float64 {
+	var out [12]float64
+	for m := range out {
+		switch len(values) {
+		case 1:
+			out[m] = values[0]
+		case 12:
+			out[m] = values[m]
+		default:
+			out[m] = math.NaN()
+		}
+	}
+	return out
+}
+
+// ParseMonthly reads one number, or twelve separated by commas.
+func ParseMonthly(text string) ([]float64, error) {
+	fields := strings.Split(text, ",")
+	if len(fields) != 1 && len(fields) != 12 {
+		return nil, fmt.Errorf("%d values: give one, or one for each of the 12 months, separated by commas", len(fields))
+	}
+	values := make([]float64, len(fields))
+	for i, f := range fields {
+		v, err := strconv.ParseFloat(strings.TrimSpace(f), 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a number", strings.TrimSpace(f))
+		}
+		values[i] = v
+	}
+	return values, nil
+}

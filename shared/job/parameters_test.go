@@ -1,0 +1,136 @@
+package job_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+func TestValidate(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		set  func(p *job.Parameters)
+		w    job.Workflow
+		want []string
+	}{
+		{"defaults", func(*job.Parameters) {}, job.Sol, nil},
+		{"edges", func(p *job.Parameters) { p.Step, p.Linke, p.Albedo = 1, []float64{8}, []float64{0} }, job.Sol, nil},
+		{"other edges", func(p *job.Parameters) { p.Step, p.Linke, p.Albedo = 60, []float64{1}, []float64{1} }, job.Sol, nil},
+		{"sixty years", func(p *job.Parameters) { p.StartYear, p.EndYear = 1961, 2020 }, job.Sol, nil},
+		{"workflow", func(*job.Parameters) {}, "moon", []string{`"moon"`, "sol or eemt"}},
+		{"step", func(p *job.Parameters) { p.Step = 0.5 }, job.Sol, []string{"step 0.5", "1 to 60 minutes"}},
+		{"step NaN", func(p *job.Parameters) { p.Step = math.NaN() }, job.Sol, []string{"step NaN"}},
+		{"step infinite", func(p *job.Parameters) { p.Step = math.Inf(1) }, job.Sol, []string{"step +Inf"}},
+		{"linke", func(p *job.Parameters) { p.Linke = []float64{8.1} }, job.Sol, []string{"linke-value 8.1", "1 to 8"}},
+		{"two linke", func(p *job.Parameters) { p.Linke = []float64{3, 3} }, job.Sol, []string{"2 values", "12"}},
+		{"no albedo", func(p *job.Parameters) { p.Albedo = nil }, job.Sol, []string{"albedo-value", "0 values"}},
+		{"one month", func(p *job.Parameters) { p.Albedo = []float64{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0.1} }, job.Sol, []string{"-0.1", "0 to 1"}},
+		{"year", func(p *job.Parameters) { p.StartYear = 1899 }, job.Sol, []string{"start-year 1899", "1900 to 2100"}},
+		{"years reversed", func(p *job.Parameters) { p.StartYear, p.EndYear = 2001, 2000 }, job.Sol, []string{"2000", "2001"}},
+		{"too many years", func(p *job.Parameters) { p.StartYear, p.EndYear = 1960, 2020 }, job.Sol, []string{"60 years"}},
+		{"overflow", func(p *job.Parameters) { p.StartYear, p.EndYear = math.MinInt, math.MaxInt }, job.Sol, []string{"1900 to 2100"}},
+		{"north", func(p *job.Parameters) { p.North = "" }, job.Sol, []string{"north", "true or grid"}},
+		{"tile", func(p *job.Parameters) { p.TileSize = 31 }, job.Sol, []string{"tile-size 31", "32 to 4096"}},
+		{"climate", func(*job.Parameters) {}, job.EEMT, []string{"climate", "table:FILE.csv"}},
+		{"two faults", func(p *job.Parameters) { p.Step, p.Shadows = 90, "maybe" }, job.Sol, []string{"step 90", `"maybe"`, "on or off"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := job.DefaultParameters()
+			c.set(&p)
+			err := p.Validate(c.w)
+			if (err == nil) != (c.want == nil) {
+				t.Fatalf("got %v", err)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q does not say %q", err, w)
+				}
+			}
+		})
+	}
+}
+
+func TestYearsAndMonths(t *testing.T) {
+	p := job.DefaultParameters()
+	p.StartYear, p.EndYear = 2019, 2021
+	if y := p.Years(); len(y) != 3 || y[0] != 2019 || y[2] != 2021 {
+		t.Errorf("years %v", y)
+	}
+	if m := job.Monthly([]float64{3}); m[0] != 3 || m[11] != 3 {
+		t.Errorf("one value: %v", m)
+	}
+	twelve := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	if m := job.Monthly(twelve); m[0] != 1 || m[11] != 12 {
+		t.Errorf("twelve values: %v", m)
+	}
+	if m := job.Monthly(nil); !math.IsNaN(m[5]) {
+		t.Errorf("no value: %v", m)
+	}
+}
+
+func TestFingerprintTellsWorkApart(t *testing.T) {
+	p := job.DefaultParameters()
+	q := p
+	q.Step = 14
+	seen := map[string]string{}
+	for name, f := range map[string]string{
+		"base": job.Fingerprint("1", job.Sol, p, "aa"), "version": job.Fingerprint("2", job.Sol, p, "aa"), "workflow": job.Fingerprint("1", job.EEMT, p, "aa"),
+		"parameters": job.Fingerprint("1", job.Sol, q, "aa"), "DEM": job.Fingerprint("1", job.Sol, p, "ab"),
+	} {
+		if other, ok := seen[f]; ok {
+			t.Errorf("%s and %s have the same fingerprint", name, other)
+		}
+		seen[f] = name
+	}
+	if a, b := job.Fingerprint("1", job.Sol, p, "aa"), job.Fingerprint("1", job.Sol, job.DefaultParameters(), "aa"); a != b {
+		t.Error("equal work has different fingerprints")
+	}
+}
+
+func FuzzParseMonthly(f *testing.F) {
+	for _, s := range []string{"3", "3.0, 2", "", ",", "1,2,3,4,5,6,7,8,9,10,11,12", "NaN", "1e999", "0x1p-2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		v, err := job.ParseMonthly(s)
+		if err != nil {
+			if err.Error() == "" {
+				t.Error("an error without words")
+			}
+			return
+		}
+		if len(v) != 1 && len(v) != 12 {
+			t.Errorf("%d values of %q", len(v), s)
+		}
+		p := job.DefaultParameters()
+		p.Linke = v
+		if p.Validate(job.Sol) == nil {
+			for _, m := range job.Monthly(v) {
+				if !(m >= 1 && m <= 8) {
+					t.Errorf("%q passed with %v", s, m)
+				}
+			}
+		}
+	})
+}
+
+func FuzzParameters(f *testing.F) {
+	data, _ := json.Marshal(job.DefaultParameters())
+	f.Add(string(data), "sol")
+	f.Add(`{"step":1e308,"linke_value":null,"start_year":-9223372036854775808,"end_year":9223372036854775807}`, "eemt")
+	f.Fuzz(func(t *testing.T, text, workflow string) {
+		p := job.DefaultParameters()
+		if json.Unmarshal([]byte(text), &p) != nil {
+			return
+		}
+		if err := p.Validate(job.Workflow(workflow)); err != nil {
+			return
+		}
+		if n := len(p.Years()); n < 1 || n > 60 || !(p.Step >= 1 && p.Step <= 60) {
+			t.Errorf("%s passed: %d years, step %g", text, n, p.Step)
+		}
+	})
+}

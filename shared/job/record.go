@@ -1,0 +1,194 @@
+// Package job keeps the records of a job in a bucket, each written once.
+package job
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// Request is job.json: what was asked. It is durable before the client hears
+// of the job.
+type Request struct {
+	ID         string     `json:"id"`
+	Workflow   Workflow   `json:"workflow"`
+	Parameters Parameters `json:"parameters"`
+	DEM        DEM        `json:"dem"`
+	Created    time.Time  `json:"created"`
+	// Fingerprint identifies equal work: program version, parameters, DEM checksum.
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// uploads lists the objects under uploads/ that the job reads.
+func (r Request) uploads() []string {
+	var keys []string
+	_, table, _ := strings.Cut(r.Parameters.Climate, ":")
+	for _, key := range []string{r.DEM.Key, table} {
+		if strings.HasPrefix(key, "uploads/") && !strings.Contains(key, "{") {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// DEM refers to the elevation raster of a job.
+type DEM struct {
+	// Key is the object in the bucket.
+	Key string `json:"key"`
+	// Name is the file name the user gave.
+	Name string `json:"name"`
+	// SHA256 is the checksum of the object, in hex.
+	SHA256 string `json:"sha256"`
+	// Size in bytes.
+	Size int64 `json:"size"`
+}
+
+// Plan is plan.json: how the work is cut, with what only a pass over the whole
+// DEM can tell.
+type Plan struct {
+	Width  int `json:"width"`
+	Height int `json:"height"`
+	// Halo is how many cells around a tile its shadows may come from.
+	Halo  int    `json:"halo"`
+	Tiles []Tile `json:"tiles"`
+	// MeanWetness is the mean topographic wetness index over the valid cells of each
+	// climate year (ln m).
+	MeanWetness map[int]float64 `json:"mean_wetness,omitempty"`
+	// Climate is the source the tiles read: windows stored in the bucket, or a table.
+	Climate json.RawMessage `json:"climate,omitempty"`
+	// Minimum and Maximum elevation, m, and the number of cells that have one.
+	Minimum float64 `json:"minimum"`
+	Maximum float64 `json:"maximum"`
+	Valid   int     `json:"valid"`
+	CRS     string  `json:"crs"`
+	// Center of the DEM in degrees.
+	Longitude float64   `json:"longitude"`
+	Latitude  float64   `json:"latitude"`
+	Warnings  []string  `json:"warnings,omitempty"`
+	Created   time.Time `json:"created"`
+}
+
+// Tile is one bounded piece of work.
+type Tile struct {
+	Task   string        `json:"task"`
+	Window raster.Window `json:"window"`
+}
+
+// Tile returns the tile of a task.
+func (p *Plan) Tile(task string) (Tile, bool) {
+	for _, t := range p.Tiles {
+		if t.Task == task {
+			return t, true
+		}
+	}
+	return Tile{}, false
+}
+
+// Task is tasks/<task>.json: a finished tile. Its output objects are complete
+// before it exists.
+type Task struct {
+	Task    string    `json:"task"`
+	Attempt int       `json:"attempt"`
+	Seconds float64   `json:"seconds"`
+	Ended   time.Time `json:"ended"`
+	// Sums are what the maps of the whole DEM need of this tile, by climate year.
+	Sums map[int]Sums `json:"sums,omitempty"`
+	// Valid counts the cells with a result.
+	Valid int `json:"valid"`
+}
+
+// Sums are area-weighted sums over the cells of a tile that have a result.
+type Sums struct {
+	// Area of the cells, m2.
+	Area float64 `json:"area"`
+	// Peff is effective precipitation of each month, AlphaPeff the same times the
+	// relative wetness of the cell (Rasmussen et al. 2015, eq 10): m2 mm.
+	Peff      [12]float64 `json:"peff"`
+	AlphaPeff [12]float64 `json:"alpha_peff"`
+	// Temperature is the annual mean, m2 degC; Precipitation that of the year, m2 mm.
+	Temperature   float64 `json:"temperature"`
+	Precipitation float64 `json:"precipitation"`
+}
+
+// Add adds o to s.
+func (s *Sums) Add(o Sums) {
+	s.Area += o.Area
+	s.Temperature += o.Temperature
+	s.Precipitation += o.Precipitation
+	for m := range 12 {
+		s.Peff[m] += o.Peff[m]
+		s.AlphaPeff[m] += o.AlphaPeff[m]
+	}
+}
+
+// State is where a job stands.
+type State string
+
+// The states of a job. Completed, Failed and Cancelled are final.
+const (
+	Pending   State = "pending"
+	Running   State = "running"
+	Completed State = "completed"
+	Failed    State = "failed"
+	Cancelled State = "cancelled"
+)
+
+// End is end.json: how the job ended.
+type End struct {
+	State State `json:"state"`
+	// Reason says in one sentence why a job failed or was cancelled.
+	Reason string    `json:"reason,omitempty"`
+	Ended  time.Time `json:"ended"`
+}
+
+// Status is derived from the records; it is never stored.
+type Status struct {
+	Request Request
+	State   State
+	// Done and Planned count tasks; Planned is 0 until the plan is made.
+	Done, Planned int
+	// Started is when the plan was made; zero before.
+	Started time.Time
+	// Updated is when the youngest record was written.
+	Updated time.Time
+	End     *End
+	// Expired is set when retention removed the data.
+	Expired *time.Time
+}
+
+// Progress is the share of the work done, 0 to 100: 5 once planned, 90 when
+// all tiles are done, 100 when completed.
+func (s Status) Progress() int {
+	switch {
+	case s.State == Completed:
+		return 100
+	case s.Planned == 0:
+		return 0
+	}
+	return 5 + 85*s.Done/s.Planned
+}
+
+// Ended reports whether the state is final.
+func (s Status) Ended() bool { return s.End != nil }
+
+// TaskName names the tile in a row and column of the tiling.
+func TaskName(row, col int) string { return fmt.Sprintf("r%04dc%04d", row, col) }
+
+// Fingerprint identifies equal work: the same program, parameters and DEM give
+// the same results.
+func Fingerprint(version string, w Workflow, p Parameters, demSHA256 string) string {
+	// Parameters hold numbers, strings and booleans only, which always encode.
+	data, _ := json.Marshal(struct {
+		Version  string
+		Workflow Workflow
+		P        Parameters
+		DEM      string
+	}{version, w, p, demSHA256})
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

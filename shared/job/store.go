@@ -1,0 +1,382 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+)
+
+// ErrNotFound says that there is no such job or record.
+var ErrNotFound = errors.New("not found")
+
+// ErrDamaged says that a record is there and holds what nobody wrote. Reading it
+// again gives the same.
+var ErrDamaged = errors.New("damaged record")
+
+// maxRecord bounds a record that is read back.
+const maxRecord = 64 << 20
+
+// Store reads and writes job records in a bucket.
+type Store struct {
+	Bucket *blob.Bucket
+}
+
+var idPattern = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`)
+
+// ValidID reports whether id has the form of a job id (a ULID).
+func ValidID(id string) bool { return idPattern.MatchString(id) }
+
+// Prefix is where everything of a job lies.
+func Prefix(id string) string { return "jobs/" + id + "/" }
+
+// ResultKey is the object of one result file.
+func ResultKey(id, name string) string { return Prefix(id) + "results/" + name }
+
+// WorkKey is the object of an intermediate file.
+func WorkKey(id, name string) string { return Prefix(id) + "work/" + name }
+
+// indexKey sorts newest first: the time counts down.
+func indexKey(created time.Time, id string) string {
+	const end = 1 << 47 // milliseconds, year 6429
+	return fmt.Sprintf("index/%015d-%s", end-created.UnixMilli(), id)
+}
+
+// Create writes the index entry, then job.json: an index entry without a job is
+// passed over, a job without one would be lost. Writing the same job twice is harmless.
+func (s Store) Create(ctx context.Context, r Request) error {
+	if !ValidID(r.ID) {
+		return fmt.Errorf("job id %q is not a ULID", r.ID)
+	}
+	if err := s.Bucket.WriteAll(ctx, indexKey(r.Created, r.ID), nil, nil); err != nil {
+		return fmt.Errorf("write the index entry of job %s: %w", r.ID, err)
+	}
+	_, err := s.once(ctx, Prefix(r.ID)+"job.json", r)
+	return err
+}
+
+// Request reads job.json; ErrNotFound when there is none.
+func (s Store) Request(ctx context.Context, id string) (Request, error) {
+	var r Request
+	if !ValidID(id) {
+		return r, fmt.Errorf("job %q: %w", id, ErrNotFound)
+	}
+	err := s.read(ctx, Prefix(id)+"job.json", &r)
+	return r, err
+}
+
+// WritePlan writes plan.json unless there is one, and returns the one that stands.
+func (s Store) WritePlan(ctx context.Context, id string, p *Plan) (*Plan, error) {
+	won, err := s.once(ctx, Prefix(id)+"plan.json", p)
+	if err != nil || won {
+		return p, err
+	}
+	return s.Plan(ctx, id)
+}
+
+// Plan reads plan.json; ErrNotFound when the job is not planned yet.
+func (s Store) Plan(ctx context.Context, id string) (*Plan, error) {
+	p := new(Plan)
+	return p, s.read(ctx, Prefix(id)+"plan.json", p)
+}
+
+// WriteTask records a finished task. The first record stands.
+func (s Store) WriteTask(ctx context.Context, id string, t Task) error {
+	_, err := s.once(ctx, Prefix(id)+"tasks/"+t.Task+".json", t)
+	return err
+}
+
+// Task reads the record of a finished task; ErrNotFound when it is not finished.
+func (s Store) Task(ctx context.Context, id, task string) (Task, error) {
+	var t Task
+	err := s.read(ctx, Prefix(id)+"tasks/"+task+".json", &t)
+	return t, err
+}
+
+// Done lists the finished tasks.
+func (s Store) Done(ctx context.Context, id string) (map[string]time.Time, error) {
+	done := map[string]time.Time{}
+	prefix := Prefix(id) + "tasks/"
+	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
+		if task, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, prefix), ".json"); ok {
+			done[task] = o.ModTime
+		}
+		return nil
+	})
+	return done, err
+}
+
+// WriteEnd ends a job. It returns the end that stands, and whether this call wrote it.
+func (s Store) WriteEnd(ctx context.Context, id string, e End) (End, bool, error) {
+	won, err := s.once(ctx, Prefix(id)+"end.json", e)
+	if err != nil || won {
+		return e, won, err
+	}
+	stands, err := s.End(ctx, id)
+	return stands, false, err
+}
+
+// End reads end.json; ErrNotFound while the job goes on.
+func (s Store) End(ctx context.Context, id string) (End, error) {
+	var e End
+	err := s.read(ctx, Prefix(id)+"end.json", &e)
+	return e, err
+}
+
+// Ended reports whether the job has an end.
+func (s Store) Ended(ctx context.Context, id string) (bool, error) {
+	return s.Bucket.Exists(ctx, Prefix(id)+"end.json")
+}
+
+// expiry is expired.json: retention removed the data.
+type expiry struct {
+	At time.Time `json:"data_expired_at"`
+}
+
+// WriteExpired records that the data of a job are gone.
+func (s Store) WriteExpired(ctx context.Context, id string, at time.Time) error {
+	_, err := s.once(ctx, Prefix(id)+"expired.json", expiry{At: at})
+	return err
+}
+
+// Status derives where a job stands.
+func (s Store) Status(ctx context.Context, id string) (Status, error) {
+	var st Status
+	r, err := s.Request(ctx, id)
+	if err != nil {
+		return st, err
+	}
+	st.Request, st.State, st.Updated = r, Pending, r.Created
+	p, err := s.Plan(ctx, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		return st, err
+	default:
+		st.State, st.Planned, st.Started, st.Updated = Running, len(p.Tiles), p.Created, p.Created
+		done, err := s.Done(ctx, id)
+		if err != nil {
+			return st, err
+		}
+		for _, t := range p.Tiles {
+			if at, ok := done[t.Task]; ok {
+				st.Done++
+				if at.After(st.Updated) {
+					st.Updated = at
+				}
+			}
+		}
+	}
+	e, err := s.End(ctx, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return st, nil
+	case err != nil:
+		return st, err
+	}
+	st.State, st.End, st.Updated = e.State, &e, e.Ended
+	var x expiry
+	switch err := s.read(ctx, Prefix(id)+"expired.json", &x); {
+	case err == nil:
+		st.Expired = &x.At
+	case !errors.Is(err, ErrNotFound):
+		return st, err
+	}
+	return st, nil
+}
+
+// List calls f with the ids of all jobs, newest first, until f returns false.
+func (s Store) List(ctx context.Context, f func(id string) (bool, error)) error {
+	stop := errors.New("stop")
+	err := s.list(ctx, "index/", func(o *blob.ListObject) error {
+		_, id, ok := strings.Cut(strings.TrimPrefix(o.Key, "index/"), "-")
+		if !ok || !ValidID(id) {
+			return nil
+		}
+		more, err := f(id)
+		if err == nil && !more {
+			return stop
+		}
+		return err
+	})
+	if errors.Is(err, stop) {
+		return nil
+	}
+	return err
+}
+
+// Removed is what Remove deleted.
+type Removed struct {
+	Objects int
+	Bytes   int64
+}
+
+// Data calls f for the data of a job: all but the records that outlive them.
+func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
+	keep := map[string]bool{}
+	for _, name := range []string{"job.json", "plan.json", "end.json", "expired.json", "results/report.json"} {
+		keep[Prefix(id)+name] = true
+	}
+	return s.list(ctx, Prefix(id), func(o *blob.ListObject) error {
+		if keep[o.Key] {
+			return nil
+		}
+		return f(o)
+	})
+}
+
+// RemoveData deletes the data of a job and its uploaded files; the records stay.
+// With dry set it only counts.
+func (s Store) RemoveData(ctx context.Context, r Request, dry bool) (Removed, error) {
+	var gone Removed
+	err := s.Data(ctx, r.ID, func(o *blob.ListObject) error { return s.remove(ctx, o.Key, o.Size, dry, &gone) })
+	if err != nil {
+		return gone, err
+	}
+	return gone, s.removeUploads(ctx, r, dry, &gone)
+}
+
+// RemoveAll deletes everything of a job, its index entry last, so that an
+// interrupted removal is found again. With dry set it only counts.
+func (s Store) RemoveAll(ctx context.Context, r Request, dry bool) (Removed, error) {
+	var gone Removed
+	if err := s.removeUploads(ctx, r, dry, &gone); err != nil {
+		return gone, err
+	}
+	request := Prefix(r.ID) + "job.json"
+	err := s.list(ctx, Prefix(r.ID), func(o *blob.ListObject) error {
+		if o.Key == request {
+			return nil
+		}
+		return s.remove(ctx, o.Key, o.Size, dry, &gone)
+	})
+	if err != nil {
+		return gone, err
+	}
+	for _, key := range []string{request, indexKey(r.Created, r.ID)} {
+		if err := s.remove(ctx, key, 0, dry, &gone); err != nil {
+			return gone, err
+		}
+	}
+	return gone, nil
+}
+
+// removeUploads deletes the uploaded files of a job unless a job that still has
+// its data shares them.
+func (s Store) removeUploads(ctx context.Context, r Request, dry bool, gone *Removed) error {
+	mine := r.uploads()
+	err := s.List(ctx, func(id string) (bool, error) {
+		if id == r.ID {
+			return true, nil
+		}
+		other, err := s.Request(ctx, id)
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) { // such a job reads nothing any more
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		theirs := other.uploads()
+		if !slices.ContainsFunc(mine, func(key string) bool { return slices.Contains(theirs, key) }) {
+			return true, nil
+		}
+		expired, err := s.Bucket.Exists(ctx, Prefix(id)+"expired.json")
+		if err == nil && !expired {
+			mine = slices.DeleteFunc(mine, func(key string) bool { return slices.Contains(theirs, key) })
+		}
+		return len(mine) > 0, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range mine {
+		size := int64(0)
+		if key == r.DEM.Key {
+			size = r.DEM.Size
+		}
+		if err := s.remove(ctx, key, size, dry, gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Store) remove(ctx context.Context, key string, size int64, dry bool, gone *Removed) error {
+	if !dry {
+		err := s.Bucket.Delete(ctx, key)
+		if gcerrors.Code(err) == gcerrors.NotFound {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("delete %s: %w", key, err)
+		}
+	}
+	gone.Objects++
+	gone.Bytes += size
+	return nil
+}
+
+func (s Store) list(ctx context.Context, prefix string, f func(o *blob.ListObject) error) error {
+	it := s.Bucket.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("list %s: %w", prefix, err)
+		}
+		if o.IsDir {
+			continue
+		}
+		if err := f(o); err != nil {
+			return err
+		}
+	}
+}
+
+// once writes v as JSON unless the object exists, and reports whether it wrote.
+func (s Store) once(ctx context.Context, key string, v any) (bool, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return false, fmt.Errorf("encode %s: %w", key, err)
+	}
+	err = s.Bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
+	switch {
+	case err == nil:
+		return true, nil
+	case gcerrors.Code(err) == gcerrors.FailedPrecondition || gcerrors.Code(err) == gcerrors.AlreadyExists:
+		return false, nil
+	}
+	return false, fmt.Errorf("write %s: %w", key, err)
+}
+
+func (s Store) read(ctx context.Context, key string, v any) error {
+	r, err := s.Bucket.NewReader(ctx, key, nil)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return fmt.Errorf("%s: %w", key, ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	if r.Size() > maxRecord {
+		return fmt.Errorf("%w: %s has %d bytes: a record has at most %d", ErrDamaged, key, r.Size(), maxRecord)
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, key, err)
+	}
+	return nil
+}

@@ -1,0 +1,413 @@
+package job_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
+	"github.com/cyverse-gis/eemt/shared/dirbucket"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+func id(n int) string { return fmt.Sprintf("01JTEST%019d", n) }
+
+// eachBucket runs a test on every kind of bucket that tests can have.
+func eachBucket(t *testing.T, f func(t *testing.T, s job.Store)) {
+	for name, open := range map[string]func() (*blob.Bucket, error){
+		"memory":    func() (*blob.Bucket, error) { return memblob.OpenBucket(nil), nil },
+		"directory": func() (*blob.Bucket, error) { return dirbucket.Open(t.TempDir()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = b.Close() }()
+			f(t, job.Store{Bucket: b})
+		})
+	}
+}
+
+func request(n int) job.Request {
+	return job.Request{
+		ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon.Add(time.Duration(n) * time.Minute),
+		DEM: job.DEM{Key: fmt.Sprintf("uploads/%d.tif", n), Name: "dem.tif", SHA256: "00", Size: 3},
+	}
+}
+
+func create(t *testing.T, s job.Store, r job.Request) {
+	t.Helper()
+	if err := s.Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, r.DEM.Key, "dem")
+}
+
+func put(t *testing.T, s job.Store, key, data string) {
+	t.Helper()
+	if err := s.Bucket.WriteAll(t.Context(), key, []byte(data), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func keys(t *testing.T, s job.Store) []string {
+	t.Helper()
+	var list []string
+	it := s.Bucket.List(nil)
+	for {
+		o, err := it.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, o.Key)
+	}
+}
+
+func plan(tiles int) *job.Plan {
+	p := &job.Plan{Width: 64 * tiles, Height: 64, Created: noon.Add(time.Hour)}
+	for c := range tiles {
+		p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c), Window: raster.Window{Col: 64 * c, Width: 64, Height: 64}})
+	}
+	return p
+}
+
+func TestRecordsAreWrittenOnce(t *testing.T) {
+	eachBucket(t, func(t *testing.T, s job.Store) {
+		ctx := t.Context()
+		r := request(1)
+		create(t, s, r)
+		other := r
+		other.Workflow = job.EEMT
+		if err := s.Create(ctx, other); err != nil {
+			t.Fatalf("creating again: %v", err)
+		}
+		if got, err := s.Request(ctx, r.ID); err != nil || got.Workflow != job.Sol || !got.Created.Equal(r.Created) {
+			t.Errorf("request is %+v (%v), want the first", got, err)
+		}
+		if p, err := s.WritePlan(ctx, r.ID, plan(2)); err != nil || len(p.Tiles) != 2 {
+			t.Errorf("plan %v (%v)", p, err)
+		}
+		if p, err := s.WritePlan(ctx, r.ID, plan(5)); err != nil || len(p.Tiles) != 2 {
+			t.Errorf("second plan %v (%v), want the first", p, err)
+		}
+		for attempt := range 2 {
+			if err := s.WriteTask(ctx, r.ID, job.Task{Task: "r0000c0000", Attempt: attempt}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if task, err := s.Task(ctx, r.ID, "r0000c0000"); err != nil || task.Attempt != 0 {
+			t.Errorf("task %+v (%v), want the first attempt", task, err)
+		}
+		if e, won, err := s.WriteEnd(ctx, r.ID, job.End{State: job.Failed, Reason: "a"}); err != nil || !won || e.State != job.Failed {
+			t.Errorf("end %+v, %t, %v", e, won, err)
+		}
+		if e, won, err := s.WriteEnd(ctx, r.ID, job.End{State: job.Completed}); err != nil || won || e.State != job.Failed || e.Reason != "a" {
+			t.Errorf("second end %+v, %t, %v: want the first", e, won, err)
+		}
+	})
+}
+
+func TestRacesHaveOneWinner(t *testing.T) {
+	eachBucket(t, func(t *testing.T, s job.Store) {
+		for round := range 8 {
+			r := request(round)
+			create(t, s, r)
+			const racers = 12
+			var wait sync.WaitGroup
+			var mu sync.Mutex
+			winners := 0
+			plans, ends := map[int]bool{}, map[string]bool{}
+			for i := range racers {
+				wait.Go(func() {
+					p, err := s.WritePlan(t.Context(), r.ID, plan(i+1))
+					if err != nil {
+						t.Errorf("plan: %v", err)
+						return
+					}
+					e, won, err := s.WriteEnd(t.Context(), r.ID, job.End{State: job.Failed, Reason: fmt.Sprint(i)})
+					if err != nil {
+						t.Errorf("end: %v", err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					plans[len(p.Tiles)], ends[e.Reason] = true, true
+					if won {
+						winners++
+					}
+				})
+			}
+			wait.Wait()
+			if winners != 1 || len(plans) != 1 || len(ends) != 1 {
+				t.Errorf("%d winners, plans %v, ends %v: want one of each", winners, plans, ends)
+			}
+		}
+	})
+}
+
+func TestStatus(t *testing.T) {
+	at := noon.Add
+	for _, c := range []struct {
+		name     string
+		plan     int
+		tasks    []string
+		end      *job.End
+		expired  bool
+		want     job.State
+		done     int
+		progress int
+	}{
+		{name: "new", want: job.Pending},
+		{name: "planned", plan: 4, want: job.Running, progress: 5},
+		{name: "half done", plan: 4, tasks: []string{"r0000c0000", "r0000c0003"}, want: job.Running, done: 2, progress: 47},
+		{name: "a task of no tile", plan: 4, tasks: []string{"r0009c0000"}, want: job.Running, progress: 5},
+		{name: "all tiles done", plan: 1, tasks: []string{"r0000c0000"}, want: job.Running, done: 1, progress: 90},
+		{name: "completed", plan: 1, tasks: []string{"r0000c0000"}, end: &job.End{State: job.Completed, Ended: at(time.Hour)}, want: job.Completed, done: 1, progress: 100},
+		{name: "failed before the plan", end: &job.End{State: job.Failed, Reason: "x", Ended: at(time.Hour)}, want: job.Failed},
+		{name: "cancelled half way", plan: 2, tasks: []string{"r0000c0001"}, end: &job.End{State: job.Cancelled, Ended: at(time.Hour)}, want: job.Cancelled, done: 1, progress: 47},
+		{name: "expired", plan: 1, end: &job.End{State: job.Completed, Ended: at(time.Hour)}, expired: true, want: job.Completed, progress: 100},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := job.Store{Bucket: memblob.OpenBucket(nil)}
+			r := request(1)
+			create(t, s, r)
+			if c.plan > 0 {
+				if _, err := s.WritePlan(t.Context(), r.ID, plan(c.plan)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, task := range c.tasks {
+				if err := s.WriteTask(t.Context(), r.ID, job.Task{Task: task}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.end != nil {
+				if _, _, err := s.WriteEnd(t.Context(), r.ID, *c.end); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.expired {
+				if err := s.WriteExpired(t.Context(), r.ID, at(2*time.Hour)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			st, err := s.Status(t.Context(), r.ID)
+			if err != nil || st.State != c.want || st.Done != c.done || st.Planned != c.plan || st.Progress() != c.progress || st.Ended() != (c.end != nil) || (st.Expired != nil) != c.expired {
+				t.Errorf("got %+v, progress %d (%v)", st, st.Progress(), err)
+			}
+			if c.plan > 0 && !st.Started.Equal(at(time.Hour)) {
+				t.Errorf("started %v", st.Started)
+			}
+			if c.name == "new" && !st.Updated.Equal(r.Created) {
+				t.Errorf("updated %v, want %v", st.Updated, r.Created)
+			}
+			ended, err := s.Ended(t.Context(), r.ID)
+			if err != nil || ended != (c.end != nil) {
+				t.Errorf("ended %t (%v)", ended, err)
+			}
+		})
+	}
+}
+
+func TestListNewestFirst(t *testing.T) {
+	eachBucket(t, func(t *testing.T, s job.Store) {
+		for _, n := range []int{3, 1, 5, 2, 4} {
+			create(t, s, request(n))
+		}
+		put(t, s, "index/rubbish", "x")
+		put(t, s, "index/000000000000001-notanid", "x")
+		var got []string
+		if err := s.List(t.Context(), func(id string) (bool, error) {
+			got = append(got, id)
+			return len(got) < 4, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{id(5), id(4), id(3), id(2)}; strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		stop := errors.New("enough")
+		if err := s.List(t.Context(), func(string) (bool, error) { return true, stop }); !errors.Is(err, stop) {
+			t.Errorf("error of the callback came back as %v", err)
+		}
+	})
+}
+
+func TestRemove(t *testing.T) {
+	fill := func(t *testing.T, s job.Store, r job.Request) {
+		t.Helper()
+		create(t, s, r)
+		if _, err := s.WritePlan(t.Context(), r.ID, plan(1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.WriteTask(t.Context(), r.ID, job.Task{Task: "r0000c0000"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.WriteEnd(t.Context(), r.ID, job.End{State: job.Completed, Ended: noon}); err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, job.ResultKey(r.ID, "report.json"), "{}")
+		put(t, s, job.ResultKey(r.ID, "slope_rad.tif"), "slope")
+		put(t, s, job.WorkKey(r.ID, "terrain.tif"), "wetness")
+	}
+	eachBucket(t, func(t *testing.T, s job.Store) {
+		ctx := t.Context()
+		one, two := request(1), request(2)
+		two.DEM.Key = one.DEM.Key
+		one.Parameters.Climate = "table:uploads/c.csv"
+		put(t, s, "uploads/c.csv", "month")
+		fill(t, s, one)
+		fill(t, s, two)
+		all := keys(t, s)
+		if gone, err := s.RemoveAll(ctx, one, true); err != nil || gone.Objects < 6 {
+			t.Errorf("dry run: %+v (%v)", gone, err)
+		}
+		if gone, err := s.RemoveData(ctx, one, true); err != nil || gone.Objects < 3 {
+			t.Errorf("dry run: %+v (%v)", gone, err)
+		}
+		if now := keys(t, s); len(now) != len(all) {
+			t.Errorf("a dry run removed something: %d of %d left", len(now), len(all))
+		}
+		// Two shares the DEM of one, and still has its data.
+		if _, err := s.RemoveData(ctx, one, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.WriteExpired(ctx, one.ID, noon); err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]bool{
+			one.DEM.Key: true, "uploads/c.csv": false,
+			job.ResultKey(one.ID, "report.json"): true, job.ResultKey(one.ID, "slope_rad.tif"): false, job.WorkKey(one.ID, "terrain.tif"): false,
+			job.Prefix(one.ID) + "job.json": true, job.Prefix(one.ID) + "end.json": true, job.Prefix(one.ID) + "plan.json": true,
+			job.ResultKey(two.ID, "slope_rad.tif"): true,
+		} {
+			if got, err := s.Bucket.Exists(ctx, key); err != nil || got != want {
+				t.Errorf("%s is there: %t, want %t (%v)", key, got, want, err)
+			}
+		}
+		if st, err := s.Status(ctx, one.ID); err != nil || st.State != job.Completed || st.Expired == nil {
+			t.Errorf("status after retention: %+v (%v)", st, err)
+		}
+		if _, err := s.RemoveAll(ctx, two, false); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := s.Bucket.Exists(ctx, two.DEM.Key); got {
+			t.Error("the DEM of the last job with data is left")
+		}
+		if _, err := s.Request(ctx, two.ID); !errors.Is(err, job.ErrNotFound) {
+			t.Errorf("a removed job: %v", err)
+		}
+		if _, err := s.RemoveAll(ctx, two, false); err != nil {
+			t.Errorf("removing again: %v", err)
+		}
+		if _, err := s.RemoveAll(ctx, one, false); err != nil {
+			t.Fatal(err)
+		}
+		if left := keys(t, s); len(left) != 0 {
+			t.Errorf("left: %v", left)
+		}
+	})
+}
+
+// TestInterruptedRemovalIsFoundAgain fails each delete in turn: the job stays in
+// the list until all of it is gone.
+func TestInterruptedRemovalIsFoundAgain(t *testing.T) {
+	for n := 1; ; n++ {
+		inner := memblob.OpenBucket(nil)
+		deletes := 0
+		s := job.Store{Bucket: faultbucket.Wrap(inner, func(op, _ string) error {
+			if op == faultbucket.Delete {
+				deletes++
+			}
+			if op == faultbucket.Delete && deletes == n {
+				return errors.New("away")
+			}
+			return nil
+		})}
+		r := request(1)
+		create(t, s, r)
+		put(t, s, job.ResultKey(r.ID, "a.tif"), "a")
+		if _, _, err := s.WriteEnd(t.Context(), r.ID, job.End{State: job.Failed}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.RemoveAll(t.Context(), r, false)
+		if err == nil {
+			if n < 5 {
+				t.Errorf("%d deletes, want 5: DEM, result, end, job, index", n-1)
+			}
+			return
+		}
+		found := false
+		if err := s.List(t.Context(), func(string) (bool, error) { found = true; return true, nil }); err != nil || !found {
+			t.Errorf("after a fault at delete %d the job is not listed (%v)", n, err)
+		}
+	}
+}
+
+func TestInvalidIDs(t *testing.T) {
+	s := job.Store{Bucket: memblob.OpenBucket(nil)}
+	for _, bad := range []string{"", "x", "../../etc", strings.ToLower(id(1)), id(1) + "0", "01JTESTAAAAAAAAAAAAAAAAAA/", "01JTESTIIIIIIIIIIIIIIIIIII", "01JTESTAAAAAAAAAAAAAAAAAA\n"} {
+		if job.ValidID(bad) {
+			t.Errorf("%q counts as a job id", bad)
+		}
+		if _, err := s.Request(t.Context(), bad); !errors.Is(err, job.ErrNotFound) {
+			t.Errorf("%q: got %v, want not found", bad, err)
+		}
+		r := request(1)
+		r.ID = bad
+		if err := s.Create(t.Context(), r); err == nil {
+			t.Errorf("%q: a job was made", bad)
+		}
+	}
+	if !job.ValidID(id(1)) {
+		t.Errorf("%q is no job id", id(1))
+	}
+	if left := keys(t, s); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestHostileRecords(t *testing.T) {
+	s := job.Store{Bucket: memblob.OpenBucket(nil)}
+	create(t, s, request(1))
+	for name, data := range map[string]string{
+		"not JSON": "hello", "empty": "", "cut": `{"id":"01`, "another shape": `[1,2]`, "huge": `"` + strings.Repeat("x", 64<<20) + `"`,
+	} {
+		put(t, s, job.Prefix(id(1))+"job.json", data)
+		if _, err := s.Status(t.Context(), id(1)); !errors.Is(err, job.ErrDamaged) {
+			t.Errorf("%s: got %v, want damaged", name, err)
+		}
+	}
+}
+
+func TestFaultsAreNotAbsence(t *testing.T) {
+	away := errors.New("away")
+	s := job.Store{Bucket: faultbucket.Wrap(memblob.OpenBucket(nil), func(_, _ string) error { return away })}
+	ctx := context.Background()
+	_, request := s.Request(ctx, id(1))
+	_, plan := s.Plan(ctx, id(1))
+	_, end := s.End(ctx, id(1))
+	_, task := s.Task(ctx, id(1), "r0000c0000")
+	_, ended := s.Ended(ctx, id(1))
+	_, done := s.Done(ctx, id(1))
+	_, _, wrote := s.WriteEnd(ctx, id(1), job.End{})
+	for name, err := range map[string]error{"request": request, "plan": plan, "end": end, "task": task, "ended": ended, "done": done, "write end": wrote} {
+		if err == nil || errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
+			t.Errorf("%s: got %v, want the fault", name, err)
+		}
+	}
+}
