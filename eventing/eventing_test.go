@@ -1,0 +1,191 @@
+package eventing_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/cyverse-gis/eemt/eventing"
+)
+
+const jobID = "01JDE2M8W3T9QK5Y7XN4RZB6VC"
+
+var at = time.Date(2026, 3, 1, 12, 0, 0, 0, time.FixedZone("MST", -7*3600))
+
+func TestConstructors(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		e                event.Event
+		typ, id, subject string
+		data             string
+	}{
+		{
+			"JobSubmitted", eventing.NewJobSubmitted("/submission", jobID, 0, at),
+			"org.cyverse.eemt.job.submitted.v1", jobID + ".job-submitted.0", jobID, `{"job_id":"` + jobID + `","attempt":0}`,
+		},
+		{
+			"TileRequested", eventing.NewTileRequested("/compute", jobID, "r0c1", 2, at),
+			"org.cyverse.eemt.tile.requested.v1", jobID + ".tile-requested.r0c1.2", jobID + "/r0c1", `{"job_id":"` + jobID + `","task":"r0c1","attempt":2}`,
+		},
+		{
+			"TilesCompleted", eventing.NewTilesCompleted("/compute", jobID, 1, at),
+			"org.cyverse.eemt.tiles.completed.v1", jobID + ".tiles-completed.1", jobID, `{"job_id":"` + jobID + `","attempt":1}`,
+		},
+		{
+			"JobCompleted", eventing.NewJobCompleted("/compute", jobID, 0, at),
+			"org.cyverse.eemt.job.completed.v1", jobID + ".job-completed.0", jobID, `{"job_id":"` + jobID + `","attempt":0}`,
+		},
+		{
+			"JobFailed", eventing.NewJobFailed("/compute", jobID, "no CRS", 0, at),
+			"org.cyverse.eemt.job.failed.v1", jobID + ".job-failed.0", jobID, `{"job_id":"` + jobID + `","reason":"no CRS","attempt":0}`,
+		},
+		{
+			"JobCancelled", eventing.NewJobCancelled("/submission", jobID, 0, at),
+			"org.cyverse.eemt.job.cancelled.v1", jobID + ".job-cancelled.0", jobID, `{"job_id":"` + jobID + `","attempt":0}`,
+		},
+		{
+			"CleanupCompleted", eventing.NewCleanupCompleted("/cleanup", eventing.Cleanup{Task: "retention", Removed: 3}, at),
+			"org.cyverse.eemt.cleanup.completed.v1", "cleanup.retention.1772391600", "retention", `{"task":"retention","removed":3,"resumed":0}`,
+		},
+		{
+			"Tick", eventing.NewTick("/serve", "resume", at),
+			"dev.knative.sources.ping", "ping.resume.1772391600", "", `{"task":"resume"}`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.e.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			if c.e.Type() != c.typ || c.e.ID() != c.id || c.e.Subject() != c.subject {
+				t.Errorf("type, id, subject = %q, %q, %q; want %q, %q, %q", c.e.Type(), c.e.ID(), c.e.Subject(), c.typ, c.id, c.subject)
+			}
+			if got := string(c.e.Data()); got != c.data {
+				t.Errorf("data = %s, want %s", got, c.data)
+			}
+			if got := c.e.Time(); !got.Equal(at) || got.Location() != time.UTC {
+				t.Errorf("time = %v, want %v in UTC", got, at)
+			}
+		})
+	}
+}
+
+func TestPayloads(t *testing.T) {
+	if got, err := eventing.JobOf(eventing.NewJobFailed("/s", jobID, strings.Repeat("é", 4000), 3, at)); err != nil || got.JobID != jobID || got.Attempt != 3 || len(got.Reason) != eventing.MaxReason {
+		t.Errorf("JobOf = %.60v, %v; want a reason cut to %d bytes", got, err, eventing.MaxReason)
+	}
+	if got, err := eventing.TileOf(eventing.NewTileRequested("/s", jobID, "2020.r0c1", 7, at)); err != nil || got != (eventing.Tile{JobID: jobID, Task: "2020.r0c1", Attempt: 7}) {
+		t.Errorf("TileOf = %v, %v", got, err)
+	}
+	if got, err := eventing.TickOf(eventing.NewTick("/s", "retention", at)); err != nil || got.Task != "retention" {
+		t.Errorf("TickOf = %v, %v", got, err)
+	}
+	if got, err := eventing.CleanupOf(eventing.NewCleanupCompleted("/s", eventing.Cleanup{Task: "resume", Resumed: 2}, at)); err != nil || got.Resumed != 2 {
+		t.Errorf("CleanupOf = %v, %v", got, err)
+	}
+}
+
+func TestBadPayloadsAreRejected(t *testing.T) {
+	for _, c := range []struct{ name, typ, contentType, data, want string }{
+		{"no data", eventing.TileRequested, "application/json", ``, "no data"},
+		{"not JSON", eventing.TileRequested, "application/json", `{`, "is not the JSON payload"},
+		{"wrong kind", eventing.TileRequested, "application/json", `[1]`, "is not the JSON payload"},
+		{"wrong content type", eventing.TileRequested, "text/xml", `{}`, "must be application/json"},
+		{"job id missing", eventing.TileRequested, "application/json", `{"task":"a"}`, "job_id: 0 bytes long: must be 1 to 128"},
+		{"job id climbs", eventing.TileRequested, "application/json", `{"job_id":"../x","task":"a"}`, `job_id "../x"`},
+		{"job id with slash", eventing.TileRequested, "application/json", `{"job_id":"a/b","task":"a"}`, `job_id "a/b"`},
+		{"task too long", eventing.TileRequested, "application/json", `{"job_id":"a","task":"` + strings.Repeat("x", 129) + `"}`, "task: 129 bytes"},
+		{"attempt negative", eventing.TileRequested, "application/json", `{"job_id":"a","task":"b","attempt":-1}`, "attempt -1: must be 0 to 1000000"},
+		{"other type", eventing.JobSubmitted, "application/json", `{"job_id":"a","task":"b"}`, "no tile payload"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := event.New()
+			e.SetID("1")
+			e.SetSource("/x")
+			e.SetType(c.typ)
+			_ = e.SetData(c.contentType, []byte(c.data))
+			_, err := eventing.TileOf(e)
+			if !eventing.IsRejected(err) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error = %v, want a rejection with %q", err, c.want)
+			}
+		})
+	}
+	tick := eventing.NewTick("/x", "explode", at)
+	if _, err := eventing.TickOf(tick); !eventing.IsRejected(err) {
+		t.Errorf("unknown tick task: error = %v, want a rejection", err)
+	}
+}
+
+func TestReject(t *testing.T) {
+	cause := errors.New("step 90: must be 1 to 60 minutes")
+	err := fmt.Errorf("job: %w", eventing.Reject(cause))
+	if !eventing.IsRejected(err) || !errors.Is(err, cause) || err.Error() != "job: "+cause.Error() {
+		t.Errorf("wrapped rejection = %v, rejected %v", err, eventing.IsRejected(err))
+	}
+	if eventing.IsRejected(cause) || eventing.IsRejected(nil) || eventing.Reject(nil) != nil {
+		t.Error("only errors made by Reject are rejections")
+	}
+}
+
+func TestByType(t *testing.T) {
+	calls := 0
+	h := eventing.ByType(map[string]eventing.Handler{
+		eventing.JobSubmitted: func(context.Context, event.Event) error { calls++; return nil },
+	})
+	if err := h(t.Context(), eventing.NewJobSubmitted("/s", jobID, 0, at)); err != nil || calls != 1 {
+		t.Errorf("known type: %d calls, error %v", calls, err)
+	}
+	if err := h(t.Context(), eventing.NewTick("/s", "resume", at)); !eventing.IsRejected(err) {
+		t.Errorf("unknown type: error %v, want a rejection", err)
+	}
+}
+
+func TestFailure(t *testing.T) {
+	e := eventing.NewTileRequested("/s", jobID, "a", 0, at)
+	if _, ok := eventing.FailureOf(e); ok {
+		t.Error("a fresh event has a failure")
+	}
+	dead := eventing.WithFailure(e, eventing.Failure{Dest: "compute", Code: 503, Reason: "disk\nfull\x00"})
+	got, ok := eventing.FailureOf(dead)
+	if want := (eventing.Failure{Dest: "compute", Code: 503, Reason: "disk full "}); !ok || got != want {
+		t.Errorf("failure = %+v, %v; want %+v", got, ok, want)
+	}
+	if _, ok := eventing.FailureOf(e); ok {
+		t.Error("WithFailure changed the event it was given")
+	}
+	// Over HTTP every extension arrives as a string.
+	e.SetExtension("knativeerrorcode", "500")
+	if got, _ := eventing.FailureOf(e); got.Code != 500 {
+		t.Errorf("code from a header = %d, want 500", got.Code)
+	}
+}
+
+func FuzzPayload(f *testing.F) {
+	f.Add(eventing.TileRequested, []byte(`{"job_id":"a","task":"b","attempt":1}`))
+	f.Add(eventing.JobFailed, []byte(`{"job_id":"a","reason":"b"}`))
+	f.Add(eventing.PingTick, []byte(`{"task":"resume"}`))
+	f.Fuzz(func(t *testing.T, typ string, data []byte) {
+		e := event.New()
+		e.SetID("1")
+		e.SetSource("/x")
+		e.SetType(typ)
+		_ = e.SetData("application/json", data)
+		if p, err := eventing.TileOf(e); err == nil {
+			if strings.ContainsAny(p.JobID+p.Task, "/\\\x00") || p.JobID == ".." || p.Task == "" {
+				t.Errorf("accepted %+v", p)
+			}
+		} else if !eventing.IsRejected(err) {
+			t.Errorf("error %v is not a rejection", err)
+		}
+		if _, err := eventing.JobOf(e); err != nil && !eventing.IsRejected(err) {
+			t.Errorf("error %v is not a rejection", err)
+		}
+		if _, err := eventing.TickOf(e); err != nil && !eventing.IsRejected(err) {
+			t.Errorf("error %v is not a rejection", err)
+		}
+	})
+}
