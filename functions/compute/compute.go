@@ -1,0 +1,195 @@
+// Package compute does one bounded piece of a job's work per event: the plan, a tile, the assembly.
+package compute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"gocloud.dev/blob"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/rangeread"
+)
+
+// Source is the CloudEvents source of what this function emits.
+const Source = "/eemt/compute"
+
+// Service handles job.submitted, tile.requested and tiles.completed. It holds
+// no state between events: everything is in the bucket.
+type Service struct {
+	Store   job.Store
+	Events  eventing.Publisher
+	Climate climate.Opener
+	// Threads is how many goroutines a piece of work may use.
+	Threads int
+	Now     func() time.Time
+	Log     *slog.Logger
+	// Version of the program, for the report.
+	Version string
+	// Temp is where large maps are spooled while they are written; empty means
+	// the system's place.
+	Temp string
+	// Progress is told how far a piece of work is; may be nil.
+	Progress func(Progress)
+}
+
+// Progress says how far the work at hand is.
+type Progress struct {
+	JobID string
+	// Stage is what is being done: terrain, climate, sun, maps ...
+	Stage string
+	// Done of Total steps of the whole job; a step is a tile or a share of one.
+	Done, Total float64
+}
+
+// Handle does the work an event asks for. It may be called twice with the same
+// event: finished work is found in the bucket and not done again.
+func (s *Service) Handle(ctx context.Context, e event.Event) error {
+	step, err := stepOf(e)
+	if err != nil {
+		return err
+	}
+	if !job.ValidID(step.JobID) {
+		return eventing.Reject(fmt.Errorf("event %s: job id %q is not a ULID", e.ID(), step.JobID))
+	}
+	log := s.Log.With("job", step.JobID, "event", e.Type())
+	ended, err := s.Store.Ended(ctx, step.JobID)
+	if err != nil {
+		return err
+	}
+	if ended {
+		log.Debug("job has ended, nothing to do")
+		return nil
+	}
+	request, err := s.Store.Request(ctx, step.JobID)
+	if errors.Is(err, job.ErrNotFound) {
+		return eventing.Reject(err)
+	}
+	if err != nil {
+		return err
+	}
+	work := &piece{Service: s, request: request, log: log}
+	switch e.Type() {
+	case eventing.JobSubmitted:
+		err = work.plan(ctx, step.Attempt)
+	case eventing.TileRequested:
+		err = work.tile(ctx, step.Task, step.Attempt)
+	case eventing.TilesCompleted:
+		err = work.assemble(ctx)
+	}
+	if bad := (*badInput)(nil); errors.As(err, &bad) {
+		return s.fail(ctx, request.ID, bad.Error())
+	}
+	return err
+}
+
+// stepOf reads which step of which job an event asks for; Task is empty but for a tile.
+func stepOf(e event.Event) (eventing.Tile, error) {
+	if e.Type() == eventing.TileRequested {
+		return eventing.TileOf(e)
+	}
+	if e.Type() != eventing.JobSubmitted && e.Type() != eventing.TilesCompleted {
+		return eventing.Tile{}, eventing.Reject(fmt.Errorf("event %s: type %q: compute takes %s, %s, %s", e.ID(), e.Type(),
+			eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted))
+	}
+	j, err := eventing.JobOf(e)
+	return eventing.Tile{JobID: j.JobID, Attempt: j.Attempt}, err
+}
+
+// piece is the work of one event.
+type piece struct {
+	*Service
+	request job.Request
+	log     *slog.Logger
+}
+
+// badInput is an error that no repetition mends: it ends the job.
+type badInput struct{ error }
+
+func (b *badInput) Unwrap() error { return b.error }
+
+func (s *Service) fail(ctx context.Context, id, reason string) error {
+	end, _, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: s.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	s.Log.Error("job failed", "job", id, "reason", end.Reason)
+	if end.State != job.Failed {
+		return nil
+	}
+	return s.Events.Publish(ctx, eventing.NewJobFailed(Source, id, end.Reason, 0, end.Ended))
+}
+
+// openDEM opens the job's DEM in the bucket.
+func (p *piece) openDEM(ctx context.Context) (*dem.DEM, io.Closer, error) {
+	r, err := rangeread.Object(ctx, p.Store.Bucket, p.request.DEM.Key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the DEM: %w", err)
+	}
+	d, err := dem.Open(r, r.Size())
+	if err != nil {
+		_ = r.Close()
+		return nil, nil, p.inputError(err)
+	}
+	return d, r, nil
+}
+
+// inputError ends the job for what the file itself says. A fault of the
+// bucket keeps its own kind, so that the event is delivered again.
+func (p *piece) inputError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, rangeread.ErrUnavailable) || errors.Is(err, rangeread.ErrChanged) {
+		return err
+	}
+	return &badInput{err}
+}
+
+// openImage opens a GeoTIFF of the job's own in the bucket.
+func (s *Service) openImage(ctx context.Context, key string) (*geotiff.Image, io.Closer, error) {
+	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open %s: %w", key, err)
+	}
+	img, err := geotiff.Open(r, r.Size())
+	if err != nil {
+		_ = r.Close()
+		return nil, nil, fmt.Errorf("open %s: %w", key, err)
+	}
+	return img, r, nil
+}
+
+// put writes one object, complete or not at all.
+func (s *Service) put(ctx context.Context, key, contentType string, write func(io.Writer) error) error {
+	ctx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	if err := write(w); err != nil {
+		abandon() // an abandoned writer leaves no object
+		_ = w.Close()
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+const tiffType = "image/tiff"
+
+func (s *Service) report(id, stage string, done, total float64) {
+	if s.Progress != nil {
+		s.Progress(Progress{JobID: id, Stage: stage, Done: done, Total: total})
+	}
+}

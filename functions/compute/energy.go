@@ -1,0 +1,191 @@
+package compute
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/energy"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/terrain"
+)
+
+// terrainTile is what the energy of a tile needs of its terrain.
+type terrainTile struct {
+	window        raster.Window
+	elevation     *raster.Grid[float64]
+	slope, aspect *raster.Grid[float64]
+	lon, lat      []float64
+	cell          raster.CellSize
+}
+
+// energyYears evaluates every climate year and writes a work file for each.
+func (p *piece) energyYears(ctx context.Context, d *dem.DEM, plan *job.Plan, tile job.Tile, t *terrainTile, sun *solar.Monthly, record *job.Task) error {
+	var spec climate.Spec
+	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
+		return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+	}
+	source, err := climate.Open(ctx, spec, p.bucketClimate)
+	if err != nil {
+		return p.inputError(err)
+	}
+	wetness, err := p.readWork(ctx, job.WorkKey(p.request.ID, terrainFile), 0, t.window)
+	if err != nil {
+		return err
+	}
+	record.Sums = map[int]job.Sums{}
+	for _, year := range p.request.Parameters.Years() {
+		model, err := energy.NewModel(energy.DefaultParameters(), energy.NewCalendar(year))
+		if err != nil {
+			return &badInput{err}
+		}
+		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: plan.MeanWetness[year], sun: sun}
+		grids, sums, valid, err := e.evaluate(ctx, p.Threads)
+		if err != nil {
+			return p.inputError(err)
+		}
+		record.Sums[year], record.Valid = sums, valid
+		bands := make([]geotiff.BandInfo, energyBands)
+		for m := range 12 {
+			bands[bandTradPPT+m] = geotiff.BandInfo{Description: "E_PPT Trad " + months[m], Unit: "MJ m-2" + perMonth}
+			bands[bandTradBio+m] = geotiff.BandInfo{Description: "E_BIO Trad " + months[m], Unit: "MJ m-2" + perMonth}
+			bands[bandTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + months[m] + " at kappa 1", Unit: "MJ m-2" + perMonth}
+			bands[bandTopoBio+m] = geotiff.BandInfo{Description: "E_BIO Topo " + months[m], Unit: "MJ m-2" + perMonth}
+		}
+		err = p.put(ctx, tileKey(p.request.ID, tile.Task, energyFile(year)), tiffType, func(w io.Writer) error {
+			return geotiff.Write(w, p.workOptions(d, t.window, bands), grids...)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// energyYear evaluates the EEMT variants of one tile in one climate year.
+type energyYear struct {
+	model   *energy.Model
+	year    int
+	source  climate.Source
+	terrain *terrainTile
+	wetness *raster.Grid[float64]
+	mean    float64
+	sun     *solar.Monthly
+}
+
+// evaluate works through blocks of rows, threads at a time. Sums are kept by
+// block and added in order, so that they do not depend on threads.
+func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[float32], job.Sums, int, error) {
+	width, height := e.terrain.window.Width, e.terrain.window.Height
+	grids := make([]*raster.Grid[float32], energyBands)
+	for b := range grids {
+		grids[b] = raster.New[float32](width, height)
+	}
+	rows := rowsAtOnce(width)
+	blocks := (height + rows - 1) / rows
+	sums := make([]job.Sums, blocks)
+	valid := make([]int, blocks)
+	errs := make([]error, blocks)
+	var wait sync.WaitGroup
+	free := make(chan struct{}, max(1, threads))
+	for b := range blocks {
+		free <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-free }()
+			if errs[b] = ctx.Err(); errs[b] == nil {
+				valid[b], errs[b] = e.rows(ctx, b*rows, min((b+1)*rows, height), grids, &sums[b])
+			}
+		})
+	}
+	wait.Wait()
+	var total job.Sums
+	count := 0
+	for b := range blocks {
+		total.Add(sums[b])
+		count += valid[b]
+	}
+	return grids, total, count, errors.Join(errs...)
+}
+
+// rows evaluates the cells of rows first to last.
+func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.Grid[float32], sums *job.Sums) (valid int, err error) {
+	t := e.terrain
+	width := t.window.Width
+	lo, hi := first*width, last*width
+	months, err := e.source.Months(ctx, e.year, climate.Cells{Lon: t.lon[lo:hi], Lat: t.lat[lo:hi], Elevation: t.elevation.Cells[lo:hi]})
+	if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
+		return 0, err
+	}
+	var in energy.Cell
+	var out energy.CellYear
+	days := dayLengths{}
+	for i := lo; i < hi; i++ {
+		k, row := i-lo, i/width
+		in.Elevation, in.ReferenceElevation = t.elevation.Cells[i], months.ZRef[k]
+		in.Northness = terrain.Northness(t.slope.Cells[i], t.aspect.Cells[i])
+		in.South = t.lat[i] < 0
+		in.Wetness, in.MeanWetness = e.wetness.Cells[i], e.mean
+		in.Daylength = days.at(t.lat[i])
+		for m := range 12 {
+			in.TMin[m], in.TMax[m] = months.TMin[m][k], months.TMax[m][k]
+			in.Prcp[m], in.VP[m] = months.Prcp[m][k], months.VP[m][k]
+			in.SolarTopo[m], in.SolarFlat[m] = float64(e.sun.Global[m].Cells[i]), float64(e.sun.Flat[m].Cells[i])
+		}
+		e.model.Year(&in, &out)
+		for m := range 12 {
+			grids[bandTradPPT+m].Cells[i] = float32(out.TradEPPT[m])
+			grids[bandTradBio+m].Cells[i] = float32(out.TradEBio[m])
+			grids[bandTopoPPT+m].Cells[i] = float32(out.TopoEPPT[m])
+			grids[bandTopoBio+m].Cells[i] = float32(out.TopoEBio[m])
+		}
+		if math.IsNaN(out.TradEBio[0]) {
+			continue // all of the year is NaN, or nothing
+		}
+		valid++
+		area := t.cell.DX[row] * t.cell.DY[row]
+		sums.Area += area
+		for m := range 12 {
+			sums.Peff[m] += area * out.Peff[m]
+			sums.AlphaPeff[m] += area * out.AlphaPeff[m]
+			sums.Precipitation += area * in.Prcp[m]
+		}
+		sums.Temperature += area * e.model.MeanTemperature(&in)
+	}
+	return valid, nil
+}
+
+// dayLengths interpolates mean daylengths between latitudes 0.01 degrees apart:
+// exact to 1e-6 h away from the polar circles, the same in every tile.
+type dayLengths map[int][12]float64
+
+func (d dayLengths) at(latitude float64) [12]float64 {
+	const step = 0.01
+	if math.IsNaN(latitude) {
+		return [12]float64{}
+	}
+	k := math.Floor(latitude / step)
+	f := latitude/step - k
+	a, b := d.knot(int(k), step), d.knot(int(k)+1, step)
+	for m := range a {
+		a[m] += f * (b[m] - a[m])
+	}
+	return a
+}
+
+func (d dayLengths) knot(k int, step float64) [12]float64 {
+	v, ok := d[k]
+	if !ok {
+		v = solar.MeanDayLength(min(90, max(-90, float64(k)*step)) * math.Pi / 180)
+		d[k] = v
+	}
+	return v
+}

@@ -1,0 +1,97 @@
+package compute
+
+import (
+	"context"
+	"os"
+	"sync"
+
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar"
+)
+
+// workOptions are for files that only this package reads: quick to write.
+func (s *Service) workOptions(d *dem.DEM, w raster.Window, bands []geotiff.BandInfo) geotiff.Options {
+	return geotiff.Options{
+		Width: w.Width, Height: w.Height, Transform: d.Image.Transform.Sub(w), GeoKeys: d.Image.GeoKeys,
+		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: rowsOfBlock, Software: s.software(), Plain: true,
+	}
+}
+
+// resultOptions are for a map that users get.
+func (s *Service) resultOptions(d *dem.DEM, m mapInfo, spool func() (geotiff.Spool, error)) geotiff.Options {
+	return geotiff.Options{
+		Width: d.Image.Width, Height: d.Image.Height, Transform: d.Image.Transform, GeoKeys: d.Image.GeoKeys,
+		Bands:     []geotiff.BandInfo{{Description: m.description, Unit: m.unit}},
+		Overviews: true, Software: s.software(), Spool: spool,
+	}
+}
+
+func (s *Service) software() string { return "eemt " + s.Version }
+
+func dailyFile(layer string) string { return dailySuffix + layer + ".tif" }
+
+// putDaily writes one work file per variable, a band for each day.
+func (p *piece) putDaily(ctx context.Context, d *dem.DEM, tile job.Tile, engine solar.Engine, surface solar.Surface, params solar.Parameters) error {
+	days := make([]int, 365)
+	for i := range days {
+		days[i] = i + 1
+	}
+	spools := newSpools(p.Temp)
+	defer spools.remove()
+	writers := make([]*geotiff.Writer, len(dailyLayers))
+	for i := range writers {
+		opts := p.workOptions(d, tile.Window, make([]geotiff.BandInfo, len(days)))
+		opts.Spool = spools.open
+		var err error
+		if writers[i], err = geotiff.NewWriter(opts); err != nil {
+			return err
+		}
+	}
+	err := engine.Days(ctx, surface, params, days, p.Threads, func(day int, v *solar.Daily) error {
+		for i, g := range []*raster.Grid[float32]{v.Global, v.Flat, v.Hours} {
+			if err := writers[i].WriteRows(day-1, g.Cells); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return p.solarError(err)
+	}
+	for i, layer := range dailyLayers {
+		if err := p.put(ctx, tileKey(p.request.ID, tile.Task, dailyFile(layer)), tiffType, writers[i].Close); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spools are the temporary files of some writers.
+type spools struct {
+	dir   string
+	mu    sync.Mutex
+	files []*os.File
+}
+
+func newSpools(dir string) *spools { return &spools{dir: dir} }
+
+func (s *spools) open() (geotiff.Spool, error) {
+	f, err := os.CreateTemp(s.dir, "eemt-spool-*")
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files = append(s.files, f)
+	return f, nil
+}
+
+func (s *spools) remove() {
+	for _, f := range s.files {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+	}
+}

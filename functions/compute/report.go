@@ -1,0 +1,292 @@
+package compute
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/energy"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/preview"
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// ReportName is the run report among the results.
+const ReportName = "report.json"
+
+// Report says what a job computed, from what, and what came out.
+type Report struct {
+	JobID      string         `json:"job_id"`
+	Workflow   job.Workflow   `json:"workflow"`
+	Version    string         `json:"version"`
+	Parameters job.Parameters `json:"parameters"`
+	Created    time.Time      `json:"created"`
+	Finished   time.Time      `json:"finished"`
+	DEM        ReportDEM      `json:"dem"`
+	Tiles      int            `json:"tiles"`
+	// Seconds is the time spent in tiles, summed.
+	Seconds float64 `json:"tile_seconds"`
+	// SolarCalendar states the year the sun was integrated over.
+	SolarCalendar string              `json:"solar_calendar"`
+	Energy        *energy.Parameters  `json:"energy,omitempty"`
+	Climate       map[int]Climate     `json:"climate,omitempty"`
+	Kappa         map[int][12]float64 `json:"kappa,omitempty"`
+	MeanWetness   map[int]float64     `json:"mean_wetness,omitempty"`
+	Warnings      []string            `json:"warnings"`
+	Layers        []Layer             `json:"layers"`
+	Previews      []string            `json:"previews"`
+}
+
+// Climate is the mean climate over the cells with a result, in one year.
+type Climate struct {
+	Temperature   float64 `json:"mean_annual_temperature_degC"`
+	Precipitation float64 `json:"annual_precipitation_mm"`
+}
+
+// ReportDEM describes the input.
+type ReportDEM struct {
+	Name      string  `json:"name"`
+	SHA256    string  `json:"sha256"`
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	Valid     int     `json:"valid_cells"`
+	CRS       string  `json:"crs"`
+	CellSize  float64 `json:"cell_size_m"`
+	Minimum   float64 `json:"minimum_m"`
+	Maximum   float64 `json:"maximum_m"`
+	Longitude float64 `json:"center_longitude"`
+	Latitude  float64 `json:"center_latitude"`
+}
+
+// Layer is the statistics of one map over its cells with data.
+type Layer struct {
+	Name        string  `json:"name"`
+	Description string  `json:"description"`
+	Unit        string  `json:"unit"`
+	Mean        float64 `json:"mean"`
+	Minimum     float64 `json:"minimum"`
+	Maximum     float64 `json:"maximum"`
+	// Summary marks the few maps that tell the most.
+	Summary bool `json:"summary,omitempty"`
+}
+
+// finish draws the previews and writes the report.
+func (p *piece) finish(ctx context.Context, d *dem.DEM, plan *job.Plan, tasks []job.Task, sums map[int]job.Sums, kappa map[int][12]float64, stages [][]product) error {
+	r := Report{
+		JobID: p.request.ID, Workflow: p.request.Workflow, Version: p.Version, Parameters: p.request.Parameters,
+		Created: p.request.Created, Finished: p.Now().UTC(), Tiles: len(plan.Tiles),
+		SolarCalendar: "365 days; the same sun serves every climate year",
+		Kappa:         kappa, MeanWetness: plan.MeanWetness, Warnings: append([]string{}, plan.Warnings...), Previews: []string{},
+		DEM: ReportDEM{
+			Name: p.request.DEM.Name, SHA256: p.request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
+			CRS: plan.CRS, CellSize: d.Cell.Mean(), Minimum: plan.Minimum, Maximum: plan.Maximum,
+			Longitude: plan.Longitude, Latitude: plan.Latitude,
+		},
+	}
+	for _, t := range tasks {
+		r.Seconds += t.Seconds
+	}
+	summary := summaryMaps(p.request)
+	for _, stage := range stages {
+		for _, pr := range stage {
+			for _, m := range pr.maps {
+				l, err := p.layerOf(ctx, m)
+				if err != nil {
+					return err
+				}
+				l.Summary = summary[m.name]
+				r.Layers = append(r.Layers, l)
+			}
+		}
+	}
+	if p.request.Workflow == job.EEMT {
+		e := energy.DefaultParameters()
+		r.Energy = &e
+		r.Climate = map[int]Climate{}
+		for _, year := range p.request.Parameters.Years() {
+			s := sums[year]
+			if s.Area == 0 {
+				continue // no cell has a result
+			}
+			r.Climate[year] = Climate{Temperature: s.Temperature / s.Area, Precipitation: s.Precipitation / s.Area}
+		}
+		r.Warnings = append(r.Warnings, energyWarnings(plan, p.request.Parameters.Years(), kappa)...)
+		r.Warnings = append(r.Warnings, crossCheck(r.Climate, p.request.Parameters.Years(), r.Layers)...)
+	}
+	var err error
+	if r.Previews, err = p.previews(ctx, d, r.Layers); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the report: %w", err)
+	}
+	return p.put(ctx, job.ResultKey(p.request.ID, ReportName), "application/json", func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
+}
+
+// summaryMaps are the maps shown first, and drawn as previews.
+func summaryMaps(r job.Request) map[string]bool {
+	names := []string{"slope_dec.tif", "global/annual/total_sun_sum.tif", "global/annual/flat_total_sun_sum.tif", "insol/annual/hours_sun_sum.tif"}
+	if r.Workflow == job.EEMT {
+		when := strconv.Itoa(r.Parameters.StartYear)
+		if r.Parameters.EndYear != r.Parameters.StartYear {
+			when = fmt.Sprintf("mean_%d_%d", r.Parameters.StartYear, r.Parameters.EndYear)
+		}
+		names = append(names, "twi.tif")
+		for _, v := range variants {
+			for _, q := range []string{"EEMT", "E_PPT", "E_BIO", "F_BIO"} {
+				names = append(names, fmt.Sprintf("eemt/%s_%s_%s.tif", q, v.name, when))
+			}
+		}
+	}
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+// layerOf takes the statistics that the writer left in the map's own tags.
+func (p *piece) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
+	l := Layer{Name: m.name, Description: m.description, Unit: m.unit}
+	img, closer, err := p.openImage(ctx, job.ResultKey(p.request.ID, m.name))
+	if err != nil {
+		return l, err
+	}
+	defer func() { _ = closer.Close() }()
+	items := img.Band(0).Metadata
+	for _, v := range []struct {
+		to   *float64
+		item string
+	}{{&l.Mean, "STATISTICS_MEAN"}, {&l.Minimum, "STATISTICS_MINIMUM"}, {&l.Maximum, "STATISTICS_MAXIMUM"}} {
+		if text, ok := items[v.item]; ok { // absent where no cell has data
+			if *v.to, err = strconv.ParseFloat(text, 64); err != nil {
+				return l, fmt.Errorf("map %s: %s: %w", m.name, v.item, err)
+			}
+		}
+	}
+	return l, nil
+}
+
+func energyWarnings(plan *job.Plan, years []int, kappa map[int][12]float64) []string {
+	var list []string
+	if plan.Minimum < energy.NPPTopoLowest || plan.Maximum > energy.NPPTopoHighest {
+		list = append(list, fmt.Sprintf("elevations of %.0f to %.0f m reach beyond the %d to %d m for which the production of EEMT-TOPO was fitted (Rasmussen et al. 2015, eq 11): take E_BIO_Topo, EEMT_Topo with care",
+			plan.Minimum, plan.Maximum, int(energy.NPPTopoLowest), int(energy.NPPTopoHighest)))
+	}
+	if plan.Latitude < 0 {
+		list = append(list, "southern hemisphere: northness enters the production of EEMT-TOPO with the opposite sign, a reading of the northern fit")
+	}
+	for _, year := range years {
+		for m, v := range kappa[year] {
+			if v < energy.KappaLow || v > energy.KappaHigh {
+				list = append(list, fmt.Sprintf("kappa of %s %d is %.3f: wetness and effective precipitation are strongly correlated over this DEM", months[m], year, v))
+			}
+		}
+	}
+	return list
+}
+
+// crossCheck compares the mean of EEMT-TRAD with the regression of Rasmussen &
+// Tabor 2007, which is good to +-50 %: a factor of 3 tells of a wrong unit.
+func crossCheck(climate map[int]Climate, years []int, layers []Layer) []string {
+	var list []string
+	for _, year := range years {
+		name := fmt.Sprintf("eemt/EEMT_Trad_%d.tif", year)
+		i := slices.IndexFunc(layers, func(l Layer) bool { return l.Name == name })
+		c, ok := climate[year]
+		expected := energy.RasmussenTabor(c.Temperature, c.Precipitation)
+		if i < 0 || !ok || layers[i].Mean >= expected/3 && layers[i].Mean <= expected*3 {
+			continue
+		}
+		list = append(list, fmt.Sprintf("mean EEMT-TRAD of %d is %.1f MJ m-2 yr-1, while a regression on mean climate (%.1f degC, %.0f mm; Rasmussen & Tabor 2007, +-50 %%) gives %.1f: check the units of the climate",
+			year, layers[i].Mean, c.Temperature, c.Precipitation, expected))
+	}
+	return list
+}
+
+// previewCells bounds the raster a preview is drawn from.
+const previewCells = 4 << 20
+
+// previewSide is the longer side of a preview, pixels.
+const previewSide = 640
+
+// previews draws the summary maps as PNG, as many at a time as there are threads.
+func (p *piece) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]string, error) {
+	var names []string
+	var errs []error
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	free := make(chan struct{}, max(1, p.Threads))
+	for _, l := range layers {
+		if !l.Summary {
+			continue
+		}
+		name := "previews/" + strings.TrimSuffix(path.Base(l.Name), ".tif") + ".png"
+		names = append(names, name)
+		free <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-free }()
+			err := p.put(ctx, job.ResultKey(p.request.ID, name), "image/png", func(w io.Writer) error { return p.draw(ctx, d, l, w) })
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		})
+	}
+	wait.Wait()
+	return names, errors.Join(errs...)
+}
+
+func (p *piece) draw(ctx context.Context, d *dem.DEM, l Layer, w io.Writer) error {
+	img, closer, err := p.openImage(ctx, job.ResultKey(p.request.ID, l.Name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = closer.Close() }()
+	whole := img
+	for _, o := range img.Overviews() {
+		if img.Width*img.Height <= previewCells {
+			break
+		}
+		img = o
+	}
+	grid, err := img.Grid(ctx, 0, raster.Window{Width: img.Width, Height: img.Height})
+	if err != nil {
+		return err
+	}
+	opts := preview.Options{Title: title(l), Unit: l.Unit, Ramp: rampOf(l.Name), MaxSide: previewSide, CellSize: d.Cell.Mean() * float64(whole.Width) / float64(img.Width)}
+	if img == whole {
+		if opts.Relief, err = d.Elevation(ctx, d.Bounds()); err != nil {
+			return err
+		}
+	}
+	return preview.PNG(w, narrow(grid), opts)
+}
+
+func title(l Layer) string {
+	return strings.ToUpper(l.Description[:1]) + l.Description[1:]
+}
+
+func rampOf(name string) string {
+	switch {
+	case strings.HasPrefix(name, "global/"), strings.HasPrefix(name, "insol/"):
+		return "sun"
+	case strings.HasPrefix(name, "twi"):
+		return "wet"
+	case strings.HasPrefix(name, "slope"):
+		return "grey"
+	}
+	return preview.DefaultRamp
+}

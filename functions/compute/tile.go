@@ -1,0 +1,217 @@
+package compute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/terrain"
+)
+
+// Bands of a tile's sol.tif: slope, aspect, then twelve months of each.
+const (
+	bandSlope = iota
+	bandAspect
+	bandGlobal
+	bandFlat  = bandGlobal + 12
+	bandHours = bandFlat + 12
+	solBands  = bandHours + 12
+)
+
+// Bands of a tile's eemt_<year>.tif: twelve months of each. E_PPT of EEMT-TOPO
+// is for kappa = 1; only the assembly knows kappa.
+const (
+	bandTradPPT  = 0
+	bandTradBio  = bandTradPPT + 12
+	bandTopoPPT  = bandTradBio + 12
+	bandTopoBio  = bandTopoPPT + 12
+	energyBands  = bandTopoBio + 12
+	dailySuffix  = "daily_"
+	solFile      = "sol.tif"
+	energyPrefix = "eemt_"
+)
+
+// dailyLayers are the maps of each day, by the name of their work file.
+var dailyLayers = []string{"global", "flat", "hours"}
+
+func tileKey(id, task, name string) string { return job.WorkKey(id, task+"/"+name) }
+
+func energyFile(year int) string { return fmt.Sprintf("%s%d.tif", energyPrefix, year) }
+
+// tile computes one tile, records it, and announces the last one.
+func (p *piece) tile(ctx context.Context, task string, attempt int) error {
+	plan, err := p.Store.Plan(ctx, p.request.ID)
+	if errors.Is(err, job.ErrNotFound) {
+		p.log.Warn("tile asked for before the plan: the plan asks again", "task", task)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	tile, ok := plan.Tile(task)
+	if !ok {
+		return eventing.Reject(fmt.Errorf("job %s has no task %q", p.request.ID, task))
+	}
+	_, err = p.Store.Task(ctx, p.request.ID, task)
+	if err != nil && !errors.Is(err, job.ErrNotFound) {
+		return err
+	}
+	if err != nil {
+		record := job.Task{Task: task, Attempt: attempt}
+		begun := p.Now()
+		if err := p.compute(ctx, plan, tile, &record); err != nil {
+			return err
+		}
+		record.Ended = p.Now().UTC()
+		record.Seconds = record.Ended.Sub(begun).Seconds()
+		if err := p.Store.WriteTask(ctx, p.request.ID, record); err != nil {
+			return err
+		}
+		p.log.Info("tile done", "task", task, "cells", tile.Window.Width*tile.Window.Height, "seconds", math.Round(record.Seconds*10)/10)
+	}
+	done, err := p.Store.Done(ctx, p.request.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range plan.Tiles {
+		if _, ok := done[t.Task]; !ok {
+			return nil
+		}
+	}
+	return p.Events.Publish(ctx, eventing.NewTilesCompleted(Source, p.request.ID, attempt, p.Now()))
+}
+
+// compute writes the tile's work files; record gets its sums.
+func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, record *job.Task) error {
+	d, closer, err := p.openDEM(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = closer.Close() }()
+	w := tile.Window
+	outer := w.Grow(max(plan.Halo, 1)).Intersect(d.Bounds())
+	z, err := d.Elevation(ctx, outer)
+	if err != nil {
+		return p.inputError(err)
+	}
+	core := raster.Window{Col: w.Col - outer.Col, Row: w.Row - outer.Row, Width: w.Width, Height: w.Height}
+	cell := d.Cell.Rows(outer.Row, outer.Height)
+	slope, aspect := terrain.SlopeAspectWindow(z, cell, core, terrain.EdgesNoData)
+	lon, lat := d.LonLat(w)
+	surface := solar.Surface{
+		DEM: z, Core: core, OriginCol: outer.Col, OriginRow: outer.Row,
+		Slope: slope, Aspect: aspect, Cell: cell, Latitude: radians(lat),
+	}
+	if p.request.Parameters.North == "true" {
+		surface.Convergence = d.Convergence(lon, lat)
+	}
+	params := p.solarParameters()
+	engine := solar.Fast()
+	if p.request.Parameters.Method == "reference" {
+		engine = solar.Reference()
+	}
+	index := tileIndex(plan, tile.Task)
+	total := float64(len(plan.Tiles))
+	sun, err := engine.Year(ctx, surface, params, p.Threads, func(done, all int) {
+		p.report(p.request.ID, "sun", index+0.9*float64(done)/float64(all), total)
+	})
+	if err != nil {
+		return p.solarError(err)
+	}
+	if err := p.putSol(ctx, d, tile, slope, aspect, sun); err != nil {
+		return err
+	}
+	if p.request.Parameters.Daily {
+		p.report(p.request.ID, "daily maps", index+0.9, total)
+		if err := p.putDaily(ctx, d, tile, engine, surface, params); err != nil {
+			return err
+		}
+	}
+	if p.request.Workflow == job.EEMT {
+		t := &terrainTile{window: w, elevation: z.Sub(core), slope: slope, aspect: aspect, lon: lon, lat: lat, cell: d.Cell.Rows(w.Row, w.Height)}
+		if err := p.energyYears(ctx, d, plan, tile, t, sun, record); err != nil {
+			return err
+		}
+	} else {
+		for _, v := range sun.Global[0].Cells {
+			if v == v {
+				record.Valid++
+			}
+		}
+	}
+	p.report(p.request.ID, "sun", index+1, total)
+	return nil
+}
+
+func (p *piece) solarParameters() solar.Parameters {
+	params := solar.DefaultParameters()
+	user := p.request.Parameters
+	params.StepMinutes = user.Step
+	params.Linke, params.Albedo = job.Monthly(user.Linke), job.Monthly(user.Albedo)
+	params.Shadows = user.Shadows == "on"
+	return params
+}
+
+// solarError separates an interruption from an input the engine refuses.
+func (p *piece) solarError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &badInput{err}
+}
+
+func (p *piece) putSol(ctx context.Context, d *dem.DEM, tile job.Tile, slope, aspect *raster.Grid[float64], sun *solar.Monthly) error {
+	bands := make([]geotiff.BandInfo, solBands)
+	grids := make([]*raster.Grid[float32], solBands)
+	bands[bandSlope], grids[bandSlope] = geotiff.BandInfo{Description: "slope", Unit: "rad"}, narrow(slope)
+	bands[bandAspect], grids[bandAspect] = geotiff.BandInfo{Description: "aspect", Unit: "rad"}, narrow(aspect)
+	for m := range 12 {
+		bands[bandGlobal+m], grids[bandGlobal+m] = geotiff.BandInfo{Description: "global " + months[m], Unit: "Wh m-2" + perMonth}, sun.Global[m]
+		bands[bandFlat+m], grids[bandFlat+m] = geotiff.BandInfo{Description: "flat global " + months[m], Unit: "Wh m-2" + perMonth}, sun.Flat[m]
+		bands[bandHours+m], grids[bandHours+m] = geotiff.BandInfo{Description: "sun hours " + months[m], Unit: "h" + perMonth}, sun.Hours[m]
+	}
+	return p.put(ctx, tileKey(p.request.ID, tile.Task, solFile), tiffType, func(w io.Writer) error {
+		return geotiff.Write(w, p.workOptions(d, tile.Window, bands), grids...)
+	})
+}
+
+// readWork reads a window of one band of a work file.
+func (p *piece) readWork(ctx context.Context, key string, band int, w raster.Window) (*raster.Grid[float64], error) {
+	img, closer, err := p.openImage(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = closer.Close() }()
+	g, err := img.Grid(ctx, band, w)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	return g, nil
+}
+
+func tileIndex(plan *job.Plan, task string) float64 {
+	for i, t := range plan.Tiles {
+		if t.Task == task {
+			return float64(i)
+		}
+	}
+	return 0
+}
+
+func radians(degrees []float64) []float64 {
+	out := make([]float64, len(degrees))
+	for i, v := range degrees {
+		out[i] = v * math.Pi / 180
+	}
+	return out
+}
+
+var months = [12]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}

@@ -1,0 +1,356 @@
+package submission
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// Handler returns the HTTP surface: the job endpoints of the old suite, and
+// the result files by range.
+func (s *Service) Handler() http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.Use(s.recovered)
+	health := func(c *gin.Context) {
+		c.JSON(http.StatusOK, gin.H{"status": "healthy", "timestamp": s.Now().UTC().Format(time.RFC3339)})
+	}
+	r.GET("/health", health)
+	r.GET("/healthz", health)
+	r.GET("/", s.getIndex)
+	r.POST("/api/upload-file", s.postUpload)
+	r.POST("/api/submit-job", s.postSubmit)
+	r.GET("/api/jobs", s.getJobs)
+	r.GET("/api/jobs/:id", s.getJob)
+	r.DELETE("/api/jobs/:id", s.deleteJob)
+	r.POST("/api/jobs/:id/cancel", s.postCancel)
+	r.GET("/api/jobs/:id/results", s.getZip)
+	r.GET("/jobs/:id/results/*file", s.getResult)
+	r.HEAD("/jobs/:id/results/*file", s.getResult)
+	return r
+}
+
+// recovered answers a request that panicked. http.ErrAbortHandler goes on to the
+// server, which breaks the connection; gin's own recovery would end the answer
+// as if it were whole.
+func (s *Service) recovered(c *gin.Context) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(cause)
+		}
+		s.Log.Error("request panicked", "path", c.Request.URL.Path, "cause", cause)
+		if c.Writer.Written() {
+			panic(http.ErrAbortHandler)
+		}
+		c.AbortWithStatusJSON(http.StatusInternalServerError, gin.H{"detail": "internal error"})
+	}()
+	c.Next()
+}
+
+// maxField bounds one form value.
+const maxField = 64 << 10
+
+// form is a decoded submission.
+type form struct {
+	workflow job.Workflow
+	params   job.Parameters
+	dem      *job.DEM
+	uploaded string
+	// stored are the objects this submission brought.
+	stored []string
+}
+
+func (s *Service) postUpload(c *gin.Context) {
+	parts, err := c.Request.MultipartReader()
+	if err != nil {
+		s.refuse(c, invalid{fmt.Errorf("send the DEM as multipart form data in the field file: %w", err)})
+		return
+	}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			s.refuse(c, invalid{errors.New("field file is missing")})
+			return
+		}
+		if err != nil {
+			s.refuse(c, invalid{err})
+			return
+		}
+		if part.FormName() != "file" {
+			continue
+		}
+		ref, err := s.uploadPart(c, part)
+		if err != nil {
+			s.refuse(c, err)
+			return
+		}
+		c.JSON(http.StatusOK, gin.H{
+			"status": "success", "filename": strings.TrimPrefix(ref.Key, "uploads/"),
+			"original_name": ref.Name, "size": ref.Size, "message": "File uploaded successfully",
+		})
+		return
+	}
+}
+
+func (s *Service) uploadPart(c *gin.Context, part *multipart.Part) (job.DEM, error) {
+	name := part.FileName()
+	if l := strings.ToLower(name); !strings.HasSuffix(l, ".tif") && !strings.HasSuffix(l, ".tiff") {
+		return job.DEM{}, invalid{oldWords("Only .tif and .tiff files are supported")}
+	}
+	return s.Upload(c.Request.Context(), name, part)
+}
+
+func (s *Service) postSubmit(c *gin.Context) {
+	f, err := s.readForm(c)
+	if err == nil && f.dem == nil && f.uploaded == "" {
+		err = invalid{errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename")}
+	}
+	if err == nil && f.dem == nil {
+		var ref job.DEM
+		ref, err = s.Stored(c.Request.Context(), f.uploaded)
+		f.dem = &ref
+	}
+	var r job.Request
+	if err == nil {
+		r, err = s.Submit(c.Request.Context(), f.workflow, f.params, *f.dem)
+	}
+	if err != nil {
+		// After a fault of the store the job may stand all the same.
+		if errors.Is(err, ErrInvalid) {
+			s.discard(c.Request.Context(), f.stored)
+		}
+		s.refuse(c, err)
+		return
+	}
+	c.Header("Location", "/api/jobs/"+r.ID)
+	c.JSON(http.StatusOK, gin.H{"job_id": r.ID, "status": "submitted"})
+}
+
+// readForm reads the form part by part; files go straight to the bucket.
+func (s *Service) readForm(c *gin.Context) (form, error) {
+	f := form{workflow: job.Sol, params: job.DefaultParameters()}
+	set := func(name, value string) error {
+		if name == "uploaded_filename" {
+			f.uploaded = value
+			return nil
+		}
+		return f.set(name, value)
+	}
+	if !strings.HasPrefix(c.ContentType(), "multipart/") {
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, 1<<20)
+		if err := c.Request.ParseForm(); err != nil {
+			return f, invalid{err}
+		}
+		for name, values := range c.Request.PostForm {
+			if err := set(name, values[0]); err != nil {
+				return f, err
+			}
+		}
+		return f, nil
+	}
+	parts, err := c.Request.MultipartReader()
+	if err != nil {
+		return f, invalid{err}
+	}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return f, nil
+		}
+		if err != nil {
+			return f, invalid{err}
+		}
+		switch name := part.FormName(); name {
+		case "dem_file":
+			ref, err := s.uploadPart(c, part)
+			if err != nil {
+				return f, err
+			}
+			f.dem = &ref
+			f.stored = append(f.stored, ref.Key)
+		case "climate_file":
+			if part.FileName() == "" { // a form whose file was left out
+				continue
+			}
+			spec, err := s.UploadTable(c.Request.Context(), part.FileName(), part)
+			if err != nil {
+				return f, err
+			}
+			f.params.Climate = spec
+			f.stored = append(f.stored, strings.TrimPrefix(spec, "table:"))
+		default:
+			value, err := io.ReadAll(io.LimitReader(part, maxField))
+			if err != nil {
+				return f, invalid{err}
+			}
+			if err := set(name, string(value)); err != nil {
+				return f, err
+			}
+		}
+	}
+}
+
+// set takes one form field; its names are those of the old suite.
+func (f *form) set(name, value string) error {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return nil
+	}
+	var err error
+	p := &f.params
+	switch name {
+	case "workflow_type":
+		f.workflow = job.Workflow(value)
+	case "step":
+		p.Step, err = strconv.ParseFloat(value, 64)
+	case "linke_value":
+		p.Linke, err = job.ParseMonthly(value)
+	case "albedo_value":
+		p.Albedo, err = job.ParseMonthly(value)
+	case "start_year":
+		p.StartYear, err = strconv.Atoi(value)
+	case "end_year":
+		p.EndYear, err = strconv.Atoi(value)
+	case "climate":
+		p.Climate = value
+	case "climate_elevation":
+		p.ClimateElevation = value
+	case "north":
+		p.North = value
+	case "shadows":
+		p.Shadows = value
+	case "method":
+		p.Method = value
+	case "daily":
+		p.Daily, err = strconv.ParseBool(value)
+	case "num_threads": // the platform decides how many cores work on a job
+		_, err = strconv.Atoi(value)
+	default:
+		return invalid{fmt.Errorf("field %q is not known", name)}
+	}
+	if err != nil {
+		return invalid{fmt.Errorf("%s %q: not a valid value: %w", name, value, err)}
+	}
+	return nil
+}
+
+func (s *Service) getJobs(c *gin.Context) {
+	limit, err := strconv.Atoi(c.DefaultQuery("limit", "100"))
+	if err != nil || limit < 1 || limit > 1000 {
+		s.refuse(c, invalid{fmt.Errorf("limit %q: must be 1 to 1000", c.Query("limit"))})
+		return
+	}
+	want := c.Query("status")
+	if states := []string{"", "pending", "running", "completed", "failed"}; !slices.Contains(states, want) {
+		s.refuse(c, invalid{fmt.Errorf("status %q: must be %s", want, strings.Join(states[1:], ", "))})
+		return
+	}
+	list := []gin.H{}
+	err = s.Store.List(c.Request.Context(), func(id string) (bool, error) {
+		st, err := s.Store.Status(c.Request.Context(), id)
+		if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if v := view(st); want == "" || v["status"] == want {
+			list = append(list, v)
+		}
+		return len(list) < limit, nil
+	})
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, list)
+}
+
+func (s *Service) getJob(c *gin.Context) {
+	st, err := s.Store.Status(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, view(st))
+}
+
+// view is a job as the old suite shows it; times are RFC 3339 in UTC.
+func view(st job.Status) gin.H {
+	state := string(st.State)
+	if st.State == job.Cancelled {
+		state = string(job.Failed)
+	}
+	h := gin.H{
+		"id": st.Request.ID, "workflow_type": st.Request.Workflow, "status": state,
+		"created_at": st.Request.Created.Format(time.RFC3339), "started_at": nil, "completed_at": nil,
+		"parameters": st.Request.Parameters, "dem_filename": st.Request.DEM.Name, "progress": st.Progress(),
+		"tasks_done": st.Done, "tasks_planned": st.Planned, "error_message": nil, "data_expired_at": nil,
+	}
+	if !st.Started.IsZero() {
+		h["started_at"] = st.Started.Format(time.RFC3339)
+	}
+	if st.End != nil {
+		h["completed_at"] = st.End.Ended.Format(time.RFC3339)
+		if st.End.Reason != "" {
+			h["error_message"] = st.End.Reason
+		}
+	}
+	if st.Expired != nil {
+		h["data_expired_at"] = st.Expired.Format(time.RFC3339)
+	}
+	if st.State == job.Completed && st.Expired == nil {
+		h["results"] = "/jobs/" + st.Request.ID + "/results/"
+	}
+	return h
+}
+
+func (s *Service) postCancel(c *gin.Context) {
+	if _, err := s.Cancel(c.Request.Context(), c.Param("id")); err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "success", "message": "Job cancelled"})
+}
+
+func (s *Service) deleteJob(c *gin.Context) {
+	st, err := s.Store.Status(c.Request.Context(), c.Param("id"))
+	if err == nil && !st.Ended() {
+		err = invalid{fmt.Errorf("job is %s: cancel it before deleting it", st.State)}
+	}
+	if err == nil {
+		_, err = s.Store.RemoveAll(c.Request.Context(), st.Request, false)
+	}
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "success", "message": "Job deleted"})
+}
+
+// refuse answers with the error's own words when they are meant for the caller.
+func (s *Service) refuse(c *gin.Context, err error) {
+	switch {
+	case errors.Is(err, job.ErrNotFound):
+		c.JSON(http.StatusNotFound, gin.H{"detail": "Job not found"})
+	case errors.Is(err, ErrInvalid):
+		c.JSON(http.StatusBadRequest, gin.H{"detail": err.Error()})
+	default:
+		s.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
+		c.JSON(http.StatusServiceUnavailable, gin.H{"detail": "the service cannot reach its storage; try again"})
+	}
+}

@@ -1,0 +1,137 @@
+package submission
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/rangeread"
+)
+
+// results lists the result objects of a job.
+func (s *Service) results(c *gin.Context, id string, f func(name string, o *blob.ListObject) error) error {
+	prefix := job.ResultKey(id, "")
+	it := s.Store.Bucket.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := it.Next(c.Request.Context())
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(strings.TrimPrefix(o.Key, prefix), o); err != nil {
+			return err
+		}
+	}
+}
+
+// getZip streams all results in one archive, with the old suite's names.
+func (s *Service) getZip(c *gin.Context) {
+	id := c.Param("id")
+	st, err := s.Store.Status(c.Request.Context(), id)
+	if err == nil && st.State != job.Completed {
+		err = invalid{oldWords("Job not completed")}
+	}
+	if err == nil && st.Expired != nil {
+		err = invalid{fmt.Errorf("the results were deleted on %s; submit the job again", st.Expired.Format("2006-01-02"))}
+	}
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.Header("Content-Type", "application/zip")
+	c.Header("Content-Disposition", fmt.Sprintf("attachment; filename=eemt_results_%s.zip", id))
+	z := zip.NewWriter(c.Writer)
+	err = s.results(c, id, func(name string, o *blob.ListObject) error {
+		// The maps are compressed already.
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: o.ModTime})
+		if err != nil {
+			return err
+		}
+		r, err := s.Store.Bucket.NewReader(c.Request.Context(), o.Key, nil)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = r.Close() }()
+		_, err = io.Copy(w, r)
+		return err
+	})
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		// The answer has begun: only breaking the connection tells the client.
+		s.Log.Error("sending results failed", "job", id, "error", err)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// getResult serves one result file by range, or the list of files.
+func (s *Service) getResult(c *gin.Context) {
+	id, name := c.Param("id"), strings.TrimPrefix(c.Param("file"), "/")
+	if _, err := s.Store.Request(c.Request.Context(), id); err != nil {
+		s.refuse(c, err)
+		return
+	}
+	if name == "" {
+		files := []gin.H{}
+		err := s.results(c, id, func(name string, o *blob.ListObject) error {
+			files = append(files, gin.H{"name": name, "size": o.Size, "href": "/jobs/" + id + "/results/" + name})
+			return nil
+		})
+		if err != nil {
+			s.refuse(c, err)
+			return
+		}
+		c.JSON(http.StatusOK, files)
+		return
+	}
+	if clean := path.Clean("/" + name); clean != "/"+name {
+		c.JSON(http.StatusNotFound, gin.H{"detail": "no such file"})
+		return
+	}
+	key := job.ResultKey(id, name)
+	attributes, err := s.Store.Bucket.Attributes(c.Request.Context(), key)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		c.JSON(http.StatusNotFound, gin.H{"detail": "no such file"})
+		return
+	}
+	var r *rangeread.Reader
+	if err == nil {
+		r, err = rangeread.Object(c.Request.Context(), s.Store.Bucket, key)
+	}
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	defer func() { _ = r.Close() }()
+	c.Header("Content-Type", contentType(name))
+	if attributes.ETag != "" {
+		c.Header("ETag", attributes.ETag)
+	}
+	http.ServeContent(c.Writer, c.Request, name, attributes.ModTime, io.NewSectionReader(r, 0, r.Size()))
+}
+
+func contentType(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".tif", ".tiff":
+		return "image/tiff"
+	case ".csv":
+		return "text/csv; charset=utf-8"
+	case ".json":
+		return "application/json"
+	case ".png":
+		return "image/png"
+	}
+	return "application/octet-stream"
+}

@@ -1,0 +1,225 @@
+// Package submission takes work in: it stores the DEM, writes the job's record, announces the job.
+package submission
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/rangeread"
+)
+
+// Source is the CloudEvents source of what this function emits.
+const Source = "/eemt/submission"
+
+// DefaultMaxUpload is the largest DEM taken in, in bytes.
+const DefaultMaxUpload = 4 << 30
+
+// Service takes jobs in and shows them. It never computes.
+type Service struct {
+	Store  job.Store
+	Events eventing.Publisher
+	Now    func() time.Time
+	// NewID returns a fresh ULID.
+	NewID func() string
+	Log   *slog.Logger
+	// Version of the program.
+	Version string
+	// MaxUpload bounds a file, in bytes.
+	MaxUpload int64
+}
+
+// ErrInvalid marks an error that is the caller's to mend.
+var ErrInvalid = errors.New("invalid request")
+
+type invalid struct{ error }
+
+func (i invalid) Is(target error) bool { return target == ErrInvalid }
+func (i invalid) Unwrap() error        { return i.error }
+
+// oldWords is an error in the old suite's own words, which scripts may look for.
+type oldWords string
+
+func (w oldWords) Error() string { return string(w) }
+
+var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// Store streams r into the bucket under a fresh name and returns its place.
+// A file over limit bytes, or one that breaks off, leaves nothing behind.
+func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int64) (job.DEM, error) {
+	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	safe := strings.Trim(unsafeName.ReplaceAllString(name, "_"), "._")
+	if safe == "" {
+		safe = "file"
+	}
+	if len(safe) > 100 {
+		safe = safe[len(safe)-100:]
+	}
+	key := "uploads/" + s.NewID() + "_" + safe
+	ctx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType(safe)})
+	if err != nil {
+		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
+	}
+	sum := sha256.New()
+	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(fromClient{r}, limit+1))
+	if err == nil && n > limit {
+		err = invalid{fmt.Errorf("file %s is larger than the %.4g MiB taken here", name, float64(limit)/(1<<20))}
+	}
+	if err == nil && n == 0 {
+		err = invalid{fmt.Errorf("file %s is empty", name)}
+	}
+	if err != nil {
+		abandon()
+		_ = w.Close()
+		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
+	}
+	if err := w.Close(); err != nil {
+		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
+	}
+	return job.DEM{Key: key, Name: name, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
+}
+
+// fromClient marks a fault of reading as the caller's, not the store's.
+type fromClient struct{ r io.Reader }
+
+func (f fromClient) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = invalid{fmt.Errorf("the upload broke off: %w", err)}
+	}
+	return n, err
+}
+
+// discard deletes objects that a refused submission brought.
+func (s *Service) discard(ctx context.Context, keys []string) {
+	for _, key := range keys {
+		if err := s.Store.Bucket.Delete(context.WithoutCancel(ctx), key); err != nil {
+			s.Log.Warn("a refused upload is left", "key", key, "error", err)
+		}
+	}
+}
+
+// Upload stores a DEM after checking that it is one; a file that is not leaves
+// nothing behind.
+func (s *Service) Upload(ctx context.Context, name string, r io.Reader) (job.DEM, error) {
+	ref, err := s.store(ctx, name, r, s.MaxUpload)
+	if err != nil {
+		return ref, err
+	}
+	if err := s.check(ctx, ref.Key); err != nil {
+		return ref, errors.Join(err, s.Store.Bucket.Delete(context.WithoutCancel(ctx), ref.Key))
+	}
+	return ref, nil
+}
+
+// maxTable bounds a climate table, in bytes.
+const maxTable = 1 << 20
+
+// UploadTable stores a climate table and returns the --climate value that reads it.
+func (s *Service) UploadTable(ctx context.Context, name string, r io.Reader) (string, error) {
+	ref, err := s.store(ctx, name, r, min(maxTable, s.MaxUpload))
+	return "table:" + ref.Key, err
+}
+
+// check reads the header of a stored DEM.
+func (s *Service) check(ctx context.Context, key string) error {
+	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
+	if err != nil {
+		return fmt.Errorf("read back %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	if _, err := dem.Open(r, r.Size()); err != nil {
+		return invalid{err}
+	}
+	return nil
+}
+
+// Stored returns the reference of a DEM uploaded before, by the name Upload gave it.
+func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
+	if strings.ContainsAny(name, `/\`) || name == "" {
+		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: must be a name that upload-file returned", name)}
+	}
+	key := "uploads/" + name
+	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name)}
+	}
+	defer func() { _ = r.Close() }()
+	sum := sha256.New()
+	n, err := io.Copy(sum, r)
+	if err != nil {
+		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	if err := s.check(ctx, key); err != nil {
+		return job.DEM{}, err
+	}
+	_, original, prefixed := strings.Cut(name, "_")
+	if !prefixed {
+		original = name
+	}
+	return job.DEM{Key: key, Name: original, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
+}
+
+// Submit validates, writes job.json, then announces the job. When the
+// announcement fails the job is not lost: the resume tick makes it again.
+func (s *Service) Submit(ctx context.Context, w job.Workflow, p job.Parameters, ref job.DEM) (job.Request, error) {
+	if err := p.Validate(w); err != nil {
+		return job.Request{}, invalid{err}
+	}
+	if w == job.EEMT {
+		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation); err != nil {
+			return job.Request{}, invalid{err}
+		}
+	}
+	r := job.Request{
+		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
+		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256),
+	}
+	if err := s.Store.Create(ctx, r); err != nil {
+		return job.Request{}, err
+	}
+	s.Log.Info("job submitted", "job", r.ID, "workflow", string(w), "dem", ref.Name)
+	if err := s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, r.ID, 0, r.Created)); err != nil {
+		s.Log.Warn("announcing the job failed; the next resume tick will", "job", r.ID, "error", err)
+	}
+	return r, nil
+}
+
+// Cancel ends a job that goes on. It returns the status that then stands.
+func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
+	if _, err := s.Store.Request(ctx, id); err != nil {
+		return job.Status{}, err
+	}
+	at := s.Now().UTC()
+	_, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Cancelled, Reason: "Job cancelled by user", Ended: at})
+	if err != nil {
+		return job.Status{}, err
+	}
+	if won {
+		if err := s.Events.Publish(ctx, eventing.NewJobCancelled(Source, id, 0, at)); err != nil {
+			s.Log.Warn("announcing the cancellation failed", "job", id, "error", err)
+		}
+		return s.Store.Status(ctx, id)
+	}
+	st, err := s.Store.Status(ctx, id)
+	if err != nil {
+		return st, err
+	}
+	return st, invalid{oldWords(fmt.Sprintf("Job is not running (status: %s)", st.State))}
+}
