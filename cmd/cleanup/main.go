@@ -1,0 +1,46 @@
+// Command cleanup serves the cleanup function: ticks by POST, undeliverable events by POST to /dead-letter.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	_ "gocloud.dev/blob/gcsblob" // gs:// buckets
+
+	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/eventing/httpbinding"
+	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+type config struct {
+	serving.Config
+	serving.Retention
+}
+
+func main() {
+	serving.Main(func(ctx context.Context, log *slog.Logger) error {
+		c, err := env.ParseAs[config]()
+		if err != nil {
+			return err
+		}
+		policy, err := c.Policy()
+		if err != nil {
+			return err
+		}
+		bucket, events, err := c.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = bucket.Close() }()
+		s := &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log, Policy: policy}
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /healthz", serving.Health)
+		mux.Handle("/dead-letter", httpbinding.NewReceiver(s.DeadLetter, log))
+		mux.Handle("/", httpbinding.NewReceiver(s.Handle, log))
+		return c.Listen(ctx, mux)
+	})
+}

@@ -1,0 +1,50 @@
+// Command compute serves the compute function: CloudEvents in by POST, one at a time.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	_ "gocloud.dev/blob/gcsblob" // gs:// buckets
+
+	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/eventing/httpbinding"
+	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+type config struct {
+	serving.Config
+	Version      string   `env:"EEMT_VERSION" envDefault:"dev"`
+	ClimateToken string   `env:"EEMT_CLIMATE_TOKEN"`
+	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
+}
+
+func main() {
+	serving.Main(func(ctx context.Context, log *slog.Logger) error {
+		c, err := env.ParseAs[config]()
+		if err != nil {
+			return err
+		}
+		bucket, events, err := c.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = bucket.Close() }()
+		sources := compute.Sources{
+			Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute}, Token: c.ClimateToken, Hosts: c.ClimateHosts,
+		}
+		s := &compute.Service{
+			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: runtime.GOMAXPROCS(0),
+			Now: time.Now, Log: log, Version: c.Version,
+		}
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /healthz", serving.Health)
+		mux.Handle("/", httpbinding.NewReceiver(s.Handle, log))
+		return c.Listen(ctx, mux)
+	})
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/spf13/cobra"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+)
+
+func cleanupCommand() *cobra.Command {
+	var r serving.Retention
+	environment := env.Parse(&r)
+	var data string
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "cleanup",
+		Short: "Remove the data of old jobs once, as the daily tick does",
+		Long: `cleanup removes the data of completed jobs after 7 days, keeping their records, and
+failed jobs altogether after 12 hours. It prints a report. Exit code 1: some jobs could not be
+removed; 2: nothing could be done.`,
+		Example: `  eemt cleanup --dry-run
+  eemt cleanup --data /srv/eemt --success-retention-days 30`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if environment != nil {
+				return exitError{environment, 2}
+			}
+			policy, err := r.Policy()
+			if err != nil {
+				return exitError{err, 2}
+			}
+			if _, err := os.Stat(data); err != nil {
+				return exitError{fmt.Errorf("data: %w", err), 2}
+			}
+			log := slog.New(slog.DiscardHandler)
+			if verbose {
+				log = newLogger(c.ErrOrStderr(), true)
+			}
+			p, err := newPlatform(platformOptions{dir: data, threads: 1, log: log})
+			if err != nil {
+				return exitError{err, 2}
+			}
+			p.cleanup.Policy = policy
+			report, err := p.cleanup.Retain(c.Context())
+			if closing := p.close(); err == nil {
+				err = closing
+			}
+			if err != nil {
+				return exitError{err, 2}
+			}
+			e := json.NewEncoder(c.OutOrStdout())
+			e.SetIndent("", "  ")
+			if err := e.Encode(report); err != nil {
+				return err
+			}
+			if n := len(report.Errors); n > 0 {
+				return fmt.Errorf("%d jobs could not be removed; the report says why", n)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&data, "data", "eemt-data", "`directory` of the bucket")
+	f.IntVar(&r.Days, "success-retention-days", r.Days, "keep the data of completed jobs this many `days`")
+	f.IntVar(&r.Hours, "failed-retention-hours", r.Hours, "keep failed jobs this many `hours`")
+	f.BoolVar(&r.DryRun, "dry-run", r.DryRun, "only say what would go")
+	f.BoolVarP(&verbose, "verbose", "v", false, "log every step")
+	return c
+}

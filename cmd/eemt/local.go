@@ -1,0 +1,182 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"mime"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// stateDir is the bucket of a run, inside its output directory.
+const stateDir = ".eemt"
+
+// submitLocal brings the input files into the bucket and submits the job, unless
+// the same job is there already: then that one goes on.
+func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.Parameters, dem string) (string, error) {
+	if kind, path, ok := strings.Cut(params.Climate, ":"); ok && (kind == climate.KindTable || kind == climate.KindPixel) {
+		key, err := importFile(ctx, p.bucket, path)
+		if err != nil {
+			return "", err
+		}
+		params.Climate = kind + ":" + key
+	}
+	key, err := importFile(ctx, p.bucket, dem)
+	if err != nil {
+		return "", err
+	}
+	ref, err := p.submission.Stored(ctx, strings.TrimPrefix(key, "uploads/"))
+	if err != nil {
+		return "", err
+	}
+	id, err := p.same(ctx, job.Fingerprint(programVersion(), w, params, ref.SHA256))
+	if err != nil {
+		return "", err
+	}
+	if id != "" {
+		return id, p.broker.Publish(ctx, eventing.NewJobSubmitted("/eemt/cli", id, 1, time.Now()))
+	}
+	r, err := p.submission.Submit(ctx, w, params, ref)
+	return r.ID, err
+}
+
+// same finds a job with the fingerprint that goes on or is completed.
+func (p *platform) same(ctx context.Context, fingerprint string) (string, error) {
+	var found string
+	err := p.store.List(ctx, func(id string) (bool, error) {
+		st, err := p.store.Status(ctx, id)
+		if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
+			return true, nil
+		}
+		if err != nil || st.Request.Fingerprint != fingerprint || st.State == job.Failed || st.State == job.Cancelled || st.Expired != nil {
+			return true, err
+		}
+		found = id
+		return false, nil
+	})
+	return found, err
+}
+
+// importFile copies a file into the bucket under a name made of its content.
+func importFile(ctx context.Context, b *blob.Bucket, path string) (key string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' || r < ' ' {
+			return '_'
+		}
+		return r
+	}, filepath.Base(path))
+	key = "uploads/" + hex.EncodeToString(sum.Sum(nil)[:8]) + "_" + name
+	if exists, err := b.Exists(ctx, key); err != nil || exists {
+		return key, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	return key, b.Upload(ctx, key, f, &blob.WriterOptions{ContentType: cmp.Or(mime.TypeByExtension(filepath.Ext(path)), "application/octet-stream")})
+}
+
+// wait returns when the job has ended, with its reason if it failed.
+func (p *platform) wait(ctx context.Context, id string, ended <-chan struct{}) error {
+	end, err := p.store.End(ctx, id)
+	for errors.Is(err, job.ErrNotFound) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ended:
+		}
+		end, err = p.store.End(ctx, id)
+	}
+	if err != nil {
+		return err
+	}
+	if end.State != job.Completed {
+		return errors.New(end.Reason)
+	}
+	return nil
+}
+
+// export places the results of a job in dir, under the old suite's names.
+func (p *platform) export(ctx context.Context, id, dir string) (*compute.Report, error) {
+	prefix := job.ResultKey(id, "")
+	it := p.bucket.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		object := filepath.Join(dir, stateDir, filepath.FromSlash(o.Key))
+		to := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(o.Key, prefix)))
+		if err := place(ctx, p.bucket, o.Key, object, to); err != nil {
+			return nil, err
+		}
+	}
+	data, err := p.bucket.ReadAll(ctx, prefix+compute.ReportName)
+	if err != nil {
+		return nil, err
+	}
+	report := new(compute.Report)
+	return report, json.Unmarshal(data, report)
+}
+
+// place links to the object's file, or copies the object where links do not work.
+func place(ctx context.Context, b *blob.Bucket, key, object, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	temporary := to + ".part"
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if os.Link(object, temporary) == nil {
+		// Renaming a link over another link to the same file leaves both.
+		if err := os.Rename(temporary, to); err != nil {
+			return err
+		}
+		if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	f, err := os.Create(temporary)
+	if err != nil {
+		return err
+	}
+	err = b.Download(ctx, key, f, nil)
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = os.Rename(temporary, to)
+	}
+	if err != nil {
+		_ = os.Remove(temporary)
+	}
+	return err
+}

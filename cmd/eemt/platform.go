@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/eventing/broker"
+	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/shared/dirbucket"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// platform is the three functions, a broker and a directory bucket in one process.
+type platform struct {
+	bucket     *blob.Bucket
+	store      job.Store
+	broker     *broker.Broker
+	submission *submission.Service
+	compute    *compute.Service
+	cleanup    *cleanup.Service
+}
+
+type platformOptions struct {
+	dir     string
+	threads int
+	// local lets climate sources be files of this machine.
+	local    bool
+	hosts    []string // https hosts for climate; nil allows all
+	log      *slog.Logger
+	progress func(compute.Progress)
+}
+
+func newPlatform(o platformOptions) (*platform, error) {
+	bucket, err := dirbucket.Open(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	// What a killed process left half written is of no use to anybody.
+	if _, err := dirbucket.Sweep(o.dir, time.Now().Add(-24*time.Hour)); err != nil {
+		o.log.Warn("removing old temporary files failed", "error", err)
+	}
+	p := &platform{bucket: bucket, store: job.Store{Bucket: bucket}}
+	p.cleanup = &cleanup.Service{Store: p.store, Now: time.Now, Log: o.log, Policy: cleanup.DefaultPolicy()}
+	p.broker = broker.New(broker.Options{DeadLetter: p.cleanup.DeadLetter, Logger: o.log})
+	p.cleanup.Events = p.broker
+	sources := compute.Sources{
+		Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute},
+		Token: os.Getenv("EEMT_CLIMATE_TOKEN"), Hosts: o.hosts, Local: o.local,
+	}
+	p.compute = &compute.Service{
+		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads,
+		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress,
+	}
+	p.submission = &submission.Service{
+		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,
+		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload,
+	}
+	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
+	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)
+	return p, nil
+}
+
+// close ends running work at once: what is not finished is found in the bucket
+// when the program starts again.
+func (p *platform) close() error {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.broker.Close(now); err != nil && !errors.Is(err, broker.ErrAbandoned) {
+		return err
+	}
+	return p.bucket.Close()
+}
+
+func newLogger(w io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}

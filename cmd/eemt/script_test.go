@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cyverse-gis/eemt/shared/dem/demtest"
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"eemt": func() { os.Exit(run()) }})
+}
+
+// TestScripts runs testdata/script. Each script finds dem.tif, 24 x 20 cells of
+// 30 m, and bare.tif, the same without a coordinate reference system.
+func TestScripts(t *testing.T) {
+	hills := demtest.Hills(24, 20)
+	files := map[string][]byte{
+		"dem.tif":  demtest.Encode(t, hills),
+		"bare.tif": demtest.EncodeAs(t, hills, demtest.Place(), raster.GeoKeys{}),
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		UpdateScripts:       *update,
+		Setup: func(e *testscript.Env) error {
+			for name, data := range files {
+				if err := os.WriteFile(filepath.Join(e.WorkDir, name), data, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"stamps":     stamps,
+			"samestamps": sameStamps,
+		},
+	})
+}
+
+// recordStamps are the names, times and sizes of the records and results below a directory.
+func recordStamps(ts *testscript.TestScript, dir string) string {
+	var b bytes.Buffer
+	ts.Check(filepath.Walk(ts.MkAbs(dir), func(path string, info os.FileInfo, err error) error {
+		if err == nil && !info.IsDir() {
+			b.WriteString(path + " " + info.ModTime().String() + "\n")
+		}
+		return err
+	}))
+	return b.String()
+}
+
+// stamps notes when every file below a directory was written.
+func stamps(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("STAMPS", recordStamps(ts, args[0]))
+}
+
+// sameStamps fails unless every file below a directory is as stamps found it;
+// negated, unless some file changed.
+func sameStamps(ts *testscript.TestScript, neg bool, args []string) {
+	if same := recordStamps(ts, args[0]) == ts.Getenv("STAMPS"); same == neg {
+		ts.Fatalf("files below %s unchanged: %t", args[0], same)
+	}
+}

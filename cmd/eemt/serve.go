@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/spf13/cobra"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/eventing"
+)
+
+// serveOptions are the flags of eemt serve.
+type serveOptions struct {
+	address string
+	data    string
+	threads int
+	hosts   []string
+	verbose bool
+}
+
+func serveCommand() *cobra.Command {
+	o := serveOptions{}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Take jobs over HTTP and compute them in this process",
+		Long: `serve runs submission, compute and cleanup in one process, with a directory as
+bucket. A job survives the process: start it again and every job goes on where it was.`,
+		Example: `  eemt serve
+  eemt serve --data /srv/eemt --address :8080
+  curl -F workflow_type=sol -F dem_file=@dem.tif http://localhost:5000/api/submit-job`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.serve(c.Context(), newLogger(c.ErrOrStderr(), o.verbose))
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.address, "address", "localhost:5000", "`host:port` to listen on")
+	f.StringVar(&o.data, "data", "eemt-data", "`directory` of the bucket")
+	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
+	f.Lookup("num-threads").DefValue = "all"
+	f.StringSliceVar(&o.hosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
+	return c
+}
+
+func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
+	if o.threads < 1 || o.threads > 512 {
+		return exitError{fmt.Errorf("num-threads %d: must be 1 to 512", o.threads), 2}
+	}
+	var keep serving.Retention
+	if err := env.Parse(&keep); err != nil {
+		return exitError{err, 2}
+	}
+	policy, err := keep.Policy()
+	if err != nil {
+		return exitError{err, 2}
+	}
+	listener, err := net.Listen("tcp", o.address)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --address", err)
+	}
+	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, hosts: o.hosts, log: log})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	p.cleanup.Policy = policy
+	p.broker.Start()
+	// The broker of the process before has forgotten its events.
+	if n, err := p.cleanup.Resume(ctx, 0); err != nil {
+		log.Error("resuming jobs failed; the next tick tries again", "error", err)
+	} else if n > 0 {
+		log.Info("jobs go on", "count", n)
+	}
+	go p.tick(ctx, log)
+	log.Info("serving", "url", "http://"+listener.Addr().String(), "data", o.data)
+	err = serving.Run(ctx, listener, p.submission.Handler())
+	return errors.Join(err, p.close())
+}
+
+// tick stands in for the PingSources: resume every 5 minutes, retention daily at
+// 02:00 UTC.
+func (p *platform) tick(ctx context.Context, log *slog.Logger) {
+	resume := time.NewTicker(5 * time.Minute)
+	defer resume.Stop()
+	retention := time.NewTimer(untilRetention(time.Now()))
+	defer retention.Stop()
+	for {
+		task := eventing.TaskResume
+		select {
+		case <-ctx.Done():
+			return
+		case <-resume.C:
+		case <-retention.C:
+			task = eventing.TaskRetention
+			retention.Reset(untilRetention(time.Now()))
+		}
+		if err := p.broker.Publish(ctx, eventing.NewTick("/eemt/serve", task, time.Now())); err != nil {
+			log.Error("tick failed", "task", task, "error", err)
+		}
+	}
+}
+
+func untilRetention(now time.Time) time.Duration {
+	now = now.UTC()
+	next := time.Date(now.Year(), now.Month(), now.Day(), 2, 0, 0, 0, time.UTC)
+	if !next.After(now) {
+		next = next.AddDate(0, 0, 1)
+	}
+	return next.Sub(now)
+}

@@ -1,0 +1,133 @@
+// Package serving holds what the programs share: they read configuration, open a bucket, serve HTTP until told to stop.
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"gocloud.dev/blob"
+
+	"github.com/cyverse-gis/eemt/eventing/httpbinding"
+	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/shared/dirbucket"
+)
+
+// Config is what every service reads from the environment.
+type Config struct {
+	// Port to listen on; Knative sets it.
+	Port int `env:"PORT" envDefault:"8080"`
+	// Bucket is file:///DIR, or the URL of a bucket whose driver the program links.
+	Bucket string `env:"EEMT_BUCKET,required"`
+	// Sink is where events go; a Knative SinkBinding sets it.
+	Sink string `env:"K_SINK,required"`
+}
+
+// Retention is how long jobs are kept, under the old cleaner's names.
+type Retention struct {
+	Days   int  `env:"EEMT_SUCCESS_RETENTION_DAYS" envDefault:"7"`
+	Hours  int  `env:"EEMT_FAILED_RETENTION_HOURS" envDefault:"12"`
+	DryRun bool `env:"EEMT_DRY_RUN"`
+}
+
+// Policy checks the values.
+func (r Retention) Policy() (cleanup.Policy, error) {
+	p := cleanup.DefaultPolicy()
+	if r.Days < 0 || r.Days > 36500 {
+		return p, fmt.Errorf("success-retention-days %d: must be 0 to 36500", r.Days)
+	}
+	if r.Hours < 0 || r.Hours > 876000 {
+		return p, fmt.Errorf("failed-retention-hours %d: must be 0 to 876000", r.Hours)
+	}
+	p.Completed, p.Failed, p.DryRun = time.Duration(r.Days)*24*time.Hour, time.Duration(r.Hours)*time.Hour, r.DryRun
+	return p, nil
+}
+
+// OpenBucket opens a directory or any bucket whose driver is linked.
+func OpenBucket(ctx context.Context, url string) (*blob.Bucket, error) {
+	if dir, ok := strings.CutPrefix(url, "file://"); ok {
+		return dirbucket.Open(dir)
+	}
+	return blob.OpenBucket(ctx, url)
+}
+
+// Connect opens the bucket and the event sink of a service.
+func (c Config) Connect(ctx context.Context) (*blob.Bucket, *httpbinding.Publisher, error) {
+	events, err := httpbinding.NewPublisher(nil, c.Sink)
+	if err != nil {
+		return nil, nil, fmt.Errorf("K_SINK: %w", err)
+	}
+	b, err := OpenBucket(ctx, c.Bucket)
+	if err != nil {
+		return nil, nil, fmt.Errorf("EEMT_BUCKET: %w", err)
+	}
+	return b, events, nil
+}
+
+// Main runs a service until SIGTERM: run gets the context that it ends, and a
+// logger of JSON lines.
+func Main(run func(ctx context.Context, log *slog.Logger) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if err := run(ctx, log); err != nil {
+		log.Error("stopped", "error", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has run
+	}
+}
+
+// Listen serves h on the port until ctx ends.
+func (c Config) Listen(ctx context.Context, h http.Handler) error {
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", c.Port))
+	if err != nil {
+		return err
+	}
+	return Run(ctx, listener, h)
+}
+
+// Run serves h until ctx ends, then lets requests finish for a while.
+func Run(ctx context.Context, listener net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return server.Close()
+}
+
+// Health answers probes.
+func Health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"status":"healthy"}`+"\n")
+}
+
+// IDs returns a source of ULIDs that never repeats or goes back within the process.
+func IDs(entropy io.Reader, now func() time.Time) func() string {
+	var mu sync.Mutex
+	monotonic := ulid.Monotonic(entropy, 0)
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return ulid.MustNew(ulid.Timestamp(now()), monotonic).String()
+	}
+}

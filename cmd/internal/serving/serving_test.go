@@ -1,0 +1,109 @@
+package serving_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+func TestPolicy(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		r    serving.Retention
+		want string
+	}{
+		{"at once", serving.Retention{}, ""},
+		{"longest", serving.Retention{Days: 36500, Hours: 876000}, ""},
+		{"negative days", serving.Retention{Days: -1}, "success-retention-days -1: must be 0 to 36500"},
+		{"too many days", serving.Retention{Days: 36501}, "success-retention-days 36501"},
+		{"negative hours", serving.Retention{Hours: -1}, "failed-retention-hours -1: must be 0 to 876000"},
+		{"too many hours", serving.Retention{Hours: 1 << 40}, "failed-retention-hours"},
+	} {
+		p, err := c.r.Policy()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if err == nil && (p.Completed != time.Duration(c.r.Days)*24*time.Hour || p.Failed != time.Duration(c.r.Hours)*time.Hour || p.Completed < 0) {
+			t.Errorf("%s: %+v", c.name, p)
+		}
+	}
+}
+
+// TestIDs asks many times within a millisecond.
+func TestIDs(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	next := serving.IDs(rand.Reader, func() time.Time { return now })
+	var ids []string
+	for i := range 2000 {
+		if i == 1000 {
+			now = now.Add(time.Second)
+		}
+		ids = append(ids, next())
+	}
+	if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Error("ids repeat or go back")
+	}
+	for _, id := range ids {
+		if !job.ValidID(id) {
+			t.Fatalf("%q is no job id", id)
+		}
+	}
+}
+
+func TestOpenBucket(t *testing.T) {
+	b, err := serving.OpenBucket(t.Context(), "file://"+t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	if err := b.WriteAll(t.Context(), "a/b", []byte("c"), nil); err != nil {
+		t.Error(err)
+	}
+	if b, err := serving.OpenBucket(t.Context(), "nobody://bucket"); err == nil {
+		_ = b.Close()
+		t.Error("a bucket of an unknown kind was opened")
+	}
+}
+
+// TestRunLetsRequestsFinish ends the server while a request is answered.
+func TestRunLetsRequestsFinish(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	begun := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- serving.Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			close(begun)
+			<-ctx.Done()
+			_, _ = io.WriteString(w, "whole")
+		}))
+	}()
+	go func() {
+		<-begun
+		stop()
+	}()
+	res, err := http.Get("http://" + listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if data, err := io.ReadAll(res.Body); err != nil || !bytes.Equal(data, []byte("whole")) {
+		t.Errorf("%q (%v)", data, err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+}

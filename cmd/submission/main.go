@@ -1,0 +1,41 @@
+// Command submission serves the submission function.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	_ "gocloud.dev/blob/gcsblob" // gs:// buckets
+
+	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+type config struct {
+	serving.Config
+	Version   string `env:"EEMT_VERSION" envDefault:"dev"`
+	MaxUpload int64  `env:"EEMT_MAX_UPLOAD_BYTES" envDefault:"4294967296"`
+}
+
+func main() {
+	serving.Main(func(ctx context.Context, log *slog.Logger) error {
+		c, err := env.ParseAs[config]()
+		if err != nil {
+			return err
+		}
+		bucket, events, err := c.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = bucket.Close() }()
+		s := &submission.Service{
+			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),
+			Log: log, Version: c.Version, MaxUpload: c.MaxUpload,
+		}
+		return c.Listen(ctx, s.Handler())
+	})
+}
