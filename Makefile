@@ -1,0 +1,43 @@
+# The verbs of the project; CI calls these and nothing else.
+GO ?= go
+OUT ?= eemt-out
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 10s
+
+.PHONY: help run build test lint race fuzz compare bench bench-rsun
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+run: build ## compute a year of EEMT for the example DEM, into ./eemt-out
+	bin/eemt run eemt examples/maungawhau/dem.tif --climate table:examples/maungawhau/climate.csv --output $(OUT)
+
+build: ## build bin/eemt
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/eemt ./cmd/eemt
+
+test: ## run all tests; those that need GDAL, PROJ or GRASS skip where it is missing
+	$(GO) test ./...
+
+lint: ## formatting, vet, staticcheck, golangci-lint
+	@test -z "$$($(GO) run mvdan.cc/gofumpt@v0.12.0 -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+
+race: ## run the tests under the race detector
+	$(GO) test -race -short -timeout 40m ./...
+
+fuzz: ## fuzz every parser for FUZZTIME each
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
+	  done; done
+
+compare: ## compare with GDAL, PROJ and the reference rasters, which must be there
+	EEMT_REQUIRE_TOOLS=1 EEMT_REQUIRE_SHARED=1 EEMT_SLOW=1 $(GO) test -count=1 -timeout 40m ./...
+
+bench: ## time a year of sun: 48 thousand cells, a million cells
+	$(GO) test -run '^$$' -bench 'Year' -benchtime 1x -timeout 20m ./shared/solar
+
+bench-rsun: ## time a year of sun against GRASS r.sun on the same terrain
+	$(GO) run ./integration/rsunbench

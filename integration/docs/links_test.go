@@ -1,0 +1,131 @@
+package docs_test
+
+import (
+	"image/png"
+	"net/url"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	fenced  = regexp.MustCompile("(?ms)^```.*?^```")
+	code    = regexp.MustCompile("`[^`]*`")
+)
+
+// anchors are the fragments of a page's headings, formed as GitHub does.
+func anchors(text string) map[string]bool {
+	set := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+		a := strings.ToLower(strings.TrimSpace(m[1]))
+		a = strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-', r == '_', 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+				return r
+			}
+			return -1
+		}, a)
+		set[a] = true
+	}
+	return set
+}
+
+func TestLinks(t *testing.T) {
+	found := 0
+	for _, page := range pages(t) {
+		text := code.ReplaceAllString(fenced.ReplaceAllString(read(t, page), ""), "")
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			u, err := url.Parse(m[1])
+			if err != nil {
+				t.Errorf("%s: link %q: %v", page, m[1], err)
+				continue
+			}
+			if u.Scheme != "" {
+				continue
+			}
+			found++
+			target := page
+			if u.Path != "" {
+				target = path.Join(path.Dir(page), u.Path)
+			}
+			info, err := os.Stat(filepath.Join(root(t), filepath.FromSlash(target)))
+			if err != nil {
+				t.Errorf("%s: link %q: %v", page, m[1], err)
+				continue
+			}
+			if u.Fragment != "" && (info.IsDir() || !anchors(read(t, target))[u.Fragment]) {
+				t.Errorf("%s: link %q: %s has no such heading", page, m[1], target)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d relative links found: the pages should lead to each other", found)
+	}
+}
+
+// The picture on the first screen is one that loads quickly.
+func TestPictures(t *testing.T) {
+	list, err := filepath.Glob(filepath.Join(root(t), "docs", "images", "*"))
+	if err != nil || len(list) == 0 {
+		t.Fatalf("no pictures: %v", err)
+	}
+	all := ""
+	for _, p := range pages(t) {
+		all += read(t, p)
+	}
+	for _, p := range list {
+		f, err := os.Open(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := png.Decode(f); err != nil || info.Size() > 300<<10 {
+			t.Errorf("%s: %d bytes, %v; want a PNG of at most 300 KiB", p, info.Size(), err)
+		}
+		_ = f.Close()
+		if !strings.Contains(all, "images/"+filepath.Base(p)) {
+			t.Errorf("%s: no page shows it", p)
+		}
+	}
+}
+
+var flags = regexp.MustCompile(`--([a-z][a-z-]+)`)
+
+// The guide and the program know the same flags.
+func TestFlags(t *testing.T) {
+	bin := build(t)
+	guide := read(t, "docs/guide.md")
+	known := map[string]bool{}
+	for _, args := range [][]string{{"run", "sol"}, {"run", "eemt"}, {"serve"}, {"cleanup"}} {
+		out, err := exec.Command(filepath.Join(bin, "eemt"), append(args, "--help")...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("eemt %v --help: %v\n%s", args, err, out)
+		}
+		_, list, _ := strings.Cut(string(out), "Flags:")
+		for _, m := range flags.FindAllStringSubmatch(list, -1) {
+			known[m[1]] = true
+			if m[1] != "help" && !strings.Contains(guide, "`--"+m[1]) {
+				t.Errorf("docs/guide.md says nothing of --%s of eemt %s", m[1], strings.Join(args, " "))
+			}
+		}
+	}
+	if len(known) < 15 {
+		t.Fatalf("%d flags found in the help: %v", len(known), known)
+	}
+	for _, m := range regexp.MustCompile("`--([a-z][a-z-]+)[` ]").FindAllStringSubmatch(guide, -1) {
+		if !known[m[1]] {
+			t.Errorf("docs/guide.md tells of --%s, which the program does not have", m[1])
+		}
+	}
+}

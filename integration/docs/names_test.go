@@ -1,0 +1,75 @@
+package docs_test
+
+import (
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/submission"
+)
+
+// tags lists the names in a struct's tags.
+func tags(v any, key string) []string {
+	var names []string
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+		if name, _, _ := strings.Cut(f.Tag.Get(key), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func mentions(t *testing.T, page string, names ...string) {
+	t.Helper()
+	if len(names) == 0 {
+		t.Errorf("no name to look for in %s", page)
+	}
+	text := read(t, page)
+	for _, n := range names {
+		if !strings.Contains(text, n) {
+			t.Errorf("%s says nothing of %s", page, n)
+		}
+	}
+}
+
+func TestReportFieldsAreDocumented(t *testing.T) {
+	for _, n := range tags(compute.Report{}, "json") {
+		mentions(t, "docs/guide.md", "`"+n+"`")
+	}
+}
+
+func TestEndpointsAreDocumented(t *testing.T) {
+	engine, ok := (&submission.Service{}).Handler().(*gin.Engine)
+	if !ok {
+		t.Fatal("the handler no longer lists its routes")
+	}
+	for _, r := range engine.Routes() {
+		if r.Method == "HEAD" || r.Path == "/healthz" {
+			continue
+		}
+		path := strings.NewReplacer(":id", "ID", "*file", "FILE").Replace(r.Path)
+		mentions(t, "docs/guide.md", "| `"+r.Method+" "+path)
+	}
+}
+
+func TestEventsAreDocumented(t *testing.T) {
+	mentions(t, "docs/architecture.md", eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted,
+		eventing.JobCompleted, eventing.JobFailed, eventing.JobCancelled, eventing.CleanupCompleted, eventing.PingTick)
+}
+
+var variable = regexp.MustCompile(`env:"([A-Z_]+)`)
+
+func TestEnvironmentIsDocumented(t *testing.T) {
+	var names []string
+	for _, file := range []string{"cmd/internal/serving/serving.go", "cmd/submission/main.go", "cmd/compute/main.go", "cmd/cleanup/main.go"} {
+		for _, m := range variable.FindAllStringSubmatch(read(t, file), -1) {
+			names = append(names, "`"+m[1]+"`")
+		}
+	}
+	mentions(t, "docs/architecture.md", names...)
+}

@@ -1,0 +1,201 @@
+//go:build unix
+
+// Command rsunbench times the solar engine against GRASS r.sun on the same terrain, in one go.
+//
+// A year of r.sun is taken from a few days spread over the seasons. CPU seconds
+// are those of all processes and threads. Nothing is written outside a temporary
+// folder.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cyverse-gis/eemt/shared/crs"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/terrain"
+)
+
+func main() {
+	side := flag.Int("side", 1024, "cells along each side of the terrain")
+	days := flag.String("days", "15,105,196,288", "days of the year that r.sun computes")
+	horizons := flag.Bool("horizons", true, "time r.sun with 72 r.horizon maps too")
+	flag.Parse()
+	if err := run(os.Stdout, *side, *days, *horizons); err != nil {
+		fmt.Fprintln(os.Stderr, "rsunbench:", err)
+		os.Exit(1)
+	}
+}
+
+// cost is what a piece of work took, in seconds.
+type cost struct{ wall, cpu float64 }
+
+func (c cost) minus(o cost) cost          { return cost{c.wall - o.wall, c.cpu - o.cpu} }
+func (c cost) plus(o cost) cost           { return cost{c.wall + o.wall, c.cpu + o.cpu} }
+func (c cost) times(f float64) cost       { return cost{c.wall * f, c.cpu * f} }
+func (c cost) over(o cost) (w, u float64) { return c.wall / o.wall, c.cpu / o.cpu }
+
+func run(out io.Writer, side int, dayList string, horizons bool) error {
+	if side < 16 || side > 16384 {
+		return fmt.Errorf("side %d: must be 16 to 16384 cells", side)
+	}
+	var days []int
+	for _, f := range strings.Split(dayList, ",") {
+		d, err := strconv.Atoi(strings.TrimSpace(f))
+		if err != nil || d < 1 || d > 365 {
+			return fmt.Errorf("day %q: must be 1 to 365", f)
+		}
+		days = append(days, d)
+	}
+	if _, err := exec.LookPath("grass"); err != nil {
+		return fmt.Errorf("GRASS is not installed: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "rsunbench-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	s, err := surface(filepath.Join(dir, "dem.tif"), side)
+	if err != nil {
+		return err
+	}
+	g := grass{location: filepath.Join(dir, "location")}
+	if _, err := g.create(filepath.Join(dir, "dem.tif")); err != nil {
+		return err
+	}
+	if _, err := g.exec(fmt.Sprintf("r.in.gdal --q input=%s output=dem && g.region raster=dem && r.slope.aspect --q -e elevation=dem slope=slope aspect=aspect", filepath.Join(dir, "dem.tif"))); err != nil {
+		return err
+	}
+	start, err := g.exec("true")
+	if err != nil {
+		return err
+	}
+	cores := runtime.NumCPU()
+	_, _ = fmt.Fprintf(out, "%d x %d cells, 15 minutes, %d cores\n", side, side, cores)
+	var plain, mapped cost
+	rsun := fmt.Sprintf("r.sun --q --o elevation=dem slope=slope aspect=aspect step=0.25 linke_value=3.0 albedo_value=0.2 glob_rad=g insol_time=h nprocs=%d day=", cores)
+	for _, d := range days {
+		c, err := g.exec(rsun + strconv.Itoa(d))
+		if err != nil {
+			return err
+		}
+		c = c.minus(start)
+		plain = plain.plus(c)
+		_, _ = fmt.Fprintf(out, "r.sun day %3d             %9.1f s wall %9.1f s CPU\n", d, c.wall, c.cpu)
+	}
+	year := 365 / float64(len(days))
+	plain = plain.times(year)
+	if horizons {
+		making, err := g.exec("r.horizon --q elevation=dem step=5 output=hor && for a in $(seq -w 000 5 355); do r.mapcalc --q --o \"hc_$a = max(0, hor_$a)\"; done")
+		if err != nil {
+			return err
+		}
+		making = making.minus(start)
+		_, _ = fmt.Fprintf(out, "r.horizon, 72 directions  %9.1f s wall %9.1f s CPU\n", making.wall, making.cpu)
+		for _, d := range days {
+			c, err := g.exec(rsun + strconv.Itoa(d) + " horizon_basename=hc horizon_step=5")
+			if err != nil {
+				return err
+			}
+			mapped = mapped.plus(c.minus(start))
+		}
+		mapped = mapped.times(year).plus(making)
+	}
+	before := spent(syscall.RUSAGE_SELF)
+	begun := time.Now()
+	if _, err := solar.Fast().Year(context.Background(), s, solar.DefaultParameters(), cores, nil); err != nil {
+		return err
+	}
+	ours := cost{time.Since(begun).Seconds(), spent(syscall.RUSAGE_SELF) - before}
+	_, _ = fmt.Fprintf(out, "eemt, the whole year      %9.1f s wall %9.1f s CPU\n\n", ours.wall, ours.cpu)
+	show := func(name string, c cost) {
+		w, u := c.over(ours)
+		_, _ = fmt.Fprintf(out, "%-25s %9.0f s wall %9.0f s CPU a year: %.0f times our wall, %.0f times our CPU\n", name, c.wall, c.cpu, w, u)
+	}
+	show("r.sun", plain)
+	if horizons {
+		show("r.sun with r.horizon", mapped)
+	}
+	return nil
+}
+
+// surface makes hills of many sizes, writes them for GRASS, and returns them
+// for the engine.
+func surface(path string, side int) (solar.Surface, error) {
+	z := raster.New[float64](side, side)
+	for r := range side {
+		for c := range side {
+			x, y, v := float64(c), float64(r), 0.0
+			for k, length := 0, 400.0; k < 6; k, length = k+1, length/2.3 {
+				turn := float64(k) * 0.9
+				u, w := (x*math.Cos(turn)+y*math.Sin(turn))/length, (y*math.Cos(turn)-x*math.Sin(turn))/length
+				v += 0.35 * length * math.Sin(u*2*math.Pi+float64(k)) * math.Cos(w*2*math.Pi)
+			}
+			z.Set(c, r, float64(float32(1800+v)))
+		}
+	}
+	utm, err := crs.FromEPSG(32613)
+	if err != nil {
+		return solar.Surface{}, err
+	}
+	at := raster.Transform{OriginX: 400000, OriginY: 4000000, StepX: 10, StepY: -10}
+	f, err := os.Create(path)
+	if err != nil {
+		return solar.Surface{}, err
+	}
+	err = geotiff.Write(f, geotiff.Options{Transform: at, GeoKeys: utm.GeoKeys(), Type: geotiff.Float64}, z)
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return solar.Surface{}, err
+	}
+	cell := utm.CellSizes(at, side, side)
+	slope, aspect := terrain.SlopeAspect(z, cell, terrain.EdgesReplicate)
+	lon, lat := make([]float64, side*side), make([]float64, side*side)
+	utm.LonLat(at, z.Bounds(), lon, lat)
+	for i := range lat {
+		lat[i] *= math.Pi / 180
+	}
+	return solar.Surface{DEM: z, Core: z.Bounds(), Slope: slope, Aspect: aspect, Cell: cell, Latitude: lat}, nil
+}
+
+// grass runs commands in a location of its own.
+type grass struct{ location string }
+
+func (g grass) create(dem string) (cost, error) { return timed("grass", "-c", dem, "-e", g.location) }
+
+func (g grass) exec(script string) (cost, error) {
+	return timed("grass", filepath.Join(g.location, "PERMANENT"), "--exec", "sh", "-c", script)
+}
+
+func timed(name string, args ...string) (cost, error) {
+	before := spent(syscall.RUSAGE_CHILDREN)
+	begun := time.Now()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return cost{}, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return cost{time.Since(begun).Seconds(), spent(syscall.RUSAGE_CHILDREN) - before}, nil
+}
+
+// spent is the CPU time used so far, seconds.
+func spent(who int) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(who, &u); err != nil {
+		return math.NaN()
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
