@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
-	_ "gocloud.dev/blob/gcsblob" // gs:// buckets
 
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,16 +18,16 @@ import (
 	"github.com/oklog/ulid/v2"
 	"gocloud.dev/blob"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
-	"github.com/cyverse-gis/eemt/shared/dirbucket"
 )
 
 // Config is what every service reads from the environment.
 type Config struct {
 	// Port to listen on; Knative sets it.
 	Port int `env:"PORT" envDefault:"8080"`
-	// Bucket is file:///DIR, or the URL of a bucket whose driver the program links.
+	// Bucket is the URL of a bucket whose driver the program links (package buckets).
 	Bucket string `env:"EEMT_BUCKET,required"`
 	// Sink is where events go; a Knative SinkBinding sets it.
 	Sink string `env:"K_SINK,required"`
@@ -54,21 +53,13 @@ func (r Retention) Policy() (cleanup.Policy, error) {
 	return p, nil
 }
 
-// OpenBucket opens a directory or any bucket whose driver is linked.
-func OpenBucket(ctx context.Context, url string) (*blob.Bucket, error) {
-	if dir, ok := strings.CutPrefix(url, "file://"); ok {
-		return dirbucket.Open(dir)
-	}
-	return blob.OpenBucket(ctx, url)
-}
-
 // Connect opens the bucket and the event sink of a service.
 func (c Config) Connect(ctx context.Context) (*blob.Bucket, *httpbinding.Publisher, error) {
 	events, err := httpbinding.NewPublisher(nil, c.Sink)
 	if err != nil {
 		return nil, nil, fmt.Errorf("K_SINK: %w", err)
 	}
-	b, err := OpenBucket(ctx, c.Bucket)
+	b, err := buckets.Open(ctx, c.Bucket)
 	if err != nil {
 		return nil, nil, fmt.Errorf("EEMT_BUCKET: %w", err)
 	}

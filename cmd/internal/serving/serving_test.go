@@ -60,21 +60,6 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-func TestOpenBucket(t *testing.T) {
-	b, err := serving.OpenBucket(t.Context(), "file://"+t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = b.Close() }()
-	if err := b.WriteAll(t.Context(), "a/b", []byte("c"), nil); err != nil {
-		t.Error(err)
-	}
-	if b, err := serving.OpenBucket(t.Context(), "nobody://bucket"); err == nil {
-		_ = b.Close()
-		t.Error("a bucket of an unknown kind was opened")
-	}
-}
-
 // TestRunLetsRequestsFinish ends the server while a request is answered.
 func TestRunLetsRequestsFinish(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,5 @@
+//go:build !azblob && (gcs || s3)
+
+package buckets
+
+const azblobLinked = false

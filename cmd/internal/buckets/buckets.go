@@ -1,0 +1,91 @@
+// Package buckets opens the bucket that a URL names, with the drivers that the program is built with.
+//
+// Directories (file:///DIR) and memory (mem://) are always there. The drivers of object stores are chosen by the
+// build tags gcs, s3 and azblob; without any of them all three are linked.
+package buckets
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/memblob" // mem://
+
+	"github.com/cyverse-gis/eemt/shared/dirbucket"
+)
+
+// driver is an object store that the program may be built for.
+type driver struct {
+	scheme, tag, example string
+	linked               bool
+}
+
+var drivers = []driver{
+	{"gs", "gcs", "gs://NAME", gcsLinked},
+	{"s3", "s3", "s3://NAME?region=REGION", s3Linked},
+	{"azblob", "azblob", "azblob://CONTAINER", azblobLinked},
+}
+
+// Open opens the bucket of a URL. The error for a store that is not linked names the build tag that links it.
+func Open(ctx context.Context, address string) (*blob.Bucket, error) {
+	if dir, ok := strings.CutPrefix(address, "file://"); ok {
+		return dirbucket.Open(dir)
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("bucket: not a URL: want %s", examples())
+	}
+	for _, d := range drivers {
+		if u.Scheme != d.scheme {
+			continue
+		}
+		if u.Host == "" {
+			return nil, fmt.Errorf("bucket %s://: no name given; want %s", u.Scheme, d.example)
+		}
+		if !d.linked {
+			return nil, fmt.Errorf("bucket %s://%s: this program is built without the driver for %s:// buckets; use an image or a program built with -tags %s",
+				u.Scheme, u.Host, d.scheme, d.tag)
+		}
+		return blob.OpenBucket(ctx, address)
+	}
+	if u.Scheme == "mem" {
+		return blob.OpenBucket(ctx, address)
+	}
+	// What stands before the path is enough to recognise it: the rest may hold secrets.
+	return nil, fmt.Errorf("bucket %q: unknown kind %q: want %s", u.Scheme+"://"+u.Host, u.Scheme, examples())
+}
+
+func examples() string {
+	list := make([]string, 0, len(drivers))
+	for _, d := range drivers {
+		list = append(list, d.example)
+	}
+	return "file:///DIR, " + strings.Join(list, ", ") + " or mem://"
+}
+
+// IsURL reports whether s names a bucket by URL, not a directory by path.
+func IsURL(s string) bool { return strings.Contains(s, "://") }
+
+// Place returns how a store's notifications name the bucket of a URL, and what stands before the program's keys in
+// it. The name is empty where there is none: directories and memory.
+func Place(address string) (name, prefix string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", ""
+	}
+	for _, d := range drivers {
+		if u.Scheme == d.scheme {
+			return u.Host, u.Query().Get("prefix")
+		}
+	}
+	return "", ""
+}
+
+// Generation returns the store's own number of an object's version and when the version was made, from the As
+// method of its attributes or of its entry in a listing; false where the store has no such number.
+func Generation(as func(any) bool) (version string, made time.Time, ok bool) {
+	return generation(as)
+}
