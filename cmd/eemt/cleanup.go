@@ -9,6 +9,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 )
 
@@ -34,7 +35,7 @@ removed; 2: nothing could be done.`,
 			if err != nil {
 				return exitError{err, 2}
 			}
-			if _, err := os.Stat(data); err != nil {
+			if _, err := os.Stat(data); err != nil && !buckets.IsURL(data) {
 				return exitError{fmt.Errorf("data: %w", err), 2}
 			}
 			log := slog.New(slog.DiscardHandler)
@@ -65,7 +66,7 @@ removed; 2: nothing could be done.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&data, "data", "eemt-data", "`directory` of the bucket")
+	f.StringVar(&data, "data", "eemt-data", "`directory` of the bucket, or the URL of one")
 	f.IntVar(&r.Days, "success-retention-days", r.Days, "keep the data of completed jobs this many `days`")
 	f.IntVar(&r.Hours, "failed-retention-hours", r.Hours, "keep failed jobs this many `hours`")
 	f.BoolVar(&r.DryRun, "dry-run", r.DryRun, "only say what would go")

@@ -40,7 +40,7 @@ func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.P
 	if err != nil {
 		return "", err
 	}
-	ref, err := p.submission.Stored(ctx, strings.TrimPrefix(key, "uploads/"))
+	ref, err := p.submission.Stored(ctx, strings.TrimPrefix(key, job.InputPrefix))
 	if err != nil {
 		return "", err
 	}
@@ -89,7 +89,7 @@ func importFile(ctx context.Context, b *blob.Bucket, path string) (key string, e
 		}
 		return r
 	}, filepath.Base(path))
-	key = "uploads/" + hex.EncodeToString(sum.Sum(nil)[:8]) + "_" + name
+	key = job.InputPrefix + hex.EncodeToString(sum.Sum(nil)[:8]) + "_" + name
 	if exists, err := b.Exists(ctx, key); err != nil || exists {
 		return key, err
 	}

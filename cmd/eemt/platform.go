@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"gocloud.dev/blob"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
@@ -33,6 +35,7 @@ type platform struct {
 }
 
 type platformOptions struct {
+	// dir is the directory of the bucket, or the URL of another.
 	dir     string
 	threads int
 	// local lets climate sources be files of this machine.
@@ -43,13 +46,19 @@ type platformOptions struct {
 }
 
 func newPlatform(o platformOptions) (*platform, error) {
-	bucket, err := dirbucket.Open(o.dir)
+	address := o.dir
+	if !buckets.IsURL(address) {
+		address = "file://" + address
+	}
+	bucket, err := buckets.Open(context.Background(), address)
 	if err != nil {
 		return nil, err
 	}
 	// What a killed process left half written is of no use to anybody.
-	if _, err := dirbucket.Sweep(o.dir, time.Now().Add(-24*time.Hour)); err != nil {
-		o.log.Warn("removing old temporary files failed", "error", err)
+	if dir, ok := strings.CutPrefix(address, "file://"); ok {
+		if _, err := dirbucket.Sweep(dir, time.Now().Add(-24*time.Hour)); err != nil {
+			o.log.Warn("removing old temporary files failed", "error", err)
+		}
 	}
 	p := &platform{bucket: bucket, store: job.Store{Bucket: bucket}}
 	p.cleanup = &cleanup.Service{Store: p.store, Now: time.Now, Log: o.log, Policy: cleanup.DefaultPolicy()}
@@ -65,9 +74,10 @@ func newPlatform(o platformOptions) (*platform, error) {
 	}
 	p.submission = &submission.Service{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,
-		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload,
+		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: serving.Uploads(address),
 	}
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
+	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)
 	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)
 	return p, nil
 }

@@ -6,14 +6,19 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // serveOptions are the flags of eemt serve.
@@ -31,9 +36,12 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Take jobs over HTTP and compute them in this process",
 		Long: `serve runs submission, compute and cleanup in one process, with a directory as
-bucket. A job survives the process: start it again and every job goes on where it was.`,
+bucket. A job survives the process: start it again and every job goes on where it was.
+A DEM that is copied into the folder uploads of the directory becomes a job too.`,
 		Example: `  eemt serve
   eemt serve --data /srv/eemt --address :8080
+  eemt serve --data gs://my-maps
+  cp dem.tif eemt-data/uploads/
   curl -F workflow_type=sol -F dem_file=@dem.tif http://localhost:5000/api/submit-job`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -42,7 +50,7 @@ bucket. A job survives the process: start it again and every job goes on where i
 	}
 	f := c.Flags()
 	f.StringVar(&o.address, "address", "localhost:5000", "`host:port` to listen on")
-	f.StringVar(&o.data, "data", "eemt-data", "`directory` of the bucket")
+	f.StringVar(&o.data, "data", "eemt-data", "`directory` of the bucket, or the URL of one")
 	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
 	f.Lookup("num-threads").DefValue = "all"
 	f.StringSliceVar(&o.hosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from")
@@ -78,10 +86,48 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	} else if n > 0 {
 		log.Info("jobs go on", "count", n)
 	}
+	watched, err := o.watch(ctx, p, log)
+	if err != nil {
+		return errors.Join(err, listener.Close(), p.close())
+	}
 	go p.tick(ctx, log)
-	log.Info("serving", "url", "http://"+listener.Addr().String(), "data", o.data)
+	log.Info("serving", "url", "http://"+listener.Addr().String(), "data", o.data, "uploads", watched)
 	err = serving.Run(ctx, listener, p.submission.Handler())
 	return errors.Join(err, p.close())
+}
+
+// lookEvery is how often the uploads of a directory are looked at. A directory sends no events, and a look is cheap.
+const lookEvery = 2 * time.Second
+
+// watch makes jobs of the files that lie under uploads/ and, in a directory, of those that come. It returns where
+// that is.
+func (o *serveOptions) watch(ctx context.Context, p *platform, log *slog.Logger) (string, error) {
+	look := func() {
+		if n, err := p.submission.ScanUploads(ctx); err != nil && ctx.Err() == nil {
+			log.Error("looking at the uploads failed; the next look tries again", "error", err)
+		} else if n > 0 {
+			log.Info("uploads became jobs", "count", n)
+		}
+	}
+	if buckets.IsURL(o.data) {
+		look()
+		return strings.TrimSuffix(o.data, "/") + "/" + job.UploadPrefix, nil
+	}
+	dir := filepath.Join(o.data, filepath.FromSlash(job.UploadPrefix))
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", err
+	}
+	go func() {
+		for {
+			look()
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(lookEvery):
+			}
+		}
+	}()
+	return dir, nil
 }
 
 // tick stands in for the PingSources: resume every 5 minutes, retention daily at

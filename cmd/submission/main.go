@@ -1,4 +1,4 @@
-// Command submission serves the submission function.
+// Command submission serves the submission function: jobs over HTTP, notices of the bucket by POST to /events.
 package main
 
 import (
@@ -33,7 +33,7 @@ func main() {
 		defer func() { _ = bucket.Close() }()
 		s := &submission.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),
-			Log: log, Version: c.Version, MaxUpload: c.MaxUpload,
+			Log: log, Version: c.Version, MaxUpload: c.MaxUpload, Uploads: serving.Uploads(c.Bucket),
 		}
 		return c.Listen(ctx, s.Handler())
 	})

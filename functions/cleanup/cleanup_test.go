@@ -57,7 +57,7 @@ func (s *service) add(t *testing.T, n int, state job.State, ended time.Time) job
 	ctx := t.Context()
 	r := job.Request{
 		ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: s.now.Add(-time.Duration(n) * time.Hour),
-		DEM: job.DEM{Key: fmt.Sprintf("uploads/%d.tif", n), Name: "dem.tif", Size: 3},
+		DEM: job.DEM{Key: fmt.Sprintf("inputs/%d.tif", n), Name: "dem.tif", Size: 3},
 	}
 	err := s.Store.Create(ctx, r)
 	put(t, s, r.DEM.Key, "dem")
@@ -139,7 +139,7 @@ func TestRetentionToTheSecond(t *testing.T) {
 				t.Errorf("index: %v", left)
 			}
 			if !c.rest {
-				if left := append(keys(t, s.Store.Bucket, "jobs/"), keys(t, s.Store.Bucket, "uploads/")...); len(left) != 0 {
+				if left := append(keys(t, s.Store.Bucket, "jobs/"), keys(t, s.Store.Bucket, "inputs/")...); len(left) != 0 {
 					t.Errorf("left: %v", left)
 				}
 			}

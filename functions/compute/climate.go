@@ -41,7 +41,7 @@ func (s Sources) Open(ctx context.Context, name string) (io.ReaderAt, int64, io.
 	switch {
 	case strings.HasPrefix(name, "https://"), strings.HasPrefix(name, "http://"):
 		return s.openURL(ctx, name)
-	case strings.HasPrefix(name, "uploads/"), strings.HasPrefix(name, "climate/"), strings.HasPrefix(name, "cache/"):
+	case strings.HasPrefix(name, job.InputPrefix), strings.HasPrefix(name, "climate/"), strings.HasPrefix(name, "cache/"):
 		if s.Local {
 			if r, size, c, err := openFile(name); err == nil || !errors.Is(err, fs.ErrNotExist) {
 				return r, size, c, err
@@ -49,7 +49,7 @@ func (s Sources) Open(ctx context.Context, name string) (io.ReaderAt, int64, io.
 		}
 		return opened(rangeread.Object(ctx, s.Bucket, name))
 	case !s.Local:
-		return nil, 0, nil, fmt.Errorf("climate file %q: give an https address, or an object of the bucket under uploads/ or climate/", name)
+		return nil, 0, nil, fmt.Errorf("climate file %q: give an https address, or an object of the bucket under inputs/ or climate/", name)
 	case strings.Contains(name, "://"):
 		return openOther(ctx, name)
 	}

@@ -86,7 +86,7 @@ func TestClimateOverHTTPIsReadOnce(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	defer func() { _ = bucket.Close() }()
 	ctx := context.Background()
-	if err := bucket.WriteAll(ctx, "uploads/dem.tif", demFile, nil); err != nil {
+	if err := bucket.WriteAll(ctx, "inputs/dem.tif", demFile, nil); err != nil {
 		t.Fatal(err)
 	}
 	run := func(id, token string) job.Status {
@@ -99,7 +99,7 @@ func TestClimateOverHTTPIsReadOnce(t *testing.T) {
 		b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, s.Handle)
 		p := job.DefaultParameters()
 		p.Step, p.Climate, p.ClimateElevation = 60, "raster:"+server.URL+"/{var}_{year}.tif", server.URL+"/elevation.tif"
-		r := job.Request{ID: id, Workflow: job.EEMT, Parameters: p, DEM: job.DEM{Key: "uploads/dem.tif", SHA256: "abc"}, Created: time.Now()}
+		r := job.Request{ID: id, Workflow: job.EEMT, Parameters: p, DEM: job.DEM{Key: "inputs/dem.tif", SHA256: "abc"}, Created: time.Now()}
 		if err := s.Store.Create(ctx, r); err != nil {
 			t.Fatal(err)
 		}

@@ -253,7 +253,7 @@ func TestEveryWriteMayFail(t *testing.T) {
 		var writes atomic.Int64
 		var dead atomic.Bool
 		b := faultbucket.Wrap(inner, func(op, key string) error {
-			if strings.HasPrefix(key, "uploads/") {
+			if strings.HasPrefix(key, "inputs/") {
 				return nil
 			}
 			if op == faultbucket.Commit && writes.Add(1) > int64(n)+2 { // the index and job.json are the client's

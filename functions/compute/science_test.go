@@ -99,7 +99,7 @@ func TestBadClimate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{})
 			w.submit(t, job.EEMT, quick(job.EEMT), hills(t))
-			put(t, w.bucket, "uploads/station.csv", []byte(c.table))
+			put(t, w.bucket, "inputs/station.csv", []byte(c.table))
 			w.settle(t)
 			st, err := w.store.Status(t.Context(), jobID)
 			if err != nil || st.State != job.Failed {
@@ -112,7 +112,7 @@ func TestBadClimate(t *testing.T) {
 	t.Run("missing", func(t *testing.T) {
 		w := newWorld(t, newBucket(t), options{})
 		p := quick(job.EEMT)
-		p.Climate = "table:uploads/none.csv"
+		p.Climate = "table:inputs/none.csv"
 		w.submit(t, job.EEMT, p, hills(t))
 		w.settle(t)
 		st, err := w.store.Status(t.Context(), jobID)
@@ -304,7 +304,7 @@ func TestMapsAreTheModelOfTheirInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	lon, lat := d.LonLat(d.Bounds())
-	source, err := climate.Open(t.Context(), climate.Spec{Kind: climate.KindTable, Path: "uploads/station.csv"}, compute.Sources{Bucket: w.bucket}.Open)
+	source, err := climate.Open(t.Context(), climate.Spec{Kind: climate.KindTable, Path: "inputs/station.csv"}, compute.Sources{Bucket: w.bucket}.Open)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,9 +126,9 @@ func (w *world) settle(t *testing.T) {
 func (w *world) submit(t *testing.T, workflow job.Workflow, p job.Parameters, tiff []byte) {
 	t.Helper()
 	ctx := t.Context()
-	const key = "uploads/" + jobID + "_hills.tif"
+	const key = "inputs/" + jobID + "_hills.tif"
 	put(t, w.bucket, key, tiff)
-	put(t, w.bucket, "uploads/station.csv", []byte(station))
+	put(t, w.bucket, "inputs/station.csv", []byte(station))
 	ref := job.DEM{Key: key, Name: "hills.tif", SHA256: "0123456789abcdef", Size: int64(len(tiff))}
 	if _, err := w.submission.Submit(ctx, workflow, p, ref); err != nil {
 		t.Fatalf("submit: %v", err)
@@ -147,7 +147,7 @@ func quick(w job.Workflow) job.Parameters {
 	p := job.DefaultParameters()
 	p.Step = 60
 	if w == job.EEMT {
-		p.Climate = "table:uploads/station.csv"
+		p.Climate = "table:inputs/station.csv"
 	}
 	return p
 }

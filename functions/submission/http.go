@@ -37,6 +37,8 @@ func (s *Service) Handler() http.Handler {
 	r.GET("/api/jobs/:id/results", s.getZip)
 	r.GET("/jobs/:id/results/*file", s.getResult)
 	r.HEAD("/jobs/:id/results/*file", s.getResult)
+	r.POST("/events", s.postEvents)
+	r.OPTIONS("/events", s.optionsEvents)
 	return r
 }
 
@@ -70,6 +72,8 @@ type form struct {
 	params   job.Parameters
 	dem      *job.DEM
 	uploaded string
+	// startSet and endSet tell a year that was asked for from a default.
+	startSet, endSet bool
 	// stored are the objects this submission brought.
 	stored []string
 }
@@ -99,7 +103,7 @@ func (s *Service) postUpload(c *gin.Context) {
 			return
 		}
 		c.JSON(http.StatusOK, gin.H{
-			"status": "success", "filename": strings.TrimPrefix(ref.Key, "uploads/"),
+			"status": "success", "filename": strings.TrimPrefix(ref.Key, job.InputPrefix),
 			"original_name": ref.Name, "size": ref.Size, "message": "File uploaded successfully",
 		})
 		return

@@ -206,7 +206,7 @@ func TestSubmit(t *testing.T) {
 		}},
 		{"threads are taken", []field{dem, {name: "num_threads", value: "4"}}, func(job.Request) bool { return true }},
 		{"eemt", []field{{name: "workflow_type", value: "eemt"}, {"climate_file", "month,tmin\n", "c.csv"}, {name: "start_year", value: "2019"}, dem}, func(r job.Request) bool {
-			return r.Workflow == job.EEMT && r.Parameters.StartYear == 2019 && strings.HasPrefix(r.Parameters.Climate, "table:uploads/")
+			return r.Workflow == job.EEMT && r.Parameters.StartYear == 2019 && strings.HasPrefix(r.Parameters.Climate, "table:inputs/")
 		}},
 		{"a path in the name", []field{{"dem_file", hills(t), `..\..\etc/../my dem.TIF`}}, func(r job.Request) bool {
 			return r.DEM.Name == "my dem.TIF" && strings.HasSuffix(r.DEM.Key, "_my_dem.TIF")
@@ -233,7 +233,7 @@ func TestSubmit(t *testing.T) {
 			if err != nil || !c.check(r) {
 				t.Errorf("request %+v (%v)", r, err)
 			}
-			if exists, _ := s.Store.Bucket.Exists(t.Context(), r.DEM.Key); !exists || !strings.HasPrefix(r.DEM.Key, "uploads/") || strings.Count(r.DEM.Key, "/") != 1 {
+			if exists, _ := s.Store.Bucket.Exists(t.Context(), r.DEM.Key); !exists || !strings.HasPrefix(r.DEM.Key, "inputs/") || strings.Count(r.DEM.Key, "/") != 1 {
 				t.Errorf("DEM key %q (there: %t)", r.DEM.Key, exists)
 			}
 			if len(s.events) != 1 || s.events[0].Type() != eventing.JobSubmitted || !durable {
@@ -319,10 +319,10 @@ func TestSubmitWithoutMultipart(t *testing.T) {
 		t.Fatalf("submit: %d %s", a.status, a.body)
 	}
 	r, err := s.Store.Request(t.Context(), a.json(t)["job_id"].(string))
-	if err != nil || r.DEM.Name != "dem.tif" || r.DEM.Key != "uploads/"+name || r.Parameters.Step != 20 || len(r.DEM.SHA256) != 64 {
+	if err != nil || r.DEM.Name != "dem.tif" || r.DEM.Key != "inputs/"+name || r.Parameters.Step != 20 || len(r.DEM.SHA256) != 64 {
 		t.Errorf("request %+v (%v)", r, err)
 	}
-	s.put(t, "uploads/plain.tif", hills(t))
+	s.put(t, "inputs/plain.tif", hills(t))
 	a = s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: "plain.tif"})
 	if a.status != http.StatusOK {
 		t.Fatalf("submit: %d %s", a.status, a.body)
@@ -330,7 +330,7 @@ func TestSubmitWithoutMultipart(t *testing.T) {
 	if r, err = s.Store.Request(t.Context(), a.json(t)["job_id"].(string)); err != nil || r.DEM.Name != "plain.tif" {
 		t.Errorf("name of an upload without prefix: %q (%v)", r.DEM.Name, err)
 	}
-	s.put(t, "uploads/deeper/dem.tif", hills(t))
+	s.put(t, "inputs/deeper/dem.tif", hills(t))
 	if a = s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: "deeper/dem.tif"}); a.status != http.StatusBadRequest {
 		t.Errorf("a path as uploaded_filename: %d %s", a.status, a.body)
 	}
@@ -338,7 +338,7 @@ func TestSubmitWithoutMultipart(t *testing.T) {
 	if a.status != http.StatusBadRequest {
 		t.Errorf("unknown upload: %d %s", a.status, a.body)
 	}
-	if kept, _ := s.Store.Bucket.Exists(t.Context(), "uploads/"+name); !kept {
+	if kept, _ := s.Store.Bucket.Exists(t.Context(), "inputs/"+name); !kept {
 		t.Error("the upload of a job is gone")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -41,6 +42,11 @@ type Service struct {
 	Version string
 	// MaxUpload bounds a file, in bytes.
 	MaxUpload int64
+	// Uploads says how dropped files become jobs.
+	Uploads Uploads
+
+	// intake bounds the dropped files that are read at a time.
+	intake slots
 }
 
 // ErrInvalid marks an error that is the caller's to mend.
@@ -58,9 +64,15 @@ func (w oldWords) Error() string { return string(w) }
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// Store streams r into the bucket under a fresh name and returns its place.
+// store streams r into the bucket under a fresh name and returns its place.
 // A file over limit bytes, or one that breaks off, leaves nothing behind.
 func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int64) (job.DEM, error) {
+	return s.storeAs(ctx, s.NewID(), name, fromClient{r}, limit, false)
+}
+
+// storeAs is store under a name that begins with id. With once set a file that is there already stays, and counts
+// as the one that was sent.
+func (s *Service) storeAs(ctx context.Context, id, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	safe := strings.Trim(unsafeName.ReplaceAllString(name, "_"), "._")
 	if safe == "" {
@@ -69,15 +81,15 @@ func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int
 	if len(safe) > 100 {
 		safe = safe[len(safe)-100:]
 	}
-	key := "uploads/" + s.NewID() + "_" + safe
+	key := job.InputPrefix + id + "_" + safe
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
-	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType(safe)})
+	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType(safe), IfNotExist: once})
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
 	}
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(fromClient{r}, limit+1))
+	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(r, limit+1))
 	if err == nil && n > limit {
 		err = invalid{fmt.Errorf("file %s is larger than the %.4g MiB taken here", name, float64(limit)/(1<<20))}
 	}
@@ -89,7 +101,11 @@ func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int
 		_ = w.Close()
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
 	}
-	if err := w.Close(); err != nil {
+	err = w.Close()
+	if code := gcerrors.Code(err); once && (code == gcerrors.FailedPrecondition || code == gcerrors.AlreadyExists) {
+		err = nil
+	}
+	if err != nil {
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
 	}
 	return job.DEM{Key: key, Name: name, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
@@ -144,10 +160,14 @@ func (s *Service) check(ctx context.Context, key string) error {
 		return fmt.Errorf("read back %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := dem.Open(r, r.Size()); err != nil {
-		return invalid{err}
+	_, err = dem.Open(r, r.Size())
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil, errors.Is(err, rangeread.ErrUnavailable), errors.Is(err, rangeread.ErrChanged):
+		return fmt.Errorf("read back %s: %w", key, err) // says nothing about the file
 	}
-	return nil
+	return invalid{err}
 }
 
 // Stored returns the reference of a DEM uploaded before, by the name Upload gave it.
@@ -155,7 +175,7 @@ func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
 	if strings.ContainsAny(name, `/\`) || name == "" {
 		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: must be a name that upload-file returned", name)}
 	}
-	key := "uploads/" + name
+	key := job.InputPrefix + name
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if err != nil {
 		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name)}
@@ -179,13 +199,8 @@ func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
 // Submit validates, writes job.json, then announces the job. When the
 // announcement fails the job is not lost: the resume tick makes it again.
 func (s *Service) Submit(ctx context.Context, w job.Workflow, p job.Parameters, ref job.DEM) (job.Request, error) {
-	if err := p.Validate(w); err != nil {
-		return job.Request{}, invalid{err}
-	}
-	if w == job.EEMT {
-		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation); err != nil {
-			return job.Request{}, invalid{err}
-		}
+	if err := validate(w, p); err != nil {
+		return job.Request{}, err
 	}
 	r := job.Request{
 		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
@@ -194,11 +209,28 @@ func (s *Service) Submit(ctx context.Context, w job.Workflow, p job.Parameters, 
 	if err := s.Store.Create(ctx, r); err != nil {
 		return job.Request{}, err
 	}
-	s.Log.Info("job submitted", "job", r.ID, "workflow", string(w), "dem", ref.Name)
+	s.announce(ctx, r)
+	return r, nil
+}
+
+func (s *Service) announce(ctx context.Context, r job.Request) {
+	s.Log.Info("job submitted", "job", r.ID, "workflow", string(r.Workflow), "dem", r.DEM.Name)
 	if err := s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, r.ID, 0, r.Created)); err != nil {
 		s.Log.Warn("announcing the job failed; the next resume tick will", "job", r.ID, "error", err)
 	}
-	return r, nil
+}
+
+// validate checks what can be checked without reading anything.
+func validate(w job.Workflow, p job.Parameters) error {
+	if err := p.Validate(w); err != nil {
+		return invalid{err}
+	}
+	if w == job.EEMT {
+		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation); err != nil {
+			return invalid{err}
+		}
+	}
+	return nil
 }
 
 // Cancel ends a job that goes on. It returns the status that then stands.

@@ -251,7 +251,7 @@ func serve(t *testing.T, bin, dir string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(filepath.Join(bin, "eemt"), "serve", "--address", "localhost:0", "--data", filepath.Join(dir, "served"))
+	c := exec.Command(filepath.Join(bin, "eemt"), "serve", "--address", "localhost:0", "--data", filepath.Join(dir, "eemt-data"))
 	c.Stderr, c.Dir, c.Env = log, dir, environment(bin)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

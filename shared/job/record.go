@@ -24,12 +24,12 @@ type Request struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
-// uploads lists the objects under uploads/ that the job reads.
-func (r Request) uploads() []string {
+// inputs lists the objects under inputs/ that the job reads. Dropped files are their owner's.
+func (r Request) inputs() []string {
 	var keys []string
 	_, table, _ := strings.Cut(r.Parameters.Climate, ":")
 	for _, key := range []string{r.DEM.Key, table} {
-		if strings.HasPrefix(key, "uploads/") && !strings.Contains(key, "{") {
+		if strings.HasPrefix(key, InputPrefix) && !strings.Contains(key, "{") {
 			keys = append(keys, key)
 		}
 	}

@@ -241,14 +241,14 @@ func (s Store) RemoveData(ctx context.Context, r Request, dry bool) (Removed, er
 	if err != nil {
 		return gone, err
 	}
-	return gone, s.removeUploads(ctx, r, dry, &gone)
+	return gone, s.removeInputs(ctx, r, dry, &gone)
 }
 
 // RemoveAll deletes everything of a job, its index entry last, so that an
 // interrupted removal is found again. With dry set it only counts.
 func (s Store) RemoveAll(ctx context.Context, r Request, dry bool) (Removed, error) {
 	var gone Removed
-	if err := s.removeUploads(ctx, r, dry, &gone); err != nil {
+	if err := s.removeInputs(ctx, r, dry, &gone); err != nil {
 		return gone, err
 	}
 	request := Prefix(r.ID) + "job.json"
@@ -269,10 +269,10 @@ func (s Store) RemoveAll(ctx context.Context, r Request, dry bool) (Removed, err
 	return gone, nil
 }
 
-// removeUploads deletes the uploaded files of a job unless a job that still has
+// removeInputs deletes the uploaded files of a job unless a job that still has
 // its data shares them.
-func (s Store) removeUploads(ctx context.Context, r Request, dry bool, gone *Removed) error {
-	mine := r.uploads()
+func (s Store) removeInputs(ctx context.Context, r Request, dry bool, gone *Removed) error {
+	mine := r.inputs()
 	err := s.List(ctx, func(id string) (bool, error) {
 		if id == r.ID {
 			return true, nil
@@ -284,7 +284,7 @@ func (s Store) removeUploads(ctx context.Context, r Request, dry bool, gone *Rem
 		if err != nil {
 			return false, err
 		}
-		theirs := other.uploads()
+		theirs := other.inputs()
 		if !slices.ContainsFunc(mine, func(key string) bool { return slices.Contains(theirs, key) }) {
 			return true, nil
 		}

@@ -43,7 +43,7 @@ func eachBucket(t *testing.T, f func(t *testing.T, s job.Store)) {
 func request(n int) job.Request {
 	return job.Request{
 		ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon.Add(time.Duration(n) * time.Minute),
-		DEM: job.DEM{Key: fmt.Sprintf("uploads/%d.tif", n), Name: "dem.tif", SHA256: "00", Size: 3},
+		DEM: job.DEM{Key: fmt.Sprintf("inputs/%d.tif", n), Name: "dem.tif", SHA256: "00", Size: 3},
 	}
 }
 
@@ -268,8 +268,8 @@ func TestRemove(t *testing.T) {
 		ctx := t.Context()
 		one, two := request(1), request(2)
 		two.DEM.Key = one.DEM.Key
-		one.Parameters.Climate = "table:uploads/c.csv"
-		put(t, s, "uploads/c.csv", "month")
+		one.Parameters.Climate = "table:inputs/c.csv"
+		put(t, s, "inputs/c.csv", "month")
 		fill(t, s, one)
 		fill(t, s, two)
 		all := keys(t, s)
@@ -290,7 +290,7 @@ func TestRemove(t *testing.T) {
 			t.Fatal(err)
 		}
 		for key, want := range map[string]bool{
-			one.DEM.Key: true, "uploads/c.csv": false,
+			one.DEM.Key: true, "inputs/c.csv": false,
 			job.ResultKey(one.ID, "report.json"): true, job.ResultKey(one.ID, "slope_rad.tif"): false, job.WorkKey(one.ID, "terrain.tif"): false,
 			job.Prefix(one.ID) + "job.json": true, job.Prefix(one.ID) + "end.json": true, job.Prefix(one.ID) + "plan.json": true,
 			job.ResultKey(two.ID, "slope_rad.tif"): true,

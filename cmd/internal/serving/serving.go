@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/functions/submission"
 )
 
 // Config is what every service reads from the environment.
@@ -51,6 +53,20 @@ func (r Retention) Policy() (cleanup.Policy, error) {
 	}
 	p.Completed, p.Failed, p.DryRun = time.Duration(r.Days)*24*time.Hour, time.Duration(r.Hours)*time.Hour, r.DryRun
 	return p, nil
+}
+
+// settle is how long a file in a directory must lie unchanged before it is read: unlike in an object store it can be
+// seen while it is written.
+const settle = 5 * time.Second
+
+// Uploads returns how the files dropped into the bucket of a URL are watched.
+func Uploads(address string) submission.Uploads {
+	name, prefix := buckets.Place(address)
+	u := submission.Uploads{Bucket: name, Prefix: prefix, Generation: buckets.Generation}
+	if strings.HasPrefix(address, "file://") {
+		u.Settle = settle
+	}
+	return u
 }
 
 // Connect opens the bucket and the event sink of a service.

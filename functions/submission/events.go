@@ -1,0 +1,122 @@
+package submission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/eventing/httpbinding"
+	"github.com/cyverse-gis/eemt/eventing/objectnotice"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// HandleEvent takes the notices of the bucket's store, and the resume tick, which finds the files whose notice was lost.
+func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
+	if e.Type() == eventing.PingTick {
+		tick, err := eventing.TickOf(e)
+		if err != nil || tick.Task != eventing.TaskResume {
+			return err
+		}
+		_, err = s.ScanUploads(ctx)
+		return err
+	}
+	n, err := objectnotice.Of(e)
+	if err != nil {
+		return err
+	}
+	said, err := s.notice(ctx, n)
+	for _, sentence := range said {
+		s.Log.Info("event of the bucket", "event", e.ID(), "outcome", sentence)
+	}
+	return err
+}
+
+// notice looks at every object that a notice names. It goes on after an error, so that one object does not hold up the
+// others.
+func (s *Service) notice(ctx context.Context, n objectnotice.Notice) ([]string, error) {
+	said := n.Ignored
+	var errs []error
+	for _, o := range n.Objects {
+		sentence, err := s.place(ctx, o)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("object %s: %w", o.Key, err))
+			continue
+		}
+		said = append(said, fmt.Sprintf("object %s: %s", o.Key, sentence))
+	}
+	return said, errors.Join(errs...)
+}
+
+// place finds an object of a notice in our bucket.
+func (s *Service) place(ctx context.Context, o objectnotice.Object) (string, error) {
+	if s.Uploads.Bucket != "" && o.Bucket != "" && o.Bucket != s.Uploads.Bucket {
+		return fmt.Sprintf("it is in bucket %q, not in %q", o.Bucket, s.Uploads.Bucket), nil
+	}
+	key, ok := strings.CutPrefix(o.Key, s.Uploads.Prefix)
+	if !ok {
+		return "it is not under " + s.Uploads.Prefix + job.UploadPrefix, nil
+	}
+	return s.Take(ctx, key)
+}
+
+// postEvents takes CloudEvents and the bare payloads of the stores.
+func (s *Service) postEvents(c *gin.Context) {
+	if c.GetHeader("Ce-Specversion") != "" || strings.HasPrefix(c.ContentType(), event.ApplicationCloudEventsJSON) {
+		httpbinding.NewReceiver(s.HandleEvent, s.Log).ServeHTTP(c.Writer, c.Request)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, httpbinding.MaxBody))
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": fmt.Sprintf("body: must be at most %d bytes", large.Limit)})
+			return
+		}
+		s.refuse(c, invalid{fmt.Errorf("body could not be read: %w", err)})
+		return
+	}
+	n, err := objectnotice.Parse(body)
+	if err != nil {
+		s.refuse(c, invalid{err})
+		return
+	}
+	switch {
+	case n.Validation != "":
+		c.JSON(http.StatusOK, gin.H{"validationResponse": n.Validation})
+		return
+	case n.Confirm != "":
+		// Opening an address that anybody can send is the operator's decision.
+		s.Log.Warn("an SNS topic wants to send events; open the address to allow it", "address", n.Confirm)
+		c.JSON(http.StatusOK, gin.H{"detail": "the address that confirms the subscription is in the log; open it to go on"})
+		return
+	}
+	said, err := s.notice(c.Request.Context(), n)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	if said == nil {
+		said = []string{}
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "success", "objects": said})
+}
+
+// optionsEvents answers the handshake of CloudEvents web hooks, as Azure Event Grid does it before it sends.
+func (s *Service) optionsEvents(c *gin.Context) {
+	origin := c.GetHeader("WebHook-Request-Origin")
+	if origin == "" || len(origin) > 253 {
+		s.refuse(c, invalid{errors.New("header WebHook-Request-Origin: must be the DNS name of the sender")})
+		return
+	}
+	c.Header("WebHook-Allowed-Origin", origin)
+	c.Header("WebHook-Allowed-Rate", "*")
+	c.Header("Allow", "POST, OPTIONS")
+	c.Status(http.StatusOK)
+}

@@ -1,0 +1,544 @@
+package submission_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"gocloud.dev/blob"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
+	"github.com/cyverse-gis/eemt/shared/dirbucket"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+const station = "# elevation_m: 50\nmonth,tmin,tmax,prcp,vp\n"
+
+// drop stores a file as a user does, with metadata given as name, value, name, value.
+func (s *service) drop(t *testing.T, key, data string, metadata ...string) {
+	t.Helper()
+	m := map[string]string{}
+	for i := 0; i < len(metadata); i += 2 {
+		m[metadata[i]] = metadata[i+1]
+	}
+	if err := s.Store.Bucket.WriteAll(t.Context(), key, []byte(data), &blob.WriterOptions{Metadata: m}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// take looks at a dropped file and returns what came of it.
+func (s *service) take(t *testing.T, key string) string {
+	t.Helper()
+	said, err := s.Take(t.Context(), key)
+	if err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	return said
+}
+
+// jobs lists all jobs, and fails if one is listed twice.
+func (s *service) jobs(t *testing.T) []job.Status {
+	t.Helper()
+	var list []job.Status
+	seen := map[string]bool{}
+	if err := s.Store.List(t.Context(), func(id string) (bool, error) {
+		if seen[id] {
+			t.Errorf("job %s is listed twice", id)
+		}
+		seen[id] = true
+		st, err := s.Store.Status(t.Context(), id)
+		list = append(list, st)
+		return true, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// only returns the single job there is.
+func (s *service) only(t *testing.T) job.Status {
+	t.Helper()
+	list := s.jobs(t)
+	if len(list) != 1 {
+		t.Fatalf("%d jobs, want 1: %+v", len(list), list)
+	}
+	return list[0]
+}
+
+func TestDroppedFileBecomesAJob(t *testing.T) {
+	table := station + strings.Repeat("1,1,2,3,4\n", 12)
+	for _, c := range []struct {
+		name     string
+		metadata []string
+		beside   map[string]string
+		check    func(r job.Request) bool
+	}{
+		{"without parameters", nil, nil, func(r job.Request) bool {
+			return r.Workflow == job.Sol && r.Parameters.Step == 15
+		}},
+		{"with metadata", []string{"eemt-step", "30", "Eemt_North", "grid", "eemt-linke-value", "2,2,2,2,2,2,2,2,2,2,2,3", "other", "x"}, nil, func(r job.Request) bool {
+			return r.Parameters.Step == 30 && r.Parameters.North == "grid" && len(r.Parameters.Linke) == 12
+		}},
+		{"with a sidecar", nil, map[string]string{"dem.tif.json": `{"step": 20, "linke_value": [2,2,2,2,2,2,2,2,2,2,2,3.5], "daily": true}`}, func(r job.Request) bool {
+			return r.Parameters.Step == 20 && r.Parameters.Linke[11] == 3.5 && r.Parameters.Daily
+		}},
+		{"with a sidecar of the bare name", nil, map[string]string{"dem.json": `{"albedo_value": 0.3}`}, func(r job.Request) bool {
+			return r.Parameters.Albedo[0] == 0.3
+		}},
+		{"the sidecar is over metadata", []string{"eemt-step", "30", "eemt-sidecar", "true"}, map[string]string{"dem.tif.json": `{"step": 20}`}, func(r job.Request) bool {
+			return r.Parameters.Step == 20
+		}},
+		{"with a climate table", []string{"eemt-workflow", "eemt", "eemt-climate", "table:station.csv", "eemt-start-year", "2022"}, map[string]string{"station.csv": table}, func(r job.Request) bool {
+			return r.Workflow == job.EEMT && r.Parameters.Climate == "table:inputs/"+r.ID+"_station.csv" && r.Parameters.EndYear == 2022
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			for name, data := range c.beside {
+				s.drop(t, "uploads/site/"+name, data)
+			}
+			s.drop(t, "uploads/site/dem.tif", hills(t), c.metadata...)
+			if said := s.take(t, "uploads/site/dem.tif"); !strings.HasPrefix(said, "it becomes job ") {
+				t.Fatal(said)
+			}
+			st := s.only(t)
+			r := st.Request
+			if st.State != job.Pending || !c.check(r) || r.DEM.Name != "dem.tif" || r.DEM.Key != "inputs/"+r.ID+"_dem.tif" || len(r.DEM.SHA256) != 64 || !r.Created.Equal(noon) {
+				t.Errorf("job %+v", st)
+			}
+			if data, err := s.Store.Bucket.ReadAll(t.Context(), r.DEM.Key); err != nil || string(data) != hills(t) {
+				t.Errorf("the copy has %d bytes (%v)", len(data), err)
+			}
+			if len(s.events) != 1 || s.events[0].Type() != eventing.JobSubmitted || s.events[0].Subject() != r.ID {
+				t.Errorf("events %v", s.events)
+			}
+			if said := s.take(t, "uploads/site/dem.tif"); said != "it is job "+r.ID+" already" {
+				t.Errorf("second look: %s", said)
+			}
+			// Retention and deletion leave the user's file alone, and it does not come back as a job.
+			if _, err := s.Store.RemoveAll(t.Context(), r, false); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := s.ScanUploads(t.Context()); err != nil || n != 0 || len(s.jobs(t)) != 0 {
+				t.Errorf("after the job was removed: %d jobs (%v)", n, err)
+			}
+			if left := keys(t, s.Store.Bucket); !slices.Contains(left, "uploads/site/dem.tif") || slices.ContainsFunc(left, func(k string) bool { return strings.HasPrefix(k, "inputs/") }) {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+func TestDroppedFileThatIsNoInput(t *testing.T) {
+	for _, c := range []struct {
+		name, key, data string
+		metadata        []string
+		sidecar         string
+		want            string
+	}{
+		{"no TIFF", "uploads/dem.tif", "these are no elevations", nil, "", "not a TIFF file"},
+		{"another format", "uploads/dem.asc", "ncols 4\nnrows 4\n", nil, "", "gdal_translate"},
+		{"too large", "uploads/dem.tif", hills(t) + strings.Repeat("x", 64<<10), nil, "", "is larger than"},
+		{"a step out of range", "uploads/dem.tif", hills(t), []string{"eemt-step", "90"}, "", "step 90: must be 1 to 60 minutes"},
+		{"a step that is no number", "uploads/dem.tif", hills(t), []string{"eemt-step", "often"}, "", `metadata eemt-step "often": not a valid value`},
+		{"an unknown parameter", "uploads/dem.tif", hills(t), []string{"eemt-speed", "1"}, "", `metadata eemt-field "speed" is not known`},
+		{"a sidecar that is no JSON", "uploads/dem.tif", hills(t), nil, "step=3", "file uploads/dem.tif.json: must be a JSON object of parameters"},
+		{"a sidecar with a nested value", "uploads/dem.tif", hills(t), nil, `{"step":{"a":1}}`, `"step": must be a number, a text`},
+		{"a sidecar that is too large", "uploads/dem.tif", hills(t), nil, strings.Repeat(" ", 64<<10) + "{}", "must have at most 65536 bytes"},
+		{"eemt without climate", "uploads/dem.tif", hills(t), []string{"eemt-workflow", "eemt"}, "", "climate is missing"},
+		{"a climate table that is not there", "uploads/dem.tif", hills(t), []string{"eemt-workflow", "eemt", "eemt-climate", "table:station.csv"}, "", "climate table uploads/station.csv is not there: upload it"},
+		{"a climate table elsewhere", "uploads/dem.tif", hills(t), []string{"eemt-workflow", "eemt", "eemt-climate", "table:../jobs/x.csv"}, "", "must be a .csv file under uploads/"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			if c.sidecar != "" {
+				s.drop(t, c.key+".json", c.sidecar)
+			}
+			s.drop(t, c.key, c.data, c.metadata...)
+			for range 3 {
+				if _, err := s.ScanUploads(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			st := s.only(t)
+			if st.State != job.Failed || !strings.Contains(st.End.Reason, c.want) || strings.Contains(st.End.Reason, "\n") {
+				t.Errorf("%s: %+v, want %q", st.State, st.End, c.want)
+			}
+			if len(s.events) != 1 || s.events[0].Type() != eventing.JobFailed {
+				t.Errorf("events %v", s.events)
+			}
+			for _, key := range keys(t, s.Store.Bucket) {
+				if strings.HasPrefix(key, "inputs/") && strings.HasSuffix(key, "_dem.tif") {
+					t.Errorf("%s is left", key)
+				}
+			}
+			view := s.get(t, "/api/jobs/"+st.Request.ID).json(t)
+			if view["status"] != "failed" || view["dem_filename"] != filepath.Base(c.key) {
+				t.Errorf("shown as %v", view)
+			}
+		})
+	}
+}
+
+func TestNoDroppedFile(t *testing.T) {
+	s := newService(t, nil)
+	for key, want := range map[string]string{
+		"jobs/x/job.json":          "it is not under uploads/",
+		"inputs/dem.tif":           "it is not under uploads/",
+		"uploads":                  "it is not under uploads/",
+		"uploads/":                 "it is a folder",
+		"uploads/site/":            "it is a folder",
+		"uploads/../jobs/x.tif":    "its name is no plain path",
+		"uploads/a//b.tif":         "its name is no plain path",
+		`uploads/a\b.tif`:          "its name is no plain path",
+		"uploads/.dem.tif.x7Rk":    "its name begins with a dot",
+		"uploads/.git/dem.tif":     "its name begins with a dot",
+		"uploads/dem.tif.aux.xml":  "it belongs to another file",
+		"uploads/station.CSV":      "it belongs to another file",
+		"uploads/gone.tif":         "there is no such object",
+		"uploads/empty.tif":        "it is empty",
+		"uploads/alone.tif.json":   "it waits for its DEM",
+		"uploads/also.alone.json":  "it waits for its DEM",
+		"uploads/placeholder.tiff": "it is empty",
+	} {
+		for _, name := range []string{"uploads/empty.tif", "uploads/placeholder.tiff", "uploads/site/"} {
+			s.drop(t, name, "")
+		}
+		if said := s.take(t, key); said != want {
+			t.Errorf("%s: %s, want %s", key, said, want)
+		}
+	}
+	if n, err := s.ScanUploads(t.Context()); n != 0 || err != nil || len(s.jobs(t)) != 0 {
+		t.Errorf("%d jobs (%v)", n, err)
+	}
+}
+
+// TestOneJobForEachVersion delivers the events of a file many times at once, by every way.
+func TestOneJobForEachVersion(t *testing.T) {
+	s := newService(t, nil)
+	s.drop(t, "uploads/dem.tif.json", `{"step": 20}`)
+	s.drop(t, "uploads/dem.tif", hills(t))
+	look := func() {
+		var wait sync.WaitGroup
+		for i := range 24 {
+			wait.Go(func() {
+				var err error
+				switch i % 3 {
+				case 0:
+					_, err = s.Take(context.Background(), "uploads/dem.tif")
+				case 1:
+					_, err = s.Take(context.Background(), "uploads/dem.tif.json")
+				case 2:
+					_, err = s.ScanUploads(context.Background())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+	}
+	look()
+	first := s.only(t).Request
+	if first.Parameters.Step != 20 {
+		t.Errorf("job %+v", first)
+	}
+	s.drop(t, "uploads/dem.tif", hills(t)+" ")
+	look()
+	list := s.jobs(t)
+	if len(list) != 2 {
+		t.Fatalf("%d jobs after the file was replaced, want 2", len(list))
+	}
+	// The records of the version that is gone are forgotten, those of the file that lies there are not.
+	if _, err := s.ScanUploads(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var records []string
+	for _, key := range keys(t, s.Store.Bucket) {
+		if strings.HasPrefix(key, "intake/") {
+			records = append(records, key)
+		}
+	}
+	if len(records) != 2 || strings.Contains(strings.Join(records, " "), first.ID) {
+		t.Errorf("records %v, want two of the second version", records)
+	}
+	if err := s.Store.Bucket.Delete(t.Context(), "uploads/dem.tif"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.ScanUploads(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d jobs (%v)", n, err)
+	}
+	if left := strings.Join(keys(t, s.Store.Bucket), " "); strings.Contains(left, "intake/") {
+		t.Errorf("left: %s", left)
+	}
+}
+
+func TestSidecarThatIsAnnounced(t *testing.T) {
+	s := newService(t, nil)
+	s.drop(t, "uploads/dem.tif", hills(t), "eemt-sidecar", "true")
+	if said := s.take(t, "uploads/dem.tif"); said != "it waits for its parameters in uploads/dem.tif.json" || len(s.jobs(t)) != 0 {
+		t.Fatalf("%s, %d jobs", said, len(s.jobs(t)))
+	}
+	t.Run("comes", func(t *testing.T) {
+		s.drop(t, "uploads/dem.tif.json", `{"step": 20}`)
+		if said := s.take(t, "uploads/dem.tif.json"); !strings.HasPrefix(said, "uploads/dem.tif: it becomes job ") {
+			t.Fatal(said)
+		}
+		if r := s.only(t).Request; r.Parameters.Step != 20 {
+			t.Errorf("job %+v", r)
+		}
+	})
+	t.Run("does not come", func(t *testing.T) {
+		s := newService(t, nil)
+		s.drop(t, "uploads/dem.tif", hills(t), "eemt-sidecar", "true")
+		s.Now = func() time.Time { return time.Now().Add(time.Hour) }
+		s.take(t, "uploads/dem.tif")
+		if st := s.only(t); st.State != job.Failed || !strings.Contains(st.End.Reason, "waits for its parameters in uploads/dem.tif.json for 1h0m0s in vain") {
+			t.Errorf("job %+v", st.End)
+		}
+	})
+}
+
+// TestLookThatBreaksOff fails each operation on the bucket in turn: the next look finds everything it needs.
+func TestLookThatBreaksOff(t *testing.T) {
+	for n := 1; ; n++ {
+		count, broken := 0, errors.New("the bucket is away")
+		var on bool
+		s := newService(t, func(string, string) error {
+			if !on {
+				return nil
+			}
+			if count++; count >= n && count < n+20 { // longer than anything repeats
+				return broken
+			}
+			return nil
+		})
+		s.drop(t, "uploads/dem.tif.json", `{"step": 20}`)
+		s.drop(t, "uploads/dem.tif", hills(t))
+		on = true
+		_, err := s.ScanUploads(t.Context())
+		on = false
+		if err == nil {
+			if n < 8 {
+				t.Fatalf("only %d operations were failed", n)
+			}
+			break
+		}
+		if n, err := s.ScanUploads(t.Context()); err != nil || n != 1 {
+			t.Fatalf("the second look made %d jobs (%v)", n, err)
+		}
+		if st := s.only(t); st.State != job.Pending || st.Request.Parameters.Step != 20 {
+			t.Fatalf("job %+v", st)
+		}
+	}
+}
+
+// TestDirectoryIsLeftToSettle drops files where they can be seen while they are written.
+func TestDirectoryIsLeftToSettle(t *testing.T) {
+	dir := t.TempDir()
+	b, err := dirbucket.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	s := newService(t, nil)
+	s.Store.Bucket = b
+	s.Uploads.Settle = 5 * time.Second
+	at := noon
+	s.Now = func() time.Time { return at }
+	write := func(name, data string, made time.Time) {
+		t.Helper()
+		name = filepath.Join(dir, "uploads", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(data), 0o600), os.Chtimes(name, made, made)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := hills(t)
+	write("dem.tif", whole[:20], noon)
+	write("old name.tif", whole, noon.AddDate(-3, 0, 0))
+	write(".dem.tif.Xy3", whole, noon)
+	scan := func(want int) {
+		t.Helper()
+		if n, err := s.ScanUploads(t.Context()); err != nil || n != want {
+			t.Fatalf("%v: %d jobs (%v), want %d", at.Sub(noon), n, err, want)
+		}
+	}
+	scan(1)
+	if st := s.only(t); !st.Request.Created.Equal(noon) || st.Request.DEM.Name != "old name.tif" {
+		t.Errorf("job %+v", st.Request)
+	}
+	at = noon.Add(4 * time.Second)
+	scan(0)
+	at = noon.Add(time.Minute) // settled, and no DEM as yet
+	scan(0)
+	write("dem.tif", whole, at)
+	scan(0)
+	at = at.Add(6 * time.Second)
+	scan(1)
+	scan(0)
+	if list := s.jobs(t); len(list) != 2 || list[0].State != job.Pending || list[0].Request.DEM.Size != int64(len(whole)) {
+		t.Errorf("jobs %+v", list)
+	}
+	write("half.tif", whole[:20], at)
+	at = at.Add(3 * time.Minute)
+	scan(1)
+	if st := s.jobs(t)[0]; st.State != job.Failed || st.Request.DEM.Name != "half.tif" {
+		t.Errorf("job %+v", st)
+	}
+}
+
+// TestPassIsBounded drops more files than one pass takes.
+func TestPassIsBounded(t *testing.T) {
+	s := newService(t, nil)
+	for i := range 130 {
+		s.drop(t, fmt.Sprintf("uploads/%03d.tif", i), "no DEM")
+	}
+	var got []int
+	for range 3 {
+		n, err := s.ScanUploads(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, n)
+	}
+	if !slices.Equal(got, []int{100, 30, 0}) || len(s.jobs(t)) != 130 {
+		t.Errorf("passes made %v jobs", got)
+	}
+}
+
+// payload reads what a store sends.
+func payload(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "eventing", "objectnotice", "testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestEventsOverHTTP(t *testing.T) {
+	var data struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal([]byte(payload(t, "gcs-cloudevent.json")), &data); err != nil {
+		t.Fatal(err)
+	}
+	tick := func(task string) string { return fmt.Sprintf(`{"task":%q}`, task) }
+	ping := []string{"Ce-Specversion", "1.0", "Ce-Type", eventing.PingTick, "Ce-Source", "/x", "Ce-Id", "1", "Content-Type", "application/json"}
+	for _, c := range []struct {
+		name    string
+		uploads submission.Uploads
+		body    string
+		header  []string
+		dropped string
+		status  int
+		said    string
+		jobs    int
+	}{
+		{"Eventarc, binary", submission.Uploads{Bucket: "eemt-maps"}, string(data.Data), []string{
+			"Ce-Specversion", "1.0", "Ce-Type", "google.cloud.storage.object.v1.finalized", "Ce-Source", "//storage.googleapis.com/projects/_/buckets/eemt-maps",
+			"Ce-Subject", "objects/uploads/dem.tif", "Ce-Id", "1", "Content-Type", "application/json",
+		}, "uploads/dem.tif", 202, "", 1},
+		{"Eventarc, structured", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "gcs-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json; charset=utf-8"}, "uploads/dem.tif", 202, "", 1},
+		{"Pub/Sub push", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "pubsub-push.json"), nil, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"S3 records", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-records.json"), nil, "uploads/Maunga Whau (west).tif", 200, "object uploads/Ätna.tif: there is no such object", 1},
+		{"SNS", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns.json"), []string{"Content-Type", "text/plain; charset=UTF-8"}, "uploads/Maunga Whau (west).tif", 200, "it becomes job", 1},
+		{"SNS confirmation", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to go on", 0},
+		{"S3 test", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-test.json"), nil, "", 200, "test event of Amazon S3", 0},
+		{"MinIO", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"Event Grid", submission.Uploads{Bucket: "maps"}, payload(t, "eventgrid.json"), []string{"aeg-event-type", "Notification"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"Event Grid validation", submission.Uploads{Bucket: "maps"}, payload(t, "eventgrid-validation.json"), nil, "", 200, `"validationResponse":"512d38b6-c7b8-40c8-89fe-f46f9e9622b6"`, 0},
+		{"Azure CloudEvent", submission.Uploads{Bucket: "maps"}, payload(t, "azure-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json"}, "uploads/Maunga Whau.tif", 202, "", 1},
+		{"Azure CloudEvents in a batch", submission.Uploads{Bucket: "maps"}, payload(t, "azure-cloudevents-batch.json"), []string{"Content-Type", "application/cloudevents-batch+json"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"another bucket", submission.Uploads{Bucket: "maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, `it is in bucket \"eemt-maps\", not in \"maps\"`, 0},
+		{"a bucket without a name", submission.Uploads{}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"within a prefix", submission.Uploads{Bucket: "eemt-maps", Prefix: "uploads/"}, strings.Replace(payload(t, "minio.json"), "uploads%2Fdem", "uploads%2Fuploads%2Fdem", 1), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"outside the prefix", submission.Uploads{Bucket: "eemt-maps", Prefix: "tenant/"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it is not under tenant/uploads/", 0},
+		{"resume tick", submission.Uploads{}, tick("resume"), ping, "uploads/dem.tif", 202, "", 1},
+		{"retention tick", submission.Uploads{}, tick("retention"), ping, "uploads/dem.tif", 202, "", 0},
+		{"unknown tick", submission.Uploads{}, tick("explode"), ping, "uploads/dem.tif", 400, "must be", 0},
+		{"an event of ours", submission.Uploads{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.JobCompleted), "", 400, "must be google.cloud.storage", 0},
+		{"no event", submission.Uploads{}, "hello", nil, "", 400, "not the JSON expected", 0},
+		{"too long", submission.Uploads{}, strings.Repeat(" ", 1<<20+1), nil, "", 413, "at most 1048576 bytes", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			s.Uploads = c.uploads
+			if c.dropped != "" {
+				s.drop(t, c.dropped, hills(t))
+			}
+			for range 2 {
+				a := s.do(t, http.MethodPost, "/events", strings.NewReader(c.body), c.header...)
+				if c.said == "it becomes job" && len(s.events) > 1 {
+					c.said = "already"
+				}
+				if a.status != c.status || !strings.Contains(a.body, c.said) || c.status == 202 && a.body != "" {
+					t.Errorf("answer %d %q, want %d %q", a.status, a.body, c.status, c.said)
+				}
+				if c.said == "it becomes job" {
+					c.said = "already"
+				}
+			}
+			if list := s.jobs(t); len(list) != c.jobs {
+				t.Errorf("%d jobs, want %d", len(list), c.jobs)
+			}
+		})
+	}
+	t.Run("handshake of a web hook", func(t *testing.T) {
+		s := newService(t, nil)
+		a := s.do(t, http.MethodOptions, "/events", nil, "WebHook-Request-Origin", "eventgrid.azure.net", "WebHook-Request-Rate", "120")
+		if a.status != 200 || a.header.Get("WebHook-Allowed-Origin") != "eventgrid.azure.net" || a.header.Get("WebHook-Allowed-Rate") != "*" {
+			t.Errorf("%d %v", a.status, a.header)
+		}
+		if a := s.do(t, http.MethodOptions, "/events", nil); a.status != 400 {
+			t.Errorf("without an origin: %d", a.status)
+		}
+	})
+	t.Run("passing fault", func(t *testing.T) {
+		s := newService(t, func(op, key string) error {
+			if op == faultbucket.Attributes && strings.HasPrefix(key, "uploads/") {
+				return errors.New("away")
+			}
+			return nil
+		})
+		if a := s.do(t, http.MethodPost, "/events", strings.NewReader(payload(t, "minio.json"))); a.status != 503 {
+			t.Errorf("answer %d %s", a.status, a.body)
+		}
+		var e event.Event
+		if err := json.Unmarshal([]byte(payload(t, "gcs-cloudevent.json")), &e); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.HandleEvent(t.Context(), e); err == nil || eventing.IsRejected(err) {
+			t.Errorf("error %v, want a passing fault", err)
+		}
+	})
+}
+
+// TestUploadsByHTTPStartNothing stores files as the API does: none of them is a dropped one.
+func TestUploadsByHTTPStartNothing(t *testing.T) {
+	s := newService(t, nil)
+	id := s.submit(t)
+	if a := s.post(t, "/api/upload-file", field{"file", hills(t), "dem.tif"}); a.status != 200 {
+		t.Fatal(a.body)
+	}
+	if n, err := s.ScanUploads(t.Context()); n != 0 || err != nil || s.only(t).Request.ID != id {
+		t.Errorf("%d jobs (%v)", n, err)
+	}
+	for _, key := range keys(t, s.Store.Bucket) {
+		if strings.HasPrefix(key, "uploads/") {
+			t.Errorf("%s is in the watched place", key)
+		}
+	}
+}
