@@ -92,7 +92,10 @@ func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (
 		}
 	default:
 		ray := newRay(s, c, p, highest)
-		shadowed = func(o sample) bool { return ray.blocked(o.sinH/o.cosH, o.azimuth-c.convergence) }
+		shadowed = func(o sample) bool {
+			tan, azimuth := o.sinH/o.cosH, o.azimuth-c.convergence
+			return ray.blocked(tan, azimuth) || s.Far != nil && s.Far.March(s.OriginCol+c.col, s.OriginRow+c.row, c.z, azimuth) >= tan
+		}
 	}
 	pl := newPlane(c.slope, c.aspect+c.convergence)
 	return planeDay(at, press, pl, day, p, shadowed), flat.global()

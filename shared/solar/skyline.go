@@ -72,7 +72,10 @@ func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Wi
 			done(float64(finished) / float64(tasks))
 		}
 	})
-	return sky, err
+	if err != nil {
+		return nil, err
+	}
+	return sky, raiseFar(ctx, s, w, active, sky.codes, threads)
 }
 
 // tangent returns the horizon of cell i in a grid azimuth, linear between the planes.

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
 
 // Surface is a window of terrain under the sun.
@@ -15,6 +16,10 @@ type Surface struct {
 	// OriginCol and OriginRow place DEM's upper-left cell in the cell grid of
 	// the whole raster, to which sweep lines are anchored: tiling never changes a number.
 	OriginCol, OriginRow int
+
+	// Far is the terrain beyond DEM, as seen from a block that contains the core;
+	// nil when DEM holds all that casts shadows.
+	Far *horizon.Far
 
 	Slope, Aspect *raster.Grid[float64] // of the core: radians; aspect clockwise from grid north, NaN or any value where slope is 0; a NaN slope is no data
 	Cell          raster.CellSize       // of DEM's rows, in metres
@@ -51,6 +56,9 @@ func (s *Surface) Validate() error {
 	}
 	if len(s.Cell.DX) != s.DEM.Height || len(s.Cell.DY) != s.DEM.Height {
 		return fmt.Errorf("cell size: %d and %d values, must have one for each of %d rows", len(s.Cell.DX), len(s.Cell.DY), s.DEM.Height)
+	}
+	if s.Far != nil && !s.Far.Block.Contains(raster.Window{Col: s.OriginCol + s.Core.Col, Row: s.OriginRow + s.Core.Row, Width: s.Core.Width, Height: s.Core.Height}) {
+		return fmt.Errorf("far terrain of block %+v: must contain the core", s.Far.Block)
 	}
 	for r := range s.DEM.Height {
 		if !(s.Cell.DX[r] > 0 && s.Cell.DY[r] > 0) || math.IsInf(s.Cell.DX[r], 0) || math.IsInf(s.Cell.DY[r], 0) {
