@@ -81,8 +81,8 @@ func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (
 	if !ok {
 		return noTotals, math.NaN()
 	}
-	at, press := newSite(c.latitude), pressure(c.z)
-	flat := planeDay(at, press, newPlane(0, 0), day, p, nil)
+	at, press, a := newSite(c.latitude), pressure(c.z), s.air(p, i, MonthOf(day))
+	flat := planeDay(at, press, newPlane(0, 0), day, a, p, nil)
 	var shadowed func(sample) bool
 	switch {
 	case !p.Shadows:
@@ -98,5 +98,5 @@ func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (
 		}
 	}
 	pl := newPlane(c.slope, c.aspect+c.convergence)
-	return planeDay(at, press, pl, day, p, shadowed), flat.global()
+	return planeDay(at, press, pl, day, a, p, shadowed), flat.global()
 }

@@ -26,6 +26,13 @@ type Surface struct {
 
 	Latitude    []float64 // of the core's cells, row-major, radians -π/2..π/2
 	Convergence []float64 // of the core's cells: grid north clockwise from true north, radians; nil where grid north is true north
+
+	// Layers of the core that take the place of a month's value of Parameters, in
+	// its range; nil where that holds for all cells. A cell with a NaN in any of
+	// them has no data. Months may share a grid.
+	Linke, Albedo, KBeam, KDiffuse [12]*raster.Grid[float32]
+
+	layered bool // some layer is set; known after Validate
 }
 
 // Validate reports the first part that does not fit the others.
@@ -65,7 +72,7 @@ func (s *Surface) Validate() error {
 			return fmt.Errorf("cell size %g x %g m of row %d: must be positive", s.Cell.DX[r], s.Cell.DY[r], r)
 		}
 	}
-	return nil
+	return s.checkLayers()
 }
 
 // cell is what the sun needs to know of one core cell.
@@ -84,7 +91,8 @@ func (s *Surface) at(i int) (c cell, ok bool) {
 	if s.Convergence != nil {
 		c.convergence = s.Convergence[i]
 	}
-	ok = finite(c.z) && finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && finite(c.convergence)
+	ok = finite(c.z) && finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && finite(c.convergence) &&
+		!(s.layered && s.lacksLayer(i))
 	return c, ok
 }
 
