@@ -2,6 +2,7 @@ package solar
 
 import (
 	"context"
+	"math"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -49,7 +50,7 @@ func TestFarTerrainShades(t *testing.T) {
 		}
 		return sum
 	}
-	for _, day := range []int{20, 172} {
+	for _, day := range []int{75, 90} {
 		want, open := hours(Fast(), all, day), hours(Fast(), bare, day)
 		if open-want < 0.3 {
 			t.Fatalf("day %d: the ridge takes %.2f hours: too little to tell", day, open-want)
@@ -59,6 +60,25 @@ func TestFarTerrainShades(t *testing.T) {
 				t.Errorf("day %d, %s: %.3f hours of sun, want %.3f as with the whole raster (%.3f without the ridge)", day, name, got, want, open)
 			}
 		}
+	}
+	// Maps of horizons and of sky view see it too.
+	heights := func(s Surface) (east float64, view float32) {
+		err := Horizons(context.Background(), s, DefaultParameters(), []float64{90 * deg}, 2, func(_ int, h *raster.Grid[float32]) error {
+			east = float64(h.Cells[0]) / deg
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := SkyView(context.Background(), s, DefaultParameters(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return east, v.Cells[0]
+	}
+	wantEast, wantView := heights(all)
+	if east, view := heights(part); math.Abs(east-wantEast) > 0.2 || wantEast < 3 || math.Abs(float64(view-wantView)) > 1e-4 || wantView > 0.9999 {
+		t.Errorf("horizon %.2f degrees, sky view %.5f; want %.2f, %.5f", east, view, wantEast, wantView)
 	}
 	part.Far.Block.Col++
 	if err := part.Validate(); err == nil {

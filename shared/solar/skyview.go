@@ -124,6 +124,9 @@ func eachHorizon(ctx context.Context, s *Surface, p *Parameters, azimuths []floa
 			core := raster.Window{Col: s.Core.Col, Row: b.first, Width: s.Core.Width, Height: b.rows}
 			sweepers[worker].Sweep(t, sampling, azimuths[first+k], b.dx, b.dy, core, codes[k][from:from+b.rows*s.Core.Width])
 		}, nil)
+		if err == nil {
+			err = raiseFar(ctx, s, s.Core, azimuths[first:first+n], func(k int) []horizon.Code { return codes[k] }, threads)
+		}
 		if err != nil {
 			return err
 		}
