@@ -97,7 +97,7 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 	}
 	defer func() { _ = closer.Close() }()
 	w := tile.Window
-	outer := w.Grow(max(plan.Halo, 1)).Intersect(d.Bounds())
+	outer := haloOf(plan, w).Intersect(d.Bounds())
 	z, err := d.Elevation(ctx, outer)
 	if err != nil {
 		return p.inputError(err)
@@ -117,6 +117,9 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 	engine := solar.Fast()
 	if p.request.Parameters.Method == "reference" {
 		engine = solar.Reference()
+	}
+	if surface.Far, err = p.far(ctx, d, plan, w); err != nil {
+		return err
 	}
 	index := tileIndex(plan, tile.Task)
 	total := float64(len(plan.Tiles))
@@ -155,7 +158,20 @@ func (p *piece) solarParameters() solar.Parameters {
 	params := solar.DefaultParameters()
 	user := p.request.Parameters
 	params.StepMinutes = user.Step
-	params.Linke, params.Albedo = job.Monthly(user.Linke), job.Monthly(user.Albedo)
+	for _, v := range []struct {
+		to      *[12]float64
+		values  []float64
+		rasters []string
+	}{
+		{&params.Linke, user.Linke, user.LinkeRaster}, {&params.Albedo, user.Albedo, user.AlbedoRaster},
+		{&params.KBeam, user.KB, user.KBRaster}, {&params.KDiffuse, user.KD, user.KDRaster},
+	} {
+		// Where there is a raster the default stands behind it.
+		if v.rasters == nil && v.values != nil {
+			*v.to = job.Monthly(v.values)
+		}
+	}
+	params.Components = user.Has(job.Beam) || user.Has(job.Diffuse) || user.Has(job.Reflected)
 	params.Shadows = user.Shadows == "on"
 	return params
 }

@@ -115,16 +115,30 @@ func (t *Thinner) Add(row []float64, last bool) bool {
 	return true
 }
 
-// nodeSpacing is the distance in cells of the places at which the far terrain is
-// looked at. Between them its horizon is bilinear.
-const nodeSpacing = 8
+// The far terrain is looked at from nodes, the corners between cells that are
+// some cells apart: 1/nodesNear of the distance where it begins, at most
+// nodeSpacing. Between them its horizon is bilinear.
+const (
+	nodeSpacing = 8
+	nodesNear   = 64
+)
+
+// spacing returns the distance of nodes in cells, a power of two.
+func (f *Far) spacing() int {
+	n := 1
+	for len(f.Rings) > 0 && n < nodeSpacing && 2*n*nodesNear <= f.Rings[0].Inner {
+		n *= 2
+	}
+	return n
+}
 
 // FarView is the far terrain as the cells of a window see it. It is read only,
 // so that several goroutines may raise horizons at a time.
 type FarView struct {
 	far                  *Far
 	core                 raster.Window // in cells of the whole raster
-	firstCol, firstRow   int           // nodes, in units of nodeSpacing
+	spacing              int           // of nodes, cells
+	firstCol, firstRow   int           // nodes, in units of spacing
 	cols, rows           int
 	elevation            []float64 // of the nodes; NaN where no cell beside has any
 	dem                  *raster.Grid[float64]
@@ -135,15 +149,15 @@ type FarView struct {
 // the whole raster. core is in cells of dem, within the block; dem must reach at
 // least nodeSpacing cells beyond core where the raster does.
 func (f *Far) View(dem *raster.Grid[float64], originCol, originRow int, core raster.Window) *FarView {
-	v := &FarView{far: f, dem: dem, originCol: originCol, originRow: originRow, core: core}
+	v := &FarView{far: f, dem: dem, originCol: originCol, originRow: originRow, core: core, spacing: f.spacing()}
 	v.core.Col += originCol
 	v.core.Row += originRow
-	v.firstCol, v.firstRow = v.core.Col/nodeSpacing, v.core.Row/nodeSpacing
-	v.cols = (v.core.Col+v.core.Width-1)/nodeSpacing + 2 - v.firstCol
-	v.rows = (v.core.Row+v.core.Height-1)/nodeSpacing + 2 - v.firstRow
+	v.firstCol, v.firstRow = v.core.Col/v.spacing, v.core.Row/v.spacing
+	v.cols = (v.core.Col+v.core.Width-1)/v.spacing + 2 - v.firstCol
+	v.rows = (v.core.Row+v.core.Height-1)/v.spacing + 2 - v.firstRow
 	v.elevation = make([]float64, v.cols*v.rows)
 	for i := range v.elevation {
-		v.elevation[i] = v.mean((v.firstCol+i%v.cols)*nodeSpacing, (v.firstRow+i/v.cols)*nodeSpacing)
+		v.elevation[i] = v.mean((v.firstCol+i%v.cols)*v.spacing, (v.firstRow+i/v.cols)*v.spacing)
 	}
 	return v
 }
@@ -151,7 +165,7 @@ func (f *Far) View(dem *raster.Grid[float64], originCol, originRow int, core ras
 // mean returns the mean elevation of the cells that touch a node's surroundings:
 // the node is their upper-left corner's.
 func (v *FarView) mean(col, row int) float64 {
-	w := raster.Window{Col: col - v.originCol, Row: row - v.originRow}.Grow(nodeSpacing).Intersect(v.dem.Bounds())
+	w := raster.Window{Col: col - v.originCol, Row: row - v.originRow}.Grow(v.spacing).Intersect(v.dem.Bounds())
 	sum, n := 0.0, 0
 	for r := w.Row; r < w.Row+w.Height; r++ {
 		for _, z := range v.dem.Row(r)[w.Col : w.Col+w.Width] {
@@ -338,7 +352,7 @@ func (w *FarSweeper) ring(v *FarView, g *Ring, c course) bool {
 	// A node lies on line number minor - shift * forward * major, in coarse cells.
 	slope := c.shift * float64(c.forward)
 	line := func(col, row int) (number, major float64) {
-		y, x := coarse(float64(col*nodeSpacing)-0.5, g.Factor), coarse(float64(row*nodeSpacing)-0.5, g.Factor)
+		y, x := coarse(float64(col*v.spacing)-0.5, g.Factor), coarse(float64(row*v.spacing)-0.5, g.Factor)
 		if c.northSouth {
 			y, x = x, y
 		}
@@ -442,7 +456,7 @@ func (w *FarSweeper) look(line, steps int, at, z float64) (offset, inverse float
 // spread raises the horizons of one row of the core, bilinear between nodes.
 func (w *FarSweeper) spread(v *FarView, r int, out []Code) {
 	// Nodes are the corners between cells.
-	y := (float64(v.core.Row+r)+0.5)/nodeSpacing - float64(v.firstRow)
+	y := (float64(v.core.Row+r)+0.5)/float64(v.spacing) - float64(v.firstRow)
 	k := int(y)
 	fy := y - float64(k)
 	any := false
@@ -457,7 +471,7 @@ func (w *FarSweeper) spread(v *FarView, r int, out []Code) {
 	}
 	heights := v.dem.Row(v.core.Row - v.originRow + r)[v.core.Col-v.originCol:]
 	for c := range out {
-		x := (float64(v.core.Col+c)+0.5)/nodeSpacing - float64(v.firstCol)
+		x := (float64(v.core.Col+c)+0.5)/float64(v.spacing) - float64(v.firstCol)
 		k := int(x)
 		fx := x - float64(k)
 		t := w.rowOffset[k] + fx*(w.rowOffset[k+1]-w.rowOffset[k]) - heights[c]*(w.rowInverse[k]+fx*(w.rowInverse[k+1]-w.rowInverse[k]))
