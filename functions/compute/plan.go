@@ -77,9 +77,17 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	if params.Daily && params.StartYear != params.EndYear {
 		plan.Warnings = append(plan.Warnings, "daily maps are of the solar year, which is the same for every climate year")
 	}
+	if err := p.planInputs(ctx, d, plan); err != nil {
+		return nil, err
+	}
 	if p.request.Workflow == job.EEMT {
 		if err := p.planEEMT(ctx, d, plan); err != nil {
 			return nil, err
+		}
+		if params.KCClimate {
+			if _, err := p.measuredRadiation(ctx, plan); err != nil {
+				return nil, err
+			}
 		}
 	}
 	side := params.TileSize

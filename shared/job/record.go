@@ -68,6 +68,8 @@ type Plan struct {
 	MeanWetness map[int]float64 `json:"mean_wetness,omitempty"`
 	// Climate is the source the tiles read: windows stored in the bucket, or a table.
 	Climate json.RawMessage `json:"climate,omitempty"`
+	// Inputs are the stored parts of input rasters under the DEM, by input.
+	Inputs map[string]string `json:"inputs,omitempty"`
 	// Minimum and Maximum elevation, m, and the number of cells that have one.
 	Minimum float64 `json:"minimum"`
 	Maximum float64 `json:"maximum"`
