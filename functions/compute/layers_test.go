@@ -234,6 +234,7 @@ func TestRastersAsInputs(t *testing.T) {
 		}
 		return p
 	}
+	base := maps(t, run(t, job.Sol, quick(job.Sol), tiff, options{threads: 2}).results(t))
 	months := "3.1,3.2,3.5,4,4.2,4.3,4.4,4.3,4,3.6,3.3,3.1"
 	linke := func(m int) float64 {
 		return []float64{3.1, 3.2, 3.5, 4, 4.2, 4.3, 4.4, 4.3, 4, 3.6, 3.3, 3.1}[m]
@@ -255,7 +256,6 @@ func TestRastersAsInputs(t *testing.T) {
 		{"clear-sky index", "kc", "0.8", "climate/x.tif", map[string][]byte{"climate/x.tif": degreeGrid(t, 1, constant(0.8))}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			base := maps(t, run(t, job.Sol, quick(job.Sol), tiff, options{threads: 2}).results(t))
 			want := maps(t, run(t, job.Sol, set(c.input, c.value), tiff, options{threads: 2}).results(t))
 			wd := runWith(t, job.Sol, set(c.input, c.raster), tiff, c.files)
 			wd.mustComplete(t)

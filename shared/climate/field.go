@@ -34,7 +34,7 @@ const fieldValues = 1 << 22
 
 // Snapshot reads once what lies under a DEM, whose outermost cells are outline
 // and which has cells cells, and stores it as one GeoTIFF that ReadField reads.
-// It fails with ErrNoCoverage if there is no value under the DEM.
+// It fails if there is no value under the DEM.
 func (f Field) Snapshot(ctx context.Context, outline Cells, cells int, open Opener, store func(write func(io.Writer) error) error) error {
 	if len(f.Files) != 1 && len(f.Files) != Months {
 		return fmt.Errorf("%s: %d rasters: must be one, or one for each of the 12 months", f.Name, len(f.Files))
@@ -95,7 +95,7 @@ func (f Field) Snapshot(ctx context.Context, outline Cells, cells int, open Open
 		}
 	}
 	if !found {
-		return fmt.Errorf("%s: raster %s has no value under the DEM: %w", f.Name, f.Files[0], ErrNoCoverage)
+		return fmt.Errorf("%s: raster %s has no value under the DEM", f.Name, f.Files[0])
 	}
 	return store(w.Close)
 }
@@ -124,7 +124,7 @@ func (f Field) window(g *grid, outline Cells, cells int) (w raster.Window, err e
 	}
 	if !all.any {
 		lon0, lon1, lat0, lat1 := extent(outline)
-		return w, fmt.Errorf("it does not lie under the DEM, which has longitude %.4f to %.4f, latitude %.4f to %.4f: %w", lon0, lon1, lat0, lat1, ErrNoCoverage)
+		return w, fmt.Errorf("it does not lie under the DEM, which has longitude %.4f to %.4f, latitude %.4f to %.4f", lon0, lon1, lat0, lat1)
 	}
 	w = all.window(g.width, g.height).Grow(1).Intersect(raster.Window{Width: g.width, Height: g.height})
 	if most := finest*cells + 1<<16; w.Width > most/w.Height {
