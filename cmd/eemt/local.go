@@ -36,6 +36,9 @@ func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.P
 		}
 		params.Climate = kind + ":" + key
 	}
+	if err := importInputs(ctx, p.bucket, &params); err != nil {
+		return "", err
+	}
 	key, err := importFile(ctx, p.bucket, dem)
 	if err != nil {
 		return "", err

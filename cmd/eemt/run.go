@@ -23,8 +23,7 @@ import (
 // runOptions are the flags of eemt run.
 type runOptions struct {
 	params  job.Parameters
-	linke   string
-	albedo  string
+	inputs  inputFlags
 	threads int
 	output  string
 	quiet   bool
@@ -38,6 +37,7 @@ func runCommand() *cobra.Command {
 		workflowCommand(job.Sol, "sol DEM", "Solar radiation over terrain: monthly and annual sums, hours of sun",
 			`  eemt run sol dem.tif
   eemt run sol dem.tif --linke-value 2.1,2.2,2.5,2.9,3.2,3.4,3.5,3.3,2.9,2.6,2.3,2.2 --output maps
+  eemt run sol dem.tif --linke-value linke_{month}.tif --layers beam,diffuse,skyview
   eemt run sol dem.tif --daily --step 30`),
 		workflowCommand(job.EEMT, "eemt DEM", "EEMT-TRAD and EEMT-TOPO, with the radiation they need",
 			`  eemt run eemt dem.tif --climate table:station.csv
@@ -61,13 +61,15 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 			if !c.Flags().Changed("end-year") && o.params.StartYear > o.params.EndYear {
 				o.params.EndYear = o.params.StartYear
 			}
+			if err := o.inputs.apply(c.Flags(), &o.params); err != nil {
+				return exitError{err, 2}
+			}
 			return o.run(c.Context(), w, args[0], c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	f := c.Flags()
 	f.Float64Var(&o.params.Step, "step", o.params.Step, "time step of the sun in `minutes`, 1 to 60")
-	f.StringVar(&o.linke, "linke-value", "3.0", "Linke turbidity, 1 to 8: one `value`, or 12 monthly ones separated by commas")
-	f.StringVar(&o.albedo, "albedo-value", "0.2", "ground albedo, 0 to 1: one `value`, or 12 monthly ones")
+	o.inputs.add(f, w)
 	f.IntVar(&o.params.StartYear, "start-year", o.params.StartYear, "first climate `year`")
 	f.IntVar(&o.params.EndYear, "end-year", o.params.EndYear, "last climate `year`, not before the first")
 	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
@@ -135,13 +137,6 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 
 // complete checks the flags and fills what they leave open.
 func (o *runOptions) complete(w job.Workflow, dem string) error {
-	var err error
-	if o.params.Linke, err = job.ParseMonthly(o.linke); err != nil {
-		return fmt.Errorf("linke-value %q: %w", o.linke, err)
-	}
-	if o.params.Albedo, err = job.ParseMonthly(o.albedo); err != nil {
-		return fmt.Errorf("albedo-value %q: %w", o.albedo, err)
-	}
 	if err := o.params.Validate(w); err != nil {
 		return err
 	}
@@ -155,6 +150,9 @@ func (o *runOptions) complete(w job.Workflow, dem string) error {
 				return fmt.Errorf("climate table: %w", err)
 			}
 		}
+	}
+	if err := checkInputFiles(&o.params); err != nil {
+		return err
 	}
 	if o.threads < 1 || o.threads > 512 {
 		return fmt.Errorf("num-threads %d: must be 1 to 512", o.threads)

@@ -20,12 +20,19 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script. Each script finds dem.tif, 24 x 20 cells of
-// 30 m, and bare.tif, the same without a coordinate reference system.
+// 30 m, bare.tif, the same without a coordinate reference system, and factor.tif,
+// a raster of 0.5 and 0.7 around it in degrees.
 func TestScripts(t *testing.T) {
 	hills := demtest.Hills(24, 20)
+	factor := raster.New[float64](4, 4)
+	for i := range factor.Cells {
+		factor.Cells[i] = 0.5 + 0.2*float64(i%2)
+	}
+	degrees := raster.Transform{OriginX: -107.02, OriginY: 39.03, StepX: 0.01, StepY: -0.01}
 	files := map[string][]byte{
-		"dem.tif":  demtest.Encode(t, hills),
-		"bare.tif": demtest.EncodeAs(t, hills, demtest.Place(), raster.GeoKeys{}),
+		"factor.tif": demtest.EncodeAs(t, factor, degrees, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}),
+		"dem.tif":    demtest.Encode(t, hills),
+		"bare.tif":   demtest.EncodeAs(t, hills, demtest.Place(), raster.GeoKeys{}),
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

@@ -225,9 +225,18 @@ func (m *mosaic) make(ctx context.Context, pr product) error {
 			return fmt.Errorf("map %s: %w", info.name, err)
 		}
 	}
-	for _, band := range m.bandsOfTiles() {
-		if err := m.makeRows(ctx, pr, band, writers); err != nil {
-			return err
+	parts := []product{pr}
+	if pr.stacked() {
+		parts = make([]product, len(pr.inputs))
+		for b := range parts {
+			parts[b] = product{pr.inputs[b : b+1], pr.maps, pr.combine}
+		}
+	}
+	for b, part := range parts {
+		for _, row := range m.rowsOfTiles() {
+			if err := m.makeRows(ctx, part, row, writers, b); err != nil {
+				return err
+			}
 		}
 	}
 	for i, info := range pr.maps {
@@ -238,8 +247,8 @@ func (m *mosaic) make(ctx context.Context, pr product) error {
 	return nil
 }
 
-// bandsOfTiles groups the plan's tiles by row of tiles, top to bottom.
-func (m *mosaic) bandsOfTiles() [][]job.Tile {
+// rowsOfTiles groups the plan's tiles by row of tiles, top to bottom.
+func (m *mosaic) rowsOfTiles() [][]job.Tile {
 	var bands [][]job.Tile
 	for _, t := range m.plan.Tiles {
 		if n := len(bands); n > 0 && bands[n-1][0].Window.Row == t.Window.Row {
@@ -255,8 +264,8 @@ func (m *mosaic) bandsOfTiles() [][]job.Tile {
 // blocks decodes each block once.
 const rowsOfBlock = 256
 
-// makeRows makes the part of a product's maps that one row of tiles covers.
-func (m *mosaic) makeRows(ctx context.Context, pr product, tiles []job.Tile, writers []*geotiff.Writer) error {
+// makeRows makes the part of a band of a product's maps that one row of tiles covers.
+func (m *mosaic) makeRows(ctx context.Context, pr product, tiles []job.Tile, writers []*geotiff.Writer, band int) error {
 	sources := make([]*layer, len(pr.inputs))
 	defer func() {
 		for _, s := range sources {
@@ -288,7 +297,7 @@ func (m *mosaic) makeRows(ctx context.Context, pr product, tiles []job.Tile, wri
 		}
 		pr.combine(in, out)
 		for i, to := range writers {
-			if err := to.WriteRows(0, out[i]); err != nil {
+			if err := to.WriteRows(band, out[i]); err != nil {
 				return fmt.Errorf("map %s: %w", pr.maps[i].name, err)
 			}
 		}

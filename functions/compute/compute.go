@@ -38,6 +38,8 @@ type Service struct {
 	// Temp is where large maps are spooled while they are written; empty means
 	// the system's place.
 	Temp string
+	// Reach bounds what a tile reads of the DEM.
+	Reach Reach
 	// Progress is told how far a piece of work is; may be nil.
 	Progress func(Progress)
 }

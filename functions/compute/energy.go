@@ -29,7 +29,7 @@ type terrainTile struct {
 }
 
 // energyYears evaluates every climate year and writes a work file for each.
-func (p *piece) energyYears(ctx context.Context, d *dem.DEM, plan *job.Plan, tile job.Tile, t *terrainTile, sun *solar.Monthly, record *job.Task) error {
+func (p *piece) energyYears(ctx context.Context, d *dem.DEM, plan *job.Plan, tile job.Tile, t *terrainTile, sun *solar.Monthly, clouds *clearness, record *job.Task) error {
 	var spec climate.Spec
 	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
 		return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
@@ -48,7 +48,7 @@ func (p *piece) energyYears(ctx context.Context, d *dem.DEM, plan *job.Plan, til
 		if err != nil {
 			return &badInput{err}
 		}
-		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: plan.MeanWetness[year], sun: sun}
+		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: plan.MeanWetness[year], sun: sun, clouds: clouds}
 		grids, sums, valid, err := e.evaluate(ctx, p.Threads)
 		if err != nil {
 			return p.inputError(err)
@@ -79,7 +79,8 @@ type energyYear struct {
 	terrain *terrainTile
 	wetness *raster.Grid[float64]
 	mean    float64
-	sun     *solar.Monthly
+	sun     *solar.Monthly // of a clear sky
+	clouds  *clearness
 }
 
 // evaluate works through blocks of rows, threads at a time. Sums are kept by
@@ -127,6 +128,10 @@ func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.
 	}
 	var in energy.Cell
 	var out energy.CellYear
+	var cloudFactor [12]float64
+	if e.clouds != nil {
+		in.CloudFactor = &cloudFactor
+	}
 	days := dayLengths{}
 	for i := lo; i < hi; i++ {
 		k, row := i-lo, i/width
@@ -139,6 +144,9 @@ func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.
 			in.TMin[m], in.TMax[m] = months.TMin[m][k], months.TMax[m][k]
 			in.Prcp[m], in.VP[m] = months.Prcp[m][k], months.VP[m][k]
 			in.SolarTopo[m], in.SolarFlat[m] = float64(e.sun.Global[m].Cells[i]), float64(e.sun.Flat[m].Cells[i])
+		}
+		if e.clouds != nil {
+			e.clouds.at(i, &cloudFactor)
 		}
 		e.model.Year(&in, &out)
 		for m := range 12 {

@@ -24,24 +24,26 @@ func (s *Service) workOptions(d *dem.DEM, w raster.Window, bands []geotiff.BandI
 func (s *Service) resultOptions(d *dem.DEM, m mapInfo, spool func() (geotiff.Spool, error)) geotiff.Options {
 	return geotiff.Options{
 		Width: d.Image.Width, Height: d.Image.Height, Transform: d.Image.Transform, GeoKeys: d.Image.GeoKeys,
-		Bands:     []geotiff.BandInfo{{Description: m.description, Unit: m.unit}},
+		Bands: m.bandInfos(), Metadata: m.metadata(),
 		Overviews: true, Software: s.software(), Spool: spool,
 	}
 }
 
 func (s *Service) software() string { return "eemt " + s.Version }
 
-func dailyFile(layer string) string { return dailySuffix + layer + ".tif" }
+func dailyFile(layer string) string { return dailyPrefix + layer + ".tif" }
 
-// putDaily writes one work file per variable, a band for each day.
-func (p *piece) putDaily(ctx context.Context, d *dem.DEM, tile job.Tile, engine solar.Engine, surface solar.Surface, params solar.Parameters) error {
+// putDaily writes one work file per quantity, a band for each day. index is the
+// clear-sky index, nil for a clear sky.
+func (p *piece) putDaily(ctx context.Context, d *dem.DEM, tile job.Tile, engine solar.Engine, surface solar.Surface, params solar.Parameters, index *clearness) error {
 	days := make([]int, 365)
 	for i := range days {
 		days[i] = i + 1
 	}
+	quantities := radiations(p.request.Parameters)
 	spools := newSpools(p.Temp)
 	defer spools.remove()
-	writers := make([]*geotiff.Writer, len(dailyLayers))
+	writers := make([]*geotiff.Writer, len(quantities))
 	for i := range writers {
 		opts := p.workOptions(d, tile.Window, make([]geotiff.BandInfo, len(days)))
 		opts.Spool = spools.open
@@ -51,8 +53,13 @@ func (p *piece) putDaily(ctx context.Context, d *dem.DEM, tile job.Tile, engine 
 		}
 	}
 	err := engine.Days(ctx, surface, params, days, p.Threads, func(day int, v *solar.Daily) error {
-		for i, g := range []*raster.Grid[float32]{v.Global, v.Flat, v.Hours} {
-			if err := writers[i].WriteRows(day-1, g.Cells); err != nil {
+		index.scale(solar.MonthOf(day), v.Global, v.Flat)
+		grids := map[string]*raster.Grid[float32]{
+			dailyFile("global"): v.Global, dailyFile("flat"): v.Flat, dailyFile("hours"): v.Hours,
+			dailyFile(string(job.Beam)): v.Beam, dailyFile(string(job.Diffuse)): v.Diffuse, dailyFile(string(job.Reflected)): v.Reflected,
+		}
+		for i, q := range quantities {
+			if err := writers[i].WriteRows(day-1, grids[q.daily].Cells); err != nil {
 				return err
 			}
 		}
@@ -61,8 +68,8 @@ func (p *piece) putDaily(ctx context.Context, d *dem.DEM, tile job.Tile, engine 
 	if err != nil {
 		return p.solarError(err)
 	}
-	for i, layer := range dailyLayers {
-		if err := p.put(ctx, tileKey(p.request.ID, tile.Task, dailyFile(layer)), tiffType, writers[i].Close); err != nil {
+	for i, q := range quantities {
+		if err := p.put(ctx, tileKey(p.request.ID, tile.Task, q.daily), tiffType, writers[i].Close); err != nil {
 			return err
 		}
 	}

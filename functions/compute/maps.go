@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -20,6 +21,16 @@ type mapInfo struct {
 	name        string // under results/
 	description string
 	unit        string
+	// bands of a map of several; none stands for one that is described as the map is.
+	bands []geotiff.BandInfo
+}
+
+// bandInfos describes the bands of the file.
+func (m mapInfo) bandInfos() []geotiff.BandInfo {
+	if m.bands != nil {
+		return m.bands
+	}
+	return []geotiff.BandInfo{{Description: m.description, Unit: m.unit}}
 }
 
 // product makes maps from the same inputs, row by row.
@@ -27,8 +38,13 @@ type product struct {
 	inputs []input
 	maps   []mapInfo
 	// combine turns the inputs' cells into the maps' cells, all of equal length.
+	// Where the only map has several bands, each comes from the input of its
+	// number, and combine sees one at a time.
 	combine func(in [][]float64, out [][]float32)
 }
+
+// stacked reports whether the product is one map of several bands.
+func (p *product) stacked() bool { return len(p.maps) == 1 && p.maps[0].bands != nil }
 
 // daysOf the months of the solar year.
 var daysOf = [12]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
@@ -37,9 +53,10 @@ var daysOf = [12]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 // the one before. kappa closes the water balance of each climate year.
 func products(r job.Request, kappa map[int][12]float64) [][]product {
 	stage := terrainProducts(r.Workflow)
-	stage = append(stage, solarProducts()...)
+	stage = append(stage, solarProducts(r.Parameters)...)
+	stage = append(stage, layerProducts(r.Parameters)...)
 	if r.Parameters.Daily {
-		stage = append(stage, dailyProducts()...)
+		stage = append(stage, dailyProducts(r.Parameters)...)
 	}
 	if r.Workflow != job.EEMT {
 		return [][]product{stage}
@@ -70,39 +87,70 @@ func inRadiansAndDegrees(in [][]float64, out [][]float32) {
 func terrainProducts(w job.Workflow) []product {
 	list := []product{
 		{[]input{{file: solFile, band: bandSlope}}, []mapInfo{
-			{"slope_rad.tif", "slope", "rad"}, {"slope_dec.tif", "slope", "degree"},
+			{name: "slope_rad.tif", description: "slope", unit: "rad"}, {name: "slope_dec.tif", description: "slope", unit: "degree"},
 		}, inRadiansAndDegrees},
 		{[]input{{file: solFile, band: bandAspect}}, []mapInfo{
-			{"aspect_rad.tif", "aspect, clockwise from grid north", "rad"}, {"aspect_dec.tif", "aspect, clockwise from grid north", "degree"},
+			{name: "aspect_rad.tif", description: "aspect, clockwise from grid north", unit: "rad"}, {name: "aspect_dec.tif", description: "aspect, clockwise from grid north", unit: "degree"},
 		}, inRadiansAndDegrees},
 	}
 	if w == job.EEMT {
 		list = append(list,
-			product{[]input{{file: terrainFile, band: 0}}, []mapInfo{{"twi.tif", "topographic wetness index", "ln m"}}, copyCells},
-			product{[]input{{file: terrainFile, band: 1}}, []mapInfo{{"catchment.tif", "contributing area", "m2"}}, copyCells})
+			product{[]input{{file: terrainFile, band: 0}}, []mapInfo{{name: "twi.tif", description: "topographic wetness index", unit: "ln m"}}, copyCells},
+			product{[]input{{file: terrainFile, band: 1}}, []mapInfo{{name: "catchment.tif", description: "contributing area", unit: "m2"}}, copyCells})
 	}
 	return list
 }
 
-func solarProducts() []product {
-	var list []product
-	for _, v := range []struct {
-		band         int
-		folder, name string
-		what, unit   string
+// radiation is a quantity that has maps of months, of the year and of days.
+type radiation struct {
+	file         string // work file of its months, the first in band
+	band         int
+	daily        string // work file of its days
+	folder, name string
+	what, unit   string
+}
+
+// radiations lists what a job maps of the sun. A clear-sky index makes global
+// radiation that of a real sky; hours and the parts of radiation do not know it.
+func radiations(p job.Parameters) []radiation {
+	global, parts := "clear sky", "clear sky"
+	if p.KB != nil || p.KD != nil || p.KBRaster != nil || p.KDRaster != nil {
+		global, parts = "real sky", "real sky"
+	}
+	if p.KC != nil || p.KCRaster != nil || p.KCClimate {
+		global = "real sky"
+	}
+	list := []radiation{
+		{solFile, bandGlobal, dailyFile("global"), "global", "total_sun", "global radiation on the terrain, " + global, "Wh m-2"},
+		{solFile, bandFlat, dailyFile("flat"), "global", "flat_total_sun", "global radiation on flat ground, " + global, "Wh m-2"},
+		{solFile, bandHours, dailyFile("hours"), "insol", "hours_sun", "hours of direct sun", "h"},
+	}
+	for _, c := range []struct {
+		layer      job.Layer
+		name, what string
 	}{
-		{bandGlobal, "global", "total_sun", "global radiation on the terrain, clear sky", "Wh m-2"},
-		{bandFlat, "global", "flat_total_sun", "global radiation on flat ground, clear sky", "Wh m-2"},
-		{bandHours, "insol", "hours_sun", "hours of direct sun", "h"},
+		{job.Beam, "beam_rad", "beam radiation on the terrain"},
+		{job.Diffuse, "diff_rad", "diffuse radiation on the terrain"},
+		{job.Reflected, "refl_rad", "radiation reflected by the ground onto the terrain"},
 	} {
+		if p.Has(c.layer) {
+			list = append(list, radiation{layerFile(c.layer), 0, dailyFile(string(c.layer)), "global", c.name, c.what + ", " + parts, "Wh m-2"})
+		}
+	}
+	return list
+}
+
+func solarProducts(p job.Parameters) []product {
+	var list []product
+	for _, v := range radiations(p) {
 		year := make([]input, 12)
 		for m := range 12 {
-			year[m] = input{file: solFile, band: v.band + m}
+			year[m] = input{file: v.file, band: v.band + m}
 			days := float64(daysOf[m])
 			path := fmt.Sprintf("%s/monthly/%s_%s_", v.folder, v.name, months[m])
 			list = append(list, product{[]input{year[m]}, []mapInfo{
-				{path + "sum.tif", v.what + ", sum of " + months[m], v.unit + perMonth},
-				{path + "average.tif", v.what + ", daily mean of " + months[m], v.unit + perDay},
+				{name: path + "sum.tif", description: v.what + ", sum of " + months[m], unit: v.unit + perMonth},
+				{name: path + "average.tif", description: v.what + ", daily mean of " + months[m], unit: v.unit + perDay},
 			}, func(in [][]float64, out [][]float32) {
 				for i, sum := range in[0] {
 					out[0][i], out[1][i] = float32(sum), float32(sum/days)
@@ -111,8 +159,8 @@ func solarProducts() []product {
 		}
 		path := fmt.Sprintf("%s/annual/%s_", v.folder, v.name)
 		list = append(list, product{year, []mapInfo{
-			{path + "sum.tif", v.what + ", sum of the year", v.unit + perYear},
-			{path + "average.tif", v.what + ", daily mean of the year", v.unit + perDay},
+			{name: path + "sum.tif", description: v.what + ", sum of the year", unit: v.unit + perYear},
+			{name: path + "average.tif", description: v.what + ", daily mean of the year", unit: v.unit + perDay},
 		}, func(in [][]float64, out [][]float32) {
 			for i := range in[0] {
 				var sum float64
@@ -126,23 +174,60 @@ func solarProducts() []product {
 	return list
 }
 
-func dailyProducts() []product {
+// layerProducts are the maps on request that are not of radiation.
+func layerProducts(p job.Parameters) []product {
 	var list []product
-	for k, v := range []struct{ path, what, unit string }{
-		{"global/daily/total_sun_day_", "global radiation on the terrain, clear sky", "Wh m-2" + perDay},
-		{"global/daily/flat_total_sun_day_", "global radiation on flat ground, clear sky", "Wh m-2" + perDay},
-		{"insol/daily/hours_sun_day_", "hours of direct sun", "h" + perDay},
-	} {
-		for day := 1; day <= 365; day++ {
-			list = append(list, product{
-				[]input{{file: dailyFile(dailyLayers[k]), band: day - 1}},
-				[]mapInfo{{fmt.Sprintf("%s%d.tif", v.path, day), fmt.Sprintf("%s, day %d", v.what, day), v.unit}},
-				copyCells,
-			})
-		}
+	if p.Has(job.Horizon) {
+		m := mapInfo{name: "horizon.tif", description: "altitude of the terrain's horizon, azimuths clockwise from grid north", unit: "degree", bands: horizonBands()}
+		list = append(list, product{bandsOfFile(layerFile(job.Horizon), len(m.bands)), []mapInfo{m}, copyCells})
+	}
+	if p.Has(job.SkyView) {
+		list = append(list, product{
+			bandsOfFile(layerFile(job.SkyView), 1),
+			[]mapInfo{{name: "skyview.tif", description: "sky-view factor of the inclined cell", unit: "1"}}, copyCells,
+		})
 	}
 	return list
 }
+
+func bandsOfFile(file string, n int) []input {
+	in := make([]input, n)
+	for b := range in {
+		in[b] = input{file: file, band: b}
+	}
+	return in
+}
+
+// dailyProducts are for each quantity a map of each day, under the old suite's
+// names where it had one, and all days in one file.
+func dailyProducts(p job.Parameters) []product {
+	var list []product
+	for k, v := range radiations(p) {
+		path, unit := fmt.Sprintf("%s/daily/%s", v.folder, v.name), v.unit+perDay
+		days := bandsOfFile(v.daily, 365)
+		for day := 1; day <= len(days) && k < oldDaily; day++ {
+			list = append(list, product{
+				days[day-1 : day],
+				[]mapInfo{{name: fmt.Sprintf("%s_day_%d.tif", path, day), description: fmt.Sprintf("%s, day %d", v.what, day), unit: unit}},
+				copyCells,
+			})
+		}
+		m := mapInfo{name: path + ".tif", description: v.what + ", a band for each day", unit: unit}
+		for month, n := range daysOf {
+			for d := range n {
+				m.bands = append(m.bands, geotiff.BandInfo{
+					Description: fmt.Sprintf("day %d, %d %s", len(m.bands)+1, d+1, months[month]), Unit: unit,
+				})
+			}
+		}
+		list = append(list, product{days, []mapInfo{m}, copyCells})
+	}
+	return list
+}
+
+// oldDaily is how many quantities, the first ones, have a file of each day: those
+// that the old suite had.
+const oldDaily = 3
 
 const (
 	perDay   = " d-1"
@@ -167,7 +252,7 @@ func energyMaps(variant, when, label, per string) []mapInfo {
 		{"E_BIO", "energy of net primary production", "MJ m-2" + per},
 		{"F_BIO", "share of E_BIO in EEMT", "1"},
 	} {
-		maps[i] = mapInfo{fmt.Sprintf("eemt/%s_%s_%s.tif", q.name, variant, when), fmt.Sprintf("%s, EEMT-%s, %s", q.what, variant, label), q.unit}
+		maps[i] = mapInfo{name: fmt.Sprintf("eemt/%s_%s_%s.tif", q.name, variant, when), description: fmt.Sprintf("%s, EEMT-%s, %s", q.what, variant, label), unit: q.unit}
 	}
 	return maps
 }

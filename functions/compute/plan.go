@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -62,26 +63,42 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	width, height := d.Image.Width, d.Image.Height
 	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name(), Warnings: d.Notes}
 	plan.Longitude, plan.Latitude = d.Center()
+	plan.Halo = max(width, height)
+	if reach := p.Reach.orDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, job.Layer.NeedsHorizon) {
+		if plan.Far = reach.far(width, height); plan.Far != nil {
+			plan.Halo = reach.Near
+		}
+	} else {
+		plan.Halo = 1
+	}
 	if err := p.surveyElevation(ctx, d, plan); err != nil {
 		return nil, err
 	}
 	if params.Daily && params.StartYear != params.EndYear {
 		plan.Warnings = append(plan.Warnings, "daily maps are of the solar year, which is the same for every climate year")
 	}
+	if err := p.planInputs(ctx, d, plan); err != nil {
+		return nil, err
+	}
 	if p.request.Workflow == job.EEMT {
 		if err := p.planEEMT(ctx, d, plan); err != nil {
 			return nil, err
+		}
+		if params.KCClimate {
+			if _, err := p.measuredRadiation(ctx, plan); err != nil {
+				return nil, err
+			}
 		}
 	}
 	side := params.TileSize
 	if side == 0 {
 		side = tileSide(p.request.Workflow)
 	}
-	plan.Tiles = cut(width, height, side)
-	plan.Halo = halo(width, height)
-	if plan.Halo < max(width, height) {
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("terrain more than %d cells (%.1f km) away casts no shadow", plan.Halo, float64(plan.Halo)*d.Cell.Mean()/1000))
+	block := max(width, height)
+	if plan.Far != nil {
+		block = plan.Far.Block
 	}
+	plan.Tiles = cut(width, height, side, block)
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
 	return p.Store.WritePlan(ctx, p.request.ID, plan)
@@ -179,8 +196,14 @@ func meanWetness(ctx context.Context, source climate.Source, year int, d *dem.DE
 	return sum / weight, covered, nil
 }
 
-// surveyElevation takes the range of elevation in blocks of rows.
+// surveyElevation takes the range of elevation in blocks of rows, and thins the
+// far terrain where the plan has rings of it.
 func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+	rings, err := p.newRings(d, plan)
+	if err != nil {
+		return err
+	}
+	defer rings.remove()
 	plan.Minimum, plan.Maximum = math.Inf(1), math.Inf(-1)
 	rows := max(1, (4<<20)/plan.Width)
 	for row := 0; row < plan.Height; row += rows {
@@ -194,6 +217,12 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 				plan.Valid++
 			}
 		}
+		if err := rings.add(z); err != nil {
+			return err
+		}
+	}
+	if err := rings.put(ctx, p); err != nil {
+		return err
 	}
 	cells := plan.Width * plan.Height
 	if plan.Valid == 0 {

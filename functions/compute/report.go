@@ -75,6 +75,8 @@ type Layer struct {
 	Mean        float64 `json:"mean"`
 	Minimum     float64 `json:"minimum"`
 	Maximum     float64 `json:"maximum"`
+	// Bands of a map of several, over all of which the statistics are.
+	Bands int `json:"bands,omitempty"`
 	// Summary marks the few maps that tell the most.
 	Summary bool `json:"summary,omitempty"`
 }
@@ -139,6 +141,9 @@ func (p *piece) finish(ctx context.Context, d *dem.DEM, plan *job.Plan, tasks []
 // summaryMaps are the maps shown first, and drawn as previews.
 func summaryMaps(r job.Request) map[string]bool {
 	names := []string{"slope_dec.tif", "global/annual/total_sun_sum.tif", "global/annual/flat_total_sun_sum.tif", "insol/annual/hours_sun_sum.tif"}
+	if r.Parameters.Has(job.SkyView) {
+		names = append(names, "skyview.tif")
+	}
 	if r.Workflow == job.EEMT {
 		when := strconv.Itoa(r.Parameters.StartYear)
 		if r.Parameters.EndYear != r.Parameters.StartYear {
@@ -166,16 +171,29 @@ func (p *piece) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 		return l, err
 	}
 	defer func() { _ = closer.Close() }()
-	items := img.Band(0).Metadata
-	for _, v := range []struct {
-		to   *float64
-		item string
-	}{{&l.Mean, "STATISTICS_MEAN"}, {&l.Minimum, "STATISTICS_MINIMUM"}, {&l.Maximum, "STATISTICS_MAXIMUM"}} {
-		if text, ok := items[v.item]; ok { // absent where no cell has data
+	if m.bands != nil {
+		l.Bands = img.Bands
+	}
+	for band := range img.Bands {
+		items := img.Band(band).Metadata
+		var mean, low, high float64
+		for _, v := range []struct {
+			to   *float64
+			item string
+		}{{&mean, "STATISTICS_MEAN"}, {&low, "STATISTICS_MINIMUM"}, {&high, "STATISTICS_MAXIMUM"}} {
+			text, ok := items[v.item]
+			if !ok {
+				return l, nil // no cell has data, in this band as in the others
+			}
 			if *v.to, err = strconv.ParseFloat(text, 64); err != nil {
 				return l, fmt.Errorf("map %s: %s: %w", m.name, v.item, err)
 			}
 		}
+		if band == 0 {
+			l.Minimum, l.Maximum = low, high
+		}
+		l.Mean += mean / float64(img.Bands)
+		l.Minimum, l.Maximum = min(l.Minimum, low), max(l.Maximum, high)
 	}
 	return l, nil
 }
@@ -285,7 +303,7 @@ func rampOf(name string) string {
 		return "sun"
 	case strings.HasPrefix(name, "twi"):
 		return "wet"
-	case strings.HasPrefix(name, "slope"):
+	case strings.HasPrefix(name, "slope"), strings.HasPrefix(name, "skyview"):
 		return "grey"
 	}
 	return preview.DefaultRamp

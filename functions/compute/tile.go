@@ -34,13 +34,10 @@ const (
 	bandTopoPPT  = bandTradBio + 12
 	bandTopoBio  = bandTopoPPT + 12
 	energyBands  = bandTopoBio + 12
-	dailySuffix  = "daily_"
+	dailyPrefix  = "daily_"
 	solFile      = "sol.tif"
 	energyPrefix = "eemt_"
 )
-
-// dailyLayers are the maps of each day, by the name of their work file.
-var dailyLayers = []string{"global", "flat", "hours"}
 
 func tileKey(id, task, name string) string { return job.WorkKey(id, task+"/"+name) }
 
@@ -97,7 +94,7 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 	}
 	defer func() { _ = closer.Close() }()
 	w := tile.Window
-	outer := w.Grow(max(plan.Halo, 1)).Intersect(d.Bounds())
+	outer := haloOf(plan, w).Intersect(d.Bounds())
 	z, err := d.Elevation(ctx, outer)
 	if err != nil {
 		return p.inputError(err)
@@ -118,6 +115,12 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 	if p.request.Parameters.Method == "reference" {
 		engine = solar.Reference()
 	}
+	if err := p.addInputs(ctx, plan, w, lon, lat, &surface); err != nil {
+		return err
+	}
+	if surface.Far, err = p.far(ctx, d, plan, w); err != nil {
+		return err
+	}
 	index := tileIndex(plan, tile.Task)
 	total := float64(len(plan.Tiles))
 	sun, err := engine.Year(ctx, surface, params, p.Threads, func(done, all int) {
@@ -126,25 +129,37 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 	if err != nil {
 		return p.solarError(err)
 	}
-	if err := p.putSol(ctx, d, tile, slope, aspect, sun); err != nil {
+	clouds, err := p.clearness(ctx, plan, w, lon, lat, sun)
+	if err != nil {
 		return err
-	}
-	if p.request.Parameters.Daily {
-		p.report(p.request.ID, "daily maps", index+0.9, total)
-		if err := p.putDaily(ctx, d, tile, engine, surface, params); err != nil {
-			return err
-		}
 	}
 	if p.request.Workflow == job.EEMT {
 		t := &terrainTile{window: w, elevation: z.Sub(core), slope: slope, aspect: aspect, lon: lon, lat: lat, cell: d.Cell.Rows(w.Row, w.Height)}
-		if err := p.energyYears(ctx, d, plan, tile, t, sun, record); err != nil {
+		if err := p.energyYears(ctx, d, plan, tile, t, sun, clouds, record); err != nil {
 			return err
 		}
-	} else {
+	}
+	// From here on global radiation is that under clouds.
+	for m := range 12 {
+		clouds.scale(m, sun.Global[m], sun.Flat[m])
+	}
+	if p.request.Workflow == job.Sol {
 		for _, v := range sun.Global[0].Cells {
 			if v == v {
 				record.Valid++
 			}
+		}
+	}
+	if err := p.putSol(ctx, d, tile, slope, aspect, sun); err != nil {
+		return err
+	}
+	if err := p.putLayers(ctx, d, tile, surface, params, sun); err != nil {
+		return err
+	}
+	if p.request.Parameters.Daily {
+		p.report(p.request.ID, "daily maps", index+0.9, total)
+		if err := p.putDaily(ctx, d, tile, engine, surface, params, clouds); err != nil {
+			return err
 		}
 	}
 	p.report(p.request.ID, "sun", index+1, total)
@@ -155,7 +170,20 @@ func (p *piece) solarParameters() solar.Parameters {
 	params := solar.DefaultParameters()
 	user := p.request.Parameters
 	params.StepMinutes = user.Step
-	params.Linke, params.Albedo = job.Monthly(user.Linke), job.Monthly(user.Albedo)
+	for _, v := range []struct {
+		to      *[12]float64
+		values  []float64
+		rasters []string
+	}{
+		{&params.Linke, user.Linke, user.LinkeRaster}, {&params.Albedo, user.Albedo, user.AlbedoRaster},
+		{&params.KBeam, user.KB, user.KBRaster}, {&params.KDiffuse, user.KD, user.KDRaster},
+	} {
+		// Where there is a raster the default stands behind it.
+		if v.rasters == nil && v.values != nil {
+			*v.to = job.Monthly(v.values)
+		}
+	}
+	params.Components = user.Has(job.Beam) || user.Has(job.Diffuse) || user.Has(job.Reflected)
 	params.Shadows = user.Shadows == "on"
 	return params
 }

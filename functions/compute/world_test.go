@@ -66,6 +66,7 @@ type options struct {
 	publish  func(e string) bool
 	progress func(compute.Progress)
 	log      io.Writer
+	reach    compute.Reach
 }
 
 func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
@@ -95,7 +96,7 @@ func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
 	sources := compute.Sources{Bucket: b}
 	w.compute = &compute.Service{
 		Store: w.store, Events: events, Climate: sources.Open, Threads: max(1, o.threads), Now: now, Log: log,
-		Version: "test", Temp: t.TempDir(), Progress: o.progress,
+		Version: "test", Temp: t.TempDir(), Progress: o.progress, Reach: o.reach,
 	}
 	w.submission = &submission.Service{
 		Store: w.store, Events: events, Now: now, NewID: func() string { return jobID }, Log: log, Version: "test", MaxUpload: 1 << 20,

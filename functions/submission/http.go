@@ -196,6 +196,15 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			}
 			f.params.Climate = spec
 			f.stored = append(f.stored, strings.TrimPrefix(spec, "table:"))
+		case "linke_file", "albedo_file", "kb_file", "kd_file", "kc_file":
+			if part.FileName() == "" {
+				continue
+			}
+			key, err := s.uploadInput(c.Request.Context(), &f.params, inputFiles[name], part.FileName(), part)
+			if err != nil {
+				return f, err
+			}
+			f.stored = append(f.stored, key)
 		default:
 			value, err := io.ReadAll(io.LimitReader(part, maxField))
 			if err != nil {
@@ -221,10 +230,10 @@ func (f *form) set(name, value string) error {
 		f.workflow = job.Workflow(value)
 	case "step":
 		p.Step, err = strconv.ParseFloat(value, 64)
-	case "linke_value":
-		p.Linke, err = job.ParseMonthly(value)
-	case "albedo_value":
-		p.Albedo, err = job.ParseMonthly(value)
+	case "linke_value", "albedo_value", "kb", "kd", "kc":
+		return setInput(p, inputFields[name], value)
+	case "layers":
+		p.Layers, err = job.ParseLayers(value)
 	case "start_year":
 		p.StartYear, err = strconv.Atoi(value)
 	case "end_year":

@@ -204,6 +204,16 @@ func TestSubmit(t *testing.T) {
 		{"twelve values", []field{dem, {name: "albedo_value", value: "0.7,0.7,0.6,0.4,0.2,0.2,0.2,0.2,0.2,0.3,0.5,0.7"}}, func(r job.Request) bool {
 			return len(r.Parameters.Albedo) == 12
 		}},
+		{"factors and layers", []field{dem, {name: "kb", value: "0.8"}, {name: "kc", value: "1"}, {name: "layers", value: "skyview, diff_rad"}}, func(r job.Request) bool {
+			p := r.Parameters
+			return p.KB[0] == 0.8 && p.KD == nil && p.KC[0] == 1 && len(p.Layers) == 2 && p.Has(job.Diffuse) && p.Has(job.SkyView)
+		}},
+		{"a raster of the bucket", []field{dem, {name: "linke_value", value: "climate/linke_{month}.tif"}}, func(r job.Request) bool {
+			return len(r.Parameters.LinkeRaster) == 1 && r.Parameters.Linke[0] == 3
+		}},
+		{"a raster sent along", []field{dem, {"albedo_file", hills(t), "snow, winter.tif"}}, func(r job.Request) bool {
+			return len(r.Parameters.AlbedoRaster) == 1 && strings.HasSuffix(r.Parameters.AlbedoRaster[0], "_snow_winter.tif")
+		}},
 		{"threads are taken", []field{dem, {name: "num_threads", value: "4"}}, func(job.Request) bool { return true }},
 		{"eemt", []field{{name: "workflow_type", value: "eemt"}, {"climate_file", "month,tmin\n", "c.csv"}, {name: "start_year", value: "2019"}, dem}, func(r job.Request) bool {
 			return r.Workflow == job.EEMT && r.Parameters.StartYear == 2019 && strings.HasPrefix(r.Parameters.Climate, "table:inputs/")
@@ -265,6 +275,14 @@ func TestSubmitRefuses(t *testing.T) {
 		{"linke too small", []field{dem, {name: "linke_value", value: "0.5"}}, []string{"0.5", "1 to 8"}},
 		{"linke of three months", []field{dem, {name: "linke_value", value: "3,3,3"}}, []string{"3 values", "12"}},
 		{"albedo above one", []field{dem, {name: "albedo_value", value: "1.01"}}, []string{"1.01", "0 to 1"}},
+		{"index too low", []field{dem, {name: "kc", value: "0.1"}}, []string{"kc 0.1", "0.2 to 1"}},
+		{"index of no climate", []field{dem, {name: "kc", value: "climate"}}, []string{"kc climate", "eemt workflow"}},
+		{"unknown layer", []field{dem, {name: "layers", value: "beam,moon"}}, []string{"moon", "beam, diffuse, reflected, horizon, skyview"}},
+		{"raster of the server", []field{dem, {name: "kd", value: "/etc/kd.tif"}}, []string{"kd", "/etc/kd.tif", "climate/", "kd_file"}},
+		{"raster of another bucket", []field{dem, {name: "linke_value", value: "gs://other/l.tif"}}, []string{"gs://other/l.tif", "linke_file"}},
+		{"two rasters", []field{dem, {name: "kd", value: "climate/a.tif,climate/b.tif"}}, []string{"kd has 2 rasters", "12"}},
+		{"raster that is none", []field{dem, {"kb_file", "hello", "kb.tif"}}, []string{"kb", "kb.tif", "TIFF"}},
+		{"raster that is no GeoTIFF", []field{dem, {"kb_file", "hello", "kb.png"}}, []string{"kb.png", ".tif"}},
 		{"year before", []field{dem, {name: "start_year", value: "1700"}}, []string{"1700", "1900 to 2100"}},
 		{"years reversed", []field{dem, {name: "start_year", value: "2021"}, {name: "end_year", value: "2019"}}, []string{"2019", "2021"}},
 		{"years reversed by default", []field{dem, {name: "end_year", value: "2019"}}, []string{"2019", "2020"}},

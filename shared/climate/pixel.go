@@ -27,7 +27,8 @@ const maxMissing = 0.1
 // A year has 365 days; leap years keep 29 February and lack 31 December. A day
 // without all four values is missing (empty or -9999). prcp is scaled by days of
 // the month / days present; a year with a month that lacks more than a tenth of
-// its days cannot be asked for. No more than 8 MiB are read.
+// its days cannot be asked for. Where the columns srad (W m-2 over the daylight) and
+// dayl (s) are there too, the table knows the radiation. No more than 8 MiB are read.
 func ReadPixel(r io.Reader) (*Table, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPixel+1))
 	if err != nil {
@@ -39,6 +40,7 @@ func ReadPixel(r io.Reader) (*Table, error) {
 	p := pixelParser{
 		station: Station{Source: "Daymet single pixel", Elevation: math.NaN(), Lat: math.NaN(), Lon: math.NaN()},
 		days:    map[int]*[366]*[len(variables)]float64{},
+		sun:     map[int]*[366]float64{},
 	}
 	s := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	s.Buffer(nil, maxPixel+1)
@@ -57,6 +59,7 @@ type pixelParser struct {
 	station Station
 	columns []string                               // names without units; nil before the header
 	days    map[int]*[366]*[len(variables)]float64 // by year and yday-1; nil: no line, NaN: a missing value
+	sun     map[int]*[366]float64                  // MJ m-2 of each day by year; 0 where there is none, nil without the columns
 }
 
 func (p *pixelParser) line(text string) error {
@@ -109,6 +112,7 @@ func (p *pixelParser) day(fields []string) error {
 		return fmt.Errorf(": %d values: must be %d", len(fields), len(p.columns))
 	}
 	var year, yday float64
+	srad, dayl := math.NaN(), math.NaN()
 	var values [len(variables)]float64
 	for i, column := range p.columns {
 		field := strings.TrimSpace(fields[i])
@@ -119,8 +123,12 @@ func (p *pixelParser) day(fields []string) error {
 			year, err = inRange(field, 1, 9999, "years")
 		case column == "yday":
 			yday, err = inRange(field, 1, 365, "days")
+		case column == "srad" && !missing(field):
+			srad, err = inRange(field, 0, 1500, "W m-2")
+		case column == "dayl" && !missing(field):
+			dayl, err = inRange(field, 0, 86400, "s")
 		case v < 0:
-		case field == "" || strings.HasPrefix(field, "-9999"):
+		case missing(field):
 			values[v] = math.NaN()
 		case v == prcp:
 			values[v], err = inRange(field, 0, maxPrcpDay, "mm per day")
@@ -146,19 +154,30 @@ func (p *pixelParser) day(fields []string) error {
 		return fmt.Errorf(": day %d of %d appears twice", int(yday), int(year))
 	}
 	days[int(yday)-1] = &values
+	if energy := srad * dayl / 1e6; energy > 0 {
+		if p.sun[int(year)] == nil {
+			p.sun[int(year)] = new([366]float64)
+		}
+		p.sun[int(year)][int(yday)-1] = energy
+	}
 	return nil
 }
+
+func missing(field string) bool { return field == "" || strings.HasPrefix(field, "-9999") }
 
 func (p *pixelParser) table() (*Table, error) {
 	if p.columns == nil {
 		return nil, errors.New("no line that begins with \"year,yday\": not a file of Daymet's single-pixel service")
 	}
-	t := &Table{Station: p.station, values: map[int]*[len(variables)][Months]float64{}, incomplete: map[int]string{}}
+	t := &Table{Station: p.station, values: map[int]*[len(variables)][Months]float64{}, incomplete: map[int]string{}, radiation: map[int][Months]float64{}}
 	for year, days := range p.days {
 		months, reason := monthsOfDays(year, days)
 		if reason != "" {
 			t.incomplete[year] = reason
 			continue
+		}
+		if sun := p.sun[year]; sun != nil {
+			t.radiation[year] = meanRadiation(year, sun)
 		}
 		t.values[year] = months
 		t.years = append(t.years, year)
@@ -198,6 +217,27 @@ func monthsOfDays(year int, days *[366]*[len(variables)]float64) (out *[len(vari
 		first += length
 	}
 	return out, ""
+}
+
+// meanRadiation returns the monthly means of the days with radiation, 0 where
+// more than a tenth of a month lack it.
+func meanRadiation(year int, days *[366]float64) (out [Months]float64) {
+	first := 0
+	for month := range out {
+		length := monthLength(year, month)
+		sum, present := 0.0, 0
+		for _, v := range days[first : first+length] {
+			if v > 0 {
+				sum += v
+				present++
+			}
+		}
+		if float64(length-present) <= maxMissing*float64(length) {
+			out[month] = sum / float64(present)
+		}
+		first += length
+	}
+	return out
 }
 
 func anyNaN(values []float64) bool { return slices.ContainsFunc(values, math.IsNaN) }

@@ -32,6 +32,23 @@ type Table struct {
 	values map[int]*[len(variables)][Months]float64
 	// Why a year that was read is not among years.
 	incomplete map[int]string
+	// Global radiation on flat ground by year, MJ m-2 d-1; 0: not known.
+	radiation map[int][Months]float64
+}
+
+// Radiation returns the mean global radiation on flat ground of each month, MJ
+// m-2 d-1, over several years. It fails where the table does not have it for a
+// month of any of them.
+func (t *Table) Radiation(years []int) (mean [Months]float64, err error) {
+	for _, year := range years {
+		for month, v := range t.radiation[year] { // zeros for a year without
+			if !(v > 0) {
+				return mean, fmt.Errorf("climate table: no radiation of month %d of %d: it takes the columns srad and dayl of Daymet's single-pixel service, nine days of ten", month+1, year)
+			}
+			mean[month] += v / float64(len(years))
+		}
+	}
+	return mean, nil
 }
 
 // ReadTable reads a table: comma-separated lines, the first of which names the

@@ -21,6 +21,9 @@ type Cell struct {
 	SolarFlat [12]float64 // the same on flat ground without shadows
 	Daylength [12]float64 // monthly mean, h
 
+	// CloudFactor is K_c of each month at the cell, 0 to 1; nil: that of Parameters.
+	CloudFactor *[12]float64
+
 	// Vegetation, read by Veg only.
 	LAI          float64 // m2 m-2, clipped to 0..10
 	CanopyHeight float64 // m, negative counts as 0
@@ -78,6 +81,11 @@ func (c *Cell) valid(npp NPPModel) bool {
 	s := c.Elevation + c.ReferenceElevation + c.Northness + c.Wetness + c.MeanWetness
 	if npp == NPPRaster {
 		s += c.NPP
+	}
+	if c.CloudFactor != nil {
+		for _, k := range c.CloudFactor {
+			s += k
+		}
 	}
 	for m := range 12 {
 		s += c.TMin[m] + c.TMax[m] + c.Prcp[m] + c.VP[m] + c.SolarTopo[m] + c.SolarFlat[m] + c.Daylength[m]

@@ -222,10 +222,14 @@ func (m *Model) air(in *Cell, i int, l *local, s *site, tMax float64) air {
 	a.vpd = max(0, (l.esMin+SaturationPressure(tMax))/2-l.ea)
 	a.delta = SaturationSlope(a.tMean)
 	a.density = AirDensity(s.pressure, a.tMean)
-	if in.SolarFlat[i] != 0 { // polar night: no shortwave
-		a.rs = Shortwave(in.SolarTopo[i], m.solarDays[i], m.p.CloudFactor[i])
+	cloud := m.p.CloudFactor[i]
+	if in.CloudFactor != nil {
+		cloud = in.CloudFactor[i]
 	}
-	a.rnl = NetLongwave(l.tMin, tMax, l.ea, m.p.CloudFactor[i])
+	if in.SolarFlat[i] != 0 { // polar night: no shortwave
+		a.rs = Shortwave(in.SolarTopo[i], m.solarDays[i], cloud)
+	}
+	a.rnl = NetLongwave(l.tMin, tMax, l.ea, cloud)
 	a.rn = max(0, (1-m.p.Albedo)*a.rs-a.rnl)
 	return a
 }

@@ -277,6 +277,9 @@ func (w *Writer) advance(k, band int) error {
 	if k+2 < len(w.levels) {
 		sumSums(w.levels[k+2], &w.levels[k+2].bands[band], ob, ob.rows)
 	}
+	if ob.rows+1 == o.height {
+		ob.sum, ob.avg, ob.n = nil, nil, nil // a file may have hundreds of bands
+	}
 	return w.advance(k+1, band)
 }
 

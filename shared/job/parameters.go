@@ -35,6 +35,20 @@ type Parameters struct {
 	Linke []float64 `json:"linke_value"`
 	// Albedo is the ground albedo, 0 to 1: one value, or one per month.
 	Albedo []float64 `json:"albedo_value"`
+	// KB and KD are real-sky factors of beam and diffuse radiation, 0 to 1, KC the
+	// clear-sky index of the final global radiation, 0.2 to 1: none, one value, or
+	// one per month.
+	KB []float64 `json:"kb,omitempty"`
+	KD []float64 `json:"kd,omitempty"`
+	KC []float64 `json:"kc,omitempty"`
+	// Rasters that take the place of the values above (see Input).
+	LinkeRaster  []string `json:"linke_raster,omitempty"`
+	AlbedoRaster []string `json:"albedo_raster,omitempty"`
+	KBRaster     []string `json:"kb_raster,omitempty"`
+	KDRaster     []string `json:"kd_raster,omitempty"`
+	KCRaster     []string `json:"kc_raster,omitempty"`
+	// KCClimate takes the clear-sky index from the climate's own radiation.
+	KCClimate bool `json:"kc_climate,omitempty"`
 	// StartYear and EndYear are the first and last climate year.
 	StartYear int `json:"start_year"`
 	EndYear   int `json:"end_year"`
@@ -48,6 +62,8 @@ type Parameters struct {
 	Shadows string `json:"shadows"`
 	// Daily asks for the 365 daily maps besides the monthly ones.
 	Daily bool `json:"daily,omitempty"`
+	// Layers are maps on request.
+	Layers []Layer `json:"layers,omitempty"`
 	// Method is "fast" or "reference".
 	Method string `json:"method"`
 	// TileSize is the side of a tile in cells; 0 lets the planner choose.
@@ -73,18 +89,22 @@ func (p Parameters) Validate(w Workflow) error {
 	if !(p.Step >= 1 && p.Step <= 60) {
 		fail("step %g: must be 1 to 60 minutes", p.Step)
 	}
-	checkMonthly := func(name string, values []float64, low, high float64) {
-		if len(values) != 1 && len(values) != 12 {
-			fail("%s has %d values: give one, or one for each of the 12 months", name, len(values))
-		}
-		for _, v := range values {
-			if !(v >= low && v <= high) {
-				fail("%s %g: must be %g to %g", name, v, low, high)
-			}
+	for _, in := range p.Inputs() {
+		in.check(fail)
+	}
+	if p.KCClimate && w != EEMT {
+		fail("kc climate: only the eemt workflow has a climate; give a value, twelve, or a raster")
+	}
+	if p.KCClimate && (p.KC != nil || p.KCRaster != nil) {
+		fail("kc: give climate, values or a raster, not several")
+	}
+	for i, l := range p.Layers {
+		if !slices.Contains(layers, l) {
+			errs = append(errs, l.unknown())
+		} else if slices.Contains(p.Layers[:i], l) {
+			fail("layer %q is asked for twice", l)
 		}
 	}
-	checkMonthly("linke-value", p.Linke, 1, 8)
-	checkMonthly("albedo-value", p.Albedo, 0, 1)
 	for _, y := range []struct {
 		name string
 		year int

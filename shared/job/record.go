@@ -28,7 +28,11 @@ type Request struct {
 func (r Request) inputs() []string {
 	var keys []string
 	_, table, _ := strings.Cut(r.Parameters.Climate, ":")
-	for _, key := range []string{r.DEM.Key, table} {
+	named := []string{r.DEM.Key, table}
+	for _, in := range r.Parameters.Inputs() {
+		named = append(named, in.Files()...)
+	}
+	for _, key := range named {
 		if strings.HasPrefix(key, InputPrefix) && !strings.Contains(key, "{") {
 			keys = append(keys, key)
 		}
@@ -53,14 +57,19 @@ type DEM struct {
 type Plan struct {
 	Width  int `json:"width"`
 	Height int `json:"height"`
-	// Halo is how many cells around a tile its shadows may come from.
-	Halo  int    `json:"halo"`
+	// Halo is how many cells around a tile, or around its block where Far is set,
+	// are read at full resolution for their shadows.
+	Halo int `json:"halo"`
+	// Far is how tiles see the terrain beyond; nil where the halo is the whole DEM.
+	Far   *Far   `json:"far,omitempty"`
 	Tiles []Tile `json:"tiles"`
 	// MeanWetness is the mean topographic wetness index over the valid cells of each
 	// climate year (ln m).
 	MeanWetness map[int]float64 `json:"mean_wetness,omitempty"`
 	// Climate is the source the tiles read: windows stored in the bucket, or a table.
 	Climate json.RawMessage `json:"climate,omitempty"`
+	// Inputs are the stored parts of input rasters under the DEM, by input.
+	Inputs map[string]string `json:"inputs,omitempty"`
 	// Minimum and Maximum elevation, m, and the number of cells that have one.
 	Minimum float64 `json:"minimum"`
 	Maximum float64 `json:"maximum"`
@@ -71,6 +80,17 @@ type Plan struct {
 	Latitude  float64   `json:"latitude"`
 	Warnings  []string  `json:"warnings,omitempty"`
 	Created   time.Time `json:"created"`
+}
+
+// Far says how terrain beyond the halo was thinned.
+type Far struct {
+	// Block is the side of the squares, in cells from the upper-left cell of the
+	// DEM, whose cells have their halo and their rings in common. No tile crosses
+	// the border of two.
+	Block int `json:"block"`
+	// Factors are the sides of the coarse cells of each ring. The first ring begins
+	// where the halo ends, and every ring ends at twice the distance it begins at.
+	Factors []int `json:"factors"`
 }
 
 // Tile is one bounded piece of work.

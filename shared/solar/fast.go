@@ -33,7 +33,7 @@ type field struct {
 	almanac    *almanac
 	lowest     int // elevation knots in use
 	highest    int
-	polar      []int // core cells at a pole
+	direct     []int // core cells summed sample by sample: at a pole, or with layers of their own
 	haveCells  bool
 	bins       []int32 // latitude bin by core cell
 	firstBin   int
@@ -57,8 +57,8 @@ func newField(s *Surface, p *Parameters) *field {
 		minLat, maxLat = min(minLat, c.latitude), max(maxLat, c.latitude)
 		minConv, maxConv = min(minConv, c.convergence), max(maxConv, c.convergence)
 		f.haveCells = true
-		if math.Cos(c.latitude) < poleCosine {
-			f.polar = append(f.polar, i)
+		if s.layered || math.Cos(c.latitude) < poleCosine {
+			f.direct = append(f.direct, i)
 			continue
 		}
 		b := latitudeBin(c.latitude)
@@ -77,9 +77,7 @@ func newField(s *Surface, p *Parameters) *field {
 	f.almanac = newAlmanac(f.layout, p)
 	if p.Shadows {
 		f.active = sunAzimuths(minLat, maxLat, minConv, maxConv, f.layout.slots)
-		if p.Bilinear {
-			f.sampling = horizon.Bilinear
-		}
+		f.sampling = samplingOf(p)
 		f.terrain = horizon.NewTerrain(s.DEM, s.OriginCol, s.OriginRow)
 	}
 	return f
@@ -238,10 +236,11 @@ func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, prog
 		if err != nil {
 			return nil, err
 		}
-		for _, i := range f.polar {
-			if i >= offset && i < offset+n*s.Core.Width {
-				f.poleYear(i, sky, offset, out)
-			}
+		from, _ := slices.BinarySearch(f.direct, offset)
+		to, _ := slices.BinarySearch(f.direct, offset+n*s.Core.Width)
+		direct := f.direct[from:to]
+		if err := eachBlock(ctx, len(direct), threads, func(_, k int) { f.directYear(direct[k], sky, offset, out) }, nil); err != nil {
+			return nil, err
 		}
 	}
 	report(1)
@@ -270,13 +269,14 @@ func (w *worker) yearOf(c *chunk, sky *skyline, offset int, out *Monthly) {
 	}
 }
 
-// atPole is the engine that knows the sun of a pole, where azimuth is fixed.
-func atPole(sky *skyline, offset int) reference {
+// directly is the plain engine with the skyline's horizons.
+func directly(sky *skyline, offset int) reference {
 	return reference{horizon: func(i int, azimuth float64) float64 { return sky.tangent(i-offset, azimuth) }}
 }
 
-func (f *field) poleYear(i int, sky *skyline, offset int, out *Monthly) {
-	e := atPole(sky, offset)
+// directYear sums the year of core cell i sample by sample.
+func (f *field) directYear(i int, sky *skyline, offset int, out *Monthly) {
+	e := directly(sky, offset)
 	for m := range 12 {
 		var sum totals
 		var flat float64
@@ -325,9 +325,12 @@ func (fast) Days(ctx context.Context, s Surface, p Parameters, days []int, threa
 		if err != nil {
 			return err
 		}
-		for _, i := range f.polar {
-			t, flat := atPole(sky, 0).day(&s, &p, i, day, 0)
-			d.set(i, t, flat)
+		err = eachBlock(ctx, len(f.direct), threads, func(_, k int) {
+			t, flat := directly(sky, 0).day(&s, &p, f.direct[k], day, 0)
+			d.set(f.direct[k], t, flat)
+		}, nil)
+		if err != nil {
+			return err
 		}
 		if err := emit(day, d); err != nil {
 			return err

@@ -62,7 +62,7 @@ func (p plane) irradiance(s sample, sinD float64, lit bool, albedo float64, refl
 // elevation z in metres, aspect in radians clockwise from true north (NaN for
 // none). p must be valid; its shadow settings have no effect.
 func PlaneDay(latitude, z, slope, aspect float64, day int, p Parameters) (beam, diffuse, reflected, global, hours float64) {
-	t := planeDay(newSite(latitude), pressure(z), newPlane(slope, aspect), day, &p, nil)
+	t := planeDay(newSite(latitude), pressure(z), newPlane(slope, aspect), day, p.air(MonthOf(day)), &p, nil)
 	return t.beam, t.diffuse, t.reflected, t.global(), t.hours
 }
 
@@ -71,13 +71,12 @@ type totals struct{ beam, diffuse, reflected, hours float64 }
 
 func (t totals) global() float64 { return t.beam + t.diffuse + t.reflected }
 
-// planeDay sums one day sample by sample. shadowed tells whether terrain hides
+// planeDay sums one day sample by sample under a sky and ground a. shadowed tells whether terrain hides
 // the sun; nil means it never does.
-func planeDay(at site, pressure float64, pl plane, day int, p *Parameters, shadowed func(s sample) bool) totals {
+func planeDay(at site, pressure float64, pl plane, day int, a air, p *Parameters, shadowed func(s sample) bool) totals {
 	step := p.StepMinutes / 60
 	sinDelta, cosDelta := math.Sincos(Declination(day))
-	clear := newSky(day, p)
-	albedo := p.Albedo[MonthOf(day)]
+	clear := newSky(day, a)
 	var sum totals
 	for k := range slotsPerDay(step) {
 		sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(k, step))
@@ -87,7 +86,7 @@ func planeDay(at site, pressure float64, pl plane, day int, p *Parameters, shado
 		s := clear.at(sinH, azimuth, pressure)
 		sinD := pl.incidence(s)
 		lit := sinD > 0 && (shadowed == nil || !shadowed(s))
-		b, d, r := pl.irradiance(s, sinD, lit, albedo, p.ReflFull)
+		b, d, r := pl.irradiance(s, sinD, lit, a.albedo, p.ReflFull)
 		sum.beam += b
 		sum.diffuse += d
 		sum.reflected += r

@@ -81,8 +81,8 @@ func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (
 	if !ok {
 		return noTotals, math.NaN()
 	}
-	at, press := newSite(c.latitude), pressure(c.z)
-	flat := planeDay(at, press, newPlane(0, 0), day, p, nil)
+	at, press, a := newSite(c.latitude), pressure(c.z), s.air(p, i, MonthOf(day))
+	flat := planeDay(at, press, newPlane(0, 0), day, a, p, nil)
 	var shadowed func(sample) bool
 	switch {
 	case !p.Shadows:
@@ -92,8 +92,11 @@ func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (
 		}
 	default:
 		ray := newRay(s, c, p, highest)
-		shadowed = func(o sample) bool { return ray.blocked(o.sinH/o.cosH, o.azimuth-c.convergence) }
+		shadowed = func(o sample) bool {
+			tan, azimuth := o.sinH/o.cosH, o.azimuth-c.convergence
+			return ray.blocked(tan, azimuth) || s.Far != nil && s.Far.March(s.OriginCol+c.col, s.OriginRow+c.row, c.z, azimuth) >= tan
+		}
 	}
 	pl := newPlane(c.slope, c.aspect+c.convergence)
-	return planeDay(at, press, pl, day, p, shadowed), flat.global()
+	return planeDay(at, press, pl, day, a, p, shadowed), flat.global()
 }

@@ -16,10 +16,9 @@ type sky struct {
 	kBeam, kDiff   float64 // real-sky factors
 }
 
-func newSky(day int, p *Parameters) sky {
-	m := MonthOf(day)
-	tl := p.Linke[m]
-	s := sky{g0: Extraterrestrial(day), linke: tl, kBeam: p.KBeam[m], kDiff: p.KDiffuse[m]}
+func newSky(day int, a air) sky {
+	tl := a.linke
+	s := sky{g0: Extraterrestrial(day), linke: tl, kBeam: a.kBeam, kDiff: a.kDiffuse}
 	s.tn = -0.015843 + 0.030543*tl + 0.0003797*tl*tl
 	s.a1 = 0.26463 - 0.061581*tl + 0.0031408*tl*tl
 	if s.a1*s.tn < 0.0022 {

@@ -72,7 +72,14 @@ func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Wi
 			done(float64(finished) / float64(tasks))
 		}
 	})
-	return sky, err
+	if err != nil {
+		return nil, err
+	}
+	directions := make([]float64, len(active))
+	for n, a := range active {
+		directions[n] = float64(a) * spacing
+	}
+	return sky, raiseFar(ctx, s, w, directions, func(n int) []horizon.Code { return sky.codes[n*sky.cells : (n+1)*sky.cells] }, threads)
 }
 
 // tangent returns the horizon of cell i in a grid azimuth, linear between the planes.

@@ -45,7 +45,7 @@ type daySky struct {
 }
 
 func newDaySky(at site, day int, p *Parameters, s slots) daySky {
-	d := daySky{sky: newSky(day, p), instants: make([]instant, s.n)}
+	d := daySky{sky: newSky(day, p.air(MonthOf(day))), instants: make([]instant, s.n)}
 	sinDelta, cosDelta := math.Sincos(Declination(day))
 	for k := range d.instants {
 		sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(s.first+k, s.step))
@@ -84,7 +84,7 @@ func monthlyDiffuse(latitude float64, p *Parameters, s slots) (sum [12]float64) 
 		noon[k] = math.Cos(hourAngle(s.first+k, s.step))
 	}
 	for day := 1; day <= yearDays; day++ {
-		sky := newSky(day, p)
+		sky := newSky(day, p.air(MonthOf(day)))
 		sinDelta, cosDelta := math.Sincos(Declination(day))
 		a, b := at.sin*sinDelta, at.cos*cosDelta
 		total := 0.0

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
 
 // Surface is a window of terrain under the sun.
@@ -16,11 +17,22 @@ type Surface struct {
 	// the whole raster, to which sweep lines are anchored: tiling never changes a number.
 	OriginCol, OriginRow int
 
+	// Far is the terrain beyond DEM, as seen from a block that contains the core;
+	// nil when DEM holds all that casts shadows.
+	Far *horizon.Far
+
 	Slope, Aspect *raster.Grid[float64] // of the core: radians; aspect clockwise from grid north, NaN or any value where slope is 0; a NaN slope is no data
 	Cell          raster.CellSize       // of DEM's rows, in metres
 
 	Latitude    []float64 // of the core's cells, row-major, radians -π/2..π/2
 	Convergence []float64 // of the core's cells: grid north clockwise from true north, radians; nil where grid north is true north
+
+	// Layers of the core that take the place of a month's value of Parameters, in
+	// its range; nil where that holds for all cells. A cell with a NaN in any of
+	// them has no data. Months may share a grid.
+	Linke, Albedo, KBeam, KDiffuse [12]*raster.Grid[float32]
+
+	layered bool // some layer is set; known after Validate
 }
 
 // Validate reports the first part that does not fit the others.
@@ -52,12 +64,15 @@ func (s *Surface) Validate() error {
 	if len(s.Cell.DX) != s.DEM.Height || len(s.Cell.DY) != s.DEM.Height {
 		return fmt.Errorf("cell size: %d and %d values, must have one for each of %d rows", len(s.Cell.DX), len(s.Cell.DY), s.DEM.Height)
 	}
+	if s.Far != nil && !s.Far.Block.Contains(raster.Window{Col: s.OriginCol + s.Core.Col, Row: s.OriginRow + s.Core.Row, Width: s.Core.Width, Height: s.Core.Height}) {
+		return fmt.Errorf("far terrain of block %+v: must contain the core", s.Far.Block)
+	}
 	for r := range s.DEM.Height {
 		if !(s.Cell.DX[r] > 0 && s.Cell.DY[r] > 0) || math.IsInf(s.Cell.DX[r], 0) || math.IsInf(s.Cell.DY[r], 0) {
 			return fmt.Errorf("cell size %g x %g m of row %d: must be positive", s.Cell.DX[r], s.Cell.DY[r], r)
 		}
 	}
-	return nil
+	return s.checkLayers()
 }
 
 // cell is what the sun needs to know of one core cell.
@@ -76,7 +91,8 @@ func (s *Surface) at(i int) (c cell, ok bool) {
 	if s.Convergence != nil {
 		c.convergence = s.Convergence[i]
 	}
-	ok = finite(c.z) && finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && finite(c.convergence)
+	ok = finite(c.z) && finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && finite(c.convergence) &&
+		!(s.layered && s.lacksLayer(i))
 	return c, ok
 }
 

@@ -1,0 +1,211 @@
+package compute
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar"
+)
+
+// planInputs reads the part of each input raster that lies under the DEM into the
+// bucket, where tiles find it. What came over the network is kept in cache/ for
+// all jobs with the same rasters and DEM.
+func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+	outline := outline(d)
+	for _, in := range p.request.Parameters.Inputs() {
+		files := in.Files()
+		if len(files) == 0 {
+			continue
+		}
+		key := job.WorkKey(p.request.ID, "inputs/"+in.Name+".tif")
+		if slices.ContainsFunc(files, func(f string) bool { return strings.Contains(f, "://") }) {
+			hash := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", in.Name, strings.Join(files, "\n"), p.request.DEM.SHA256))
+			key = "cache/inputs/" + hex.EncodeToString(hash[:12]) + ".tif"
+		}
+		if plan.Inputs == nil {
+			plan.Inputs = map[string]string{}
+		}
+		plan.Inputs[in.Name] = key
+		exists, err := p.Store.Bucket.Exists(ctx, key)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", key, err)
+		}
+		if !exists {
+			field := climate.Field{Name: in.Name, Files: files, Low: in.Low, High: in.High}
+			err := field.Snapshot(ctx, outline, plan.Width*plan.Height, p.Climate, func(write func(io.Writer) error) error {
+				return p.put(ctx, key, tiffType, write)
+			})
+			if err != nil {
+				return p.inputError(err)
+			}
+		}
+		whole, err := climate.FieldHolds(ctx, key, outline, p.bucketClimate)
+		if err != nil {
+			return err
+		}
+		if !whole {
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("%s does not reach over the whole DEM: cells beyond it have no result", in.Name))
+		}
+	}
+	return nil
+}
+
+// outline is the outermost cells of a DEM.
+func outline(d *dem.DEM) climate.Cells {
+	w, h := d.Image.Width, d.Image.Height
+	var c climate.Cells
+	for _, side := range []raster.Window{
+		{Width: w, Height: 1}, {Row: h - 1, Width: w, Height: 1}, {Width: 1, Height: h}, {Col: w - 1, Width: 1, Height: h},
+	} {
+		lon, lat := d.LonLat(side)
+		c.Lon, c.Lat = append(c.Lon, lon...), append(c.Lat, lat...)
+	}
+	return c
+}
+
+// readInput samples an input raster at the cells of a tile; all nil without one.
+// Months share a grid where the raster is the same all year.
+func (p *piece) readInput(ctx context.Context, plan *job.Plan, name string, w raster.Window, lon, lat []float64) (months [12]*raster.Grid[float32], err error) {
+	key, ok := plan.Inputs[name]
+	if !ok {
+		return months, nil
+	}
+	rows := rowsAtOnce(w.Width)
+	for row := 0; row < w.Height; row += rows {
+		lo, hi := row*w.Width, min(row+rows, w.Height)*w.Width
+		values, err := climate.ReadField(ctx, key, climate.Cells{Lon: lon[lo:hi], Lat: lat[lo:hi]}, p.bucketClimate)
+		if err != nil {
+			return months, p.inputError(err)
+		}
+		for m := range months {
+			shared := m > 0 && &values[m][0] == &values[0][0]
+			if shared {
+				months[m] = months[0]
+				continue
+			}
+			if months[m] == nil {
+				months[m] = raster.New[float32](w.Width, w.Height)
+			}
+			for i, v := range values[m] {
+				months[m].Cells[lo+i] = float32(v)
+			}
+		}
+	}
+	return months, nil
+}
+
+// addInputs sets the layers of a tile's surface that come from rasters.
+func (p *piece) addInputs(ctx context.Context, plan *job.Plan, w raster.Window, lon, lat []float64, s *solar.Surface) error {
+	for name, to := range map[string]*[12]*raster.Grid[float32]{
+		"linke-value": &s.Linke, "albedo-value": &s.Albedo, "kb": &s.KBeam, "kd": &s.KDiffuse,
+	} {
+		var err error
+		if *to, err = p.readInput(ctx, plan, name, w, lon, lat); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearness is the clear-sky index of a tile: global radiation over that of a
+// clear sky. A nil one is a clear sky.
+type clearness struct {
+	values [12]float64               // of all cells
+	grids  [12]*raster.Grid[float32] // of each; nil where values hold
+}
+
+// scale turns a month's radiation under a clear sky into that under clouds.
+func (c *clearness) scale(month int, grids ...*raster.Grid[float32]) {
+	if c == nil {
+		return
+	}
+	for _, g := range grids {
+		for i := range g.Cells {
+			if c.grids[month] != nil {
+				g.Cells[i] *= c.grids[month].Cells[i]
+			} else {
+				g.Cells[i] *= float32(c.values[month])
+			}
+		}
+	}
+}
+
+// at sets out to the months of one cell.
+func (c *clearness) at(i int, out *[12]float64) {
+	for m := range out {
+		out[m] = c.values[m]
+		if c.grids[m] != nil {
+			out[m] = float64(c.grids[m].Cells[i])
+		}
+	}
+}
+
+// Bounds of a clear-sky index that is derived from measured radiation.
+const (
+	leastClear = 0.2
+	mostClear  = 1.0
+)
+
+// clearness finds the tile's clear-sky index; nil if the job has none.
+func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, lon, lat []float64, sun *solar.Monthly) (*clearness, error) {
+	user := p.request.Parameters
+	c := &clearness{values: job.Factor(user.KC)}
+	switch {
+	case user.KCRaster != nil:
+		var err error
+		c.grids, err = p.readInput(ctx, plan, "kc", w, lon, lat)
+		return c, err
+	case user.KCClimate:
+		measured, err := p.measuredRadiation(ctx, plan)
+		if err != nil {
+			return nil, err
+		}
+		for m := range c.grids {
+			c.grids[m] = raster.New[float32](w.Width, w.Height)
+			for i, flat := range sun.Flat[m].Cells {
+				k := mostClear // polar night
+				if flat != 0 {
+					// MJ m-2 d-1 to Wh m-2 month-1; NaN stays.
+					k = math.Max(leastClear, math.Min(mostClear, measured[m]*float64(daysOf[m])/0.0036/float64(flat)))
+				}
+				c.grids[m].Cells[i] = float32(k)
+			}
+		}
+		return c, nil
+	case user.KC != nil:
+		return c, nil
+	}
+	return nil, nil
+}
+
+// measuredRadiation is the climate's mean global radiation on flat ground over
+// the job's years, MJ m-2 d-1.
+func (p *piece) measuredRadiation(ctx context.Context, plan *job.Plan) (months [12]float64, err error) {
+	var spec climate.Spec
+	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
+		return months, fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+	}
+	source, err := climate.Open(ctx, spec, p.bucketClimate)
+	if err != nil {
+		return months, p.inputError(err)
+	}
+	table, ok := source.(*climate.Table)
+	if !ok {
+		return months, &badInput{fmt.Errorf("kc climate: rasters of climate have no radiation; take a climate of pixel:FILE.csv with the columns srad and dayl, or give kc a value or a raster")}
+	}
+	if months, err = table.Radiation(p.request.Parameters.Years()); err != nil {
+		return months, &badInput{fmt.Errorf("kc climate: %w", err)}
+	}
+	return months, nil
+}

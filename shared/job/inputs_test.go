@@ -1,0 +1,112 @@
+package job_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+func TestSetInput(t *testing.T) {
+	for _, c := range []struct {
+		name, input, text string
+		check             func(p job.Parameters) bool
+		want              []string // of the error of SetInput or Validate
+	}{
+		{"value", "linke-value", " 2.5 ", func(p job.Parameters) bool { return p.Linke[0] == 2.5 && p.LinkeRaster == nil }, nil},
+		{"raster", "linke-value", "a dir/L.TIF", func(p job.Parameters) bool { return p.LinkeRaster[0] == "a dir/L.TIF" && p.Linke[0] == 3 }, nil},
+		{"address", "kb", "https://example.org/kb?x=1", func(p job.Parameters) bool { return len(p.KBRaster) == 1 }, nil},
+		{"months", "kd", "kd_{month}.tiff", func(p job.Parameters) bool {
+			f := p.Inputs()[3].Files()
+			return len(f) == 12 && f[0] == "kd_01.tiff" && f[11] == "kd_12.tiff"
+		}, nil},
+		{"twelve", "kc", strings.Repeat("a.tif, ", 11) + "b.tif", func(p job.Parameters) bool { return len(p.KCRaster) == 12 && p.KCRaster[11] == "b.tif" }, nil},
+		{"climate", "kc", "Climate", func(p job.Parameters) bool { return p.KCClimate && p.KC == nil }, nil},
+		{"no number", "albedo-value", "bright", nil, []string{`albedo-value "bright"`, "number", ".tif"}},
+		{"two values", "kb", "1,1", nil, []string{"kb", "2 values"}},
+		{"out of range", "kb", "1.1", nil, []string{"kb 1.1", "0 to 1"}},
+		{"index out of range", "kc", "0", nil, []string{"kc 0", "0.2 to 1"}},
+		{"two rasters", "kb", "a.tif,b.tif", nil, []string{"kb has 2 rasters", "12"}},
+		{"empty name", "kb", ",a.tif" + strings.Repeat(",a.tif", 10), nil, []string{"kb", "empty"}},
+		{"placeholder", "kb", "{year}.tif", nil, []string{"{year}.tif", "{month}"}},
+		{"placeholder in a list", "kb", strings.Repeat("{month}.tif,", 11) + "b.tif", nil, []string{"{month}"}},
+		{"control character", "kb", "a\nb.tif", nil, []string{"control"}},
+		{"long name", "kb", strings.Repeat("a", 2049) + ".tif", nil, []string{"2048"}},
+		{"unknown", "wind", "1", nil, []string{"wind"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := job.DefaultParameters()
+			p.Climate = "table:x.csv"
+			err := p.SetInput(c.input, c.text)
+			if err == nil {
+				err = p.Validate(job.EEMT)
+			}
+			if (err == nil) != (c.want == nil) {
+				t.Fatalf("got %v", err)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q does not say %q", err, w)
+				}
+			}
+			if c.check != nil && !c.check(p) {
+				t.Errorf("got %+v", p)
+			}
+		})
+	}
+}
+
+func TestParseLayers(t *testing.T) {
+	for text, want := range map[string][]job.Layer{
+		"": nil, " , ": nil, "beam": {job.Beam}, "SkyView,beam_rad, diff_rad,refl_rad,beam": {job.Beam, job.Diffuse, job.Reflected, job.SkyView}, "horizon": {job.Horizon},
+	} {
+		if got, err := job.ParseLayers(text); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v (%v), want %v", text, got, err, want)
+		}
+	}
+	if _, err := job.ParseLayers("beam,moon"); err == nil || !strings.Contains(err.Error(), `"moon"`) {
+		t.Errorf("got %v", err)
+	}
+	p := job.DefaultParameters()
+	p.Layers = []job.Layer{job.Beam, job.Beam}
+	if err := p.Validate(job.Sol); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("got %v", err)
+	}
+	p.Layers = []job.Layer{"moon"}
+	if err := p.Validate(job.Sol); err == nil || !strings.Contains(err.Error(), "moon") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzInput(f *testing.F) {
+	for _, s := range []string{"3", "a.tif", "{month}.tif", "a.tif,b.tif", "climate", "gs://b/x", ",,,,,,,,,,,"} {
+		f.Add("kc", s, s)
+	}
+	f.Fuzz(func(t *testing.T, name, text, layers string) {
+		p := job.DefaultParameters()
+		p.Climate = "table:x.csv"
+		p.Layers, _ = job.ParseLayers(layers)
+		if p.SetInput(name, text) != nil || p.Validate(job.EEMT) != nil {
+			return
+		}
+		for _, in := range p.Inputs() {
+			files := in.Files()
+			if n := len(files); n != 0 && n != 1 && n != 12 {
+				t.Errorf("%s %q passed with %d files", in.Name, text, n)
+			}
+			for _, file := range files {
+				if file == "" || strings.ContainsAny(file, "{}\n") {
+					t.Errorf("%s %q passed with the file %q", in.Name, text, file)
+				}
+			}
+			if len(files) == 0 && *in.Values != nil {
+				for _, v := range job.Monthly(*in.Values) {
+					if !(v >= in.Low && v <= in.High) {
+						t.Errorf("%s %q passed with %v", in.Name, text, v)
+					}
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,84 @@
+package solar
+
+import (
+	"fmt"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// air is what a month's sky and ground are like at one cell.
+type air struct{ linke, albedo, kBeam, kDiffuse float64 }
+
+func (p *Parameters) air(month int) air {
+	return air{p.Linke[month], p.Albedo[month], p.KBeam[month], p.KDiffuse[month]}
+}
+
+// air returns what core cell i has instead of the month's values of p, where the surface says so.
+func (s *Surface) air(p *Parameters, i, month int) air {
+	a := p.air(month)
+	if !s.layered {
+		return a
+	}
+	for _, l := range []struct {
+		grid *raster.Grid[float32]
+		v    *float64
+	}{{s.Linke[month], &a.linke}, {s.Albedo[month], &a.albedo}, {s.KBeam[month], &a.kBeam}, {s.KDiffuse[month], &a.kDiffuse}} {
+		if l.grid != nil {
+			*l.v = float64(l.grid.Cells[i])
+		}
+	}
+	return a
+}
+
+// layer is one of the inputs that may differ from cell to cell.
+type layer struct {
+	name     string
+	grids    *[12]*raster.Grid[float32]
+	min, max float64
+}
+
+func (s *Surface) layers() [4]layer {
+	return [4]layer{
+		{"linke turbidity", &s.Linke, 1, 8},
+		{"albedo", &s.Albedo, 0, 1},
+		{"beam factor", &s.KBeam, 0, 1},
+		{"diffuse factor", &s.KDiffuse, 0, 1},
+	}
+}
+
+// lacksLayer reports whether one of the cell's layers has no value.
+func (s *Surface) lacksLayer(i int) bool {
+	for _, l := range s.layers() {
+		for _, g := range l.grids {
+			if g != nil && g.Cells[i] != g.Cells[i] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkLayers reports the first value outside its range. NaN is a cell without data.
+func (s *Surface) checkLayers() error {
+	s.layered = false
+	for _, l := range s.layers() {
+		for m, g := range l.grids {
+			if g == nil {
+				continue
+			}
+			s.layered = true
+			if g.Width != s.Core.Width || g.Height != s.Core.Height || len(g.Cells) != g.Width*g.Height {
+				return fmt.Errorf("%s of month %d, %d x %d cells: must have the core's %d x %d", l.name, m+1, g.Width, g.Height, s.Core.Width, s.Core.Height)
+			}
+			if m > 0 && l.grids[m-1] == g {
+				continue
+			}
+			for i, v := range g.Cells {
+				if v := float64(v); v < l.min || v > l.max {
+					return fmt.Errorf("%s %g of month %d at column %d, row %d: must be %g to %g", l.name, v, m+1, i%g.Width, i/g.Width, l.min, l.max)
+				}
+			}
+		}
+	}
+	return nil
+}
