@@ -68,6 +68,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload,
 	}
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
+	p.broker.Subscribe("callbacks", submission.CallbackEvents(), 1, p.submission.Notify)
 	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)
 	return p, nil
 }

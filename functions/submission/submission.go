@@ -12,11 +12,14 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -41,10 +44,30 @@ type Service struct {
 	Version string
 	// MaxUpload bounds a file, in bytes.
 	MaxUpload int64
+	// Echo offers the process that gives back its inputs, for tests of clients.
+	Echo bool
+	// DEMHosts are the hosts that a DEM may be fetched from; none by default.
+	DEMHosts outbound.Hosts
+	// CallbackHosts are the hosts of subscribers that may be called; none by default.
+	CallbackHosts outbound.Hosts
+
+	inlineOnce   sync.Once
+	inlineTokens chan struct{}
 }
 
 // ErrInvalid marks an error that is the caller's to mend.
 var ErrInvalid = errors.New("invalid request")
+
+// errTooLarge marks a refusal for size.
+var errTooLarge = errors.New("too large")
+
+type oversized struct{ error }
+
+func (o oversized) Is(target error) bool { return target == errTooLarge || target == ErrInvalid }
+
+func tooLarge(what string, limit int64) error {
+	return oversized{fmt.Errorf("%s is larger than the %.4g MiB taken here", what, float64(limit)/(1<<20))}
+}
 
 type invalid struct{ error }
 
@@ -79,7 +102,7 @@ func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(fromClient{r}, limit+1))
 	if err == nil && n > limit {
-		err = invalid{fmt.Errorf("file %s is larger than the %.4g MiB taken here", name, float64(limit)/(1<<20))}
+		err = tooLarge("file "+name, limit)
 	}
 	if err == nil && n == 0 {
 		err = invalid{fmt.Errorf("file %s is empty", name)}
@@ -155,10 +178,17 @@ func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
 	if strings.ContainsAny(name, `/\`) || name == "" {
 		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: must be a name that upload-file returned", name)}
 	}
-	key := "uploads/" + name
+	return s.storedObject(ctx, "uploads/"+name, name)
+}
+
+// storedObject returns the reference of a DEM in the bucket.
+func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
-	if err != nil {
+	if gcerrors.Code(err) == gcerrors.NotFound {
 		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name)}
+	}
+	if err != nil {
+		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	sum := sha256.New()
@@ -179,6 +209,10 @@ func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
 // Submit validates, writes job.json, then announces the job. When the
 // announcement fails the job is not lost: the resume tick makes it again.
 func (s *Service) Submit(ctx context.Context, w job.Workflow, p job.Parameters, ref job.DEM) (job.Request, error) {
+	return s.submit(ctx, w, p, ref, nil)
+}
+
+func (s *Service) submit(ctx context.Context, w job.Workflow, p job.Parameters, ref job.DEM, d *job.Delivery) (job.Request, error) {
 	if err := p.Validate(w); err != nil {
 		return job.Request{}, invalid{err}
 	}
@@ -189,7 +223,7 @@ func (s *Service) Submit(ctx context.Context, w job.Workflow, p job.Parameters, 
 	}
 	r := job.Request{
 		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
-		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256),
+		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256), Delivery: d,
 	}
 	if err := s.Store.Create(ctx, r); err != nil {
 		return job.Request{}, err

@@ -1,6 +1,9 @@
 package job
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Delivery is how the client of a job wants to hear of it: what an execute
 // request of OGC API - Processes says beside its inputs. It never changes a number.
@@ -32,3 +35,20 @@ type Subscriber struct {
 // Echo is the workflow that gives back its inputs; it tests clients, and is
 // computed by nobody.
 const Echo Workflow = "echo"
+
+// Message says in a few words what a job is doing, or how it ended.
+func (s Status) Message() string {
+	switch {
+	case s.End != nil && s.End.Reason != "":
+		return s.End.Reason
+	case s.Expired != nil:
+		return "completed; the results were deleted on " + s.Expired.Format("2006-01-02")
+	case s.State == Completed:
+		return "completed"
+	case s.State == Pending:
+		return "waiting to be planned"
+	case s.Done < s.Planned:
+		return fmt.Sprintf("%d of %d tiles are done", s.Done, s.Planned)
+	}
+	return "the maps are being put together"
+}
