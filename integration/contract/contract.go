@@ -103,14 +103,14 @@ func check(op *openapi3.Operation, status int, header http.Header, body []byte, 
 	if len(content) == 0 {
 		return nil
 	}
-	mediaType, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		return fmt.Errorf("content type %q: %w", header.Get("Content-Type"), err)
 	}
-	media := content.Get(mime.FormatMediaType(mediaType, params))
-	for _, name := range []string{mediaType, "*/*"} {
-		if media == nil {
-			media = content[name]
+	media := content["*/*"]
+	for name, m := range content {
+		if defined, _, err := mime.ParseMediaType(name); err == nil && defined == mediaType {
+			media = m
 		}
 	}
 	if media == nil {
