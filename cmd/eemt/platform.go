@@ -78,6 +78,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 	}
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)
+	p.broker.Subscribe("callbacks", submission.CallbackEvents(), 1, p.submission.Notify)
 	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)
 	return p, nil
 }

@@ -27,7 +27,10 @@ type serveOptions struct {
 	data    string
 	threads int
 	hosts   []string
-	verbose bool
+	// demHosts and callbackHosts may be called on behalf of clients.
+	demHosts, callbackHosts []string
+	echo                    bool
+	verbose                 bool
 }
 
 func serveCommand() *cobra.Command {
@@ -54,6 +57,9 @@ A DEM that is copied into the folder uploads of the directory becomes a job too.
 	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
 	f.Lookup("num-threads").DefValue = "all"
 	f.StringSliceVar(&o.hosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from")
+	f.StringSliceVar(&o.demHosts, "dem-host", nil, "`hosts` that a DEM may be fetched from over https when a client names its address")
+	f.StringSliceVar(&o.callbackHosts, "callback-host", nil, "`hosts` that may be called when a job ends")
+	f.BoolVar(&o.echo, "echo", false, "offer the process echo, which tests clients")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
 	return c
 }
@@ -79,6 +85,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		return errors.Join(err, listener.Close())
 	}
 	p.cleanup.Policy = policy
+	p.submission.Echo, p.submission.DEMHosts, p.submission.CallbackHosts = o.echo, o.demHosts, o.callbackHosts
 	p.broker.Start()
 	// The broker of the process before has forgotten its events.
 	if n, err := p.cleanup.Resume(ctx, 0); err != nil {

@@ -18,6 +18,11 @@ type config struct {
 	serving.Config
 	Version   string `env:"EEMT_VERSION" envDefault:"dev"`
 	MaxUpload int64  `env:"EEMT_MAX_UPLOAD_BYTES" envDefault:"4294967296"`
+	// DEMHosts and CallbackHosts may be called on behalf of clients.
+	DEMHosts      []string `env:"EEMT_DEM_HOSTS"`
+	CallbackHosts []string `env:"EEMT_CALLBACK_HOSTS"`
+	// Echo offers the process that tests clients.
+	Echo bool `env:"EEMT_ECHO"`
 }
 
 func main() {
@@ -34,6 +39,7 @@ func main() {
 		s := &submission.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),
 			Log: log, Version: c.Version, MaxUpload: c.MaxUpload, Uploads: serving.Uploads(c.Bucket),
+			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo,
 		}
 		return c.Listen(ctx, s.Handler())
 	})

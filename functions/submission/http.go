@@ -13,6 +13,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -21,13 +22,37 @@ import (
 func (s *Service) Handler() http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
+	r.HandleMethodNotAllowed = true
 	r.Use(s.recovered)
+	r.NoRoute(func(c *gin.Context) {
+		s.problem(c, ogc.Plain(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path+"; / leads to what there is"))
+	})
+	r.NoMethod(func(c *gin.Context) {
+		s.problem(c, ogc.Plain(http.StatusMethodNotAllowed, "method "+c.Request.Method+" is not allowed here"))
+	})
+	get := func(path string, h gin.HandlerFunc) {
+		r.GET(path, h)
+		r.HEAD(path, h)
+	}
 	health := func(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"status": "healthy", "timestamp": s.Now().UTC().Format(time.RFC3339)})
 	}
 	r.GET("/health", health)
 	r.GET("/healthz", health)
-	r.GET("/", s.getIndex)
+	get("/", s.getLanding)
+	get("/monitor", s.getIndex)
+	get("/conformance", s.getConformance)
+	get("/api", s.getAPI)
+	get("/openapi.json", s.getDefinition)
+	get("/docs", s.getDocs)
+	get("/redoc", s.getDocs)
+	get("/processes", s.getProcesses)
+	get("/processes/:id", s.getProcess)
+	r.POST("/processes/:id/execution", s.postExecution)
+	get("/jobs", s.getJobList)
+	get("/jobs/:id", s.getStatus)
+	r.DELETE("/jobs/:id", s.dismiss)
+	get("/jobs/:id/results", s.getResults)
 	r.POST("/api/upload-file", s.postUpload)
 	r.POST("/api/submit-job", s.postSubmit)
 	r.GET("/api/jobs", s.getJobs)
@@ -35,10 +60,9 @@ func (s *Service) Handler() http.Handler {
 	r.DELETE("/api/jobs/:id", s.deleteJob)
 	r.POST("/api/jobs/:id/cancel", s.postCancel)
 	r.GET("/api/jobs/:id/results", s.getZip)
-	r.GET("/jobs/:id/results/*file", s.getResult)
-	r.HEAD("/jobs/:id/results/*file", s.getResult)
 	r.POST("/events", s.postEvents)
 	r.OPTIONS("/events", s.optionsEvents)
+	get("/jobs/:id/results/*file", s.getResult)
 	return r
 }
 

@@ -72,8 +72,7 @@ func newService(t *testing.T, hook faultbucket.Hook) *service {
 			return s.refuse
 		}),
 	}
-	s.http = httptest.NewServer(s.Handler())
-	t.Cleanup(s.http.Close)
+	s.http = definition(t).NewServer(t, s.Handler())
 	return s
 }
 
@@ -407,7 +406,7 @@ func TestUnannouncedJobIsNotLost(t *testing.T) {
 func TestStorageAway(t *testing.T) {
 	s := newService(t, func(_, _ string) error { return errors.New("secret address of the store") })
 	for _, a := range []answer{
-		s.get(t, "/api/jobs"), s.get(t, "/api/jobs/01JTEST0000000000000000001"), s.get(t, "/"),
+		s.get(t, "/api/jobs"), s.get(t, "/api/jobs/01JTEST0000000000000000001"), s.get(t, "/", "Accept", "text/html"),
 		s.post(t, "/api/submit-job", field{"dem_file", hills(t), "dem.tif"}),
 	} {
 		if a.status != http.StatusServiceUnavailable || strings.Contains(a.body, "secret") {
@@ -477,7 +476,7 @@ func TestJobs(t *testing.T) {
 	if p, ok := one["parameters"].(map[string]any); !ok || p["step"] != 15.0 {
 		t.Errorf("parameters are %v", one["parameters"])
 	}
-	if a := s.get(t, "/api/jobs"); s.get(t, "/").status != http.StatusOK || !strings.Contains(s.get(t, "/").body, ids[0]) {
+	if a := s.get(t, "/api/jobs"); s.get(t, "/monitor").status != http.StatusOK || !strings.Contains(s.get(t, "/", "Accept", "text/html").body, ids[0]) {
 		t.Errorf("the page does not show the jobs; list: %s", a.body)
 	}
 }
@@ -485,7 +484,7 @@ func TestJobs(t *testing.T) {
 func TestPageEscapes(t *testing.T) {
 	s := newService(t, nil)
 	s.post(t, "/api/submit-job", field{"dem_file", hills(t), "<script>alert(1)<-script>.tif"})
-	a := s.get(t, "/")
+	a := s.get(t, "/", "Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
 	if strings.Contains(a.body, "<script>") || !strings.Contains(a.body, "&lt;script&gt;") || !strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("page with a hostile name: %s", a.body)
 	}

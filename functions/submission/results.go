@@ -17,8 +17,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
 
-// results lists the result objects of a job.
-func (s *Service) results(c *gin.Context, id string, f func(name string, o *blob.ListObject) error) error {
+// resultFiles lists the result objects of a job.
+func (s *Service) resultFiles(c *gin.Context, id string, f func(name string, o *blob.ListObject) error) error {
 	prefix := job.ResultKey(id, "")
 	it := s.Store.Bucket.List(&blob.ListOptions{Prefix: prefix})
 	for {
@@ -52,7 +52,7 @@ func (s *Service) getZip(c *gin.Context) {
 	c.Header("Content-Type", "application/zip")
 	c.Header("Content-Disposition", fmt.Sprintf("attachment; filename=eemt_results_%s.zip", id))
 	z := zip.NewWriter(c.Writer)
-	err = s.results(c, id, func(name string, o *blob.ListObject) error {
+	err = s.resultFiles(c, id, func(name string, o *blob.ListObject) error {
 		// The maps are compressed already.
 		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: o.ModTime})
 		if err != nil {
@@ -85,7 +85,7 @@ func (s *Service) getResult(c *gin.Context) {
 	}
 	if name == "" {
 		files := []gin.H{}
-		err := s.results(c, id, func(name string, o *blob.ListObject) error {
+		err := s.resultFiles(c, id, func(name string, o *blob.ListObject) error {
 			files = append(files, gin.H{"name": name, "size": o.Size, "href": "/jobs/" + id + "/results/" + name})
 			return nil
 		})
@@ -100,6 +100,11 @@ func (s *Service) getResult(c *gin.Context) {
 		c.JSON(http.StatusNotFound, gin.H{"detail": "no such file"})
 		return
 	}
+	s.serveFile(c, id, name)
+}
+
+// serveFile serves a result by range.
+func (s *Service) serveFile(c *gin.Context, id, name string) {
 	key := job.ResultKey(id, name)
 	attributes, err := s.Store.Bucket.Attributes(c.Request.Context(), key)
 	if gcerrors.Code(err) == gcerrors.NotFound {

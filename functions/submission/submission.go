@@ -12,12 +12,14 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -47,10 +49,30 @@ type Service struct {
 
 	// intake bounds the dropped files that are read at a time.
 	intake slots
+	// Echo offers the process that gives back its inputs, for tests of clients.
+	Echo bool
+	// DEMHosts are the hosts that a DEM may be fetched from; none by default.
+	DEMHosts outbound.Hosts
+	// CallbackHosts are the hosts of subscribers that may be called; none by default.
+	CallbackHosts outbound.Hosts
+
+	inlineOnce   sync.Once
+	inlineTokens chan struct{}
 }
 
 // ErrInvalid marks an error that is the caller's to mend.
 var ErrInvalid = errors.New("invalid request")
+
+// errTooLarge marks a refusal for size.
+var errTooLarge = errors.New("too large")
+
+type oversized struct{ error }
+
+func (o oversized) Is(target error) bool { return target == errTooLarge || target == ErrInvalid }
+
+func tooLarge(what string, limit int64) error {
+	return oversized{fmt.Errorf("%s is larger than the %.4g MiB taken here", what, float64(limit)/(1<<20))}
+}
 
 type invalid struct{ error }
 
@@ -91,7 +113,7 @@ func (s *Service) storeAs(ctx context.Context, id, name string, r io.Reader, lim
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(r, limit+1))
 	if err == nil && n > limit {
-		err = invalid{fmt.Errorf("file %s is larger than the %.4g MiB taken here", name, float64(limit)/(1<<20))}
+		err = tooLarge("file "+name, limit)
 	}
 	if err == nil && n == 0 {
 		err = invalid{fmt.Errorf("file %s is empty", name)}
@@ -175,10 +197,17 @@ func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
 	if strings.ContainsAny(name, `/\`) || name == "" {
 		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: must be a name that upload-file returned", name)}
 	}
-	key := job.InputPrefix + name
+	return s.storedObject(ctx, job.InputPrefix+name, name)
+}
+
+// storedObject returns the reference of a DEM in the bucket.
+func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
-	if err != nil {
+	if gcerrors.Code(err) == gcerrors.NotFound {
 		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name)}
+	}
+	if err != nil {
+		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	sum := sha256.New()
@@ -199,12 +228,16 @@ func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
 // Submit validates, writes job.json, then announces the job. When the
 // announcement fails the job is not lost: the resume tick makes it again.
 func (s *Service) Submit(ctx context.Context, w job.Workflow, p job.Parameters, ref job.DEM) (job.Request, error) {
+	return s.submit(ctx, w, p, ref, nil)
+}
+
+func (s *Service) submit(ctx context.Context, w job.Workflow, p job.Parameters, ref job.DEM, d *job.Delivery) (job.Request, error) {
 	if err := validate(w, p); err != nil {
 		return job.Request{}, err
 	}
 	r := job.Request{
 		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
-		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256),
+		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256), Delivery: d,
 	}
 	if err := s.Store.Create(ctx, r); err != nil {
 		return job.Request{}, err

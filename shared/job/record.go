@@ -22,6 +22,8 @@ type Request struct {
 	Created    time.Time  `json:"created"`
 	// Fingerprint identifies equal work: program version, parameters, DEM checksum.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// Delivery is set on jobs that came as an execute request.
+	Delivery *Delivery `json:"delivery,omitempty"`
 }
 
 // inputs lists the objects under inputs/ that the job reads. Dropped files are their owner's.

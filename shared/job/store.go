@@ -46,9 +46,11 @@ func WorkKey(id, name string) string { return Prefix(id) + "work/" + name }
 
 // indexKey sorts newest first: the time counts down.
 func indexKey(created time.Time, id string) string {
-	const end = 1 << 47 // milliseconds, year 6429
-	return fmt.Sprintf("index/%015d-%s", end-created.UnixMilli(), id)
+	return fmt.Sprintf("index/%015d-%s", indexEnd-created.UnixMilli(), id)
 }
+
+// indexEnd is what index keys count down from, in milliseconds: the year 6429.
+const indexEnd = 1 << 47
 
 // Create writes the index entry, then job.json: an index entry without a job is
 // passed over, a job without one would be lost. Writing the same job twice is harmless.

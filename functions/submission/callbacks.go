@@ -1,0 +1,126 @@
+package submission
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// CallbackEvents are the types of the events that Notify acts on.
+func CallbackEvents() []string {
+	return []string{eventing.JobSubmitted, eventing.TilesCompleted, eventing.JobCompleted, eventing.JobFailed, eventing.JobCancelled}
+}
+
+// callbackTimeout bounds one call.
+const callbackTimeout = 10 * time.Second
+
+// checkSubscriber refuses addresses that may not be called.
+func (s *Service) checkSubscriber(sub *job.Subscriber) error {
+	for _, u := range []struct{ name, address string }{
+		{"successUri", sub.Success}, {"inProgressUri", sub.InProgress}, {"failedUri", sub.Failed},
+	} {
+		if u.address == "" {
+			continue
+		}
+		if err := s.CallbackHosts.Check("subscriber."+u.name, u.address); err != nil {
+			return ogc.Bad("subscriber."+u.name, u.address, "an address on a host that the operator allows", err.Error())
+		}
+	}
+	return nil
+}
+
+// Notify tells the subscriber of a job what an event says. How a job ended is
+// told at least once: an error means that the event should be delivered again.
+// That a job moves is told once, and lost if nobody listens.
+func (s *Service) Notify(ctx context.Context, e event.Event) error {
+	j, err := eventing.JobOf(e)
+	if err != nil {
+		return err
+	}
+	r, err := s.Store.Request(ctx, j.JobID)
+	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
+		return nil // removed meanwhile
+	}
+	if err == nil && r.Delivery != nil && r.Delivery.Subscriber != nil {
+		err = s.tell(ctx, r, e.Type())
+	}
+	if err != nil && (e.Type() == eventing.JobSubmitted || e.Type() == eventing.TilesCompleted) {
+		// These events are work for others: given up for a subscriber's sake they would end the job.
+		s.Log.Warn("the subscriber was not told", "job", j.JobID, "event", e.Type(), "error", err)
+		return nil
+	}
+	return err
+}
+
+func (s *Service) tell(ctx context.Context, r job.Request, kind string) error {
+	st, err := s.status(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	sub, base := r.Delivery.Subscriber, r.Delivery.Base
+	var address string
+	var body any = ogc.Status(st, base)
+	switch kind {
+	case eventing.JobCompleted:
+		address = sub.Success
+		p, err := s.catalogue().Process(string(r.Workflow), base)
+		if err != nil {
+			return err
+		}
+		links := map[string]ogc.Link{}
+		for _, name := range p.Asked(r.Delivery) {
+			if file, ok := p.File(name, r); ok {
+				links[name] = ogc.Link{Href: base + "/jobs/" + r.ID + "/results/" + file, Type: contentType(file), Title: name}
+			}
+		}
+		body = links
+	case eventing.JobFailed, eventing.JobCancelled:
+		address = sub.Failed
+	default:
+		address = sub.InProgress
+	}
+	if address == "" {
+		return nil
+	}
+	return s.call(ctx, r.ID, address, body)
+}
+
+// call posts a document to a subscriber. The address is checked again: the list
+// of hosts may have become shorter.
+func (s *Service) call(ctx context.Context, id, address string, body any) error {
+	if err := s.CallbackHosts.Check("subscriber", address); err != nil {
+		s.Log.Warn("callback refused", "job", id, "error", err)
+		return nil
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(data))
+	if err != nil {
+		return eventing.Reject(err)
+	}
+	req.Header.Set("Content-Type", ogc.JSON)
+	req.Header.Set("Link", fmt.Sprintf(`</jobs/%s>; rel="monitor"`, id))
+	res, err := s.CallbackHosts.Client(callbackTimeout).Do(req)
+	if err != nil {
+		return fmt.Errorf("call the subscriber of job %s: %w", id, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("call the subscriber of job %s: it answered %s", id, res.Status)
+	}
+	return nil
+}

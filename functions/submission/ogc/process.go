@@ -1,0 +1,271 @@
+package ogc
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// Summary is processSummary.yaml.
+type Summary struct {
+	ID                 string   `json:"id"`
+	Title              string   `json:"title"`
+	Description        string   `json:"description"`
+	Keywords           []string `json:"keywords"`
+	Version            string   `json:"version"`
+	JobControlOptions  []string `json:"jobControlOptions"`
+	OutputTransmission []string `json:"outputTransmission"`
+	Links              []Link   `json:"links"`
+}
+
+// Schema is a JSON schema as OpenAPI 3.0 has it.
+type Schema map[string]any
+
+// Input is inputDescription.yaml.
+type Input struct {
+	Title       string `json:"title"`
+	Description string `json:"description"`
+	MinOccurs   int    `json:"minOccurs"`
+	MaxOccurs   int    `json:"maxOccurs"`
+	Schema      Schema `json:"schema"`
+}
+
+// Output is outputDescription.yaml.
+type Output struct {
+	Title       string `json:"title"`
+	Description string `json:"description"`
+	Schema      Schema `json:"schema"`
+	// file finds the output of a job among its results.
+	file func(r job.Request) string
+}
+
+// Process is process.yaml: what a client needs to know to execute it.
+type Process struct {
+	Summary
+	Inputs  map[string]Input  `json:"inputs"`
+	Outputs map[string]Output `json:"outputs"`
+}
+
+// Catalogue are the processes of a service.
+type Catalogue struct {
+	Version string
+	// Echo offers the process that gives back its inputs, for tests of clients.
+	Echo bool
+}
+
+// Processes lists the processes in a fixed order.
+func (c Catalogue) Processes(base string) []Process {
+	list := []Process{c.sol(), c.eemt()}
+	if c.Echo {
+		list = append(list, c.echo())
+	}
+	for i := range list {
+		self := base + "/processes/" + list[i].ID
+		list[i].Links = []Link{
+			{self, "self", JSON, "description"},
+			{self + "?f=html", "alternate", HTML, "description as a page"},
+			{self + "/execution", RelExecute, JSON, "execute by POST"},
+			{base + "/jobs?processID=" + list[i].ID, RelJobList, JSON, "its jobs"},
+		}
+	}
+	return list
+}
+
+// Process finds a process; the error is a *Problem.
+func (c Catalogue) Process(id, base string) (Process, error) {
+	for _, p := range c.Processes(base) {
+		if p.ID == id {
+			return p, nil
+		}
+	}
+	return Process{}, NoSuchProcess(id)
+}
+
+func (c Catalogue) summary(w job.Workflow, title, description string, keywords ...string) Summary {
+	return Summary{
+		ID: string(w), Title: title, Description: description, Keywords: keywords, Version: c.Version,
+		JobControlOptions: []string{"async-execute", "dismiss"}, OutputTransmission: []string{"value", "reference"},
+	}
+}
+
+func (c Catalogue) sol() Process {
+	return Process{
+		Summary: c.summary(job.Sol, "Solar radiation over terrain", "Clear-sky radiation and hours of sun of a year on every cell of a DEM, with shadows cast by the terrain.", "solar radiation", "terrain", "DEM"),
+		Inputs:  inputs(job.Sol), Outputs: solOutputs(),
+	}
+}
+
+func (c Catalogue) eemt() Process {
+	outputs := solOutputs()
+	outputs["wetness"] = mapOutput("Wetness", "topographic wetness index, ln m", fixed("twi.tif"))
+	for _, v := range []struct{ id, name string }{{"trad", "Trad"}, {"topo", "Topo"}} {
+		outputs["eemt_"+v.id] = mapOutput("EEMT-"+v.name, "effective energy and mass transfer, MJ m-2 yr-1", annual("EEMT_"+v.name))
+		outputs["e_ppt_"+v.id] = mapOutput("E_PPT of EEMT-"+v.name, "energy of effective precipitation, MJ m-2 yr-1", annual("E_PPT_"+v.name))
+		outputs["e_bio_"+v.id] = mapOutput("E_BIO of EEMT-"+v.name, "energy of net primary production, MJ m-2 yr-1", annual("E_BIO_"+v.name))
+	}
+	return Process{
+		Summary: c.summary(job.EEMT, "Effective energy and mass transfer", "Solar radiation, and with climate the energy that enters the ground each year as biomass and as warm water.", "EEMT", "critical zone", "solar radiation", "DEM"),
+		Inputs:  inputs(job.EEMT), Outputs: outputs,
+	}
+}
+
+// inputs are the DEM, and the parameters of a workflow from the table.
+func inputs(w job.Workflow) map[string]Input {
+	m := map[string]Input{"dem": {
+		Title:       "Digital elevation model",
+		Description: "GeoTIFF with a coordinate reference system: inline as base64, by the name of an upload, or by reference to an https address or to an object of the bucket",
+		MinOccurs:   1, MaxOccurs: 1,
+		Schema: Schema{"oneOf": []Schema{
+			{"type": "string", "contentEncoding": "base64", "contentMediaType": GeoTIFF},
+			{"type": "string", "pattern": uploadName.String(), "description": "name of an upload"},
+		}},
+	}}
+	for _, f := range job.Fields(w) {
+		in := Input{Title: f.Title, Description: f.Description, MaxOccurs: 1, Schema: fieldSchema(f)}
+		if f.Name == "climate" {
+			in.MinOccurs = 1
+		}
+		m[f.Name] = in
+	}
+	return m
+}
+
+func fieldSchema(f job.Field) Schema {
+	s := Schema{"type": string(f.Type)}
+	if f.Minimum != f.Maximum {
+		s["minimum"], s["maximum"] = f.Minimum, f.Maximum
+	}
+	if len(f.Allowed) > 0 {
+		s["enum"] = f.Allowed
+	}
+	whole := s
+	if f.Monthly {
+		whole = Schema{"oneOf": []Schema{s, {"type": "array", "items": s, "minItems": 12, "maxItems": 12}}}
+	}
+	if f.MediaType != "" {
+		whole = Schema{"oneOf": []Schema{s, {"type": "string", "contentMediaType": f.MediaType}}}
+	}
+	if d := f.Default(); d != nil && string(d) != `""` {
+		whole["default"] = d
+	}
+	return whole
+}
+
+func fixed(name string) func(job.Request) string { return func(job.Request) string { return name } }
+
+// annual names the map of the year, or of the mean of several.
+func annual(what string) func(job.Request) string {
+	return func(r job.Request) string {
+		if first, last := r.Parameters.StartYear, r.Parameters.EndYear; first != last {
+			return fmt.Sprintf("eemt/%s_mean_%d_%d.tif", what, first, last)
+		}
+		return fmt.Sprintf("eemt/%s_%d.tif", what, r.Parameters.StartYear)
+	}
+}
+
+func mapOutput(title, description string, file func(job.Request) string) Output {
+	return Output{title, description, Schema{"type": "string", "contentEncoding": "base64", "contentMediaType": GeoTIFF}, file}
+}
+
+func solOutputs() map[string]Output {
+	return map[string]Output{
+		"total_sun":      mapOutput("Global radiation", "global radiation on the terrain, clear sky, sum of the year, Wh m-2 yr-1", fixed("global/annual/total_sun_sum.tif")),
+		"flat_total_sun": mapOutput("Global radiation on flat ground", "the same on level ground in the open, Wh m-2 yr-1", fixed("global/annual/flat_total_sun_sum.tif")),
+		"hours_sun":      mapOutput("Hours of sun", "hours of direct sun, h yr-1", fixed("insol/annual/hours_sun_sum.tif")),
+		"slope":          mapOutput("Slope", "slope of the ground, degrees", fixed("slope_dec.tif")),
+		"aspect":         mapOutput("Aspect", "aspect clockwise from grid north, degrees", fixed("aspect_dec.tif")),
+		"report":         {"Report", "statistics of every map, parameters, checksums, warnings", Schema{"type": "object"}, fixed("report.json")},
+	}
+}
+
+// echo takes every kind of input that the official test suite sends.
+func (c Catalogue) echo() Process {
+	number := Schema{"type": "number", "format": "double"}
+	bbox := Schema{
+		"type": "object", "required": []string{"bbox"},
+		"properties": Schema{
+			"bbox": Schema{"type": "array", "minItems": 4, "maxItems": 6, "items": Schema{"type": "number"}},
+			"crs":  Schema{"type": "string", "format": "uri", "default": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
+		},
+	}
+	kinds := []struct {
+		id, title string
+		schema    Schema
+	}{
+		{"stringInput", "A string", Schema{"type": "string", "enum": []string{"Value1", "Value2", "Value3"}}},
+		{"doubleInput", "A number", number},
+		{"measureInput", "A number with a unit", Schema{
+			"type": "object", "required": []string{"measurement", "uom"},
+			"properties": Schema{"measurement": Schema{"type": "number"}, "uom": Schema{"type": "string"}, "reference": Schema{"type": "string", "format": "uri"}},
+		}},
+		{"dateInput", "A time", Schema{"type": "string", "format": "date-time"}},
+		{"arrayInput", "Numbers", Schema{"type": "array", "minItems": 2, "maxItems": 10, "items": Schema{"type": "integer"}}},
+		{"complexObjectInput", "An object", Schema{
+			"type": "object", "required": []string{"property1", "property5"},
+			"properties": Schema{
+				"property1": Schema{"type": "string"}, "property2": Schema{"type": "string", "format": "uri"}, "property3": Schema{"type": "number"},
+				"property4": Schema{"type": "string", "format": "date-time"}, "property5": Schema{"type": "boolean"},
+			},
+		}},
+		{"boundingBoxInput", "A bounding box", bbox},
+		{"imagesInput", "A picture", Schema{"oneOf": []Schema{
+			{"type": "string", "contentEncoding": "binary", "contentMediaType": GeoTIFF},
+			{"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"},
+		}}},
+	}
+	p := Process{
+		Summary: c.summary(job.Echo, "Echo", "Gives back its inputs, for tests of clients.", "test"),
+		Inputs:  map[string]Input{"pause": {"Pause", "seconds until the job is completed", 0, 1, Schema{"type": "integer", "minimum": 0, "maximum": MaxPause, "default": 0}}},
+		Outputs: map[string]Output{},
+	}
+	p.JobControlOptions = []string{"sync-execute", "async-execute", "dismiss"}
+	for _, k := range kinds {
+		p.Inputs[k.id] = Input{k.title, k.title + ", given back as it is", 0, 1, k.schema}
+		out := k.id[:len(k.id)-len("Input")] + "Output"
+		p.Outputs[out] = Output{k.title, k.title + ", as it was given", k.schema, nil}
+	}
+	return p
+}
+
+// MaxPause bounds the pause of an echo job, seconds.
+const MaxPause = 60
+
+// File names the result file of an output; false when the process has none of that name.
+func (p Process) File(output string, r job.Request) (name string, ok bool) {
+	o, ok := p.Outputs[output]
+	if !ok || o.file == nil {
+		return "", false
+	}
+	return o.file(r), true
+}
+
+// Asked lists the outputs that a job was asked for, in order; all when none was named.
+func (p Process) Asked(d *job.Delivery) []string {
+	var names []string
+	for name := range p.Outputs {
+		if d == nil || len(d.Outputs) == 0 {
+			names = append(names, name)
+		} else if _, ok := d.Outputs[name]; ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// EchoValues are the outputs of an echo job by name: its inputs.
+func EchoValues(inputs json.RawMessage) (map[string]json.RawMessage, error) {
+	var in map[string]json.RawMessage
+	if err := json.Unmarshal(inputs, &in); err != nil {
+		return nil, fmt.Errorf("inputs of the job: %w", err)
+	}
+	out := map[string]json.RawMessage{}
+	for name, v := range in {
+		if name != "pause" {
+			out[name[:len(name)-len("Input")]+"Output"] = v
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,2 @@
+// Package ogc tests a server against the requirements of OGC API - Processes 1.0.
+package ogc

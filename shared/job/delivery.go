@@ -1,0 +1,54 @@
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Delivery is how the client of a job wants to hear of it: what an execute
+// request of OGC API - Processes says beside its inputs. It never changes a number.
+type Delivery struct {
+	// Response is "raw", "document" or empty, when the client did not say.
+	Response string `json:"response,omitempty"`
+	// Outputs are what was asked for, by name; empty means all of them.
+	Outputs map[string]Transmission `json:"outputs,omitempty"`
+	// Subscriber is told of the job's course.
+	Subscriber *Subscriber `json:"subscriber,omitempty"`
+	// Base is the address of the service as the client knows it, for links.
+	Base string `json:"base,omitempty"`
+	// Inputs are those of an Echo job, as given.
+	Inputs json.RawMessage `json:"inputs,omitempty"`
+}
+
+// Transmission is how one output travels: "value", "reference" or empty.
+type Transmission struct {
+	Mode string `json:"transmissionMode,omitempty"`
+}
+
+// Subscriber are the addresses that are called when a job ends, or moves.
+type Subscriber struct {
+	Success    string `json:"successUri,omitempty"`
+	InProgress string `json:"inProgressUri,omitempty"`
+	Failed     string `json:"failedUri,omitempty"`
+}
+
+// Echo is the workflow that gives back its inputs; it tests clients, and is
+// computed by nobody.
+const Echo Workflow = "echo"
+
+// Message says in a few words what a job is doing, or how it ended.
+func (s Status) Message() string {
+	switch {
+	case s.End != nil && s.End.Reason != "":
+		return s.End.Reason
+	case s.Expired != nil:
+		return "completed; the results were deleted on " + s.Expired.Format("2006-01-02")
+	case s.State == Completed:
+		return "completed"
+	case s.State == Pending:
+		return "waiting to be planned"
+	case s.Done < s.Planned:
+		return fmt.Sprintf("%d of %d tiles are done", s.Done, s.Planned)
+	}
+	return "the maps are being put together"
+}

@@ -1,0 +1,97 @@
+package job_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// Every parameter is in the table, and the table names nothing else.
+func TestFieldsAreTheParameters(t *testing.T) {
+	want := map[string]bool{}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[job.Parameters]()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		want[name] = true
+		if _, ok := job.FieldOf(name); !ok {
+			t.Errorf("parameter %s is missing in the table of fields", name)
+		}
+	}
+	for _, f := range job.Fields("") {
+		if !want[f.Name] || f.Title == "" || f.Description == "" {
+			t.Errorf("field %+v: names no parameter, or has no words", f)
+		}
+		if d := f.Default(); d != nil {
+			p := job.DefaultParameters()
+			if err := f.Set(&p, d); err != nil || !reflect.DeepEqual(p, job.DefaultParameters()) {
+				t.Errorf("the default %s of %s: %v gives %+v", d, f.Name, err, p)
+			}
+		}
+	}
+	if _, ok := job.FieldOf("colour"); ok {
+		t.Error("colour is a parameter")
+	}
+	for _, f := range job.Fields(job.Sol) {
+		if f.Name == "climate" {
+			t.Error("sol takes climate")
+		}
+	}
+}
+
+func TestSetField(t *testing.T) {
+	for _, c := range []struct{ name, value, refusal string }{
+		{"step", "30", ""},
+		{"step", "90", "step 90: must be a number of 1 to 60"},
+		{"step", `"often"`, `step "often": must be a number of 1 to 60`},
+		{"step", "null", "step null"},
+		{"step", "[1,2]", "step [1,2]"},
+		{"linke_value", "2.5", ""},
+		{"linke_value", "[1,2,3,4,5,6,7,8,1,2,3,4]", ""},
+		{"linke_value", "[3,3]", "12 months"},
+		{"albedo_value", "[0,0,0,0,0,0,0,0,0,0,0,2]", "0 to 1"},
+		{"start_year", "2019", ""},
+		{"start_year", "2019.5", "start_year 2019.5: must be an integer of 1900 to 2100"},
+		{"start_year", "1e30", "1900 to 2100"},
+		{"north", `"grid"`, ""},
+		{"north", `"up"`, `north "up": must be true or grid`},
+		{"north", "true", "true or grid"},
+		{"daily", "true", ""},
+		{"daily", `"true"`, `must be true or false`},
+		{"climate", `"table:x.csv"`, ""},
+		{"climate", `{"a":1}`, "must be a string"},
+	} {
+		f, _ := job.FieldOf(c.name)
+		p := job.DefaultParameters()
+		err := f.Set(&p, json.RawMessage(c.value))
+		if c.refusal == "" {
+			if err != nil || reflect.DeepEqual(p, job.DefaultParameters()) {
+				t.Errorf("%s %s: %v, parameters %+v", c.name, c.value, err, p)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.refusal) {
+			t.Errorf("%s %s: %v, want %q", c.name, c.value, err, c.refusal)
+		}
+		if !reflect.DeepEqual(p, job.DefaultParameters()) {
+			t.Errorf("%s %s: refused, yet the parameters changed to %+v", c.name, c.value, p)
+		}
+	}
+}
+
+func FuzzSetField(f *testing.F) {
+	f.Add("step", "30")
+	f.Add("linke_value", "[1,2]")
+	f.Add("daily", "nul")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		field, ok := job.FieldOf(name)
+		if !ok || !json.Valid([]byte(value)) {
+			return
+		}
+		p := job.DefaultParameters()
+		if field.Set(&p, json.RawMessage(value)) != nil && !reflect.DeepEqual(p, job.DefaultParameters()) {
+			t.Errorf("%s %s: refused, yet set", name, value)
+		}
+	})
+}
