@@ -38,16 +38,21 @@ func (b *block) raise(codes []horizon.Code, stride int, bearings []bearing) {
 	copy(b.horizons[azimuths*lanes:], b.horizons[:lanes])
 }
 
-// light finds the lit slots of every knot.
-func (b *block) light(p *path) {
-	words := p.slots.words()
-	var before, after float32
+// peaks returns the tangents above which nothing hides the sun from any of the
+// cells, before and after noon.
+func (b *block) peaks() (before, after float32) {
 	for c := range lanes {
 		before, after = max(before, b.before[c]), max(after, b.after[c])
 	}
 	// Between two bearings a slope may stand a little higher than at both.
 	const higher = 1.0004
-	before, after = before*higher, after*higher
+	return before * higher, after * higher
+}
+
+// light finds the lit slots of every knot.
+func (b *block) light(p *path) {
+	words := p.slots.words()
+	before, after := b.peaks()
 	from, to := p.slots.middle, p.slots.middle
 	for q := range p.rise {
 		suns := p.suns[q*p.slots.n : (q+1)*p.slots.n]
@@ -109,9 +114,9 @@ func (b *block) turn(from, to *sun, c int, wasLit bool) int {
 		return shareAt(slope)
 	}
 	terrain := e0 / (e0 - e1)
-	// Horizons may bend on the way: look once more, at the place found.
+	// Horizons may bend on the way from one bearing to another: look once more, at the place found.
 	x0, x1 := from.position(), to.position()
-	if from.tan > 0 && to.tan > 0 && max(x0-x1, x1-x0) < azimuths/2 {
+	if from.at != to.at && from.tan > 0 && to.tan > 0 && max(x0-x1, x1-x0) < azimuths/2 {
 		x := x0 + float32(terrain*(x1-x0))
 		a := int(x)
 		i := a*lanes + c

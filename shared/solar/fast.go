@@ -53,75 +53,128 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 		f.hazy = f.hazy || s.KBeam[m] != nil
 		f.cloudy = f.cloudy || s.KDiffuse[m] != nil
 	}
+	var terrain chan *horizon.Terrain
+	if p.Shadows {
+		terrain = make(chan *horizon.Terrain, 1)
+		go func() { terrain <- horizon.NewTerrain(s.DEM, s.OriginCol, s.OriginRow) }()
+	}
 	f.groups = make([]int32, s.Core.Width*s.Core.Height)
-	minLat, maxLat := math.Inf(1), math.Inf(-1)
-	minConv, maxConv := math.Inf(1), math.Inf(-1)
+	surveys := make([]survey, (s.Core.Height+surveyRows-1)/surveyRows)
+	err := eachBlock(ctx, len(surveys), threads, func(_, b int) { surveys[b].take(f, b) }, nil)
+	if p.Shadows {
+		f.terrain = <-terrain
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := newSurvey()
+	for i := range surveys {
+		all.add(&surveys[i])
+	}
+	f.haveCells, f.polar = all.haveCells, all.polar
+	if !f.haveCells {
+		return f, nil
+	}
+	if err := f.number(ctx, surveys, threads); err != nil {
+		return nil, err
+	}
+	// Knots lie up to a tenth of a degree outside the core.
+	const knotStep = float64(knotEvery) / latitudeBins * math.Pi / 180
+	f.layout = &layout{season: newSeason(), slots: activeSlots(all.minLatitude-knotStep, all.maxLatitude+knotStep, p.StepMinutes/60)}
+	f.almanac = newAlmanac(f)
+	if p.Shadows {
+		f.active = sunAzimuths(all.minLatitude, all.maxLatitude, all.minConvergence, all.maxConvergence, f.layout.slots)
+		f.sampling = samplingOf(p)
+	}
+	return f, nil
+}
+
+// surveyRows is how many rows of the core a survey covers.
+const surveyRows = 64
+
+// survey is what is found of some rows of the core: the ranges of their places,
+// and the keys of their cells.
+type survey struct {
+	minLatitude, maxLatitude       float64
+	minConvergence, maxConvergence float64
+	haveCells                      bool
+	keys                           []key // that groups of the field count in, until numbered
+	polar                          []int
+}
+
+func newSurvey() survey {
+	return survey{
+		minLatitude: math.Inf(1), maxLatitude: math.Inf(-1),
+		minConvergence: math.Inf(1), maxConvergence: math.Inf(-1),
+	}
+}
+
+// take surveys block b of the rows of the core.
+func (v *survey) take(f *field, b int) {
+	*v = newSurvey()
 	numbers := map[key]int32{}
 	last, number := key{math.MinInt, 0}, int32(noGroup)
-	for i := range f.groups {
+	width := f.s.Core.Width
+	for i := b * surveyRows * width; i < min((b+1)*surveyRows, f.s.Core.Height)*width; i++ {
 		f.groups[i] = noGroup
-		c, ok := s.at(i)
+		c, ok := f.s.at(i)
 		if !ok {
 			continue
 		}
-		minLat, maxLat = min(minLat, c.latitude), max(maxLat, c.latitude)
-		minConv, maxConv = min(minConv, c.convergence), max(maxConv, c.convergence)
-		f.haveCells = true
+		v.minLatitude, v.maxLatitude = min(v.minLatitude, c.latitude), max(v.maxLatitude, c.latitude)
+		v.minConvergence, v.maxConvergence = min(v.minConvergence, c.convergence), max(v.maxConvergence, c.convergence)
+		v.haveCells = true
 		if math.Cos(c.latitude) < poleCosine {
-			f.polar = append(f.polar, i)
+			v.polar = append(v.polar, i)
 			continue
 		}
 		k := key{latitudeBin(c.latitude), turnBin(c.convergence)}
 		if k != last {
 			n, known := numbers[k]
 			if !known {
-				n = int32(len(f.keys))
-				numbers[k], f.keys = n, append(f.keys, k)
+				n = int32(len(v.keys))
+				numbers[k], v.keys = n, append(v.keys, k)
 			}
 			last, number = k, n
 		}
 		f.groups[i] = number
 	}
-	if !f.haveCells {
-		return f, ctx.Err()
-	}
-	f.sortKeys()
-	// Knots lie up to a tenth of a degree outside the core.
-	const knotStep = float64(knotEvery) / latitudeBins * math.Pi / 180
-	f.layout = &layout{season: newSeason(), slots: activeSlots(minLat-knotStep, maxLat+knotStep, p.StepMinutes/60)}
-	f.almanac = newAlmanac(f)
-	if p.Shadows {
-		f.active = sunAzimuths(minLat, maxLat, minConv, maxConv, f.layout.slots)
-		f.sampling = samplingOf(p)
-		f.terrain = horizon.NewTerrain(s.DEM, s.OriginCol, s.OriginRow)
-	}
-	return f, ctx.Err()
 }
 
-// sortKeys puts groups in the order of latitude.
-func (f *field) sortKeys() {
-	order := make([]int32, len(f.keys))
-	for i := range order {
-		order[i] = int32(i)
+func (v *survey) add(o *survey) {
+	v.minLatitude, v.maxLatitude = min(v.minLatitude, o.minLatitude), max(v.maxLatitude, o.maxLatitude)
+	v.minConvergence, v.maxConvergence = min(v.minConvergence, o.minConvergence), max(v.maxConvergence, o.maxConvergence)
+	v.haveCells = v.haveCells || o.haveCells
+	v.polar = append(v.polar, o.polar...)
+}
+
+// number puts the keys of all surveys in the order of latitude, and the groups in theirs.
+func (f *field) number(ctx context.Context, surveys []survey, threads int) error {
+	for i := range surveys {
+		f.keys = append(f.keys, surveys[i].keys...)
 	}
-	slices.SortFunc(order, func(a, b int32) int {
-		x, y := f.keys[a], f.keys[b]
-		if x.latitude != y.latitude {
-			return x.latitude - y.latitude
+	compare := func(a, b key) int {
+		if a.latitude != b.latitude {
+			return a.latitude - b.latitude
 		}
-		return x.turn - y.turn
-	})
-	place := make([]int32, len(order))
-	keys := make([]key, len(order))
-	for i, o := range order {
-		place[o], keys[i] = int32(i), f.keys[o]
+		return a.turn - b.turn
 	}
-	f.keys = keys
-	for i, g := range f.groups {
-		if g != noGroup {
-			f.groups[i] = place[g]
+	slices.SortFunc(f.keys, compare)
+	f.keys = slices.Compact(f.keys)
+	return eachBlock(ctx, len(surveys), threads, func(_, b int) {
+		places := make([]int32, len(surveys[b].keys))
+		for i, k := range surveys[b].keys {
+			at, _ := slices.BinarySearchFunc(f.keys, k, compare)
+			places[i] = int32(at)
 		}
-	}
+		width := f.s.Core.Width
+		groups := f.groups[b*surveyRows*width : min((b+1)*surveyRows, f.s.Core.Height)*width]
+		for i, g := range groups {
+			if g != noGroup {
+				groups[i] = places[g]
+			}
+		}
+	}, nil)
 }
 
 // air returns the sky that a table is made for in a month.

@@ -1,7 +1,9 @@
-// Command kernelgen writes the AVX2 versions of the solar engine's inner loops.
+// Command kernelgen writes the AVX2 versions of the solar engine's inner loops,
+// and the loop that measures what arithmetic the processor can do.
 //
 //	go run . -kernel solar -out ../kernel_avx2_amd64.s -stubs ../kernel_avx2_amd64.go
 //	go run . -kernel horizon -out ../horizon/kernel_avx2_amd64.s -stubs ../horizon/kernel_avx2_amd64.go
+//	go run . -kernel peak -out ../../../integration/rsunbench/peak_amd64.s -stubs ../../../integration/rsunbench/peak_amd64.go
 //
 // They do the same arithmetic in the same order as the loops in Go, without
 // fused products, so that results are the same to the last bit. avo reads -out
@@ -19,7 +21,7 @@ import (
 )
 
 func main() {
-	kernel := flag.String("kernel", "", "solar or horizon")
+	kernel := flag.String("kernel", "", "solar, horizon or peak")
 	flag.Parse()
 	switch *kernel {
 	case "solar":
@@ -28,8 +30,10 @@ func main() {
 		raise()
 	case "horizon":
 		advance()
+	case "peak":
+		peak()
 	default:
-		fmt.Fprintf(os.Stderr, "kernelgen: kernel %q: must be solar or horizon\n", *kernel)
+		fmt.Fprintf(os.Stderr, "kernelgen: kernel %q: must be solar, horizon or peak\n", *kernel)
 		os.Exit(2)
 	}
 	Generate()
@@ -199,4 +203,25 @@ func broadcast(bits uint32) VecVirtual {
 	VMOVD(r, x)
 	VPBROADCASTD(x, y)
 	return y
+}
+
+// peak does 8 x 12 fused products in each of n rounds, independent of each other.
+func peak() {
+	TEXT("fusedProducts", NOSPLIT, "func(n int)")
+	n := Load(Param("n"), GP64())
+	a := YMM()
+	VXORPS(a, a, a)
+	var sum [12]VecVirtual
+	for i := range sum {
+		sum[i] = YMM()
+		VXORPS(sum[i], sum[i], sum[i])
+	}
+	Label("round")
+	for i := range sum {
+		VFMADD231PS(a, a, sum[i])
+	}
+	DECQ(n)
+	JNZ(LabelRef("round"))
+	VZEROUPPER()
+	RET()
 }
