@@ -3,8 +3,9 @@
 // Command rsunbench times the solar engine against GRASS r.sun on the same terrain, in one go.
 //
 // A year of r.sun is taken from a few days spread over the seasons. CPU seconds
-// are those of all processes and threads. Nothing is written outside a temporary
-// folder.
+// are those of all processes and threads. With -growth it times both programs over
+// many sizes instead, and with -limit the engine against what the machine can do.
+// Nothing is written outside a temporary folder, but the plot that -plot asks for.
 package main
 
 import (
@@ -33,11 +34,67 @@ func main() {
 	side := flag.Int("side", 1024, "cells along each side of the terrain")
 	days := flag.String("days", "15,105,196,288", "days of the year that r.sun computes")
 	horizons := flag.Bool("horizons", true, "time r.sun with 72 r.horizon maps too")
+	growth := flag.String("growth", "", "time these sizes instead, for instance 512,1024,2048,4096")
+	tile := flag.Int("tile", 1366, "with -growth: cells along a side of the tiles that larger terrain is cut into")
+	upTo := flag.Int("rsun-up-to", 0, "with -growth: the largest size that r.sun computes the first of -days for; 0 leaves it out")
+	plot := flag.String("plot", "", "with -growth: write a plot of time against size to this SVG file")
+	limit := flag.Bool("limit", false, "compare the engine with the memory and the arithmetic of the machine instead")
 	flag.Parse()
-	if err := run(os.Stdout, *side, *days, *horizons); err != nil {
+	err := run(os.Stdout, options{
+		side: *side, days: *days, horizons: *horizons,
+		growth: *growth, tile: *tile, upTo: *upTo, plot: *plot, limit: *limit,
+	})
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "rsunbench:", err)
 		os.Exit(1)
 	}
+}
+
+type options struct {
+	side     int
+	days     string
+	horizons bool
+	growth   string
+	tile     int
+	upTo     int
+	plot     string
+	limit    bool
+}
+
+func numbers(list, what string, low, high int) ([]int, error) {
+	var out []int
+	for _, f := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(f))
+		if err != nil || n < low || n > high {
+			return nil, fmt.Errorf("%s %q: must be %d to %d", what, f, low, high)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+func run(out io.Writer, o options) error {
+	if o.side < 16 || o.side > 16384 {
+		return fmt.Errorf("side %d: must be 16 to 16384 cells", o.side)
+	}
+	days, err := numbers(o.days, "day", 1, 365)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.limit:
+		return limits(out, o.side)
+	case o.growth != "":
+		sizes, err := numbers(o.growth, "size", 16, 16384)
+		if err != nil {
+			return err
+		}
+		if o.tile < 64 {
+			return fmt.Errorf("tile %d: must be 64 cells or more", o.tile)
+		}
+		return grow(out, sizes, o, days[0])
+	}
+	return pair(out, o.side, days, o.horizons)
 }
 
 // cost is what a piece of work took, in seconds.
@@ -48,21 +105,8 @@ func (c cost) plus(o cost) cost           { return cost{c.wall + o.wall, c.cpu +
 func (c cost) times(f float64) cost       { return cost{c.wall * f, c.cpu * f} }
 func (c cost) over(o cost) (w, u float64) { return c.wall / o.wall, c.cpu / o.cpu }
 
-func run(out io.Writer, side int, dayList string, horizons bool) error {
-	if side < 16 || side > 16384 {
-		return fmt.Errorf("side %d: must be 16 to 16384 cells", side)
-	}
-	var days []int
-	for _, f := range strings.Split(dayList, ",") {
-		d, err := strconv.Atoi(strings.TrimSpace(f))
-		if err != nil || d < 1 || d > 365 {
-			return fmt.Errorf("day %q: must be 1 to 365", f)
-		}
-		days = append(days, d)
-	}
-	if _, err := exec.LookPath("grass"); err != nil {
-		return fmt.Errorf("GRASS is not installed: %w", err)
-	}
+// pair times a year of both programs on one terrain.
+func pair(out io.Writer, side int, days []int, horizons bool) error {
 	dir, err := os.MkdirTemp("", "rsunbench-*")
 	if err != nil {
 		return err
@@ -72,21 +116,14 @@ func run(out io.Writer, side int, dayList string, horizons bool) error {
 	if err != nil {
 		return err
 	}
-	g := grass{location: filepath.Join(dir, "location")}
-	if _, err := g.create(filepath.Join(dir, "dem.tif")); err != nil {
-		return err
-	}
-	if _, err := g.exec(fmt.Sprintf("r.in.gdal --q input=%s output=dem && g.region raster=dem && r.slope.aspect --q -e elevation=dem slope=slope aspect=aspect", filepath.Join(dir, "dem.tif"))); err != nil {
-		return err
-	}
-	start, err := g.exec("true")
+	g, start, err := load(dir)
 	if err != nil {
 		return err
 	}
 	cores := runtime.NumCPU()
 	_, _ = fmt.Fprintf(out, "%d x %d cells, 15 minutes, %d cores\n", side, side, cores)
 	var plain, mapped cost
-	rsun := fmt.Sprintf("r.sun --q --o elevation=dem slope=slope aspect=aspect step=0.25 linke_value=3.0 albedo_value=0.2 glob_rad=g insol_time=h nprocs=%d day=", cores)
+	rsun := rsunCommand(cores)
 	for _, d := range days {
 		c, err := g.exec(rsun + strconv.Itoa(d))
 		if err != nil {
@@ -96,8 +133,8 @@ func run(out io.Writer, side int, dayList string, horizons bool) error {
 		plain = plain.plus(c)
 		_, _ = fmt.Fprintf(out, "r.sun day %3d             %9.1f s wall %9.1f s CPU\n", d, c.wall, c.cpu)
 	}
-	year := 365 / float64(len(days))
-	plain = plain.times(year)
+	scale := 365 / float64(len(days))
+	plain = plain.times(scale)
 	if horizons {
 		making, err := g.exec("r.horizon --q elevation=dem step=5 output=hor && for a in $(seq -w 000 5 355); do r.mapcalc --q --o \"hc_$a = max(0, hor_$a)\"; done")
 		if err != nil {
@@ -112,14 +149,12 @@ func run(out io.Writer, side int, dayList string, horizons bool) error {
 			}
 			mapped = mapped.plus(c.minus(start))
 		}
-		mapped = mapped.times(year).plus(making)
+		mapped = mapped.times(scale).plus(making)
 	}
-	before := spent(syscall.RUSAGE_SELF)
-	begun := time.Now()
-	if _, err := solar.Fast().Year(context.Background(), s, solar.DefaultParameters(), cores, nil); err != nil {
+	ours, err := year(s, side, cores)
+	if err != nil {
 		return err
 	}
-	ours := cost{time.Since(begun).Seconds(), spent(syscall.RUSAGE_SELF) - before}
 	_, _ = fmt.Fprintf(out, "eemt, the whole year      %9.1f s wall %9.1f s CPU\n\n", ours.wall, ours.cpu)
 	show := func(name string, c cost) {
 		w, u := c.over(ours)
@@ -132,8 +167,59 @@ func run(out io.Writer, side int, dayList string, horizons bool) error {
 	return nil
 }
 
-// surface makes hills of many sizes, writes them for GRASS, and returns them
-// for the engine.
+func rsunCommand(cores int) string {
+	return fmt.Sprintf("r.sun --q --o elevation=dem slope=slope aspect=aspect step=0.25 linke_value=3.0 albedo_value=0.2 glob_rad=g insol_time=h nprocs=%d day=", cores)
+}
+
+// load hands the terrain in dir to GRASS, and times its start.
+func load(dir string) (g grass, start cost, err error) {
+	if _, err := exec.LookPath("grass"); err != nil {
+		return g, start, fmt.Errorf("GRASS is not installed: %w", err)
+	}
+	dem := filepath.Join(dir, "dem.tif")
+	g = grass{location: filepath.Join(dir, "location")}
+	if _, err := g.create(dem); err != nil {
+		return g, start, err
+	}
+	if _, err := g.exec(fmt.Sprintf("r.in.gdal --q input=%s output=dem && g.region raster=dem && r.slope.aspect --q -e elevation=dem slope=slope aspect=aspect", dem)); err != nil {
+		return g, start, err
+	}
+	start, err = g.exec("true")
+	return g, start, err
+}
+
+// year times a year of the engine, over tiles of at most tile cells a side that
+// see all of the terrain.
+func year(s solar.Surface, tile, threads int) (cost, error) {
+	before := spent(syscall.RUSAGE_SELF)
+	begun := time.Now()
+	for row := 0; row < s.Core.Height; row += tile {
+		for col := 0; col < s.Core.Width; col += tile {
+			w := raster.Window{Col: col, Row: row, Width: min(tile, s.Core.Width-col), Height: min(tile, s.Core.Height-row)}
+			if _, err := solar.Fast().Year(context.Background(), part(s, w), solar.DefaultParameters(), threads, nil); err != nil {
+				return cost{}, err
+			}
+		}
+	}
+	return cost{time.Since(begun).Seconds(), spent(syscall.RUSAGE_SELF) - before}, nil
+}
+
+// part is the surface with w as its core.
+func part(s solar.Surface, w raster.Window) solar.Surface {
+	if w == s.Core {
+		return s
+	}
+	o := s
+	o.Core, o.Slope, o.Aspect, o.Latitude = w, s.Slope.Sub(w), s.Aspect.Sub(w), nil
+	for r := range w.Height {
+		from := (w.Row+r)*s.Core.Width + w.Col
+		o.Latitude = append(o.Latitude, s.Latitude[from:from+w.Width]...)
+	}
+	return o
+}
+
+// surface makes hills of many sizes, writes them for GRASS if path is not empty,
+// and returns them for the engine.
 func surface(path string, side int) (solar.Surface, error) {
 	z := raster.New[float64](side, side)
 	for r := range side {
@@ -152,16 +238,18 @@ func surface(path string, side int) (solar.Surface, error) {
 		return solar.Surface{}, err
 	}
 	at := raster.Transform{OriginX: 400000, OriginY: 4000000, StepX: 10, StepY: -10}
-	f, err := os.Create(path)
-	if err != nil {
-		return solar.Surface{}, err
-	}
-	err = geotiff.Write(f, geotiff.Options{Transform: at, GeoKeys: utm.GeoKeys(), Type: geotiff.Float64}, z)
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
-		return solar.Surface{}, err
+	if path != "" {
+		f, err := os.Create(path)
+		if err != nil {
+			return solar.Surface{}, err
+		}
+		err = geotiff.Write(f, geotiff.Options{Transform: at, GeoKeys: utm.GeoKeys(), Type: geotiff.Float64}, z)
+		if closing := f.Close(); err == nil {
+			err = closing
+		}
+		if err != nil {
+			return solar.Surface{}, err
+		}
 	}
 	cell := utm.CellSizes(at, side, side)
 	slope, aspect := terrain.SlopeAspect(z, cell, terrain.EdgesReplicate)

@@ -332,15 +332,38 @@ func TestYearStopsAndReports(t *testing.T) {
 	}
 }
 
-func TestSegmentsCoverTheYear(t *testing.T) {
-	next := 1
-	for _, g := range segments() {
-		if g.first != next || g.days < 1 || MonthOf(g.first) != g.month || MonthOf(g.first+g.days-1) != g.month {
-			t.Fatalf("segment %+v after day %d", g, next-1)
+func TestSeasonCoversTheYear(t *testing.T) {
+	s := newSeason()
+	seen := map[int]bool{}
+	for _, h := range s.half {
+		for i, d := range h.days {
+			if seen[d] {
+				t.Errorf("day %d comes twice", d)
+			}
+			seen[d] = true
+			if i > 0 && Declination(d) <= Declination(h.days[i-1]) {
+				t.Errorf("declination does not rise from day %d to day %d", h.days[i-1], d)
+			}
 		}
-		next += g.days
+		for j, m := range h.month {
+			a, b := h.below(s.declination[j]), h.below(s.declination[j+1])
+			if b-a > longest {
+				t.Errorf("%d days between knots %d and %d", b-a, j, j+1)
+			}
+			for _, d := range h.days[a:b] {
+				if MonthOf(d) != int(m) {
+					t.Errorf("day %d lies in an interval of month %d", d, m+1)
+				}
+			}
+		}
 	}
-	if next != yearDays+1 {
-		t.Errorf("segments end on day %d", next-1)
+	if len(seen) != yearDays {
+		t.Errorf("%d days", len(seen))
 	}
+	for j := range len(s.declination) - 1 {
+		if step := s.declination[j+1] - s.declination[j]; step <= 0 || step > stride {
+			t.Errorf("knots %d and %d are %g apart", j, j+1, step)
+		}
+	}
+	t.Logf("%d knots", len(s.declination))
 }

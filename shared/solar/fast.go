@@ -11,187 +11,384 @@ import (
 
 // Fast returns the engine for production: horizons by sweeps, the sun's samples
 // summed beforehand by latitude, elevation, time of day and season, so that a
-// cell's year takes microseconds.
+// cell's year takes a microsecond.
 func Fast() Engine { return fast{} }
 
 type fast struct{}
 
 // codesAtOnce bounds the horizons held in memory by Year (2 bytes each).
-const codesAtOnce = 192 << 20
+const codesAtOnce = 128 << 20
 
 // cellsAtOnce is how many cells of one latitude a goroutine takes at a time.
 const cellsAtOnce = 4096
 
 // field is a surface with what its cells have in common.
 type field struct {
-	s          *Surface
-	p          *Parameters
-	layout     *layout
-	active     []int // azimuths that need horizons
-	terrain    *horizon.Terrain
-	sampling   horizon.Sampling
-	almanac    *almanac
-	lowest     int // elevation knots in use
-	highest    int
-	direct     []int // core cells summed sample by sample: at a pole, or with layers of their own
-	haveCells  bool
-	bins       []int32 // latitude bin by core cell
-	firstBin   int
-	binsInCore int
+	s         *Surface
+	p         *Parameters
+	layout    *layout
+	active    []int // azimuths that need horizons
+	terrain   *horizon.Terrain
+	sampling  horizon.Sampling
+	almanac   *almanac
+	turbid    bool  // turbidity differs from cell to cell
+	hazy      bool  // the beam factor does
+	cloudy    bool  // the diffuse factor does
+	polar     []int // core cells at a pole, where azimuth has no meaning
+	haveCells bool
+	groups    []int32 // by core cell: which of keys it has, noGroup where there is no data or at a pole
+	keys      []key   // in the order of work
 }
 
-const noBin = math.MinInt32
+// key is what cells have in common that see the sun in the same places: the
+// bins of latitude and convergence.
+type key struct{ latitude, turn int }
 
-func newField(s *Surface, p *Parameters) *field {
-	f := &field{s: s, p: p, lowest: math.MaxInt, highest: math.MinInt}
-	f.bins = make([]int32, s.Core.Width*s.Core.Height)
-	minLat, maxLat := math.Inf(1), math.Inf(-1)
-	minConv, maxConv := math.Inf(1), math.Inf(-1)
-	firstBin, lastBin := math.MaxInt, math.MinInt
-	for i := range f.bins {
-		f.bins[i] = noBin
-		c, ok := s.at(i)
+const noGroup = -1
+
+func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*field, error) {
+	f := &field{s: s, p: p}
+	for m := range 12 {
+		f.turbid = f.turbid || s.Linke[m] != nil
+		f.hazy = f.hazy || s.KBeam[m] != nil
+		f.cloudy = f.cloudy || s.KDiffuse[m] != nil
+	}
+	var terrain chan *horizon.Terrain
+	if p.Shadows {
+		terrain = make(chan *horizon.Terrain, 1)
+		go func() { terrain <- horizon.NewTerrain(s.DEM, s.OriginCol, s.OriginRow) }()
+	}
+	f.groups = make([]int32, s.Core.Width*s.Core.Height)
+	surveys := make([]survey, (s.Core.Height+surveyRows-1)/surveyRows)
+	err := eachBlock(ctx, len(surveys), threads, func(_, b int) { surveys[b].take(f, b) }, nil)
+	if p.Shadows {
+		f.terrain = <-terrain
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := newSurvey()
+	for i := range surveys {
+		all.add(&surveys[i])
+	}
+	f.haveCells, f.polar = all.haveCells, all.polar
+	if !f.haveCells {
+		return f, nil
+	}
+	if err := f.number(ctx, surveys, threads); err != nil {
+		return nil, err
+	}
+	// Knots lie up to a tenth of a degree outside the core.
+	const knotStep = float64(knotEvery) / latitudeBins * math.Pi / 180
+	f.layout = &layout{season: newSeason(), slots: activeSlots(all.minLatitude-knotStep, all.maxLatitude+knotStep, p.StepMinutes/60)}
+	f.almanac = newAlmanac(f)
+	if p.Shadows {
+		f.active = sunAzimuths(all.minLatitude, all.maxLatitude, all.minConvergence, all.maxConvergence, f.layout.slots)
+		f.sampling = samplingOf(p)
+	}
+	return f, nil
+}
+
+// surveyRows is how many rows of the core a survey covers.
+const surveyRows = 64
+
+// survey is what is found of some rows of the core: the ranges of their places,
+// and the keys of their cells.
+type survey struct {
+	minLatitude, maxLatitude       float64
+	minConvergence, maxConvergence float64
+	haveCells                      bool
+	keys                           []key // that groups of the field count in, until numbered
+	polar                          []int
+}
+
+func newSurvey() survey {
+	return survey{
+		minLatitude: math.Inf(1), maxLatitude: math.Inf(-1),
+		minConvergence: math.Inf(1), maxConvergence: math.Inf(-1),
+	}
+}
+
+// take surveys block b of the rows of the core.
+func (v *survey) take(f *field, b int) {
+	*v = newSurvey()
+	numbers := map[key]int32{}
+	last, number := key{math.MinInt, 0}, int32(noGroup)
+	width := f.s.Core.Width
+	for i := b * surveyRows * width; i < min((b+1)*surveyRows, f.s.Core.Height)*width; i++ {
+		f.groups[i] = noGroup
+		c, ok := f.s.at(i)
 		if !ok {
 			continue
 		}
-		minLat, maxLat = min(minLat, c.latitude), max(maxLat, c.latitude)
-		minConv, maxConv = min(minConv, c.convergence), max(maxConv, c.convergence)
-		f.haveCells = true
-		if s.layered || math.Cos(c.latitude) < poleCosine {
-			f.direct = append(f.direct, i)
+		v.minLatitude, v.maxLatitude = min(v.minLatitude, c.latitude), max(v.maxLatitude, c.latitude)
+		v.minConvergence, v.maxConvergence = min(v.minConvergence, c.convergence), max(v.maxConvergence, c.convergence)
+		v.haveCells = true
+		if math.Cos(c.latitude) < poleCosine {
+			v.polar = append(v.polar, i)
 			continue
 		}
-		b := latitudeBin(c.latitude)
-		firstBin, lastBin = min(firstBin, b), max(lastBin, b)
-		f.bins[i] = int32(b)
-		z, _ := level(c.z)
-		f.lowest, f.highest = min(f.lowest, z), max(f.highest, z+1)
+		k := key{latitudeBin(c.latitude), turnBin(c.convergence)}
+		if k != last {
+			n, known := numbers[k]
+			if !known {
+				n = int32(len(v.keys))
+				numbers[k], v.keys = n, append(v.keys, k)
+			}
+			last, number = k, n
+		}
+		f.groups[i] = number
 	}
-	if !f.haveCells {
-		return f
-	}
-	f.firstBin, f.binsInCore = firstBin, lastBin-firstBin+1
-	// Knots lie up to a tenth of a degree outside the core.
-	const knotStep = float64(knotEvery) / latitudeBins * math.Pi / 180
-	f.layout = &layout{segments: segments(), slots: activeSlots(minLat-knotStep, maxLat+knotStep, p.StepMinutes/60)}
-	f.almanac = newAlmanac(f.layout, p)
-	if p.Shadows {
-		f.active = sunAzimuths(minLat, maxLat, minConv, maxConv, f.layout.slots)
-		f.sampling = samplingOf(p)
-		f.terrain = horizon.NewTerrain(s.DEM, s.OriginCol, s.OriginRow)
-	}
-	return f
 }
 
-// chunk is a number of core cells in one latitude bin.
+func (v *survey) add(o *survey) {
+	v.minLatitude, v.maxLatitude = min(v.minLatitude, o.minLatitude), max(v.maxLatitude, o.maxLatitude)
+	v.minConvergence, v.maxConvergence = min(v.minConvergence, o.minConvergence), max(v.maxConvergence, o.maxConvergence)
+	v.haveCells = v.haveCells || o.haveCells
+	v.polar = append(v.polar, o.polar...)
+}
+
+// number puts the keys of all surveys in the order of latitude, and the groups in theirs.
+func (f *field) number(ctx context.Context, surveys []survey, threads int) error {
+	for i := range surveys {
+		f.keys = append(f.keys, surveys[i].keys...)
+	}
+	compare := func(a, b key) int {
+		if a.latitude != b.latitude {
+			return a.latitude - b.latitude
+		}
+		return a.turn - b.turn
+	}
+	slices.SortFunc(f.keys, compare)
+	f.keys = slices.Compact(f.keys)
+	return eachBlock(ctx, len(surveys), threads, func(_, b int) {
+		places := make([]int32, len(surveys[b].keys))
+		for i, k := range surveys[b].keys {
+			at, _ := slices.BinarySearchFunc(f.keys, k, compare)
+			places[i] = int32(at)
+		}
+		width := f.s.Core.Width
+		groups := f.groups[b*surveyRows*width : min((b+1)*surveyRows, f.s.Core.Height)*width]
+		for i, g := range groups {
+			if g != noGroup {
+				groups[i] = places[g]
+			}
+		}
+	}, nil)
+}
+
+// air returns the sky that a table is made for in a month.
+func (f *field) air(month int, w weather) air {
+	a := f.p.air(month)
+	if w.turbidity != ownTurbidity {
+		a.linke = turbidityAt(w.turbidity)
+	}
+	if f.hazy {
+		a.kBeam = 1
+	}
+	if f.cloudy {
+		a.kDiffuse = 1
+	}
+	return a
+}
+
+// chunk is a number of core cells of one group.
 type chunk struct {
-	bin   int
+	key   key
 	cells []int32
 }
 
-// chunks groups the core cells of rows first to first+rows by latitude bin.
+// chunks sorts the core cells of rows first to first+rows by group.
 func (f *field) chunks(first, rows int) []chunk {
 	width := f.s.Core.Width
-	bins := f.bins[first*width : (first+rows)*width]
-	starts := make([]int32, f.binsInCore+1)
-	for _, b := range bins {
-		if b != noBin {
-			starts[int(b)-f.firstBin+1]++
+	groups := f.groups[first*width : (first+rows)*width]
+	starts := make([]int32, len(f.keys)+1)
+	for _, g := range groups {
+		if g != noGroup {
+			starts[g+1]++
 		}
 	}
 	for i := 1; i < len(starts); i++ {
 		starts[i] += starts[i-1]
 	}
-	order := make([]int32, starts[f.binsInCore])
+	order := make([]int32, starts[len(f.keys)])
 	next := slices.Clone(starts)
-	for i, b := range bins {
-		if b != noBin {
-			at := &next[int(b)-f.firstBin]
-			order[*at] = int32(first*width + i)
-			*at++
+	for i, g := range groups {
+		if g != noGroup {
+			order[next[g]] = int32(first*width + i)
+			next[g]++
 		}
 	}
 	var out []chunk
-	for b := range f.binsInCore {
-		for cells := range slices.Chunk(order[starts[b]:starts[b+1]], cellsAtOnce) {
-			out = append(out, chunk{bin: f.firstBin + b, cells: cells})
+	for g, k := range f.keys {
+		for cells := range slices.Chunk(order[starts[g]:starts[g+1]], cellsAtOnce) {
+			out = append(out, chunk{key: k, cells: cells})
 		}
 	}
 	return out
 }
 
-// worker holds one goroutine's tables of the latitude bin it works in.
+// watch is what both the year's and the day's workers hold: the path of one
+// group, and the block of cells that looks at it.
+type watch struct {
+	f        *field
+	path     *path
+	bearings []bearing
+	open     []horizon.Code // level horizons
+	block    block
+	planes   [lanes]plane // of the block's cells, from true north
+	heights  [lanes]float64
+}
+
+func (w *watch) follow(f *field, k key, declinations []float64) {
+	w.f = f
+	w.path = newPath(binLatitude(k.latitude), declinations, k.turn, f.layout.slots)
+	w.bearings = w.bearings[:0]
+	w.open = make([]horizon.Code, lanes)
+	for a := range azimuths {
+		if f.p.Shadows && !slices.Contains(f.active, a) {
+			continue
+		}
+		sin, cos := math.Sincos(float64(a) * spacing)
+		w.bearings = append(w.bearings, bearing{
+			at: uint32(a * lanes * 4), morning: w.path.planes[a][0], evening: w.path.planes[a][1],
+			sin: float32(sin), cos: float32(cos),
+		})
+	}
+	w.block.masks = make([][lanes]uint32, len(declinations)*f.layout.slots.words())
+}
+
+// look finds the lit slots of the cells of one group, at most lanes; their
+// skyline, which may be nil, begins with core cell offset.
+func (w *watch) look(cells []int32, sky *skyline, offset int) {
+	b := &w.block
+	for k := range lanes {
+		i := int(cells[min(k, len(cells)-1)])
+		c, _ := w.f.s.at(i)
+		w.planes[k], w.heights[k] = newPlane(c.slope, c.aspect+c.convergence), c.z
+		b.east[k], b.north[k] = 0, 0
+		if pl := &w.planes[k]; !pl.flat {
+			sin, cos := math.Sincos(c.aspect)
+			steep := pl.sin / max(pl.cos, 1e-6)
+			b.east[k], b.north[k] = float32(steep*sin), float32(steep*cos)
+		}
+	}
+	first := int(cells[0]) - offset
+	switch {
+	case sky == nil:
+		b.raise(w.open, 0, w.bearings)
+	case len(cells) == lanes && int(cells[lanes-1]-cells[0]) == lanes-1:
+		b.raise(sky.codes[first:], sky.cells, w.bearings)
+	default:
+		for n := range sky.active {
+			for k := range lanes {
+				b.codes[n*lanes+k] = sky.codes[n*sky.cells+int(cells[min(k, len(cells)-1)])-offset]
+			}
+		}
+		b.raise(b.codes[:], lanes, w.bearings)
+	}
+	b.light(w.path)
+}
+
+// mix returns a month's sums of a cell whose air differs from its neighbours',
+// and the horizontal beam of all samples. corner returns the tables around the cell.
+func (f *field) mix(a air, month int, plus, minus []int32, corner func(weather) corners) (out sums, open float64) {
+	add := func(w weather, share float64) {
+		c := corner(w)
+		v := c.sum(plus, minus)
+		if f.hazy {
+			// The table is that of a beam factor of 1.
+			powered := corner(weather{w.turbidity, true})
+			powers := powered.sum(plus, minus)
+			linear := -float64(v[isotropic])
+			for i := range v {
+				v[i] *= float32(a.kBeam)
+			}
+			v[anisotropic] = float32(anisotropicOf(a.kBeam, linear, &powers))
+			open += share * c.open(month) * a.kBeam
+		} else {
+			open += share * c.open(month)
+		}
+		for i := range v {
+			out[i] += float32(share) * v[i]
+		}
+	}
+	if f.turbid {
+		first, weights := turbidity(a.linke)
+		for k, share := range weights {
+			if share != 0 {
+				add(weather{first + k, false}, share)
+			}
+		}
+	} else {
+		add(weather{ownTurbidity, false}, 1)
+	}
+	if f.cloudy {
+		for i := diffuseEast; i < terms; i++ {
+			out[i] *= float32(a.kDiffuse)
+		}
+	}
+	return out, open
+}
+
+// worker holds what one goroutine needs for the years of cells.
 type worker struct {
-	f       *field
-	bin     int
-	year    *year
-	lower   *knot
-	upper   *knot
-	weight  float32
-	levels  []*table // by elevation knot from the field's lowest; nil until needed
-	spare   []*table
-	diffuse [12]float64
-	view    view
-	masks   []uint64
+	watch
+	key          key
+	lower, upper *knot
+	weight       float32
+	moments      [12]skyMoments
+	diffuse      [12]float64 // horizontal, where air is the same for all cells
+	around       map[tableKey][4]*table
+	changes      changes
 }
 
-func newWorker(f *field) *worker {
-	words := (f.layout.slots.n + 63) / 64
-	return &worker{f: f, bin: noBin, levels: make([]*table, max(0, f.highest-f.lowest+1)), masks: make([]uint64, (len(f.layout.segments)+1)*words)}
-}
-
-// enter moves the worker to an latitude bin.
-func (w *worker) enter(bin int) {
-	if bin == w.bin {
+// enter moves the worker to a group.
+func (w *worker) enter(f *field, k key) {
+	if w.f == f && w.key == k {
 		return
 	}
-	w.bin = bin
-	w.year = newYear(binLatitude(bin), w.f.layout)
-	k := floorDiv(bin, knotEvery)
-	w.lower, w.upper = w.f.almanac.knot(k), w.f.almanac.knot(k+1)
-	w.weight = float32(bin-k*knotEvery) / knotEvery
-	w.diffuse = monthlyDiffuse(binLatitude(bin), w.f.p, w.f.layout.slots)
-	for i, t := range w.levels {
-		if t != nil {
-			w.spare = append(w.spare, t)
-			w.levels[i] = nil
-		}
+	w.key = k
+	w.follow(f, k, f.layout.season.declination)
+	n := floorDiv(k.latitude, knotEvery)
+	lower, upper := f.almanac.knot(n), f.almanac.knot(n+1)
+	if lower != w.lower || upper != w.upper {
+		w.lower, w.upper, w.around = lower, upper, map[tableKey][4]*table{}
+	}
+	w.weight = float32(k.latitude-n*knotEvery) / knotEvery
+	w.moments = monthlyMoments(binLatitude(k.latitude), f.layout.slots)
+	for m := range 12 {
+		s := newSky(1, f.p.air(m))
+		w.diffuse[m] = w.moments[m].diffuse(&s)
 	}
 }
 
-// level returns the bin's table at an elevation knot.
-func (w *worker) level(n int) *table {
-	at := &w.levels[n-w.f.lowest]
-	if *at == nil {
-		if k := len(w.spare); k > 0 {
-			*at, w.spare = w.spare[k-1], w.spare[:k-1]
-		} else {
-			*at = w.f.layout.newTable()
-		}
-		(*at).interpolate(w.lower.table(n), w.upper.table(n), w.weight)
+// corners returns the tables around an elevation.
+func (w *worker) corners(z float64, of weather) (c corners) {
+	below, up := level(z)
+	k := tableKey{below, of}
+	t, ok := w.around[k]
+	if !ok {
+		t = [4]*table{w.lower.table(below, of), w.lower.table(below+1, of), w.upper.table(below, of), w.upper.table(below+1, of)}
+		w.around[k] = t
 	}
-	return *at
-}
-
-// flat returns the monthly horizontal beam sums of an open cell.
-func (w *worker) flat(lower, upper *table, weight float32) (beam [12]float64) {
-	l := w.f.layout
-	for m := range beam {
-		end := l.runAt(m, l.slots.n)
-		a, b := lower.month[end][beamUp], upper.month[end][beamUp]
-		beam[m] = float64(a + weight*(b-a))
-	}
-	return beam
+	c.tables = t
+	c.weights = [4]float32{(1 - w.weight) * (1 - up), (1 - w.weight) * up, w.weight * (1 - up), w.weight * up}
+	return c
 }
 
 func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, progress func(done, total int)) (*Monthly, error) {
 	if err := check(&s, &p, nil); err != nil {
 		return nil, err
 	}
+	threads = max(1, threads)
 	out := newMonthly(s.Core, p.Components)
-	f := newField(&s, &p)
-	for i := range f.bins {
-		if f.bins[i] == noBin {
+	f, err := newField(ctx, &s, &p, threads)
+	if err != nil {
+		return nil, err
+	}
+	for i := range f.groups {
+		if f.groups[i] == noGroup {
 			for m := range 12 {
 				out.set(m, i, noTotals, math.NaN())
 			}
@@ -207,11 +404,7 @@ func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, prog
 		report(1)
 		return out, ctx.Err()
 	}
-	threads = max(1, threads)
-	workers := make([]*worker, threads)
-	for i := range workers {
-		workers[i] = newWorker(f)
-	}
+	workers := make([]worker, threads)
 	rows := s.Core.Height
 	if n := len(f.active); n > 0 {
 		rows = max(1, min(rows, codesAtOnce/(n*s.Core.Width)))
@@ -223,7 +416,7 @@ func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, prog
 		if p.Shadows {
 			window := raster.Window{Col: s.Core.Col, Row: s.Core.Row + first, Width: s.Core.Width, Height: n}
 			var err error
-			sky, err = newSkyline(ctx, f.terrain, &s, window, f.active, f.sampling, threads, func(part float64) { report(begin + share*part*0.4) })
+			sky, err = newSkyline(ctx, f.terrain, &s, window, f.active, f.sampling, threads, func(part float64) { report(begin + share*part*0.6) })
 			if err != nil {
 				return nil, err
 			}
@@ -231,16 +424,15 @@ func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, prog
 		offset := first * s.Core.Width
 		chunks := f.chunks(first, n)
 		err := eachBlock(ctx, len(chunks), threads, func(worker, block int) {
-			workers[worker].yearOf(&chunks[block], sky, offset, out)
-		}, func(finished int) { report(begin + share*(0.4+0.6*float64(finished)/float64(len(chunks)))) })
+			workers[worker].yearOf(f, &chunks[block], sky, offset, out)
+		}, func(finished int) { report(begin + share*(0.6+0.4*float64(finished)/float64(len(chunks)))) })
 		if err != nil {
 			return nil, err
 		}
-		from, _ := slices.BinarySearch(f.direct, offset)
-		to, _ := slices.BinarySearch(f.direct, offset+n*s.Core.Width)
-		direct := f.direct[from:to]
-		if err := eachBlock(ctx, len(direct), threads, func(_, k int) { f.directYear(direct[k], sky, offset, out) }, nil); err != nil {
-			return nil, err
+		for _, i := range f.polar {
+			if i >= offset && i < offset+n*s.Core.Width {
+				f.poleYear(i, sky, offset, out)
+			}
 		}
 	}
 	report(1)
@@ -248,35 +440,69 @@ func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, prog
 }
 
 // yearOf sums the year of a chunk's cells; offset is the core cell where the skyline starts.
-func (w *worker) yearOf(c *chunk, sky *skyline, offset int, out *Monthly) {
-	w.enter(c.bin)
-	var (
-		lit    [12]sums
-		counts [12]int32
-	)
-	for _, i := range c.cells {
-		cell, _ := w.f.s.at(int(i))
-		pl := newPlane(cell.slope, cell.aspect+cell.convergence)
-		w.view.look(pl, cell.convergence, sky, int(i)-offset)
-		below, weight := level(cell.z)
-		lower, upper := w.level(below), w.level(below+1)
-		w.year.sum(&w.view, w.masks, lower, upper, weight, &lit, &counts)
-		open := w.flat(lower, upper, weight)
-		for m := range 12 {
-			t := pl.energy(&w.view, &lit[m], counts[m], w.diffuse[m], open[m], w.f.p.Albedo[m], w.f.p)
-			out.set(m, int(i), t, open[m]+w.diffuse[m])
+func (w *worker) yearOf(f *field, c *chunk, sky *skyline, offset int, out *Monthly) {
+	w.enter(f, c.key)
+	for cells := range slices.Chunk(c.cells, lanes) {
+		w.look(cells, sky, offset)
+		for k, cell := range cells {
+			i, pl := int(cell), &w.planes[k]
+			f.layout.changes(&w.block, k, w.path, &w.changes)
+			if f.s.layered {
+				w.ownAir(i, k, out)
+				continue
+			}
+			around := w.corners(w.heights[k], weather{ownTurbidity, false})
+			for m := range 12 {
+				lit := around.sum(w.changes.plus[m], w.changes.minus[m])
+				open := around.open(m)
+				t := pl.energy(&lit, w.changes.count[m], w.diffuse[m], open, f.p.Albedo[m], f.p)
+				out.set(m, i, t, open+w.diffuse[m])
+			}
 		}
 	}
 }
 
-// directly is the plain engine with the skyline's horizons.
-func directly(sky *skyline, offset int) reference {
+// ownAir sums the year of core cell i, the block's cell k, where air or ground
+// differ from cell to cell.
+func (w *worker) ownAir(i, k int, out *Monthly) {
+	f := w.f
+	corner := func(of weather) corners { return w.corners(w.heights[k], of) }
+	for m := range 12 {
+		a := f.s.air(f.p, i, m)
+		lit, open := f.mix(a, m, w.changes.plus[m], w.changes.minus[m], corner)
+		s := newSky(1, a)
+		diffuse := w.moments[m].diffuse(&s)
+		t := w.planes[k].energy(&lit, w.changes.count[m], diffuse, open, a.albedo, f.p)
+		out.set(m, i, t, open+diffuse)
+	}
+}
+
+// energy turns the sums of a cell's lit samples into radiation. diffuse and
+// horizontal are the sums of all samples' horizontal diffuse and beam.
+func (pl *plane) energy(s *sums, count int32, diffuse, horizontal, albedo float64, p *Parameters) totals {
+	t := totals{hours: float64(count) * p.StepMinutes / 60}
+	up := float64(s[beamUp])
+	if pl.flat {
+		t.beam, t.diffuse = up, diffuse
+		return t
+	}
+	t.beam = max(0, pl.east*float64(s[beamEast])+pl.north*float64(s[beamNorth])+pl.cos*up)
+	t.diffuse = diffuse*(pl.ri+unlitSky*pl.fg) + pl.east*float64(s[diffuseEast]) + pl.north*float64(s[diffuseNorth]) +
+		pl.cos*float64(s[diffuseUp]) + pl.ri*float64(s[isotropic]) + pl.fg*float64(s[anisotropic])
+	if !p.ReflFull {
+		horizontal = up
+	}
+	t.reflected = albedo * (horizontal + diffuse) * pl.ground
+	return t
+}
+
+// atPole is the engine that knows the sun of a pole, where azimuth is fixed.
+func atPole(sky *skyline, offset int) reference {
 	return reference{horizon: func(i int, azimuth float64) float64 { return sky.tangent(i-offset, azimuth) }}
 }
 
-// directYear sums the year of core cell i sample by sample.
-func (f *field) directYear(i int, sky *skyline, offset int, out *Monthly) {
-	e := directly(sky, offset)
+func (f *field) poleYear(i int, sky *skyline, offset int, out *Monthly) {
+	e := atPole(sky, offset)
 	for m := range 12 {
 		var sum totals
 		var flat float64
@@ -297,7 +523,10 @@ func (fast) Days(ctx context.Context, s Surface, p Parameters, days []int, threa
 	if err := check(&s, &p, days); err != nil {
 		return err
 	}
-	f := newField(&s, &p)
+	f, err := newField(ctx, &s, &p, threads)
+	if err != nil {
+		return err
+	}
 	var (
 		sky    *skyline
 		chunks []chunk
@@ -314,8 +543,8 @@ func (fast) Days(ctx context.Context, s Surface, p Parameters, days []int, threa
 	dayWorkers := make([]dayWorker, max(1, threads))
 	for _, day := range days {
 		d := newDaily(s.Core)
-		for i, b := range f.bins {
-			if b == noBin {
+		for i, g := range f.groups {
+			if g == noGroup {
 				d.set(i, noTotals, math.NaN())
 			}
 		}
@@ -325,12 +554,9 @@ func (fast) Days(ctx context.Context, s Surface, p Parameters, days []int, threa
 		if err != nil {
 			return err
 		}
-		err = eachBlock(ctx, len(f.direct), threads, func(_, k int) {
-			t, flat := directly(sky, 0).day(&s, &p, f.direct[k], day, 0)
-			d.set(f.direct[k], t, flat)
-		}, nil)
-		if err != nil {
-			return err
+		for _, i := range f.polar {
+			t, flat := atPole(sky, 0).day(&s, &p, i, day, 0)
+			d.set(i, t, flat)
 		}
 		if err := emit(day, d); err != nil {
 			return err
@@ -339,76 +565,96 @@ func (fast) Days(ctx context.Context, s Surface, p Parameters, days []int, threa
 	return nil
 }
 
-// dayWorker holds one goroutine's tables of a day in an latitude bin.
+// dayWorker holds what one goroutine needs for a day of cells.
 type dayWorker struct {
-	bin, day int
-	sky      daySky
-	path     *path
-	noon     noon
-	levels   map[int][]sums // sums of the first 0, 1, ... slots, by elevation knot
+	watch
+	key      key
+	day      int
+	instants []instant
+	moments  skyMoments
 	diffuse  float64
-	view     view
-	mask     []uint64
+	tables   map[tableKey]*table // sums of the first 0, 1, ... slots
+	changes  changes
 }
 
-func (w *dayWorker) enter(f *field, bin, day int) {
-	if w.path != nil && w.bin == bin && w.day == day {
+func (w *dayWorker) enter(f *field, k key, day int) {
+	if w.f == f && w.key == k && w.day == day {
 		return
 	}
-	w.bin, w.day = bin, day
-	lat := binLatitude(bin)
-	w.path = newPath(lat, []int{day}, f.layout.slots)
-	w.noon = w.path.noon(0)
-	w.sky = newDaySky(newSite(lat), day, f.p, f.layout.slots)
-	w.levels = map[int][]sums{}
-	w.diffuse = w.sky.horizontal(f.layout.slots.step)
-	w.mask = make([]uint64, (f.layout.slots.n+63)/64)
+	w.key, w.day = k, day
+	w.follow(f, k, []float64{Declination(day)})
+	at := newSite(binLatitude(k.latitude))
+	w.instants = newInstants(at, day, f.layout.slots)
+	w.moments = skyMoments{}
+	g0 := Extraterrestrial(day) * f.layout.slots.step
+	for i := range w.instants {
+		if up := w.instants[i].up; up > 0 {
+			w.moments[0] += g0
+			w.moments[1] += g0 * up
+			w.moments[2] += g0 * up * up
+		}
+	}
+	s := newSky(day, f.p.air(MonthOf(day)))
+	w.diffuse = w.moments.diffuse(&s)
+	w.tables = map[tableKey]*table{}
 }
 
-func (w *dayWorker) level(f *field, n int) []sums {
-	t := w.levels[n]
+func (w *dayWorker) table(k tableKey) *table {
+	t := w.tables[k]
 	if t == nil {
-		t = make([]sums, f.layout.slots.n+1)
+		month := MonthOf(w.day)
+		s := newSky(w.day, w.f.air(month, k.weather))
+		t = &table{cells: make([]sums, len(w.instants)+1)}
 		var acc [terms]float64
-		p := pressure(float64(n) * levelSpacing)
-		for k := range f.layout.slots.n {
-			w.sky.add(&acc, k, p, f.layout.slots.step)
-			round(&t[k+1], &acc)
+		p := pressure(float64(k.level) * levelSpacing)
+		for i := range w.instants {
+			if k.powers {
+				s.addPowers(&acc, &w.instants[i], p, w.f.layout.slots.step)
+			} else {
+				s.add(&acc, &w.instants[i], p, w.f.layout.slots.step)
+			}
+			round(&t.cells[i+1], &acc)
 		}
-		w.levels[n] = t
+		t.open[month] = float32(acc[beamUp])
+		w.tables[k] = t
 	}
 	return t
 }
 
+// corners returns the tables around an elevation; that of latitude is exact.
+func (w *dayWorker) corners(z float64, of weather) (c corners) {
+	below, up := level(z)
+	lower, upper := w.table(tableKey{below, of}), w.table(tableKey{below + 1, of})
+	return corners{tables: [4]*table{lower, upper, lower, upper}, weights: [4]float32{1 - up, up, 0, 0}}
+}
+
 // dayOf sums a day of a chunk's cells.
 func (w *dayWorker) dayOf(f *field, c *chunk, sky *skyline, day int, out *Daily) {
-	w.enter(f, c.bin, day)
-	albedo := f.p.Albedo[MonthOf(day)]
-	n := f.layout.slots.n
-	for _, i := range c.cells {
-		cell, _ := f.s.at(int(i))
-		pl := newPlane(cell.slope, cell.aspect+cell.convergence)
-		w.view.look(pl, cell.convergence, sky, int(i))
-		w.view.scan(w.mask, w.path.days, &w.noon)
-		below, weight := level(cell.z)
-		lower, upper := w.level(f, below), w.level(f, below+1)
-		var low, high sums
-		count := int32(0)
-		for word, m := range w.mask {
-			for m != 0 {
-				a, b := lowestRun(m)
-				m &^= runMask(a, b)
-				from, to := word<<6+a, word<<6+b
-				low.addDifference(&lower[to], &lower[from])
-				high.addDifference(&upper[to], &upper[from])
-				count += int32(b - a)
+	w.enter(f, c.key, day)
+	m := MonthOf(day)
+	for cells := range slices.Chunk(c.cells, lanes) {
+		w.look(cells, sky, 0)
+		for k, cell := range cells {
+			i := int(cell)
+			count := w.changes.runs(m, w.block.masks, k, 0, f.layout.slots.n)
+			plus, minus := w.changes.plus[m], w.changes.minus[m]
+			corner := func(of weather) corners { return w.corners(w.heights[k], of) }
+			a, diffuse := f.p.air(m), w.diffuse
+			var (
+				lit  sums
+				open float64
+			)
+			if f.s.layered {
+				a = f.s.air(f.p, i, m)
+				s := newSky(day, a)
+				diffuse = w.moments.diffuse(&s)
+				lit, open = f.mix(a, m, plus, minus, corner)
+			} else {
+				around := corner(weather{ownTurbidity, false})
+				lit, open = around.sum(plus, minus), around.open(m)
 			}
+			t := w.planes[k].energy(&lit, int32(count), diffuse, open, a.albedo, f.p)
+			out.set(i, t, open+diffuse)
 		}
-		for k := range low {
-			low[k] += weight * (high[k] - low[k])
-		}
-		open := float64(lower[n][beamUp] + weight*(upper[n][beamUp]-lower[n][beamUp]))
-		t := pl.energy(&w.view, &low, count, w.diffuse, open, albedo, f.p)
-		out.set(int(i), t, open+w.diffuse)
 	}
 }

@@ -108,7 +108,10 @@ func yearOf(t testing.TB, e Engine, s Surface, p Parameters, threads int) *Month
 // sameHorizons is the plain integrator over the horizons that Fast finds.
 func sameHorizons(t testing.TB, s *Surface, p *Parameters) reference {
 	t.Helper()
-	f := newField(s, p)
+	f, err := newField(context.Background(), s, p, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sky, err := newSkyline(context.Background(), f.terrain, s, s.Core, f.active, f.sampling, 2, nil)
 	if err != nil {
 		t.Fatal(err)

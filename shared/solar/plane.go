@@ -6,6 +6,8 @@ import "math"
 type plane struct {
 	sin, cos float64 // of the slope
 	aspect   float64 // clockwise from true north
+	east     float64 // the horizontal part of the surface normal
+	north    float64
 	ri, fg   float64 // isotropic and anisotropic sky view (Muneer 1990)
 	ground   float64 // share of ground in view
 	flat     bool
@@ -19,9 +21,10 @@ func newPlane(slope, aspect float64) plane {
 	}
 	p := plane{aspect: aspect}
 	p.sin, p.cos = math.Sincos(slope)
+	sin, cos := math.Sincos(aspect)
+	p.east, p.north = p.sin*sin, p.sin*cos
 	p.ri, p.ground = (1+p.cos)/2, (1-p.cos)/2
-	half := math.Sin(slope / 2)
-	p.fg = p.sin - slope*p.cos - math.Pi*half*half
+	p.fg = p.sin - slope*p.cos - math.Pi*p.ground // ground is sin² of half the slope
 	return p
 }
 

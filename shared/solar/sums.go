@@ -24,11 +24,19 @@ const (
 	anisotropic
 )
 
-// instant is what one sample sends through the sky, as far as it does not depend on elevation.
+// The terms of a table of powers: sums of the horizontal diffuse times powers of
+// Kb. With them the anisotropic term follows for any beam factor, a cubic in Kb.
+const (
+	power0 = iota
+	power2
+	power3
+)
+
+// instant is what one sample sends through the sky, as far as it depends on
+// latitude and time alone.
 type instant struct {
 	up, east, north float64 // direction of the sun
-	mass            float64 // air mass at sea level
-	diffuse         float64 // horizontal, W m⁻²
+	mass            float64 // air mass at sea level; 0 while the sun is well below the horizon
 	circumsolar     float64 // the share of Kb times diffuse that goes to the horizontal part of the direction
 	high            bool    // Muneer's high-sun form
 }
@@ -38,16 +46,11 @@ type instant struct {
 // a sample counts is decided at the place.
 const belowHorizon = -0.005
 
-// daySky is the sun and sky of one day at one latitude.
-type daySky struct {
-	sky      sky
-	instants []instant // by slot; mass 0 while the sun is well below the horizon
-}
-
-func newDaySky(at site, day int, p *Parameters, s slots) daySky {
-	d := daySky{sky: newSky(day, p.air(MonthOf(day))), instants: make([]instant, s.n)}
+// newInstants describes the slots of a day.
+func newInstants(at site, day int, s slots) []instant {
+	out := make([]instant, s.n)
 	sinDelta, cosDelta := math.Sincos(Declination(day))
-	for k := range d.instants {
+	for k := range out {
 		sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(s.first+k, s.step))
 		if sinH <= belowHorizon {
 			continue
@@ -55,59 +58,25 @@ func newDaySky(at site, day int, p *Parameters, s slots) daySky {
 		sinH = min(1, sinH)
 		h, cosH := math.Asin(sinH), math.Sqrt(1-sinH*sinH)
 		sin, cos := math.Sincos(azimuth)
-		o := instant{up: sinH, east: cosH * sin, north: cosH * cos, mass: airMass(h), diffuse: d.sky.scattered(sinH), high: h >= lowSun}
+		o := instant{up: sinH, east: cosH * sin, north: cosH * cos, mass: airMass(h), high: h >= lowSun}
 		o.circumsolar = 1 / sinH
 		if !o.high {
 			o.circumsolar = 1 / (cosH * (0.1 - 0.008*h))
 		}
-		d.instants[k] = o
+		out[k] = o
 	}
-	return d
+	return out
 }
 
-// horizontal returns the day's diffuse sum on a horizontal place, Wh m⁻².
-func (d *daySky) horizontal(step float64) float64 {
-	sum := 0.0
-	for i := range d.instants {
-		if d.instants[i].up > 0 {
-			sum += d.instants[i].diffuse
-		}
-	}
-	return sum * step
-}
-
-// monthlyDiffuse returns the diffuse sums of each month on a horizontal place at a latitude, Wh m⁻².
-func monthlyDiffuse(latitude float64, p *Parameters, s slots) (sum [12]float64) {
-	at := newSite(latitude)
-	noon := make([]float64, s.n)
-	for k := range noon {
-		noon[k] = math.Cos(hourAngle(s.first+k, s.step))
-	}
-	for day := 1; day <= yearDays; day++ {
-		sky := newSky(day, p.air(MonthOf(day)))
-		sinDelta, cosDelta := math.Sincos(Declination(day))
-		a, b := at.sin*sinDelta, at.cos*cosDelta
-		total := 0.0
-		for _, c := range noon {
-			if sinH := a + b*c; sinH > 0 {
-				total += sky.scattered(sinH)
-			}
-		}
-		sum[MonthOf(day)] += total * s.step
-	}
-	return sum
-}
-
-// add adds one slot of the day to sums in float64, at an air pressure relative to the sea's.
-func (d *daySky) add(acc *[terms]float64, slot int, pressure, step float64) {
-	o := &d.instants[slot]
+// add adds one sample to sums in float64, at an air pressure relative to the sea's.
+func (s *sky) add(acc *[terms]float64, o *instant, pressure, step float64) {
 	if o.mass == 0 {
 		return
 	}
-	beam := d.sky.through(pressure * o.mass)
-	kb := beam / d.sky.g0
+	beam := s.through(pressure * o.mass)
+	kb := beam / s.g0
 	beam *= step
-	diffuse := o.diffuse * step
+	diffuse := s.scattered(o.up) * step
 	around := diffuse * kb * o.circumsolar
 	acc[beamEast] += beam * o.east
 	acc[beamNorth] += beam * o.north
@@ -121,45 +90,70 @@ func (d *daySky) add(acc *[terms]float64, slot int, pressure, step float64) {
 	acc[anisotropic] += diffuse * (muneer(kb)*(1-kb) - unlitSky)
 }
 
-// table holds the sums of a year's samples at one latitude and elevation.
-type table struct {
-	// prefix holds, for each segment and slot, the sums over its first 0, 1, ... days.
-	prefix []sums
-	// run holds, for each segment, the sums over all its days of the first 0, 1, ... slots.
-	run []sums
-	// month holds the same for whole months.
-	month []sums
-}
-
-// layout places the entries of a table.
-type layout struct {
-	segments []segment
-	slots    slots
-}
-
-func (l *layout) prefixAt(j, slot int) int {
-	g := &l.segments[j]
-	return g.base*l.slots.n + slot*(g.days+1)
-}
-
-func (l *layout) runAt(j, slot int) int { return j*(l.slots.n+1) + slot }
-
-func (l *layout) newTable() *table {
-	last := l.segments[len(l.segments)-1]
-	return &table{
-		prefix: make([]sums, (last.base+last.days+1)*l.slots.n),
-		run:    make([]sums, len(l.segments)*(l.slots.n+1)),
-		month:  make([]sums, 12*(l.slots.n+1)),
+// addPowers adds one sample to a table of powers.
+func (s *sky) addPowers(acc *[terms]float64, o *instant, pressure, step float64) {
+	if o.mass == 0 {
+		return
 	}
+	kb := s.through(pressure*o.mass) / s.g0
+	diffuse := s.scattered(o.up) * step
+	acc[power0] += diffuse
+	acc[power2] += diffuse * kb * kb
+	acc[power3] += diffuse * kb * kb * kb
 }
+
+// anisotropicOf returns the anisotropic term for a beam factor k, from the terms
+// of a table made with factor 1: (N(Kb)(1-Kb) - 0.252271) summed, in powers of Kb.
+func anisotropicOf(k, linear float64, powers *sums) float64 {
+	const a, b, c = 0.00263, -0.712, -0.6883 // of muneer
+	return (a-unlitSky)*float64(powers[power0]) + (b-a)*k*linear + (c-b)*k*k*float64(powers[power2]) - c*k*k*k*float64(powers[power3])
+}
+
+// table holds the sums of samples at one latitude and elevation.
+type table struct {
+	// cells: for each month the sums over all its days of the first 0, 1, ...
+	// slots; then for each half of the year and slot its entries: what a change
+	// between lit and dark adds when the samples before it are lit, takes when
+	// those after it are.
+	cells []sums
+	open  [12]float32 // the horizontal beam of all samples, by month
+}
+
+// layout places the sums of a table.
+type layout struct {
+	season *season
+	slots  slots
+}
+
+func (l *layout) runAt(month, slot int) int { return month*(l.slots.n+1) + slot }
+
+func (l *layout) changesAt(half int) int {
+	return 12*(l.slots.n+1) + half*l.slots.n*l.season.half[0].entries
+}
+
+func (l *layout) size() int { return l.changesAt(1) + l.slots.n*l.season.half[1].entries }
+
+// weather is the choice of sky a table is made for.
+type weather struct {
+	turbidity int  // number of a knot of Linke turbidity, or ownTurbidity
+	powers    bool // a table of powers
+}
+
+// ownTurbidity stands for the turbidity of each month in Parameters.
+const ownTurbidity = -1
 
 // knot holds the tables of one latitude knot, made when first asked for.
 type knot struct {
-	layout *layout
-	year   []daySky
+	f    *field
+	year [][]instant // by day
 
 	mu     sync.Mutex
-	tables map[int]*knotTable
+	tables map[tableKey]*knotTable
+}
+
+type tableKey struct {
+	level int
+	weather
 }
 
 type knotTable struct {
@@ -167,52 +161,88 @@ type knotTable struct {
 	t    *table
 }
 
-func newKnot(latitude float64, l *layout, p *Parameters) *knot {
-	k := &knot{layout: l, year: make([]daySky, yearDays), tables: map[int]*knotTable{}}
+func newKnot(latitude float64, f *field) *knot {
+	k := &knot{f: f, year: make([][]instant, yearDays), tables: map[tableKey]*knotTable{}}
 	at := newSite(latitude)
 	for d := range k.year {
-		k.year[d] = newDaySky(at, d+1, p, l.slots)
+		k.year[d] = newInstants(at, d+1, f.layout.slots)
 	}
 	return k
 }
 
 // table returns the knot's table at an elevation knot.
-func (k *knot) table(level int) *table {
+func (k *knot) table(level int, w weather) *table {
+	key := tableKey{level, w}
 	k.mu.Lock()
-	e := k.tables[level]
+	e := k.tables[key]
 	if e == nil {
 		e = &knotTable{}
-		k.tables[level] = e
+		k.tables[key] = e
 	}
 	k.mu.Unlock()
-	e.once.Do(func() { e.t = k.build(pressure(float64(level) * levelSpacing)) })
+	e.once.Do(func() { e.t = k.build(pressure(float64(level)*levelSpacing), w) })
 	return e.t
 }
 
-func (k *knot) build(pressure float64) *table {
-	l := k.layout
-	t := l.newTable()
-	months := make([][terms]float64, len(t.month))
-	for j, g := range l.segments {
-		var run [terms]float64
-		for slot := range l.slots.n {
+func (k *knot) build(pressure float64, w weather) *table {
+	l, step := k.f.layout, k.f.layout.slots.step
+	t := &table{cells: make([]sums, l.size())}
+	skies := make([]sky, yearDays)
+	for d := range skies {
+		skies[d] = newSky(d+1, k.f.air(MonthOf(d+1), w))
+	}
+	n := l.slots.n
+	months := make([][terms]float64, 12*n)
+	for side := range l.season.half {
+		h := &l.season.half[side]
+		for slot := range n {
+			entries := t.cells[l.changesAt(side)+slot*h.entries:][:h.entries]
+			part := 0
 			var acc [terms]float64
-			at := l.prefixAt(j, slot)
-			for n := range g.days {
-				k.year[g.first-1+n].add(&acc, slot, pressure, l.slots.step)
-				round(&t.prefix[at+n+1], &acc)
-			}
-			for i := range acc {
-				run[i] += acc[i]
-			}
-			round(&t.run[l.runAt(j, slot+1)], &run)
-			for i, v := range run {
-				months[l.runAt(g.month, slot+1)][i] += v
+			for rank := 0; rank <= len(h.days); rank++ {
+				if end := rank == len(h.days); end || part < len(h.starts) && rank+part == h.starts[part] {
+					if rank > 0 {
+						before := MonthOf(h.days[rank-1])
+						whole := &months[before*n+slot]
+						for i := range acc {
+							whole[i] += acc[i]
+						}
+						if before == 11 {
+							// December counts from its other end.
+							own := entries[h.starts[part-1] : rank+part]
+							for e := range own {
+								for i := range acc {
+									own[e][i] -= float32(acc[i])
+								}
+							}
+						}
+					}
+					if end {
+						break
+					}
+					acc = [terms]float64{}
+					part++
+				}
+				day := h.days[rank]
+				o := &k.year[day-1][slot]
+				if w.powers {
+					skies[day-1].addPowers(&acc, o, pressure, step)
+				} else {
+					skies[day-1].add(&acc, o, pressure, step)
+				}
+				round(&entries[rank+part], &acc)
 			}
 		}
 	}
-	for i := range months {
-		round(&t.month[i], &months[i])
+	for m := range 12 {
+		var run [terms]float64
+		for slot := range n {
+			for i, v := range months[m*n+slot] {
+				run[i] += v
+			}
+			round(&t.cells[l.runAt(m, slot+1)], &run)
+		}
+		t.open[m] = float32(run[beamUp])
 	}
 	return t
 }
@@ -224,8 +254,8 @@ func round(s *sums, acc *[terms]float64) {
 }
 
 // levelSpacing is the distance of elevation knots in metres: beam is
-// interpolated between them within 1e-5.
-const levelSpacing = 100.0
+// interpolated between them within 4e-5.
+const levelSpacing = 200.0
 
 // level returns the elevation knot below z, held within -2000..12000 m, and the
 // weight of the one above.
@@ -235,10 +265,83 @@ func level(z float64) (below int, weight float32) {
 	return int(floor), float32(z - floor)
 }
 
+// Between knots of turbidity everything is interpolated by cubics.
+const (
+	turbiditySpacing = 0.5
+	turbidityKnots   = 15 // 1 to 8
+)
+
+func turbidityAt(knot int) float64 { return 1 + float64(knot)*turbiditySpacing }
+
+// turbidity returns the first of four knots around a turbidity of 1 to 8, and
+// their weights.
+func turbidity(linke float64) (first int, weights [4]float64) {
+	x := (linke - 1) / turbiditySpacing
+	first = max(0, min(turbidityKnots-4, int(x)-1))
+	x -= float64(first)
+	for i := range weights {
+		w := 1.0
+		for j := range 4 {
+			if j != i {
+				w *= (x - float64(j)) / float64(i-j)
+			}
+		}
+		weights[i] = w
+	}
+	return first, weights
+}
+
+// skyMoments sums up a month's samples with the sun up: the extraterrestrial
+// irradiance times the powers 0 to 2 of the sine of altitude, in Wh m⁻². The
+// horizontal diffuse is linear in them.
+type skyMoments [3]float64
+
+// monthlyMoments returns the moments of each month at a latitude.
+func monthlyMoments(latitude float64, s slots) (out [12]skyMoments) {
+	at := newSite(latitude)
+	// The sun is up in a run of slots around noon: its sums are differences of
+	// those over the first slots, of 1, cos w and cos² w.
+	cosines := make([]float64, s.n)
+	one, two := make([]float64, s.n+1), make([]float64, s.n+1)
+	for k := range cosines {
+		c := math.Cos(hourAngle(s.first+k, s.step))
+		cosines[k], one[k+1], two[k+1] = c, one[k]+c, two[k]+c*c
+	}
+	rise, set := s.middle, s.middle
+	for day := 1; day <= yearDays; day++ {
+		sinDelta, cosDelta := math.Sincos(Declination(day))
+		a, b := at.sin*sinDelta, at.cos*cosDelta
+		for rise > 0 && a+b*cosines[rise-1] > 0 {
+			rise--
+		}
+		for rise < s.middle && !(a+b*cosines[rise] > 0) {
+			rise++
+		}
+		for set < s.n && a+b*cosines[set] > 0 {
+			set++
+		}
+		for set > s.middle && !(a+b*cosines[set-1] > 0) {
+			set--
+		}
+		n, c, c2 := float64(set-rise), one[set]-one[rise], two[set]-two[rise]
+		m := skyMoments{n, a*n + b*c, a*a*n + 2*a*b*c + b*b*c2}
+		g0 := Extraterrestrial(day) * s.step
+		sum := &out[MonthOf(day)]
+		for i := range m {
+			sum[i] += m[i] * g0
+		}
+	}
+	return out
+}
+
+// diffuse returns the horizontal diffuse sum of the moments under a sky.
+func (m *skyMoments) diffuse(s *sky) float64 {
+	return s.kDiff * s.tn * (s.a1*m[0] + s.a2*m[1] + s.a3*m[2])
+}
+
 // almanac keeps the latitude knots in use, for all goroutines.
 type almanac struct {
-	layout     *layout
-	parameters *Parameters
+	f *field
 
 	mu    sync.Mutex
 	knots map[int]*almanacKnot
@@ -253,9 +356,7 @@ type almanacKnot struct {
 // knotsKept bounds the almanac: work goes by latitude, so that knots left behind are not asked for again.
 const knotsKept = 6
 
-func newAlmanac(l *layout, p *Parameters) *almanac {
-	return &almanac{layout: l, parameters: p, knots: map[int]*almanacKnot{}}
-}
+func newAlmanac(f *field) *almanac { return &almanac{f: f, knots: map[int]*almanacKnot{}} }
 
 func (a *almanac) knot(n int) *knot {
 	a.mu.Lock()
@@ -270,22 +371,6 @@ func (a *almanac) knot(n int) *knot {
 		}
 	}
 	a.mu.Unlock()
-	e.once.Do(func() { e.k = newKnot(binLatitude(n*knotEvery), a.layout, a.parameters) })
+	e.once.Do(func() { e.k = newKnot(binLatitude(n*knotEvery), a.f) })
 	return e.k
-}
-
-// interpolate sets t to the tables' mean with weight of b.
-func (t *table) interpolate(a, b *table, weight float32) {
-	blend(t.prefix, a.prefix, b.prefix, weight)
-	blend(t.run, a.run, b.run, weight)
-	blend(t.month, a.month, b.month, weight)
-}
-
-func blend(dst, a, b []sums, weight float32) {
-	a, b = a[:len(dst)], b[:len(dst)]
-	for i := range dst {
-		for k := range terms {
-			dst[i][k] = a[i][k] + weight*(b[i][k]-a[i][k])
-		}
-	}
 }

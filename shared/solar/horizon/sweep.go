@@ -15,7 +15,7 @@ type vertex struct {
 	step   int32   // from the line's start
 }
 
-// Sweeper holds the working memory of one goroutine's sweeps.
+// Sweeper holds the working memory of one goroutine's sweeps; the upper part is for Bilinear.
 type Sweeper struct {
 	hulls    []vertex // capacity vertices for each line
 	depth    [lines + 1]int32
@@ -25,11 +25,12 @@ type Sweeper struct {
 	inv      []float64 // 1/distance by steps
 	drop     []float64 // distance/2R by steps
 	looks    []look
+	nearest  nearestSweep
 }
 
 // frame is a sweep seen along its major axis, the one it advances on by whole cells.
 type frame struct {
-	cells                []float64 // with margin, minor axis contiguous
+	cells                []float32 // with margin, minor axis contiguous
 	stride               int
 	major, minor         int // size
 	originMajor          int
@@ -95,6 +96,10 @@ func (w *Sweeper) Sweep(t *Terrain, sampling Sampling, azimuth, dx, dy float64, 
 		f.lookAtCells(dx, dy, east, south)
 	}
 	w.looks = f.looks
+	if sampling == Nearest {
+		w.nearest.sweep(&f, out)
+		return
+	}
 	w.sweep(&f, out)
 }
 
@@ -149,9 +154,6 @@ func sign(v float64) int {
 // line's number, as a whole number and a fraction.
 func (f *frame) offset(m int) (whole int, fraction float64) {
 	q := f.shift * float64(f.forward*(f.originMajor+m))
-	if f.sampling == Nearest {
-		return int(math.Floor(q+0.5)) - f.originMinor, 0
-	}
 	floor := math.Floor(q)
 	return int(floor) - f.originMinor, q - floor
 }
@@ -214,7 +216,7 @@ func (w *Sweeper) advance(f *frame, m, at, n int, fraction float64, capacity, st
 		w.apexStep[l] = 0
 	}
 	for l := lo; l < hi; l++ {
-		a, b := row[at+l+1], row[at+l+2]
+		a, b := float64(row[at+l+1]), float64(row[at+l+2])
 		z := a + fraction*(b-a)
 		partial := z < noData // beside a hole: looks out, but hides nothing
 		if partial {
@@ -274,23 +276,17 @@ func (w *Sweeper) cells(f *frame, m, at, n int, fraction float64, out []Code) {
 	clear(t)
 	for i := range f.looks {
 		o := &f.looks[i]
-		a := f.cells[o.at+lo:][:len(here)]
-		if f.sampling == Nearest {
-			for c, z := range here {
-				t[c] = max(t[c], (a[c]-z)*o.inverse-o.drop)
-			}
-			continue
-		}
-		b := f.cells[o.at+lo+1:][:len(here)]
+		a, b := f.cells[o.at+lo:][:len(here)], f.cells[o.at+lo+1:][:len(here)]
 		a2, b2 := f.cells[o.nextAt+lo:][:len(here)], f.cells[o.nextAt+lo+1:][:len(here)]
 		for c, z := range here {
-			first, second := a[c]+o.fraction*(b[c]-a[c]), a2[c]+o.fraction*(b2[c]-a2[c])
-			t[c] = max(t[c], ((first+second)/2-z)*o.inverse-o.drop)
+			first := float64(a[c]) + o.fraction*(float64(b[c])-float64(a[c]))
+			second := float64(a2[c]) + o.fraction*(float64(b2[c])-float64(a2[c]))
+			t[c] = max(t[c], ((first+second)/2-float64(z))*o.inverse-o.drop)
 		}
 	}
 	first := (m-f.coreMajor)*f.outMajor + (lo-f.coreMinor)*f.outMinor
-	for c, z := range here {
-		o := first + c*f.outMinor
+	for c, own := range here {
+		o, z := first+c*f.outMinor, float64(own)
 		if z < noData {
 			out[o] = 0
 			continue

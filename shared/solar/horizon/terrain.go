@@ -37,7 +37,7 @@ const noData = -1e5
 type Terrain struct {
 	width, height        int
 	originCol, originRow int
-	byRow, byCol         []float64
+	byRow, byCol         []float32
 }
 
 const margin = near + 2
@@ -47,7 +47,7 @@ const margin = near + 2
 func NewTerrain(dem *raster.Grid[float64], originCol, originRow int) *Terrain {
 	t := &Terrain{width: dem.Width, height: dem.Height, originCol: originCol, originRow: originRow}
 	w, h := t.width+2*margin, t.height+2*margin
-	t.byRow = make([]float64, w*h)
+	t.byRow = make([]float32, w*h)
 	for i := range t.byRow {
 		t.byRow[i] = hole
 	}
@@ -55,11 +55,11 @@ func NewTerrain(dem *raster.Grid[float64], originCol, originRow int) *Terrain {
 		row := t.byRow[(r+margin)*w+margin:]
 		for c, z := range dem.Row(r) {
 			if z > noData && z < -noData {
-				row[c] = z
+				row[c] = float32(z)
 			}
 		}
 	}
-	t.byCol = make([]float64, w*h)
+	t.byCol = make([]float32, w*h)
 	const tile = 32
 	for r0 := 0; r0 < h; r0 += tile {
 		for c0 := 0; c0 < w; c0 += tile {
@@ -84,11 +84,13 @@ const (
 )
 
 // Encode packs the tangent of an altitude.
-func Encode(tangent float64) Code {
+func Encode(tangent float64) Code { return encode(float32(tangent)) }
+
+func encode(tangent float32) Code {
 	if !(tangent > 0) {
 		return 0
 	}
-	v := math.Float32bits(float32(tangent+codeFloor)) - codeBase + 1<<(codeShift-1)
+	v := math.Float32bits(tangent+codeFloor) - codeBase + 1<<(codeShift-1)
 	return Code(min(v>>codeShift, 65535))
 }
 

@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package horizon
+
+func advance(g *front) { advanceGo(g) }
