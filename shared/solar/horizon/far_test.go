@@ -160,9 +160,6 @@ func TestFarTerrainOnFractalHills(t *testing.T) {
 						continue
 					}
 					raised++
-					if math.Abs(e) > 3 {
-						t.Log(az/deg, i%64, i/64, got[i], want[i])
-					}
 					if raised%37 == 0 && math.Abs(got[i]-want[i]) > bound(g, f, block.Col+i%64, block.Row+i/64, az, cell)+1e-6 {
 						beyond++
 					}
