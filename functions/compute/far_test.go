@@ -127,26 +127,26 @@ func TestSmallDEMsHaveNoFarTerrain(t *testing.T) {
 	sameBytes(t, w.results(t), want)
 }
 
-// Real mountains in blocks of 128 cells, with rings of 1/256 of the distance as
-// the defaults have them, against every tile reading the whole DEM.
+// Real mountains in blocks of 64 cells, with rings of 1/128 of the distance (the
+// defaults have 1/256), against every tile reading the whole DEM.
 func TestFarTerrainOnRealMountains(t *testing.T) {
 	if os.Getenv("EEMT_SLOW") == "" {
 		t.Skip("a large DEM: set EEMT_SLOW=1")
 	}
-	tiff, err := os.ReadFile(filepath.Join(reference.Data(t), "data", "bigtujunga", "bigtujunga.tif"))
+	tiff, err := os.ReadFile(filepath.Join(reference.Data(t), "data", "oetztal", "srtm_oetztal.tif"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := quick(job.Sol)
 	p.Step = 15
 	want := maps(t, run(t, job.Sol, p, tiff, options{threads: 2}).results(t))
-	cut := run(t, job.Sol, p, tiff, options{threads: 2, reach: compute.Reach{Whole: 1000, Block: 128, Near: 256, Factor: 1}})
+	cut := run(t, job.Sol, p, tiff, options{threads: 2, reach: compute.Reach{Whole: 1000, Block: 64, Near: 128, Factor: 1}})
 	plan, err := cut.store.Plan(t.Context(), jobID)
 	if err != nil || plan.Far == nil {
 		t.Fatalf("no rings (%v)", err)
 	}
 	got := maps(t, cut.results(t))
-	for name, most := range map[string]float64{"global/annual/total_sun_sum.tif": 5e-4, "global/monthly/total_sun_dec_sum.tif": 2e-3, "insol/annual/hours_sun_sum.tif": 2e-3} {
+	for name, most := range map[string]float64{"global/annual/total_sun_sum.tif": 5e-4, "global/monthly/total_sun_dec_sum.tif": 4e-3, "insol/annual/hours_sun_sum.tif": 2e-3} {
 		rms, worst := deviation(got[name], want[name])
 		t.Logf("%s: RMS %.6f, worst %.4f of the mean", name, rms, worst)
 		if rms > most {
