@@ -106,11 +106,35 @@ func TestGDALAcceptsEveryMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := command(t, dir, "run", "eemt", "dem.tif", "--climate", "table:"+table, "--step", "60", "-o", "out", "-q").CombinedOutput(); err != nil {
+	if out, err := command(t, dir, "run", "eemt", "dem.tif", "--climate", "table:"+table, "--step", "60", "-o", "out", "-q",
+		"--layers", layers).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	gdalAccepts(t, filepath.Join(dir, "out"))
+	info := gdalinfo(t, filepath.Join(dir, "out", "horizon.tif"))
+	for _, want := range []string{"Band 36", "Description = azimuth 350", "AZIMUTH_DEGREES=350", "Unit Type: degree", "DESCRIPTION=altitude of the terrain's horizon"} {
+		if !strings.Contains(info, want) {
+			t.Errorf("gdalinfo horizon.tif does not show %q", want)
+		}
+	}
+	if out, err := command(t, dir, "run", "sol", "dem.tif", "--step", "60", "--daily", "-o", "days", "-q").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, name := range []string{"global/daily/total_sun.tif", "global/daily/flat_total_sun.tif", "insol/daily/hours_sun.tif"} {
+		info := gdalinfo(t, filepath.Join(dir, "days", name))
+		if !strings.Contains(info, "Band 365") || !strings.Contains(info, "Description = day 60, 1 mar") || !strings.Contains(info, " d-1") || !strings.Contains(info, "LAYOUT=COG") {
+			t.Errorf("gdalinfo %s does not show 365 days:\n%.1500s", name, info)
+		}
+	}
+	v := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", validator)
+	v.Stdin = strings.NewReader(filepath.Join(dir, "days", "global", "daily", "total_sun.tif"))
+	if out, err := v.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("COG validator: %v\n%.2000s", err, out)
+	}
 }
+
+// layers are all maps on request.
+const layers = "beam,diffuse,reflected,horizon,skyview"
 
 var checksum = regexp.MustCompile(`Checksum=(\d+)`)
 
@@ -155,7 +179,7 @@ func TestRealTerrain(t *testing.T) {
 		for _, workflow := range []string{"sol", "eemt"} {
 			t.Run(fmt.Sprint(name, " ", workflow), func(t *testing.T) {
 				dir := t.TempDir()
-				args := []string{"run", workflow, found[0], "--step", "60", "-o", "out"}
+				args := []string{"run", workflow, found[0], "--step", "60", "-o", "out", "--layers", layers}
 				if workflow == "eemt" {
 					args = append(args, "--climate", "table:"+table)
 				}

@@ -184,7 +184,8 @@ func layerProducts(p job.Parameters) []product {
 	if p.Has(job.SkyView) {
 		list = append(list, product{
 			bandsOfFile(layerFile(job.SkyView), 1),
-			[]mapInfo{{name: "skyview.tif", description: "sky-view factor of the inclined cell", unit: "1"}}, copyCells,
+			[]mapInfo{{name: "skyview.tif", description: "sky-view factor of the inclined cell", unit: "1"}},
+			copyCells,
 		})
 	}
 	return list

@@ -175,8 +175,10 @@ func (p *piece) solarParameters() solar.Parameters {
 		values  []float64
 		rasters []string
 	}{
-		{&params.Linke, user.Linke, user.LinkeRaster}, {&params.Albedo, user.Albedo, user.AlbedoRaster},
-		{&params.KBeam, user.KB, user.KBRaster}, {&params.KDiffuse, user.KD, user.KDRaster},
+		{&params.Linke, user.Linke, user.LinkeRaster},
+		{&params.Albedo, user.Albedo, user.AlbedoRaster},
+		{&params.KBeam, user.KB, user.KBRaster},
+		{&params.KDiffuse, user.KD, user.KDRaster},
 	} {
 		// Where there is a raster the default stands behind it.
 		if v.rasters == nil && v.values != nil {

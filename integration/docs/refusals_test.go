@@ -58,6 +58,9 @@ func TestRefusals(t *testing.T) {
 		code       int
 	}{
 		{"run sol dem.tif --step 90", "step 90: must be 1 to 60 minutes", 2},
+		{"run sol dem.tif --kc 0.1", "kc 0.1: must be 0.2 to 1", 2},
+		{"run sol dem.tif --layers moon", `layer "moon": must be among`, 2},
+		{"run sol dem.tif --kd undeclared.tif", "does not lie under the DEM", 1},
 		{"run eemt dem.tif", "climate is missing", 2},
 		{"run eemt dem.tif --climate x.csv", `climate "x.csv": must be "table:FILE.csv"`, 2},
 		{"run eemt dem.tif --climate table:hot.csv", "line 5, column tmax:", 1},

@@ -13,11 +13,12 @@ import (
 // The horizon of a point at distance d, from cells of side s, differs from that
 // of full resolution by at most
 //
-//	r/d + 4 s |t|/d
+//	r/d + 2 w |t|/d,   w = 2 s + nodeSpacing cells
 //
-// in its tangent t, r being the difference of elevation within 2 s of that point:
-// a coarse cell holds an elevation between the least and the greatest of its
-// cells, at a place off by less than 2 s. Rings keep s/d below a constant.
+// in its tangent t, r being the greatest difference of elevation within w of that
+// point plus that within nodeSpacing cells of who looks: a coarse cell holds an
+// elevation between the least and the greatest of its cells, at a place off by
+// less than w. Rings keep s/d below a constant.
 type Far struct {
 	// Block is the block in cells of the whole raster. All distances count from
 	// its edges, so that a cell's horizon does not depend on the window computed.
