@@ -241,6 +241,8 @@ func (f *form) set(name, value string) error {
 		p.Method = value
 	case "daily":
 		p.Daily, err = strconv.ParseBool(value)
+	case "tile_size":
+		p.TileSize, err = strconv.Atoi(value)
 	case "num_threads": // the platform decides how many cores work on a job
 		_, err = strconv.Atoi(value)
 	default:
