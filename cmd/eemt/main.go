@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -41,11 +42,12 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := rootCommand().ExecuteContext(ctx)
+	root := rootCommand(filepath.Base(os.Args[0]))
+	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "eemt:", err)
+	fmt.Fprintln(os.Stderr, root.DisplayName()+":", err)
 	var exit exitError
 	if errors.As(err, &exit) {
 		return exit.code
@@ -53,7 +55,8 @@ func run() int {
 	return 1
 }
 
-func rootCommand() *cobra.Command {
+// rootCommand returns all commands. Called by the name kn-eemt, the program is the plugin "kn eemt" of Knative's kn.
+func rootCommand(name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "eemt",
 		Short: "Map effective energy and mass transfer (EEMT) from a digital elevation model",
@@ -61,7 +64,8 @@ func rootCommand() *cobra.Command {
 energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and year.`,
 		Example: `  eemt run sol dem.tif
   eemt run eemt dem.tif --climate table:station.csv
-  eemt serve`,
+  eemt serve
+  eemt submit sol dem.tif --wait`,
 		Version:       programVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -78,8 +82,21 @@ energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exitError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath()), 2}
 	})
-	root.AddCommand(runCommand(), serveCommand(), cleanupCommand())
+	root.AddCommand(runCommand(), serveCommand(), cleanupCommand(),
+		submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), cancelCommand(), deleteCommand(), rerunCommand())
+	if strings.TrimSuffix(name, ".exe") == "kn-eemt" {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kn eemt"}
+		asPlugin(root)
+	}
 	return root
+}
+
+// asPlugin spells the examples of a command and of those below it as they are typed.
+func asPlugin(c *cobra.Command) {
+	c.Example = strings.ReplaceAll(strings.ReplaceAll(c.Example, "  eemt ", "  kn eemt "), "$(eemt ", "$(kn eemt ")
+	for _, sub := range c.Commands() {
+		asPlugin(sub)
+	}
 }
 
 // group runs a command that only has others below it.

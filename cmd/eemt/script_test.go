@@ -3,9 +3,13 @@ package main
 import (
 	"bytes"
 	"flag"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -16,12 +20,16 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"eemt": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){
+		"eemt":    func() { os.Exit(run()) },
+		"kn-eemt": func() { os.Exit(run()) },
+	})
 }
 
 // TestScripts runs testdata/script. Each script finds dem.tif, 24 x 20 cells of
 // 30 m, bare.tif, the same without a coordinate reference system, and factor.tif,
-// a raster of 0.5 and 0.7 around it in degrees.
+// a raster of 0.5 and 0.7 around it in degrees. $ADDRESS is free for a server, and
+// where commands look for one.
 func TestScripts(t *testing.T) {
 	hills := demtest.Hills(24, 20)
 	factor := raster.New[float64](4, 4)
@@ -39,6 +47,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
 		Setup: func(e *testscript.Env) error {
+			address, err := freeAddress()
+			if err != nil {
+				return err
+			}
+			e.Setenv("ADDRESS", address)
+			e.Setenv("EEMT_SERVER", "http://"+address)
 			for name, data := range files {
 				if err := os.WriteFile(filepath.Join(e.WorkDir, name), data, 0o600); err != nil {
 					return err
@@ -49,6 +63,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"stamps":     stamps,
 			"samestamps": sameStamps,
+			"answers":    answers,
+			"setenvfrom": setenvFrom,
 		},
 	})
 }
@@ -76,4 +92,32 @@ func sameStamps(ts *testscript.TestScript, neg bool, args []string) {
 	if same := recordStamps(ts, args[0]) == ts.Getenv("STAMPS"); same == neg {
 		ts.Fatalf("files below %s unchanged: %t", args[0], same)
 	}
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// answers waits until the server of the script answers; negated, until it does not.
+func answers(ts *testscript.TestScript, neg bool, _ []string) {
+	for range 400 {
+		r, err := http.Get(ts.Getenv("EEMT_SERVER") + "/healthz")
+		if err == nil {
+			_ = r.Body.Close()
+		}
+		if (err == nil) != neg {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	ts.Fatalf("the server answers: %t", neg)
+}
+
+// setenvFrom sets a variable to the content of a file, stdout included, without the line's end.
+func setenvFrom(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 }

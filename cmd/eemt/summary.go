@@ -98,21 +98,23 @@ func share(s compute.Progress) float64 {
 	return 0.75 * f
 }
 
-func (p *progress) update(s compute.Progress) {
+func (p *progress) update(s compute.Progress) { p.show(share(s), s.Stage) }
+
+// show says that the share f of the whole is done, and what is being done.
+func (p *progress) show(f float64, stage string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.off {
 		return
 	}
-	f := share(s)
 	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("%-8s", s.Stage))
+		p.bar.Describe(fmt.Sprintf("%-8s", stage))
 		_ = p.bar.Set(int(1000 * f))
 		return
 	}
-	if tenth := int(10 * f); tenth > p.tenth || s.Stage != p.stage {
-		p.tenth, p.stage = max(tenth, p.tenth), s.Stage
-		_, _ = fmt.Fprintf(p.out, "%3.0f %% %s\n", 100*f, s.Stage)
+	if tenth := int(10 * f); tenth > p.tenth || stage != p.stage {
+		p.tenth, p.stage = max(tenth, p.tenth), stage
+		_, _ = fmt.Fprintf(p.out, "%3.0f %% %s\n", 100*f, stage)
 	}
 }
 

@@ -210,7 +210,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			}
 			f.dem = &ref
 			f.stored = append(f.stored, ref.Key)
-		case "climate_file":
+		case "climate_file", "pixel_file":
 			if part.FileName() == "" { // a form whose file was left out
 				continue
 			}
@@ -218,8 +218,12 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			if err != nil {
 				return f, err
 			}
+			if name == "pixel_file" {
+				spec = "pixel:" + strings.TrimPrefix(spec, "table:")
+			}
 			f.params.Climate = spec
-			f.stored = append(f.stored, strings.TrimPrefix(spec, "table:"))
+			_, key, _ := strings.Cut(spec, ":")
+			f.stored = append(f.stored, key)
 		case "linke_file", "albedo_file", "kb_file", "kd_file", "kc_file":
 			if part.FileName() == "" {
 				continue
@@ -274,6 +278,8 @@ func (f *form) set(name, value string) error {
 		p.Method = value
 	case "daily":
 		p.Daily, err = strconv.ParseBool(value)
+	case "tile_size":
+		p.TileSize, err = strconv.Atoi(value)
 	case "num_threads": // the platform decides how many cores work on a job
 		_, err = strconv.Atoi(value)
 	default:
@@ -335,8 +341,11 @@ func view(st job.Status) gin.H {
 	h := gin.H{
 		"id": st.Request.ID, "workflow_type": st.Request.Workflow, "status": state,
 		"created_at": st.Request.Created.Format(time.RFC3339), "started_at": nil, "completed_at": nil,
-		"parameters": st.Request.Parameters, "dem_filename": st.Request.DEM.Name, "progress": st.Progress(),
+		"parameters": st.Request.Parameters, "dem_filename": st.Request.DEM.Name, "uploaded_filename": nil, "progress": st.Progress(),
 		"tasks_done": st.Done, "tasks_planned": st.Planned, "error_message": nil, "data_expired_at": nil,
+	}
+	if name, ok := strings.CutPrefix(st.Request.DEM.Key, job.InputPrefix); ok && st.Expired == nil {
+		h["uploaded_filename"] = name
 	}
 	if !st.Started.IsZero() {
 		h["started_at"] = st.Started.Format(time.RFC3339)

@@ -2,4 +2,14 @@
 
 package buckets
 
+import (
+	"context"
+
+	"gocloud.dev/blob"
+)
+
 const azblobLinked = false
+
+func openAzure(ctx context.Context, address string) (*blob.Bucket, error) {
+	return blob.OpenBucket(ctx, address)
+}

@@ -17,16 +17,17 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 )
 
-// driver is an object store that the program may be built for.
-type driver struct {
+// store is an object store that the program may be built for.
+type store struct {
 	scheme, tag, example string
 	linked               bool
+	open                 func(ctx context.Context, address string) (*blob.Bucket, error)
 }
 
-var drivers = []driver{
-	{"gs", "gcs", "gs://NAME", gcsLinked},
-	{"s3", "s3", "s3://NAME?region=REGION", s3Linked},
-	{"azblob", "azblob", "azblob://CONTAINER", azblobLinked},
+var stores = []store{
+	{"gs", "gcs", "gs://NAME", gcsLinked, blob.OpenBucket},
+	{"s3", "s3", "s3://NAME?region=REGION", s3Linked, blob.OpenBucket},
+	{"azblob", "azblob", "azblob://CONTAINER", azblobLinked, openAzure},
 }
 
 // Open opens the bucket of a URL. The error for a store that is not linked names the build tag that links it.
@@ -38,7 +39,7 @@ func Open(ctx context.Context, address string) (*blob.Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bucket: not a URL: want %s", examples())
 	}
-	for _, d := range drivers {
+	for _, d := range stores {
 		if u.Scheme != d.scheme {
 			continue
 		}
@@ -49,7 +50,7 @@ func Open(ctx context.Context, address string) (*blob.Bucket, error) {
 			return nil, fmt.Errorf("bucket %s://%s: this program is built without the driver for %s:// buckets; use an image or a program built with -tags %s",
 				u.Scheme, u.Host, d.scheme, d.tag)
 		}
-		return blob.OpenBucket(ctx, address)
+		return d.open(ctx, address)
 	}
 	if u.Scheme == "mem" {
 		return blob.OpenBucket(ctx, address)
@@ -59,8 +60,8 @@ func Open(ctx context.Context, address string) (*blob.Bucket, error) {
 }
 
 func examples() string {
-	list := make([]string, 0, len(drivers))
-	for _, d := range drivers {
+	list := make([]string, 0, len(stores))
+	for _, d := range stores {
 		list = append(list, d.example)
 	}
 	return "file:///DIR, " + strings.Join(list, ", ") + " or mem://"
@@ -76,7 +77,7 @@ func Place(address string) (name, prefix string) {
 	if err != nil {
 		return "", ""
 	}
-	for _, d := range drivers {
+	for _, d := range stores {
 		if u.Scheme == d.scheme {
 			return u.Host, u.Query().Get("prefix")
 		}

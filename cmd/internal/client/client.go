@@ -1,0 +1,311 @@
+// Package client speaks to a submission service over its /api.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	// callTime bounds a call that carries no file.
+	callTime = 30 * time.Second
+	// headTime is how long a server may take to answer a request that is sent whole; it reads a DEM again meanwhile.
+	headTime = 10 * time.Minute
+	// maxAnswer bounds an answer that is no file, in bytes.
+	maxAnswer = 64 << 20
+	// maxDetail bounds the sentence of a refusal, in bytes.
+	maxDetail = 4096
+)
+
+// ErrAway is wrapped by errors of calls that may do better later: nobody answers, or the server cannot work.
+var ErrAway = errors.New("the server is away")
+
+// Refusal is an answer that no repetition mends.
+type Refusal struct {
+	// Status of HTTP, 4xx.
+	Status int
+	// Detail is the server's sentence.
+	Detail string
+}
+
+func (r Refusal) Error() string { return r.Detail }
+
+// Client of one server. It is safe for concurrent use.
+type Client struct {
+	base  string
+	http  *http.Client
+	agent string
+	sleep func(ctx context.Context, d time.Duration) error
+}
+
+// New returns the client of a server, an http or https address; agent names the program.
+func New(server, agent string) (*Client, error) {
+	u, err := url.Parse(server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {
+		return nil, fmt.Errorf("server %q: must be an address such as http://localhost:5000", server)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = headTime
+	return &Client{base: strings.TrimSuffix(server, "/"), http: &http.Client{Transport: transport}, agent: agent, sleep: sleep}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Job is a job as the server shows it.
+type Job struct {
+	ID         string                     `json:"id"`
+	Workflow   string                     `json:"workflow_type"`
+	Status     string                     `json:"status"`
+	Progress   int                        `json:"progress"`
+	Created    time.Time                  `json:"created_at"`
+	Completed  *time.Time                 `json:"completed_at"`
+	DEM        string                     `json:"dem_filename"`
+	Uploaded   string                     `json:"uploaded_filename"`
+	Error      string                     `json:"error_message"`
+	Expired    *time.Time                 `json:"data_expired_at"`
+	Parameters map[string]json.RawMessage `json:"parameters"`
+	// Raw is the server's own words.
+	Raw json.RawMessage `json:"-"`
+}
+
+// Ended reports whether the status is final.
+func (j Job) Ended() bool { return j.Status == "completed" || j.Status == "failed" }
+
+// Field is a value of a submission.
+type Field struct{ Name, Value string }
+
+// File is a file of a submission.
+type File struct{ Name, Path string }
+
+// Submit sends a job. sent, if not nil, is told how many bytes of how many are on their way.
+func (c *Client) Submit(ctx context.Context, fields []Field, files []File, sent func(done, total int64)) (id string, err error) {
+	total := int64(0)
+	for _, f := range files {
+		info, err := os.Stat(f.Path)
+		if err != nil {
+			return "", err
+		}
+		total += info.Size()
+	}
+	r, w := io.Pipe()
+	form := multipart.NewWriter(w)
+	go func() {
+		done := int64(0)
+		err := func() error {
+			// Fields first: a wrong one is refused before a file is sent.
+			for _, f := range fields {
+				if err := form.WriteField(f.Name, f.Value); err != nil {
+					return err
+				}
+			}
+			for _, f := range files {
+				if err := attach(form, f, func(n int) {
+					if done += int64(n); sent != nil {
+						sent(done, total)
+					}
+				}); err != nil {
+					return err
+				}
+			}
+			return form.Close()
+		}()
+		_ = w.CloseWithError(err)
+	}()
+	defer func() { _ = r.Close() }()
+	var answer struct {
+		ID string `json:"job_id"`
+	}
+	if err := c.call(ctx, http.MethodPost, "/api/submit-job", r, form.FormDataContentType(), &answer); err != nil {
+		return "", err
+	}
+	if answer.ID == "" {
+		return "", errors.New("the server did not say which job it took: is it a server of eemt?")
+	}
+	return answer.ID, nil
+}
+
+func attach(form *multipart.Writer, f File, sent func(n int)) error {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	part, err := form.CreateFormFile(f.Name, filepath.Base(f.Path))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(part, counted{file, sent})
+	return err
+}
+
+type counted struct {
+	io.Reader
+	sent func(n int)
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.sent(n)
+	return n, err
+}
+
+// Jobs lists jobs, newest first. An empty status lists all.
+func (c *Client) Jobs(ctx context.Context, status string, limit int) ([]Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	q := url.Values{"limit": {fmt.Sprint(limit)}}
+	if status != "" {
+		q.Set("status", status)
+	}
+	var raw []json.RawMessage
+	if err := c.call(ctx, http.MethodGet, "/api/jobs?"+q.Encode(), nil, "", &raw); err != nil {
+		return nil, err
+	}
+	list := make([]Job, len(raw))
+	for i := range raw {
+		list[i].Raw = raw[i]
+		if err := json.Unmarshal(raw[i], &list[i]); err != nil {
+			return nil, fmt.Errorf("answer of the server: %w", err)
+		}
+	}
+	return list, nil
+}
+
+// Job asks for one job.
+func (c *Client) Job(ctx context.Context, id string) (Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var j Job
+	if err := c.call(ctx, http.MethodGet, "/api/jobs/"+url.PathEscape(id), nil, "", &j.Raw); err != nil {
+		return j, err
+	}
+	if err := json.Unmarshal(j.Raw, &j); err != nil {
+		return j, fmt.Errorf("answer of the server: %w", err)
+	}
+	return j, nil
+}
+
+// Cancel ends a job that goes on; Delete removes an ended job with its data.
+func (c *Client) Cancel(ctx context.Context, id string) error {
+	return c.change(ctx, http.MethodPost, "/api/jobs/"+url.PathEscape(id)+"/cancel")
+}
+
+// Delete removes an ended job with its data.
+func (c *Client) Delete(ctx context.Context, id string) error {
+	return c.change(ctx, http.MethodDelete, "/api/jobs/"+url.PathEscape(id))
+}
+
+func (c *Client) change(ctx context.Context, method, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // deleting takes a request for each object
+	defer cancel()
+	var answer json.RawMessage
+	return c.call(ctx, method, path, nil, "", &answer)
+}
+
+// Watch asks for a job every pause until it has ended, and passes each answer to seen. While the server is away it
+// goes on asking, less and less often, for as long as patience; then it returns the last error.
+func (c *Client) Watch(ctx context.Context, id string, pause, patience time.Duration, seen func(Job)) (Job, error) {
+	waited, next := time.Duration(0), pause
+	for {
+		j, err := c.Job(ctx, id)
+		switch {
+		case err == nil:
+			waited, next = 0, pause
+			seen(j)
+			if j.Ended() {
+				return j, nil
+			}
+		case !errors.Is(err, ErrAway) || ctx.Err() != nil || waited >= patience:
+			return j, err
+		default:
+			next = min(2*next, 30*time.Second)
+			waited += next
+		}
+		if err := c.sleep(ctx, next); err != nil {
+			return j, err
+		}
+	}
+}
+
+// call makes one request and decodes its JSON answer.
+func (c *Client) call(ctx context.Context, method, path string, body io.Reader, contentType string, into any) error {
+	res, err := c.do(ctx, method, path, body, "Content-Type", contentType)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("answer of the server: %w: is it a server of eemt?", err)
+	}
+	return nil
+}
+
+// do makes one request. An answer other than 2xx is an error: a Refusal, or ErrAway for 5xx and 429.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader, header ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", c.agent)
+	req.Header.Set("Accept", "application/json, */*;q=0.5")
+	for i := 0; i < len(header); i += 2 {
+		if header[i+1] != "" {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	if res.StatusCode >= 200 && res.StatusCode < 300 {
+		return res, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, _ := io.ReadAll(io.LimitReader(res.Body, maxDetail))
+	detail := sentence(data)
+	if detail == "" {
+		detail = "the server answered " + res.Status
+	}
+	if res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+		return nil, fmt.Errorf("%w: %s", ErrAway, detail)
+	}
+	return nil, Refusal{Status: res.StatusCode, Detail: detail}
+}
+
+// sentence is what a refusal says: {"detail": ...}, or plain text.
+func sentence(data []byte) string {
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	if json.Unmarshal(data, &problem) == nil {
+		return problem.Detail
+	}
+	text := strings.TrimSpace(string(data))
+	if strings.ContainsAny(text, "<\n") {
+		return "" // a page for people
+	}
+	return text
+}
