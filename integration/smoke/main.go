@@ -78,7 +78,7 @@ func try(ctx context.Context, address string, out io.Writer) error {
 func submit(ctx context.Context, address string) (string, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for name, value := range map[string]string{"workflow_type": "sol", "step": "60", "tile_size": "32"} {
+	for name, value := range map[string]string{"workflow_type": "sol", "step": "60"} {
 		if err := form.WriteField(name, value); err != nil {
 			return "", err
 		}
