@@ -58,4 +58,5 @@ images: $(filter bin/ko,$(KO:$(CURDIR)/%=%)) ## build and push the images of the
 
 e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knative
 	cd integration/tools && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) github.com/fsouza/fake-gcs-server > $(CURDIR)/bin/test-images
+	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter >> $(CURDIR)/bin/test-images
 	$(GO) -C integration/cluster test -count=1 -timeout 30m -v -run '$(E2E)' .

@@ -477,7 +477,7 @@ func TestCluster(t *testing.T) {
 	step("scales from zero to many and back, with the numbers of eemt run", func(t *testing.T) {
 		id := d.submit(t, slow)
 		most := 0
-		eventually(t, 4*time.Minute, "completed", func() (bool, string) {
+		eventually(t, 8*time.Minute, "completed", func() (bool, string) {
 			most = max(most, d.replicas(t, "compute"))
 			s := d.status(t, id)
 			if s.Status == "failed" {
@@ -547,7 +547,7 @@ func TestCluster(t *testing.T) {
 		}
 		kubectl(t, append([]string{"-n", d.namespace, "delete", "pod", "--grace-period=0", "--force"}, pods...)...)
 		t.Logf("killed %d pods", len(pods))
-		d.wait(t, id, 4*time.Minute)
+		d.wait(t, id, 8*time.Minute)
 		sameMaps(t, d.sums(t, id), want)
 	})
 
@@ -556,7 +556,7 @@ func TestCluster(t *testing.T) {
 		d.begun(t, id)
 		kubectl(t, "-n", "knative-eventing", "delete", "pod", "--grace-period=0", "--force", "-l", "messaging.knative.dev/role=dispatcher")
 		kubectl(t, "-n", "knative-eventing", "delete", "pod", "--grace-period=0", "--force", "-l", "eventing.knative.dev/brokerRole=filter")
-		d.wait(t, id, 5*time.Minute)
+		d.wait(t, id, 8*time.Minute)
 		sameMaps(t, d.sums(t, id), want)
 	})
 
@@ -599,7 +599,7 @@ func TestCluster(t *testing.T) {
 		if back != old {
 			t.Errorf("after rollback traffic is on %q, want %s", back, old)
 		}
-		d.wait(t, id, 4*time.Minute)
+		d.wait(t, id, 8*time.Minute)
 		sameMaps(t, d.sums(t, id), want)
 	})
 
