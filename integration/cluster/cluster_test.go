@@ -524,12 +524,12 @@ func TestCluster(t *testing.T) {
 			l := jobs("told.tif")
 			return len(l) == 1, fmt.Sprint(l)
 		})
-		upload("untold.tif")
+		upload("quiet.tif")
 		eventually(t, 2*time.Minute, "a job by tick", func() (bool, string) {
-			l := jobs("untold.tif")
+			l := jobs("quiet.tif")
 			return len(l) == 1, fmt.Sprint(l)
 		})
-		for _, name := range []string{"told.tif", "untold.tif"} {
+		for _, name := range []string{"told.tif", "quiet.tif"} {
 			if l := jobs(name); len(l) != 1 {
 				t.Errorf("%d jobs of %s", len(l), name)
 			} else {
