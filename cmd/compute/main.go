@@ -39,6 +39,7 @@ func main() {
 			return err
 		}
 		defer func() { _ = bucket.Close() }()
+		defer events.Close()
 		sources := compute.Sources{
 			Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute}, Token: c.ClimateToken, Hosts: c.ClimateHosts,
 		}

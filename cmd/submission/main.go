@@ -36,6 +36,7 @@ func main() {
 			return err
 		}
 		defer func() { _ = bucket.Close() }()
+		defer events.Close()
 		s := &submission.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),
 			Log: log, Version: c.Version, MaxUpload: c.MaxUpload, Uploads: serving.Uploads(c.Bucket),
