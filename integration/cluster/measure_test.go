@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -94,10 +95,12 @@ func TestMeasure(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			batch := fmt.Sprintf("batch%d-", n)
 			begin := time.Now()
+			// All at once: the in-memory channel answers when the work is done.
+			var wait sync.WaitGroup
 			for i := range events {
-				d.send(t, fmt.Sprint(batch, i), "waiter", "x", "{}", nil)
+				wait.Go(func() { d.offer(t, fmt.Sprint(batch, i)) })
 			}
-			sent := time.Since(begin)
+			wait.Wait()
 			var last int64
 			eventually(t, 3*time.Minute, "done", func() (bool, string) {
 				seen := map[string]bool{}
@@ -113,9 +116,29 @@ func TestMeasure(t *testing.T) {
 				return len(seen) == events, fmt.Sprintf("%d of %d", len(seen), events)
 			})
 			took := time.UnixMilli(last).Sub(begin).Seconds()
-			t.Logf("%d replicas: %d events of 1 s in %.1f s (sent within %.1f s): %.2f events/s, efficiency %.0f %%, overhead %.0f ms an event", n, events, took, sent.Seconds(), events/took, 100*events/(float64(n)*took), 1000*(took*float64(n)-events)/events)
+			t.Logf("%d replicas: %d events of 1 s in %.1f s: %.2f events/s, efficiency %.0f %%, overhead %.0f ms an event", n, events, took, events/took, 100*events/(float64(n)*took), 1000*(took*float64(n)-events)/events)
 		}
 	})
+}
+
+// offer sends an event to the waiter, again where the forwarded connection breaks; it may arrive twice.
+func (d *deployment) offer(t testing.TB, id string) {
+	var last error
+	for range 5 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.broker+"/"+d.namespace+"/"+release, strings.NewReader("{}"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		req.Header = http.Header{"Ce-Specversion": {"1.0"}, "Ce-Id": {id}, "Ce-Source": {"/measure"}, "Ce-Type": {"waiter"}, "Content-Type": {"application/json"}}
+		res, err := http.DefaultClient.Do(req)
+		if err == nil {
+			_ = res.Body.Close()
+			return
+		}
+		last = err
+	}
+	t.Errorf("event %s: %v", id, last)
 }
 
 func waiterImage(t testing.TB) (image string) {
