@@ -83,7 +83,7 @@ func (s *Service) list(ctx context.Context, q listing) ([]job.Status, string, er
 		if !q.before.IsZero() && e.Created.After(q.before) {
 			return true, nil
 		}
-		if full || looked == examined {
+		if full || looked >= max(examined, q.limit) {
 			more = true
 			return false, nil
 		}
