@@ -70,6 +70,10 @@ func (s *Service) Handler() http.Handler {
 	r.GET("/api/jobs/:id/results", s.getZip)
 	r.POST("/events", s.postEvents)
 	r.OPTIONS("/events", s.optionsEvents)
+	get("/jobs/:id/tiles", s.getTileJSON)
+	get("/jobs/:id/tiles/:z/:x/:y", s.getTile)
+	get("/jobs/:id/value", s.getValue)
+	get("/jobs/:id/statistics", s.getStatistics)
 	get("/jobs/:id/results/*file", s.getResult)
 	return r
 }
@@ -370,6 +374,7 @@ func (s *Service) deleteJob(c *gin.Context) {
 	}
 	if err == nil {
 		_, err = s.Store.RemoveAll(c.Request.Context(), st.Request, false)
+		s.tiles.forget(st.Request.ID)
 	}
 	if err != nil {
 		s.refuse(c, err)

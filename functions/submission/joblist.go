@@ -292,6 +292,7 @@ func (s *Service) dismiss(c *gin.Context) {
 	st, err := s.status(ctx, id)
 	if err == nil && (st.Ended() || st.Request.Workflow == job.Echo) {
 		_, err = s.Store.RemoveAll(ctx, st.Request, false)
+		s.tiles.forget(id)
 		st.State = job.Cancelled
 		if st.End == nil {
 			st.End = &job.End{State: job.Cancelled, Ended: s.Now().UTC()}

@@ -75,8 +75,9 @@ type Service struct {
 	// Estimate tells what a job takes; may be nil.
 	Estimate func(w job.Workflow, p job.Parameters, width, height int) survey.Work
 
-	inlineOnce   sync.Once
-	inlineTokens chan struct{}
+	inlineOnce, drawOnce     sync.Once
+	inlineTokens, drawTokens chan struct{}
+	tiles                    tileCache
 }
 
 // ErrInvalid marks an error that is the caller's to mend.

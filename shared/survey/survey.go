@@ -12,6 +12,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -176,7 +177,9 @@ func (r *Report) describe(d *dem.DEM) {
 	t := m.Transform
 	east, south := t.OriginX+t.StepX*float64(m.Width), t.OriginY+t.StepY*float64(m.Height)
 	r.Bounds = &[4]float64{t.OriginX, south, east, t.OriginY}
-	r.BBox = bbox(d)
+	if box := (&maptile.Layer{Image: m, CRS: d.CRS}).BBox(); !math.IsInf(box[0], 0) {
+		r.BBox = &box
+	}
 	r.CellSize = &[2]float64{mean(d.Cell.DX), mean(d.Cell.DY)}
 	r.Warnings = append(r.Warnings, d.Notes...)
 	if d.CRS.Geographic() {
@@ -217,27 +220,6 @@ func mean(values []float64) float64 {
 		sum += v
 	}
 	return sum / float64(len(values))
-}
-
-// bbox walks the outline, since the corners of a projected grid are not its extremes.
-func bbox(d *dem.DEM) *[4]float64 {
-	const steps = 16
-	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
-	m := d.Image
-	for i := range steps + 1 {
-		f := float64(i) / steps
-		for _, p := range [][2]float64{{f, 0}, {f, 1}, {0, f}, {1, f}} {
-			lon, lat := d.CRS.Inverse(m.Transform.OriginX+m.Transform.StepX*float64(m.Width)*p[0], m.Transform.OriginY+m.Transform.StepY*float64(m.Height)*p[1])
-			if math.IsNaN(lon) {
-				continue
-			}
-			box = [4]float64{min(box[0], lon), min(box[1], lat), max(box[2], lon), max(box[3], lat)}
-		}
-	}
-	if math.IsInf(box[0], 0) {
-		return nil
-	}
-	return &box
 }
 
 // patch is a part of the DEM that was read, m.
