@@ -70,6 +70,8 @@ func (s *Service) Handler() http.Handler {
 	r.GET("/api/jobs/:id/results", s.getZip)
 	r.POST("/events", s.postEvents)
 	r.OPTIONS("/events", s.optionsEvents)
+	get("/stac", s.getCatalog)
+	get("/stac/collections/:collection", s.getCollection)
 	get("/jobs/:id/tiles", s.getTileJSON)
 	get("/jobs/:id/tiles/:z/:x/:y", s.getTile)
 	get("/jobs/:id/value", s.getValue)

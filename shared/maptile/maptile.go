@@ -78,20 +78,44 @@ func (l *Layer) Value(ctx context.Context, lon, lat float64) (value float64, col
 	return g.Cells[0], col, row, true, nil
 }
 
+// Outline walks the edge of the raster clockwise from its upper-left corner, in
+// degrees, and closes the ring. Places outside the projection's domain are left out.
+func (l *Layer) Outline() [][2]float64 {
+	const steps = 16
+	t, w, h := l.Image.Transform, float64(l.Image.Width), float64(l.Image.Height)
+	var ring [][2]float64
+	add := func(x, y float64) {
+		if lon, lat := l.CRS.Inverse(t.OriginX+t.StepX*w*x, t.OriginY+t.StepY*h*y); !math.IsNaN(lon) {
+			ring = append(ring, [2]float64{lon, lat})
+		}
+	}
+	for side := range 4 {
+		for i := range steps {
+			f := float64(i) / steps
+			switch side {
+			case 0:
+				add(f, 0)
+			case 1:
+				add(1, f)
+			case 2:
+				add(1-f, 1)
+			case 3:
+				add(0, 1-f)
+			}
+		}
+	}
+	if len(ring) > 0 {
+		ring = append(ring, ring[0])
+	}
+	return ring
+}
+
 // BBox is the extent of the raster: west, south, east, north, degrees. Its outline
 // is walked, since corners of a projected grid are not its extremes.
 func (l *Layer) BBox() [4]float64 {
-	const steps = 16
 	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
-	t, w, h := l.Image.Transform, float64(l.Image.Width), float64(l.Image.Height)
-	for i := range steps + 1 {
-		f := float64(i) / steps
-		for _, p := range [][2]float64{{f, 0}, {f, 1}, {0, f}, {1, f}} {
-			lon, lat := l.CRS.Inverse(t.OriginX+t.StepX*w*p[0], t.OriginY+t.StepY*h*p[1])
-			if !math.IsNaN(lon) {
-				box = [4]float64{min(box[0], lon), min(box[1], lat), max(box[2], lon), max(box[3], lat)}
-			}
-		}
+	for _, p := range l.Outline() {
+		box = [4]float64{min(box[0], p[0]), min(box[1], p[1]), max(box[2], p[0]), max(box[3], p[1])}
 	}
 	return box
 }
