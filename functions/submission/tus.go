@@ -368,9 +368,15 @@ func (s *Service) guarded(c *gin.Context) {
 		return
 	}
 	const overhead = 2 << 20 // of a form around its file
-	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > s.MaxUpload+overhead {
+	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > max(s.MaxUpload+overhead, maxInline) {
 		c.Header("Connection", "close")
-		c.AbortWithStatusJSON(http.StatusRequestEntityTooLarge, gin.H{"detail": tooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload).Error()})
+		err := tooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
+		if strings.HasPrefix(c.Request.URL.Path, "/api/") {
+			c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
+		} else {
+			s.problem(c, err)
+		}
+		c.Abort()
 		return
 	}
 	control := http.NewResponseController(c.Writer)
