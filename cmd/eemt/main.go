@@ -62,7 +62,8 @@ func rootCommand(name string) *cobra.Command {
 		Short: "Map effective energy and mass transfer (EEMT) from a digital elevation model",
 		Long: `eemt computes solar radiation over terrain, and from it with climate the effective
 energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and year.`,
-		Example: `  eemt run sol dem.tif
+		Example: `  eemt check dem.tif
+  eemt run sol dem.tif
   eemt run eemt dem.tif --climate table:station.csv
   eemt serve
   eemt submit sol dem.tif --wait`,
@@ -82,7 +83,7 @@ energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exitError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath()), 2}
 	})
-	root.AddCommand(runCommand(), serveCommand(), cleanupCommand(),
+	root.AddCommand(runCommand(), checkCommand(), serveCommand(), cleanupCommand(),
 		submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), cancelCommand(), deleteCommand(), rerunCommand())
 	if strings.TrimSuffix(name, ".exe") == "kn-eemt" {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kn eemt"}

@@ -29,6 +29,7 @@ type serveOptions struct {
 	hosts   []string
 	// demHosts and callbackHosts may be called on behalf of clients.
 	demHosts, callbackHosts []string
+	origins                 []string
 	echo                    bool
 	verbose                 bool
 }
@@ -59,6 +60,7 @@ A DEM that is copied into the folder uploads of the directory becomes a job too.
 	f.StringSliceVar(&o.hosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from")
 	f.StringSliceVar(&o.demHosts, "dem-host", nil, "`hosts` that a DEM may be fetched from over https when a client names its address")
 	f.StringSliceVar(&o.callbackHosts, "callback-host", nil, "`hosts` that may be called when a job ends")
+	f.StringSliceVar(&o.origins, "cors-origin", nil, "web `origins` whose pages may read, such as https://example.org; * is any")
 	f.BoolVar(&o.echo, "echo", false, "offer the process echo, which tests clients")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
 	return c
@@ -85,6 +87,11 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		return errors.Join(err, listener.Close())
 	}
 	p.cleanup.Policy = policy
+	p.submission.Cleaner = serving.Cleaner{Service: p.cleanup, Usual: keep, NextRun: func() time.Time {
+		now := time.Now()
+		return now.Add(untilRetention(now))
+	}}
+	p.submission.Origins = o.origins
 	p.submission.Echo, p.submission.DEMHosts, p.submission.CallbackHosts = o.echo, o.demHosts, o.callbackHosts
 	p.broker.Start()
 	// The broker of the process before has forgotten its events.

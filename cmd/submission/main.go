@@ -5,11 +5,14 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/caarlos0/env/v11"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -23,6 +26,14 @@ type config struct {
 	CallbackHosts []string `env:"EEMT_CALLBACK_HOSTS"`
 	// Echo offers the process that tests clients.
 	Echo bool `env:"EEMT_ECHO"`
+	// Origins are the web origins whose pages may read.
+	Origins []string `env:"EEMT_CORS_ORIGINS"`
+	// MostReplicas is what compute may scale to, to be shown.
+	MostReplicas int `env:"EEMT_COMPUTE_MAX_SCALE" envDefault:"20"`
+	serving.Retention
+	// Token and ClimateHosts let the climate of a job be examined before it is made.
+	Token        string   `env:"EEMT_CLIMATE_TOKEN"`
+	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
 }
 
 func main() {
@@ -37,10 +48,14 @@ func main() {
 		}
 		defer func() { _ = bucket.Close() }()
 		defer events.Close()
+		sources := compute.Sources{Bucket: bucket, Client: &http.Client{Timeout: time.Minute}, Token: c.Token, Hosts: c.ClimateHosts}
 		s := &submission.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),
 			Log: log, Version: c.Version, MaxUpload: c.MaxUpload, Uploads: serving.Uploads(c.Bucket),
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo,
+			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
+			Cleaner: serving.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Retention},
+			Climate: sources.Open, Estimate: compute.Estimate,
 		}
 		return c.Listen(ctx, s.Handler())
 	})

@@ -115,6 +115,9 @@ func (s *Service) Retain(ctx context.Context) (Report, error) {
 		}
 		return ctx.Err() == nil, ctx.Err()
 	})
+	if err == nil {
+		err = s.sweep(ctx, now, &r)
+	}
 	if err != nil {
 		return r, err
 	}

@@ -128,6 +128,9 @@ func (p *piece) finish(ctx context.Context, d *dem.DEM, plan *job.Plan, tasks []
 	if r.Previews, err = p.previews(ctx, d, r.Layers); err != nil {
 		return err
 	}
+	if err := p.writeItem(ctx, d, &r); err != nil {
+		return err
+	}
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)

@@ -36,8 +36,8 @@ func TestDefinitionMatchesRoutes(t *testing.T) {
 	defined := definition(t).Operations()
 	var routes []string
 	for _, r := range engine.Routes() {
-		if r.Method == http.MethodHead {
-			continue
+		if r.Method == http.MethodHead && !slices.Contains(defined, r.Method+" "+pathOf(r.Path)) {
+			continue // as GET, without a body
 		}
 		routes = append(routes, r.Method+" "+pathOf(r.Path))
 	}

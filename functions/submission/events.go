@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -17,7 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// HandleEvent takes the notices of the bucket's store, and the resume tick, which finds the files whose notice was lost.
+// HandleEvent takes the notices of the bucket's store, the events of jobs, of which it tells subscribers, and the resume tick, which finds the files whose notice was lost.
 func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 	if e.Type() == eventing.PingTick {
 		tick, err := eventing.TickOf(e)
@@ -26,6 +27,9 @@ func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 		}
 		_, err = s.ScanUploads(ctx)
 		return err
+	}
+	if slices.Contains(CallbackEvents(), e.Type()) {
+		return s.Notify(ctx, e)
 	}
 	n, err := objectnotice.Of(e)
 	if err != nil {

@@ -119,6 +119,9 @@ func (s *Service) inline() chan struct{} {
 func (s *Service) execute(ctx context.Context, w job.Workflow, e ogc.Execute) (job.Request, error) {
 	var stored []string
 	r, err := func() (job.Request, error) {
+		if err := checkInputNames(&e.Parameters); err != nil {
+			return job.Request{}, err
+		}
 		ref, fresh, err := s.demOf(ctx, e.DEM)
 		if err != nil {
 			return job.Request{}, err

@@ -23,7 +23,7 @@ func (s *Service) Handler() http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
-	r.Use(s.recovered)
+	r.Use(s.recovered, s.cors, s.guarded)
 	r.NoRoute(func(c *gin.Context) {
 		s.problem(c, ogc.Plain(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path+"; / leads to what there is"))
 	})
@@ -55,6 +55,14 @@ func (s *Service) Handler() http.Handler {
 	get("/jobs/:id/results", s.getResults)
 	r.POST("/api/upload-file", s.postUpload)
 	r.POST("/api/submit-job", s.postSubmit)
+	r.GET("/api/jobs/:id/logs", s.getLogs)
+	r.POST("/api/cleanup", s.postCleanup)
+	r.GET("/api/cleanup/status", s.getCleanupStatus)
+	r.GET("/api/system/status", s.getSystemStatus)
+	r.POST("/api/sign-upload", s.postSign)
+	s.tusRoutes(r)
+	r.GET("/api/check", s.getCheck)
+	r.POST("/api/check", s.postCheck)
 	r.GET("/api/jobs", s.getJobs)
 	r.GET("/api/jobs/:id", s.getJob)
 	r.DELETE("/api/jobs/:id", s.deleteJob)
@@ -62,6 +70,12 @@ func (s *Service) Handler() http.Handler {
 	r.GET("/api/jobs/:id/results", s.getZip)
 	r.POST("/events", s.postEvents)
 	r.OPTIONS("/events", s.optionsEvents)
+	get("/stac", s.getCatalog)
+	get("/stac/collections/:collection", s.getCollection)
+	get("/jobs/:id/tiles", s.getTileJSON)
+	get("/jobs/:id/tiles/:z/:x/:y", s.getTile)
+	get("/jobs/:id/value", s.getValue)
+	get("/jobs/:id/statistics", s.getStatistics)
 	get("/jobs/:id/results/*file", s.getResult)
 	return r
 }
@@ -251,42 +265,25 @@ func (f *form) set(name, value string) error {
 	if value == "" {
 		return nil
 	}
-	var err error
-	p := &f.params
 	switch name {
 	case "workflow_type":
 		f.workflow = job.Workflow(value)
-	case "step":
-		p.Step, err = strconv.ParseFloat(value, 64)
-	case "linke_value", "albedo_value", "kb", "kd", "kc":
-		return setInput(p, inputFields[name], value)
-	case "layers":
-		p.Layers, err = job.ParseLayers(value)
-	case "start_year":
-		p.StartYear, err = strconv.Atoi(value)
-	case "end_year":
-		p.EndYear, err = strconv.Atoi(value)
-	case "climate":
-		p.Climate = value
-	case "climate_elevation":
-		p.ClimateElevation = value
-	case "north":
-		p.North = value
-	case "shadows":
-		p.Shadows = value
-	case "method":
-		p.Method = value
-	case "daily":
-		p.Daily, err = strconv.ParseBool(value)
-	case "tile_size":
-		p.TileSize, err = strconv.Atoi(value)
+		return nil
 	case "num_threads": // the platform decides how many cores work on a job
-		_, err = strconv.Atoi(value)
-	default:
+		if _, err := strconv.Atoi(value); err != nil {
+			return invalid{fmt.Errorf("num_threads %q: not a valid value: %w", value, err)}
+		}
+		return nil
+	}
+	if input, ok := inputFields[name]; ok {
+		return setInput(&f.params, input, value)
+	}
+	field, ok := job.FieldOf(name)
+	if !ok {
 		return invalid{fmt.Errorf("field %q is not known", name)}
 	}
-	if err != nil {
-		return invalid{fmt.Errorf("%s %q: not a valid value: %w", name, value, err)}
+	if err := field.SetText(&f.params, value); err != nil {
+		return invalid{err}
 	}
 	return nil
 }
@@ -302,44 +299,47 @@ func (s *Service) getJobs(c *gin.Context) {
 		s.refuse(c, invalid{fmt.Errorf("status %q: must be %s", want, strings.Join(states[1:], ", "))})
 		return
 	}
-	list := []gin.H{}
-	err = s.Store.List(c.Request.Context(), func(id string) (bool, error) {
-		st, err := s.Store.Status(c.Request.Context(), id)
-		if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
-			return true, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		if v := view(st); want == "" || v["status"] == want {
-			list = append(list, v)
-		}
-		return len(list) < limit, nil
-	})
+	q := listing{cursor: c.Query("cursor"), limit: limit}
+	if want != "" {
+		q.match = func(st job.Status) bool { return suiteState(st) == want }
+	}
+	found, next, err := s.list(c.Request.Context(), q)
 	if err != nil {
 		s.refuse(c, err)
 		return
+	}
+	list := []gin.H{}
+	for _, st := range found {
+		list = append(list, s.view(st))
+	}
+	if next != "" {
+		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, withQuery("", c, "cursor", next)))
 	}
 	c.JSON(http.StatusOK, list)
 }
 
 func (s *Service) getJob(c *gin.Context) {
-	st, err := s.Store.Status(c.Request.Context(), c.Param("id"))
+	st, err := s.status(c.Request.Context(), c.Param("id"))
 	if err != nil {
 		s.refuse(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, view(st))
+	c.JSON(http.StatusOK, s.view(st))
+}
+
+// suiteState is the state in the old suite's words.
+func suiteState(st job.Status) string {
+	if st.State == job.Cancelled {
+		return string(job.Failed)
+	}
+	return string(st.State)
 }
 
 // view is a job as the old suite shows it; times are RFC 3339 in UTC.
-func view(st job.Status) gin.H {
-	state := string(st.State)
-	if st.State == job.Cancelled {
-		state = string(job.Failed)
-	}
+func (s *Service) view(st job.Status) gin.H {
 	h := gin.H{
-		"id": st.Request.ID, "workflow_type": st.Request.Workflow, "status": state,
+		"id": st.Request.ID, "workflow_type": st.Request.Workflow, "status": suiteState(st),
+		"current_task": st.Message(), "estimated_completion": nil,
 		"created_at": st.Request.Created.Format(time.RFC3339), "started_at": nil, "completed_at": nil,
 		"parameters": st.Request.Parameters, "dem_filename": st.Request.DEM.Name, "uploaded_filename": nil, "progress": st.Progress(),
 		"tasks_done": st.Done, "tasks_planned": st.Planned, "error_message": nil, "data_expired_at": nil,
@@ -349,6 +349,9 @@ func view(st job.Status) gin.H {
 	}
 	if !st.Started.IsZero() {
 		h["started_at"] = st.Started.Format(time.RFC3339)
+	}
+	if at, ok := st.Expected(s.Now()); ok {
+		h["estimated_completion"] = at.UTC().Format(time.RFC3339)
 	}
 	if st.End != nil {
 		h["completed_at"] = st.End.Ended.Format(time.RFC3339)
@@ -374,12 +377,13 @@ func (s *Service) postCancel(c *gin.Context) {
 }
 
 func (s *Service) deleteJob(c *gin.Context) {
-	st, err := s.Store.Status(c.Request.Context(), c.Param("id"))
+	st, err := s.status(c.Request.Context(), c.Param("id"))
 	if err == nil && !st.Ended() {
 		err = invalid{fmt.Errorf("job is %s: cancel it before deleting it", st.State)}
 	}
 	if err == nil {
 		_, err = s.Store.RemoveAll(c.Request.Context(), st.Request, false)
+		s.tiles.forget(st.Request.ID)
 	}
 	if err != nil {
 		s.refuse(c, err)
@@ -393,6 +397,8 @@ func (s *Service) refuse(c *gin.Context, err error) {
 	switch {
 	case errors.Is(err, job.ErrNotFound):
 		c.JSON(http.StatusNotFound, gin.H{"detail": "Job not found"})
+	case errors.Is(err, job.ErrBadCursor):
+		c.JSON(http.StatusBadRequest, gin.H{"detail": "cursor: must be that of a Link header of this list"})
 	case errors.Is(err, ErrInvalid):
 		c.JSON(http.StatusBadRequest, gin.H{"detail": err.Error()})
 	default:

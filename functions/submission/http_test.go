@@ -264,7 +264,7 @@ func TestSubmitRefuses(t *testing.T) {
 		{"wrong extension", []field{{"dem_file", tiff, "dem.png"}}, []string{"Only .tif and .tiff files are supported"}},
 		{"not a TIFF", []field{{"dem_file", "hello", "dem.tif"}}, []string{"not a TIFF"}},
 		{"empty file", []field{{"dem_file", "", "dem.tif"}}, []string{"empty"}},
-		{"too large", []field{{"dem_file", strings.Repeat("x", 64<<10+1), "dem.tif"}}, []string{"dem.tif", "larger"}},
+		{"too large", []field{{"dem_file", "II*\x00" + strings.Repeat("x", 64<<10), "dem.tif"}}, []string{"dem.tif", "larger"}},
 		{"no reference system", []field{{"dem_file", string(demtest.EncodeAs(t, demtest.Hills(5, 5), demtest.Place(), raster.GeoKeys{})), "dem.tif"}}, []string{"no coordinate reference system"}},
 		{"unknown field", []field{dem, {name: "colour", value: "blue"}}, []string{"colour"}},
 		{"unknown workflow", []field{dem, {name: "workflow_type", value: "moon"}}, []string{"moon", "sol or eemt"}},
@@ -366,7 +366,7 @@ func TestUploadRefuses(t *testing.T) {
 		"no file":    {name: "other", value: "x"},
 		"text":       {"file", "hello", "dem.tif"},
 		"extension":  {"file", hills(t), "dem.txt"},
-		"too large":  {"file", strings.Repeat("x", 64<<10+1), "dem.tif"},
+		"too large":  {"file", "II*\x00" + strings.Repeat("x", 64<<10), "dem.tif"},
 		"cut header": {"file", hills(t)[:100], "dem.tif"},
 	} {
 		if a := s.post(t, "/api/upload-file", f); a.status != http.StatusBadRequest {

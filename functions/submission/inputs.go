@@ -28,10 +28,15 @@ func setInput(p *job.Parameters, name, text string) error {
 	if err := p.SetInput(name, text); err != nil {
 		return invalid{err}
 	}
+	return checkInputNames(p)
+}
+
+// checkInputNames refuses rasters that a service could not read.
+func checkInputNames(p *job.Parameters) error {
 	for _, in := range p.Inputs() {
 		for _, f := range *in.Rasters {
-			if in.Name == name && !storedName(f) {
-				return invalid{fmt.Errorf("%s %.80q: must be an https address, or an object under climate/ or inputs/; or send the file in the field %s_file", name, f, strings.TrimSuffix(name, "-value"))}
+			if !storedName(f) {
+				return invalid{fmt.Errorf("%s %.80q: must be an https address, or an object under climate/ or inputs/; or send the file in the field %s_file", in.Name, f, strings.TrimSuffix(in.Name, "-value"))}
 			}
 		}
 	}

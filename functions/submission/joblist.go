@@ -83,7 +83,7 @@ func (s *Service) list(ctx context.Context, q listing) ([]job.Status, string, er
 		if !q.before.IsZero() && e.Created.After(q.before) {
 			return true, nil
 		}
-		if full || looked == examined {
+		if full || looked >= max(examined, q.limit) {
 			more = true
 			return false, nil
 		}
@@ -292,6 +292,7 @@ func (s *Service) dismiss(c *gin.Context) {
 	st, err := s.status(ctx, id)
 	if err == nil && (st.Ended() || st.Request.Workflow == job.Echo) {
 		_, err = s.Store.RemoveAll(ctx, st.Request, false)
+		s.tiles.forget(id)
 		st.State = job.Cancelled
 		if st.End == nil {
 			st.End = &job.End{State: job.Cancelled, Ended: s.Now().UTC()}

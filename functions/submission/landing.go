@@ -33,6 +33,7 @@ func (s *Service) getLanding(c *gin.Context) {
 			{Href: b + "/conformance", Rel: ogc.RelConformance, Type: ogc.JSON, Title: "conformance classes"},
 			{Href: b + "/processes", Rel: ogc.RelProcesses, Type: ogc.JSON, Title: "processes"},
 			{Href: b + "/jobs", Rel: ogc.RelJobList, Type: ogc.JSON, Title: "jobs"},
+			{Href: b + "/stac", Rel: "data", Type: ogc.JSON, Title: "STAC catalogue of results"},
 		},
 	})
 }

@@ -3,13 +3,10 @@ package submission
 import (
 	"bytes"
 	_ "embed"
-	"errors"
 	"html/template"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-
-	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 //go:embed page.html
@@ -22,15 +19,7 @@ const pageJobs = 20
 
 // getIndex shows the newest jobs and how to submit one. It needs no script.
 func (s *Service) getIndex(c *gin.Context) {
-	var jobs []job.Status
-	err := s.Store.List(c.Request.Context(), func(id string) (bool, error) {
-		st, err := s.Store.Status(c.Request.Context(), id)
-		if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
-			return true, nil
-		}
-		jobs = append(jobs, st)
-		return len(jobs) < pageJobs, err
-	})
+	jobs, _, err := s.list(c.Request.Context(), listing{limit: pageJobs})
 	var body bytes.Buffer
 	if err == nil {
 		err = page.Execute(&body, jobs)

@@ -131,10 +131,13 @@ func contentType(name string) string {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".tif", ".tiff":
 		return "image/tiff"
+	case ".json":
+		if path.Base(name) == "item.json" {
+			return "application/geo+json"
+		}
+		return "application/json"
 	case ".csv":
 		return "text/csv; charset=utf-8"
-	case ".json":
-		return "application/json"
 	case ".png":
 		return "image/png"
 	}

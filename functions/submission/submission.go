@@ -2,6 +2,7 @@
 package submission
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,8 +23,10 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
+	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
 // Source is the CloudEvents source of what this function emits.
@@ -56,8 +59,25 @@ type Service struct {
 	// CallbackHosts are the hosts of subscribers that may be called; none by default.
 	CallbackHosts outbound.Hosts
 
-	inlineOnce   sync.Once
-	inlineTokens chan struct{}
+	// Stall is how long a body may bring nothing before the request is ended; 0 means a minute.
+	Stall time.Duration
+	// Origins are the web origins whose pages may read, as in "https://example.org";
+	// "*" means any. None by default.
+	Origins []string
+	// Cleaner removes old jobs on request; nil offers nothing of the kind.
+	Cleaner Cleaner
+	// Execution tells how work is done, "local" or "knative", MostReplicas on how many.
+	Execution    string
+	MostReplicas int
+
+	// Climate opens climate files to examine; nil leaves them unexamined.
+	Climate climate.Opener
+	// Estimate tells what a job takes; may be nil.
+	Estimate func(w job.Workflow, p job.Parameters, width, height int) survey.Work
+
+	inlineOnce, drawOnce     sync.Once
+	inlineTokens, drawTokens chan struct{}
+	tiles                    tileCache
 }
 
 // ErrInvalid marks an error that is the caller's to mend.
@@ -86,6 +106,21 @@ func (w oldWords) Error() string { return string(w) }
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
+// inputKey makes an object key of a file's name.
+func inputKey(id, name string) string {
+	safe := strings.Trim(unsafeName.ReplaceAllString(name, "_"), "._")
+	if safe == "" {
+		safe = "file"
+	}
+	if len(safe) > 100 {
+		safe = safe[len(safe)-100:]
+	}
+	return job.InputPrefix + id + "_" + safe
+}
+
+// baseName is a file's name without the folders of whatever system it comes from.
+func baseName(name string) string { return path.Base(strings.ReplaceAll(name, `\`, "/")) }
+
 // store streams r into the bucket under a fresh name and returns its place.
 // A file over limit bytes, or one that breaks off, leaves nothing behind.
 func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int64) (job.DEM, error) {
@@ -95,18 +130,14 @@ func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int
 // storeAs is store under a name that begins with id. With once set a file that is there already stays, and counts
 // as the one that was sent.
 func (s *Service) storeAs(ctx context.Context, id, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
-	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
-	safe := strings.Trim(unsafeName.ReplaceAllString(name, "_"), "._")
-	if safe == "" {
-		safe = "file"
-	}
-	if len(safe) > 100 {
-		safe = safe[len(safe)-100:]
-	}
-	key := job.InputPrefix + id + "_" + safe
+	name = baseName(name)
+	return s.storeAt(ctx, inputKey(id, name), name, r, limit, once)
+}
+
+func (s *Service) storeAt(ctx context.Context, key, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
-	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType(safe), IfNotExist: once})
+	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType(key), IfNotExist: once})
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
 	}
@@ -156,11 +187,25 @@ func (s *Service) discard(ctx context.Context, keys []string) {
 // Upload stores a DEM after checking that it is one; a file that is not leaves
 // nothing behind.
 func (s *Service) Upload(ctx context.Context, name string, r io.Reader) (job.DEM, error) {
-	ref, err := s.store(ctx, name, r, s.MaxUpload)
+	name = baseName(name)
+	return s.uploadAs(ctx, inputKey(s.NewID(), name), name, fromClient{r})
+}
+
+// uploadAs is Upload under a given key. What is no TIFF is refused at its first
+// bytes.
+func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader) (job.DEM, error) {
+	head := bufio.NewReaderSize(r, 4096)
+	first, err := head.Peek(geotiff.SniffSize)
+	if len(first) == geotiff.SniffSize || errors.Is(err, io.EOF) && len(first) > 0 {
+		if err := geotiff.Sniff(first); err != nil {
+			return job.DEM{}, invalid{fmt.Errorf("file %s: %w", name, err)}
+		}
+	}
+	ref, err := s.storeAt(ctx, key, name, head, s.MaxUpload, false)
 	if err != nil {
 		return ref, err
 	}
-	if err := s.check(ctx, ref.Key); err != nil {
+	if err := s.checkHeader(ctx, ref.Key); err != nil {
 		return ref, errors.Join(err, s.Store.Bucket.Delete(context.WithoutCancel(ctx), ref.Key))
 	}
 	return ref, nil
@@ -175,8 +220,8 @@ func (s *Service) UploadTable(ctx context.Context, name string, r io.Reader) (st
 	return "table:" + ref.Key, err
 }
 
-// check reads the header of a stored DEM.
-func (s *Service) check(ctx context.Context, key string) error {
+// checkHeader reads the header of a stored DEM.
+func (s *Service) checkHeader(ctx context.Context, key string) error {
 	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
 	if err != nil {
 		return fmt.Errorf("read back %s: %w", key, err)
@@ -194,10 +239,27 @@ func (s *Service) check(ctx context.Context, key string) error {
 
 // Stored returns the reference of a DEM uploaded before, by the name Upload gave it.
 func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
+	ref, err := s.located(ctx, name)
+	if err != nil {
+		return ref, err
+	}
+	return s.storedObject(ctx, ref.Key, name)
+}
+
+// located finds an upload by name, without reading it.
+func (s *Service) located(ctx context.Context, name string) (job.DEM, error) {
 	if strings.ContainsAny(name, `/\`) || name == "" {
 		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: must be a name that upload-file returned", name)}
 	}
-	return s.storedObject(ctx, job.InputPrefix+name, name)
+	key := job.InputPrefix + name
+	exists, err := s.Store.Bucket.Exists(ctx, key)
+	if err != nil {
+		return job.DEM{}, fmt.Errorf("look for %s: %w", key, err)
+	}
+	if !exists {
+		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name)}
+	}
+	return job.DEM{Key: key, Name: name}, nil
 }
 
 // storedObject returns the reference of a DEM in the bucket.
@@ -215,7 +277,7 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
-	if err := s.check(ctx, key); err != nil {
+	if err := s.checkHeader(ctx, key); err != nil {
 		return job.DEM{}, err
 	}
 	_, original, prefixed := strings.Cut(name, "_")

@@ -469,7 +469,8 @@ func TestEventsOverHTTP(t *testing.T) {
 		{"resume tick", submission.Uploads{}, tick("resume"), ping, "uploads/dem.tif", 202, "", 1},
 		{"retention tick", submission.Uploads{}, tick("retention"), ping, "uploads/dem.tif", 202, "", 0},
 		{"unknown tick", submission.Uploads{}, tick("explode"), ping, "uploads/dem.tif", 400, "must be", 0},
-		{"an event of ours", submission.Uploads{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.JobCompleted), "", 400, "must be google.cloud.storage", 0},
+		{"an event of cleanup", submission.Uploads{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.CleanupCompleted), "", 400, "must be google.cloud.storage", 0},
+		{"an event of a job without its id", submission.Uploads{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.JobCompleted), "", 400, "job_id", 0},
 		{"no event", submission.Uploads{}, "hello", nil, "", 400, "not the JSON expected", 0},
 		{"too long", submission.Uploads{}, strings.Repeat(" ", 1<<20+1), nil, "", 413, "at most 1048576 bytes", 0},
 	} {

@@ -483,6 +483,9 @@ func TestEvents(t *testing.T) {
 		{"tiles-completed", "org.cyverse.eemt.tiles.completed.v1", "compute", "/"},
 		{"cleanup-ticks", "dev.knative.sources.ping", "cleanup", "/"},
 		{"submission-ticks", "dev.knative.sources.ping", "submission", "/events"},
+		{"job-completed", "org.cyverse.eemt.job.completed.v1", "submission", "/events"},
+		{"job-failed", "org.cyverse.eemt.job.failed.v1", "submission", "/events"},
+		{"job-cancelled", "org.cyverse.eemt.job.cancelled.v1", "submission", "/events"},
 		{"uploads-gcs", "google.cloud.storage.object.v1.finalized", "submission", "/events"},
 		{"uploads-azure", "Microsoft.Storage.BlobCreated", "submission", "/events"},
 	} {

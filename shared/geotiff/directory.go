@@ -62,11 +62,11 @@ func (s *source) readAt(b []byte, off int64) error {
 	return fmt.Errorf("reading %d bytes at %d: %w", len(b), off, err)
 }
 
-// directories reads the header and all image file directories.
-func (s *source) directories() ([]directory, error) {
+// header reads the header and returns where the first directory is.
+func (s *source) header() (uint64, error) {
 	notTIFF := &Unsupported{"not a TIFF file", "gdal_translate -of GTiff in out.tif"}
 	if len(s.head) < 8 {
-		return nil, notTIFF
+		return 0, notTIFF
 	}
 	switch {
 	case bytes.HasPrefix(s.head, []byte("II")):
@@ -74,7 +74,7 @@ func (s *source) directories() ([]directory, error) {
 	case bytes.HasPrefix(s.head, []byte("MM")):
 		s.order = binary.BigEndian
 	default:
-		return nil, notTIFF
+		return 0, notTIFF
 	}
 	var next uint64
 	switch s.order.Uint16(s.head[2:]) {
@@ -82,12 +82,21 @@ func (s *source) directories() ([]directory, error) {
 		next = uint64(s.order.Uint32(s.head[4:]))
 	case 43:
 		if len(s.head) < 16 || s.order.Uint16(s.head[4:]) != 8 {
-			return nil, errors.New("the file is cut short or damaged: bad BigTIFF header")
+			return 0, errors.New("the file is cut short or damaged: bad BigTIFF header")
 		}
 		s.big = true
 		next = s.order.Uint64(s.head[8:])
 	default:
-		return nil, notTIFF
+		return 0, notTIFF
+	}
+	return next, nil
+}
+
+// directories reads the header and all image file directories.
+func (s *source) directories() ([]directory, error) {
+	next, err := s.header()
+	if err != nil {
+		return nil, err
 	}
 	var (
 		dirs []directory
@@ -275,4 +284,16 @@ func (s *source) text(d directory, tag uint16) (v string, ok bool, err error) {
 		b = b[:i]
 	}
 	return string(b), true, nil
+}
+
+// SniffSize is how many bytes of a file Sniff needs.
+const SniffSize = 16
+
+// Sniff refuses a file whose first bytes are not those of a TIFF.
+func Sniff(head []byte) error {
+	s := &source{head: head, size: int64(len(head))}
+	if _, err := s.header(); err != nil {
+		return err
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Delivery is how the client of a job wants to hear of it: what an execute
@@ -52,3 +53,16 @@ func (s Status) Message() string {
 	}
 	return "the maps are being put together"
 }
+
+// Expected is when a job that runs may be done, going by its tiles so far; false
+// while nobody can tell.
+func (s Status) Expected(now time.Time) (time.Time, bool) {
+	if s.State != Running || s.Done == 0 || s.Done >= s.Planned || s.Started.IsZero() || !now.After(s.Started) {
+		return time.Time{}, false
+	}
+	each := now.Sub(s.Started) / time.Duration(s.Done)
+	return now.Add(each * time.Duration(s.Planned-s.Done)), true
+}
+
+// Incoming is where uploads gather that come in parts.
+const Incoming = "incoming/"

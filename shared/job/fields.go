@@ -28,6 +28,12 @@ type Field struct {
 	Title       string
 	Description string
 	Type        FieldType
+	// Raster takes the name of a GeoTIFF too (see Input).
+	Raster bool
+	// Sets are the JSON names of further parameters that it sets.
+	Sets []string
+	// Items are the values that a list may hold; nil: it is no list.
+	Items []string
 	// Monthly takes one value, or twelve for January to December.
 	Monthly bool
 	// Minimum and Maximum bound a number; both 0 mean no bound.
@@ -42,8 +48,14 @@ type Field struct {
 
 var fields = []Field{
 	{Name: "step", Title: "Time step", Description: "minutes between two looks at the sun", Type: NumberField, Minimum: 1, Maximum: 60},
-	{Name: "linke_value", Title: "Linke turbidity", Description: "for air mass 2; one value, or one per month", Type: NumberField, Monthly: true, Minimum: 1, Maximum: 8},
-	{Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects; one value, or one per month", Type: NumberField, Monthly: true, Minimum: 0, Maximum: 1},
+	{Name: "linke_value", Title: "Linke turbidity", Description: "for air mass 2; one value, or one per month", Type: NumberField, Monthly: true, Raster: true, Sets: []string{"linke_raster"}, Minimum: 1, Maximum: 8},
+	{Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects; one value, or one per month", Type: NumberField, Monthly: true, Raster: true, Sets: []string{"albedo_raster"}, Minimum: 0, Maximum: 1},
+	{Name: "kb", Title: "Real-sky factor of beam radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: true, Sets: []string{"kb_raster"}, Minimum: 0, Maximum: 1},
+	{Name: "kd", Title: "Real-sky factor of diffuse radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: true, Sets: []string{"kd_raster"}, Minimum: 0, Maximum: 1},
+	{
+		Name: "kc", Title: "Clear-sky index", Description: "of the global radiation: one value, or one per month; climate takes it from the climate's radiation (eemt)",
+		Type: NumberField, Monthly: true, Raster: true, Sets: []string{"kc_raster", "kc_climate"}, Minimum: 0.2, Maximum: 1,
+	},
 	{Name: "start_year", Title: "First climate year", Description: "first year of the climate", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
 	{Name: "end_year", Title: "Last climate year", Description: "last year of the climate, at most 60 years in one job", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
 	{
@@ -57,6 +69,7 @@ var fields = []Field{
 	{Name: "north", Title: "North", Description: "slopes and shadows follow true north, or the grid's as in r.sun", Type: StringField, Allowed: []string{"true", "grid"}},
 	{Name: "shadows", Title: "Shadows", Description: "whether terrain casts shadows", Type: StringField, Allowed: []string{"on", "off"}},
 	{Name: "daily", Title: "Daily maps", Description: "also a map of each of 365 days", Type: BooleanField},
+	{Name: "layers", Title: "Further maps", Description: "maps on request", Type: StringField, Items: layerNames()},
 	{Name: "method", Title: "Method", Description: "the fast integrator, or the slow reference", Type: StringField, Allowed: []string{"fast", "reference"}},
 	{Name: "tile_size", Title: "Tile size", Description: "side of a tile, 32 to 4096 cells; 0 lets the planner choose", Type: IntegerField, Minimum: 0, Maximum: 4096},
 }
@@ -85,6 +98,8 @@ func FieldOf(name string) (Field, bool) {
 func (f Field) Range() string {
 	var text string
 	switch {
+	case len(f.Items) > 0:
+		return "a list of " + strings.Join(f.Items, ", ")
 	case len(f.Allowed) > 0:
 		return strings.Join(f.Allowed, " or ")
 	case f.Type == BooleanField:
@@ -94,6 +109,9 @@ func (f Field) Range() string {
 	}
 	if f.Monthly {
 		text += ", one value or one for each of the 12 months"
+	}
+	if f.Raster {
+		text += ", or the name of a GeoTIFF"
 	}
 	return text
 }
@@ -107,6 +125,9 @@ func (f Field) Default() json.RawMessage {
 	_ = json.Unmarshal(data, &all)
 	v, ok := all[f.Name]
 	if !ok {
+		if f.Monthly || len(f.Items) > 0 {
+			return nil
+		}
 		switch f.Type {
 		case BooleanField:
 			return json.RawMessage("false")
@@ -152,6 +173,20 @@ func (f Field) refuse(value string) error {
 // Set gives the parameter a value in JSON. The error is a *FieldError.
 func (f Field) Set(p *Parameters, value json.RawMessage) error {
 	text := string(value)
+	var words string
+	if json.Unmarshal(value, &words) == nil && (f.Raster || len(f.Items) > 0) && text != "null" {
+		if f.SetText(p, words) != nil {
+			return f.refuse(text)
+		}
+		return nil
+	}
+	if len(f.Items) > 0 {
+		var list []string
+		if json.Unmarshal(value, &list) != nil || f.SetText(p, strings.Join(list, ",")) != nil {
+			return f.refuse(text)
+		}
+		return nil
+	}
 	numbers := []float64{}
 	switch f.Type {
 	case NumberField, IntegerField:
@@ -200,6 +235,18 @@ func (f Field) SetText(p *Parameters, text string) error {
 	var value any = text
 	var err error
 	switch {
+	case f.Raster:
+		if err := p.SetInput(strings.ReplaceAll(f.Name, "_", "-"), text); err != nil {
+			return err
+		}
+		return nil
+	case len(f.Items) > 0:
+		list, err := ParseLayers(text)
+		if err != nil {
+			return err
+		}
+		p.Layers = list
+		return nil
 	case f.Monthly:
 		value, err = ParseMonthly(text)
 	case f.Type == NumberField:

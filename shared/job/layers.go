@@ -54,9 +54,13 @@ func ParseLayers(text string) ([]Layer, error) {
 }
 
 func (l Layer) unknown() error {
+	return fmt.Errorf("layer %.40q: must be among %s", string(l), strings.Join(layerNames(), ", "))
+}
+
+func layerNames() []string {
 	names := make([]string, len(layers))
 	for i, n := range layers {
 		names[i] = string(n)
 	}
-	return fmt.Errorf("layer %.40q: must be among %s", string(l), strings.Join(names, ", "))
+	return names
 }

@@ -142,7 +142,14 @@ func fieldSchema(f job.Field) Schema {
 	}
 	whole := s
 	if f.Monthly {
-		whole = Schema{"oneOf": []Schema{s, {"type": "array", "items": s, "minItems": 12, "maxItems": 12}}}
+		forms := []Schema{s, {"type": "array", "items": s, "minItems": 12, "maxItems": 12}}
+		if f.Raster {
+			forms = append(forms, Schema{"type": "string", "description": "name of a GeoTIFF of one band, or of 12: an https address, or an object under climate/ or inputs/"})
+		}
+		whole = Schema{"oneOf": forms}
+	}
+	if len(f.Items) > 0 {
+		whole = Schema{"type": "array", "items": Schema{"type": "string", "enum": f.Items}}
 	}
 	if f.MediaType != "" {
 		whole = Schema{"oneOf": []Schema{s, {"type": "string", "contentMediaType": f.MediaType}}}

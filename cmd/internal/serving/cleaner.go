@@ -1,0 +1,43 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/functions/submission"
+)
+
+// Cleaner does the retention of the old suite's endpoint, with the same bucket.
+type Cleaner struct {
+	Service *cleanup.Service
+	Usual   Retention
+	// NextRun is when the daily pass comes; nil when nobody here knows.
+	NextRun func() time.Time
+}
+
+// Keep is what the daily pass goes by.
+func (c Cleaner) Keep() submission.Keep {
+	return submission.Keep{Days: c.Usual.Days, Hours: c.Usual.Hours}
+}
+
+// Next is when the daily pass comes.
+func (c Cleaner) Next() time.Time {
+	if c.NextRun == nil {
+		return time.Time{}
+	}
+	return c.NextRun()
+}
+
+// Clean does one pass.
+func (c Cleaner) Clean(ctx context.Context, k submission.Keep) (submission.Cleaned, error) {
+	policy, err := Retention{Days: k.Days, Hours: k.Hours, DryRun: k.DryRun || c.Usual.DryRun}.Policy()
+	if err != nil {
+		return submission.Cleaned{}, fmt.Errorf("%w: %w", submission.ErrInvalid, err)
+	}
+	once := *c.Service
+	once.Policy = policy
+	r, err := once.Retain(ctx)
+	return submission.Cleaned{Successful: r.Successful, Failed: r.Failed, FreedMB: r.FreedMB, Errors: r.Errors}, err
+}

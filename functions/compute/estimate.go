@@ -1,0 +1,61 @@
+package compute
+
+import (
+	"math"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/survey"
+)
+
+// What a job takes was measured on a million cells of mountains with two cores
+// (docs/performance.md); it is good to a factor of two on other terrain.
+const (
+	measuredCores = 2
+	// Seconds per cell: of terrain, maps, pictures; per look at the sun in an hour;
+	// and of each climate year.
+	secondsPerCell     = 7.6e-6
+	secondsPerLook     = 1.6e-6
+	secondsPerYear     = 9.5e-6
+	dailySecondsPerMap = 1e-7
+	// bytesPerCell of a compressed map.
+	bytesPerCell = 3.2
+	// startMemory is what the process takes without any cell.
+	startMemory = 48 << 20
+)
+
+// Estimate tells what a job on a DEM of width x height cells takes.
+func Estimate(w job.Workflow, p job.Parameters, width, height int) survey.Work {
+	side := p.TileSize
+	if side == 0 {
+		side = tileSide(w)
+	}
+	cells := float64(width) * float64(height)
+	maps, layers := 82.0, 40.0
+	seconds := secondsPerCell + secondsPerLook*60/p.Step
+	if w == job.EEMT {
+		years := float64(len(p.Years()))
+		maps += 2 + 104*years
+		layers += 52
+		seconds += secondsPerYear * years
+	}
+	if p.Daily {
+		maps += 3 * 365
+		layers += 3 * 365
+		seconds += dailySecondsPerMap * 3 * 365
+	}
+	tile := math.Min(cells, float64(side)*float64(side))
+	// Of a large DEM a tile sees its surroundings in part.
+	reach := Reach{}.orDefault()
+	block := max(width, height)
+	if far := reach.far(width, height); far != nil {
+		block = far.Block
+	}
+	memory := startMemory + 4*4*layers*tile + 8*3*math.Min(cells, float64(reach.Whole))
+	if w == job.EEMT {
+		memory = math.Max(memory, startMemory+70*cells) // the pass over the whole terrain
+	}
+	return survey.Work{
+		Tiles: len(cut(width, height, side, block)), Seconds: math.Ceil(seconds * cells), Cores: measuredCores,
+		Memory: int64(memory), Results: int64(bytesPerCell * maps * cells),
+	}
+}

@@ -1,0 +1,106 @@
+package submission
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/rangeread"
+	"github.com/cyverse-gis/eemt/shared/survey"
+)
+
+// checked is the doctor's answer: what was found, and the name to submit by.
+type checked struct {
+	*survey.Report
+	// Filename is what submit-job takes as uploaded_filename.
+	Filename string `json:"filename,omitempty"`
+}
+
+// getCheck examines a DEM uploaded before.
+func (s *Service) getCheck(c *gin.Context) {
+	f := form{workflow: job.Sol, params: job.DefaultParameters()}
+	for name, values := range c.Request.URL.Query() {
+		if name == "uploaded_filename" {
+			f.uploaded = values[0]
+			continue
+		}
+		if err := f.set(name, values[0]); err != nil {
+			s.refuse(c, err)
+			return
+		}
+	}
+	s.check(c, f)
+}
+
+// postCheck examines a DEM sent along, and keeps it for the job if it is usable.
+func (s *Service) postCheck(c *gin.Context) {
+	f, err := s.readForm(c)
+	if err != nil {
+		s.discard(c.Request.Context(), f.stored)
+		// What is no raster at all never reaches the bucket: say so as the doctor does.
+		if errors.Is(err, ErrInvalid) && !errors.Is(err, errTooLarge) {
+			c.JSON(http.StatusBadRequest, checked{Report: &survey.Report{Detail: err.Error(), Warnings: []string{}}})
+			return
+		}
+		s.refuse(c, err)
+		return
+	}
+	s.check(c, f)
+}
+
+func (s *Service) check(c *gin.Context, f form) {
+	ctx := c.Request.Context()
+	rep, name, err := s.examine(ctx, f)
+	if err != nil || !rep.Usable {
+		s.discard(ctx, f.stored)
+	}
+	switch {
+	case err != nil:
+		s.refuse(c, err)
+	case !rep.Usable:
+		c.JSON(http.StatusBadRequest, checked{Report: rep})
+	default:
+		c.JSON(http.StatusOK, checked{rep, name})
+	}
+}
+
+func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, error) {
+	if f.dem == nil && f.uploaded == "" {
+		return nil, "", invalid{errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename")}
+	}
+	if f.dem == nil {
+		ref, err := s.located(ctx, f.uploaded)
+		if err != nil {
+			return nil, "", err
+		}
+		f.dem = &ref
+	}
+	if f.workflow == job.EEMT && f.params.Climate == "" {
+		f.params.Climate = "table:unknown" // the other parameters are examined all the same
+		defer func() { f.params.Climate = "" }()
+	}
+	if err := f.params.Validate(f.workflow); err != nil {
+		return nil, "", invalid{err}
+	}
+	o := survey.Options{Years: f.params.Years(), Open: s.Climate}
+	if f.params.Climate != "table:unknown" {
+		o.Climate, o.ClimateElevation = f.params.Climate, f.params.ClimateElevation
+	}
+	if s.Estimate != nil {
+		o.Estimate = func(width, height int) survey.Work { return s.Estimate(f.workflow, f.params, width, height) }
+	}
+	r, err := rangeread.Object(ctx, s.Store.Bucket, f.dem.Key)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = r.Close() }()
+	rep, err := survey.Examine(ctx, r, r.Size(), o)
+	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Climate == "" {
+		rep.Warnings = append(rep.Warnings, "no climate was named: the eemt workflow needs one")
+	}
+	return rep, f.dem.Key[strings.LastIndexByte(f.dem.Key, '/')+1:], err
+}

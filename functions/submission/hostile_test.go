@@ -1,0 +1,377 @@
+package submission_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gocloud.dev/blob/memblob"
+
+	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// fill writes records of n jobs: every third completed, every 500th failed.
+func fill(t testing.TB, s job.Store, n int) {
+	t.Helper()
+	for i := range n {
+		r := job.Request{
+			ID: fmt.Sprintf("01JTEST%019d", i), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon.Add(time.Duration(i) * time.Second),
+			DEM: job.DEM{Key: "uploads/x.tif", Name: "dem.tif"},
+		}
+		err := s.Create(t.Context(), r)
+		switch {
+		case err != nil:
+		case i%500 == 7:
+			_, _, err = s.WriteEnd(t.Context(), r.ID, job.End{State: job.Failed, Reason: "because", Ended: r.Created})
+		case i%3 == 0:
+			_, _, err = s.WriteEnd(t.Context(), r.ID, job.End{State: job.Completed, Ended: r.Created})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A page of the list costs the same with few jobs and with many.
+func TestListCostsTheSame(t *testing.T) {
+	most := 3000
+	if os.Getenv("EEMT_SLOW") != "" {
+		most = 10000
+	}
+	cost := map[string][]int64{}
+	for _, n := range []int{600, most} {
+		var calls atomic.Int64
+		s := newService(t, func(_, _ string) error { calls.Add(1); return nil })
+		inner := memblob.OpenBucket(nil)
+		fill(t, job.Store{Bucket: inner}, n)
+		s.Store.Bucket = faultbucket.Wrap(inner, func(_, _ string) error { calls.Add(1); return nil })
+		for _, path := range []string{"/jobs", "/jobs?limit=50", "/api/jobs?limit=20", "/jobs?status=failed", "/jobs?status=running", "/monitor"} {
+			calls.Store(0)
+			begun := time.Now()
+			a := s.get(t, path)
+			if a.status != http.StatusOK {
+				t.Fatalf("%s: %d %s", path, a.status, a.body)
+			}
+			if testing.Verbose() {
+				t.Logf("%d jobs, %s: %d calls, %s", n, path, calls.Load(), time.Since(begun))
+			}
+			cost[path] = append(cost[path], calls.Load())
+		}
+		// The last page costs what the first does.
+		var page struct {
+			Links []struct{ Href, Rel string }
+		}
+		at := s.http.URL + "/jobs?limit=200"
+		for range n / 200 * 2 / 3 {
+			a := s.get(t, strings.TrimPrefix(at, s.http.URL))
+			if err := json.Unmarshal([]byte(a.body), &page); err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range page.Links {
+				if l.Rel == "next" {
+					at = l.Href
+				}
+			}
+		}
+		calls.Store(0)
+		s.get(t, strings.TrimPrefix(at, s.http.URL))
+		cost["a late page"] = append(cost["a late page"], calls.Load())
+	}
+	for path, c := range cost {
+		// A page that straddles two listings takes one more.
+		if c[1] > c[0]+1 {
+			t.Errorf("%s takes %d bucket calls of 600 jobs, %d of %d", path, c[0], c[1], most)
+		}
+	}
+	if c := cost["/jobs"][0]; c > 60 {
+		t.Errorf("ten jobs take %d calls", c)
+	}
+}
+
+// A filter that matches little gives short pages which lead on to every match.
+func TestRareStateIsFound(t *testing.T) {
+	s := newService(t, nil)
+	fill(t, s.Store, 1300)
+	found := 0
+	at := "/jobs?status=failed&limit=2"
+	for range 10 {
+		var page struct {
+			Jobs  []struct{ JobID, Status string }
+			Links []struct{ Href, Rel string }
+		}
+		if err := json.Unmarshal([]byte(s.get(t, at).body), &page); err != nil {
+			t.Fatal(err)
+		}
+		found += len(page.Jobs)
+		at = ""
+		for _, l := range page.Links {
+			if l.Rel == "next" {
+				at = strings.TrimPrefix(l.Href, s.http.URL)
+			}
+		}
+		if at == "" {
+			break
+		}
+	}
+	if found != 3 || at != "" {
+		t.Errorf("%d failed jobs on all pages, want 3; left at %q", found, at)
+	}
+}
+
+func TestHostileNames(t *testing.T) {
+	for _, name := range []string{
+		"../../../etc/passwd.tif", `..\..\x.tif`, "<img src=x onerror=alert(1)>.tif", "a\x00b.tif", "a\nSet-Cookie: x.tif", strings.Repeat("x", 5000) + ".tif",
+		"\u202egpj.tif", "CON.tif", ".hidden.tif", "....tif", "a/b/c.tif", "%2e%2e%2fx.tif", "ünïcødé.tif", "'; drop table jobs;.tif",
+	} {
+		s := newService(t, nil)
+		a := s.post(t, "/api/upload-file", field{"file", hills(t), name})
+		if a.status != http.StatusOK && a.status != http.StatusBadRequest {
+			t.Errorf("%.40q: %d %s", name, a.status, a.body)
+			continue
+		}
+		for _, k := range keys(t, s.Store.Bucket) {
+			if folder, rest, _ := strings.Cut(k, "/"); folder != "uploads" && folder != "inputs" || strings.ContainsAny(rest, "/\\<>\x00\n") || len(rest) > 140 {
+				t.Errorf("%.40q became the key %q", name, k)
+			}
+		}
+		if a.status != http.StatusOK {
+			continue
+		}
+		uploaded, _ := a.json(t)["filename"].(string)
+		if b := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: uploaded}); b.status != http.StatusOK {
+			t.Errorf("%.40q: submit %d %s", name, b.status, b.body)
+		}
+		for _, path := range []string{"/?f=html", "/jobs?f=html", "/api/jobs"} {
+			if b := s.get(t, path); b.status != http.StatusOK || path != "/api/jobs" && strings.Contains(b.body, "<img") {
+				t.Errorf("%.40q: %s shows %d", name, path, b.status)
+			}
+		}
+	}
+}
+
+func TestHostileExecuteRequests(t *testing.T) {
+	s := newService(t, nil)
+	deep := strings.Repeat(`{"a":`, 20000) + "1" + strings.Repeat("}", 20000)
+	for name, body := range map[string]string{
+		"deep":            `{"inputs":{"dem":` + deep + `}}`,
+		"deep elsewhere":  `{"outputs":{"slope":` + deep + `}}`,
+		"a huge number":   `{"inputs":{"dem":"AAAA","step":1e999999}}`,
+		"a million steps": `{"inputs":{"dem":"AAAA","linke_value":[` + strings.Repeat("1,", 1000000) + `1]}}`,
+		"null":            `null`,
+		"null inputs":     `{"inputs":null}`,
+		"null input":      `{"inputs":{"dem":null}}`,
+		"not UTF-8":       "{\"inputs\":{\"dem\":\"\xff\xfe\"}}",
+		"HTML":            `{"inputs":{"<script>":1,"dem":"AAAA"}}`,
+		"an empty DEM":    `{"inputs":{"dem":""}}`,
+		"value and href":  `{"inputs":{"dem":{"value":"AAAA","href":"https://example.org/"}}}`,
+		"a base64 bomb":   `{"inputs":{"dem":"SUkqAP////8AAAAA"}}`,
+	} {
+		a := s.do(t, http.MethodPost, "/processes/sol/execution", strings.NewReader(body), "Content-Type", "application/json")
+		if a.status != http.StatusBadRequest || len(a.body) > 4096 || strings.Contains(a.body, "<script>") {
+			t.Errorf("%s: %d %.300s", name, a.status, a.body)
+		}
+	}
+	if left := keys(t, s.Store.Bucket); len(left) != 0 {
+		t.Errorf("refused requests left %v", left)
+	}
+}
+
+// raw sends bytes as they are and returns the status line.
+func raw(t *testing.T, s *service, request string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.http.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err.Error()
+	}
+	return strings.TrimSpace(line)
+}
+
+// A body that claims 10 GB is refused before it comes.
+func TestHugeClaim(t *testing.T) {
+	s := newService(t, nil)
+	for _, path := range []string{"/api/upload-file", "/api/submit-job", "/api/check"} {
+		line := raw(t, s, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 10737418240\r\n\r\n--b\r\n")
+		if !strings.Contains(line, "413") {
+			t.Errorf("%s: %q, want 413", path, line)
+		}
+	}
+	if left := keys(t, s.Store.Bucket); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+// A body that stalls ends its request, and leaves nothing.
+func TestSlowUpload(t *testing.T) {
+	s := newService(t, nil)
+	s.Stall = 50 * time.Millisecond
+	body := "--b\r\nContent-Disposition: form-data; name=\"dem_file\"; filename=\"dem.tif\"\r\n\r\n" + hills(t)[:400]
+	line := raw(t, s, fmt.Sprintf("POST /api/submit-job HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 50000\r\n\r\n%s", body))
+	if !strings.Contains(line, "400") {
+		t.Errorf("%q, want 400", line)
+	}
+	if left := keys(t, s.Store.Bucket); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+	// A slow one that moves is no stalled one.
+	s.Stall = 2 * time.Second
+	r, w := io.Pipe()
+	go func() {
+		for _, part := range []string{"--b\r\nContent-Disposition: form-data; name=\"dem_file\"; filename=\"dem.tif\"\r\n\r\n", hills(t)[:400], hills(t)[400:], "\r\n--b--\r\n"} {
+			time.Sleep(20 * time.Millisecond)
+			_, _ = io.WriteString(w, part)
+		}
+		_ = w.Close()
+	}()
+	if a := s.do(t, http.MethodPost, "/api/submit-job", r, "Content-Type", "multipart/form-data; boundary=b"); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+func TestWrongContentTypes(t *testing.T) {
+	s := newService(t, nil)
+	for _, c := range []struct {
+		path, kind string
+		status     int
+	}{
+		{"/api/submit-job", "application/json", 400},
+		{"/api/submit-job", "multipart/form-data", 400},
+		{"/api/submit-job", "multipart/form-data; boundary=", 400},
+		{"/api/upload-file", "image/tiff", 400},
+		{"/api/check", "text/plain", 400},
+		{"/processes/sol/execution", "", 415},
+		{"/processes/sol/execution", "text/xml", 415},
+		{"/processes/sol/execution", "application/json; charset", 415},
+	} {
+		if a := s.do(t, http.MethodPost, c.path, strings.NewReader("x"), "Content-Type", c.kind); a.status != c.status {
+			t.Errorf("%s as %q: %d %s, want %d", c.path, c.kind, a.status, a.body, c.status)
+		}
+	}
+}
+
+// Many polls at once are all answered, in bounded memory.
+func TestManyPolls(t *testing.T) {
+	s := newService(t, nil)
+	id := s.submit(t)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200, MaxConnsPerHost: 200}}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var wait sync.WaitGroup
+	var answered atomic.Int32
+	for i := range 1000 {
+		wait.Go(func() {
+			res, err := client.Get(s.http.URL + []string{"/jobs/", "/api/jobs/"}[i%2] + id)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = res.Body.Close() }()
+			if _, err := io.Copy(io.Discard, res.Body); err == nil && res.StatusCode == http.StatusOK {
+				answered.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	client.CloseIdleConnections()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if answered.Load() != 1000 {
+		t.Errorf("%d of 1000 polls were answered", answered.Load())
+	}
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 64<<20 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	s := newService(t, nil)
+	if a := s.get(t, "/jobs", "Origin", "https://evil.example"); a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("by default pages of others may read")
+	}
+	s.Origins = []string{"https://maps.example"}
+	if a := s.get(t, "/jobs", "Origin", "https://maps.example"); a.header.Get("Access-Control-Allow-Origin") != "https://maps.example" || !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Content-Range") {
+		t.Errorf("%v", a.header)
+	}
+	if a := s.get(t, "/jobs", "Origin", "https://evil.example"); a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("another origin may read")
+	}
+	pre := s.do(t, http.MethodOptions, "/jobs/x/results/a.tif", nil, "Origin", "https://maps.example", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "range")
+	if pre.status != http.StatusNoContent || !strings.Contains(pre.header.Get("Access-Control-Allow-Headers"), "Range") {
+		t.Errorf("preflight: %d %v", pre.status, pre.header)
+	}
+}
+
+// A DEM by reference: too large ones, endless ones, and those of other hosts are refused.
+func TestFetchBounds(t *testing.T) {
+	files := http.NewServeMux()
+	files.HandleFunc("/dem.tif", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, hills(t)) })
+	files.HandleFunc("/endless.tif", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "II*\x00")
+		for range 100 {
+			if _, err := w.Write(bytes.Repeat([]byte("x"), 4096)); err != nil {
+				return
+			}
+		}
+	})
+	files.HandleFunc("/claims.tif", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "99999999999") })
+	files.HandleFunc("/page.tif", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>log in</html>") })
+	files.HandleFunc("/away.tif", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	files.HandleFunc("/elsewhere.tif", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://169.254.169.254/latest/meta-data", http.StatusFound)
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &http.Server{Handler: files, ReadHeaderTimeout: time.Minute}
+	go func() { _ = h.Serve(l) }()
+	t.Cleanup(func() { _ = h.Close() })
+	s := newService(t, nil)
+	s.DEMHosts = outbound.Hosts{l.Addr().String()}
+	for name, want := range map[string]string{
+		"dem.tif": "", "endless.tif": "larger", "claims.tif": "larger", "page.tif": "not a TIFF", "away.tif": "502", "elsewhere.tif": "may not be called", "none.tif": "404",
+	} {
+		body := fmt.Sprintf(`{"inputs":{"dem":{"href":"http://%s/%s"}}}`, l.Addr(), name)
+		a := s.do(t, http.MethodPost, "/processes/sol/execution", strings.NewReader(body), "Content-Type", "application/json")
+		if want == "" {
+			if a.status != http.StatusCreated {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+			continue
+		}
+		if a.status != http.StatusBadRequest && a.status != http.StatusRequestEntityTooLarge || !strings.Contains(a.body, want) {
+			t.Errorf("%s: %d %s, want %q", name, a.status, a.body, want)
+		}
+	}
+	n := 0
+	for _, k := range keys(t, s.Store.Bucket) {
+		if strings.HasSuffix(k, ".tif") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d files are kept, want 1", n)
+	}
+}

@@ -1,0 +1,358 @@
+package submission
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/maptile"
+	"github.com/cyverse-gis/eemt/shared/preview"
+	"github.com/cyverse-gis/eemt/shared/rangeread"
+)
+
+const (
+	// tileBytes bounds the tiles that are kept in memory.
+	tileBytes = 32 << 20
+	// cacheEntry is about what the cache itself takes for a tile.
+	cacheEntry = 256
+	// drawnAtOnce bounds how many tiles are drawn at a time.
+	drawnAtOnce = 4
+	// mostLayers bounds a point query.
+	mostLayers = 64
+)
+
+// defaultLayer is what is shown when no layer is named.
+const defaultLayer = "global/annual/total_sun_sum.tif"
+
+// layerName checks the name of a map among the results.
+func layerName(name string) (string, error) {
+	if name == "" {
+		name = defaultLayer
+	}
+	if path.Clean("/"+name) != "/"+name || !strings.HasSuffix(name, ".tif") || len(name) > 200 {
+		return "", ogc.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, defaultLayer))
+	}
+	return name, nil
+}
+
+// withLayer calls f with an open map of a completed job.
+func (s *Service) withLayer(ctx context.Context, id, name string, f func(l *maptile.Layer) error) error {
+	name, err := layerName(name)
+	if err != nil {
+		return err
+	}
+	if !job.ValidID(id) {
+		return ogc.NoSuchJob(id)
+	}
+	r, err := rangeread.Object(ctx, s.Store.Bucket, job.ResultKey(id, name))
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		if _, err := s.Store.Request(ctx, id); err != nil {
+			return err
+		}
+		return ogc.Bad("layer", name, "the name of a map under /jobs/"+id+"/results/", fmt.Sprintf("job %s has no map %.80q", id, name))
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	l, err := maptile.Open(r, r.Size())
+	if err != nil {
+		return fmt.Errorf("map %s of job %s: %w", name, id, err)
+	}
+	return f(l)
+}
+
+// rampOf is the colour ramp of a map when none is named.
+func rampOf(layer string) string {
+	switch {
+	case strings.HasPrefix(layer, "global/"), strings.HasPrefix(layer, "insol/"):
+		return "sun"
+	case strings.HasPrefix(layer, "twi"), strings.HasPrefix(layer, "catchment"):
+		return "wet"
+	case strings.HasPrefix(layer, "slope"):
+		return "grey"
+	}
+	return preview.DefaultRamp
+}
+
+// scaleOf reads colours and range from a query; the range of the map is the default.
+func scaleOf(c *gin.Context, l *maptile.Layer, layer string) (maptile.Scale, error) {
+	var sc maptile.Scale
+	ramp := c.DefaultQuery("ramp", rampOf(layer))
+	colours, err := preview.Colours(ramp)
+	if err != nil {
+		return sc, ogc.Bad("ramp", ramp, strings.Join(preview.Ramps(), ", "), err.Error())
+	}
+	sc.Colours = colours
+	stated, ok := l.Stated()
+	if !ok {
+		if stated, err = l.Summarize(c.Request.Context()); err != nil {
+			return sc, err
+		}
+	}
+	sc.Min, sc.Max = stated.Minimum, stated.Maximum
+	for name, to := range map[string]*float64{"min": &sc.Min, "max": &sc.Max} {
+		text, given := c.GetQuery(name)
+		if !given {
+			continue
+		}
+		if *to, err = number(name, text); err != nil {
+			return sc, err
+		}
+	}
+	if sc.Min > sc.Max {
+		return sc, ogc.Bad("min", fmt.Sprint(sc.Min), fmt.Sprintf("at most max, %g", sc.Max), fmt.Sprintf("min %g: must not be above max %g", sc.Min, sc.Max))
+	}
+	return sc, nil
+}
+
+func number(name, text string) (float64, error) {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, ogc.Bad(name, text, "a number", fmt.Sprintf("%s %.40q: must be a number", name, text))
+	}
+	return v, nil
+}
+
+// getTileJSON describes the tiles of a map (TileJSON 3.0.0).
+func (s *Service) getTileJSON(c *gin.Context) {
+	id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
+	err := s.withLayer(c.Request.Context(), id, layer, func(l *maptile.Layer) error {
+		sc, err := scaleOf(c, l, layer)
+		if err != nil {
+			return err
+		}
+		b := l.BBox()
+		low, high := l.Zooms()
+		q := url.Values{"layer": {layer}}
+		for _, name := range []string{"ramp", "min", "max"} {
+			if v, ok := c.GetQuery(name); ok {
+				q.Set(name, v)
+			}
+		}
+		c.JSON(http.StatusOK, gin.H{
+			"tilejson": "3.0.0", "name": layer, "description": l.Image.Band(0).Description, "scheme": "xyz", "version": "1.0.0",
+			"tiles":  []string{base(c) + "/jobs/" + id + "/tiles/{z}/{x}/{y}.png?" + q.Encode()},
+			"bounds": b, "center": []float64{(b[0] + b[2]) / 2, (b[1] + b[3]) / 2, float64(low)}, "minzoom": low, "maxzoom": high,
+			"unit": l.Image.Band(0).Unit, "min": sc.Min, "max": sc.Max, "ramp": c.DefaultQuery("ramp", rampOf(layer)), "ramps": preview.Ramps(),
+			"attribution": "", "vector_layers": []gin.H{},
+		})
+		return nil
+	})
+	if err != nil {
+		s.problem(c, err)
+	}
+}
+
+// getTile draws one tile. What is drawn never changes, so that clients may keep it.
+func (s *Service) getTile(c *gin.Context) {
+	var at [3]int
+	for i, name := range []string{"z", "x", "y"} {
+		text := c.Param(name)
+		if name == "y" {
+			text = strings.TrimSuffix(text, ".png")
+		}
+		v, err := strconv.Atoi(text)
+		if err != nil || v < 0 || i == 0 && v > maptile.MaxZoom || i > 0 && v >= 1<<at[0] {
+			s.problem(c, ogc.Bad(name, text, fmt.Sprintf("z 0 to %d, x and y 0 to 2^z-1", maptile.MaxZoom), fmt.Sprintf("%s %.20q of the tile: z must be 0 to %d, x and y 0 to 2^z-1", name, text, maptile.MaxZoom)))
+			return
+		}
+		at[i] = v
+	}
+	key := c.Request.URL.RequestURI()
+	data, ok := s.tiles.get(key)
+	if !ok {
+		id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
+		select {
+		case s.drawing() <- struct{}{}:
+			defer func() { <-s.drawing() }()
+		case <-c.Request.Context().Done():
+			return
+		}
+		err := s.withLayer(c.Request.Context(), id, layer, func(l *maptile.Layer) error {
+			sc, err := scaleOf(c, l, layer)
+			if err == nil {
+				data, err = l.Tile(c.Request.Context(), at[0], at[1], at[2], sc)
+			}
+			return err
+		})
+		if err != nil {
+			s.problem(c, err)
+			return
+		}
+		s.tiles.put(key, data)
+	}
+	c.Header("Cache-Control", "public, max-age=86400")
+	c.Data(http.StatusOK, "image/png", data)
+}
+
+func (s *Service) drawing() chan struct{} {
+	s.drawOnce.Do(func() { s.drawTokens = make(chan struct{}, drawnAtOnce) })
+	return s.drawTokens
+}
+
+// months in the names of maps.
+var months = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
+
+// pointValue is one answer of a point query; Value is nil where there is none.
+type pointValue struct {
+	Layer       string   `json:"layer"`
+	Value       *float64 `json:"value"`
+	Unit        string   `json:"unit"`
+	Description string   `json:"description"`
+	Col         int      `json:"col"`
+	Row         int      `json:"row"`
+	Inside      bool     `json:"inside"`
+}
+
+// getValue reads maps at a place. {mon} in a layer's name stands for the twelve months.
+func (s *Service) getValue(c *gin.Context) {
+	lon, err := number("lon", c.Query("lon"))
+	var lat float64
+	if err == nil {
+		lat, err = number("lat", c.Query("lat"))
+	}
+	if err == nil && (math.Abs(lon) > 360 || math.Abs(lat) > 90) {
+		err = ogc.Bad("lon", c.Query("lon"), "lon -360 to 360, lat -90 to 90", fmt.Sprintf("lon %g, lat %g: must be degrees, -360 to 360 and -90 to 90", lon, lat))
+	}
+	if err != nil {
+		s.problem(c, err)
+		return
+	}
+	var layers []string
+	for _, text := range c.QueryArray("layer") {
+		for _, name := range strings.Split(text, ",") {
+			if !strings.Contains(name, "{mon}") {
+				layers = append(layers, name)
+				continue
+			}
+			for _, m := range months {
+				layers = append(layers, strings.ReplaceAll(name, "{mon}", m))
+			}
+		}
+	}
+	if len(layers) == 0 {
+		layers = []string{defaultLayer}
+	}
+	if len(layers) > mostLayers {
+		s.problem(c, ogc.Bad("layer", strconv.Itoa(len(layers)), fmt.Sprintf("at most %d", mostLayers), fmt.Sprintf("%d layers: at most %d in one request", len(layers), mostLayers)))
+		return
+	}
+	values := make([]pointValue, len(layers))
+	errs := make([]error, len(layers))
+	free := make(chan struct{}, drawnAtOnce)
+	var wait sync.WaitGroup
+	for i, name := range layers {
+		free <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-free }()
+			errs[i] = s.withLayer(c.Request.Context(), c.Param("id"), name, func(l *maptile.Layer) error {
+				v, col, row, inside, err := l.Value(c.Request.Context(), lon, lat)
+				band := l.Image.Band(0)
+				values[i] = pointValue{Layer: name, Unit: band.Unit, Description: band.Description, Col: col, Row: row, Inside: inside}
+				if inside && !math.IsNaN(v) {
+					values[i].Value = &v
+				}
+				return err
+			})
+		})
+	}
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		s.problem(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"lon": lon, "lat": lat, "values": values})
+}
+
+// getStatistics describes the values of a map.
+func (s *Service) getStatistics(c *gin.Context) {
+	layer := c.DefaultQuery("layer", defaultLayer)
+	err := s.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Layer) error {
+		st, err := l.Summarize(c.Request.Context())
+		if err != nil {
+			return err
+		}
+		band := l.Image.Band(0)
+		c.JSON(http.StatusOK, struct {
+			Layer       string `json:"layer"`
+			Unit        string `json:"unit"`
+			Description string `json:"description"`
+			maptile.Statistics
+		}{layer, band.Unit, band.Description, st})
+		return nil
+	})
+	if err != nil {
+		s.problem(c, err)
+	}
+}
+
+// tileCache keeps the tiles used last, of so many bytes together.
+type tileCache struct {
+	mu    sync.Mutex
+	used  int
+	byKey map[string]*list.Element
+	order list.List // most recent first
+}
+
+type cached struct {
+	key  string
+	data []byte
+}
+
+func (t *tileCache) get(key string) ([]byte, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, ok := t.byKey[key]
+	if !ok {
+		return nil, false
+	}
+	t.order.MoveToFront(e)
+	return e.Value.(cached).data, true //nolint:errcheck // only cached is put
+}
+
+func (t *tileCache) put(key string, data []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.byKey[key]; ok || len(key) > 2048 {
+		return
+	}
+	if t.byKey == nil {
+		t.byKey = map[string]*list.Element{}
+	}
+	t.byKey[key] = t.order.PushFront(cached{key, data})
+	t.used += len(key) + len(data) + cacheEntry
+	for t.used > tileBytes {
+		last := t.order.Back()
+		old := last.Value.(cached) //nolint:errcheck // only cached is put
+		t.order.Remove(last)
+		delete(t.byKey, old.key)
+		t.used -= len(old.key) + len(old.data) + cacheEntry
+	}
+}
+
+// forget drops the tiles of a job.
+func (t *tileCache) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, e := range t.byKey {
+		if strings.HasPrefix(key, "/jobs/"+id+"/") {
+			t.used -= len(key) + len(e.Value.(cached).data) + cacheEntry //nolint:errcheck // only cached is put
+			t.order.Remove(e)
+			delete(t.byKey, key)
+		}
+	}
+}

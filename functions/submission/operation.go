@@ -1,0 +1,328 @@
+package submission
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"gocloud.dev/blob"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// Keep is how long jobs are kept.
+type Keep struct {
+	// Days that data of completed jobs are kept, hours that failed jobs are.
+	Days, Hours int
+	// DryRun only counts.
+	DryRun bool
+}
+
+// Cleaned is what one pass removed.
+type Cleaned struct {
+	Successful, Failed int
+	FreedMB            float64
+	Errors             []string
+}
+
+// Cleaner removes what retention says.
+type Cleaner interface {
+	// Clean does one pass. A Keep out of range is an error that wraps ErrInvalid.
+	Clean(ctx context.Context, k Keep) (Cleaned, error)
+	// Keep is what the daily pass goes by.
+	Keep() Keep
+	// Next is when the daily pass comes; zero when nobody here knows.
+	Next() time.Time
+}
+
+// postCleanup removes old jobs now. It reads the query, a form or JSON: a dry run
+// asked for in any of them is dry.
+func (s *Service) postCleanup(c *gin.Context) {
+	if s.Cleaner == nil {
+		c.JSON(http.StatusNotImplemented, gin.H{"detail": "cleaning up is not offered here"})
+		return
+	}
+	k, err := keepOf(c, s.Cleaner.Keep())
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	r, err := s.Cleaner.Clean(c.Request.Context(), k)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	message := "Cleanup completed successfully"
+	if k.DryRun {
+		message = "Dry run completed: nothing was removed"
+	}
+	if len(r.Errors) > 0 {
+		message = fmt.Sprintf("Cleanup completed with %d errors", len(r.Errors))
+	}
+	c.JSON(http.StatusOK, gin.H{
+		"status": "success", "message": message, "dry_run": k.DryRun,
+		"stats": gin.H{
+			"processed_jobs": r.Successful + r.Failed, "successful_cleaned": r.Successful, "failed_deleted": r.Failed,
+			"space_freed_mb": r.FreedMB, "errors": len(r.Errors),
+		},
+	})
+}
+
+func keepOf(c *gin.Context, k Keep) (Keep, error) {
+	k.DryRun = false
+	set := func(name, text string) error {
+		var err error
+		switch name {
+		case "success_retention_days":
+			k.Days, err = strconv.Atoi(text)
+		case "failed_retention_hours":
+			k.Hours, err = strconv.Atoi(text)
+		case "dry_run":
+			k.DryRun, err = strconv.ParseBool(text)
+		default:
+			return invalid{fmt.Errorf("%q is not known; allowed: success_retention_days, failed_retention_hours, dry_run", name)}
+		}
+		if err != nil {
+			return invalid{fmt.Errorf("%s %q: must be a whole number, or true or false for dry_run", name, text)}
+		}
+		return nil
+	}
+	for name, values := range c.Request.URL.Query() {
+		if err := set(name, values[0]); err != nil {
+			return k, err
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxField))
+	if err != nil {
+		return k, invalid{err}
+	}
+	if len(strings.TrimSpace(string(body))) == 0 {
+		return k, nil
+	}
+	kind, _, _ := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if kind == "application/x-www-form-urlencoded" && body[0] != '{' {
+		c.Request.Body = io.NopCloser(strings.NewReader(string(body)))
+		if err := c.Request.ParseForm(); err != nil {
+			return k, invalid{err}
+		}
+		for name, values := range c.Request.PostForm {
+			if err := set(name, values[0]); err != nil {
+				return k, err
+			}
+		}
+		return k, nil
+	}
+	// curl -d sends JSON under the type of a form.
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(body, &m); err != nil {
+		return k, invalid{fmt.Errorf("the body is no JSON object: %w", err)}
+	}
+	for name, v := range m {
+		if err := set(name, strings.Trim(string(v), `"`)); err != nil {
+			return k, err
+		}
+	}
+	return k, nil
+}
+
+// measured bounds how many objects are looked at for their size.
+const measured = 20000
+
+// getCleanupStatus tells of the last pass, the next, and the room taken.
+func (s *Service) getCleanupStatus(c *gin.Context) {
+	ctx := c.Request.Context()
+	last, err := s.lastCleanup(ctx)
+	var usage map[string]any
+	if err == nil {
+		usage, err = s.diskUsage(ctx)
+	}
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	h := gin.H{"last_run": last, "next_scheduled": nil, "auto_cleanup_enabled": s.Cleaner != nil, "retention_settings": nil, "disk_usage": usage}
+	if s.Cleaner != nil {
+		k := s.Cleaner.Keep()
+		h["retention_settings"] = gin.H{"success_retention_days": k.Days, "failed_retention_hours": k.Hours}
+		if next := s.Cleaner.Next(); !next.IsZero() {
+			h["next_scheduled"] = next.UTC().Format(time.RFC3339)
+		}
+	}
+	c.JSON(http.StatusOK, h)
+}
+
+// lastCleanup finds when the newest report was begun; nil when there is none.
+func (s *Service) lastCleanup(ctx context.Context) (any, error) {
+	const prefix = "cleanup/cleanup_summary_"
+	it := s.Store.Bucket.List(&blob.ListOptions{Prefix: prefix})
+	var last any
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return last, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		if at, err := time.Parse("20060102_150405", strings.TrimSuffix(strings.TrimPrefix(o.Key, prefix), ".json")); err == nil {
+			last = at.Format(time.RFC3339)
+		}
+	}
+}
+
+// diskUsage adds up sizes, of so many objects at most.
+func (s *Service) diskUsage(ctx context.Context) (map[string]any, error) {
+	it := s.Store.Bucket.List(nil)
+	var uploads, results, total float64
+	complete := false
+	for range measured {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			complete = true
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the bucket: %w", err)
+		}
+		mb := float64(o.Size) / (1 << 20)
+		total += mb
+		switch folder, rest, _ := strings.Cut(o.Key, "/"); {
+		case folder == "uploads", folder == "inputs", folder+"/" == job.Incoming:
+			uploads += mb
+		case folder == "jobs" && strings.Contains(rest, "/results/"):
+			results += mb
+		}
+	}
+	return map[string]any{"uploads_mb": uploads, "results_mb": results, "total_mb": total, "complete": complete}, nil
+}
+
+// recent bounds how many jobs are looked at for those that go on.
+const recent = 50
+
+// getSystemStatus tells how the service is, under the old suite's names and its own.
+func (s *Service) getSystemStatus(c *gin.Context) {
+	ctx := c.Request.Context()
+	ok, err := s.Store.Bucket.IsAccessible(ctx)
+	ok = ok && err == nil
+	active := 0
+	if ok {
+		var found []job.Status
+		found, _, err = s.list(ctx, listing{limit: recent})
+		ok = err == nil
+		for _, st := range found {
+			if !st.Ended() {
+				active++
+			}
+		}
+	}
+	execution := s.Execution
+	if execution == "" {
+		execution = "local"
+	}
+	c.JSON(http.StatusOK, gin.H{
+		"execution": execution, "version": s.Version, "bucket_ok": ok, "broker_ready": s.Events != nil, "active_jobs": active,
+		"compute": gin.H{"ready": s.Events != nil, "max_scale": max(1, s.MostReplicas)},
+		// The old suite's words: there are no containers to count here.
+		"docker_available": false, "container_stats": gin.H{}, "image_name": "eemt:" + s.Version, "image_exists": true, "active_containers": 0,
+		"system_info": gin.H{"platform": runtime.GOOS, "architecture": runtime.GOARCH, "cpu_count": runtime.NumCPU()},
+	})
+}
+
+// mostLines bounds the lines of a log.
+const mostLines = 10000
+
+// getLogs tells the course of a job in the old suite's form: a JSON string of sections.
+func (s *Service) getLogs(c *gin.Context) {
+	tail, err := strconv.Atoi(c.DefaultQuery("tail", "50"))
+	if err != nil || tail < 1 || tail > mostLines {
+		s.refuse(c, invalid{fmt.Errorf("tail %q: must be 1 to %d", c.Query("tail"), mostLines)})
+		return
+	}
+	ctx, id := c.Request.Context(), c.Param("id")
+	st, err := s.status(ctx, id)
+	var done map[string]time.Time
+	if err == nil {
+		done, err = s.Store.Done(ctx, id)
+	}
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, logsOf(st, done, tail))
+}
+
+func logsOf(st job.Status, done map[string]time.Time, tail int) string {
+	line := func(at time.Time, format string, args ...any) string {
+		return at.UTC().Format(time.RFC3339) + " " + fmt.Sprintf(format, args...)
+	}
+	r := st.Request
+	course := []string{line(r.Created, "job %s submitted: %s of %s, %d bytes", r.ID, r.Workflow, r.DEM.Name, r.DEM.Size)}
+	if !st.Started.IsZero() {
+		course = append(course, line(st.Started, "planned: %d tiles", st.Planned))
+	}
+	tasks := make([]string, 0, len(done))
+	for task := range done {
+		tasks = append(tasks, task)
+	}
+	sort.Slice(tasks, func(i, j int) bool {
+		a, b := done[tasks[i]], done[tasks[j]]
+		return a.Before(b) || a.Equal(b) && tasks[i] < tasks[j]
+	})
+	output := make([]string, len(tasks))
+	for i, task := range tasks {
+		output[i] = line(done[task], "tile %s done, %d of %d", task, i+1, st.Planned)
+	}
+	var faults []string
+	switch {
+	case st.End == nil:
+		course = append(course, line(st.Updated, "%s", st.Message()))
+	default:
+		course = append(course, line(st.End.Ended, "%s", st.Message()))
+		if st.State == job.Failed {
+			faults = append(faults, line(st.End.Ended, "%s", st.End.Reason))
+		}
+	}
+	var b strings.Builder
+	for _, section := range []struct {
+		name  string
+		lines []string
+	}{{"workflow.log", course}, {"task_output.log", output}, {"sys.err", faults}} {
+		if len(section.lines) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "--- %s ---\n%s\n", section.name, strings.Join(section.lines[max(0, len(section.lines)-tail):], "\n"))
+	}
+	return b.String()
+}
+
+// cors lets pages of allowed origins read.
+func (s *Service) cors(c *gin.Context) {
+	origin := c.GetHeader("Origin")
+	if origin == "" || len(s.Origins) == 0 {
+		return
+	}
+	for _, allowed := range s.Origins {
+		if allowed != "*" && allowed != origin {
+			continue
+		}
+		c.Header("Access-Control-Allow-Origin", allowed)
+		c.Writer.Header().Add("Vary", "Origin")
+		c.Header("Access-Control-Expose-Headers", "Accept-Ranges, Content-Range, Content-Length, ETag, Link, Location")
+		if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
+			c.Header("Access-Control-Allow-Methods", "GET, HEAD")
+			c.Header("Access-Control-Allow-Headers", "Range, If-None-Match, Accept")
+			c.AbortWithStatus(http.StatusNoContent)
+		}
+		return
+	}
+}

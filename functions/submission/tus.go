@@ -1,0 +1,401 @@
+package submission
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/tus/tusd/v2/pkg/handler"
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+	"golang.org/x/exp/slog"
+
+	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+const (
+	// partSize is how much of an upload is written as one object: what a crash loses at most.
+	partSize = 16 << 20
+	// mostParts bounds the objects of one upload.
+	mostParts = 4096
+)
+
+// tusHandler takes uploads by the tus protocol 1.0 (core, creation, termination).
+// The parts of an upload are objects named by their offset and created only if
+// absent, so that two requests for the same offset have one winner in whatever
+// replicas they run; nothing is kept in memory between requests.
+func (s *Service) tusHandler() (*handler.UnroutedHandler, error) {
+	store := tusStore{s}
+	composer := handler.NewStoreComposer()
+	composer.UseCore(store)
+	composer.UseTerminater(store)
+	return handler.NewUnroutedHandler(handler.Config{
+		StoreComposer: composer, BasePath: "/uploads/", MaxSize: s.MaxUpload, DisableDownload: true, DisableConcatenation: true,
+		Cors: &handler.CorsConfig{Disable: true}, RespectForwardedHeaders: true, NetworkTimeout: s.stall(),
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		PreUploadCreateCallback: func(hook handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
+			name := baseName(hook.Upload.MetaData["filename"])
+			if l := strings.ToLower(name); !strings.HasSuffix(l, ".tif") && !strings.HasSuffix(l, ".tiff") {
+				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given, and end with .tif or .tiff")
+			}
+			return handler.HTTPResponse{}, handler.FileInfoChanges{ID: path.Base(inputKey(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}}, nil
+		},
+	})
+}
+
+func tusError(status int, sentence string) handler.Error {
+	return handler.NewError("ERR_REFUSED", sentence, status)
+}
+
+// tusRoutes adds the protocol's endpoints.
+func (s *Service) tusRoutes(r *gin.Engine) {
+	h, err := s.tusHandler()
+	if err != nil {
+		panic(err) // the configuration above is fixed
+	}
+	serve := func(f http.HandlerFunc) gin.HandlerFunc {
+		return gin.WrapH(http.StripPrefix("/uploads", h.Middleware(f)))
+	}
+	none := serve(func(http.ResponseWriter, *http.Request) {})
+	r.OPTIONS("/uploads", none)
+	r.POST("/uploads", serve(h.PostFile))
+	r.OPTIONS("/uploads/:name", none)
+	r.HEAD("/uploads/:name", serve(h.HeadFile))
+	r.PATCH("/uploads/:name", serve(h.PatchFile))
+	r.DELETE("/uploads/:name", serve(h.DelFile))
+}
+
+// tusStore keeps uploads in the bucket.
+type tusStore struct{ s *Service }
+
+// upload is one of them; its id is the name of the finished file.
+type upload struct {
+	s    *Service
+	info handler.FileInfo
+	// parts are the keys of what has come, in order.
+	parts []string
+	done  bool
+}
+
+func (u *upload) key(name string) string { return job.Incoming + u.info.ID + "/" + name }
+
+func partName(offset int64) string { return fmt.Sprintf("%015d", offset) }
+
+// NewUpload writes the record of an upload.
+func (t tusStore) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
+	if info.Size == 0 {
+		return nil, tusError(http.StatusBadRequest, "Upload-Length 0: an empty file is no DEM")
+	}
+	u := &upload{s: t.s, info: info}
+	data, err := json.Marshal(info)
+	if err == nil {
+		err = t.s.Store.Bucket.WriteAll(ctx, u.key("info.json"), data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
+	}
+	return u, err
+}
+
+// GetUpload finds out what of an upload has come.
+func (t tusStore) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
+	if strings.ContainsAny(id, `/\`) || strings.HasPrefix(id, ".") {
+		return nil, handler.ErrNotFound
+	}
+	u := &upload{s: t.s, info: handler.FileInfo{ID: id}}
+	data, err := t.s.Store.Bucket.ReadAll(ctx, u.key("info.json"))
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return nil, handler.ErrNotFound
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &u.info)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("upload %s: %w", id, err)
+	}
+	if err := u.count(ctx); err != nil {
+		return nil, err
+	}
+	if u.info.Offset == u.info.Size && !u.done {
+		// Whoever brought the last part died, or the bucket was away.
+		if err := u.FinishUpload(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
+// count takes the offset from the parts that join without a gap.
+func (u *upload) count(ctx context.Context) error {
+	u.info.Offset, u.parts = 0, nil
+	it := u.s.Store.Bucket.List(&blob.ListOptions{Prefix: u.key("")})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("list %s: %w", u.key(""), err)
+		}
+		switch name := strings.TrimPrefix(o.Key, u.key("")); {
+		case name == "done.json":
+			u.done = true
+			u.info.Offset = u.info.Size
+			return nil
+		case name == partName(u.info.Offset) && o.Size > 0:
+			u.info.Offset += o.Size
+			u.parts = append(u.parts, o.Key)
+		}
+	}
+}
+
+// GetInfo is what is known of the upload.
+func (u *upload) GetInfo(context.Context) (handler.FileInfo, error) { return u.info, nil }
+
+// GetReader is not offered: only jobs read uploads.
+func (u *upload) GetReader(context.Context) (io.ReadCloser, error) {
+	return nil, tusError(http.StatusMethodNotAllowed, "uploads are not given back")
+}
+
+// WriteChunk writes what comes, part by part. What came before the connection
+// broke stays.
+func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int64, error) {
+	in := bufio.NewReaderSize(src, 64<<10)
+	if offset == 0 {
+		if head, _ := in.Peek(geotiff.SniffSize); len(head) > 0 {
+			if err := geotiff.Sniff(head); err != nil && (len(head) == geotiff.SniffSize || int64(len(head)) == u.info.Size) {
+				_ = u.Terminate(ctx)
+				return 0, tusError(http.StatusBadRequest, "file "+u.info.MetaData["filename"]+": "+err.Error())
+			}
+		}
+	}
+	var written int64
+	for {
+		if len(u.parts) >= mostParts {
+			return written, tusError(http.StatusBadRequest, fmt.Sprintf("more than %d parts: send larger ones", mostParts))
+		}
+		if _, err := in.Peek(1); err != nil {
+			return written, nil // the end of what came
+		}
+		n, err := u.writePart(ctx, offset+written, in)
+		written += n
+		if err != nil {
+			return written, err
+		}
+		u.info.Offset = offset + written
+	}
+}
+
+func (u *upload) writePart(ctx context.Context, offset int64, in io.Reader) (int64, error) {
+	key := u.key(partName(offset))
+	ctx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	w, err := u.s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{IfNotExist: true, ContentType: "application/octet-stream"})
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", key, err)
+	}
+	n, err := io.Copy(w, io.LimitReader(in, partSize))
+	if err != nil && n == 0 {
+		abandon()
+		_ = w.Close()
+		return 0, err
+	}
+	switch closing := w.Close(); {
+	case gcerrors.Code(closing) == gcerrors.FailedPrecondition || gcerrors.Code(closing) == gcerrors.AlreadyExists:
+		return 0, handler.ErrMismatchOffset
+	case closing != nil:
+		return 0, fmt.Errorf("write %s: %w", key, closing)
+	}
+	u.parts = append(u.parts, key)
+	return n, nil
+}
+
+// FinishUpload joins the parts to a DEM and checks it. Doing it twice gives the
+// same object.
+func (u *upload) FinishUpload(ctx context.Context) error {
+	if err := u.count(ctx); err != nil || u.done {
+		return err
+	}
+	r := &joined{ctx: ctx, bucket: u.s.Store.Bucket, keys: u.parts}
+	defer r.close()
+	ref, err := u.s.uploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r)
+	if errors.Is(err, ErrInvalid) && r.err == nil {
+		_ = u.Terminate(ctx)
+		return tusError(http.StatusBadRequest, err.Error())
+	}
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(ref)
+	if err == nil {
+		err = u.s.Store.Bucket.WriteAll(ctx, u.key("done.json"), data, &blob.WriterOptions{ContentType: "application/json"})
+	}
+	if err != nil {
+		return err
+	}
+	u.done = true
+	for _, key := range u.parts {
+		if err := u.s.Store.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+			u.s.Log.Warn("a part of an upload is left for cleanup", "key", key, "error", err)
+		}
+	}
+	return nil
+}
+
+// AsTerminatableUpload lets clients give up.
+func (t tusStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload {
+	return u.(*upload) //nolint:errcheck // all uploads are ours
+}
+
+// Terminate removes what has come, the record last.
+func (u *upload) Terminate(ctx context.Context) error {
+	if err := u.count(ctx); err != nil {
+		return err
+	}
+	for _, key := range append(u.parts, u.key("done.json"), u.key("info.json")) {
+		if err := u.s.Store.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// joined reads objects one after the other.
+type joined struct {
+	ctx    context.Context
+	bucket *blob.Bucket
+	keys   []string
+	open   *blob.Reader
+	err    error // of the bucket
+}
+
+func (j *joined) Read(p []byte) (int, error) {
+	for {
+		if j.open == nil {
+			if len(j.keys) == 0 {
+				return 0, io.EOF
+			}
+			if j.open, j.err = j.bucket.NewReader(j.ctx, j.keys[0], nil); j.err != nil {
+				return 0, j.err
+			}
+			j.keys = j.keys[1:]
+		}
+		n, err := j.open.Read(p)
+		if errors.Is(err, io.EOF) {
+			j.close()
+			err = nil
+			if n == 0 {
+				continue
+			}
+		}
+		if err != nil {
+			j.err = err
+		}
+		return n, err
+	}
+}
+
+func (j *joined) close() {
+	if j.open != nil {
+		_ = j.open.Close()
+		j.open = nil
+	}
+}
+
+// signExpiry is how long an address to upload to holds.
+const signExpiry = time.Hour
+
+// postSign gives an address in the bucket itself to upload to, where the bucket
+// can sign one.
+func (s *Service) postSign(c *gin.Context) {
+	var r struct {
+		Filename string `json:"filename"`
+		Size     int64  `json:"size"`
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxField))
+	if err == nil {
+		err = json.NewDecoder(bytes.NewReader(body)).Decode(&r)
+	}
+	name := baseName(r.Filename)
+	l := strings.ToLower(name)
+	switch {
+	case err != nil:
+		s.refuse(c, invalid{fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)})
+		return
+	case !strings.HasSuffix(l, ".tif") && !strings.HasSuffix(l, ".tiff"):
+		s.refuse(c, invalid{oldWords("Only .tif and .tiff files are supported")})
+		return
+	case r.Size < 1 || r.Size > s.MaxUpload:
+		s.refuse(c, invalid{fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.MaxUpload)})
+		return
+	}
+	key := inputKey(s.NewID(), name)
+	address, err := s.Store.Bucket.SignedURL(c.Request.Context(), key, &blob.SignedURLOptions{Method: http.MethodPut, Expiry: signExpiry, ContentType: "image/tiff"})
+	if err != nil {
+		if gcerrors.Code(err) != gcerrors.Unimplemented {
+			s.Log.Warn("signing an address failed", "error", err)
+		}
+		c.JSON(http.StatusNotImplemented, gin.H{"detail": "this bucket does not sign addresses; upload to /uploads (tus) or /api/upload-file"})
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{
+		"url": address, "method": http.MethodPut, "headers": gin.H{"Content-Type": "image/tiff"},
+		"filename": path.Base(key), "expires_in": int(signExpiry / time.Second),
+	})
+}
+
+// stall is how long a body may bring nothing.
+func (s *Service) stall() time.Duration {
+	if s.Stall > 0 {
+		return s.Stall
+	}
+	return time.Minute
+}
+
+// guarded ends a request whose body has stalled, and refuses one that claims to be
+// larger than anything taken here before a byte of it is read.
+func (s *Service) guarded(c *gin.Context) {
+	if strings.HasPrefix(c.Request.URL.Path, "/uploads") || c.Request.Body == nil || c.Request.Body == http.NoBody {
+		c.Next()
+		return
+	}
+	const overhead = 2 << 20 // of a form around its file
+	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > max(s.MaxUpload+overhead, maxInline) {
+		c.Header("Connection", "close")
+		err := tooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
+		if strings.HasPrefix(c.Request.URL.Path, "/api/") {
+			c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
+		} else {
+			s.problem(c, err)
+		}
+		c.Abort()
+		return
+	}
+	control := http.NewResponseController(c.Writer)
+	timer := time.AfterFunc(s.stall(), func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
+	defer timer.Stop()
+	c.Request.Body = &watched{c.Request.Body, timer, s.stall()}
+	c.Next()
+}
+
+type watched struct {
+	io.ReadCloser
+	timer *time.Timer
+	stall time.Duration
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if n > 0 && err == nil {
+		w.timer.Reset(w.stall)
+	}
+	return n, err
+}

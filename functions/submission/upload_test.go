@@ -1,0 +1,233 @@
+package submission_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
+)
+
+const tus = "1.0.0"
+
+// begin starts an upload and returns its path.
+func (s *service) begin(t *testing.T, name string, size int) string {
+	t.Helper()
+	a := s.do(t, http.MethodPost, "/uploads", nil, "Tus-Resumable", tus, "Upload-Length", strconv.Itoa(size),
+		"Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(name)))
+	if a.status != http.StatusCreated {
+		t.Fatalf("begin: %d %s", a.status, a.body)
+	}
+	u, err := url.Parse(a.header.Get("Location"))
+	if err != nil || !strings.HasPrefix(u.Path, "/uploads/") {
+		t.Fatalf("Location %q", a.header.Get("Location"))
+	}
+	return u.Path
+}
+
+func (s *service) patch(t *testing.T, path string, offset int, data string) answer {
+	t.Helper()
+	return s.do(t, http.MethodPatch, path, strings.NewReader(data), "Tus-Resumable", tus, "Upload-Offset", strconv.Itoa(offset), "Content-Type", "application/offset+octet-stream")
+}
+
+func (s *service) offset(t *testing.T, path string) string {
+	t.Helper()
+	a := s.do(t, http.MethodHead, path, nil, "Tus-Resumable", tus)
+	if a.status != http.StatusOK {
+		return strconv.Itoa(a.status)
+	}
+	return a.header.Get("Upload-Offset")
+}
+
+func TestResumableUpload(t *testing.T) {
+	s := newService(t, nil)
+	data := hills(t)
+	path := s.begin(t, `C:\maps\my dem.tif`, len(data))
+	if a := s.patch(t, path, 0, data[:300]); a.status != http.StatusNoContent || a.header.Get("Upload-Offset") != "300" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if a := s.patch(t, path, 0, data[:300]); a.status != http.StatusConflict {
+		t.Errorf("an offset again: %d %s", a.status, a.body)
+	}
+	if a := s.patch(t, path, 301, data[301:]); a.status != http.StatusConflict {
+		t.Errorf("a gap: %d %s", a.status, a.body)
+	}
+	name := strings.TrimPrefix(path, "/uploads/")
+	if a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: name}); a.status != http.StatusBadRequest || !strings.Contains(a.body, "no such upload") {
+		t.Errorf("half an upload: %d %s", a.status, a.body)
+	}
+	if got := s.offset(t, path); got != "300" {
+		t.Errorf("offset %s", got)
+	}
+	if a := s.patch(t, path, 300, data[300:]); a.status != http.StatusNoContent {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if got := s.offset(t, path); got != strconv.Itoa(len(data)) {
+		t.Errorf("offset at the end %s", got)
+	}
+	a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: name})
+	if a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	r, err := s.Store.Request(t.Context(), a.json(t)["job_id"].(string))
+	if err != nil || r.DEM.Name != "my_dem.tif" || r.DEM.Size != int64(len(data)) {
+		t.Errorf("%+v (%v)", r.DEM, err)
+	}
+	got, err := s.Store.Bucket.ReadAll(t.Context(), r.DEM.Key)
+	if err != nil || string(got) != data {
+		t.Errorf("stored %d bytes of %d (%v)", len(got), len(data), err)
+	}
+	for _, k := range keys(t, s.Store.Bucket) {
+		if strings.HasPrefix(k, "incoming/") && !strings.HasSuffix(k, ".json") {
+			t.Errorf("part %s is left", k)
+		}
+	}
+}
+
+// TestBrokenChunk breaks the connection in the middle: what came is kept.
+func TestBrokenChunk(t *testing.T) {
+	s := newService(t, nil)
+	data := hills(t)
+	path := s.begin(t, "dem.tif", len(data))
+	r, w := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(w, data[:500])
+		w.CloseWithError(errors.New("cut"))
+	}()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, s.http.URL+path, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range map[string]string{"Tus-Resumable": tus, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"} {
+		req.Header.Set(k, v)
+	}
+	if res, err := http.DefaultClient.Do(req); err == nil {
+		_ = res.Body.Close()
+	}
+	for range 200 {
+		if s.offset(t, path) == "500" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if a := s.patch(t, path, 500, data[500:]); a.status != http.StatusNoContent {
+		t.Fatalf("going on at 500: %d %s, offset %s", a.status, a.body, s.offset(t, path))
+	}
+}
+
+func TestResumableUploadRefuses(t *testing.T) {
+	s := newService(t, nil)
+	for name, c := range map[string]struct {
+		header []string
+		status int
+	}{
+		"too large":    {[]string{"Tus-Resumable", tus, "Upload-Length", "10737418240", "Upload-Metadata", "filename ZGVtLnRpZg=="}, 413},
+		"no length":    {[]string{"Tus-Resumable", tus, "Upload-Metadata", "filename ZGVtLnRpZg=="}, 400},
+		"empty":        {[]string{"Tus-Resumable", tus, "Upload-Length", "0", "Upload-Metadata", "filename ZGVtLnRpZg=="}, 400},
+		"no name":      {[]string{"Tus-Resumable", tus, "Upload-Length", "10"}, 400},
+		"another kind": {[]string{"Tus-Resumable", tus, "Upload-Length", "10", "Upload-Metadata", "filename ZGVtLnBuZw=="}, 400},
+		"no version":   {[]string{"Upload-Length", "10"}, 412},
+	} {
+		if a := s.do(t, http.MethodPost, "/uploads", nil, c.header...); a.status != c.status {
+			t.Errorf("%s: %d %s, want %d", name, a.status, a.body, c.status)
+		}
+	}
+	if left := keys(t, s.Store.Bucket); len(left) != 0 {
+		t.Errorf("refused uploads left %v", left)
+	}
+	// No raster: refused at its first bytes, and gone.
+	path := s.begin(t, "dem.tif", 60000)
+	if a := s.patch(t, path, 0, "<html>"+strings.Repeat("x", 2000)); a.status != http.StatusBadRequest || !strings.Contains(a.body, "not a TIFF") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if got := s.offset(t, path); got != "404" {
+		t.Errorf("a refused upload is still there: %s", got)
+	}
+	// A TIFF whose directory is damaged: refused at the end, and gone.
+	path = s.begin(t, "dem.tif", 100)
+	if a := s.patch(t, path, 0, hills(t)[:100]); a.status != http.StatusBadRequest {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if left := keys(t, s.Store.Bucket); len(left) != 0 {
+		t.Errorf("refused uploads left %v", left)
+	}
+	for _, p := range []string{"/uploads/none.tif", "/uploads/..%2Fjob.tif", "/uploads/.x"} {
+		if a := s.do(t, http.MethodHead, p, nil, "Tus-Resumable", tus); a.status != http.StatusNotFound {
+			t.Errorf("%s: %d", p, a.status)
+		}
+	}
+	path = s.begin(t, "dem.tif", 1000)
+	s.patch(t, path, 0, hills(t)[:500])
+	if a := s.do(t, http.MethodDelete, path, nil, "Tus-Resumable", tus); a.status != http.StatusNoContent {
+		t.Errorf("giving up: %d %s", a.status, a.body)
+	}
+	if left := keys(t, s.Store.Bucket); len(left) != 0 {
+		t.Errorf("an upload given up left %v", left)
+	}
+}
+
+// TestRacingChunks sends the same offset many times at once: one is taken.
+func TestRacingChunks(t *testing.T) {
+	s := newService(t, nil)
+	data := hills(t)
+	path := s.begin(t, "dem.tif", len(data))
+	var taken atomic.Int32
+	var wait sync.WaitGroup
+	for range 12 {
+		wait.Go(func() {
+			if a := s.patch(t, path, 0, data[:700]); a.status == http.StatusNoContent {
+				taken.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if taken.Load() != 1 || s.offset(t, path) != "700" {
+		t.Errorf("%d of 12 were taken, offset %s", taken.Load(), s.offset(t, path))
+	}
+	if a := s.patch(t, path, 700, data[700:]); a.status != http.StatusNoContent {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// TestUploadFinishesAfterFault fails the joining once: asking for the offset joins again.
+func TestUploadFinishesAfterFault(t *testing.T) {
+	var failed atomic.Bool
+	s := newService(t, func(op, key string) error {
+		if op == faultbucket.Commit && strings.HasSuffix(key, "_dem.tif") && failed.CompareAndSwap(false, true) {
+			return errors.New("away")
+		}
+		return nil
+	})
+	data := hills(t)
+	path := s.begin(t, "dem.tif", len(data))
+	if a := s.patch(t, path, 0, data); a.status != http.StatusInternalServerError {
+		t.Fatalf("%d %s, want the fault", a.status, a.body)
+	}
+	if got := s.offset(t, path); got != strconv.Itoa(len(data)) {
+		t.Errorf("offset %s", got)
+	}
+	if a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: strings.TrimPrefix(path, "/uploads/")}); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+func TestSignedUpload(t *testing.T) {
+	s := newService(t, nil)
+	body := `{"filename":"my dem.tif","size":1000}`
+	if a := s.do(t, http.MethodPost, "/api/sign-upload", strings.NewReader(body)); a.status != http.StatusNotImplemented || !strings.Contains(a.body, "/uploads") {
+		t.Errorf("a bucket that cannot sign: %d %s", a.status, a.body)
+	}
+	for _, bad := range []string{"", "{", `{"filename":"dem.png","size":10}`, `{"filename":"dem.tif","size":0}`, `{"filename":"dem.tif","size":10737418240}`} {
+		if a := s.do(t, http.MethodPost, "/api/sign-upload", strings.NewReader(bad)); a.status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", bad, a.status, a.body)
+		}
+	}
+}

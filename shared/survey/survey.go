@@ -1,0 +1,475 @@
+// Package survey examines a DEM before a job is made of it.
+package survey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/crs"
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/maptile"
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// mostCells bounds how many cells are read of a DEM: of a larger one a reduced
+// image, or a sample.
+const mostCells = 4 << 20
+
+// Report is what was found.
+type Report struct {
+	// Usable tells whether a job would take the DEM; Detail is why not, with the fix.
+	Usable bool   `json:"usable"`
+	Detail string `json:"detail,omitempty"`
+	// Warnings are what a user should know, one sentence each.
+	Warnings []string `json:"warnings"`
+
+	Width  int   `json:"width,omitempty"`
+	Height int   `json:"height,omitempty"`
+	Bytes  int64 `json:"bytes"`
+	// SampleType, Compression and Layout of the file, such as Int16, LZW, tiles of 512 x 512.
+	SampleType  string `json:"sample_type,omitempty"`
+	Compression string `json:"compression,omitempty"`
+	Layout      string `json:"layout,omitempty"`
+	Overviews   int    `json:"overviews"`
+
+	CRS  string `json:"crs,omitempty"`
+	EPSG int    `json:"epsg,omitempty"`
+	// HorizontalUnit is degree, metre or the length of the unit in metres.
+	HorizontalUnit string `json:"horizontal_unit,omitempty"`
+	VerticalUnit   string `json:"vertical_unit,omitempty"`
+	// Bounds are west, south, east, north in map units; BBox the same in degrees.
+	Bounds *[4]float64 `json:"bounds,omitempty"`
+	BBox   *[4]float64 `json:"bbox,omitempty"`
+	// CellSize is the mean width and height of a cell, m.
+	CellSize *[2]float64 `json:"cell_size_m,omitempty"`
+
+	Elevation *Elevation `json:"elevation,omitempty"`
+	NoData    *NoData    `json:"nodata,omitempty"`
+	Spikes    *Spikes    `json:"spikes,omitempty"`
+	Climate   *Climate   `json:"climate,omitempty"`
+	Work      *Work      `json:"estimate,omitempty"`
+}
+
+// Elevation is over the cells read, m.
+type Elevation struct {
+	Minimum float64 `json:"min"`
+	Maximum float64 `json:"max"`
+	Mean    float64 `json:"mean"`
+	// Read tells what of the DEM was read: "all cells", "an overview of 1024 x 900 cells", "a sample of 3 % of the cells".
+	Read string `json:"read"`
+}
+
+// NoData tells of missing elevations.
+type NoData struct {
+	// Declared is the value that marks them; nil when the file declares none.
+	Declared *float64 `json:"declared,omitempty"`
+	// Share of the cells read, 0 to 1.
+	Share float64 `json:"share"`
+	// Voids are holes that do not reach the edge, LargestVoid the cells of the
+	// largest; nil where only a sample was read.
+	Voids       *int `json:"voids,omitempty"`
+	LargestVoid int  `json:"largest_void_cells,omitempty"`
+}
+
+// Spikes are single cells far above or below all of their neighbours.
+type Spikes struct {
+	Count int `json:"count"`
+	// Col, Row, Elevation of the worst, in the raster read.
+	Col       int     `json:"col,omitempty"`
+	Row       int     `json:"row,omitempty"`
+	Elevation float64 `json:"elevation,omitempty"`
+}
+
+// Climate tells how much of the DEM a climate source covers.
+type Climate struct {
+	Source string `json:"source"`
+	// Covered is the share of places tried, 0 to 1.
+	Covered float64 `json:"covered"`
+	Detail  string  `json:"detail,omitempty"`
+}
+
+// Work is what a job would take.
+type Work struct {
+	Tiles int `json:"tiles"`
+	// Seconds on so many cores.
+	Seconds float64 `json:"seconds"`
+	Cores   int     `json:"cores"`
+	// Memory of one process, and the size of all results, bytes.
+	Memory  int64 `json:"memory_bytes"`
+	Results int64 `json:"results_bytes"`
+}
+
+// Options are what is examined beside the DEM.
+type Options struct {
+	// Climate is the source of the job, with its reference elevation; empty for none.
+	Climate, ClimateElevation string
+	Years                     []int
+	// Open opens climate files; nil leaves the climate unexamined.
+	Open climate.Opener
+	// Estimate tells what a job on a raster of a size takes; may be nil.
+	Estimate func(width, height int) Work
+}
+
+// Examine looks at a DEM of size bytes. What makes it unusable is in the report;
+// an error is a fault of reading.
+func Examine(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
+	rep := &Report{Bytes: size, Warnings: []string{}}
+	d, err := dem.Open(r, size)
+	if err != nil {
+		return rep, rep.refuse(ctx, err)
+	}
+	rep.describe(d)
+	z, read, sampled, err := elevations(ctx, d)
+	if err != nil {
+		return rep, rep.refuse(ctx, err)
+	}
+	if !rep.measure(d, z, read, sampled) {
+		return rep, nil
+	}
+	if o.Estimate != nil {
+		w := o.Estimate(d.Image.Width, d.Image.Height)
+		rep.Work = &w
+	}
+	rep.Usable = true
+	if o.Climate != "" {
+		rep.examineClimate(ctx, d, o)
+	}
+	return rep, ctx.Err()
+}
+
+// refuse notes why a DEM cannot be used, unless reading it was interrupted.
+func (r *Report) refuse(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r.Detail = err.Error()
+	return nil
+}
+
+func (r *Report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) describe(d *dem.DEM) {
+	m := d.Image
+	r.Width, r.Height = m.Width, m.Height
+	r.SampleType, r.Compression, r.Overviews = m.Type.String(), m.Compression, len(m.Overviews())
+	r.Layout = fmt.Sprintf("strips of %d rows", m.BlockHeight)
+	if m.Tiled {
+		r.Layout = fmt.Sprintf("tiles of %d x %d", m.BlockWidth, m.BlockHeight)
+	}
+	r.CRS, r.EPSG = d.CRS.Name(), d.CRS.EPSG()
+	switch unit := d.CRS.MetresPerUnit(); {
+	case d.CRS.Geographic():
+		r.HorizontalUnit = "degree"
+	case unit == 1:
+		r.HorizontalUnit = "metre"
+	case math.Abs(unit-0.3048) < 1e-4:
+		r.HorizontalUnit = "foot"
+	default:
+		r.HorizontalUnit = fmt.Sprintf("%.7g m", unit)
+	}
+	t := m.Transform
+	east, south := t.OriginX+t.StepX*float64(m.Width), t.OriginY+t.StepY*float64(m.Height)
+	r.Bounds = &[4]float64{t.OriginX, south, east, t.OriginY}
+	if box := (&maptile.Layer{Image: m, CRS: d.CRS}).BBox(); !math.IsInf(box[0], 0) {
+		r.BBox = &box
+	}
+	r.CellSize = &[2]float64{mean(d.Cell.DX), mean(d.Cell.DY)}
+	r.Warnings = append(r.Warnings, d.Notes...)
+	if d.CRS.Geographic() {
+		r.warn("cells are in degrees: %.3g m wide and %.3g m high here", r.CellSize[0], r.CellSize[1])
+	}
+	r.vertical(d)
+	if r.CellSize[0] > 1000 {
+		r.warn("cells of %.0f m: slopes and shadows of smaller landforms are lost", r.CellSize[0])
+	}
+	if !m.Type.Float() && m.Band(0).Scale == 1 && r.CellSize[0] < 15 {
+		r.warn("elevations are whole numbers: on cells of %.3g m slopes come in steps", r.CellSize[0])
+	}
+}
+
+// vertical names the unit of elevations, and doubts it where the map is in feet
+// and the file does not say.
+func (r *Report) vertical(d *dem.DEM) {
+	_, stated, err := crs.VerticalMetres(d.Image.GeoKeys)
+	unit := "metre"
+	switch {
+	case math.Abs(d.Vertical-0.3048) < 1e-4:
+		unit = "foot"
+	case d.Vertical != 1:
+		unit = fmt.Sprintf("%.7g m", d.Vertical)
+	}
+	r.VerticalUnit = unit
+	if err != nil || !stated {
+		r.VerticalUnit += " (not stated)"
+		if r.HorizontalUnit == "foot" {
+			r.warn("the map is in feet and the file does not state the unit of elevations, which are read as metres; if they are feet turn them into metres with: gdal_calc.py -A in.tif --calc=A*0.3048 --outfile=out.tif")
+		}
+	}
+}
+
+func mean(values []float64) float64 {
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// patch is a part of the DEM that was read, m.
+type patch struct {
+	*raster.Grid[float64]
+	// at is its place in the DEM, step how many cells of the DEM one of its cells is wide.
+	at   raster.Window
+	step float64
+}
+
+// elevations reads what tells enough of a DEM.
+func elevations(ctx context.Context, d *dem.DEM) (patches []patch, read string, sampled bool, err error) {
+	m := d.Image
+	if m.Width*m.Height <= mostCells {
+		g, err := d.Elevation(ctx, d.Bounds())
+		return []patch{{g, d.Bounds(), 1}}, "all cells", false, err
+	}
+	for _, o := range m.Overviews() {
+		if o.Width*o.Height > mostCells || o.Width < 256 || o.Height < 256 {
+			continue
+		}
+		g, err := o.Grid(ctx, 0, o.Bounds())
+		if err != nil {
+			return nil, "", false, err
+		}
+		for i := range g.Cells {
+			g.Cells[i] *= d.Vertical
+		}
+		return []patch{{g, d.Bounds(), float64(m.Width) / float64(o.Width)}}, fmt.Sprintf("an overview of %d x %d cells", o.Width, o.Height), false, nil
+	}
+	cells := 0
+	for _, w := range sample(m.Width, m.Height, m.Tiled) {
+		g, err := d.Elevation(ctx, w)
+		if err != nil {
+			return nil, "", false, err
+		}
+		cells += w.Width * w.Height
+		patches = append(patches, patch{g, w, 1})
+	}
+	return patches, fmt.Sprintf("a sample of %.2g %% of the cells", 100*float64(cells)/float64(m.Width)/float64(m.Height)), true, nil
+}
+
+// sample spreads windows of together at most mostCells: squares over tiles,
+// whole rows over strips, which are read whole anyway.
+func sample(width, height int, tiled bool) []raster.Window {
+	var list []raster.Window
+	if !tiled {
+		const bands = 16
+		rows := max(3, mostCells/bands/width)
+		for i := range bands {
+			row := i * max(0, height-rows) / (bands - 1)
+			list = append(list, raster.Window{Row: row, Width: width, Height: min(rows, height-row)})
+		}
+		return list
+	}
+	const side, across = 256, 8
+	for r := range across {
+		for c := range across {
+			w := raster.Window{Col: c * max(0, width-side) / (across - 1), Row: r * max(0, height-side) / (across - 1), Width: side, Height: side}
+			list = append(list, w.Intersect(raster.Window{Width: width, Height: height}))
+		}
+	}
+	return list
+}
+
+// measure fills in what the cells tell; false when there is none.
+func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool) bool {
+	e := Elevation{Minimum: math.Inf(1), Maximum: math.Inf(-1), Read: read}
+	valid, cells := 0, 0
+	spikes := Spikes{}
+	worst := 0.0
+	for _, p := range patches {
+		cells += len(p.Cells)
+		for _, v := range p.Cells {
+			if math.IsNaN(v) {
+				continue
+			}
+			valid++
+			e.Mean += v
+			e.Minimum, e.Maximum = min(e.Minimum, v), max(e.Maximum, v)
+		}
+		worst = p.spikes(r.CellSize[0]*p.step, &spikes, worst)
+	}
+	r.NoData = &NoData{Share: 1 - float64(valid)/float64(cells)}
+	if d.Image.HasNoData && !math.IsNaN(d.Image.NoData) {
+		r.NoData.Declared = &d.Image.NoData
+	}
+	if valid == 0 {
+		r.Detail = fmt.Sprintf("the DEM has no cell with an elevation: %s are nodata", read)
+		if sampled {
+			r.Detail = fmt.Sprintf("no cell with an elevation was found in %s", read)
+		}
+		return false
+	}
+	e.Mean /= float64(valid)
+	r.Elevation, r.Spikes = &e, &spikes
+	if !sampled {
+		n, largest := voids(patches[0].Grid)
+		r.NoData.Voids, r.NoData.LargestVoid = &n, largest
+		if n > 0 {
+			r.warn("%d holes without data, the largest of %d cells: cells beside them have no result; fill them with: gdal_fillnodata.py in.tif out.tif", n, largest)
+		}
+	}
+	if r.NoData.Share > 0.5 {
+		r.warn("%.0f %% of the DEM is nodata; cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif", 100*r.NoData.Share)
+	}
+	if spikes.Count > 0 {
+		r.warn("%d cells stand far above or below all of their neighbours, the worst %.0f m at column %d, row %d: they cast false shadows", spikes.Count, spikes.Elevation, spikes.Col, spikes.Row)
+	}
+	if e.Minimum == e.Maximum {
+		r.warn("all cells have the same elevation, %g m", e.Minimum)
+	}
+	return true
+}
+
+// spikes counts cells that differ from every neighbour by 3 cell sizes and 30 m
+// at least, more than twice as much as the neighbours among each other.
+func (p patch) spikes(cell float64, s *Spikes, worst float64) float64 {
+	limit := max(30, 3*cell)
+	for row := 1; row < p.Height-1; row++ {
+		for col := 1; col < p.Width-1; col++ {
+			z := p.Cells[row*p.Width+col]
+			if math.IsNaN(z) || !(math.Abs(z-p.Cells[row*p.Width+col-1]) > limit) {
+				continue
+			}
+			low, high := math.Inf(1), math.Inf(-1)
+			for dr := -1; dr <= 1; dr++ {
+				for dc := -1; dc <= 1; dc++ {
+					if dr == 0 && dc == 0 {
+						continue
+					}
+					v := p.Cells[(row+dr)*p.Width+col+dc]
+					if !math.IsNaN(v) {
+						low, high = min(low, v), max(high, v)
+					}
+				}
+			}
+			by := max(z-high, low-z)
+			if by > limit && by > 2*(high-low) {
+				s.Count++
+				if by > worst {
+					worst = by
+					s.Col, s.Row, s.Elevation = p.at.Col+int(float64(col)*p.step), p.at.Row+int(float64(row)*p.step), z
+				}
+			}
+		}
+	}
+	return worst
+}
+
+// voids counts the holes of a grid that do not reach its edge, by flooding each.
+func voids(g *raster.Grid[float64]) (count, largest int) {
+	seen := make([]bool, len(g.Cells))
+	var stack []int
+	for start, v := range g.Cells {
+		if seen[start] || !math.IsNaN(v) {
+			continue
+		}
+		cells, edge := 0, false
+		stack = append(stack[:0], start)
+		seen[start] = true
+		for len(stack) > 0 {
+			i := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			cells++
+			row, col := i/g.Width, i%g.Width
+			if row == 0 || col == 0 || row == g.Height-1 || col == g.Width-1 {
+				edge = true
+			}
+			for _, n := range [4][2]int{{row - 1, col}, {row + 1, col}, {row, col - 1}, {row, col + 1}} {
+				if n[0] < 0 || n[1] < 0 || n[0] >= g.Height || n[1] >= g.Width {
+					continue
+				}
+				if j := n[0]*g.Width + n[1]; !seen[j] && math.IsNaN(g.Cells[j]) {
+					seen[j] = true
+					stack = append(stack, j)
+				}
+			}
+		}
+		if !edge {
+			count++
+			largest = max(largest, cells)
+		}
+	}
+	return count, largest
+}
+
+// examineClimate asks the source for a grid of places over the DEM. A source
+// that gives nothing makes the job unusable.
+func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) {
+	c := &Climate{Source: o.Climate}
+	r.Climate = c
+	refuse := func(err error) {
+		c.Detail = err.Error()
+		r.Usable, r.Detail = false, err.Error()
+	}
+	spec, err := climate.ParseSpec(o.Climate, o.ClimateElevation)
+	if err != nil {
+		refuse(err)
+		return
+	}
+	if o.Open == nil {
+		c.Detail = "not examined here"
+		return
+	}
+	source, err := climate.Open(ctx, spec, o.Open)
+	if err != nil {
+		refuse(err)
+		return
+	}
+	cells := places(d, r.Elevation.Mean)
+	worst := 1.0
+	for _, year := range o.Years {
+		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
+			refuse(fmt.Errorf("climate %s has no year %d; it has %d to %d", o.Climate, year, years[0], years[len(years)-1]))
+			return
+		}
+		m, err := source.Months(ctx, year, cells)
+		if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
+			refuse(err)
+			return
+		}
+		covered := 0
+		for _, z := range m.ZRef {
+			if !math.IsNaN(z) {
+				covered++
+			}
+		}
+		worst = min(worst, float64(covered)/float64(len(cells.Lon)))
+	}
+	c.Covered = worst
+	switch {
+	case worst == 0:
+		refuse(fmt.Errorf("climate %s does not cover the DEM (longitude %.4f to %.4f, latitude %.4f to %.4f); choose another source", o.Climate, r.BBox[0], r.BBox[2], r.BBox[1], r.BBox[3]))
+	case worst < 1:
+		r.warn("climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
+	}
+}
+
+// places is a grid of cell centres over the DEM.
+func places(d *dem.DEM, elevation float64) climate.Cells {
+	const side = 16
+	m := d.Image
+	var c climate.Cells
+	for r := range side {
+		for k := range side {
+			col, row := (2*k+1)*m.Width/(2*side), (2*r+1)*m.Height/(2*side)
+			lon, lat := d.CRS.Inverse(m.Transform.Center(col, row))
+			c.Lon, c.Lat, c.Elevation = append(c.Lon, lon), append(c.Lat, lat), append(c.Elevation, elevation)
+		}
+	}
+	return c
+}
