@@ -288,7 +288,14 @@ if ! kubectl get namespace "$namespace" >/dev/null 2>&1; then
 	kubectl create namespace "$namespace" >&2
 	kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted app.kubernetes.io/managed-by=eemt-deploy >&2
 fi
-notes=$("$helm" upgrade --install "$release" "$chart" --namespace "$namespace" "${arguments[@]}") || die "helm could not apply the release; nothing more was done"
+# A webhook of Knative that is just being restarted is no reason to give up.
+for try in 1 2 3; do
+	notes=$("$helm" upgrade --install "$release" "$chart" --namespace "$namespace" "${arguments[@]}" 2>"$work/helm.log") && break
+	cat "$work/helm.log" >&2
+	[ "$try" -lt 3 ] && grep -q 'failed calling webhook' "$work/helm.log" || die "helm could not apply the release; nothing more was done"
+	say "trying again"
+	sleep 10
+done
 
 # failing: one line for each part of the release that is not ready, with what Kubernetes says.
 failing() {

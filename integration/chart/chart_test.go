@@ -475,7 +475,7 @@ func TestPlacement(t *testing.T) {
 
 // TestEvents follows each event type from the broker to its service, retries and dead letters included.
 func TestEvents(t *testing.T) {
-	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}})
+	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "submission": values{"callbackHosts": []string{"hooks.example.org"}}})
 	find(t, list, "Broker", release)
 	for _, c := range []struct{ name, typ, service, uri string }{
 		{"job-submitted", "org.cyverse.eemt.job.submitted.v1", "compute", "/"},
@@ -483,9 +483,9 @@ func TestEvents(t *testing.T) {
 		{"tiles-completed", "org.cyverse.eemt.tiles.completed.v1", "compute", "/"},
 		{"cleanup-ticks", "dev.knative.sources.ping", "cleanup", "/"},
 		{"submission-ticks", "dev.knative.sources.ping", "submission", "/events"},
-		{"job-completed", "org.cyverse.eemt.job.completed.v1", "submission", "/events"},
-		{"job-failed", "org.cyverse.eemt.job.failed.v1", "submission", "/events"},
-		{"job-cancelled", "org.cyverse.eemt.job.cancelled.v1", "submission", "/events"},
+		{"callbacks-job-completed", "org.cyverse.eemt.job.completed.v1", "submission", "/events"},
+		{"callbacks-job-failed", "org.cyverse.eemt.job.failed.v1", "submission", "/events"},
+		{"callbacks-job-cancelled", "org.cyverse.eemt.job.cancelled.v1", "submission", "/events"},
 		{"uploads-gcs", "google.cloud.storage.object.v1.finalized", "submission", "/events"},
 		{"uploads-azure", "Microsoft.Storage.BlobCreated", "submission", "/events"},
 	} {
