@@ -258,7 +258,9 @@ func (f *form) set(name, value string) error {
 		f.workflow = job.Workflow(value)
 	case "step":
 		p.Step, err = strconv.ParseFloat(value, 64)
-	case "linke_value", "albedo_value", "kb", "kd", "kc":
+	case "kc_climate":
+		p.KCClimate, err = strconv.ParseBool(value)
+	case "linke_value", "albedo_value", "kb", "kd", "kc", "linke_raster", "albedo_raster", "kb_raster", "kd_raster", "kc_raster":
 		return setInput(p, inputFields[name], value)
 	case "layers":
 		p.Layers, err = job.ParseLayers(value)

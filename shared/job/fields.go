@@ -40,10 +40,22 @@ type Field struct {
 	Only Workflow
 }
 
+const rasterWords = "in place of values, GeoTIFF of one or twelve bands: an https address, or an object of the bucket under climate/; {month} stands for 01 to 12"
+
 var fields = []Field{
 	{Name: "step", Title: "Time step", Description: "minutes between two looks at the sun", Type: NumberField, Minimum: 1, Maximum: 60},
 	{Name: "linke_value", Title: "Linke turbidity", Description: "for air mass 2; one value, or one per month", Type: NumberField, Monthly: true, Minimum: 1, Maximum: 8},
 	{Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects; one value, or one per month", Type: NumberField, Monthly: true, Minimum: 0, Maximum: 1},
+	{Name: "kb", Title: "Beam factor", Description: "beam radiation under the real sky over that of a clear one; one value, or one per month; 1 if left out", Type: NumberField, Monthly: true, Minimum: 0, Maximum: 1},
+	{Name: "kd", Title: "Diffuse factor", Description: "diffuse radiation under the real sky over that of a clear one; one value, or one per month; 1 if left out", Type: NumberField, Monthly: true, Minimum: 0, Maximum: 1},
+	{Name: "kc", Title: "Clear-sky index", Description: "global radiation under clouds over that of a clear sky; one value, or one per month; 1 if left out", Type: NumberField, Monthly: true, Minimum: 0.2, Maximum: 1},
+	{Name: "kc_climate", Title: "Clear-sky index from the climate", Description: "take the clear-sky index from the radiation of a pixel:FILE.csv", Type: BooleanField, Only: EEMT},
+	{Name: "linke_raster", Title: "Raster of Linke turbidity", Description: rasterWords, Type: StringField},
+	{Name: "albedo_raster", Title: "Raster of albedo", Description: rasterWords, Type: StringField},
+	{Name: "kb_raster", Title: "Raster of the beam factor", Description: rasterWords, Type: StringField},
+	{Name: "kd_raster", Title: "Raster of the diffuse factor", Description: rasterWords, Type: StringField},
+	{Name: "kc_raster", Title: "Raster of the clear-sky index", Description: rasterWords, Type: StringField},
+	{Name: "layers", Title: "Layers", Description: "more maps, names separated by commas: beam, diffuse, reflected, horizon, skyview", Type: StringField},
 	{Name: "start_year", Title: "First climate year", Description: "first year of the climate", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
 	{Name: "end_year", Title: "Last climate year", Description: "last year of the climate, at most 60 years in one job", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
 	{
@@ -111,6 +123,9 @@ func (f Field) Default() json.RawMessage {
 		case BooleanField:
 			return json.RawMessage("false")
 		case IntegerField, NumberField:
+			if f.Monthly { // left out
+				return nil
+			}
 			return json.RawMessage("0")
 		}
 		return nil

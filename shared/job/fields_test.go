@@ -60,6 +60,12 @@ func TestSetField(t *testing.T) {
 		{"daily", "true", ""},
 		{"daily", `"true"`, `must be true or false`},
 		{"climate", `"table:x.csv"`, ""},
+		{"kc", "0.1", "kc 0.1: must be a number of 0.2 to 1"},
+		{"kb", "[1,1,1,1,1,1,1,1,1,1,1,0.5]", ""},
+		{"layers", `"beam,skyview"`, ""},
+		{"layers", `"moon"`, `layers "moon"`},
+		{"kd_raster", `"climate/kd_{month}.tif"`, ""},
+		{"kd_raster", "[1]", "must be a string"},
 		{"climate", `{"a":1}`, "must be a string"},
 	} {
 		f, _ := job.FieldOf(c.name)

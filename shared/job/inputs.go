@@ -1,9 +1,29 @@
 package job
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 )
+
+// Rasters are the names of GeoTIFFs, in JSON a list or one text with commas between.
+type Rasters []string
+
+// UnmarshalJSON reads a list of names, or a text with commas between.
+func (r *Rasters) UnmarshalJSON(data []byte) error {
+	var text string
+	if len(data) == 0 || data[0] != '"' {
+		return json.Unmarshal(data, (*[]string)(r))
+	}
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	*r = nil
+	for _, name := range strings.Split(text, ",") {
+		*r = append(*r, strings.TrimSpace(name))
+	}
+	return nil
+}
 
 // Input is a parameter of the air or the ground that is one value, one for each
 // month, or a raster of either.
@@ -32,16 +52,17 @@ const FromClimate = "climate"
 // them is set in p.
 func (p *Parameters) Inputs() []Input {
 	return []Input{
-		{"linke-value", &p.Linke, &p.LinkeRaster, 1, 8, false},
-		{"albedo-value", &p.Albedo, &p.AlbedoRaster, 0, 1, false},
-		{"kb", &p.KB, &p.KBRaster, 0, 1, true},
-		{"kd", &p.KD, &p.KDRaster, 0, 1, true},
-		{"kc", &p.KC, &p.KCRaster, 0.2, 1, true},
+		{"linke-value", &p.Linke, (*[]string)(&p.LinkeRaster), 1, 8, false},
+		{"albedo-value", &p.Albedo, (*[]string)(&p.AlbedoRaster), 0, 1, false},
+		{"kb", &p.KB, (*[]string)(&p.KBRaster), 0, 1, true},
+		{"kd", &p.KD, (*[]string)(&p.KDRaster), 0, 1, true},
+		{"kc", &p.KC, (*[]string)(&p.KCRaster), 0.2, 1, true},
 	}
 }
 
 // SetInput reads the text of one of Inputs: a number, twelve separated by commas,
-// or the name of a raster, ending in .tif or .tiff; or twelve of those.
+// or the name of a raster, ending in .tif or .tiff; or twelve of those. Rasters
+// that are set stay, whatever values come after them.
 func (p *Parameters) SetInput(name, text string) error {
 	text = strings.TrimSpace(text)
 	if name == "kc" {
@@ -63,7 +84,7 @@ func (p *Parameters) SetInput(name, text string) error {
 		if err != nil {
 			return fmt.Errorf("%s %.80q: %w; or the name of a GeoTIFF that ends in .tif", name, text, err)
 		}
-		*in.Values, *in.Rasters = values, nil
+		*in.Values = values
 		return nil
 	}
 	return fmt.Errorf("%s: not an input", name)

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,6 +18,25 @@ const (
 	Horizon   Layer = "horizon"   // altitude of the terrain's horizon by azimuth
 	SkyView   Layer = "skyview"   // sky-view factor
 )
+
+// Layers are names of layers, in JSON a list or one text with commas between.
+type Layers []Layer
+
+// UnmarshalJSON reads a list of names, or a text with commas between.
+func (l *Layers) UnmarshalJSON(data []byte) error {
+	var text string
+	if len(data) == 0 || data[0] != '"' {
+		return json.Unmarshal(data, (*[]Layer)(l))
+	}
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	list, err := ParseLayers(text)
+	if err == nil {
+		*l = list
+	}
+	return err
+}
 
 // layers in the order in which they are written; the old suite's names stand for the first three.
 var (

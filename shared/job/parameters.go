@@ -42,11 +42,11 @@ type Parameters struct {
 	KD []float64 `json:"kd,omitempty"`
 	KC []float64 `json:"kc,omitempty"`
 	// Rasters that take the place of the values above (see Input).
-	LinkeRaster  []string `json:"linke_raster,omitempty"`
-	AlbedoRaster []string `json:"albedo_raster,omitempty"`
-	KBRaster     []string `json:"kb_raster,omitempty"`
-	KDRaster     []string `json:"kd_raster,omitempty"`
-	KCRaster     []string `json:"kc_raster,omitempty"`
+	LinkeRaster  Rasters `json:"linke_raster,omitempty"`
+	AlbedoRaster Rasters `json:"albedo_raster,omitempty"`
+	KBRaster     Rasters `json:"kb_raster,omitempty"`
+	KDRaster     Rasters `json:"kd_raster,omitempty"`
+	KCRaster     Rasters `json:"kc_raster,omitempty"`
 	// KCClimate takes the clear-sky index from the climate's own radiation.
 	KCClimate bool `json:"kc_climate,omitempty"`
 	// StartYear and EndYear are the first and last climate year.
@@ -63,7 +63,7 @@ type Parameters struct {
 	// Daily asks for the 365 daily maps besides the monthly ones.
 	Daily bool `json:"daily,omitempty"`
 	// Layers are maps on request.
-	Layers []Layer `json:"layers,omitempty"`
+	Layers Layers `json:"layers,omitempty"`
 	// Method is "fast" or "reference".
 	Method string `json:"method"`
 	// TileSize is the side of a tile in cells; 0 lets the planner choose.
