@@ -36,12 +36,26 @@ type received struct {
 	body   []byte
 }
 
+// built is the directory of the services' programs, built once.
+var built = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "build", "-tags", "azblob", "-ldflags", "-s -w", "-o", filepath.Dir(program)+string(filepath.Separator),
+		"../cmd/submission", "../cmd/compute", "../cmd/cleanup").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return filepath.Dir(program), nil
+})
+
 func newServices(t *testing.T) *services {
 	t.Helper()
-	s := &services{dir: t.TempDir(), data: t.TempDir(), events: map[string][]received{}}
-	if out, err := exec.Command("go", "build", "-tags", "azblob", "-ldflags", "-s -w", "-o", s.dir+string(filepath.Separator), "../cmd/submission", "../cmd/compute", "../cmd/cleanup").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if testing.Short() {
+		t.Skip("skipped: -short, and the services are built")
 	}
+	dir, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &services{dir: dir, data: t.TempDir(), events: map[string][]received{}}
 	s.sink = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
@@ -127,9 +141,6 @@ func (s *server) ends(t *testing.T) {
 
 // TestServicesDrain sends SIGTERM to services at work.
 func TestServicesDrain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped: -short, and the services are built")
-	}
 	s := newServices(t)
 	submission := s.start(t, "submission", "20s")
 	tiff := demtest.Encode(t, demtest.Hills(400, 300))
