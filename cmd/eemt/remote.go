@@ -158,6 +158,9 @@ the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 
 	return c
 }
 
+// rasterFiles are the fields that send a raster in the place of a value.
+var rasterFiles = map[string]string{"linke_value": "linke_file", "albedo_value": "albedo_file", "kb": "kb_file", "kd": "kd_file", "kc": "kc_file"}
+
 // parcel sorts what is sent into fields and files.
 func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, []client.File, error) {
 	info, err := os.Stat(dem)
@@ -181,6 +184,15 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 			}
 			files = append(files, client.File{Name: name, Path: file})
 			continue
+		}
+		if name, ok := rasterFiles[f.Name]; ok {
+			if info, err := os.Stat(f.Value); err == nil && info.Mode().IsRegular() {
+				files = append(files, client.File{Name: name, Path: f.Value})
+				continue
+			}
+			if strings.Contains(f.Value, "{month}") {
+				return nil, nil, fmt.Errorf("%s %q: a server takes one raster of 12 bands; join the files with: gdalbuildvrt -separate", strings.ReplaceAll(f.Name, "_", "-"), f.Value)
+			}
 		}
 		fields = append(fields, f)
 	}
@@ -608,6 +620,17 @@ func again(j client.Job, given []client.Field) ([]client.Field, error) {
 		}
 		values[name] = text
 	}
+	// Rasters, and an index from the climate, are recorded beside the values whose place they take.
+	for field, file := range rasterFiles {
+		if raster := strings.TrimSuffix(file, "_file") + "_raster"; values[raster] != "" {
+			values[field] = values[raster]
+			delete(values, raster)
+		}
+	}
+	if values["kc_climate"] == "true" {
+		values["kc"] = "climate"
+	}
+	delete(values, "kc_climate")
 	for _, f := range given {
 		if kind, _, _ := strings.Cut(f.Value, ":"); f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
 			return nil, fmt.Errorf("climate %q: another table is sent with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)
