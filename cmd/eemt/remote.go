@@ -158,6 +158,9 @@ the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 
 	return c
 }
 
+// rasterFiles are the fields that send a raster in the place of a value.
+var rasterFiles = map[string]string{"linke_value": "linke_file", "albedo_value": "albedo_file", "kb": "kb_file", "kd": "kd_file", "kc": "kc_file"}
+
 // parcel sorts what is sent into fields and files.
 func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, []client.File, error) {
 	info, err := os.Stat(dem)
@@ -211,7 +214,7 @@ func rasterToSend(f client.Field) (client.File, error) {
 			if len(in.Files()) > 1 {
 				return client.File{}, fmt.Errorf("%s: %d files; a server takes one: put the months into the bands of one with: gdal_merge.py -separate -o months.tif JAN.tif ... DEC.tif", name, len(in.Files()))
 			}
-			return client.File{Name: strings.TrimSuffix(f.Name, "_value") + "_file", Path: file}, nil
+			return client.File{Name: rasterFiles[f.Name], Path: file}, nil
 		}
 	}
 	return client.File{}, nil
@@ -638,15 +641,22 @@ func again(j client.Job, given []client.Field) ([]client.Field, error) {
 		}
 		values[name] = text
 	}
+	// Rasters, and an index from the climate, are recorded beside the values whose place they take.
+	for field, file := range rasterFiles {
+		if raster := strings.TrimSuffix(file, "_file") + "_raster"; values[raster] != "" {
+			values[field] = values[raster]
+			delete(values, raster)
+		}
+	}
+	if values["kc_climate"] == "true" {
+		values["kc"] = "climate"
+	}
+	delete(values, "kc_climate")
 	for _, f := range given {
 		if kind, _, _ := strings.Cut(f.Value, ":"); f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
 			return nil, fmt.Errorf("climate %q: another table is sent with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)
 		}
 		values[f.Name] = f.Value
-		delete(values, strings.TrimSuffix(f.Name, "_value")+"_raster")
-		if f.Name == "kc" {
-			delete(values, "kc_climate")
-		}
 	}
 	fields := []client.Field{{Name: "workflow_type", Value: j.Workflow}, {Name: "uploaded_filename", Value: j.Uploaded}}
 	names := make([]string, 0, len(values))
