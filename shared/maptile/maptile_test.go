@@ -168,6 +168,42 @@ func TestTileOfOverview(t *testing.T) {
 	}
 }
 
+// A chessboard seen from far is grey: overviews hold means, single cells would be
+// black or white.
+func TestFarTilesAreMeans(t *testing.T) {
+	g := raster.New[float32](512, 512)
+	for i := range g.Cells {
+		g.Cells[i] = float32(255 * ((i/512 + i%512) % 2))
+	}
+	var b bytes.Buffer
+	if err := geotiff.Write(&b, geotiff.Options{Width: 512, Height: 512, Transform: demtest.Place(), GeoKeys: demtest.UTM(), Overviews: true, BlockSize: 64}, g); err != nil {
+		t.Fatal(err)
+	}
+	l, err := maptile.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := l.BBox()
+	const z = 10 // pixels of about 120 m on cells of 30 m
+	s := math.Sin((box[1] + box[3]) / 2 * math.Pi / 180)
+	x, y := int(((box[0]+box[2])/2+180)/360*(1<<z)), int((0.5-math.Log((1+s)/(1-s))/(4*math.Pi))*(1<<z))
+	data, err := l.Tile(t.Context(), z, x, y, grey(0, 255))
+	img := decode(t, data, err)
+	drawn := 0
+	for i := 0; i < len(img.Pix); i += 4 {
+		if img.Pix[i+3] == 0 {
+			continue
+		}
+		drawn++
+		if img.Pix[i] < 100 || img.Pix[i] > 155 {
+			t.Fatalf("pixel %d is %d, want a mean", i/4, img.Pix[i])
+		}
+	}
+	if drawn == 0 {
+		t.Error("nothing is drawn")
+	}
+}
+
 func TestSummarize(t *testing.T) {
 	l := layer(t, 64, 50, demtest.Place(), demtest.UTM())
 	s, err := l.Summarize(t.Context())
