@@ -34,9 +34,9 @@ func layer(t *testing.T, width, height int, at raster.Transform, keys raster.Geo
 	return l
 }
 
-// grey is a scale whose colour tells the value, 0 to 255.
-func grey(low, high float64) maptile.Scale {
-	s := maptile.Scale{Min: low, Max: high}
+// grey is a scale from 0 to high whose colour tells the value.
+func grey(high float64) maptile.Scale {
+	s := maptile.Scale{Max: high}
 	for i := range s.Colours {
 		s.Colours[i] = color.NRGBA{uint8(i), uint8(i), uint8(i), 255}
 	}
@@ -104,7 +104,7 @@ func TestTilePixelsAreCells(t *testing.T) {
 			}
 			px, py := world((b[0]+b[2])/2, (b[1]+b[3])/2)
 			tx, ty := int(px)/256, int(py)/256
-			data, err := l.Tile(t.Context(), z, tx, ty, grey(0, 191))
+			data, err := l.Tile(t.Context(), z, tx, ty, grey(191))
 			img := decode(t, data, err)
 			opaque := 0
 			for y := range 256 {
@@ -147,7 +147,7 @@ func TestTileOfOverview(t *testing.T) {
 		n := math.Exp2(float64(z))
 		s := math.Sin((b[1] + b[3]) / 2 * math.Pi / 180)
 		x, y := int(((b[0]+b[2])/2+180)/360*n), int((0.5-math.Log((1+s)/(1-s))/(4*math.Pi))*n)
-		data, err := l.Tile(t.Context(), z, x, y, grey(0, 512*512))
+		data, err := l.Tile(t.Context(), z, x, y, grey(512*512))
 		img := decode(t, data, err)
 		if z >= low {
 			opaque := 0
@@ -162,7 +162,7 @@ func TestTileOfOverview(t *testing.T) {
 		}
 	}
 	for _, bad := range [][3]int{{-1, 0, 0}, {21, 0, 0}, {2, 4, 0}, {2, 0, -1}} {
-		if _, err := l.Tile(t.Context(), bad[0], bad[1], bad[2], grey(0, 1)); err == nil {
+		if _, err := l.Tile(t.Context(), bad[0], bad[1], bad[2], grey(1)); err == nil {
 			t.Errorf("tile %v was drawn", bad)
 		}
 	}
@@ -187,7 +187,7 @@ func TestFarTilesAreMeans(t *testing.T) {
 	const z = 10 // pixels of about 120 m on cells of 30 m
 	s := math.Sin((box[1] + box[3]) / 2 * math.Pi / 180)
 	x, y := int(((box[0]+box[2])/2+180)/360*(1<<z)), int((0.5-math.Log((1+s)/(1-s))/(4*math.Pi))*(1<<z))
-	data, err := l.Tile(t.Context(), z, x, y, grey(0, 255))
+	data, err := l.Tile(t.Context(), z, x, y, grey(255))
 	img := decode(t, data, err)
 	drawn := 0
 	for i := 0; i < len(img.Pix); i += 4 {
@@ -249,7 +249,7 @@ func BenchmarkTile(b *testing.B) {
 	s := math.Sin((box[1] + box[3]) / 2 * math.Pi / 180)
 	x, y := int(((box[0]+box[2])/2+180)/360*(1<<z)), int((0.5-math.Log((1+s)/(1-s))/(4*math.Pi))*(1<<z))
 	for b.Loop() {
-		if _, err := l.Tile(b.Context(), z, x, y, grey(0, 977)); err != nil {
+		if _, err := l.Tile(b.Context(), z, x, y, grey(977)); err != nil {
 			b.Fatal(err)
 		}
 	}
