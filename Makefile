@@ -4,10 +4,10 @@ OUT ?= eemt-out
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
 
-.PHONY: help run build test lint race fuzz compare bench bench-rsun
+.PHONY: help run build test lint race fuzz compare bench bench-rsun images e2e
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: build ## compute a year of EEMT for the example DEM, into ./eemt-out
 	bin/eemt run eemt examples/maungawhau/dem.tif --climate table:examples/maungawhau/climate.csv --output $(OUT)
@@ -33,8 +33,9 @@ fuzz: ## fuzz every parser for FUZZTIME each
 	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
 	  done; done
 
-compare: ## compare with GDAL, PROJ and the reference rasters, which must be there
+compare: ## compare with GDAL, PROJ and the reference rasters, which must be there; the chart with what Knative accepts
 	EEMT_REQUIRE_TOOLS=1 EEMT_REQUIRE_SHARED=1 EEMT_SLOW=1 $(GO) test -count=1 -timeout 40m ./...
+	$(GO) -C integration/chart test -count=1 ./...
 
 bench: ## time a year of sun: 48 thousand cells, a million cells; and against the machine's limits
 	$(GO) test -run '^$$' -bench 'Year' -benchtime 1x -timeout 20m ./shared/solar
@@ -42,3 +43,21 @@ bench: ## time a year of sun: 48 thousand cells, a million cells; and against th
 
 bench-rsun: ## time a year of sun against GRASS r.sun on the same terrain
 	$(GO) run ./integration/rsunbench
+
+# Where images go and what they are built on are ko's own settings: KO_DOCKER_REPO, KO_DEFAULTBASEIMAGE.
+E2E ?= TestCluster
+KO ?= $(shell command -v ko || echo $(CURDIR)/bin/ko)
+EEMT_DRIVERS ?= gcs
+EEMT_PLATFORMS ?= linux/amd64,linux/arm64
+
+bin/ko:
+	CGO_ENABLED=0 $(GO) -C integration/tools build -trimpath -o $(CURDIR)/bin/ko github.com/google/ko
+
+images: $(filter bin/ko,$(KO:$(CURDIR)/%=%)) ## build and push the images of the three services with ko, without Docker; bin/images.yaml names them
+	@mkdir -p bin
+	EEMT_DRIVERS=$(EEMT_DRIVERS) $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images.yaml
+
+e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knative
+	cd integration/tools && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) github.com/fsouza/fake-gcs-server > $(CURDIR)/bin/test-images
+	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter >> $(CURDIR)/bin/test-images
+	$(GO) -C integration/cluster test -count=1 -timeout 30m -v -run '$(E2E)' .

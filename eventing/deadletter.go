@@ -1,6 +1,7 @@
 package eventing
 
 import (
+	"encoding/base64"
 	"strings"
 	"unicode/utf8"
 
@@ -55,9 +56,18 @@ func FailureOf(e event.Event) (Failure, bool) {
 		f.Code = int(n)
 	}
 	if s, err := types.Format(data); hasData && err == nil {
-		f.Reason = cut(s, maxData)
+		f.Reason = cut(plain(s), maxData)
 	}
 	return f, true
+}
+
+// plain undoes the base64 that Knative's channels put an answer in. A sentence has spaces, so it is left as it is.
+func plain(s string) string {
+	data, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || !utf8.Valid(data) || string(data) != printable(string(data)) {
+		return s
+	}
+	return string(data)
 }
 
 // printable makes s fit for a header: no control characters, bounded.

@@ -189,3 +189,21 @@ func FuzzPayload(f *testing.F) {
 		}
 	})
 }
+
+// TestFailureInBase64 reads an answer as Knative's in-memory channel passes it on.
+func TestFailureInBase64(t *testing.T) {
+	for text, want := range map[string]string{
+		"b3BlbiB0aGUgREVNOiBub3QgZm91bmQ=": "open the DEM: not found",
+		"open the DEM: not found":          "open the DEM: not found",
+		"timeout":                          "timeout",
+		"AAECAwQF":                         "AAECAwQF", // bytes, no text
+		"":                                 "",
+	} {
+		e := eventing.NewTileRequested("/test", "job", "r0c0", 1, at)
+		e.SetExtension("knativeerrorcode", 503)
+		e.SetExtension("knativeerrordata", text)
+		if f, _ := eventing.FailureOf(e); f.Reason != want {
+			t.Errorf("%q is read as %q, want %q", text, f.Reason, want)
+		}
+	}
+}

@@ -35,6 +35,7 @@ func main() {
 			return err
 		}
 		defer func() { _ = bucket.Close() }()
+		defer events.Close()
 		s := &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log, Policy: policy}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", serving.Health)

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -19,6 +20,7 @@ import (
 type config struct {
 	serving.Config
 	Version      string   `env:"EEMT_VERSION" envDefault:"dev"`
+	TileSize     int      `env:"EEMT_TILE_SIZE"`
 	ClimateToken string   `env:"EEMT_CLIMATE_TOKEN"`
 	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
 }
@@ -29,17 +31,21 @@ func main() {
 		if err != nil {
 			return err
 		}
+		if c.TileSize != 0 && (c.TileSize < 32 || c.TileSize > 4096) {
+			return fmt.Errorf("EEMT_TILE_SIZE %d: must be 32 to 4096 cells, or 0", c.TileSize)
+		}
 		bucket, events, err := c.Connect(ctx)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = bucket.Close() }()
+		defer events.Close()
 		sources := compute.Sources{
 			Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute}, Token: c.ClimateToken, Hosts: c.ClimateHosts,
 		}
 		s := &compute.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: runtime.GOMAXPROCS(0),
-			Now: time.Now, Log: log, Version: c.Version,
+			Now: time.Now, Log: log, Version: c.Version, TileSize: c.TileSize,
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", serving.Health)

@@ -47,6 +47,7 @@ func main() {
 			return err
 		}
 		defer func() { _ = bucket.Close() }()
+		defer events.Close()
 		sources := compute.Sources{Bucket: bucket, Client: &http.Client{Timeout: time.Minute}, Token: c.Token, Hosts: c.ClimateHosts}
 		s := &submission.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),

@@ -205,6 +205,42 @@ func TestPublisher(t *testing.T) {
 	}
 }
 
+// TestPublishDoesNotWaitForWork has a sink that answers when the work is done, as Knative's in-memory channel does.
+func TestPublishDoesNotWaitForWork(t *testing.T) {
+	var requests atomic.Int32
+	release := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		n := requests.Add(1)
+		select {
+		case <-release:
+		case <-req.Context().Done():
+			t.Error("the work was cancelled")
+		}
+		if n <= 2 { // both fail at first
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	p, err := NewPublisher(srv.Client(), srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.sleep = func(context.Context, time.Duration) error { return nil }
+	p.patience = time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 2 {
+		if err := p.Publish(ctx, sample); err != nil {
+			t.Error(err)
+		}
+	}
+	cancel() // the event that asked for this is done with
+	close(release)
+	p.Close()
+	if n := requests.Load(); n != 4 {
+		t.Errorf("%d requests, want two that fail and two more", n)
+	}
+}
+
 func TestPublisherRefuses(t *testing.T) {
 	for _, sink := range []string{"", "broker", "ftp://x/", "http://", "://", "/path"} {
 		if _, err := NewPublisher(nil, sink); err == nil {

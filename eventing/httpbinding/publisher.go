@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/binding"
@@ -17,16 +19,30 @@ import (
 )
 
 const (
-	publishTries   = 4
-	publishTimeout = 10 * time.Second // of one try
+	publishTries = 4
+	sendTimeout  = 10 * time.Second // of one try, until the request is sent
+	// answerTimeout is how long the answer of one try is waited for in the background.
+	answerTimeout = 15 * time.Minute
+	// patience is how long Publish waits for the answer to a request that is sent.
+	patience = 250 * time.Millisecond
+	// closeTimeout is how long Close waits for answers.
+	closeTimeout = 5 * time.Minute
+	// maxOutstanding bounds the requests that wait for an answer.
+	maxOutstanding = 4096
 	firstPause     = 200 * time.Millisecond
 )
 
 // Publisher sends events to one address in binary mode. It is safe for concurrent use.
+//
+// Knative's in-memory channel answers only when every subscriber has done its work. Publish would wait for a whole
+// tile, tiles would run one after the other, and giving up would cancel the work. So it waits for a moment only; what
+// was sent by then counts as published and is seen to in the background, repeated if need be.
 type Publisher struct {
-	client *http.Client
-	target string
-	sleep  func(ctx context.Context, d time.Duration) error
+	client   *http.Client
+	target   string
+	sleep    func(ctx context.Context, d time.Duration) error
+	patience time.Duration
+	slots    chan struct{} // held by requests without an answer
 }
 
 var _ eventing.Publisher = (*Publisher)(nil)
@@ -46,21 +62,68 @@ func NewPublisher(client *http.Client, sink string) (*Publisher, error) {
 		c = *client
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Publisher{client: &c, target: sink, sleep: sleep}, nil
+	return &Publisher{client: &c, target: sink, sleep: sleep, patience: patience, slots: make(chan struct{}, maxOutstanding)}, nil
 }
 
 // Publish sends e, up to four times over about 1.5 s of pauses if the sink cannot be reached or answers 404, 408, 425, 429 or 5xx.
+// It returns when the sink has answered, or has the event and does not answer soon: nil then, whatever comes of it.
 // An event that is not valid is rejected; every other error is a passing fault.
 func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 	if err := e.Validate(); err != nil {
 		return eventing.Reject(fmt.Errorf("event %q: %s", e.ID(), oneLine(err.Error())))
 	}
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("event %q not published: %w", e.ID(), ctx.Err())
+	}
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	sent := make(chan bool, 2*publishTries) // true when a try is sent, false when it has failed
+	result := make(chan error, 1)
+	go func() {
+		defer func() { <-p.slots }()
+		defer cancel()
+		result <- p.deliver(work, e, sent)
+	}()
+	var impatient <-chan time.Time
+	for {
+		select {
+		case err := <-result:
+			return err
+		case waiting := <-sent:
+			impatient = nil
+			if waiting {
+				impatient = time.After(p.patience)
+			}
+		case <-impatient:
+			return nil
+		case <-ctx.Done():
+			cancel()
+			return fmt.Errorf("event %q not published: %w", e.ID(), ctx.Err())
+		}
+	}
+}
+
+// Close waits, for a bounded time, until what Publish left to the background has been answered.
+func (p *Publisher) Close() {
+	timeout := time.After(closeTimeout)
+	for range cap(p.slots) {
+		select {
+		case p.slots <- struct{}{}:
+		case <-timeout:
+			return
+		}
+	}
+}
+
+func (p *Publisher) deliver(ctx context.Context, e event.Event, sent chan<- bool) error {
 	pause := firstPause
 	for try := 1; ; try++ {
-		again, err := p.send(ctx, e)
+		again, err := p.send(ctx, e, func() { sent <- true })
 		if err == nil {
 			return nil
 		}
+		sent <- false
 		if !again || try == publishTries || ctx.Err() != nil {
 			return fmt.Errorf("event %q not published: %w", e.ID(), err)
 		}
@@ -71,10 +134,21 @@ func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 	}
 }
 
-// send makes one request; again says whether another could do better.
-func (p *Publisher) send(ctx context.Context, e event.Event) (again bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+// send makes one request and calls sent, at most once, when it is written; again says whether another could do better.
+func (p *Publisher) send(ctx context.Context, e event.Event, sent func()) (again bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	limit := time.AfterFunc(sendTimeout, cancel)
+	defer limit.Stop()
+	var once sync.Once
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(i httptrace.WroteRequestInfo) {
+		if i.Err == nil {
+			once.Do(func() {
+				limit.Reset(answerTimeout)
+				sent()
+			})
+		}
+	}})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.target, nil)
 	if err != nil {
 		return false, err

@@ -218,6 +218,11 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 		s.Log.Warn("refused event", "event", e.Type(), "id", e.ID(), "reason", failure.Reason)
 		return nil
 	}
+	if failure.Code == http.StatusGatewayTimeout {
+		// It waited for a free replica until its time was up: the job is long, not at fault. The resume tick asks again.
+		s.Log.Warn("event was not taken in time", "event", e.Type(), "id", e.ID(), "reason", failure.Reason)
+		return nil
+	}
 	var id, what string
 	switch e.Type() {
 	case eventing.TileRequested:

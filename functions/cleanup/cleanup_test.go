@@ -373,6 +373,17 @@ func TestDeadLetter(t *testing.T) {
 			}
 		})
 	}
+	t.Run("waited too long for a replica", func(t *testing.T) {
+		s := newService(t, nil)
+		r := s.add(t, 1, job.Running, time.Time{})
+		late := eventing.WithFailure(eventing.NewTileRequested("/test", r.ID, "r0000c0001", 0, s.now), eventing.Failure{Dest: "compute", Code: 504, Reason: "activator request timeout"})
+		if err := s.DeadLetter(t.Context(), late); err != nil {
+			t.Fatal(err)
+		}
+		if ended, err := s.Store.Ended(t.Context(), r.ID); err != nil || ended {
+			t.Errorf("the job was ended (%v)", err)
+		}
+	})
 	t.Run("no job of ours", func(t *testing.T) {
 		s := newService(t, nil)
 		s.add(t, 1, job.Completed, s.now)

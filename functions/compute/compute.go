@@ -33,6 +33,8 @@ type Service struct {
 	Threads int
 	Now     func() time.Time
 	Log     *slog.Logger
+	// TileSize is the side of a tile, in cells, for jobs that do not ask for one; 0 lets memory decide.
+	TileSize int
 	// Version of the program, for the report.
 	Version string
 	// Temp is where large maps are spooled while they are written; empty means

@@ -92,6 +92,9 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	}
 	side := params.TileSize
 	if side == 0 {
+		side = p.TileSize
+	}
+	if side == 0 {
 		side = tileSide(p.request.Workflow)
 	}
 	block := max(width, height)

@@ -85,7 +85,7 @@ func blocks(t *testing.T, page string) []block {
 
 // Blocks a shell runs: "sh" anywhere, "sh gdal" where GDAL's tools are installed,
 // "sh serve" with a server on localhost:5000. A block "output" holds lines that
-// the commands before it print. The targets of a block "sh make" are looked up.
+// the commands before it print. The targets of a block "sh make" are looked up, a block "sh cluster" is left to integration/cluster.
 func TestCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short, and the commands run in processes of their own")
@@ -119,6 +119,8 @@ func TestCommands(t *testing.T) {
 						script = strings.ReplaceAll(script, "localhost:5000", server)
 					case "make":
 						checkTargets(t, page, b)
+						run = false
+					case "cluster": // integration/cluster runs these
 						run = false
 					default:
 						t.Errorf("%s line %d: block of kind %q is not known here", page, b.line, b.info)

@@ -44,6 +44,8 @@ type Retention struct {
 	Days   int  `env:"EEMT_SUCCESS_RETENTION_DAYS" envDefault:"7"`
 	Hours  int  `env:"EEMT_FAILED_RETENTION_HOURS" envDefault:"12"`
 	DryRun bool `env:"EEMT_DRY_RUN"`
+	// ResumeAfter is how long a job may stand still before its missing work is asked for again; 0 means the default.
+	ResumeAfter time.Duration `env:"EEMT_RESUME_AFTER"`
 }
 
 // Policy checks the values.
@@ -54,6 +56,12 @@ func (r Retention) Policy() (cleanup.Policy, error) {
 	}
 	if r.Hours < 0 || r.Hours > 876000 {
 		return p, fmt.Errorf("failed-retention-hours %d: must be 0 to 876000", r.Hours)
+	}
+	if r.ResumeAfter != 0 {
+		if r.ResumeAfter < time.Second || r.ResumeAfter > p.GiveUp/2 {
+			return p, fmt.Errorf("resume-after %s: must be 1s to %s", r.ResumeAfter, p.GiveUp/2)
+		}
+		p.Quiet = r.ResumeAfter
 	}
 	p.Completed, p.Failed, p.DryRun = time.Duration(r.Days)*24*time.Hour, time.Duration(r.Hours)*time.Hour, r.DryRun
 	return p, nil
@@ -91,12 +99,26 @@ func (c Config) Connect(ctx context.Context) (*blob.Bucket, *httpbinding.Publish
 func Main(run func(ctx context.Context, log *slog.Logger) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	if err := run(ctx, log); err != nil {
+	level, err := logLevel(os.Getenv("EEMT_LOG_LEVEL"))
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	if err == nil {
+		err = run(ctx, log)
+	}
+	if err != nil {
 		log.Error("stopped", "error", err)
 		stop()
 		os.Exit(1) //nolint:gocritic // stop has run
 	}
+}
+
+func logLevel(name string) (level slog.Level, err error) {
+	if name == "" {
+		return slog.LevelInfo, nil
+	}
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return level, fmt.Errorf("EEMT_LOG_LEVEL %q: must be debug, info, warn or error", name)
+	}
+	return level, nil
 }
 
 // Listen serves h on the port until ctx ends, with /readyz before it.

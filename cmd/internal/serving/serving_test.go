@@ -33,6 +33,9 @@ func TestPolicy(t *testing.T) {
 		{"too many days", serving.Retention{Days: 36501}, "success-retention-days 36501"},
 		{"negative hours", serving.Retention{Hours: -1}, "failed-retention-hours -1: must be 0 to 876000"},
 		{"too many hours", serving.Retention{Hours: 1 << 40}, "failed-retention-hours"},
+		{"soon again", serving.Retention{ResumeAfter: time.Second}, ""},
+		{"at once again", serving.Retention{ResumeAfter: time.Millisecond}, "resume-after 1ms: must be 1s to 12h0m0s"},
+		{"never again", serving.Retention{ResumeAfter: 13 * time.Hour}, "resume-after 13h0m0s"},
 	} {
 		p, err := c.r.Policy()
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

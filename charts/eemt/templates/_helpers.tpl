@@ -1,0 +1,260 @@
+{{/* What a strategy gives: CPU, memory and largest number of replicas of submission and compute, space in /tmp and tile size of compute. */}}
+{{- define "eemt.strategies" -}}
+minimal:
+  submission: {cpu: 500m, memory: 1Gi, maxScale: 2}
+  compute: {cpu: "2", memory: 4Gi, maxScale: 2, tmpSize: 5Gi, tileSize: 256}
+balanced:
+  submission: {cpu: "1", memory: 2Gi, maxScale: 5}
+  compute: {cpu: "4", memory: 8Gi, maxScale: 20, tmpSize: 20Gi, tileSize: 512}
+performance:
+  submission: {cpu: "2", memory: 4Gi, maxScale: 10}
+  compute: {cpu: "8", memory: 16Gi, maxScale: 50, tmpSize: 50Gi, tileSize: 640}
+{{- end }}
+
+{{/* The settings of submission, compute and cleanup with the strategy filled in, as YAML. */}}
+{{- define "eemt.sizes" -}}
+{{- $s := get (include "eemt.strategies" . | fromYaml) .Values.strategy -}}
+{{- $out := dict -}}
+{{- range $name := list "submission" "compute" "cleanup" -}}
+{{- $v := get $.Values $name -}}
+{{- $size := get $s $name | default dict -}}
+{{- range $k := list "maxScale" "tmpSize" "tileSize" -}}
+{{- with get $v $k -}}{{- $_ := set $size $k . -}}{{- end -}}
+{{- end -}}
+{{- range $k := list "cpu" "memory" "cpuRequest" "memoryRequest" -}}
+{{- with get $v.resources $k -}}{{- $_ := set $size $k (toString .) -}}{{- end -}}
+{{- end -}}
+{{- $_ := set $out $name $size -}}
+{{- end -}}
+{{- toYaml $out -}}
+{{- end }}
+
+{{- define "eemt.fullname" -}}{{ .Release.Name }}{{- end }}
+
+{{- define "eemt.labels" -}}
+app.kubernetes.io/name: eemt
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* CPU in thousandths. */}}
+{{- define "eemt.milli" -}}
+{{- $s := toString . -}}
+{{- if hasSuffix "m" $s -}}{{ trimSuffix "m" $s | int64 }}{{- else -}}{{ mulf (float64 $s) 1000 | int64 }}{{- end -}}
+{{- end }}
+
+{{/* Memory in Mi. */}}
+{{- define "eemt.mebi" -}}
+{{- $s := toString . -}}
+{{- if hasSuffix "Mi" $s -}}{{ trimSuffix "Mi" $s | int64 }}{{- else -}}{{ mul (trimSuffix "Gi" $s | int64) 1024 }}{{- end -}}
+{{- end }}
+
+{{/* Where events go: what the class of broker publishes as its address. A SinkBinding would find it by itself, but changes
+     the services behind Helm's back, and every deployment would start with a revision that has no sink and fails. */}}
+{{- define "eemt.sink" -}}
+{{- $ns := .Release.Namespace -}}
+{{- $name := include "eemt.fullname" . -}}
+{{- $knative := .Values.networkPolicy.eventingNamespace -}}
+{{- if .Values.broker.address -}}{{ .Values.broker.address }}
+{{- else if eq .Values.broker.class "Kafka" -}}http://kafka-broker-ingress.{{ $knative }}.svc.cluster.local/{{ $ns }}/{{ $name }}
+{{- else if eq .Values.broker.class "RabbitMQBroker" -}}http://{{ $name }}-broker-ingress.{{ $ns }}.svc.cluster.local
+{{- else -}}http://broker-ingress.{{ $knative }}.svc.cluster.local/{{ $ns }}/{{ $name }}
+{{- end -}}
+{{- end }}
+
+{{/* What one value alone cannot tell. */}}
+{{- define "eemt.check" -}}
+{{- $v := .Values -}}
+{{- if not $v.bucket.url -}}{{ fail "bucket.url is missing: give gs://NAME, s3://NAME?region=REGION, azblob://NAME, or file:///bucket with bucket.claim" }}{{- end -}}
+{{- $file := hasPrefix "file://" $v.bucket.url -}}
+{{- if and $file (not $v.bucket.claim.name) -}}{{ fail (printf "bucket.url %s: a directory needs bucket.claim.name, the volume it is on" $v.bucket.url) }}{{- end -}}
+{{- if and $v.bucket.claim.name (not $file) -}}{{ fail (printf "bucket.claim.name %s: a volume is used with bucket.url file:///bucket only" $v.bucket.claim.name) }}{{- end -}}
+{{- if gt (len .Release.Name) 30 -}}{{ fail (printf "release name %s: must be at most 30 characters, for the names of services become host names" .Release.Name) }}{{- end -}}
+{{- $sizes := include "eemt.sizes" . | fromYaml -}}
+{{- range $name := list "submission" "compute" "cleanup" -}}
+{{- $min := (get $v $name).minScale | int -}}
+{{- $max := (get $sizes $name).maxScale | default (get $v $name).maxScale | int -}}
+{{- if gt $min $max -}}{{ fail (printf "%s.minScale %d: must not be above maxScale %d" $name $min $max) }}{{- end -}}
+{{- end -}}
+{{- if and $v.ingress.enabled (not $v.ingress.host) -}}{{ fail "ingress.host is missing: give the host name that users call" }}{{- end -}}
+{{- if and $v.ingress.enabled (or (eq $v.mode "hybrid") (not $v.submission.enabled)) -}}{{ fail "ingress.enabled: there is no submission service to reach" }}{{- end -}}
+{{- end }}
+
+{{- define "eemt.submission" -}}{{- if and .Values.submission.enabled (ne .Values.mode "hybrid") -}}yes{{- end -}}{{- end }}
+
+{{/* Restricted Pod Security. The containers alone carry it, so that no feature flag is needed. */}}
+{{- define "eemt.securityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* A service: takes root, name, size (from eemt.sizes), annotations and env of its own, pod (more of the pod's spec), resources (more limits). */}}
+{{- define "eemt.service" -}}
+{{- $root := .root -}}
+{{- $v := $root.Values -}}
+{{- $own := get $v .name -}}
+{{- $full := printf "%s-%s" (include "eemt.fullname" $root) .name -}}
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata:
+  name: {{ $full }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "eemt.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ .name }}
+    {{- if ne .name "submission" }}
+    networking.knative.dev/visibility: cluster-local
+    {{- end }}
+spec:
+  template:
+    metadata:
+      labels:
+        {{- include "eemt.labels" $root | nindent 8 }}
+        app.kubernetes.io/component: {{ .name }}
+        {{- with $v.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      annotations:
+        autoscaling.knative.dev/min-scale: {{ $own.minScale | quote }}
+        autoscaling.knative.dev/max-scale: {{ .size.maxScale | default $own.maxScale | quote }}
+        {{- toYaml .annotations | nindent 8 }}
+        eemt/config: {{ include (print $root.Template.BasePath "/configmap.yaml") $root | sha256sum | trunc 16 }}
+    spec:
+      serviceAccountName: {{ $full }}
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      containerConcurrency: {{ .concurrency }}
+      timeoutSeconds: {{ $own.timeoutSeconds }}
+      responseStartTimeoutSeconds: {{ $own.timeoutSeconds }}
+      {{- with $v.imagePullSecrets }}
+      imagePullSecrets:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .pod }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+      containers:
+        - name: {{ .name }}
+          image: {{ get $v.images .name }}
+          ports:
+            - containerPort: 8080
+          env:
+            - name: GOMEMLIMIT
+              value: {{ printf "%dMiB" (div (mul (include "eemt.mebi" .size.memory | int64) 85) 100) }}
+            {{- range .env }}
+            - {{ toYaml . | nindent 14 | trim }}
+            {{- end }}
+            {{- range $k, $x := $v.bucket.env }}
+            - name: {{ $k }}
+              value: {{ $x | quote }}
+            {{- end }}
+            {{- if $v.bucket.googleKey.secret }}
+            - name: GOOGLE_APPLICATION_CREDENTIALS
+              value: /credentials/{{ $v.bucket.googleKey.key }}
+            {{- end }}
+          envFrom:
+            - configMapRef:
+                name: {{ include "eemt.fullname" $root }}
+            {{- with $v.bucket.secret }}
+            - secretRef:
+                name: {{ . }}
+            {{- end }}
+          readinessProbe:
+            httpGet:
+              path: /healthz
+          livenessProbe:
+            httpGet:
+              path: /healthz
+            periodSeconds: 20
+            timeoutSeconds: 5
+            failureThreshold: 6
+          resources:
+            requests:
+              cpu: {{ .size.cpuRequest | default .size.cpu | quote }}
+              memory: {{ .size.memoryRequest | default .size.memory }}
+            limits:
+              cpu: {{ .size.cpu | quote }}
+              memory: {{ .size.memory }}
+              {{- with .limits }}
+              {{- toYaml . | nindent 14 }}
+              {{- end }}
+          securityContext:
+            {{- include "eemt.securityContext" $root | nindent 12 }}
+          volumeMounts:
+            - name: tmp
+              mountPath: /tmp
+            {{- if $v.bucket.googleKey.secret }}
+            - name: google-key
+              mountPath: /credentials
+              readOnly: true
+            {{- end }}
+            {{- if $v.bucket.claim.name }}
+            - name: bucket
+              mountPath: /bucket
+            {{- end }}
+      volumes:
+        - name: tmp
+          emptyDir:
+            sizeLimit: {{ .size.tmpSize | default "1Gi" }}
+        {{- if $v.bucket.googleKey.secret }}
+        - name: google-key
+          secret:
+            secretName: {{ $v.bucket.googleKey.secret }}
+        {{- end }}
+        {{- if $v.bucket.claim.name }}
+        - name: bucket
+          persistentVolumeClaim:
+            claimName: {{ $v.bucket.claim.name }}
+        {{- end }}
+  {{- with $own.traffic }}
+  traffic:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* A trigger: takes root, name, attributes, service, uri, timeout. */}}
+{{- define "eemt.trigger" -}}
+{{- $root := .root -}}
+{{- $full := include "eemt.fullname" $root -}}
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata:
+  name: {{ $full }}-{{ .name }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "eemt.labels" $root | nindent 4 }}
+spec:
+  broker: {{ $full }}
+  filter:
+    attributes:
+      {{- toYaml .attributes | nindent 6 }}
+  subscriber:
+    ref:
+      apiVersion: serving.knative.dev/v1
+      kind: Service
+      name: {{ $full }}-{{ .service }}
+      namespace: {{ $root.Release.Namespace }}
+    uri: {{ .uri }}
+  delivery:
+    retry: {{ $root.Values.delivery.retry }}
+    backoffPolicy: {{ $root.Values.delivery.backoffPolicy }}
+    backoffDelay: {{ $root.Values.delivery.backoffDelay }}
+    timeout: PT{{ add (get $root.Values .service).timeoutSeconds 30 }}S
+    {{- if $root.Values.cleanup.enabled }}
+    deadLetterSink:
+      ref:
+        apiVersion: serving.knative.dev/v1
+        kind: Service
+        name: {{ $full }}-cleanup
+        namespace: {{ $root.Release.Namespace }}
+      uri: /dead-letter
+    {{- end }}
+{{- end }}

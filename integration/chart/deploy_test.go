@@ -1,0 +1,169 @@
+package chart_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// script runs one of ko's scripts without a cluster.
+func script(t *testing.T, name string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	c := exec.Command("../../ko/"+name, args...)
+	// A configuration that leads nowhere: a dry run must not look for a cluster.
+	c.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(t.TempDir(), "none"), "PATH="+helmDir(t)+":"+os.Getenv("PATH"), "KO_DOCKER_REPO=")
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), c.ProcessState.ExitCode()
+}
+
+var helmBuilt string
+
+// helmDir is a directory with the version of helm that integration/tools pins.
+func helmDir(t *testing.T) string {
+	t.Helper()
+	if helmBuilt != "" {
+		return helmBuilt
+	}
+	dir, err := filepath.Abs("../../bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("go", "-C", "../tools", "build", "-trimpath", "-o", filepath.Join(dir, "helm"), "helm.sh/helm/v3/cmd/helm")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("build helm: %v\n%s", err, out)
+	}
+	helmBuilt = dir
+	return dir
+}
+
+// TestDryRun compares what deploy.sh would apply with golden files; each flag of it changes one of them. The same
+// manifests pass Knative's validation as soon as ko has put images in.
+func TestDryRun(t *testing.T) {
+	conforms := conform(t)
+	own := filepath.Join(t.TempDir(), "own.yaml")
+	if err := os.WriteFile(own, []byte("strategy: performance\ncompute:\n  maxScale: 7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		want []string // what the output must hold
+	}{
+		{"default", []string{"--bucket", "gs://maps"}, []string{"namespace: eemt", "name: eemt-compute", `max-scale: "20"`}},
+		{"elsewhere", []string{"-n", "terrain", "-r", "maps", "-b", "gs://maps"}, []string{"namespace: terrain", "name: maps-compute", "/terrain/maps"}},
+		{"gke-gpu-spot", []string{"--preset=gke", "--bucket=gs://maps", "--gpu", "--spot", "--set", "gpu.type=nvidia-l4", "--network-policy"}, []string{"nvidia.com/gpu", "gke-spot", "kind: NetworkPolicy", "gke-accelerator: nvidia-l4"}},
+		{"eks-ingress", []string{"-p", "eks", "-b", "s3://maps?region=eu-central-1", "--ingress", "maps.example.org", "-s", "minimal"}, []string{"kind: DomainMapping", "name: maps.example.org", "s3://maps?region=eu-central-1", "role-arn"}},
+		{"aks", []string{"-p", "aks", "-b", "azblob://maps"}, []string{"azure.workload.identity/use"}},
+		{"dev", []string{"--dev"}, []string{"kind: PersistentVolumeClaim", "EEMT_LOG_LEVEL: debug", "kind: InMemoryChannel", `max-scale: "2"`}},
+		{"hybrid", []string{"-m", "hybrid", "-b", "gs://maps"}, []string{"eemt-compute"}},
+		{"cleanup-only", []string{"--cleanup-only", "-b", "gs://maps", "--debug"}, []string{"eemt-cleanup", "EEMT_LOG_LEVEL: debug"}},
+		{"precedence", []string{"-b", "gs://maps", "-p", "dev", "-f", own, "--set", "bucket.claim.name=,bucket.claim.create=false", "-s", "balanced"}, []string{`max-scale: "7"`, `value: "512"`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, errs, code := script(t, "deploy.sh", append(c.args, "--dry-run")...)
+			if code != 0 {
+				t.Fatalf("exit %d: %s", code, errs)
+			}
+			again, _, _ := script(t, "deploy.sh", append(c.args, "--dry-run")...)
+			if again != out {
+				t.Error("two runs differ")
+			}
+			for _, w := range c.want {
+				if !strings.Contains(out, w) {
+					t.Errorf("%q is missing", w)
+				}
+			}
+			if c.name == "elsewhere" && (strings.Contains(out, "namespace: eemt") || strings.Contains(out, "name: eemt-")) {
+				t.Error("a name of the default release is left")
+			}
+			golden := filepath.Join("testdata", "deploy", c.name+".yaml")
+			if *update {
+				if err := os.WriteFile(golden, []byte(out), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(want) != out {
+				t.Errorf("output differs from %s; go test -update rewrites it", golden)
+			}
+			var list []object
+			for part := range strings.SplitSeq(strings.ReplaceAll(out, "ko://", "registry.example/"), "\n---\n") {
+				o := object{text: []byte(part)}
+				if err := yaml.UnmarshalStrict(o.text, &o.fields); err != nil {
+					t.Fatal(err)
+				}
+				o.kind, _ = o.at("kind").(string)
+				o.name, _ = o.at("metadata", "name").(string)
+				if o.kind != "" {
+					list = append(list, o)
+				}
+			}
+			features := map[string]string{"kubernetes.podspec-persistent-volume-claim": "enabled", "kubernetes.podspec-persistent-volume-write": "enabled"}
+			for k, v := range placement {
+				features[k] = v
+			}
+			if err := validate(list, features); err != nil {
+				t.Error(err)
+			}
+			if err := conforms(list); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestDeployWithoutCluster(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		args         []string
+		code         int
+		want         string
+	}{
+		{"help", "deploy.sh", []string{"--help"}, 0, "Examples"},
+		{"local", "deploy.sh", []string{"-m", "local", "--dry-run"}, 0, "eemt serve"},
+		{"print values", "deploy.sh", []string{"-b", "gs://maps", "-s", "minimal", "--print-values"}, 0, "strategy: minimal"},
+		{"unknown flag", "deploy.sh", []string{"--gpus"}, 2, "flag --gpus is not known"},
+		{"no value", "deploy.sh", []string{"--strategy"}, 2, "--strategy needs a value"},
+		{"strategy", "deploy.sh", []string{"-s", "huge"}, 2, "--strategy huge: must be one of minimal balanced performance"},
+		{"mode", "deploy.sh", []string{"-m", "swarm"}, 2, "--mode swarm: must be one of local distributed hybrid"},
+		{"preset", "deploy.sh", []string{"-p", "oke"}, 2, "--preset oke"},
+		{"dev on a cloud", "deploy.sh", []string{"--dev", "-p", "gke"}, 2, "leave --preset gke out"},
+		{"namespace", "deploy.sh", []string{"-n", "EEMT"}, 2, "--namespace EEMT"},
+		{"canary of nothing", "deploy.sh", []string{"--canary", "10"}, 2, "needs --upgrade"},
+		{"canary of all", "deploy.sh", []string{"-u", "--canary", "100"}, 2, "--canary 100: must be 1 to 99 percent"},
+		{"values that are not there", "deploy.sh", []string{"-f", "nowhere.yaml"}, 2, "nowhere.yaml cannot be read"},
+		{"typo in a value", "deploy.sh", []string{"-b", "gs://maps", "--set", "compute.maxscale=3", "--dry-run"}, 1, "maxscale"},
+		{"no bucket", "deploy.sh", []string{"--dry-run"}, 1, "bucket.url is missing"},
+		{"no cluster", "deploy.sh", []string{"-b", "gs://maps"}, 1, "error: "},
+		{"cleanup help", "cleanup.sh", []string{"-h"}, 0, "--keep-data"},
+		{"cleanup unknown", "cleanup.sh", []string{"--everything"}, 2, "flag --everything is not known"},
+		{"cleanup contradiction", "cleanup.sh", []string{"--all", "--keep-data"}, 2, "--all excludes --keep-data"},
+		{"cleanup of the cluster", "cleanup.sh", []string{"--all", "-n", "kube-system"}, 2, "not EEMT's own"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, errs, code := script(t, c.script, c.args...)
+			if code != c.code || !strings.Contains(out+errs, c.want) {
+				t.Errorf("exit %d, want %d with %q\n%s%s", code, c.code, c.want, out, errs)
+			}
+		})
+	}
+}

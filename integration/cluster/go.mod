@@ -1,0 +1,3 @@
+module github.com/cyverse-gis/eemt/integration/cluster
+
+go 1.26.0
