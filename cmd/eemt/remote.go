@@ -182,9 +182,39 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 			files = append(files, client.File{Name: name, Path: file})
 			continue
 		}
+		raster, err := rasterToSend(f)
+		if err != nil {
+			return nil, nil, err
+		}
+		if raster.Path != "" {
+			files = append(files, raster)
+			continue
+		}
 		fields = append(fields, f)
 	}
 	return oneYear(fields), append(files, client.File{Name: "dem_file", Path: dem}), nil
+}
+
+// rasterToSend is the file that a parameter names on this machine; without a path
+// if it names none. A server may have files of its own.
+func rasterToSend(f client.Field) (client.File, error) {
+	p := job.DefaultParameters()
+	name := strings.ReplaceAll(f.Name, "_", "-")
+	for _, in := range p.Inputs() {
+		if in.Name != name || p.SetInput(name, f.Value) != nil { // the server says what is wrong
+			continue
+		}
+		for _, file := range in.Files() {
+			if _, err := os.Stat(file); err != nil || !local(file) {
+				continue
+			}
+			if len(in.Files()) > 1 {
+				return client.File{}, fmt.Errorf("%s: %d files; a server takes one: put the months into the bands of one with: gdal_merge.py -separate -o months.tif JAN.tif ... DEC.tif", name, len(in.Files()))
+			}
+			return client.File{Name: strings.TrimSuffix(f.Name, "_value") + "_file", Path: file}, nil
+		}
+	}
+	return client.File{}, nil
 }
 
 // oneYear lets a first year alone, if after the default last one, mean that one year.
@@ -613,6 +643,10 @@ func again(j client.Job, given []client.Field) ([]client.Field, error) {
 			return nil, fmt.Errorf("climate %q: another table is sent with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)
 		}
 		values[f.Name] = f.Value
+		delete(values, strings.TrimSuffix(f.Name, "_value")+"_raster")
+		if f.Name == "kc" {
+			delete(values, "kc_climate")
+		}
 	}
 	fields := []client.Field{{Name: "workflow_type", Value: j.Workflow}, {Name: "uploaded_filename", Value: j.Uploaded}}
 	names := make([]string, 0, len(values))
