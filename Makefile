@@ -37,8 +37,9 @@ compare: ## compare with GDAL, PROJ and the reference rasters, which must be the
 	EEMT_REQUIRE_TOOLS=1 EEMT_REQUIRE_SHARED=1 EEMT_SLOW=1 $(GO) test -count=1 -timeout 40m ./...
 	$(GO) -C integration/chart test -count=1 ./...
 
-bench: ## time a year of sun: 48 thousand cells, a million cells
+bench: ## time a year of sun: 48 thousand cells, a million cells; and against the machine's limits
 	$(GO) test -run '^$$' -bench 'Year' -benchtime 1x -timeout 20m ./shared/solar
+	$(GO) run ./integration/rsunbench -limit
 
 bench-rsun: ## time a year of sun against GRASS r.sun on the same terrain
 	$(GO) run ./integration/rsunbench

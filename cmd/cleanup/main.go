@@ -41,6 +41,6 @@ func main() {
 		mux.HandleFunc("GET /healthz", serving.Health)
 		mux.Handle("/dead-letter", httpbinding.NewReceiver(s.DeadLetter, log))
 		mux.Handle("/", httpbinding.NewReceiver(s.Handle, log))
-		return c.Listen(ctx, mux)
+		return c.Listen(ctx, bucket, mux)
 	})
 }

@@ -50,6 +50,6 @@ func main() {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", serving.Health)
 		mux.Handle("/", httpbinding.NewReceiver(s.Handle, log))
-		return c.Listen(ctx, mux)
+		return c.Listen(ctx, bucket, mux)
 	})
 }

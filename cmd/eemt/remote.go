@@ -158,6 +158,9 @@ the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 
 	return c
 }
 
+// rasterFiles are the fields that send a raster in the place of a value.
+var rasterFiles = map[string]string{"linke_value": "linke_file", "albedo_value": "albedo_file", "kb": "kb_file", "kd": "kd_file", "kc": "kc_file"}
+
 // parcel sorts what is sent into fields and files.
 func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, []client.File, error) {
 	info, err := os.Stat(dem)
@@ -182,9 +185,39 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 			files = append(files, client.File{Name: name, Path: file})
 			continue
 		}
+		raster, err := rasterToSend(f)
+		if err != nil {
+			return nil, nil, err
+		}
+		if raster.Path != "" {
+			files = append(files, raster)
+			continue
+		}
 		fields = append(fields, f)
 	}
 	return oneYear(fields), append(files, client.File{Name: "dem_file", Path: dem}), nil
+}
+
+// rasterToSend is the file that a parameter names on this machine; without a path
+// if it names none. A server may have files of its own.
+func rasterToSend(f client.Field) (client.File, error) {
+	p := job.DefaultParameters()
+	name := strings.ReplaceAll(f.Name, "_", "-")
+	for _, in := range p.Inputs() {
+		if in.Name != name || p.SetInput(name, f.Value) != nil { // the server says what is wrong
+			continue
+		}
+		for _, file := range in.Files() {
+			if _, err := os.Stat(file); err != nil || !local(file) {
+				continue
+			}
+			if len(in.Files()) > 1 {
+				return client.File{}, fmt.Errorf("%s: %d files; a server takes one: put the months into the bands of one with: gdal_merge.py -separate -o months.tif JAN.tif ... DEC.tif", name, len(in.Files()))
+			}
+			return client.File{Name: rasterFiles[f.Name], Path: file}, nil
+		}
+	}
+	return client.File{}, nil
 }
 
 // oneYear lets a first year alone, if after the default last one, mean that one year.
@@ -608,6 +641,17 @@ func again(j client.Job, given []client.Field) ([]client.Field, error) {
 		}
 		values[name] = text
 	}
+	// Rasters, and an index from the climate, are recorded beside the values whose place they take.
+	for field, file := range rasterFiles {
+		if raster := strings.TrimSuffix(file, "_file") + "_raster"; values[raster] != "" {
+			values[field] = values[raster]
+			delete(values, raster)
+		}
+	}
+	if values["kc_climate"] == "true" {
+		values["kc"] = "climate"
+	}
+	delete(values, "kc_climate")
 	for _, f := range given {
 		if kind, _, _ := strings.Cut(f.Value, ":"); f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
 			return nil, fmt.Errorf("climate %q: another table is sent with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)

@@ -106,9 +106,12 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	go p.tick(ctx, log)
 	log.Info("serving", "url", "http://"+listener.Addr().String(), "data", o.data, "uploads", watched)
-	err = serving.Run(ctx, listener, p.submission.Handler())
+	err = serving.Run(ctx, listener, serving.Ready(p.bucket, p.submission.Handler()), grace)
 	return errors.Join(err, p.close())
 }
+
+// grace is how long requests may go on after Ctrl-C.
+const grace = 5 * time.Second
 
 // lookEvery is how often the uploads of a directory are looked at. A directory sends no events, and a look is cheap.
 const lookEvery = 2 * time.Second

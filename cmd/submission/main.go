@@ -57,6 +57,6 @@ func main() {
 			Cleaner: serving.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Retention},
 			Climate: sources.Open, Estimate: compute.Estimate,
 		}
-		return c.Listen(ctx, s.Handler())
+		return c.Listen(ctx, bucket, s.Handler())
 	})
 }

@@ -235,13 +235,16 @@ func TestSlowUpload(t *testing.T) {
 		t.Errorf("left %v", left)
 	}
 	// A slow one that moves is no stalled one.
-	s.Stall = 2 * time.Second
+	s.Stall = time.Second
+	tiff := hills(t)
 	r, w := io.Pipe()
 	go func() {
-		for _, part := range []string{"--b\r\nContent-Disposition: form-data; name=\"dem_file\"; filename=\"dem.tif\"\r\n\r\n", hills(t)[:400], hills(t)[400:], "\r\n--b--\r\n"} {
-			time.Sleep(20 * time.Millisecond)
-			_, _ = io.WriteString(w, part)
+		_, _ = io.WriteString(w, "--b\r\nContent-Disposition: form-data; name=\"dem_file\"; filename=\"dem.tif\"\r\n\r\n")
+		for i := range 10 {
+			time.Sleep(150 * time.Millisecond)
+			_, _ = io.WriteString(w, tiff[len(tiff)*i/10:len(tiff)*(i+1)/10])
 		}
+		_, _ = io.WriteString(w, "\r\n--b--\r\n")
 		_ = w.Close()
 	}()
 	if a := s.do(t, http.MethodPost, "/api/submit-job", r, "Content-Type", "multipart/form-data; boundary=b"); a.status != http.StatusOK {

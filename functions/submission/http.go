@@ -275,6 +275,14 @@ func (f *form) set(name, value string) error {
 		}
 		return nil
 	}
+	if name == "kc_climate" { // as job.json has it
+		from, err := strconv.ParseBool(value)
+		if err != nil {
+			return invalid{fmt.Errorf("kc_climate %q: must be true or false", value)}
+		}
+		f.params.KCClimate = from
+		return nil
+	}
 	if input, ok := inputFields[name]; ok {
 		return setInput(&f.params, input, value)
 	}

@@ -15,6 +15,7 @@ import (
 // names that job.Parameters knows them by.
 var inputFields = map[string]string{
 	"linke_value": "linke-value", "albedo_value": "albedo-value", "kb": "kb", "kd": "kd", "kc": "kc",
+	"linke_raster": "linke-value", "albedo_raster": "albedo-value", "kb_raster": "kb", "kd_raster": "kd", "kc_raster": "kc",
 }
 
 // inputFiles are the form fields of rasters sent along.

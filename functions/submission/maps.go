@@ -321,7 +321,7 @@ func (t *tileCache) get(key string) ([]byte, bool) {
 		return nil, false
 	}
 	t.order.MoveToFront(e)
-	return e.Value.(cached).data, true //nolint:errcheck // only cached is put
+	return e.Value.(cached).data, true
 }
 
 func (t *tileCache) put(key string, data []byte) {
@@ -337,7 +337,7 @@ func (t *tileCache) put(key string, data []byte) {
 	t.used += len(key) + len(data) + cacheEntry
 	for t.used > tileBytes {
 		last := t.order.Back()
-		old := last.Value.(cached) //nolint:errcheck // only cached is put
+		old := last.Value.(cached)
 		t.order.Remove(last)
 		delete(t.byKey, old.key)
 		t.used -= len(old.key) + len(old.data) + cacheEntry
@@ -350,7 +350,7 @@ func (t *tileCache) forget(id string) {
 	defer t.mu.Unlock()
 	for key, e := range t.byKey {
 		if strings.HasPrefix(key, "/jobs/"+id+"/") {
-			t.used -= len(key) + len(e.Value.(cached).data) + cacheEntry //nolint:errcheck // only cached is put
+			t.used -= len(key) + len(e.Value.(cached).data) + cacheEntry
 			t.order.Remove(e)
 			delete(t.byKey, key)
 		}

@@ -283,10 +283,9 @@ func logsOf(st job.Status, done map[string]time.Time, tail int) string {
 		output[i] = line(done[task], "tile %s done, %d of %d", task, i+1, st.Planned)
 	}
 	var faults []string
-	switch {
-	case st.End == nil:
+	if st.End == nil {
 		course = append(course, line(st.Updated, "%s", st.Message()))
-	default:
+	} else {
 		course = append(course, line(st.End.Ended, "%s", st.Message()))
 		if st.State == job.Failed {
 			faults = append(faults, line(st.End.Ended, "%s", st.End.Reason))

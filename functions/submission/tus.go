@@ -252,7 +252,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 
 // AsTerminatableUpload lets clients give up.
 func (t tusStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload {
-	return u.(*upload) //nolint:errcheck // all uploads are ours
+	return u.(*upload)
 }
 
 // Terminate removes what has come, the record last.

@@ -1,7 +1,10 @@
 package docs_test
 
 import (
+	"encoding/xml"
+	"errors"
 	"image/png"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -90,12 +93,29 @@ func TestPictures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := png.Decode(f); err != nil || info.Size() > 300<<10 {
-			t.Errorf("%s: %d bytes, %v; want a PNG of at most 300 KiB", p, info.Size(), err)
+		if path.Ext(p) == ".svg" {
+			err = wellFormed(f)
+		} else {
+			_, err = png.Decode(f)
+		}
+		if err != nil || info.Size() > 300<<10 {
+			t.Errorf("%s: %d bytes, %v; want a PNG, or a drawing in SVG, of at most 300 KiB", p, info.Size(), err)
 		}
 		_ = f.Close()
 		if !strings.Contains(all, "images/"+filepath.Base(p)) {
 			t.Errorf("%s: no page shows it", p)
+		}
+	}
+}
+
+// wellFormed reads XML to its end.
+func wellFormed(r io.Reader) error {
+	d := xml.NewDecoder(r)
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
 		}
 	}
 }
@@ -107,7 +127,7 @@ func TestFlags(t *testing.T) {
 	bin := build(t)
 	guide := read(t, "docs/guide.md")
 	known := map[string]bool{}
-	for _, args := range [][]string{{"run", "sol"}, {"run", "eemt"}, {"check"}, {"serve"}, {"cleanup"}} {
+	for _, args := range [][]string{{"run", "sol"}, {"run", "eemt"}, {"check"}, {"serve"}, {"cleanup"}, {"submit", "sol"}, {"submit", "eemt"}, {"jobs"}, {"watch"}, {"results"}, {"cancel"}, {"delete"}, {"rerun"}} {
 		out, err := exec.Command(filepath.Join(bin, "eemt"), append(args, "--help")...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("eemt %v --help: %v\n%s", args, err, out)

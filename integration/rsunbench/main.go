@@ -35,7 +35,7 @@ func main() {
 	days := flag.String("days", "15,105,196,288", "days of the year that r.sun computes")
 	horizons := flag.Bool("horizons", true, "time r.sun with 72 r.horizon maps too")
 	growth := flag.String("growth", "", "time these sizes instead, for instance 512,1024,2048,4096")
-	tile := flag.Int("tile", 1366, "with -growth: cells along a side of the tiles that larger terrain is cut into")
+	tile := flag.Int("tile", 1024, "with -growth: cells along a side of the tiles that larger terrain is cut into")
 	upTo := flag.Int("rsun-up-to", 0, "with -growth: the largest size that r.sun computes the first of -days for; 0 leaves it out")
 	plot := flag.String("plot", "", "with -growth: write a plot of time against size to this SVG file")
 	limit := flag.Bool("limit", false, "compare the engine with the memory and the arithmetic of the machine instead")

@@ -41,7 +41,8 @@ func (p *Parameters) Inputs() []Input {
 }
 
 // SetInput reads the text of one of Inputs: a number, twelve separated by commas,
-// or the name of a raster, ending in .tif or .tiff; or twelve of those.
+// or the name of a raster, ending in .tif or .tiff; or twelve of those. Rasters
+// that are set stay, whatever values come after them.
 func (p *Parameters) SetInput(name, text string) error {
 	text = strings.TrimSpace(text)
 	if name == "kc" {
@@ -63,7 +64,7 @@ func (p *Parameters) SetInput(name, text string) error {
 		if err != nil {
 			return fmt.Errorf("%s %.80q: %w; or the name of a GeoTIFF that ends in .tif", name, text, err)
 		}
-		*in.Values, *in.Rasters = values, nil
+		*in.Values = values
 		return nil
 	}
 	return fmt.Errorf("%s: not an input", name)

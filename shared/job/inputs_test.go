@@ -57,6 +57,19 @@ func TestSetInput(t *testing.T) {
 	}
 }
 
+// A form may send the default value after the raster.
+func TestRasterOutlastsValue(t *testing.T) {
+	p := job.DefaultParameters()
+	for _, text := range []string{"linke.tif", "3.0"} {
+		if err := p.SetInput("linke-value", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(p.LinkeRaster) != 1 || p.LinkeRaster[0] != "linke.tif" {
+		t.Errorf("rasters %v", p.LinkeRaster)
+	}
+}
+
 func TestParseLayers(t *testing.T) {
 	for text, want := range map[string][]job.Layer{
 		"": nil, " , ": nil, "beam": {job.Beam}, "SkyView,beam_rad, diff_rad,refl_rad,beam": {job.Beam, job.Diffuse, job.Reflected, job.SkyView}, "horizon": {job.Horizon},

@@ -91,8 +91,8 @@ func (s Store) Intakes(ctx context.Context) (map[string]bool, error) {
 		name := strings.TrimPrefix(o.Key, intakePrefix)
 		if id, ok := strings.CutSuffix(name, ".done"); ok {
 			taken[id] = true
-		} else if id, ok := strings.CutSuffix(name, ".json"); ok {
-			taken[id] = taken[id]
+		} else if id, ok := strings.CutSuffix(name, ".json"); ok && !taken[id] {
+			taken[id] = false // begun; its end is listed before its begin
 		}
 		return nil
 	})

@@ -34,9 +34,9 @@ func layer(t *testing.T, width, height int, at raster.Transform, keys raster.Geo
 	return l
 }
 
-// grey is a scale whose colour tells the value, 0 to 255.
-func grey(low, high float64) maptile.Scale {
-	s := maptile.Scale{Min: low, Max: high}
+// grey is a scale from 0 to high whose colour tells the value.
+func grey(high float64) maptile.Scale {
+	s := maptile.Scale{Max: high}
 	for i := range s.Colours {
 		s.Colours[i] = color.NRGBA{uint8(i), uint8(i), uint8(i), 255}
 	}
@@ -104,7 +104,7 @@ func TestTilePixelsAreCells(t *testing.T) {
 			}
 			px, py := world((b[0]+b[2])/2, (b[1]+b[3])/2)
 			tx, ty := int(px)/256, int(py)/256
-			data, err := l.Tile(t.Context(), z, tx, ty, grey(0, 191))
+			data, err := l.Tile(t.Context(), z, tx, ty, grey(191))
 			img := decode(t, data, err)
 			opaque := 0
 			for y := range 256 {
@@ -147,7 +147,7 @@ func TestTileOfOverview(t *testing.T) {
 		n := math.Exp2(float64(z))
 		s := math.Sin((b[1] + b[3]) / 2 * math.Pi / 180)
 		x, y := int(((b[0]+b[2])/2+180)/360*n), int((0.5-math.Log((1+s)/(1-s))/(4*math.Pi))*n)
-		data, err := l.Tile(t.Context(), z, x, y, grey(0, 512*512))
+		data, err := l.Tile(t.Context(), z, x, y, grey(512*512))
 		img := decode(t, data, err)
 		if z >= low {
 			opaque := 0
@@ -162,9 +162,45 @@ func TestTileOfOverview(t *testing.T) {
 		}
 	}
 	for _, bad := range [][3]int{{-1, 0, 0}, {21, 0, 0}, {2, 4, 0}, {2, 0, -1}} {
-		if _, err := l.Tile(t.Context(), bad[0], bad[1], bad[2], grey(0, 1)); err == nil {
+		if _, err := l.Tile(t.Context(), bad[0], bad[1], bad[2], grey(1)); err == nil {
 			t.Errorf("tile %v was drawn", bad)
 		}
+	}
+}
+
+// A chessboard seen from far is grey: overviews hold means, single cells would be
+// black or white.
+func TestFarTilesAreMeans(t *testing.T) {
+	g := raster.New[float32](512, 512)
+	for i := range g.Cells {
+		g.Cells[i] = float32(255 * ((i/512 + i%512) % 2))
+	}
+	var b bytes.Buffer
+	if err := geotiff.Write(&b, geotiff.Options{Width: 512, Height: 512, Transform: demtest.Place(), GeoKeys: demtest.UTM(), Overviews: true, BlockSize: 64}, g); err != nil {
+		t.Fatal(err)
+	}
+	l, err := maptile.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := l.BBox()
+	const z = 10 // pixels of about 120 m on cells of 30 m
+	s := math.Sin((box[1] + box[3]) / 2 * math.Pi / 180)
+	x, y := int(((box[0]+box[2])/2+180)/360*(1<<z)), int((0.5-math.Log((1+s)/(1-s))/(4*math.Pi))*(1<<z))
+	data, err := l.Tile(t.Context(), z, x, y, grey(255))
+	img := decode(t, data, err)
+	drawn := 0
+	for i := 0; i < len(img.Pix); i += 4 {
+		if img.Pix[i+3] == 0 {
+			continue
+		}
+		drawn++
+		if img.Pix[i] < 100 || img.Pix[i] > 155 {
+			t.Fatalf("pixel %d is %d, want a mean", i/4, img.Pix[i])
+		}
+	}
+	if drawn == 0 {
+		t.Error("nothing is drawn")
 	}
 }
 
@@ -213,7 +249,7 @@ func BenchmarkTile(b *testing.B) {
 	s := math.Sin((box[1] + box[3]) / 2 * math.Pi / 180)
 	x, y := int(((box[0]+box[2])/2+180)/360*(1<<z)), int((0.5-math.Log((1+s)/(1-s))/(4*math.Pi))*(1<<z))
 	for b.Loop() {
-		if _, err := l.Tile(b.Context(), z, x, y, grey(0, 977)); err != nil {
+		if _, err := l.Tile(b.Context(), z, x, y, grey(977)); err != nil {
 			b.Fatal(err)
 		}
 	}

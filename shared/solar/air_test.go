@@ -49,6 +49,9 @@ func TestFastYearWithLayersAgreesWithReference(t *testing.T) {
 		{"all", func() Surface { return all }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && c.name != "all" {
+				t.Skip("takes long")
+			}
 			s, p := c.surface(), DefaultParameters()
 			p.Components = true
 			for m := range 12 {
@@ -136,5 +139,35 @@ func TestLayerErrorsNameTheValue(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Between knots of turbidity, half a unit apart, the beam that an air mass lets
+// through is a cubic: how far off it is, relative, times the sine of altitude.
+func TestTurbidityInterpolation(t *testing.T) {
+	worst := 0.0
+	for linke := 1.0; linke <= 8; linke += 0.03 {
+		first, weights := turbidity(linke)
+		sum := 0.0
+		for _, w := range weights {
+			sum += w
+		}
+		near(t, "sum of weights", sum, 1, 1e-12)
+		for h := 0.5; h <= 90; h += 0.5 {
+			beam := func(linke float64) float64 {
+				s := newSky(100, air{linke: linke, kBeam: 1, kDiffuse: 1})
+				return s.through(airMass(h * deg))
+			}
+			got := 0.0
+			for k, w := range weights {
+				got += w * beam(turbidityAt(first+k))
+			}
+			want := beam(linke)
+			worst = max(worst, math.Abs(got-want)/want*math.Sin(h*deg))
+		}
+	}
+	t.Logf("worst error of the horizontal beam: %.2g", worst)
+	if worst > 1e-4 {
+		t.Errorf("beam off by %.2g, allowed 1e-4", worst)
 	}
 }

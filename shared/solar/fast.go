@@ -17,7 +17,7 @@ func Fast() Engine { return fast{} }
 type fast struct{}
 
 // codesAtOnce bounds the horizons held in memory by Year (2 bytes each).
-const codesAtOnce = 128 << 20
+const codesAtOnce = 192 << 20
 
 // cellsAtOnce is how many cells of one latitude a goroutine takes at a time.
 const cellsAtOnce = 4096

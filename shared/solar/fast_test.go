@@ -162,6 +162,9 @@ func TestFastYearAgreesWithReference(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && c.name != "equator, 30 minutes" {
+				t.Skip("takes long")
+			}
 			s, p := c.surface(t), DefaultParameters()
 			p.Components = true
 			if c.change != nil {

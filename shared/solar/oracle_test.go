@@ -111,6 +111,9 @@ func (d differences) String() string {
 
 // r.sun -p on the example DEM, Float32 outputs: 1e-4.
 func TestReferenceUnshadedMatchesRSun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, c := range []struct {
 		folder, dem, slope, aspect, mask, prefix, outputs string
 		days                                              []int
@@ -161,6 +164,9 @@ func output32(d *Daily, name string) []float32 {
 }
 
 func TestReferenceFlatMatchesRSun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := oracleSurface(t, "mcn_10m.tif", "mcn_10m/slope.tif", "mcn_10m/aspect.tif")
 	p := DefaultParameters()
 	p.Shadows = false
@@ -176,6 +182,9 @@ func TestReferenceFlatMatchesRSun(t *testing.T) {
 
 // The nearest-cell ray march gives r.sun's insolation time exactly, ties aside (oracle README, behaviour 1).
 func TestReferenceShadedMatchesRSun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := oracleSurface(t, "mcn_crop200/dem.tif", "mcn_crop200/slope_e.tif", "mcn_crop200/aspect_e.tif")
 	mask := oracle.Read(t, "oracle/mcn_crop200/polar_quirk_mask_e.tif")
 	for _, c := range []struct{ day, ties int }{{1, 3}, {80, 0}, {172, 0}, {266, 0}} {
@@ -197,6 +206,9 @@ func TestReferenceShadedMatchesRSun(t *testing.T) {
 
 // A wall on flat ground: cast shadows alone.
 func TestReferenceWallMatchesRSun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, lat := range []string{"lat00", "lat35", "lat65"} {
 		dem := oracle.Read(t, "oracle/synthetic/"+lat+"_wall_dem.tif")
 		s := placed(t, dem, raster.New[float64](dem.Width, dem.Height), raster.New[float64](dem.Width, dem.Height))

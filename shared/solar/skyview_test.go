@@ -51,6 +51,9 @@ func TestSkyViewOfSimpleShapes(t *testing.T) {
 
 // Against rays marched in 360 azimuths and the sky summed strip by strip.
 func TestSkyViewAgreesWithRays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	dem := fractal(120, 110, 1200, 300)
 	dem.Set(64, 52, math.NaN())
 	s := window(land(dem, 10, 44, 0), raster.Window{Col: 50, Row: 45, Width: 16, Height: 12})

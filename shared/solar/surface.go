@@ -92,7 +92,7 @@ func (s *Surface) at(i int) (c cell, ok bool) {
 		c.convergence = s.Convergence[i]
 	}
 	ok = finite(c.z) && finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && finite(c.convergence) &&
-		!(s.layered && s.lacksLayer(i))
+		(!s.layered || !s.lacksLayer(i))
 	return c, ok
 }
 

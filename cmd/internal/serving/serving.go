@@ -3,6 +3,7 @@ package serving
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,9 @@ type Config struct {
 	Bucket string `env:"EEMT_BUCKET,required"`
 	// Sink is where events go; a Knative SinkBinding sets it.
 	Sink string `env:"K_SINK,required"`
+	// Grace is how long requests may go on after SIGTERM before their contexts end. The pod's own grace period must be
+	// longer by some seconds.
+	Grace time.Duration `env:"EEMT_GRACE" envDefault:"20s"`
 }
 
 // Retention is how long jobs are kept, under the old cleaner's names.
@@ -117,18 +121,30 @@ func logLevel(name string) (level slog.Level, err error) {
 	return level, nil
 }
 
-// Listen serves h on the port until ctx ends.
-func (c Config) Listen(ctx context.Context, h http.Handler) error {
+// Listen serves h on the port until ctx ends, with /readyz before it.
+func (c Config) Listen(ctx context.Context, b *blob.Bucket, h http.Handler) error {
+	if c.Grace < 0 || c.Grace > time.Hour {
+		return fmt.Errorf("EEMT_GRACE %v: must be 0s to 1h", c.Grace)
+	}
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", c.Port))
 	if err != nil {
 		return err
 	}
-	return Run(ctx, listener, h)
+	return Run(ctx, listener, Ready(b, h), c.Grace)
 }
 
-// Run serves h until ctx ends, then lets requests finish for a while.
-func Run(ctx context.Context, listener net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+// last is how long handlers may take to return after their contexts ended.
+const last = 5 * time.Second
+
+// Run serves h until ctx ends. Then it takes no more requests, and those under way have grace to finish. After that
+// their contexts end: an event handler then gives up its work and answers 503, so that the event is delivered again.
+func Run(ctx context.Context, listener net.Listener, h http.Handler, grace time.Duration) error {
+	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return requests },
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -136,12 +152,43 @@ func Run(ctx context.Context, listener net.Listener, h http.Handler) error {
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := server.Shutdown(grace); !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	for _, patience := range []time.Duration{grace, last} {
+		waiting, stop := context.WithTimeout(requests, patience)
+		err := server.Shutdown(waiting)
+		stop()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		abandon()
+		requests = context.WithoutCancel(ctx)
 	}
 	return server.Close()
+}
+
+// readyTime bounds the look at the bucket that readiness takes.
+const readyTime = 5 * time.Second
+
+// Ready answers GET /readyz with 200 if the bucket can be listed, else with 503 and the reason, and passes everything
+// else to h.
+func Ready(b *blob.Bucket, h http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", h)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+		defer cancel()
+		w.Header().Set("Content-Type", "application/json")
+		ok, err := b.IsAccessible(ctx)
+		if err == nil && !ok {
+			err = errors.New("there is no such bucket, or it may not be read")
+		}
+		if err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_ = json.NewEncoder(w).Encode(map[string]string{"status": "unavailable", "detail": "bucket: " + err.Error()})
+			return
+		}
+		_, _ = io.WriteString(w, `{"status":"ready"}`+"\n")
+	})
+	return mux
 }
 
 // Health answers probes.
