@@ -245,7 +245,11 @@ func TestKeyboardOnly(t *testing.T) {
 	tabTo("input[name=workflow]")
 	tabTo("#dem-file")
 	// The system's own dialog chooses the file; a browser without a screen has none.
-	p.do(chromedp.SetUploadFiles("#dem-file", []string{example + "dem.tif"}, chromedp.ByQuery))
+	dem, err := filepath.Abs(example + "dem.tif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.do(chromedp.SetUploadFiles("#dem-file", []string{dem}, chromedp.ByQuery))
 	p.until("the DEM is taken", `document.querySelector(".verdict.good, .verdict.fair")`)
 	tabTo("#p-step")
 	p.do(chromedp.KeyEvent(kb.End), chromedp.KeyEvent(kb.Backspace+kb.Backspace+"60"))
@@ -272,7 +276,9 @@ func TestPhoneAndDark(t *testing.T) {
 		var width int
 		p.eval(&width, `document.documentElement.scrollWidth`)
 		if width > phone {
-			t.Errorf("%s is %d pixels wide on a phone of %d", name, width, phone)
+			var wide []string
+			p.eval(&wide, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.tagName + "." + e.className + "#" + e.id)`)
+			t.Errorf("%s is %d pixels wide on a phone of %d: %q", name, width, phone, wide)
 		}
 		p.shot("phone-" + name)
 	}

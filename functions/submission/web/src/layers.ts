@@ -34,7 +34,8 @@ const day = /_day_(\d+)(?=\.)/;
 export function layersOf(maps: MapInfo[]): Layer[] {
   const layers = new Map<string, Layer>();
   for (const map of maps) {
-    const m = month.exec(map.name);
+    // slope_dec.tif is in degrees, not of December.
+    const m = map.name.includes("/") ? month.exec(map.name) : null;
     const d = day.exec(map.name);
     const key = m ? map.name.replace(month, "").replace("/monthly/", "/annual/") : d ? map.name.replace(day, "") : map.name;
     let l = layers.get(key);

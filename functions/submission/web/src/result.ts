@@ -44,6 +44,7 @@ export class Result {
   private play = h("button", { type: "button", class: "small", "aria-label": "Play the months", onclick: () => this.toggle() }, "▶");
   private maps = h("div", { class: "maps" });
   private info = h("div", { class: "info", id: "value", "aria-live": "polite" });
+  private below = h("div");
   private read = h("p", { class: "hint", id: "traffic" });
   private compare = h("input", { type: "checkbox", id: "compare", onchange: () => this.split(this.compare.checked) });
   private sameBox = h("label", { class: "tick", hidden: true }, h("input", { type: "checkbox", id: "same", checked: true, onchange: (e: Event) => { this.same = (e.target as HTMLInputElement).checked; void this.refresh(); } }), " same colours in both");
@@ -69,24 +70,21 @@ export class Result {
         { class: "tools" },
         this.sliderBox,
         this.play,
-        h("label", { for: "opacity" }, "Opacity"),
-        h("input", { type: "range", id: "opacity", min: 0, max: 100, value: 80, oninput: (e: Event) => { this.opacity = Number((e.target as HTMLInputElement).value) / 100; this.repaint(); } }),
-        h("label", { for: "colours" }, "Colours"),
-        h("select", { id: "colours", onchange: (e: Event) => { this.colours = (e.target as HTMLSelectElement).value; void this.refresh(); } }, h("option", { value: "" }, "by layer"), NAMES.map((n) => h("option", { value: n }, n))),
-        h("label", { for: "span" }, "Range"),
-        h(
+        h("span", { class: "tool" }, h("label", { for: "opacity" }, "Opacity"), h("input", { type: "range", id: "opacity", min: 0, max: 100, value: 80, oninput: (e: Event) => { this.opacity = Number((e.target as HTMLInputElement).value) / 100; this.repaint(); } })),
+        h("span", { class: "tool" }, h("label", { for: "colours" }, "Colours"), h("select", { id: "colours", onchange: (e: Event) => { this.colours = (e.target as HTMLSelectElement).value; void this.refresh(); } }, h("option", { value: "" }, "by layer"), NAMES.map((n) => h("option", { value: n }, n)))),
+        h("span", { class: "tool" }, h("label", { for: "span" }, "Range"), h(
           "select",
           { id: "span", onchange: (e: Event) => { this.span = (e.target as HTMLSelectElement).value; void this.refresh(); } },
           h("option", { value: "middle" }, "2 to 98 % of this map"),
           h("option", { value: "all" }, "all of this map"),
           h("option", { value: "months" }, "the same for all months"),
-        ),
+        )),
         h("label", { class: "tick" }, this.compare, " side by side"),
         this.sameBox,
       ),
       this.maps,
       h("p", { class: "hint", id: "map-keys" }, "Click a cell for its value and its year. Keys on the map: arrows move the mark (with shift ten cells), Enter marks the centre, + and − zoom, 0 shows all."),
-      this.info,
+      this.below,
       this.read,
       warnings.length ? h("details", { open: true }, h("summary", {}, "Notes of the computation"), h("ul", {}, warnings.map((w) => h("li", {}, w)))) : null,
     );
@@ -121,7 +119,14 @@ export class Result {
     pane.box = h("div", { class: "pane" }, h("label", { class: "hidden", for: id }, no === 0 ? "Layer" : "Layer beside it"), pick, map.element, pane.legend, pane.histogram);
     this.panes.push(pane);
     this.maps.append(pane.box);
-    this.maps.classList.toggle("split", this.panes.length > 1);
+    this.arrange();
+  }
+
+  /** One map has its values beside it, two have them below. */
+  private arrange() {
+    const two = this.panes.length > 1;
+    this.maps.classList.toggle("split", two);
+    (two ? this.below : this.panes[0].box).append(this.info);
   }
 
   private split(on: boolean) {
@@ -132,7 +137,7 @@ export class Result {
       const p = this.panes.pop()!;
       p.map.close();
       p.box.remove();
-      this.maps.classList.remove("split");
+      this.arrange();
     }
     this.sameBox.hidden = !on;
     this.view.zoom = 0; // the maps have another size: show all again
@@ -259,7 +264,12 @@ export class Result {
       const monthly = list[0].values.length === 12;
       const labels = monthly ? MONTHS.map((m) => m.charAt(0).toUpperCase()) : list[0].values.map((_, i) => String(i + 1));
       const u = unit(this.panes.find((p) => p.layer.steps.length > 1)!.layer.steps[0].map.unit);
-      fill(chart, h("p", { class: "hint" }, `Through the year, ${u}`), curves(list, labels, this.at - 1, `Curve through the year, ${u}: ${list[0].values.map((v, i) => `${labels[i]} ${value(v, 4)}`).join(", ")}`));
+      fill(
+        chart,
+        h("p", { class: "hint" }, `Through the year, ${u}`),
+        list.length > 1 ? h("p", { class: "hint keys" }, list.map((c) => h("span", { class: c.strong ? "key" : "key second" }, c.name))) : null,
+        curves(list, labels, this.at - 1, `Curve through the year, ${u}: ${list[0].values.map((v, i) => `${labels[i]} ${value(v, 4)}`).join(", ")}`),
+      );
       chart.dataset.curve = list[0].values.join(" ");
     } catch (e) {
       if (no === this.markNo) fill(this.info, h("p", { class: "problem" }, (e as Error).message));
@@ -267,8 +277,9 @@ export class Result {
     void this.total();
   }
 
+  /** Tells how much was read: less than the maps weigh. */
   private total() {
     const all = this.files.reduce((n, f) => n + f.size, 0);
-    this.read.textContent = `Read so far: ${bytes(traffic.bytes)} of ${bytes(all)} in ${traffic.requests} requests.`;
+    this.read.textContent = `Read so far: ${bytes(traffic.bytes)} of ${bytes(all)} in ${traffic.requests} ${traffic.requests === 1 ? "request" : "requests"}.`;
   }
 }
