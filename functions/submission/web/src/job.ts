@@ -86,7 +86,7 @@ export class JobPage {
     }
     if (this.bar) {
       this.bar.value = j.progress;
-      this.barText.textContent = `${j.progress} %${j.tasks_planned ? ` · ${j.tasks_done} of ${j.tasks_planned} tiles` : ""}${message ? ` · ${message}` : ""}`;
+      this.barText.textContent = `${j.progress} % · ${line}`;
     }
     this.clock(j);
   }

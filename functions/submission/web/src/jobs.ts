@@ -125,7 +125,7 @@ export class Jobs {
       (j) => (this.kind.value === "any" || j.workflow_type === this.kind.value) && (this.state.value === "any" || state(j) === this.state.value || (this.state.value === "completed" && j.status === "completed")) && (text === "" || j.dem_filename.toLowerCase().includes(text) || j.id.toLowerCase().includes(text)),
     );
     const count = (s: string) => this.jobs.filter((j) => j.status === s).length;
-    fill(this.counts, ["pending", "running", "completed", "failed"].map((s) => h("div", { class: `count ${s}` }, h("strong", {}, count(s)), h("span", {}, s))));
+    fill(this.counts, ["pending", "running", "completed", "failed"].map((s) => h("div", { class: `count ${s}` }, h("strong", {}, count(s)), h("span", {}, s === "failed" ? "failed or cancelled" : s))));
     // A row that is in use must not be pulled away by news.
     const focus = document.activeElement?.closest("tr")?.dataset.job;
     const which = (document.activeElement as HTMLElement | null)?.dataset.action;
