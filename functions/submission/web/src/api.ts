@@ -9,7 +9,7 @@ export interface Job {
   completed_at: string | null;
   parameters: Record<string, unknown>;
   dem_filename: string;
-  dem_upload?: string;
+  uploaded_filename?: string | null;
   error_message: string | null;
   progress: number;
   tasks_done?: number;

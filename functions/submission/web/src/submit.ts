@@ -177,8 +177,8 @@ export class Submit {
     for (const [name, v] of Object.entries(j.parameters)) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
     this.climate.source = String(j.parameters.climate ?? "");
     this.climate.elevation = String(j.parameters.climate_elevation ?? "");
-    if (j.dem_upload && !j.data_expired_at) {
-      this.dem = { name: j.dem_filename, upload: j.dem_upload };
+    if (j.uploaded_filename && !j.data_expired_at) {
+      this.dem = { name: j.dem_filename, upload: j.uploaded_filename };
       this.fine({}, "from the job before");
       void this.examineAgain();
     } else this.refuse(`the DEM ${j.dem_filename} of that job is no longer kept: choose it again`);
