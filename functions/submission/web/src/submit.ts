@@ -12,6 +12,7 @@ interface Schema {
   default?: unknown;
   contentMediaType?: string;
   oneOf?: Schema[];
+  items?: Schema;
 }
 
 interface Process {
@@ -175,6 +176,13 @@ export class Submit {
     const j = await ask<Job>(`/api/jobs/${encodeURIComponent(id)}`);
     this.workflow = j.workflow_type;
     for (const [name, v] of Object.entries(j.parameters)) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
+    // A raster stands in the record beside the value that it replaces; in a form it is given in its place.
+    for (const [record, field] of [["linke_raster", "linke_value"], ["albedo_raster", "albedo_value"], ["kb_raster", "kb"], ["kd_raster", "kd"], ["kc_raster", "kc"]]) {
+      if (this.given[record]) this.given[field] = this.given[record];
+      delete this.given[record];
+    }
+    if (this.given.kc_climate === "true") this.given.kc = "climate";
+    delete this.given.kc_climate;
     this.climate.source = String(j.parameters.climate ?? "");
     this.climate.elevation = String(j.parameters.climate_elevation ?? "");
     if (j.uploaded_filename && !j.data_expired_at) {
@@ -258,6 +266,11 @@ export class Submit {
     const said = h("span", { class: "problem", id: `${id}-said`, role: "alert" });
     const hint = h("span", { class: "hint", id: `${id}-hint` }, [input.description, range].filter(Boolean).join("; "));
     let control: HTMLInputElement | HTMLSelectElement;
+    if (base.type === "array") {
+      const chosen = new Set(now.split(",").map((t) => t.trim()).filter(Boolean));
+      const box = (v: string) => h("label", { class: "tick" }, h("input", { type: "checkbox", value: v, checked: chosen.has(v), onchange: (e: Event) => { (e.target as HTMLInputElement).checked ? chosen.add(v) : chosen.delete(v); this.given[name] = [...chosen].join(","); this.later(); } }), ` ${v.replaceAll("_", " ")}`);
+      return h("fieldset", { class: "field several", id }, h("legend", {}, input.title), h("span", { class: "hint" }, input.description), (base.items?.enum ?? []).map(box));
+    }
     if (base.type === "boolean") control = h("input", { type: "checkbox", id, checked: now === "true", onchange: (e: Event) => set(String((e.target as HTMLInputElement).checked)) });
     else if (base.enum) control = h("select", { id, onchange: (e: Event) => set((e.target as HTMLSelectElement).value) }, base.enum.map((v) => h("option", { value: v, selected: v === now }, v)));
     else
