@@ -1,6 +1,7 @@
 package ogc_test
 
 import (
+	"errors"
 	"encoding/base64"
 	"io"
 	"math"
@@ -58,7 +59,7 @@ func TestHTMLDefinition(t *testing.T) {
 				t.Errorf("%s holds a script", p)
 			}
 		}
-		if z.Err() != io.EOF {
+		if !errors.Is(z.Err(), io.EOF) {
 			t.Errorf("%s is no HTML: %v", p, z.Err())
 		}
 		if !strings.Contains(r.header.Get("Content-Security-Policy"), "default-src 'none'") {
