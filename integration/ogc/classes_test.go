@@ -1,8 +1,8 @@
 package ogc_test
 
 import (
-	"errors"
 	"encoding/base64"
+	"errors"
 	"io"
 	"math"
 	"net/http"
