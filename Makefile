@@ -4,7 +4,7 @@ OUT ?= eemt-out
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
 
-.PHONY: help run build test lint race fuzz compare bench bench-rsun images e2e
+.PHONY: help run build web test lint race fuzz compare bench bench-rsun images e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -14,6 +14,10 @@ run: build ## compute a year of EEMT for the example DEM, into ./eemt-out
 
 build: ## build bin/eemt
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/eemt ./cmd/eemt
+
+web: ## build the page from its TypeScript sources, test it, walk it in chromium where that is; needs Node 20
+	cd functions/submission/web && npm ci --no-audit --no-fund && npm run build && npm test
+	$(GO) -C integration/browser test -count=1 ./...
 
 test: ## run all tests; those that need GDAL, PROJ or GRASS skip where it is missing
 	$(GO) test ./...

@@ -93,6 +93,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	}}
 	p.submission.Origins = o.origins
 	p.submission.Echo, p.submission.DEMHosts, p.submission.CallbackHosts = o.echo, o.demHosts, o.callbackHosts
+	p.submission.Stopping = ctx.Done()
 	p.broker.Start()
 	// The broker of the process before has forgotten its events.
 	if n, err := p.cleanup.Resume(ctx, 0); err != nil {

@@ -52,7 +52,7 @@ func main() {
 		s := &submission.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),
 			Log: log, Version: c.Version, MaxUpload: c.MaxUpload, Uploads: serving.Uploads(c.Bucket),
-			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo,
+			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: serving.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Retention},
 			Climate: sources.Open, Estimate: compute.Estimate,

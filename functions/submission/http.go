@@ -40,7 +40,7 @@ func (s *Service) Handler() http.Handler {
 	r.GET("/health", health)
 	r.GET("/healthz", health)
 	get("/", s.getLanding)
-	get("/monitor", s.getIndex)
+	s.pageRoutes(get, r)
 	get("/conformance", s.getConformance)
 	get("/api", s.getAPI)
 	get("/openapi.json", s.getDefinition)

@@ -2,22 +2,34 @@ package submission
 
 import (
 	"bytes"
-	_ "embed"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
 	"html/template"
+	"mime"
 	"net/http"
+	"path"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 )
 
-//go:embed page.html
-var pageText string
+// built is the page as `make web` makes it of the sources in web/.
+//
+//go:embed web/dist
+var built embed.FS
 
-var page = template.Must(template.New("page").Parse(pageText))
+// page is the document; it lists the newest jobs for who runs no scripts.
+var page = template.Must(template.ParseFS(built, "web/dist/index.html"))
 
 // pageJobs bounds the list on the page.
 const pageJobs = 20
 
-// getIndex shows the newest jobs and how to submit one. It needs no script.
+// scriptPolicy lets the page load what this service serves, and nothing else:
+// no script and no style within the document.
+const scriptPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// getIndex serves the page. Without scripts it is a form, and a list of the newest jobs.
 func (s *Service) getIndex(c *gin.Context) {
 	jobs, _, err := s.list(c.Request.Context(), listing{limit: pageJobs})
 	var body bytes.Buffer
@@ -28,7 +40,39 @@ func (s *Service) getIndex(c *gin.Context) {
 		s.refuse(c, err)
 		return
 	}
-	c.Header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; frame-ancestors 'none'")
+	c.Header("Content-Security-Policy", scriptPolicy)
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("Referrer-Policy", "same-origin")
 	c.Header("Cache-Control", "no-store")
 	c.Data(http.StatusOK, "text/html; charset=utf-8", body.Bytes())
+}
+
+// getAsset serves what the page loads. Browsers ask again each time, and are
+// told when nothing has changed: a new program never meets an old page.
+func (s *Service) getAsset(c *gin.Context) {
+	name := path.Base(c.Request.URL.Path)
+	data, err := built.ReadFile("web/dist/" + name)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	sum := sha256.Sum256(data)
+	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	c.Header("ETag", tag)
+	c.Header("Cache-Control", "no-cache")
+	c.Header("X-Content-Type-Options", "nosniff")
+	if strings.Contains(c.GetHeader("If-None-Match"), tag) {
+		c.Status(http.StatusNotModified)
+		return
+	}
+	c.Data(http.StatusOK, mime.TypeByExtension(path.Ext(name)), data)
+}
+
+// pageRoutes adds what the page is made of, and what tells it of progress.
+func (s *Service) pageRoutes(get func(string, gin.HandlerFunc), r *gin.Engine) {
+	get("/monitor", s.getIndex)
+	for _, asset := range []string{"/app.js", "/style.css", "/icon.svg"} {
+		get(asset, s.getAsset)
+	}
+	r.GET("/jobs/:id/events", s.getEvents)
 }

@@ -59,6 +59,10 @@ type Service struct {
 	// CallbackHosts are the hosts of subscribers that may be called; none by default.
 	CallbackHosts outbound.Hosts
 
+	// Stopping ends the streams of progress when it is closed; nil never does.
+	Stopping <-chan struct{}
+	streams  streams
+
 	// Stall is how long a body may bring nothing before the request is ended; 0 means a minute.
 	Stall time.Duration
 	// Origins are the web origins whose pages may read, as in "https://example.org";

@@ -1,0 +1,172 @@
+// What the page asks of the service.
+
+export interface Job {
+  id: string;
+  workflow_type: string;
+  status: "pending" | "running" | "completed" | "failed";
+  created_at: string;
+  started_at: string | null;
+  completed_at: string | null;
+  parameters: Record<string, unknown>;
+  dem_filename: string;
+  uploaded_filename?: string | null;
+  error_message: string | null;
+  progress: number;
+  tasks_done?: number;
+  tasks_planned?: number;
+  data_expired_at?: string | null;
+  current_task?: string;
+  message?: string;
+  estimated_completion?: string | null;
+}
+
+/** A refusal, in the service's own words. */
+export class Refusal extends Error {
+  constructor(
+    public status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const offline = "the server does not answer; it may be stopped, or the network down";
+
+export function sentence(status: number, body: string): string {
+  try {
+    const j = JSON.parse(body);
+    if (typeof j.detail === "string" && j.detail) return j.detail;
+  } catch {
+    // not JSON
+  }
+  if (status === 413) return "the file is larger than the server takes";
+  return `the server answered ${status}`;
+}
+
+export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
+  let r: Response;
+  try {
+    r = await fetch(path, { ...init, headers: { Accept: "application/json", ...(init.headers ?? {}) } });
+  } catch {
+    throw new Refusal(0, offline);
+  }
+  if (!r.ok) throw new Refusal(r.status, sentence(r.status, await r.text()));
+  return r.json() as Promise<T>;
+}
+
+export interface Sent {
+  loaded: number;
+  total: number;
+}
+
+export interface Sending<T> {
+  done: Promise<{ status: number; body: T }>;
+  abort: () => void;
+}
+
+/** Posts a form and tells how much of it has gone. */
+export function post<T>(path: string, form: FormData, progress?: (s: Sent) => void): Sending<T> {
+  const x = new XMLHttpRequest();
+  const done = new Promise<{ status: number; body: T }>((resolve, reject) => {
+    x.open("POST", path);
+    x.setRequestHeader("Accept", "application/json");
+    if (progress) x.upload.onprogress = (e) => progress({ loaded: e.loaded, total: e.total });
+    x.onload = () => {
+      if (x.status >= 200 && x.status < 300) {
+        try {
+          resolve({ status: x.status, body: JSON.parse(x.responseText) });
+        } catch {
+          reject(new Refusal(x.status, "the server's answer is no JSON"));
+        }
+      } else reject(new Refusal(x.status, sentence(x.status, x.responseText)));
+    };
+    x.onerror = () => reject(new Refusal(0, offline));
+    x.onabort = () => reject(new Refusal(-1, "stopped"));
+    x.send(form);
+  });
+  return { done, abort: () => x.abort() };
+}
+
+export const ended = (j: Job) => j.status === "completed" || j.status === "failed";
+export const cancelled = (j: Job) => j.status === "failed" && j.error_message === "Job cancelled by user";
+export const state = (j: Job) => (cancelled(j) ? "cancelled" : j.data_expired_at ? "expired" : j.status);
+
+/** How long jobs are kept, days and hours; what the service says, else the usual. */
+export interface Keep {
+  days: number;
+  hours: number;
+  cleaning: boolean;
+}
+
+let keep: Promise<Keep> | null = null;
+export function retention(): Promise<Keep> {
+  keep ??= ask<{ retention_settings: { success_retention_days: number; failed_retention_hours: number } | null; auto_cleanup_enabled: boolean }>("/api/cleanup/status").then(
+    (s) => ({ days: s.retention_settings?.success_retention_days ?? 7, hours: s.retention_settings?.failed_retention_hours ?? 12, cleaning: s.auto_cleanup_enabled }),
+    () => ({ days: 7, hours: 12, cleaning: false }),
+  );
+  return keep;
+}
+
+/** When the data of a job go, in ms since 1970; NaN while it runs or when they are gone. */
+export function expires(j: Job, k: Keep): number {
+  if (!j.completed_at || j.data_expired_at) return NaN;
+  return Date.parse(j.completed_at) + (j.status === "completed" ? k.days * 24 : k.hours) * 3600e3;
+}
+
+/** Follows a job: by events, or by asking where events do not come. Returns what stops it. */
+export function follow(id: string, news: (j: Job) => void, gone: () => void): () => void {
+  let stopped = false;
+  let source: EventSource | null = null;
+  let timer = 0;
+  let failures = 0;
+  const poll = async () => {
+    if (stopped) return;
+    try {
+      const j = await ask<Job>(`/api/jobs/${id}`);
+      if (stopped) return;
+      failures = 0;
+      news(j);
+      if (ended(j)) return;
+    } catch (e) {
+      if (stopped) return;
+      if ((e as Refusal).status === 404) return gone();
+      failures++;
+    }
+    timer = window.setTimeout(poll, Math.min(2000 * 2 ** failures, 30000));
+  };
+  const listen = () => {
+    if (stopped || document.hidden) return;
+    source = new EventSource(`/jobs/${id}/events`);
+    source.addEventListener("status", (e) => news(JSON.parse((e as MessageEvent).data)));
+    source.addEventListener("end", stop);
+    source.addEventListener("gone", () => {
+      stop();
+      gone();
+    });
+    source.onerror = () => {
+      // A stream that ended is opened again by the browser; one that was refused is not.
+      if (source && source.readyState === EventSource.CLOSED && !stopped) {
+        source = null;
+        poll();
+      }
+    };
+  };
+  // A browser opens six connections to a server: hidden pages must not hold them.
+  const seen = () => {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+      clearTimeout(timer);
+    } else if (!source) listen();
+  };
+  const stop = () => {
+    stopped = true;
+    source?.close();
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", seen);
+  };
+  document.addEventListener("visibilitychange", seen);
+  if (typeof EventSource === "undefined") poll();
+  else listen();
+  return stop;
+}
