@@ -6,7 +6,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"html/template"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -47,6 +46,9 @@ func (s *Service) getIndex(c *gin.Context) {
 	c.Data(http.StatusOK, "text/html; charset=utf-8", body.Bytes())
 }
 
+// assetTypes are stated: what a system's table says of .js a browser may refuse to run.
+var assetTypes = map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
 // getAsset serves what the page loads. Browsers ask again each time, and are
 // told when nothing has changed: a new program never meets an old page.
 func (s *Service) getAsset(c *gin.Context) {
@@ -65,7 +67,7 @@ func (s *Service) getAsset(c *gin.Context) {
 		c.Status(http.StatusNotModified)
 		return
 	}
-	c.Data(http.StatusOK, mime.TypeByExtension(path.Ext(name)), data)
+	c.Data(http.StatusOK, assetTypes[path.Ext(name)], data)
 }
 
 // pageRoutes adds what the page is made of, and what tells it of progress.
