@@ -132,7 +132,8 @@ func TestRunAbandonsRequests(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("the server ended with %v", err)
 	}
-	if _, err := http.Get("http://" + listener.Addr().String()); err == nil {
+	if res, err := http.Get("http://" + listener.Addr().String()); err == nil {
+		_ = res.Body.Close()
 		t.Error("the server still answers")
 	}
 }
