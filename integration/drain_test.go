@@ -162,6 +162,12 @@ func TestServicesDrain(t *testing.T) {
 		}()
 		go func() {
 			<-halfway
+			// A connection that no one has accepted when the listener closes is reset. One made after the upload's
+			// that is answered tells that both were accepted.
+			fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			if res, err := fresh.Get(submission.url + "/healthz"); err == nil {
+				_ = res.Body.Close()
+			}
 			_ = submission.cmd.Process.Signal(syscall.SIGTERM)
 			for { // until it takes no more
 				res, err := http.Get(submission.url + "/healthz")
