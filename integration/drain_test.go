@@ -139,6 +139,14 @@ func (s *server) ends(t *testing.T) {
 	}
 }
 
+// accepts returns when connections made before it are accepted: one that is not when the listener closes is reset.
+func (s *server) accepts() {
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if res, err := fresh.Get(s.url + "/healthz"); err == nil {
+		_ = res.Body.Close()
+	}
+}
+
 // TestServicesDrain sends SIGTERM to services at work.
 func TestServicesDrain(t *testing.T) {
 	s := newServices(t)
@@ -162,12 +170,7 @@ func TestServicesDrain(t *testing.T) {
 		}()
 		go func() {
 			<-halfway
-			// A connection that no one has accepted when the listener closes is reset. One made after the upload's
-			// that is answered tells that both were accepted.
-			fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-			if res, err := fresh.Get(submission.url + "/healthz"); err == nil {
-				_ = res.Body.Close()
-			}
+			submission.accepts()
 			_ = submission.cmd.Process.Signal(syscall.SIGTERM)
 			for { // until it takes no more
 				res, err := http.Get(submission.url + "/healthz")
@@ -205,6 +208,7 @@ func TestServicesDrain(t *testing.T) {
 	t.Run("compute gives up a tile that takes too long", func(t *testing.T) {
 		go func() {
 			time.Sleep(300 * time.Millisecond)
+			compute.accepts()
 			_ = compute.cmd.Process.Signal(syscall.SIGTERM)
 		}()
 		if code := deliver(t, compute.url, tile); code != http.StatusServiceUnavailable {
@@ -232,6 +236,7 @@ func TestServicesDrain(t *testing.T) {
 		go func() {
 			<-begun
 			time.Sleep(20 * time.Millisecond)
+			compute.accepts()
 			_ = compute.cmd.Process.Signal(syscall.SIGTERM)
 		}()
 		close(begun)
