@@ -228,7 +228,7 @@ func TestSentEventsConform(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	t.Cleanup(s.Close)
-	p, err := httpbinding.NewPublisher(nil, s.URL)
+	p, err := httpbinding.NewPublisher(nil, s.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func main() {
 		if c.TileSize != 0 && (c.TileSize < 32 || c.TileSize > 4096) {
 			return fmt.Errorf("EEMT_TILE_SIZE %d: must be 32 to 4096 cells, or 0", c.TileSize)
 		}
-		bucket, events, err := c.Connect(ctx)
+		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err
 		}

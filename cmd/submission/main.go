@@ -42,7 +42,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		bucket, events, err := c.Connect(ctx)
+		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err
 		}

@@ -145,7 +145,7 @@ func TestPanicIsAnswered(t *testing.T) {
 	r := NewReceiver(func(context.Context, event.Event) error { panic("secret detail") }, slog.New(slog.NewTextHandler(&log, nil)))
 	srv := httptest.NewServer(r)
 	defer srv.Close()
-	p, err := NewPublisher(nil, srv.URL)
+	p, err := NewPublisher(nil, srv.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestPublisher(t *testing.T) {
 				w.WriteHeader(c.statuses[i])
 			}))
 			defer srv.Close()
-			p, err := NewPublisher(srv.Client(), srv.URL)
+			p, err := NewPublisher(srv.Client(), srv.URL, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,7 +221,7 @@ func TestPublishDoesNotWaitForWork(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	p, err := NewPublisher(srv.Client(), srv.URL)
+	p, err := NewPublisher(srv.Client(), srv.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,13 +241,37 @@ func TestPublishDoesNotWaitForWork(t *testing.T) {
 	}
 }
 
+// What is lost when nobody waits any more is in the log.
+func TestLateLossIsLogged(t *testing.T) {
+	release := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-release
+		http.Error(w, "no room", http.StatusBadRequest)
+	}))
+	defer srv.Close()
+	var log bytes.Buffer
+	p, err := NewPublisher(srv.Client(), srv.URL, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.patience = time.Millisecond
+	if err := p.Publish(t.Context(), sample); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	p.Close()
+	if s := log.String(); !strings.Contains(s, sample.ID()) || !strings.Contains(s, "no room") {
+		t.Errorf("log %q", s)
+	}
+}
+
 func TestPublisherRefuses(t *testing.T) {
 	for _, sink := range []string{"", "broker", "ftp://x/", "http://", "://", "/path"} {
-		if _, err := NewPublisher(nil, sink); err == nil {
+		if _, err := NewPublisher(nil, sink, nil); err == nil {
 			t.Errorf("sink %q was taken", sink)
 		}
 	}
-	p, err := NewPublisher(nil, "http://127.0.0.1:1/")
+	p, err := NewPublisher(nil, "http://127.0.0.1:1/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

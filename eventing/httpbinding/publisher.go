@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -43,13 +44,15 @@ type Publisher struct {
 	sleep    func(ctx context.Context, d time.Duration) error
 	patience time.Duration
 	slots    chan struct{} // held by requests without an answer
+	logger   *slog.Logger
 }
 
 var _ eventing.Publisher = (*Publisher)(nil)
 
 // NewPublisher returns a Publisher to sink, the http or https address of a broker (Knative's K_SINK). A nil
-// client means one of its own; redirects are never followed.
-func NewPublisher(client *http.Client, sink string) (*Publisher, error) {
+// client means one of its own; redirects are never followed. The logger gets what is lost after Publish returned;
+// nil means none.
+func NewPublisher(client *http.Client, sink string, logger *slog.Logger) (*Publisher, error) {
 	u, err := url.Parse(sink)
 	if err != nil {
 		return nil, errors.New("sink: not a URL: want http://host/path of the broker")
@@ -57,12 +60,15 @@ func NewPublisher(client *http.Client, sink string) (*Publisher, error) {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("sink %q: must be an http or https address of the broker", u.Redacted())
 	}
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	c := http.Client{}
 	if client != nil {
 		c = *client
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Publisher{client: &c, target: sink, sleep: sleep, patience: patience, slots: make(chan struct{}, maxOutstanding)}, nil
+	return &Publisher{client: &c, target: sink, sleep: sleep, patience: patience, slots: make(chan struct{}, maxOutstanding), logger: logger}, nil
 }
 
 // Publish sends e, up to four times over about 1.5 s of pauses if the sink cannot be reached or answers 404, 408, 425, 429 or 5xx.
@@ -79,11 +85,20 @@ func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	sent := make(chan bool, 2*publishTries) // true when a try is sent, false when it has failed
-	result := make(chan error, 1)
+	result := make(chan error)
+	left := make(chan struct{}) // closed when Publish no longer waits
+	defer close(left)
 	go func() {
 		defer func() { <-p.slots }()
 		defer cancel()
-		result <- p.deliver(work, e, sent)
+		err := p.deliver(work, e, sent)
+		select {
+		case result <- err:
+		case <-left:
+			if err != nil && work.Err() == nil {
+				p.logger.Error("an event was sent, and then lost: the resume tick asks for the work again", "event", e.ID(), "type", e.Type(), "error", err)
+			}
+		}
 	}()
 	var impatient <-chan time.Time
 	for {

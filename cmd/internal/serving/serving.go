@@ -82,8 +82,8 @@ func Uploads(address string) submission.Uploads {
 }
 
 // Connect opens the bucket and the event sink of a service.
-func (c Config) Connect(ctx context.Context) (*blob.Bucket, *httpbinding.Publisher, error) {
-	events, err := httpbinding.NewPublisher(nil, c.Sink)
+func (c Config) Connect(ctx context.Context, log *slog.Logger) (*blob.Bucket, *httpbinding.Publisher, error) {
+	events, err := httpbinding.NewPublisher(nil, c.Sink, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("K_SINK: %w", err)
 	}
