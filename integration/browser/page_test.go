@@ -285,6 +285,8 @@ func TestPhoneAndDark(t *testing.T) {
 	dark := `(() => { const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number); return r + g + b < 200; })()`
 	var is bool
 	p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), emulation.SetDeviceMetricsOverride(wide, high, 1, false))
+	p.goTo("/api/jobs")
+	p.goTo("/monitor#" + id)
 	if p.eval(&is, "%s", dark); !is {
 		t.Error("the page does not follow the system into the dark")
 	}
