@@ -22,10 +22,8 @@ const Source = "/eemt/cleanup"
 
 // Policy says how long things are kept.
 type Policy struct {
-	// Completed is how long the data of a completed job are kept; its record stays.
-	Completed time.Duration
-	// Failed is how long a failed or cancelled job is kept, record included.
-	Failed time.Duration
+	// Retention is how long ended jobs are kept that say nothing else themselves.
+	job.Retention
 	// Quiet is how long a job may stand still before its events are emitted again.
 	Quiet time.Duration
 	// GiveUp is how long a job may stand still before it is ended as failed.
@@ -36,7 +34,7 @@ type Policy struct {
 
 // DefaultPolicy keeps completed data for 7 days and failed jobs for 12 hours.
 func DefaultPolicy() Policy {
-	return Policy{Completed: 7 * 24 * time.Hour, Failed: 12 * time.Hour, Quiet: 5 * time.Minute, GiveUp: 24 * time.Hour}
+	return Policy{Retention: job.Retention{Completed: 7 * 24 * time.Hour, Failed: 12 * time.Hour}, Quiet: 5 * time.Minute, GiveUp: 24 * time.Hour}
 }
 
 // Service handles ticks and dead letters.
@@ -136,17 +134,25 @@ func (s *Service) Retain(ctx context.Context) (Report, error) {
 
 // due reports whether retention removes something of the job.
 func (s *Service) due(st job.Status, now time.Time) bool {
-	switch {
-	case st.End == nil:
-		return false
-	case st.State == job.Completed:
-		return st.Expired == nil && !now.Before(st.End.Ended.Add(s.Policy.Completed))
-	}
-	return !now.Before(st.End.Ended.Add(s.Policy.Failed))
+	until, ok := s.Policy.Until(st)
+	return ok && !now.Before(until)
 }
 
 func (s *Service) remove(ctx context.Context, st job.Status, now time.Time, r *Report) {
 	d := Detail{JobID: st.Request.ID, Status: st.State, Completed: st.End.Ended, Errors: []string{}}
+	if !s.Policy.DryRun {
+		// Somebody may have pinned it since it was looked at.
+		goes, err := s.Store.BeginRemoval(ctx, st.Request.ID, now, func(k job.Keep) bool {
+			st.Keep = k
+			return s.due(st, now)
+		})
+		if err != nil {
+			r.Errors = append(r.Errors, fmt.Sprintf("job %s: %v", st.Request.ID, err))
+		}
+		if err != nil || !goes {
+			return
+		}
+	}
 	var gone job.Removed
 	var err error
 	if st.State == job.Completed {
@@ -154,6 +160,9 @@ func (s *Service) remove(ctx context.Context, st job.Status, now time.Time, r *R
 		gone, err = s.Store.RemoveData(ctx, st.Request, s.Policy.DryRun)
 		if err == nil && !s.Policy.DryRun {
 			err = s.Store.WriteExpired(ctx, st.Request.ID, now)
+		}
+		if err == nil && !s.Policy.DryRun {
+			err = s.Store.EndRemoval(ctx, st.Request.ID)
 		}
 		d.ConfigPreserved = true
 		r.Preserved++

@@ -157,12 +157,15 @@ func (s Store) Status(ctx context.Context, id string) (Status, error) {
 		return st, err
 	}
 	st.Request, st.State, st.Updated = r, Pending, r.Created
-	p, err := s.Plan(ctx, id)
-	switch {
-	case errors.Is(err, ErrNotFound):
-	case err != nil:
+	there, err := s.records(ctx, id)
+	if err != nil {
 		return st, err
-	default:
+	}
+	if there["plan.json"] {
+		p, err := s.Plan(ctx, id)
+		if err != nil {
+			return st, err
+		}
 		st.State, st.Planned, st.Started, st.Updated = Running, len(p.Tiles), p.Created, p.Created
 		done, err := s.Done(ctx, id)
 		if err != nil {
@@ -177,22 +180,45 @@ func (s Store) Status(ctx context.Context, id string) (Status, error) {
 			}
 		}
 	}
-	e, err := s.End(ctx, id)
-	switch {
-	case errors.Is(err, ErrNotFound):
+	if there["keep.json"] {
+		if st.Keep, err = s.Keep(ctx, id); err != nil {
+			return st, err
+		}
+	}
+	st.Removing = there["removing.json"]
+	if !there["end.json"] {
 		return st, nil
-	case err != nil:
+	}
+	e, err := s.End(ctx, id)
+	if err != nil {
 		return st, err
 	}
 	st.State, st.End, st.Updated = e.State, &e, e.Ended
-	var x expiry
-	switch err := s.read(ctx, Prefix(id)+"expired.json", &x); {
-	case err == nil:
+	if there["expired.json"] {
+		var x expiry
+		if err := s.read(ctx, Prefix(id)+"expired.json", &x); err != nil {
+			return st, err
+		}
 		st.Expired = &x.At
-	case !errors.Is(err, ErrNotFound):
-		return st, err
 	}
 	return st, nil
+}
+
+// records names the records that a job has.
+func (s Store) records(ctx context.Context, id string) (map[string]bool, error) {
+	there := map[string]bool{}
+	prefix := Prefix(id)
+	it := s.Bucket.List(&blob.ListOptions{Prefix: prefix, Delimiter: "/"})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return there, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		there[strings.TrimPrefix(o.Key, prefix)] = !o.IsDir
+	}
 }
 
 // List calls f with the ids of all jobs, newest first, until f returns false.
@@ -224,7 +250,7 @@ type Removed struct {
 // Data calls f for the data of a job: all but the records that outlive them.
 func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
 	keep := map[string]bool{}
-	for _, name := range []string{"job.json", "plan.json", "end.json", "expired.json", "results/report.json"} {
+	for _, name := range []string{"job.json", "plan.json", "end.json", "keep.json", "removing.json", "expired.json", "results/report.json"} {
 		keep[Prefix(id)+name] = true
 	}
 	return s.list(ctx, Prefix(id), func(o *blob.ListObject) error {
