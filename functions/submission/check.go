@@ -87,6 +87,9 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if err := f.params.Validate(f.workflow); err != nil {
 		return nil, "", invalid{err}
 	}
+	if err := s.checkRasters(ctx, &f.params); err != nil {
+		return nil, "", err
+	}
 	o := survey.Options{Years: f.params.Years(), Open: s.Climate}
 	if f.params.Climate != "table:unknown" {
 		o.Climate, o.ClimateElevation = f.params.Climate, f.params.ClimateElevation
