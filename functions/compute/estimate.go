@@ -93,3 +93,11 @@ func assemblyShape(memory int64, threads, width, height, block int) (workers, ma
 		}
 	}
 }
+
+// drainageSide is the side of the tiles water is followed over, so that what is
+// held of them takes no more than a quarter of the memory.
+func drainageSide(memory int64) int {
+	const bytesPerCell, least, most = 4 * 25, 128, 1024
+	side := int(math.Sqrt(float64((cmp.Or(memory, DefaultMemory)-startMemory)/4) / bytesPerCell))
+	return min(max(side/64*64, least), most)
+}
