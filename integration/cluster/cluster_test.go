@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -625,17 +626,32 @@ func TestCluster(t *testing.T) {
 		id := d.submit(t, slow)
 		d.begun(t, id)
 		t.Cleanup(func() { _ = exec.Command("kubectl", "uncordon", node).Run() })
-		for _, block := range commands(t, "operate.md", "drain") {
-			out, err := try(t, "sh", "-eux", "-c", strings.NewReplacer("NODE", node, "-n eemt", "-n "+d.namespace).Replace(block))
-			t.Logf("%s", out)
-			if err != nil {
-				t.Fatal(err)
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			for _, block := range commands(t, "operate.md", "drain") {
+				out, err := try(t, "sh", "-eux", "-c", strings.ReplaceAll(block, "NODE", node))
+				if err != nil {
+					t.Error(err)
+				}
+				if !strings.Contains(out, "evicting pod "+d.namespace+"/"+release+"-compute") {
+					t.Errorf("no pod of compute was evicted:\n%s", out)
+				}
 			}
-			if !strings.Contains(out, "evicting pod "+d.namespace+"/"+release+"-compute") {
-				t.Errorf("no pod of compute was evicted")
+		}()
+		// As soon as all must go, the node stands for another one that takes what comes in their place.
+		eventually(t, time.Minute, "told to go", func() (bool, string) {
+			out := kubectl(t, "-n", d.namespace, "get", "pods", "-l", "app.kubernetes.io/component=compute", "--field-selector=status.phase=Running", "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{"\n"}{end}`)
+			for line := range strings.Lines(out) {
+				if len(strings.Fields(line)) < 2 {
+					return false, out
+				}
 			}
-		}
+			return out != "", out
+		})
+		kubectl(t, "uncordon", node)
 		d.wait(t, id, 8*time.Minute)
+		<-drained
 		sameMaps(t, d.sums(t, id), want)
 	})
 
@@ -807,7 +823,8 @@ func TestCluster(t *testing.T) {
 	step("cleanup.sh", func(t *testing.T) {
 		script := root + "/ko/cleanup.sh"
 		out, err := try(t, script, "-n", d.namespace)
-		if e, is := err.(*exec.ExitError); !is || e.ExitCode() != 2 || !strings.Contains(out, "say --force") {
+		var e *exec.ExitError
+		if !errors.As(err, &e) || e.ExitCode() != 2 || !strings.Contains(out, "say --force") {
 			t.Errorf("without a terminal: %v\n%s", err, out)
 		}
 		run(t, script, "-n", d.namespace, "--force", "--keep-data", "--keep-namespace")
