@@ -84,7 +84,7 @@ energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and
 		return exitError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath()), 2}
 	})
 	root.AddCommand(runCommand(), checkCommand(), serveCommand(), cleanupCommand(),
-		submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), cancelCommand(), deleteCommand(), rerunCommand())
+		submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), cancelCommand(), deleteCommand(), rerunCommand(), keepCommand(), unkeepCommand())
 	if strings.TrimSuffix(name, ".exe") == "kn-eemt" {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kn eemt"}
 		asPlugin(root)

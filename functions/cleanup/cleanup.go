@@ -3,7 +3,6 @@ package cleanup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,8 +10,6 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
-	"gocloud.dev/blob"
-
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -22,21 +19,24 @@ const Source = "/eemt/cleanup"
 
 // Policy says how long things are kept.
 type Policy struct {
-	// Completed is how long the data of a completed job are kept; its record stays.
-	Completed time.Duration
-	// Failed is how long a failed or cancelled job is kept, record included.
-	Failed time.Duration
+	// Retention is how long ended jobs are kept that say nothing else themselves.
+	job.Retention
 	// Quiet is how long a job may stand still before its events are emitted again.
 	Quiet time.Duration
 	// GiveUp is how long a job may stand still before it is ended as failed.
 	GiveUp time.Duration
-	// DryRun only counts.
+	// Batch is how many jobs one pass removes at most, the oldest first; 0 means DefaultBatch.
+	Batch int
+	// DryRun only says what would go.
 	DryRun bool
 }
 
+// DefaultBatch is how many jobs one pass of retention removes at most.
+const DefaultBatch = 1000
+
 // DefaultPolicy keeps completed data for 7 days and failed jobs for 12 hours.
 func DefaultPolicy() Policy {
-	return Policy{Completed: 7 * 24 * time.Hour, Failed: 12 * time.Hour, Quiet: 5 * time.Minute, GiveUp: 24 * time.Hour}
+	return Policy{Retention: job.Retention{Completed: 7 * 24 * time.Hour, Failed: 12 * time.Hour}, Quiet: 5 * time.Minute, GiveUp: 24 * time.Hour}
 }
 
 // Service handles ticks and dead letters.
@@ -46,6 +46,10 @@ type Service struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Policy Policy
+	// Partial calls f with what writers that died left of objects that never appeared,
+	// and nobody touched since before, and removes it unless dry; nil where the store
+	// does so itself.
+	Partial func(ctx context.Context, before time.Time, dry bool, f func(name string, bytes int64)) error
 }
 
 // Handle does the task a tick names.
@@ -61,115 +65,8 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 		}
 		return s.Events.Publish(ctx, eventing.NewCleanupCompleted(Source, eventing.Cleanup{Task: tick.Task, Resumed: n}, s.Now()))
 	}
-	report, err := s.Retain(ctx)
-	if err != nil {
-		return err
-	}
-	removed := report.Successful + report.Failed
-	return s.Events.Publish(ctx, eventing.NewCleanupCompleted(Source, eventing.Cleanup{Task: tick.Task, Removed: removed}, s.Now()))
-}
-
-// Report is what one retention pass did; JSON names are those of the old cleaner.
-type Report struct {
-	Start      time.Time `json:"start_time"`
-	End        time.Time `json:"end_time"`
-	DryRun     bool      `json:"dry_run"`
-	Successful int       `json:"successful_jobs_processed"`
-	Failed     int       `json:"failed_jobs_processed"`
-	FreedMB    float64   `json:"total_size_freed_mb"`
-	Preserved  int       `json:"configs_preserved"`
-	Deleted    int       `json:"configs_deleted"`
-	Errors     []string  `json:"errors"`
-	Details    []Detail  `json:"job_details"`
-}
-
-// Detail is what happened to one job.
-type Detail struct {
-	JobID           string    `json:"job_id"`
-	Status          job.State `json:"status"`
-	Completed       time.Time `json:"completed_at"`
-	DataDeleted     bool      `json:"data_deleted"`
-	ConfigPreserved bool      `json:"config_preserved"`
-	Files           int       `json:"files_deleted"`
-	SizeMB          float64   `json:"size_freed_mb"`
-	Errors          []string  `json:"errors"`
-}
-
-// Retain removes the data of jobs that ended longer ago than the policy keeps
-// them, and writes its report to cleanup/. A job that cannot be removed is
-// reported, and tried again by the next pass.
-func (s *Service) Retain(ctx context.Context) (Report, error) {
-	now := s.Now().UTC()
-	r := Report{Start: now, DryRun: s.Policy.DryRun, Errors: []string{}, Details: []Detail{}}
-	err := s.Store.List(ctx, func(id string) (bool, error) {
-		st, err := s.Store.Status(ctx, id)
-		if errors.Is(err, job.ErrNotFound) {
-			return true, nil
-		}
-		if err != nil {
-			r.Errors = append(r.Errors, err.Error())
-			return ctx.Err() == nil, ctx.Err()
-		}
-		if s.due(st, now) {
-			s.remove(ctx, st, now, &r)
-		}
-		return ctx.Err() == nil, ctx.Err()
-	})
-	if err == nil {
-		err = s.sweep(ctx, now, &r)
-	}
-	if err != nil {
-		return r, err
-	}
-	r.End = s.Now().UTC()
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return r, fmt.Errorf("encode the cleanup report: %w", err)
-	}
-	key := "cleanup/cleanup_summary_" + now.Format("20060102_150405") + ".json"
-	if err := s.Store.Bucket.WriteAll(ctx, key, data, &blob.WriterOptions{ContentType: "application/json"}); err != nil {
-		return r, fmt.Errorf("write %s: %w", key, err)
-	}
-	s.Log.Info("retention done", "completed", r.Successful, "failed", r.Failed, "freed_mb", r.FreedMB, "errors", len(r.Errors), "dry_run", r.DryRun)
-	return r, nil
-}
-
-// due reports whether retention removes something of the job.
-func (s *Service) due(st job.Status, now time.Time) bool {
-	switch {
-	case st.End == nil:
-		return false
-	case st.State == job.Completed:
-		return st.Expired == nil && !now.Before(st.End.Ended.Add(s.Policy.Completed))
-	}
-	return !now.Before(st.End.Ended.Add(s.Policy.Failed))
-}
-
-func (s *Service) remove(ctx context.Context, st job.Status, now time.Time, r *Report) {
-	d := Detail{JobID: st.Request.ID, Status: st.State, Completed: st.End.Ended, Errors: []string{}}
-	var gone job.Removed
-	var err error
-	if st.State == job.Completed {
-		r.Successful++
-		gone, err = s.Store.RemoveData(ctx, st.Request, s.Policy.DryRun)
-		if err == nil && !s.Policy.DryRun {
-			err = s.Store.WriteExpired(ctx, st.Request.ID, now)
-		}
-		d.ConfigPreserved = true
-		r.Preserved++
-	} else {
-		r.Failed++
-		gone, err = s.Store.RemoveAll(ctx, st.Request, s.Policy.DryRun)
-		r.Deleted++
-	}
-	d.Files, d.SizeMB = gone.Objects, float64(gone.Bytes)/(1<<20)
-	d.DataDeleted = err == nil && !s.Policy.DryRun
-	r.FreedMB += d.SizeMB
-	if err != nil {
-		d.Errors = append(d.Errors, err.Error())
-		r.Errors = append(r.Errors, fmt.Sprintf("job %s: %v", st.Request.ID, err))
-	}
-	r.Details = append(r.Details, d)
+	_, err = s.Retain(ctx)
+	return err
 }
 
 // Resume emits again what jobs that stood still for quiet are waiting for; 0

@@ -151,6 +151,48 @@ func TestRetentionToTheSecond(t *testing.T) {
 	}
 }
 
+// TestPins keeps what is pinned for ever, to the second what has its own days, and
+// what is unpinned for another usual time.
+func TestPins(t *testing.T) {
+	const week, day = 7 * 24 * time.Hour, 24 * time.Hour
+	for _, c := range []struct {
+		name  string
+		state job.State
+		keep  job.Keep
+		set   time.Duration // after the end
+		age   time.Duration
+		stays bool
+	}{
+		{name: "pinned", state: job.Completed, keep: job.Keep{Pinned: true}, age: 1000 * week, stays: true},
+		{name: "failed and pinned", state: job.Failed, keep: job.Keep{Pinned: true}, age: 1000 * week, stays: true},
+		{name: "30 days, before", state: job.Completed, keep: job.Keep{Days: 30}, age: 30*day - time.Second, stays: true},
+		{name: "30 days, then", state: job.Completed, keep: job.Keep{Days: 30}, age: 30 * day},
+		{name: "failed, 2 days, before", state: job.Failed, keep: job.Keep{Days: 2}, age: 2*day - time.Second, stays: true},
+		{name: "failed, 2 days, then", state: job.Failed, keep: job.Keep{Days: 2}, age: 2 * day},
+		{name: "unpinned, before", state: job.Completed, set: 90 * day, age: 90*day + week - time.Second, stays: true},
+		{name: "unpinned, then", state: job.Completed, set: 90 * day, age: 90*day + week},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			ended := s.now.Add(-c.age)
+			r := s.add(t, 1, c.state, ended)
+			c.keep.At = ended.Add(c.set)
+			if err := s.Store.SetKeep(t.Context(), r.ID, c.keep); err != nil {
+				t.Fatal(err)
+			}
+			if report, err := s.Retain(t.Context()); err != nil || len(report.Errors) != 0 || len(report.Details) == 0 != c.stays {
+				t.Errorf("%+v (%v)", report, err)
+			}
+			if there, err := s.Store.Bucket.Exists(t.Context(), job.ResultKey(r.ID, "slope_rad.tif")); err != nil || there != c.stays {
+				t.Errorf("its map is there: %t (%v), want %t", there, err, c.stays)
+			}
+			if left := keys(t, s.Store.Bucket, job.Prefix(r.ID)+"removing"); len(left) != 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
 func TestRetentionReport(t *testing.T) {
 	s := newService(t, nil)
 	s.add(t, 1, job.Completed, s.now.Add(-8*24*time.Hour))

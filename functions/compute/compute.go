@@ -40,6 +40,8 @@ type Service struct {
 	// Temp is where large maps are spooled while they are written; empty means
 	// the system's place.
 	Temp string
+	// Memory is what the process may take, in bytes; 0 stands for DefaultMemory.
+	Memory int64
 	// Reach bounds what a tile reads of the DEM.
 	Reach Reach
 	// Progress is told how far a piece of work is; may be nil.
@@ -159,7 +161,12 @@ func (p *piece) inputError(err error) error {
 
 // openImage opens a GeoTIFF of the job's own in the bucket.
 func (s *Service) openImage(ctx context.Context, key string) (*geotiff.Image, io.Closer, error) {
-	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
+	return s.openWithin(ctx, key, 32<<20)
+}
+
+// openWithin is openImage with so many bytes of cache at most.
+func (s *Service) openWithin(ctx context.Context, key string, cache int64) (*geotiff.Image, io.Closer, error) {
+	r, err := rangeread.ObjectWithin(ctx, s.Store.Bucket, key, cache)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", key, err)
 	}

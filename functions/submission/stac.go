@@ -48,9 +48,11 @@ func (s *Service) getCollection(c *gin.Context) {
 		s.problem(c, err)
 		return
 	}
-	found, next, err := s.list(c.Request.Context(), listing{cursor: c.Query("cursor"), limit: itemPage, match: func(st job.Status) bool {
-		return string(st.Request.Workflow) == id && st.State == job.Completed && st.Expired == nil
-	}})
+	found, next, err := s.list(c.Request.Context(), listing{
+		cursor: c.Query("cursor"), limit: itemPage,
+		request: func(r job.Request) bool { return string(r.Workflow) == id },
+		match:   func(st job.Status) bool { return st.State == job.Completed && st.Expired == nil },
+	})
 	if err != nil {
 		s.problem(c, err)
 		return

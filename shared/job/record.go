@@ -181,6 +181,10 @@ type Status struct {
 	End     *End
 	// Expired is set when retention removed the data.
 	Expired *time.Time
+	// Keep is what people want of retention for this job.
+	Keep Keep
+	// Removing says that retention has begun to remove the data.
+	Removing bool
 }
 
 // Progress is the share of the work done, 0 to 100: 5 once planned, 90 when

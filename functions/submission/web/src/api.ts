@@ -25,6 +25,8 @@ export class Refusal extends Error {
   constructor(
     public status: number,
     message: string,
+    /** The answer as it came. */
+    public body = "",
   ) {
     super(message);
   }
@@ -78,7 +80,7 @@ export function post<T>(path: string, form: FormData, progress?: (s: Sent) => vo
         } catch {
           reject(new Refusal(x.status, "the server's answer is no JSON"));
         }
-      } else reject(new Refusal(x.status, sentence(x.status, x.responseText)));
+      } else reject(new Refusal(x.status, sentence(x.status, x.responseText), x.responseText));
     };
     x.onerror = () => reject(new Refusal(0, offline));
     x.onabort = () => reject(new Refusal(-1, "stopped"));

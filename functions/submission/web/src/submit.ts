@@ -1,8 +1,9 @@
 // The form: bring a DEM, hear what it is, set parameters, submit.
-import { ask, follow, Job, post, Refusal, Sending, Sent } from "./api";
+import { ask, follow, Job, post, Refusal, Sent } from "./api";
 import { fill, h, note } from "./dom";
 import { bytes, duration, value } from "./format";
 import { jobLine } from "./jobs";
+import { bring, Upload } from "./tus";
 
 interface Schema {
   type?: string;
@@ -88,10 +89,12 @@ export class Submit {
   private given: Record<string, string> = {};
   private dem: { name: string; upload: string } | null = null;
   private climate: { file: File | null; source: string; elevation: string } = { file: null, source: "", elevation: "" };
-  private sending: Sending<unknown> | null = null;
+  private sending: Upload | null = null;
   private wanted: File | null = null;
   private recheck = 0;
   private checkNo = 0;
+  /** How the DEM came. */
+  private came = "";
   private stops: (() => void)[] = [];
 
   private cards = h("div", { class: "cards", role: "radiogroup", "aria-label": "Workflow" });
@@ -101,8 +104,10 @@ export class Submit {
   private verdict = h("div", { id: "verdict", "aria-live": "polite" });
   private bar = h("progress", { max: 100, value: 0, "aria-label": "Upload" });
   private barText = h("span", { id: "upload-text" });
-  private stopButton = h("button", { type: "button", class: "quiet", onclick: () => this.stopUpload() }, "Stop");
-  private upload = h("div", { class: "upload", hidden: true }, this.bar, this.barText, this.stopButton);
+  private pauseButton = h("button", { type: "button", class: "small", id: "pause", onclick: () => this.pause() }, "Pause");
+  private stopButton = h("button", { type: "button", class: "small quiet", onclick: () => this.sending?.stop() }, "Stop");
+  private upload = h("div", { class: "upload", id: "upload", hidden: true }, this.bar, this.barText, h("span", { class: "actions" }, this.pauseButton, this.stopButton));
+  private paused = false;
   private file = h("input", { type: "file", id: "dem-file", accept: ".tif,.tiff,image/tiff", onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
   private drop = h("label", { class: "drop", id: "drop", for: "dem-file" }, h("strong", {}, "Drop a DEM here"), h("span", {}, "or choose a file. GeoTIFF with a coordinate reference system, in metres, feet or degrees."), this.file);
   private submitButton = h("button", { id: "submit", class: "primary" }, "Submit the job");
@@ -130,12 +135,18 @@ export class Submit {
     void this.load();
     void this.look();
     const timer = window.setInterval(() => !document.hidden && void this.look(), 10000);
-    this.stops.push(() => clearInterval(timer));
+    const leaving = (e: BeforeUnloadEvent) => this.sending && e.preventDefault();
+    window.addEventListener("beforeunload", leaving);
+    this.stops.push(() => clearInterval(timer), () => window.removeEventListener("beforeunload", leaving));
   }
 
   close() {
     for (const s of this.stops) s();
     clearTimeout(this.recheck);
+    if (this.sending) {
+      this.sending.pause();
+      note("The upload waits: choose the same file again, and it goes on");
+    }
   }
 
   private dropping() {
@@ -187,7 +198,8 @@ export class Submit {
     this.climate.elevation = String(j.parameters.climate_elevation ?? "");
     if (j.uploaded_filename && !j.data_expired_at) {
       this.dem = { name: j.dem_filename, upload: j.uploaded_filename };
-      this.fine({}, "from the job before");
+      this.came = "from the job before";
+      this.fine({}, this.came);
       void this.examineAgain();
     } else this.refuse(`the DEM ${j.dem_filename} of that job is no longer kept: choose it again`);
   }
@@ -298,8 +310,9 @@ export class Submit {
     void this.send(f);
   }
 
-  private form(): FormData {
+  private form(upload: string): FormData {
     const form = new FormData();
+    form.set("uploaded_filename", upload);
     form.set("workflow_type", this.workflow);
     const p = this.process();
     for (const [name, v] of Object.entries(this.given)) if (v.trim() !== "" && (!p || (name in p.inputs && !ELSEWHERE.includes(name)))) form.set(name, v.trim());
@@ -314,48 +327,86 @@ export class Submit {
   }
 
   private async send(f: File) {
-    this.sending?.abort();
+    this.sending?.stop();
     this.dem = null;
     this.hush();
-    const meter = new Meter();
-    const examine = await canExamine();
-    const form = examine ? this.form() : new FormData();
-    if (examine) this.withClimate(form);
-    form.set(examine ? "dem_file" : "file", f, f.name);
+    let meter = new Meter();
     this.upload.hidden = false;
+    this.paused = false;
+    this.pauseButton.textContent = "Pause";
     this.barText.textContent = "starting";
     this.bar.value = 0;
-    fill(this.verdict, f.size > 500e6 ? h("p", { class: "hint" }, `${f.name} has ${bytes(f.size)}: bringing it takes a while, computing it too. Keep this page open until it is there.`) : null);
-    const sending = post<Report>(examine ? "/api/check" : "/api/upload-file", form, (s) => {
-      meter.add(s, performance.now());
-      this.bar.value = s.total > 0 ? (100 * s.loaded) / s.total : 0;
-      this.barText.textContent = meter.words(s);
-    });
+    fill(this.verdict, f.size > 500e6 ? h("p", { class: "hint" }, `${f.name} has ${bytes(f.size)}: bringing it takes a while, computing it too. Keep this page open until it is there; should it close, choose the same file again within a day, and the upload goes on.`) : null);
+    const began = performance.now();
+    let first = -1;
+    const sending = bring(
+      f,
+      (s) => {
+        if (first < 0) first = s.loaded;
+        meter.add(s, performance.now());
+        this.bar.value = (100 * s.loaded) / s.total;
+        this.barText.textContent = meter.words(s);
+      },
+      (standing, wait) => {
+        this.upload.dataset.standing = standing;
+        if (standing === "sending") return;
+        meter = new Meter();
+        const share = `${Math.floor(this.bar.value)} %`;
+        this.barText.textContent = standing === "paused" ? `${share} · paused` : `${share} · the connection is lost; the next try in ${duration(wait / 1000)}`;
+      },
+    );
     this.sending = sending;
     try {
-      const { body } = await sending.done;
+      const name = await sending.done;
       if (this.sending !== sending) return;
-      this.dem = { name: f.name, upload: body.filename ?? "" };
-      this.upload.hidden = true;
-      this.fine(body, bytes(f.size));
+      const seconds = (performance.now() - began) / 1000;
+      this.dem = { name: f.name, upload: name };
+      this.came = `${bytes(f.size)} in ${duration(seconds)}${seconds > 2 ? `, ${bytes((f.size - Math.max(first, 0)) / seconds)}/s` : ""}`;
+      this.sending = null;
+      await this.examine();
     } catch (e) {
       if (this.sending !== sending) return;
-      this.upload.hidden = true;
       const r = e as Refusal;
       if (r.status === -1) fill(this.verdict, h("p", { class: "hint" }, "The upload was stopped."));
       else this.refuse(r.message, r.status === 0);
     }
     this.sending = null;
+    this.upload.hidden = true;
     // The same file may be chosen again after it was mended.
     this.file.value = "";
   }
 
-  private stopUpload() {
-    this.sending?.abort();
+  private pause() {
+    this.paused = !this.paused;
+    this.pauseButton.textContent = this.paused ? "Go on" : "Pause";
+    if (this.paused) this.sending?.pause();
+    else this.sending?.resume();
+  }
+
+  /** What a DEM that has just come is; one that will not do is forgotten. */
+  private async examine() {
+    if (!(await canExamine())) return this.fine({}, this.came);
+    const form = this.form(this.dem!.upload);
+    this.withClimate(form);
+    const no = ++this.checkNo;
+    try {
+      const { body } = await post<Report>("/api/check", form).done;
+      if (no === this.checkNo && this.dem) this.fine(body, this.came);
+    } catch (e) {
+      if (no !== this.checkNo) return;
+      const r = e as Refusal;
+      if (r.body.includes('"usable"')) this.dem = null;
+      else if (r.status !== 0) {
+        // A parameter is wrong, not the DEM.
+        this.fine({}, this.came);
+        return this.complain(r.message);
+      }
+      this.refuse(r.message, r.status === 0);
+    }
   }
 
   private refuse(text: string, again = false) {
-    fill(this.verdict, h("div", { class: "verdict bad" }, h("strong", {}, "This will not do. "), h("span", {}, upper(text)), again && this.wanted ? h("button", { type: "button", onclick: () => this.wanted && this.take(this.wanted) }, "Try again") : null));
+    fill(this.verdict, h("div", { class: "verdict bad" }, h("strong", {}, "This will not do. "), h("span", {}, upper(text)), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
   }
 
   private fine(r: Report, size: string) {
@@ -390,15 +441,14 @@ export class Submit {
   /** Asks for the estimate again after parameters changed; with climate only when that did. */
   private async examineAgain(climate = false) {
     if (!this.dem || this.sending || !(await canExamine())) return;
-    const form = this.form();
-    form.set("uploaded_filename", this.dem.upload);
+    const form = this.form(this.dem.upload);
     if (climate) this.withClimate(form);
     const no = ++this.checkNo;
     try {
       const { body } = await post<Report>("/api/check", form).done;
       if (no !== this.checkNo || !this.dem) return;
       if (!climate) body.warnings = body.warnings?.filter((w) => !w.startsWith("no climate") || (!this.climate.file && !this.climate.source));
-      this.fine(body, "uploaded");
+      this.fine(body, this.came);
       this.hush();
     } catch (e) {
       if (no === this.checkNo && (e as Refusal).status !== 0) this.complain((e as Error).message);
@@ -435,9 +485,8 @@ export class Submit {
       document.getElementById("climate-file")?.focus();
       return;
     }
-    const form = this.form();
+    const form = this.form(this.dem.upload);
     this.withClimate(form);
-    form.set("uploaded_filename", this.dem.upload);
     this.submitButton.disabled = true;
     try {
       const { body } = await post<{ job_id: string }>("/api/submit-job", form).done;
