@@ -685,12 +685,17 @@ func TestCluster(t *testing.T) {
 			}
 			return try(t, "kubectl", "create", "--raw", "/api/v1/namespaces/"+d.namespace+"/pods/"+pod+"/eviction", "-f", file)
 		}
+		// No replica can come in place of the first.
+		node := kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+		t.Cleanup(func() { _ = exec.Command("kubectl", "uncordon", node).Run() })
+		kubectl(t, "cordon", node)
 		if out, err := evict(pods[0]); err != nil {
 			t.Errorf("the first eviction: %v %s", err, out)
 		}
 		if out, err := evict(pods[1]); err == nil || !strings.Contains(out, "disruption budget") {
 			t.Errorf("the second eviction at once: %v %s", err, out)
 		}
+		kubectl(t, "uncordon", node)
 		run(t, "kn", "service", "update", release+"-submission", "-n", d.namespace, "--scale-min", "0")
 	})
 
