@@ -832,6 +832,15 @@ func TestCluster(t *testing.T) {
 		if !errors.As(err, &e) || e.ExitCode() != 2 || !strings.Contains(out, "say --force") {
 			t.Errorf("without a terminal: %v\n%s", err, out)
 		}
+		if out := run(t, script, "-n", d.namespace, "--dry-run"); !strings.Contains(out, "remove service.serving.knative.dev/"+release+"-compute") || !strings.Contains(out, "keep gs://"+bucket) {
+			t.Errorf("a dry run says\n%s", out)
+		}
+		if out := run(t, script, "-n", d.namespace, "-r", "other", "--dry-run"); strings.Contains(out, release+"-compute") || strings.Contains(out, "remove namespace") {
+			t.Errorf("of another release it says\n%s", out)
+		}
+		if n := len(strings.Fields(kubectl(t, "-n", d.namespace, "get", "ksvc", "-o", "name"))); n != 3 {
+			t.Errorf("%d services after a dry run", n)
+		}
 		run(t, script, "-n", d.namespace, "--force", "--keep-data", "--keep-namespace")
 		if left := kubectl(t, "-n", d.namespace, "get", "ksvc,broker,trigger,pingsource,configmap,networkpolicy", "-l", "app.kubernetes.io/instance="+release, "-o", "name"); left != "" {
 			t.Errorf("left behind: %s", left)
