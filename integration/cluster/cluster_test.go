@@ -682,7 +682,7 @@ func TestCluster(t *testing.T) {
 					pods = append(pods, f[0])
 				}
 			}
-			return len(pods) == 2 && len(all) == 2, fmt.Sprint(all)
+			return len(pods) == 2, fmt.Sprint(all)
 		})
 		eventually(t, time.Minute, "guarded", func() (bool, string) {
 			allowed := kubectl(t, "-n", d.namespace, "get", "pdb", release+"-submission", "-o", "jsonpath={.status.currentHealthy} healthy, {.status.disruptionsAllowed} may go")
