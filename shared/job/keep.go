@@ -99,6 +99,17 @@ func (s Store) SetKeep(ctx context.Context, id string, k Keep) error {
 	return nil
 }
 
+// BringKeep writes keep.json for a job that is being copied here, before its record.
+func (s Store) BringKeep(ctx context.Context, id string, k Keep) error {
+	if err := k.Validate(); err != nil {
+		return err
+	}
+	if !ValidID(id) {
+		return fmt.Errorf("job id %q is not a ULID", id)
+	}
+	return s.putKeep(ctx, id, k)
+}
+
 func (s Store) putKeep(ctx context.Context, id string, k Keep) error {
 	k.At = k.At.UTC()
 	data, err := json.MarshalIndent(k, "", "  ")

@@ -26,8 +26,8 @@ type Request struct {
 	Delivery *Delivery `json:"delivery,omitempty"`
 }
 
-// inputs lists the objects under inputs/ that the job reads. Dropped files are their owner's.
-func (r Request) inputs() []string {
+// Inputs lists the objects under inputs/ that the job reads. Dropped files are their owner's.
+func (r Request) Inputs() []string {
 	var keys []string
 	_, table, _ := strings.Cut(r.Parameters.Climate, ":")
 	named := []string{r.DEM.Key, table}

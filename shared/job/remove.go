@@ -29,7 +29,7 @@ func (u Uses) Add(r Request, expired bool) {
 	if expired {
 		return
 	}
-	for _, key := range r.inputs() {
+	for _, key := range r.Inputs() {
 		if u[key] == nil {
 			u[key] = map[string]bool{}
 		}
@@ -40,7 +40,7 @@ func (u Uses) Add(r Request, expired bool) {
 // drop forgets a job, and returns the inputs that nobody needs without it.
 func (u Uses) drop(r Request) []string {
 	var free []string
-	for _, key := range r.inputs() {
+	for _, key := range r.Inputs() {
 		delete(u[key], r.ID)
 		if len(u[key]) == 0 {
 			delete(u, key)
@@ -61,7 +61,7 @@ func (s Store) uses(ctx context.Context) (Uses, error) {
 		if err != nil {
 			return false, err
 		}
-		if len(r.inputs()) == 0 {
+		if len(r.Inputs()) == 0 {
 			return true, nil
 		}
 		expired, err := s.Bucket.Exists(ctx, Prefix(id)+"expired.json")
@@ -159,7 +159,7 @@ var lastRecords = []string{"job.json", "end.json", "keep.json", "removing.json"}
 // inputs deletes the uploaded files of a job unless a job that still has its data
 // shares them.
 func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
-	if len(r.inputs()) == 0 {
+	if len(r.Inputs()) == 0 {
 		return nil
 	}
 	uses := m.Uses
