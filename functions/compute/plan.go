@@ -20,7 +20,10 @@ import (
 func (p *piece) plan(ctx context.Context, attempt int) error {
 	plan, err := p.Store.Plan(ctx, p.request.ID)
 	if errors.Is(err, job.ErrNotFound) {
-		plan, err = p.makePlan(ctx)
+		err = p.try(ctx, job.PlanTask, func(ctx context.Context) (err error) {
+			plan, err = p.makePlan(ctx)
+			return err
+		})
 	}
 	if err != nil {
 		return err
