@@ -33,11 +33,11 @@ const (
 	// Core seconds per cell: of slopes, horizons and the like; per look at the sun in
 	// an hour; of each climate year; of the pass over the whole terrain; per map; per
 	// daily map.
-	secondsPerCell     = 2.2e-6
-	secondsPerLook     = 0.5e-6
-	secondsPerYear     = 6e-6
-	secondsOfTerrain   = 3e-6
-	secondsPerMap      = 0.07e-6
+	secondsPerCell     = 2.6e-6
+	secondsPerLook     = 0.7e-6
+	secondsPerYear     = 3.5e-6
+	secondsOfTerrain   = 1.5e-6
+	secondsPerMap      = 0.055e-6
 	dailySecondsPerMap = 0.1e-6
 	// bytesPerCell of a compressed map.
 	bytesPerCell = 3.2
@@ -172,7 +172,7 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	part := math.Min(float64(c.partSide(w, p, n)), float64(side))
 	memory = math.Max(memory, partMemory(w, p, math.Min(cells, part*part), float64(n)))
 	return survey.Work{
-		Tiles: len(cut(width, height, side, block)), Seconds: math.Ceil(seconds*cells) / float64(c.Cores), Cores: c.Cores,
+		Tiles: len(cut(width, height, side, block)), Seconds: math.Ceil(seconds * cells / float64(c.Cores)), Cores: c.Cores,
 		Memory: int64(memory), Results: int64(bytesPerCell * maps * cells),
 	}
 }
