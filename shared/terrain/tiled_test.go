@@ -189,7 +189,7 @@ func TestTiledErrors(t *testing.T) {
 	t.Run("unreadable", func(t *testing.T) {
 		work := tiled(t, dem, cell, 8, &memory{}, &memory{})
 		bad := errors.New("bad block")
-		work.Elevation = func(w raster.Window) (*raster.Grid[float64], error) { return nil, bad }
+		work.Elevation = func(raster.Window) (*raster.Grid[float64], error) { return nil, bad }
 		if err := work.Run(t.Context()); !errors.Is(err, bad) {
 			t.Errorf("got %v", err)
 		}
