@@ -16,7 +16,7 @@ Where
   -r, --release NAME        name of the release, prefix of everything (eemt)
   -m, --mode MODE           distributed: three services in the cluster (default)
                             hybrid: compute and cleanup in the cluster, submission on this machine
-                            local: no cluster; runs "eemt serve" here
+                            local: no cluster; runs "eemt serve" here, what follows -- is given to it
 What
   -b, --bucket URL          gs://NAME, s3://NAME?region=REGION, azblob://NAME, file:///bucket
   -p, --preset NAME         gke, eks, aks or dev: charts/eemt/values-NAME.yaml
@@ -47,6 +47,7 @@ Examples
   ko/deploy.sh --preset gke --bucket gs://my-maps
   ko/deploy.sh --preset gke --bucket gs://my-maps --upgrade --canary 10
   ko/deploy.sh --dev
+  ko/deploy.sh --mode local --bucket file://$HOME/maps -- --address :8080
   ko/deploy.sh --bucket s3://my-maps?region=eu-central-1 --strategy performance --dry-run | kubectl diff -f -
 TEXT
 }
@@ -63,7 +64,7 @@ misuse() {
 
 namespace=eemt release=eemt mode=distributed bucket= preset= strategy= host= images= canary= timeout=300
 gpu= spot= policy= dev= cleanup_only= upgrade= dry= print= debug=
-files=() sets=()
+files=() sets=() rest=() given=()
 while [ $# -gt 0 ]; do
 	flag=$1
 	case $flag in
@@ -79,7 +80,13 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	esac
+	given+=("$flag")
 	case $flag in
+	--)
+		shift
+		rest=("$@")
+		break
+		;;
 	-h | --help) usage && exit ;;
 	-n | --namespace) namespace=$value ;;
 	-r | --release) release=$value ;;
@@ -122,10 +129,18 @@ if [ -n "$canary" ]; then
 	[ -n "$upgrade" ] || misuse "--canary needs --upgrade: a new release has no older revision"
 fi
 [ -z "$cleanup_only" ] || [ "$mode" = distributed ] || misuse "--cleanup-only and --mode $mode exclude each other"
+if [ "$mode" = local ]; then
+	# What places and sizes services has no meaning without them; a flag that does nothing is a mistake.
+	for flag in "${given[@]}"; do
+		case $flag in -m | --mode | -b | --bucket | -d | --dry-run | --debug | --) ;; *) misuse "$flag: --mode local runs one process on this machine and takes --bucket, --debug and --dry-run only" ;; esac
+	done
+else
+	[ ${#rest[@]} = 0 ] || misuse "${rest[0]}: only --mode local gives what follows -- to eemt serve"
+fi
 for file in ${files+"${files[@]}"} $images; do
 	[ -r "$file" ] || misuse "file $file cannot be read"
 done
-[ -z "$debug" ] || [ -n "$dry" ] || set -x
+[ -z "$debug" ] || [ -n "$dry" ] || [ "$mode" = local ] || set -x
 
 # tool NAME MODULE-PATH: the program from the PATH, or else built from what integration/tools pins.
 tool() {
@@ -144,6 +159,13 @@ tool() {
 if [ "$mode" = local ]; then
 	command=(eemt serve)
 	command -v eemt >/dev/null || command=(go -C "$root" run ./cmd/eemt serve)
+	case $bucket in
+	"") ;;
+	file:///*) command+=(--data "${bucket#file://}") ;;
+	*) command+=(--data "$bucket") ;;
+	esac
+	[ -z "$debug" ] || command+=(--verbose)
+	command+=(${rest+"${rest[@]}"})
 	if [ -n "$dry" ]; then
 		printf '%s\n' "${command[*]/"$root"/.}"
 		exit
@@ -231,16 +253,49 @@ asked=$(sed -n 's/^ *timeoutSeconds: //p' <<<"$manifests" | sort -n | tail -n 1)
 [ "${asked:-0}" -le "$longest" ] ||
 	problem "timeouts of $asked s: the cluster allows $longest; lower compute.timeoutSeconds, or raise max-revision-timeout-seconds in configmap knative-serving/config-defaults"
 
-# A quota of somebody else must hold compute at its largest.
+# Quotas of somebody else must hold compute at its largest.
 milli() { case $1 in *m) echo "${1%m}" ;; *) echo $(($1 * 1000)) ;; esac }
-most=$(awk '/^# Source:/ { f = /compute.yaml/ } f && /max-scale:/ { gsub(/"/, ""); print $2 }' <<<"$manifests")
-cpu=$(awk '/^# Source:/ { f = /compute.yaml/ } f && /requests:/ { r = 1 } f && r && /cpu:/ { gsub(/"/, ""); print $2; exit }' <<<"$manifests")
-while read -r name hard; do
-	[ -n "${hard:-}" ] && [ "$name" != "$release" ] && [[ $hard =~ ^[0-9]+m?$ ]] && [ -n "$most" ] && [[ $cpu =~ ^[0-9]+m?$ ]] || continue
-	need=$(($(milli "$cpu") * most))
-	[ "$(milli "$hard")" -ge "$need" ] ||
-		problem "CPU in quota $name of namespace $namespace: it allows $hard, $most replicas of compute ask for ${need}m; raise it, or lower compute.maxScale"
-done < <(kubectl -n "$namespace" get resourcequota -o 'jsonpath={range .items[*]}{.metadata.name} {.spec.hard.requests\.cpu}{"\n"}{end}' 2>/dev/null || true)
+mebi() {
+	case $1 in
+	*Gi) echo $((${1%Gi} * 1024)) ;;
+	*Mi) echo "${1%Mi}" ;;
+	*Ki) echo $((${1%Ki} / 1024)) ;;
+	*G) echo $((${1%G} * 1000000 / 1049)) ;;
+	*M) echo $((${1%M} * 1000 / 1049)) ;;
+	*k) echo $((${1%k} / 1049)) ;;
+	*) echo $(($1 / 1048576)) ;;
+	esac
+}
+# of WORD PART: a line of compute's manifest, below requests: or limits: where PART says so.
+of() {
+	awk -v word="$1:" -v part="${2:+$2:}" '/^# Source:/ { f = /compute.yaml/ } f && part != "" && $1 == part { part = "" } f && part == "" && $1 == word { gsub(/"/, ""); print $2; exit }' <<<"$manifests"
+}
+most=$(of autoscaling.knative.dev/max-scale)
+own_limits=$(grep -c '^kind: LimitRange' <<<"$manifests" || true)
+limit_ranges=$(kubectl -n "$namespace" get limitrange -o name 2>/dev/null || true)
+defaults=
+while read -r name what hard; do
+	[ -n "${hard:-}" ] && [ "$name" != "$release" ] && [ -n "$most" ] || continue
+	unit= each=
+	case $what in
+	requests.cpu | cpu) each=$(of cpu requests) unit=milli ;;
+	limits.cpu) each=$(of cpu limits) unit=milli ;;
+	requests.memory | memory) each=$(of memory requests) unit=mebi ;;
+	limits.memory) each=$(of memory limits) unit=mebi ;;
+	pods) each=1 unit=echo ;;
+	*) continue ;;
+	esac
+	# Knative's queue proxy asks for CPU alone; a pod that does not say what a quota counts is refused.
+	case $what in requests.cpu | cpu | pods) ;; *) defaults=$name ;; esac
+	need=$(($($unit "$each") * most))
+	[ "$($unit "$hard" 2>/dev/null || echo 0)" -ge "$need" ] || case $unit in
+	milli) problem "CPU in quota $name of namespace $namespace: it allows $hard $what, $most replicas of compute ask for ${need}m; raise it, or lower compute.maxScale" ;;
+	mebi) problem "memory in quota $name of namespace $namespace: it allows $hard $what, $most replicas of compute ask for ${need}Mi; raise it, or lower compute.maxScale" ;;
+	*) problem "pods in quota $name of namespace $namespace: it allows $hard, compute alone has up to $most; raise it, or lower compute.maxScale" ;;
+	esac
+done < <(kubectl -n "$namespace" get resourcequota -o 'go-template={{range .items}}{{$n := .metadata.name}}{{range $k, $v := .spec.hard}}{{$n}} {{$k}} {{$v}}{{"\n"}}{{end}}{{end}}' 2>/dev/null || true)
+[ -z "$defaults" ] || [ "$own_limits" != 0 ] || [ -n "$limit_ranges" ] ||
+	problem "a LimitRange in namespace $namespace: quota $defaults counts what Knative's queue proxies do not ask for, so that their pods would be refused; give --set limitRange.enabled=true"
 [ "$problems" = 0 ] || die "$problems things are missing, nothing was changed"
 
 if [ -n "$gpu" ] || grep -q 'nvidia.com/gpu:' <<<"$manifests"; then

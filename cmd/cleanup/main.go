@@ -36,7 +36,7 @@ func main() {
 		}
 		defer func() { _ = bucket.Close() }()
 		defer events.Close()
-		s := &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log, Policy: policy}
+		s := &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log, Policy: policy, Partial: serving.Partial(c.Bucket, bucket)}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", serving.Health)
 		mux.Handle("/dead-letter", httpbinding.NewReceiver(s.DeadLetter, log))

@@ -22,8 +22,10 @@ func cleanupCommand() *cobra.Command {
 		Use:   "cleanup",
 		Short: "Remove the data of old jobs once, as the daily tick does",
 		Long: `cleanup removes the data of completed jobs after 7 days, keeping their records, and
-failed jobs altogether after 12 hours. It prints a report. Exit code 1: some jobs could not be
-removed; 2: nothing could be done.`,
+failed jobs altogether after 12 hours. Pinned jobs stay; jobs with days of their own are kept so
+long. What belongs to no job goes after a day: uploads that were never submitted or never
+finished, and what interrupted work has left. With --dry-run it says object by object what would
+go. It prints a report. Exit code 1: some jobs could not be removed; 2: nothing could be done.`,
 		Example: `  eemt cleanup --dry-run
   eemt cleanup --data /srv/eemt --success-retention-days 30`,
 		Args: noArguments,
@@ -69,6 +71,7 @@ removed; 2: nothing could be done.`,
 	f.StringVar(&data, "data", "eemt-data", "`directory` of the bucket, or the URL of one")
 	f.IntVar(&r.Days, "success-retention-days", r.Days, "keep the data of completed jobs this many `days`")
 	f.IntVar(&r.Hours, "failed-retention-hours", r.Hours, "keep failed jobs this many `hours`")
+	f.IntVar(&r.Batch, "batch-size", r.Batch, "remove at most this many `jobs`, the oldest first")
 	f.BoolVar(&r.DryRun, "dry-run", r.DryRun, "only say what would go")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every step")
 	return c

@@ -83,8 +83,8 @@ energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exitError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath()), 2}
 	})
-	root.AddCommand(runCommand(), checkCommand(), serveCommand(), cleanupCommand(),
-		submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), cancelCommand(), deleteCommand(), rerunCommand())
+	root.AddCommand(runCommand(), checkCommand(), serveCommand(), cleanupCommand(), exportCommand(), importCommand(),
+		submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), cancelCommand(), deleteCommand(), rerunCommand(), keepCommand(), unkeepCommand())
 	if strings.TrimSuffix(name, ".exe") == "kn-eemt" {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kn eemt"}
 		asPlugin(root)

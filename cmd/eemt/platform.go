@@ -61,7 +61,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 		}
 	}
 	p := &platform{bucket: bucket, store: job.Store{Bucket: bucket}}
-	p.cleanup = &cleanup.Service{Store: p.store, Now: time.Now, Log: o.log, Policy: cleanup.DefaultPolicy()}
+	p.cleanup = &cleanup.Service{Store: p.store, Now: time.Now, Log: o.log, Policy: cleanup.DefaultPolicy(), Partial: serving.Partial(address, bucket)}
 	p.broker = broker.New(broker.Options{DeadLetter: p.cleanup.DeadLetter, Logger: o.log})
 	p.cleanup.Events = p.broker
 	sources := compute.Sources{

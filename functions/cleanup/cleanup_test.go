@@ -109,6 +109,7 @@ func TestRetentionToTheSecond(t *testing.T) {
 		age        time.Duration
 		data, rest bool // what stays
 	}{
+		{job.Completed, 24*time.Hour - time.Second, true, true},
 		{job.Completed, week - time.Second, true, true},
 		{job.Completed, week, false, true},
 		{job.Completed, 1000 * week, false, true},
@@ -128,8 +129,9 @@ func TestRetentionToTheSecond(t *testing.T) {
 			}
 			there := keys(t, s.Store.Bucket, "")
 			for key, want := range map[string]bool{
-				r.DEM.Key: c.data, job.ResultKey(r.ID, "slope_rad.tif"): c.data && c.state != job.Pending, job.WorkKey(r.ID, "r0000c0000/sol.tif"): c.data && c.state != job.Pending,
-				job.Prefix(r.ID) + "job.json": c.rest, job.ResultKey(r.ID, "report.json"): c.rest && c.state != job.Pending,
+				r.DEM.Key: c.data, job.ResultKey(r.ID, "slope_rad.tif"): c.data && c.state != job.Pending, // Work that an interruption left of a completed job is of no use to anybody after a day.
+				job.WorkKey(r.ID, "r0000c0000/sol.tif"): c.data && c.state != job.Pending && (c.state != job.Completed || c.age < 24*time.Hour),
+				job.Prefix(r.ID) + "job.json":           c.rest, job.ResultKey(r.ID, "report.json"): c.rest && c.state != job.Pending,
 			} {
 				if slices.Contains(there, key) != want {
 					t.Errorf("%s is there: %t, want %t", key, !want, want)
@@ -146,6 +148,48 @@ func TestRetentionToTheSecond(t *testing.T) {
 			st, err := s.Store.Status(t.Context(), r.ID)
 			if c.rest && (err != nil || st.State != c.state || (st.Expired != nil) != !c.data) {
 				t.Errorf("status %+v (%v)", st, err)
+			}
+		})
+	}
+}
+
+// TestPins keeps what is pinned for ever, to the second what has its own days, and
+// what is unpinned for another usual time.
+func TestPins(t *testing.T) {
+	const week, day = 7 * 24 * time.Hour, 24 * time.Hour
+	for _, c := range []struct {
+		name  string
+		state job.State
+		keep  job.Keep
+		set   time.Duration // after the end
+		age   time.Duration
+		stays bool
+	}{
+		{name: "pinned", state: job.Completed, keep: job.Keep{Pinned: true}, age: 1000 * week, stays: true},
+		{name: "failed and pinned", state: job.Failed, keep: job.Keep{Pinned: true}, age: 1000 * week, stays: true},
+		{name: "30 days, before", state: job.Completed, keep: job.Keep{Days: 30}, age: 30*day - time.Second, stays: true},
+		{name: "30 days, then", state: job.Completed, keep: job.Keep{Days: 30}, age: 30 * day},
+		{name: "failed, 2 days, before", state: job.Failed, keep: job.Keep{Days: 2}, age: 2*day - time.Second, stays: true},
+		{name: "failed, 2 days, then", state: job.Failed, keep: job.Keep{Days: 2}, age: 2 * day},
+		{name: "unpinned, before", state: job.Completed, set: 90 * day, age: 90*day + week - time.Second, stays: true},
+		{name: "unpinned, then", state: job.Completed, set: 90 * day, age: 90*day + week},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			ended := s.now.Add(-c.age)
+			r := s.add(t, 1, c.state, ended)
+			c.keep.At = ended.Add(c.set)
+			if err := s.Store.SetKeep(t.Context(), r.ID, c.keep); err != nil {
+				t.Fatal(err)
+			}
+			if report, err := s.Retain(t.Context()); err != nil || len(report.Errors) != 0 || len(report.Details) == 0 != c.stays {
+				t.Errorf("%+v (%v)", report, err)
+			}
+			if there, err := s.Store.Bucket.Exists(t.Context(), job.ResultKey(r.ID, "slope_rad.tif")); err != nil || there != c.stays {
+				t.Errorf("its map is there: %t (%v), want %t", there, err, c.stays)
+			}
+			if left := keys(t, s.Store.Bucket, job.Prefix(r.ID)+"removing"); len(left) != 0 {
+				t.Errorf("left: %v", left)
 			}
 		})
 	}

@@ -6,21 +6,16 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// abandoned is how long an upload may bring nothing before its parts go.
-const abandoned = 24 * time.Hour
-
-// sweep removes what uploads that nobody went on with have left, and the records
+// incoming removes what uploads that nobody went on with have left, and the records
 // of those that were finished.
-func (s *Service) sweep(ctx context.Context, now time.Time, r *Report) error {
-	it := s.Store.Bucket.List(&blob.ListOptions{Prefix: job.Incoming})
+func (p pass) incoming(ctx context.Context, m job.Remover) error {
+	it := p.Store.Bucket.List(&blob.ListOptions{Prefix: job.Incoming})
 	var folder string
 	var parts []*blob.ListObject
 	for {
@@ -33,7 +28,9 @@ func (s *Service) sweep(ctx context.Context, now time.Time, r *Report) error {
 			next, _, _ = strings.Cut(strings.TrimPrefix(o.Key, job.Incoming), "/")
 		}
 		if next != folder {
-			s.forget(ctx, parts, now, r)
+			if err := p.forget(ctx, m, parts); err != nil {
+				return err
+			}
 			folder, parts = next, nil
 		}
 		if err != nil {
@@ -44,19 +41,16 @@ func (s *Service) sweep(ctx context.Context, now time.Time, r *Report) error {
 }
 
 // forget removes the parts of one upload unless one of them is young.
-func (s *Service) forget(ctx context.Context, parts []*blob.ListObject, now time.Time, r *Report) {
+func (p pass) forget(ctx context.Context, m job.Remover, parts []*blob.ListObject) error {
 	for _, o := range parts {
-		if now.Sub(o.ModTime) < abandoned {
-			return
+		if p.now.Sub(o.ModTime) < abandoned {
+			return nil
 		}
 	}
 	for _, o := range parts {
-		if !s.Policy.DryRun {
-			if err := s.Store.Bucket.Delete(ctx, o.Key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-				r.Errors = append(r.Errors, fmt.Sprintf("delete %s: %v", o.Key, err))
-				continue
-			}
+		if err := p.removeOrphan(ctx, m, o); err != nil {
+			return err
 		}
-		r.FreedMB += float64(o.Size) / (1 << 20)
 	}
+	return nil
 }

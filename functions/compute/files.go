@@ -16,17 +16,31 @@ import (
 func (s *Service) workOptions(d *dem.DEM, w raster.Window, bands []geotiff.BandInfo) geotiff.Options {
 	return geotiff.Options{
 		Width: w.Width, Height: w.Height, Transform: d.Image.Transform.Sub(w), GeoKeys: d.Image.GeoKeys,
-		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: rowsOfBlock, Software: s.software(), Plain: true,
+		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: workBlock, Software: s.software(), Plain: true,
 	}
 }
 
+// workBlock is the side of the blocks of work files. Tiles begin and end at
+// multiples of it, so that maps made in strips of this height decode each once.
+const workBlock = 128
+
 // resultOptions are for a map that users get.
-func (s *Service) resultOptions(d *dem.DEM, m mapInfo, spool func() (geotiff.Spool, error)) geotiff.Options {
+func (s *Service) resultOptions(d *dem.DEM, m mapInfo, block int, spool func() (geotiff.Spool, error)) geotiff.Options {
 	return geotiff.Options{
 		Width: d.Image.Width, Height: d.Image.Height, Transform: d.Image.Transform, GeoKeys: d.Image.GeoKeys,
-		Bands: m.bandInfos(), Metadata: m.metadata(),
-		Overviews: true, Software: s.software(), Spool: spool,
+		Bands: m.bandInfos(), Metadata: m.metadata(), BlockSize: block,
+		Overviews: true, Software: s.software(), Spool: spool, Held: mapHeld,
 	}
+}
+
+// resultBlock is the side of the blocks of maps. Where tiles lie in blocks of
+// their own size, each block of a map is then made of one block of tiles.
+func resultBlock(plan *job.Plan) int {
+	const usual, least, most = 512, 256, 1024
+	if f := plan.Far; f != nil && f.Block%16 == 0 && f.Block >= least && f.Block <= most {
+		return f.Block
+	}
+	return usual
 }
 
 func (s *Service) software() string { return "eemt " + s.Version }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -42,7 +43,7 @@ func (s *Service) postCheck(c *gin.Context) {
 	if err != nil {
 		s.discard(c.Request.Context(), f.stored)
 		// What is no raster at all never reaches the bucket: say so as the doctor does.
-		if errors.Is(err, ErrInvalid) && !errors.Is(err, errTooLarge) {
+		if errors.Is(err, ErrInvalid) && !errors.Is(err, errTooLarge) && f.uploaded == "" {
 			c.JSON(http.StatusBadRequest, checked{Report: &survey.Report{Detail: err.Error(), Warnings: []string{}}})
 			return
 		}
@@ -55,9 +56,9 @@ func (s *Service) postCheck(c *gin.Context) {
 func (s *Service) check(c *gin.Context, f form) {
 	ctx := c.Request.Context()
 	rep, name, err := s.examine(ctx, f)
-	if err != nil || !rep.Usable {
-		s.discard(ctx, f.stored)
-	}
+	good := err == nil && rep.Usable
+	// What came beside the DEM was only to be looked at: the job brings it again.
+	s.discard(ctx, slices.DeleteFunc(f.stored, func(key string) bool { return good && f.dem != nil && key == f.dem.Key }))
 	switch {
 	case err != nil:
 		s.refuse(c, err)
@@ -85,6 +86,9 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	}
 	if err := f.params.Validate(f.workflow); err != nil {
 		return nil, "", invalid{err}
+	}
+	if err := s.checkRasters(ctx, &f.params); err != nil {
+		return nil, "", err
 	}
 	o := survey.Options{Years: f.params.Years(), Open: s.Climate}
 	if f.params.Climate != "table:unknown" {

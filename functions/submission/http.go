@@ -53,6 +53,9 @@ func (s *Service) Handler() http.Handler {
 	get("/jobs/:id", s.getStatus)
 	r.DELETE("/jobs/:id", s.dismiss)
 	get("/jobs/:id/results", s.getResults)
+	get("/jobs/:id/keep", s.getKeep)
+	r.PUT("/jobs/:id/keep", s.putKeep)
+	r.DELETE("/jobs/:id/keep", s.deleteKeep)
 	r.POST("/api/upload-file", s.postUpload)
 	r.POST("/api/submit-job", s.postSubmit)
 	r.GET("/api/jobs/:id/logs", s.getLogs)
@@ -72,6 +75,10 @@ func (s *Service) Handler() http.Handler {
 	r.OPTIONS("/events", s.optionsEvents)
 	get("/stac", s.getCatalog)
 	get("/stac/collections/:collection", s.getCollection)
+	get("/stac/collections/:collection/items", s.getItems)
+	get("/stac/catalog.json", s.getCatalogueDocument)
+	get("/stac/:collection/collection.json", s.getCatalogueDocument)
+	get("/stac/:collection/:day/catalog.json", s.getCatalogueDocument)
 	get("/jobs/:id/tiles", s.getTileJSON)
 	get("/jobs/:id/tiles/:z/:x/:y", s.getTile)
 	get("/jobs/:id/value", s.getValue)
@@ -238,16 +245,18 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			f.params.Climate = spec
 			_, key, _ := strings.Cut(spec, ":")
 			f.stored = append(f.stored, key)
-		case "linke_file", "albedo_file", "kb_file", "kd_file", "kc_file":
-			if part.FileName() == "" {
+		default:
+			if field, ok := job.RasterField(name); ok && name == field.RasterFile() {
+				if part.FileName() == "" {
+					continue
+				}
+				key, err := s.uploadInput(c.Request.Context(), &f.params, field.Input(), part.FileName(), part)
+				if err != nil {
+					return f, err
+				}
+				f.stored = append(f.stored, key)
 				continue
 			}
-			key, err := s.uploadInput(c.Request.Context(), &f.params, inputFiles[name], part.FileName(), part)
-			if err != nil {
-				return f, err
-			}
-			f.stored = append(f.stored, key)
-		default:
 			value, err := io.ReadAll(io.LimitReader(part, maxField))
 			if err != nil {
 				return f, invalid{err}
@@ -283,8 +292,8 @@ func (f *form) set(name, value string) error {
 		f.params.KCClimate = from
 		return nil
 	}
-	if input, ok := inputFields[name]; ok {
-		return setInput(&f.params, input, value)
+	if field, ok := job.RasterField(name); ok && name != field.RasterFile() {
+		return setInput(&f.params, field, value)
 	}
 	field, ok := job.FieldOf(name)
 	if !ok {
@@ -302,14 +311,26 @@ func (s *Service) getJobs(c *gin.Context) {
 		s.refuse(c, invalid{fmt.Errorf("limit %q: must be 1 to 1000", c.Query("limit"))})
 		return
 	}
-	want := c.Query("status")
-	if states := []string{"", "pending", "running", "completed", "failed"}; !slices.Contains(states, want) {
+	want, workflow := c.Query("status"), c.Query("workflow_type")
+	if states := []string{"", "pending", "running", "completed", "failed", "cancelled"}; !slices.Contains(states, want) {
 		s.refuse(c, invalid{fmt.Errorf("status %q: must be %s", want, strings.Join(states[1:], ", "))})
 		return
 	}
+	if workflow != "" && workflow != string(job.Sol) && workflow != string(job.EEMT) {
+		s.refuse(c, invalid{fmt.Errorf("workflow_type %q: must be sol or eemt", workflow)})
+		return
+	}
 	q := listing{cursor: c.Query("cursor"), limit: limit}
+	if q.words, err = searchWords(c.Query("q")); err != nil {
+		s.refuse(c, invalid{err})
+		return
+	}
+	if workflow != "" {
+		q.request = func(r job.Request) bool { return string(r.Workflow) == workflow }
+	}
 	if want != "" {
-		q.match = func(st job.Status) bool { return suiteState(st) == want }
+		// The old suite had failed for cancelled, too.
+		q.match = func(st job.Status) bool { return suiteState(st) == want || string(st.State) == want }
 	}
 	found, next, err := s.list(c.Request.Context(), q)
 	if err != nil {
@@ -355,6 +376,10 @@ func (s *Service) view(st job.Status) gin.H {
 	if name, ok := strings.CutPrefix(st.Request.DEM.Key, job.InputPrefix); ok && st.Expired == nil {
 		h["uploaded_filename"] = name
 	}
+	h["pinned"], h["expires_at"] = st.Keep.Pinned, nil
+	if at := s.expires(st); at != nil {
+		h["expires_at"] = at.Format(time.RFC3339)
+	}
 	if !st.Started.IsZero() {
 		h["started_at"] = st.Started.Format(time.RFC3339)
 	}
@@ -391,7 +416,7 @@ func (s *Service) deleteJob(c *gin.Context) {
 	}
 	if err == nil {
 		_, err = s.Store.RemoveAll(c.Request.Context(), st.Request, false)
-		s.tiles.forget(st.Request.ID)
+		s.letGo(c.Request.Context(), st.Request)
 	}
 	if err != nil {
 		s.refuse(c, err)

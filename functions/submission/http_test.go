@@ -223,6 +223,9 @@ func TestSubmit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
+			for m := range 12 {
+				s.put(t, fmt.Sprintf("climate/linke_%02d.tif", m+1), hills(t))
+			}
 			durable := false
 			s.created = func(e event.Event) {
 				j, _ := eventing.JobOf(e)

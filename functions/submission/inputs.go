@@ -2,31 +2,24 @@ package submission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
+	"time"
 
+	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
 
-// inputFields are the form fields of parameters that may be rasters, with the
-// names that job.Parameters knows them by.
-var inputFields = map[string]string{
-	"linke_value": "linke-value", "albedo_value": "albedo-value", "kb": "kb", "kd": "kd", "kc": "kc",
-	"linke_raster": "linke-value", "albedo_raster": "albedo-value", "kb_raster": "kb", "kd_raster": "kd", "kc_raster": "kc",
-}
-
-// inputFiles are the form fields of rasters sent along.
-var inputFiles = map[string]string{
-	"linke_file": "linke-value", "albedo_file": "albedo-value", "kb_file": "kb", "kd_file": "kd", "kc_file": "kc",
-}
-
-// setInput takes the text of a parameter that may be a raster. A raster must be
-// an object of the bucket or an https address: which ones compute decides.
-func setInput(p *job.Parameters, name, text string) error {
-	if err := p.SetInput(name, text); err != nil {
+// setInput takes the text of a parameter that may be a raster.
+func setInput(p *job.Parameters, f job.Field, text string) error {
+	if err := p.SetInput(f.Input(), text); err != nil {
 		return invalid{err}
 	}
 	return checkInputNames(p)
@@ -35,22 +28,98 @@ func setInput(p *job.Parameters, name, text string) error {
 // checkInputNames refuses rasters that a service could not read.
 func checkInputNames(p *job.Parameters) error {
 	for _, in := range p.Inputs() {
-		for _, f := range *in.Rasters {
-			if !storedName(f) {
-				return invalid{fmt.Errorf("%s %.80q: must be an https address, or an object under climate/ or inputs/; or send the file in the field %s_file", in.Name, f, strings.TrimSuffix(in.Name, "-value"))}
+		for _, name := range *in.Rasters {
+			if !storedName(name) {
+				return noRaster(in, name, errors.New("must be an https address, or an object under climate/ or inputs/"))
 			}
 		}
 	}
 	return nil
 }
 
+// noRaster refuses the name of a raster, and says how to bring one.
+func noRaster(in job.Input, name string, why error) error {
+	f, _ := job.RasterField(strings.ReplaceAll(in.Name, "-", "_"))
+	return invalid{ogc.Bad("inputs."+f.Name, fmt.Sprintf("%.80s", name), "a GeoTIFF at an https address, or an object under climate/ or inputs/",
+		fmt.Sprintf("%s %.80q: %v; or send the file to /api/submit-job in the field %s", in.Name, name, why, f.RasterFile()))}
+}
+
 func storedName(name string) bool {
-	for _, prefix := range []string{"https://", "climate/", job.InputPrefix} {
-		if strings.HasPrefix(name, prefix) {
-			return true
+	if strings.HasPrefix(name, "https://") {
+		return true
+	}
+	return (strings.HasPrefix(name, "climate/") || strings.HasPrefix(name, job.InputPrefix)) && path.Clean(name) == name
+}
+
+// rasterPatience bounds how long the rasters that a request names may take to be looked at.
+const rasterPatience = 20 * time.Second
+
+// checkRasters reads the headers of the rasters that a request names, so that a wrong name is refused now instead of
+// failing the job. What cannot be reached at present is left to compute, which has more patience.
+func (s *Service) checkRasters(ctx context.Context, p *job.Parameters) error {
+	within, cancel := context.WithTimeout(ctx, rasterPatience)
+	defer cancel()
+	for _, in := range p.Inputs() {
+		if len(*in.Rasters) == 0 {
+			continue
+		}
+		files := in.Files()
+		for _, name := range files {
+			err := s.checkRaster(within, name, len(files))
+			switch {
+			case err == nil, errors.Is(err, rangeread.ErrUnavailable), errors.Is(err, rangeread.ErrChanged):
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case within.Err() != nil:
+				return nil
+			default:
+				return noRaster(in, name, err)
+			}
 		}
 	}
-	return false
+	return nil
+}
+
+// checkRaster opens one of so many rasters.
+func (s *Service) checkRaster(ctx context.Context, name string, of int) error {
+	open := s.Climate
+	if open == nil {
+		if strings.HasPrefix(name, "https://") {
+			return nil
+		}
+		open = func(ctx context.Context, name string) (io.ReaderAt, int64, io.Closer, error) {
+			r, err := rangeread.Object(ctx, s.Store.Bucket, name)
+			if err != nil {
+				return nil, 0, nil, err
+			}
+			return r, r.Size(), r, nil
+		}
+	}
+	r, size, c, err := open(ctx, name)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return errors.New("there is no such object")
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	return raster(r, size, of)
+}
+
+// raster refuses what cannot be one of so many rasters.
+func raster(r io.ReaderAt, size int64, of int) error {
+	img, err := geotiff.Open(r, size)
+	switch {
+	case err != nil:
+		return err
+	case of > 1 && img.Bands != 1:
+		return fmt.Errorf("it has %d bands: each of %d rasters must have one", img.Bands, of)
+	case img.Bands != 1 && img.Bands != 12:
+		return fmt.Errorf("it has %d bands: must be one, or 12 for January to December", img.Bands)
+	case !img.HasTransform || img.GeoKeys.Empty():
+		return errors.New("it has no georeferencing; give it one with: gdal_translate -a_srs EPSG:CODE -a_ullr WEST NORTH EAST SOUTH in.tif out.tif")
+	}
+	return nil
 }
 
 // uploadInput stores a raster sent along and lets p name it. It returns its key.
@@ -81,15 +150,8 @@ func (s *Service) checkInput(ctx context.Context, name, file, key string) error 
 		return fmt.Errorf("read back %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	img, err := geotiff.Open(r, r.Size())
-	if err != nil {
+	if err := raster(r, r.Size(), 1); err != nil {
 		return invalid{fmt.Errorf("%s: file %.80q: %w", name, file, err)}
-	}
-	if img.Bands != 1 && img.Bands != 12 {
-		return invalid{fmt.Errorf("%s: file %.80q has %d bands: must be one, or 12 for January to December", name, file, img.Bands)}
-	}
-	if !img.HasTransform || img.GeoKeys.Empty() {
-		return invalid{fmt.Errorf("%s: file %.80q has no georeferencing; give it one with: gdal_translate -a_srs EPSG:CODE -a_ullr WEST NORTH EAST SOUTH in.tif out.tif", name, file)}
 	}
 	return nil
 }

@@ -42,8 +42,12 @@ func (s *Service) status(ctx context.Context, id string) (job.Status, error) {
 type listing struct {
 	cursor string
 	limit  int
-	// match filters; nil takes all.
-	match func(st job.Status) bool
+	// words must all be in what a job is known by (searched); a whole id alone is that job.
+	words []string
+	// request filters by what was asked, match by where a job stands; nil takes all.
+	// What request refuses costs one read.
+	request func(r job.Request) bool
+	match   func(st job.Status) bool
 	// after and before bound the creation; zero means no bound.
 	after, before time.Time
 }
@@ -52,12 +56,20 @@ type listing struct {
 // is empty at the end of the list. With a filter a page may be short of jobs, and
 // still have a next.
 func (s *Service) list(ctx context.Context, q listing) ([]job.Status, string, error) {
+	if len(q.words) == 1 && job.ValidID(strings.ToUpper(q.words[0])) {
+		// There is one such job at most, however old.
+		states, err := s.statuses(ctx, []job.Entry{{ID: strings.ToUpper(q.words[0])}}, q)
+		if err != nil || states[0] == nil {
+			return nil, "", err
+		}
+		return []job.Status{*states[0]}, "", nil
+	}
 	var found []job.Status
 	next, looked := q.cursor, 0
 	var batch []job.Entry
 	full, more := false, false
 	flush := func() error {
-		states, err := s.statuses(ctx, batch)
+		states, err := s.statuses(ctx, batch, q)
 		if err != nil {
 			return err
 		}
@@ -67,7 +79,7 @@ func (s *Service) list(ctx context.Context, q listing) ([]job.Status, string, er
 				break
 			}
 			next = batch[i].Cursor
-			if st == nil || q.match != nil && !q.match(*st) {
+			if st == nil {
 				continue
 			}
 			found = append(found, *st)
@@ -89,7 +101,8 @@ func (s *Service) list(ctx context.Context, q listing) ([]job.Status, string, er
 		}
 		looked++
 		batch = append(batch, e)
-		if len(batch) == min(atOnce, q.limit-len(found)) {
+		// A search reads on at full width: few of those it looks at fit.
+		if len(batch) == atOnce || !q.filters() && len(batch) == q.limit-len(found) {
 			return true, flush()
 		}
 		return true, nil
@@ -103,9 +116,44 @@ func (s *Service) list(ctx context.Context, q listing) ([]job.Status, string, er
 	return found, next, err
 }
 
-// statuses reads records side by side; nil stands for a job that is damaged or
-// gone.
-func (s *Service) statuses(ctx context.Context, entries []job.Entry) ([]*job.Status, error) {
+// filters reports whether a job may be passed over.
+func (q listing) filters() bool { return len(q.words) > 0 || q.request != nil || q.match != nil }
+
+// longestSearch bounds the text of a search, in bytes.
+const longestSearch = 200
+
+// searchWords splits the text of a search.
+func searchWords(text string) ([]string, error) {
+	if len(text) > longestSearch {
+		return nil, fmt.Errorf("q %.40q...: must have at most %d bytes", text, longestSearch)
+	}
+	return strings.Fields(strings.ToLower(text)), nil
+}
+
+// searched reports whether all words are in the id, the workflow, the name of the DEM or the climate of a job.
+func searched(words []string, r job.Request) bool {
+	text := strings.ToLower(strings.Join([]string{r.ID, string(r.Workflow), r.DEM.Name, r.Parameters.Climate}, "\n"))
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
+}
+
+// fits reads a job as far as it takes to tell whether a listing wants it; nil if it does not.
+func (s *Service) fits(ctx context.Context, id string, q listing) (*job.Status, error) {
+	if len(q.words) > 0 || q.request != nil {
+		r, err := s.Store.Request(ctx, id)
+		if err != nil || !searched(q.words, r) || q.request != nil && !q.request(r) {
+			return nil, err
+		}
+	}
+	st, err := s.status(ctx, id)
+	if err != nil || q.match != nil && !q.match(st) {
+		return nil, err
+	}
+	return &st, nil
+}
+
+// statuses reads records side by side; nil stands for a job that is not wanted,
+// damaged or gone.
+func (s *Service) statuses(ctx context.Context, entries []job.Entry, q listing) ([]*job.Status, error) {
 	states := make([]*job.Status, len(entries))
 	errs := make([]error, len(entries))
 	var wait sync.WaitGroup
@@ -116,13 +164,13 @@ func (s *Service) statuses(ctx context.Context, entries []job.Entry) ([]*job.Sta
 					errs[i] = fmt.Errorf("reading job %s panicked: %v", e.ID, p)
 				}
 			}()
-			st, err := s.status(ctx, e.ID)
+			st, err := s.fits(ctx, e.ID, q)
 			switch {
 			case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrDamaged):
 			case err != nil:
 				errs[i] = err
 			default:
-				states[i] = &st
+				states[i] = st
 			}
 		})
 	}
@@ -167,12 +215,15 @@ func withQuery(base string, c *gin.Context, name, value string) string {
 
 func (s *Service) jobQuery(c *gin.Context) (listing, error) {
 	q := listing{cursor: c.Query("cursor")}
-	if err := known(c, "limit", "cursor", "type", "processID", "status", "datetime", "minDuration", "maxDuration"); err != nil {
+	if err := known(c, "limit", "cursor", "q", "type", "processID", "status", "datetime", "minDuration", "maxDuration"); err != nil {
 		return q, err
 	}
 	var err error
 	if q.limit, err = limitOf(c, 10, mostJobs); err != nil {
 		return q, err
+	}
+	if q.words, err = searchWords(c.Query("q")); err != nil {
+		return q, ogc.Bad("q", c.Query("q")[:40], fmt.Sprintf("at most %d bytes", longestSearch), err.Error())
 	}
 	if q.after, q.before, err = parseDatetime(c.Query("datetime")); err != nil {
 		return q, err
@@ -196,14 +247,16 @@ func (s *Service) jobQuery(c *gin.Context) (listing, error) {
 	if err != nil {
 		return q, err
 	}
-	if len(lists["status"]) == 0 && len(lists["processID"]) == 0 && shortest == 0 && longest < 0 {
+	if len(lists["processID"]) > 0 {
+		q.request = func(r job.Request) bool { return slices.Contains(lists["processID"], string(r.Workflow)) }
+	}
+	if len(lists["status"]) == 0 && shortest == 0 && longest < 0 {
 		return q, nil
 	}
 	now := s.Now()
 	q.match = func(st job.Status) bool {
 		took := duration(st, now)
 		return (len(lists["status"]) == 0 || slices.Contains(lists["status"], ogc.StateOf(st.State))) &&
-			(len(lists["processID"]) == 0 || slices.Contains(lists["processID"], string(st.Request.Workflow))) &&
 			took >= shortest && (longest < 0 || took <= longest)
 	}
 	return q, nil
@@ -286,13 +339,19 @@ func (s *Service) getStatus(c *gin.Context) {
 	s.document(c, http.StatusOK, "Job "+st.Request.ID, ogc.Status(st, base(c)))
 }
 
+// letGo drops what is kept of a removed job outside of its own records.
+func (s *Service) letGo(ctx context.Context, r job.Request) {
+	s.tiles.forget(r.ID)
+	s.forgetItem(ctx, r)
+}
+
 // dismiss cancels a job that goes on, and removes one that has ended.
 func (s *Service) dismiss(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
 	st, err := s.status(ctx, id)
 	if err == nil && (st.Ended() || st.Request.Workflow == job.Echo) {
 		_, err = s.Store.RemoveAll(ctx, st.Request, false)
-		s.tiles.forget(id)
+		s.letGo(ctx, st.Request)
 		st.State = job.Cancelled
 		if st.End == nil {
 			st.End = &job.End{State: job.Cancelled, Ended: s.Now().UTC()}

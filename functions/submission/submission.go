@@ -301,6 +301,9 @@ func (s *Service) submit(ctx context.Context, w job.Workflow, p job.Parameters, 
 	if err := validate(w, p); err != nil {
 		return job.Request{}, err
 	}
+	if err := s.checkRasters(ctx, &p); err != nil {
+		return job.Request{}, err
+	}
 	r := job.Request{
 		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
 		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256), Delivery: d,

@@ -72,6 +72,12 @@ func tool(t *testing.T, name string) string {
 // serve runs eemt serve on an empty bucket and returns its address.
 func serve(t *testing.T) string {
 	t.Helper()
+	return serveIn(t, t.TempDir())
+}
+
+// serveIn is serve with the bucket in a directory.
+func serveIn(t *testing.T, data string) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +85,7 @@ func serve(t *testing.T) string {
 	address := l.Addr().String()
 	_ = l.Close()
 	var log bytes.Buffer
-	c := exec.Command(program, "serve", "--address", address, "--data", t.TempDir(), "--num-threads", "2")
+	c := exec.Command(program, "serve", "--address", address, "--data", data, "--num-threads", "2")
 	c.Stderr = &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -114,6 +120,8 @@ type tab struct {
 }
 
 // open starts a browser with an empty profile on the page at path.
+//
+//nolint:unparam // the path says which page is meant
 func open(t *testing.T, url, path string, width, height int64) *tab {
 	t.Helper()
 	chromium := tool(t, "chromium")

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -263,6 +264,12 @@ func local(t testing.TB, eemt string, args ...string) map[string]string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "out")
 	run(t, eemt, append([]string{"run", "sol", filepath.Join(root, "examples", "maungawhau", "dem.tif"), "--output", dir}, args...)...)
+	return mapsIn(t, dir)
+}
+
+// mapsIn are the SHA-256 of the maps in a folder.
+func mapsIn(t testing.TB, dir string) map[string]string {
+	t.Helper()
 	out := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() && e.Name() == ".eemt" {
@@ -376,33 +383,59 @@ func fill(t testing.TB, file string, pairs ...string) string {
 	return path
 }
 
-// imagesFile is where "make images" wrote its references, and that of the emulated store.
-func imagesFile(t testing.TB) (path, store string) {
+// imagesFile is where "make e2e" wrote the references of the services' images.
+func imagesFile(t testing.TB, name string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join(root, "bin", "images.yaml"))
-	if err != nil {
-		t.Fatal(err)
+	path, err := filepath.Abs(filepath.Join(root, "bin", name))
+	if err == nil {
+		_, err = os.Stat(path)
 	}
+	if err != nil {
+		t.Fatalf("%v: make e2e builds the images first", err)
+	}
+	return path
+}
+
+// testImage is the reference of an image of the tests, by the last part of its name.
+func testImage(t testing.TB, name string) string {
+	t.Helper()
 	data, err := os.ReadFile(filepath.Join(root, "bin", "test-images"))
 	if err != nil {
 		t.Fatalf("%v: make e2e builds the images first", err)
 	}
 	for line := range strings.Lines(string(data)) {
-		if strings.Contains(line, "/fake-gcs-server") {
-			store = strings.TrimSpace(line)
+		if strings.Contains(line, "/"+name) {
+			return strings.TrimSpace(line)
 		}
 	}
-	return path, store
+	t.Fatalf("no image %s in bin/test-images: make e2e builds it", name)
+	return ""
 }
 
-// fresh makes a namespace with an emulated store in it; both are gone after the test.
+// fresh makes a namespace with an emulated Cloud Storage in it; both are gone after the test.
 func fresh(t *testing.T, name string) *deployment {
 	t.Helper()
-	images, store := imagesFile(t)
-	d := &deployment{namespace: fmt.Sprintf("%s-%d", name, time.Now().Unix()), images: images}
+	d := namespace(t, name)
+	d.startStore(t, "fake-gcs-server", `-scheme=http, -port=4443, -backend=memory, "-external-url=http://`+d.storeHost()+`", "-public-host=`+d.storeHost()+`"`)
+	if code, answer := call(t, http.MethodPost, d.store+"/storage/v1/b", "", "application/json", []byte(`{"name":"`+bucket+`"}`), nil); code != http.StatusOK {
+		t.Fatalf("the store answers %d %s", code, answer)
+	}
+	return d
+}
+
+// namespace makes a namespace as deploy.sh does; it is gone after the test.
+func namespace(t *testing.T, name string) *deployment {
+	t.Helper()
+	d := &deployment{namespace: fmt.Sprintf("%s-%d", name, time.Now().Unix()), images: imagesFile(t, "images.yaml")}
 	d.values = fill(t, "values.yaml", "@NAMESPACE@", d.namespace)
 	kubectl(t, "create", "namespace", d.namespace)
 	kubectl(t, "label", "namespace", d.namespace, "pod-security.kubernetes.io/enforce=restricted", "app.kubernetes.io/managed-by=eemt-deploy")
+	d.removed(t)
+	return d
+}
+
+// removed takes the namespace away after the test.
+func (d *deployment) removed(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, _ := exec.Command("kubectl", "-n", d.namespace, "get", "pods,ksvc,trigger,broker,pingsource").CombinedOutput()
@@ -412,13 +445,27 @@ func fresh(t *testing.T, name string) *deployment {
 		_ = exec.Command("kubectl", "-n", d.namespace, "delete", "pingsource,trigger,broker,ksvc", "--all", "--wait=false").Run()
 		_ = exec.Command("kubectl", "delete", "namespace", d.namespace, "--wait=false").Run()
 	})
-	kubectl(t, "-n", d.namespace, "apply", "-f", fill(t, "store.yaml", "@IMAGE@", store, "@NAMESPACE@", d.namespace))
+}
+
+// storeHost is the address of the emulated store in the cluster.
+func (d *deployment) storeHost() string { return "store." + d.namespace + ".svc.cluster.local:4443" }
+
+// startStore runs an emulated store and sets d.store.
+func (d *deployment) startStore(t *testing.T, image, args string) {
+	t.Helper()
+	kubectl(t, "-n", d.namespace, "apply", "-f", fill(t, "store.yaml", "@IMAGE@", testImage(t, image), "@ARGS@", args))
 	kubectl(t, "-n", d.namespace, "rollout", "status", "deployment/store", "--timeout=120s")
 	d.store = forward(t, d.namespace, "store", "4443")
-	if code, answer := call(t, http.MethodPost, d.store+"/storage/v1/b", "", "application/json", []byte(`{"name":"`+bucket+`"}`), nil); code != http.StatusOK {
-		t.Fatalf("the store answers %d %s", code, answer)
+}
+
+// findHost asks where submission can be reached.
+func (d *deployment) findHost(t testing.TB) {
+	t.Helper()
+	u, err := url.Parse(kubectl(t, "-n", d.namespace, "get", "ksvc", release+"-submission", "-o", "jsonpath={.status.url}"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return d
+	d.host = u.Host
 }
 
 // slow is a job of some ten seconds of CPU, in six tiles.
@@ -433,29 +480,52 @@ func (d *deployment) begun(t testing.TB, id string) {
 	})
 }
 
-func TestCluster(t *testing.T) {
-	requireCluster(t)
-	d := fresh(t, "e2e")
-	eemt := filepath.Join(t.TempDir(), "eemt")
+// commands are the blocks of a page of docs with a certain mark.
+func commands(t testing.TB, page, mark string) (list []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "docs", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range regexp.MustCompile("(?ms)^```sh "+mark+"\n(.*?)^```").FindAllSubmatch(text, -1) {
+		list = append(list, string(b[1]))
+	}
+	if len(list) == 0 {
+		t.Fatalf("no block \"sh %s\" in %s", mark, page)
+	}
+	return list
+}
+
+// program builds the command line under a name of its own.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
 	// The version is in the tags of the maps.
-	run(t, "go", "-C", root, "build", "-ldflags", "-X main.version=e2e", "-o", eemt, "./cmd/eemt")
-	want := local(t, eemt, "--step", "60", "--method", "reference")
+	run(t, "go", "-C", root, "build", "-ldflags", "-X main.version=e2e", "-o", path, "./cmd/eemt")
+	return path
+}
+
+// steps runs the parts of a test one after the other, until one fails.
+func steps(t *testing.T) func(name string, f func(t *testing.T)) {
 	ok := true
-	step := func(name string, f func(t *testing.T)) {
+	return func(name string, f func(t *testing.T)) {
 		if ok {
 			begin := time.Now()
 			ok = t.Run(name, f)
 			t.Logf("%s took %s", name, time.Since(begin).Round(time.Second))
 		}
 	}
+}
+
+func TestCluster(t *testing.T) {
+	requireCluster(t)
+	d := fresh(t, "e2e")
+	want := local(t, program(t, "eemt"), "--step", "60", "--method", "reference")
+	step := steps(t)
 
 	step("installs", func(t *testing.T) {
 		d.mustDeploy(t, "--set", "cleanup.dryRun=true,cleanup.successRetentionDays=0")
-		u, err := url.Parse(kubectl(t, "-n", d.namespace, "get", "ksvc", release+"-submission", "-o", "jsonpath={.status.url}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.host = u.Host
+		d.findHost(t)
 		out, err := d.deploy(t)
 		if err == nil || !strings.Contains(out, "say --upgrade to change it") {
 			t.Errorf("a second installation: %v\n%s", err, out)
@@ -497,6 +567,17 @@ func TestCluster(t *testing.T) {
 		out := run(t, "helm", "test", release, "-n", d.namespace, "--logs")
 		if !strings.Contains(out, "as it must be") {
 			t.Error(out)
+		}
+	})
+
+	step("what podMonitor collects", func(t *testing.T) {
+		pods := strings.Fields(kubectl(t, "-n", d.namespace, "get", "pods", "-l", "app.kubernetes.io/name=eemt,app.kubernetes.io/component=submission", "--field-selector=status.phase=Running", "-o", `jsonpath={range .items[*]}{.metadata.name}:{.spec.containers[*].ports[?(@.name=="http-usermetric")].containerPort} {end}`))
+		if len(pods) == 0 {
+			t.Fatal("no replica of submission")
+		}
+		text := kubectl(t, "get", "--raw", "/api/v1/namespaces/"+d.namespace+"/pods/"+pods[0]+"/proxy/metrics")
+		if !regexp.MustCompile(`revision_app_request_count\{.*response_code="200".*service_name="eemt-submission"\} [1-9]`).MatchString(text) {
+			t.Errorf("no requests among %d bytes of metrics", len(text))
 		}
 	})
 
@@ -549,6 +630,84 @@ func TestCluster(t *testing.T) {
 		t.Logf("killed %d pods", len(pods))
 		d.wait(t, id, 8*time.Minute)
 		sameMaps(t, d.sums(t, id), want)
+	})
+
+	step("a drained node loses nothing", func(t *testing.T) {
+		node := kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+		id := d.submit(t, slow)
+		d.begun(t, id)
+		t.Cleanup(func() { _ = exec.Command("kubectl", "uncordon", node).Run() })
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			for _, block := range commands(t, "operate.md", "drain") {
+				out, err := try(t, "sh", "-eux", "-c", strings.ReplaceAll(block, "NODE", node))
+				if err != nil {
+					t.Error(err)
+				}
+				if !strings.Contains(out, "evicting pod "+d.namespace+"/"+release+"-compute") {
+					t.Errorf("no pod of compute was evicted:\n%s", out)
+				}
+			}
+		}()
+		// As soon as all must go, the node stands for another one that takes what comes in their place.
+		eventually(t, time.Minute, "told to go", func() (bool, string) {
+			out := kubectl(t, "-n", d.namespace, "get", "pods", "-l", "app.kubernetes.io/component=compute", "--field-selector=status.phase=Running", "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{"\n"}{end}`)
+			for line := range strings.Lines(out) {
+				if len(strings.Fields(line)) < 2 {
+					return false, out
+				}
+			}
+			return out != "", out
+		})
+		kubectl(t, "uncordon", node)
+		d.wait(t, id, 8*time.Minute)
+		<-drained
+		sameMaps(t, d.sums(t, id), want)
+	})
+
+	step("evictions leave submission a replica", func(t *testing.T) {
+		run(t, "kn", "service", "update", release+"-submission", "-n", d.namespace, "--scale-min", "2")
+		latest := kubectl(t, "-n", d.namespace, "get", "ksvc", release+"-submission", "-o", "jsonpath={.status.latestReadyRevisionName}")
+		ready := func() []string {
+			return strings.Fields(kubectl(t, "-n", d.namespace, "get", "pods", "-l", "serving.knative.dev/service="+release+"-submission", "-o",
+				`jsonpath={range .items[*]}{.metadata.name}/{.metadata.labels.serving\.knative\.dev/revision}/{.metadata.deletionTimestamp}/{range .status.conditions[?(@.type=="Ready")]}{.status}{end}{"\n"}{end}`))
+		}
+		var pods []string
+		eventually(t, 2*time.Minute, "two replicas", func() (bool, string) {
+			pods = nil
+			all := ready()
+			for _, p := range all {
+				if f := strings.Split(p, "/"); f[1] == latest && f[2] == "" && f[3] == "True" {
+					pods = append(pods, f[0])
+				}
+			}
+			return len(pods) == 2, fmt.Sprint(all)
+		})
+		eventually(t, time.Minute, "guarded", func() (bool, string) {
+			allowed := kubectl(t, "-n", d.namespace, "get", "pdb", release+"-submission", "-o", "jsonpath={.status.currentHealthy} healthy, {.status.disruptionsAllowed} may go")
+			return allowed == "2 healthy, 1 may go", allowed
+		})
+		evict := func(pod string) (string, error) {
+			body := fmt.Sprintf(`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":%q,"namespace":%q}}`, pod, d.namespace)
+			file := filepath.Join(t.TempDir(), "eviction.json")
+			if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return try(t, "kubectl", "create", "--raw", "/api/v1/namespaces/"+d.namespace+"/pods/"+pod+"/eviction", "-f", file)
+		}
+		// No replica can come in place of the first.
+		node := kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+		t.Cleanup(func() { _ = exec.Command("kubectl", "uncordon", node).Run() })
+		kubectl(t, "cordon", node)
+		if out, err := evict(pods[0]); err != nil {
+			t.Errorf("the first eviction: %v %s", err, out)
+		}
+		if out, err := evict(pods[1]); err == nil || !strings.Contains(out, "disruption budget") {
+			t.Errorf("the second eviction at once: %v %s", err, out)
+		}
+		kubectl(t, "uncordon", node)
+		run(t, "kn", "service", "update", release+"-submission", "-n", d.namespace, "--scale-min", "0")
 	})
 
 	step("a broker killed in a job loses nothing", func(t *testing.T) {
@@ -604,14 +763,9 @@ func TestCluster(t *testing.T) {
 	})
 
 	step("commands of docs/operate.md", func(t *testing.T) {
-		page, err := os.ReadFile(filepath.Join(root, "docs", "operate.md"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		blocks := regexp.MustCompile("(?ms)^```sh cluster\n(.*?)^```").FindAllSubmatch(page, -1)
+		blocks := commands(t, "operate.md", "cluster")
 		for _, b := range blocks {
-			text := strings.ReplaceAll(string(b[1]), "-n eemt", "-n "+d.namespace)
-			out, err := try(t, "sh", "-eux", "-c", text)
+			out, err := try(t, "sh", "-eux", "-c", strings.ReplaceAll(b, "-n eemt", "-n "+d.namespace))
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
@@ -685,8 +839,18 @@ func TestCluster(t *testing.T) {
 	step("cleanup.sh", func(t *testing.T) {
 		script := root + "/ko/cleanup.sh"
 		out, err := try(t, script, "-n", d.namespace)
-		if e, is := err.(*exec.ExitError); !is || e.ExitCode() != 2 || !strings.Contains(out, "say --force") {
+		var e *exec.ExitError
+		if !errors.As(err, &e) || e.ExitCode() != 2 || !strings.Contains(out, "say --force") {
 			t.Errorf("without a terminal: %v\n%s", err, out)
+		}
+		if out := run(t, script, "-n", d.namespace, "--dry-run"); !strings.Contains(out, "remove service.serving.knative.dev/"+release+"-compute") || !strings.Contains(out, "keep gs://"+bucket) {
+			t.Errorf("a dry run says\n%s", out)
+		}
+		if out := run(t, script, "-n", d.namespace, "-r", "other", "--dry-run"); strings.Contains(out, release+"-compute") || strings.Contains(out, "remove namespace") {
+			t.Errorf("of another release it says\n%s", out)
+		}
+		if n := len(strings.Fields(kubectl(t, "-n", d.namespace, "get", "ksvc", "-o", "name"))); n != 3 {
+			t.Errorf("%d services after a dry run", n)
 		}
 		run(t, script, "-n", d.namespace, "--force", "--keep-data", "--keep-namespace")
 		if left := kubectl(t, "-n", d.namespace, "get", "ksvc,broker,trigger,pingsource,configmap,networkpolicy", "-l", "app.kubernetes.io/instance="+release, "-o", "name"); left != "" {

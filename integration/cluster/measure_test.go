@@ -20,7 +20,7 @@ func TestMeasure(t *testing.T) {
 	}
 	requireCluster(t)
 	d := fresh(t, "measure")
-	image := waiterImage(t)
+	image := testImage(t, "waiter")
 	d.mustDeploy(t)
 	d.host = strings.TrimPrefix(kubectl(t, "-n", d.namespace, "get", "ksvc", release+"-submission", "-o", "jsonpath={.status.url}"), "http://")
 	d.broker = forward(t, "knative-eventing", "broker-ingress", "80")
@@ -139,18 +139,4 @@ func (d *deployment) offer(t testing.TB, id string) {
 		last = err
 	}
 	t.Errorf("event %s: %v", id, last)
-}
-
-func waiterImage(t testing.TB) (image string) {
-	t.Helper()
-	data, err := os.ReadFile(root + "/bin/test-images")
-	if err != nil {
-		t.Fatalf("%v: make e2e builds the images first", err)
-	}
-	for line := range strings.Lines(string(data)) {
-		if strings.Contains(line, "/waiter") {
-			image = strings.TrimSpace(line)
-		}
-	}
-	return image
 }

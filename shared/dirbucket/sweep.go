@@ -13,15 +13,22 @@ import (
 // temporary files, as well as metadata of objects that are gone. It returns how many files it removed. A directory
 // that does not exist has none. A writer that is idle for longer loses its file: its Close then fails.
 func Sweep(dir string, olderThan time.Time) (int, error) {
+	removed := 0
+	err := SweepEach(dir, olderThan, false, func(string, int64) { removed++ })
+	return removed, err
+}
+
+// SweepEach is Sweep that calls f with the path below dir and the size in bytes of each file it removed; with dry
+// set, of each that it would remove.
+func SweepEach(dir string, olderThan time.Time, dry bool, f func(name string, size int64)) error {
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("sweep: %w", err)
+		return fmt.Errorf("sweep: %w", err)
 	}
 	defer func() { _ = root.Close() }()
-	removed := 0
 	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // removed meanwhile
@@ -47,17 +54,19 @@ func Sweep(dir string, olderThan time.Time) (int, error) {
 		if err != nil || !info.ModTime().Before(olderThan) {
 			return nil // gone, or in use
 		}
-		if err := root.Remove(name); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
+		if !dry {
+			if err := root.Remove(name); err != nil {
+				if errors.Is(err, fs.ErrNotExist) {
+					return nil
+				}
+				return err
 			}
-			return err
 		}
-		removed++
+		f(path, info.Size())
 		return nil
 	})
 	if err != nil {
-		return removed, fmt.Errorf("sweep: %w", err)
+		return fmt.Errorf("sweep: %w", err)
 	}
-	return removed, nil
+	return nil
 }

@@ -382,7 +382,7 @@ func (w *Writer) metadata() (string, error) {
 		}
 		items := map[string]string{}
 		if !w.opts.Plain {
-			items = w.stats[i].items(int64(w.opts.Width) * int64(w.opts.Height))
+			items = merge(w.bands[i].stats).items(int64(w.opts.Width) * int64(w.opts.Height))
 		}
 		maps.Copy(items, b.Metadata)
 		for _, name := range slices.Sorted(maps.Keys(items)) {

@@ -22,40 +22,34 @@ var (
 	}
 )
 
-// store appends one row to the current row of blocks as little-endian samples.
-func store[T float32 | float64](w *Writer, l *level, lb *levelBand, row []T) {
-	line := l.width * w.size
-	if lb.raw == nil {
-		lb.raw = make([]byte, line*min(l.blockH, l.height))
-	}
-	at := lb.rows % l.blockH * line
-	b := lb.raw[at : at+line]
+// store puts one row into b as little-endian samples.
+func store(w *Writer, b []byte, row []float64) {
 	le := binary.LittleEndian
 	switch t := w.opts.Type; t {
 	case Float32:
 		nd := math.Float32bits(float32(w.nodata))
-		for _, v := range row {
+		b = b[:4*len(row)]
+		for i, v := range row {
 			u := nd
 			if v == v {
 				u = math.Float32bits(float32(v))
 			}
-			le.PutUint32(b, u)
-			b = b[4:]
+			le.PutUint32(b[4*i:], u)
 		}
 	case Float64:
 		nd := math.Float64bits(w.nodata)
-		for _, v := range row {
+		b = b[:8*len(row)]
+		for i, v := range row {
 			u := nd
 			if v == v {
-				u = math.Float64bits(float64(v))
+				u = math.Float64bits(v)
 			}
-			le.PutUint64(b, u)
-			b = b[8:]
+			le.PutUint64(b[8*i:], u)
 		}
 	default:
 		lo, hi := t.limits()
 		for _, v := range row {
-			u := integer(float64(v), w.nodata, lo, hi, t)
+			u := integer(v, w.nodata, lo, hi, t)
 			for k := range w.size {
 				b[k] = byte(u >> (8 * k))
 			}

@@ -5,21 +5,19 @@ import (
 	"strconv"
 )
 
-// bandStats gathers statistics over the cells with data, row by row.
+// bandStats are statistics of the cells with data.
 type bandStats struct {
 	n        int64
 	min, max float64
 	mean, m2 float64 // m2: sum of squared differences from the mean
 }
 
-// addRow merges a row (Chan, Golub, LeVeque 1979): the result does not depend
-// on how many rows come at once.
-func addRow[T float32 | float64](s *bandStats, row []T) {
+// of gathers the statistics of some cells.
+func (s *bandStats) of(cells []float64) {
 	var sum, squares float64 // of the differences from first
 	first, lo, hi := 0.0, math.Inf(1), math.Inf(-1)
 	n := 0
-	for _, v := range row {
-		f := float64(v)
+	for _, f := range cells {
 		if f-f != 0 { // NaN or infinite
 			continue
 		}
@@ -40,18 +38,33 @@ func addRow[T float32 | float64](s *bandStats, row []T) {
 	if n == 0 {
 		return
 	}
-	mean := first + sum/float64(n)
-	m2 := max(0, squares-sum*sum/float64(n))
-	if s.n == 0 {
-		*s = bandStats{n: int64(n), min: lo, max: hi, mean: mean, m2: m2}
+	s.add(bandStats{n: int64(n), min: lo, max: hi, mean: first + sum/float64(n), m2: max(0, squares-sum*sum/float64(n))})
+}
+
+// add merges other cells (Chan, Golub, LeVeque 1979).
+func (s *bandStats) add(o bandStats) {
+	if o.n == 0 {
 		return
 	}
-	total := float64(s.n) + float64(n)
-	d := mean - s.mean
-	s.m2 += m2 + d*d*float64(s.n)*float64(n)/total
-	s.mean += d * float64(n) / total
-	s.n += int64(n)
-	s.min, s.max = min(s.min, lo), max(s.max, hi)
+	if s.n == 0 {
+		*s = o
+		return
+	}
+	total := float64(s.n) + float64(o.n)
+	d := o.mean - s.mean
+	s.m2 += o.m2 + d*d*float64(s.n)*float64(o.n)/total
+	s.mean += d * float64(o.n) / total
+	s.n += o.n
+	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
+}
+
+// merge adds the statistics of blocks in their order, in which they need not have come.
+func merge(blocks []bandStats) *bandStats {
+	var s bandStats
+	for _, b := range blocks {
+		s.add(b)
+	}
+	return &s
 }
 
 // items are the names GDAL keeps statistics under.

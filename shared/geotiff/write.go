@@ -1,6 +1,7 @@
 package geotiff
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,21 +47,25 @@ type Options struct {
 	Software  string // name and version of the writing program
 	BigTIFF   bool   // even for a file below 4 GiB
 	Plain     bool   // without statistics: a file of many bands opens quicker
-	// Spool is asked once for room, when the compressed blocks exceed 32 MiB;
+	// Spool is asked once for room, when the compressed blocks exceed Held bytes;
 	// nil keeps all of them in memory. The caller removes it after Close.
 	Spool func() (Spool, error)
+	// Held is how many bytes of compressed blocks stay in memory where there is a
+	// Spool; 0 means 32 MiB.
+	Held int64
 }
 
 const spoolAbove = 32 << 20
 
-// Writer makes one cloud-optimised GeoTIFF from rows that come top to bottom.
-// It holds a row of blocks per band plus what Options.Spool says. Bands may
-// come one after the other or in turns. It is not safe for concurrent use, but
-// compresses on all cores; the bytes written do not depend on their number.
+// Writer makes one cloud-optimised GeoTIFF from rows that come top to bottom,
+// or from windows that come in any order. It holds the blocks that are not
+// complete plus what Options.Spool says. Bands may come one after the other or
+// in turns. It is not safe for concurrent use, but compresses on all cores; the
+// bytes written depend neither on their number nor on the order of the cells.
 type Writer struct {
 	opts   Options
 	levels []*level // full resolution first
-	stats  []bandStats
+	bands  []band
 	size   int // of a sample
 	nodata float64
 	hasND  bool
@@ -79,8 +84,9 @@ type level struct {
 	width, height  int
 	blockW, blockH int
 	across, down   int
-	blocks         []packed // band by band, row-major
-	bands          []levelBand
+	blocks         []packed          // band by band, row-major
+	open           map[int]*building // by the same index
+	free           []*building
 }
 
 // packed is one compressed block, in memory or at off in the spool.
@@ -90,15 +96,11 @@ type packed struct {
 	n   int
 }
 
-// levelBand collects rows of one band of one level.
-type levelBand struct {
-	rows int    // received
-	raw  []byte // the current row of blocks, as stored samples
-	// The mean of each overview cell is over all full-resolution cells with
-	// data below it, hence sums and counts instead of means of means.
-	sum []float64
-	n   []int32
-	avg []float64
+// band is what is known of a band so far.
+type band struct {
+	rows  int         // received by WriteRows
+	cells int64       // received
+	stats []bandStats // by block of the full raster, without Options.Plain
 }
 
 // NewWriter checks the options and returns a Writer.
@@ -148,7 +150,7 @@ func NewWriter(opts Options) (*Writer, error) {
 		}
 	}
 	w := &Writer{
-		opts: opts, size: opts.Type.Size(), stats: make([]bandStats, len(opts.Bands)),
+		opts: opts, size: opts.Type.Size(), bands: make([]band, len(opts.Bands)),
 		slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 	}
 	if err := w.setNoData(); err != nil {
@@ -158,10 +160,16 @@ func NewWriter(opts Options) (*Writer, error) {
 	for {
 		w.levels = append(w.levels, newLevel(width, height, opts.BlockSize, len(opts.Bands)))
 		if !opts.Overviews || (width <= opts.BlockSize && height <= opts.BlockSize) {
-			return w, nil
+			break
 		}
 		width, height = (width+1)/2, (height+1)/2
 	}
+	if !opts.Plain {
+		for b := range w.bands {
+			w.bands[b].stats = make([]bandStats, w.levels[0].across*w.levels[0].down)
+		}
+	}
+	return w, nil
 }
 
 func (w *Writer) setNoData() error {
@@ -185,7 +193,7 @@ func (w *Writer) setNoData() error {
 }
 
 func newLevel(width, height, blockSize, bands int) *level {
-	l := &level{width: width, height: height, bands: make([]levelBand, bands)}
+	l := &level{width: width, height: height, open: map[int]*building{}}
 	l.across, l.blockW = blocksAlong(width, blockSize)
 	l.down, l.blockH = blocksAlong(height, blockSize)
 	l.blocks = make([]packed, l.across*l.down*bands)
@@ -209,139 +217,87 @@ func (w *Writer) WriteRows(band int, rows []float32) error { return writeRows(w,
 func (w *Writer) WriteRows64(band int, rows []float64) error { return writeRows(w, band, rows) }
 
 func writeRows[T float32 | float64](w *Writer, band int, rows []T) error {
-	if band < 0 || band >= len(w.opts.Bands) {
-		return fmt.Errorf("band %d: the raster has the bands 0 to %d", band, len(w.opts.Bands)-1)
+	if err := w.checkBand(band); err != nil {
+		return err
 	}
-	full := w.levels[0]
+	full, b := w.levels[0], &w.bands[band]
 	if len(rows)%full.width != 0 {
 		return fmt.Errorf("%d values are not whole rows of %d", len(rows), full.width)
 	}
-	if got := full.bands[band].rows + len(rows)/full.width; got > full.height {
+	n := len(rows) / full.width
+	if got := b.rows + n; got > full.height {
 		return fmt.Errorf("band %d: row %d of %d", band, got, full.height)
 	}
-	for ; len(rows) > 0; rows = rows[full.width:] {
-		row := rows[:full.width]
-		lb := &full.bands[band]
-		if !w.hasND {
-			if c := firstNaN(row); c >= 0 {
-				return fmt.Errorf("band %d: no data at column %d, row %d, in a raster of %s without a nodata value", band, c, lb.rows, w.opts.Type)
-			}
-		}
-		store(w, full, lb, row)
-		addRow(&w.stats[band], row)
-		if len(w.levels) > 1 {
-			sumRow(w.levels[1], &w.levels[1].bands[band], row, lb.rows)
-		}
-		if err := w.advance(0, band); err != nil {
-			return err
-		}
+	if n == 0 {
+		return nil
+	}
+	err := writeWindow(w, band, raster.Window{Row: b.rows, Width: full.width, Height: n}, rows)
+	if err == nil {
+		b.rows += n
+	}
+	return err
+}
+
+// WriteWindow puts the cells of a window, row-major, into a band, counted from
+// 0. Every cell comes once, in whatever order; least is held in memory when
+// windows come in the order of Windows. Values are stored as by WriteRows, with
+// which it must not be mixed.
+func (w *Writer) WriteWindow(band int, at raster.Window, cells []float32) error {
+	if err := w.checkBand(band); err != nil {
+		return err
+	}
+	whole := raster.Window{Width: w.opts.Width, Height: w.opts.Height}
+	if at.Width < 1 || at.Height < 1 || !whole.Contains(at) {
+		return fmt.Errorf("window %+v: must lie inside of the %d x %d cells", at, w.opts.Width, w.opts.Height)
+	}
+	if len(cells) != at.Width*at.Height {
+		return fmt.Errorf("window %+v: needs %d values, got %d", at, at.Width*at.Height, len(cells))
+	}
+	return writeWindow(w, band, at, cells)
+}
+
+func (w *Writer) checkBand(band int) error {
+	if band < 0 || band >= len(w.opts.Bands) {
+		return fmt.Errorf("band %d: the raster has the bands 0 to %d", band, len(w.opts.Bands)-1)
 	}
 	return nil
 }
 
-// firstNaN returns the column of the first NaN, -1 without one.
-func firstNaN[T float32 | float64](row []T) int {
-	for c, v := range row {
+func writeWindow[T float32 | float64](w *Writer, band int, at raster.Window, cells []T) error {
+	if !w.hasND {
+		if i := firstNaN(cells); i >= 0 {
+			return fmt.Errorf("band %d: no data at column %d, row %d, in a raster of %s without a nodata value",
+				band, at.Col+i%at.Width, at.Row+i/at.Width, w.opts.Type)
+		}
+	}
+	w.bands[band].cells += int64(len(cells))
+	l := w.levels[0]
+	for r := at.Row / l.blockH; r*l.blockH < at.Row+at.Height; r++ {
+		for c := at.Col / l.blockW; c*l.blockW < at.Col+at.Width; c++ {
+			b := w.building(0, band, c, r)
+			p := b.at.Intersect(at)
+			for row := p.Row; row < p.Row+p.Height; row++ {
+				to := b.cells[(row-b.at.Row)*b.at.Width+p.Col-b.at.Col:][:p.Width]
+				for i, v := range cells[(row-at.Row)*at.Width+p.Col-at.Col:][:p.Width] {
+					to[i] = float64(v)
+				}
+			}
+			if err := w.received(b, p); err != nil {
+				return err
+			}
+		}
+	}
+	return w.failed()
+}
+
+// firstNaN returns the index of the first NaN, -1 without one.
+func firstNaN[T float32 | float64](cells []T) int {
+	for i, v := range cells {
 		if v != v {
-			return c
+			return i
 		}
 	}
 	return -1
-}
-
-// advance counts a row of level k: it hands over finished blocks, and the row
-// of the next level that it completes.
-func (w *Writer) advance(k, band int) error {
-	l := w.levels[k]
-	lb := &l.bands[band]
-	lb.rows++
-	if lb.rows%l.blockH == 0 || lb.rows == l.height {
-		if err := w.flush(l, band); err != nil {
-			return err
-		}
-	}
-	if k+1 == len(w.levels) || (lb.rows%2 != 0 && lb.rows != l.height) {
-		return w.failed()
-	}
-	// The next level has both rows (or the last, single one) of a pair.
-	o := w.levels[k+1]
-	ob := &o.bands[band]
-	for c, n := range ob.n {
-		if n == 0 {
-			ob.avg[c] = math.NaN()
-		} else {
-			ob.avg[c] = ob.sum[c] / float64(n)
-		}
-	}
-	store(w, o, ob, ob.avg)
-	if k+2 < len(w.levels) {
-		sumSums(w.levels[k+2], &w.levels[k+2].bands[band], ob, ob.rows)
-	}
-	if ob.rows+1 == o.height {
-		ob.sum, ob.avg, ob.n = nil, nil, nil // a file may have hundreds of bands
-	}
-	return w.advance(k+1, band)
-}
-
-// sumRow adds a full-resolution row to the sums of the first overview.
-func sumRow[T float32 | float64](o *level, ob *levelBand, row []T, at int) {
-	ob.reset(o, at)
-	for c, v := range row {
-		if v == v {
-			ob.sum[c/2] += float64(v)
-			ob.n[c/2]++
-		}
-	}
-}
-
-// sumSums adds the sums of one level to those of the next.
-func sumSums(o *level, ob, from *levelBand, at int) {
-	ob.reset(o, at)
-	for c, v := range from.sum {
-		ob.sum[c/2] += v
-		ob.n[c/2] += from.n[c]
-	}
-}
-
-// reset clears the sums before the first row of a pair.
-func (ob *levelBand) reset(o *level, at int) {
-	if ob.sum == nil {
-		ob.sum, ob.avg, ob.n = make([]float64, o.width), make([]float64, o.width), make([]int32, o.width)
-		return
-	}
-	if at%2 == 0 {
-		clear(ob.sum)
-		clear(ob.n)
-	}
-}
-
-// flush compresses the finished row of blocks.
-func (w *Writer) flush(l *level, band int) error {
-	lb := &l.bands[band]
-	br := (lb.rows - 1) / l.blockH
-	rows := lb.rows - br*l.blockH
-	for bc := range l.across {
-		raw := w.cut(l, lb, bc, rows)
-		i := (band*l.down+br)*l.across + bc
-		w.slots <- struct{}{}
-		w.wg.Go(func() {
-			defer func() { <-w.slots }()
-			b, err := w.pack(raw, l.blockW)
-			buffers.Put(raw)
-			if err == nil {
-				err = w.keep(&l.blocks[i], b)
-			}
-			if err != nil {
-				w.mu.Lock()
-				w.err = errors.Join(w.err, err)
-				w.mu.Unlock()
-			}
-		})
-	}
-	if lb.rows == l.height {
-		lb.raw = nil
-	}
-	return w.failed()
 }
 
 func (w *Writer) failed() error {
@@ -350,34 +306,11 @@ func (w *Writer) failed() error {
 	return w.err
 }
 
-// cut copies one block out of a row of blocks. What lies beyond the raster
-// repeats its edge, which compresses well.
-func (w *Writer) cut(l *level, lb *levelBand, bc, rows int) *[]byte {
-	line := l.blockW * w.size
-	buf := buffers.Get().(*[]byte)
-	*buf = resize(*buf, line*l.blockH)
-	raw := *buf
-	width := min(l.blockW, l.width-bc*l.blockW) * w.size
-	for r := range l.blockH {
-		to := raw[r*line : (r+1)*line]
-		if r >= rows {
-			copy(to, raw[(r-1)*line:])
-			continue
-		}
-		at := (r*l.width + bc*l.blockW) * w.size
-		copy(to, lb.raw[at:at+width])
-		for c := width; c < line; c++ {
-			to[c] = to[c-w.size]
-		}
-	}
-	return buf
-}
-
 // keep stores a compressed block in memory, or in the spool once there is much.
 func (w *Writer) keep(p *packed, b []byte) error {
 	w.mu.Lock()
 	p.n = len(b)
-	if w.opts.Spool == nil || w.held+int64(len(b)) <= spoolAbove {
+	if w.opts.Spool == nil || w.held+int64(len(b)) <= cmp.Or(w.opts.Held, spoolAbove) {
 		w.held += int64(len(b))
 		p.mem = b
 		w.mu.Unlock()
@@ -410,9 +343,12 @@ func (w *Writer) Close(dst io.Writer) error {
 	if err := w.failed(); err != nil {
 		return err
 	}
-	for b, lb := range w.levels[0].bands {
-		if lb.rows != w.opts.Height {
-			return fmt.Errorf("band %d: %d of %d rows were written", b, lb.rows, w.opts.Height)
+	for i, b := range w.bands {
+		if missing := int64(w.opts.Width)*int64(w.opts.Height) - b.cells; missing != 0 {
+			if b.rows > 0 || b.cells == 0 {
+				return fmt.Errorf("band %d: %d of %d rows were written", i, b.rows, w.opts.Height)
+			}
+			return fmt.Errorf("band %d: %d cells were not written", i, missing)
 		}
 	}
 	return w.assemble(dst)

@@ -138,7 +138,7 @@ func TestStatistics(t *testing.T) {
 	g := hills[float64](70, 50)
 	var s bandStats
 	for r := range g.Height {
-		addRow(&s, g.Row(r))
+		s.of(g.Row(r))
 	}
 	var n, sum, m2 float64
 	for _, v := range g.Cells {

@@ -28,9 +28,10 @@ type Field struct {
 	Title       string
 	Description string
 	Type        FieldType
-	// Raster takes the name of a GeoTIFF too (see Input).
-	Raster bool
-	// Sets are the JSON names of further parameters that it sets.
+	// Raster is set where the name of a GeoTIFF is taken too (see Input): what the
+	// names of its record and of a file sent along begin with.
+	Raster string
+	// Sets are the JSON names of further parameters that it sets, RasterRecord aside.
 	Sets []string
 	// Items are the values that a list may hold; nil: it is no list.
 	Items []string
@@ -48,13 +49,13 @@ type Field struct {
 
 var fields = []Field{
 	{Name: "step", Title: "Time step", Description: "minutes between two looks at the sun", Type: NumberField, Minimum: 1, Maximum: 60},
-	{Name: "linke_value", Title: "Linke turbidity", Description: "for air mass 2; one value, or one per month", Type: NumberField, Monthly: true, Raster: true, Sets: []string{"linke_raster"}, Minimum: 1, Maximum: 8},
-	{Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects; one value, or one per month", Type: NumberField, Monthly: true, Raster: true, Sets: []string{"albedo_raster"}, Minimum: 0, Maximum: 1},
-	{Name: "kb", Title: "Real-sky factor of beam radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: true, Sets: []string{"kb_raster"}, Minimum: 0, Maximum: 1},
-	{Name: "kd", Title: "Real-sky factor of diffuse radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: true, Sets: []string{"kd_raster"}, Minimum: 0, Maximum: 1},
+	{Name: "linke_value", Title: "Linke turbidity", Description: "for air mass 2; one value, or one per month", Type: NumberField, Monthly: true, Raster: "linke", Minimum: 1, Maximum: 8},
+	{Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects; one value, or one per month", Type: NumberField, Monthly: true, Raster: "albedo", Minimum: 0, Maximum: 1},
+	{Name: "kb", Title: "Real-sky factor of beam radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: "kb", Minimum: 0, Maximum: 1},
+	{Name: "kd", Title: "Real-sky factor of diffuse radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: "kd", Minimum: 0, Maximum: 1},
 	{
 		Name: "kc", Title: "Clear-sky index", Description: "of the global radiation: one value, or one per month; climate takes it from the climate's radiation (eemt)",
-		Type: NumberField, Monthly: true, Raster: true, Sets: []string{"kc_raster", "kc_climate"}, Minimum: 0.2, Maximum: 1,
+		Type: NumberField, Monthly: true, Raster: "kc", Sets: []string{"kc_climate"}, Minimum: 0.2, Maximum: 1,
 	},
 	{Name: "start_year", Title: "First climate year", Description: "first year of the climate", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
 	{Name: "end_year", Title: "Last climate year", Description: "last year of the climate, at most 60 years in one job", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
@@ -85,6 +86,35 @@ func Fields(w Workflow) []Field {
 	return list
 }
 
+// RasterRecord is the JSON name of the rasters that a parameter takes; empty if it
+// takes none.
+func (f Field) RasterRecord() string { return f.beside("_raster") }
+
+// RasterFile is the field of a form that a raster is sent along in.
+func (f Field) RasterFile() string { return f.beside("_file") }
+
+func (f Field) beside(suffix string) string {
+	if f.Raster == "" {
+		return ""
+	}
+	return f.Raster + suffix
+}
+
+// Input is the name that the parameter has among Parameters.Inputs.
+func (f Field) Input() string { return strings.ReplaceAll(f.Name, "_", "-") }
+
+// RasterField finds a parameter that takes rasters by its own name, that of its
+// record, or that of a file sent along.
+func RasterField(name string) (Field, bool) {
+	i := slices.IndexFunc(fields, func(f Field) bool {
+		return f.Raster != "" && (name == f.Name || name == f.RasterRecord() || name == f.RasterFile())
+	})
+	if i < 0 {
+		return Field{}, false
+	}
+	return fields[i], true
+}
+
 // FieldOf finds a parameter by name.
 func FieldOf(name string) (Field, bool) {
 	i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
@@ -110,7 +140,7 @@ func (f Field) Range() string {
 	if f.Monthly {
 		text += ", one value or one for each of the 12 months"
 	}
-	if f.Raster {
+	if f.Raster != "" {
 		text += ", or the name of a GeoTIFF"
 	}
 	return text
@@ -174,7 +204,7 @@ func (f Field) refuse(value string) error {
 func (f Field) Set(p *Parameters, value json.RawMessage) error {
 	text := string(value)
 	var words string
-	if json.Unmarshal(value, &words) == nil && (f.Raster || len(f.Items) > 0) && text != "null" {
+	if json.Unmarshal(value, &words) == nil && (f.Raster != "" || len(f.Items) > 0) && text != "null" {
 		if f.SetText(p, words) != nil {
 			return f.refuse(text)
 		}
@@ -235,8 +265,8 @@ func (f Field) SetText(p *Parameters, text string) error {
 	var value any = text
 	var err error
 	switch {
-	case f.Raster:
-		if err := p.SetInput(strings.ReplaceAll(f.Name, "_", "-"), text); err != nil {
+	case f.Raster != "":
+		if err := p.SetInput(f.Input(), text); err != nil {
 			return err
 		}
 		return nil

@@ -13,7 +13,7 @@ import (
 func TestFieldsAreTheParameters(t *testing.T) {
 	want, set := map[string]bool{}, map[string]bool{}
 	for _, f := range job.Fields("") {
-		for _, name := range f.Sets {
+		for _, name := range append(f.Sets, f.RasterRecord()) {
 			set[name] = true
 		}
 	}
@@ -107,4 +107,38 @@ func FuzzSetField(f *testing.F) {
 			t.Errorf("%s %s: refused, yet set", name, value)
 		}
 	})
+}
+
+// The parameters that take rasters are those of Inputs; each is found by its three names.
+func TestRasterFields(t *testing.T) {
+	p := job.DefaultParameters()
+	taken := map[string]bool{}
+	for _, f := range job.Fields("") {
+		if f.Raster == "" {
+			if f.RasterRecord() != "" || f.RasterFile() != "" {
+				t.Errorf("%s takes no raster, and has names for one", f.Name)
+			}
+			continue
+		}
+		taken[f.Input()] = true
+		for _, name := range []string{f.Name, f.RasterRecord(), f.RasterFile()} {
+			if got, ok := job.RasterField(name); !ok || got.Name != f.Name {
+				t.Errorf("%s: got %s, want %s", name, got.Name, f.Name)
+			}
+		}
+	}
+	for _, in := range p.Inputs() {
+		if !taken[in.Name] {
+			t.Errorf("input %s takes rasters, and the table does not say so", in.Name)
+		}
+		delete(taken, in.Name)
+	}
+	if len(taken) != 0 {
+		t.Errorf("the table has rasters for %v, which is no input", taken)
+	}
+	for _, name := range []string{"", "step", "step_file", "climate", "_raster"} {
+		if f, ok := job.RasterField(name); ok {
+			t.Errorf("%q is taken for %s", name, f.Name)
+		}
+	}
 }

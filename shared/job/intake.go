@@ -102,8 +102,9 @@ func (s Store) Intakes(ctx context.Context) (map[string]bool, error) {
 // ForgetIntake removes the records of a dropped file that is gone.
 func (s Store) ForgetIntake(ctx context.Context, id string) error {
 	var gone Removed
+	m := Remover{Store: s}
 	for _, key := range []string{intakePrefix + id + ".json", intakePrefix + id + ".done"} {
-		if err := s.remove(ctx, key, 0, false, &gone); err != nil {
+		if err := m.delete(ctx, key, 0, &gone); err != nil {
 			return err
 		}
 	}

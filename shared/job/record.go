@@ -26,8 +26,8 @@ type Request struct {
 	Delivery *Delivery `json:"delivery,omitempty"`
 }
 
-// inputs lists the objects under inputs/ that the job reads. Dropped files are their owner's.
-func (r Request) inputs() []string {
+// Inputs lists the objects under inputs/ that the job reads. Dropped files are their owner's.
+func (r Request) Inputs() []string {
 	var keys []string
 	_, table, _ := strings.Cut(r.Parameters.Climate, ":")
 	named := []string{r.DEM.Key, table}
@@ -166,6 +166,9 @@ type End struct {
 	// Reason says in one sentence why a job failed or was cancelled.
 	Reason string    `json:"reason,omitempty"`
 	Ended  time.Time `json:"ended"`
+	// Event is the id of the event whose work ended the job. When it comes again its
+	// handler may have died before it announced the end.
+	Event string `json:"event,omitempty"`
 }
 
 // Status is derived from the records; it is never stored.
@@ -181,6 +184,12 @@ type Status struct {
 	End     *End
 	// Expired is set when retention removed the data.
 	Expired *time.Time
+	// Keep is what people want of retention for this job.
+	Keep Keep
+	// Removing says that retention has begun to remove the data.
+	Removing bool
+	// Leftovers says that there are work files or notes of tries.
+	Leftovers bool
 }
 
 // Progress is the share of the work done, 0 to 100: 5 once planned, 90 when

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -58,11 +57,18 @@ func (s Store) Create(ctx context.Context, r Request) error {
 	if !ValidID(r.ID) {
 		return fmt.Errorf("job id %q is not a ULID", r.ID)
 	}
-	if err := s.Bucket.WriteAll(ctx, indexKey(r.Created, r.ID), nil, nil); err != nil {
-		return fmt.Errorf("write the index entry of job %s: %w", r.ID, err)
+	if err := s.putIndex(ctx, r); err != nil {
+		return err
 	}
 	_, err := s.once(ctx, Prefix(r.ID)+"job.json", r)
 	return err
+}
+
+func (s Store) putIndex(ctx context.Context, r Request) error {
+	if err := s.Bucket.WriteAll(ctx, indexKey(r.Created, r.ID), nil, nil); err != nil {
+		return fmt.Errorf("write the index entry of job %s: %w", r.ID, err)
+	}
+	return nil
 }
 
 // Request reads job.json; ErrNotFound when there is none.
@@ -123,7 +129,8 @@ func (s Store) WriteEnd(ctx context.Context, id string, e End) (End, bool, error
 		return e, won, err
 	}
 	stands, err := s.End(ctx, id)
-	return stands, false, err
+	// A write whose answer was lost and that was repeated finds its own record.
+	return stands, err == nil && stands.Ended.Equal(e.Ended) && stands.State == e.State && stands.Reason == e.Reason && stands.Event == e.Event && e.Event != "", err
 }
 
 // End reads end.json; ErrNotFound while the job goes on.
@@ -136,6 +143,19 @@ func (s Store) End(ctx context.Context, id string) (End, error) {
 // Ended reports whether the job has an end.
 func (s Store) Ended(ctx context.Context, id string) (bool, error) {
 	return s.Bucket.Exists(ctx, Prefix(id)+"end.json")
+}
+
+// Announced reports whether the end of a job is known to have been announced.
+func (s Store) Announced(ctx context.Context, id string) (bool, error) {
+	return s.Bucket.Exists(ctx, Prefix(id)+"announced.json")
+}
+
+// MarkAnnounced notes that the end of a job was announced.
+func (s Store) MarkAnnounced(ctx context.Context, id string, at time.Time) error {
+	_, err := s.once(ctx, Prefix(id)+"announced.json", struct {
+		At time.Time `json:"at"`
+	}{at.UTC()})
+	return err
 }
 
 // expiry is expired.json: retention removed the data.
@@ -157,12 +177,15 @@ func (s Store) Status(ctx context.Context, id string) (Status, error) {
 		return st, err
 	}
 	st.Request, st.State, st.Updated = r, Pending, r.Created
-	p, err := s.Plan(ctx, id)
-	switch {
-	case errors.Is(err, ErrNotFound):
-	case err != nil:
+	there, err := s.records(ctx, id)
+	if err != nil {
 		return st, err
-	default:
+	}
+	if there["plan.json"] {
+		p, err := s.Plan(ctx, id)
+		if err != nil {
+			return st, err
+		}
 		st.State, st.Planned, st.Started, st.Updated = Running, len(p.Tiles), p.Created, p.Created
 		done, err := s.Done(ctx, id)
 		if err != nil {
@@ -177,33 +200,64 @@ func (s Store) Status(ctx context.Context, id string) (Status, error) {
 			}
 		}
 	}
-	e, err := s.End(ctx, id)
-	switch {
-	case errors.Is(err, ErrNotFound):
+	if there["keep.json"] {
+		if st.Keep, err = s.Keep(ctx, id); err != nil {
+			return st, err
+		}
+	}
+	st.Removing = there["removing.json"]
+	_, work := there["work/"]
+	_, tries := there["attempts/"]
+	st.Leftovers = work || tries
+	if !there["end.json"] {
 		return st, nil
-	case err != nil:
+	}
+	e, err := s.End(ctx, id)
+	if err != nil {
 		return st, err
 	}
 	st.State, st.End, st.Updated = e.State, &e, e.Ended
-	var x expiry
-	switch err := s.read(ctx, Prefix(id)+"expired.json", &x); {
-	case err == nil:
+	if there["expired.json"] {
+		var x expiry
+		if err := s.read(ctx, Prefix(id)+"expired.json", &x); err != nil {
+			return st, err
+		}
 		st.Expired = &x.At
-	case !errors.Is(err, ErrNotFound):
-		return st, err
 	}
 	return st, nil
 }
 
+// records names the records that a job has; folders, which end with a slash, are false.
+func (s Store) records(ctx context.Context, id string) (map[string]bool, error) {
+	there := map[string]bool{}
+	prefix := Prefix(id)
+	it := s.Bucket.List(&blob.ListOptions{Prefix: prefix, Delimiter: "/"})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return there, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		there[strings.TrimPrefix(o.Key, prefix)] = !o.IsDir
+	}
+}
+
 // List calls f with the ids of all jobs, newest first, until f returns false.
 func (s Store) List(ctx context.Context, f func(id string) (bool, error)) error {
+	return s.index(ctx, func(id string, _ *blob.ListObject) (bool, error) { return f(id) })
+}
+
+// index calls f with all index entries, newest first, until f returns false.
+func (s Store) index(ctx context.Context, f func(id string, o *blob.ListObject) (bool, error)) error {
 	stop := errors.New("stop")
 	err := s.list(ctx, "index/", func(o *blob.ListObject) error {
 		_, id, ok := strings.Cut(strings.TrimPrefix(o.Key, "index/"), "-")
 		if !ok || !ValidID(id) {
 			return nil
 		}
-		more, err := f(id)
+		more, err := f(id, o)
 		if err == nil && !more {
 			return stop
 		}
@@ -213,117 +267,6 @@ func (s Store) List(ctx context.Context, f func(id string) (bool, error)) error 
 		return nil
 	}
 	return err
-}
-
-// Removed is what Remove deleted.
-type Removed struct {
-	Objects int
-	Bytes   int64
-}
-
-// Data calls f for the data of a job: all but the records that outlive them.
-func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
-	keep := map[string]bool{}
-	for _, name := range []string{"job.json", "plan.json", "end.json", "expired.json", "results/report.json"} {
-		keep[Prefix(id)+name] = true
-	}
-	return s.list(ctx, Prefix(id), func(o *blob.ListObject) error {
-		if keep[o.Key] {
-			return nil
-		}
-		return f(o)
-	})
-}
-
-// RemoveData deletes the data of a job and its uploaded files; the records stay.
-// With dry set it only counts.
-func (s Store) RemoveData(ctx context.Context, r Request, dry bool) (Removed, error) {
-	var gone Removed
-	err := s.Data(ctx, r.ID, func(o *blob.ListObject) error { return s.remove(ctx, o.Key, o.Size, dry, &gone) })
-	if err != nil {
-		return gone, err
-	}
-	return gone, s.removeInputs(ctx, r, dry, &gone)
-}
-
-// RemoveAll deletes everything of a job, its index entry last, so that an
-// interrupted removal is found again. With dry set it only counts.
-func (s Store) RemoveAll(ctx context.Context, r Request, dry bool) (Removed, error) {
-	var gone Removed
-	if err := s.removeInputs(ctx, r, dry, &gone); err != nil {
-		return gone, err
-	}
-	request := Prefix(r.ID) + "job.json"
-	err := s.list(ctx, Prefix(r.ID), func(o *blob.ListObject) error {
-		if o.Key == request {
-			return nil
-		}
-		return s.remove(ctx, o.Key, o.Size, dry, &gone)
-	})
-	if err != nil {
-		return gone, err
-	}
-	for _, key := range []string{request, indexKey(r.Created, r.ID)} {
-		if err := s.remove(ctx, key, 0, dry, &gone); err != nil {
-			return gone, err
-		}
-	}
-	return gone, nil
-}
-
-// removeInputs deletes the uploaded files of a job unless a job that still has
-// its data shares them.
-func (s Store) removeInputs(ctx context.Context, r Request, dry bool, gone *Removed) error {
-	mine := r.inputs()
-	err := s.List(ctx, func(id string) (bool, error) {
-		if id == r.ID {
-			return true, nil
-		}
-		other, err := s.Request(ctx, id)
-		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) { // such a job reads nothing any more
-			return true, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		theirs := other.inputs()
-		if !slices.ContainsFunc(mine, func(key string) bool { return slices.Contains(theirs, key) }) {
-			return true, nil
-		}
-		expired, err := s.Bucket.Exists(ctx, Prefix(id)+"expired.json")
-		if err == nil && !expired {
-			mine = slices.DeleteFunc(mine, func(key string) bool { return slices.Contains(theirs, key) })
-		}
-		return len(mine) > 0, err
-	})
-	if err != nil {
-		return err
-	}
-	for _, key := range mine {
-		size := int64(0)
-		if key == r.DEM.Key {
-			size = r.DEM.Size
-		}
-		if err := s.remove(ctx, key, size, dry, gone); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s Store) remove(ctx context.Context, key string, size int64, dry bool, gone *Removed) error {
-	if !dry {
-		err := s.Bucket.Delete(ctx, key)
-		if gcerrors.Code(err) == gcerrors.NotFound {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("delete %s: %w", key, err)
-		}
-	}
-	gone.Objects++
-	gone.Bytes += size
-	return nil
 }
 
 func (s Store) list(ctx context.Context, prefix string, f func(o *blob.ListObject) error) error {

@@ -23,6 +23,13 @@ func Object(ctx context.Context, b *blob.Bucket, key string) (*Reader, error) {
 	return openObject(ctx, b, key, defaults())
 }
 
+// ObjectWithin is Object with a cache of at most that many bytes, at least a block.
+func ObjectWithin(ctx context.Context, b *blob.Bucket, key string, cache int64) (*Reader, error) {
+	cfg := defaults()
+	cfg.blocks = int(max(1, cache/int64(cfg.block)))
+	return openObject(ctx, b, key, cfg)
+}
+
 func openObject(ctx context.Context, b *blob.Bucket, key string, cfg config) (*Reader, error) {
 	o := &object{bucket: b, key: key}
 	err := retry(ctx, cfg, func(ctx context.Context) error {

@@ -85,6 +85,19 @@ func Place(address string) (name, prefix string) {
 	return "", ""
 }
 
+// Partial removes what writers that died left in the bucket of a URL, which b is, of objects that never appeared, if
+// nobody touched it since before. It calls f with each; dry removes nothing. In gs:// and azblob:// such remains are not
+// to be seen, and vanish after a week.
+func Partial(ctx context.Context, address string, b *blob.Bucket, before time.Time, dry bool, f func(name string, bytes int64)) error {
+	if dir, ok := strings.CutPrefix(address, "file://"); ok {
+		return dirbucket.SweepEach(dir, before, dry, f)
+	}
+	if name, prefix := Place(address); strings.HasPrefix(address, "s3://") {
+		return abortUploads(ctx, b, name, prefix, before, dry, f)
+	}
+	return nil
+}
+
 // Generation returns the store's own number of an object's version and when the version was made, from the As
 // method of its attributes or of its entry in a listing; false where the store has no such number.
 func Generation(as func(any) bool) (version string, made time.Time, ok bool) {

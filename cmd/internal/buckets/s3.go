@@ -2,6 +2,49 @@
 
 package buckets
 
-import _ "gocloud.dev/blob/s3blob" // s3://
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/s3blob" // s3://
+)
 
 const s3Linked = true
+
+// abortUploads ends the multipart uploads below a prefix that began before a time: what they hold is paid for and in
+// no listing. The other stores forget theirs after a week.
+func abortUploads(ctx context.Context, b *blob.Bucket, name, prefix string, before time.Time, dry bool, f func(name string, bytes int64)) error {
+	var client *s3.Client
+	if !b.As(&client) {
+		return nil
+	}
+	pages := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{Bucket: &name, Prefix: aws.String(prefix)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list unfinished uploads: %w", err)
+		}
+		for _, u := range page.Uploads {
+			if u.Initiated == nil || !u.Initiated.Before(before) || u.Key == nil {
+				continue
+			}
+			if !dry {
+				_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &name, Key: u.Key, UploadId: u.UploadId})
+				if gone := (*types.NoSuchUpload)(nil); errors.As(err, &gone) {
+					continue
+				}
+				if err != nil {
+					return fmt.Errorf("end the unfinished upload of %s: %w", *u.Key, err)
+				}
+			}
+			f(*u.Key+" (unfinished upload)", 0)
+		}
+	}
+	return nil
+}

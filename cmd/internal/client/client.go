@@ -2,6 +2,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,16 +73,19 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Job is a job as the server shows it.
 type Job struct {
-	ID         string                     `json:"id"`
-	Workflow   string                     `json:"workflow_type"`
-	Status     string                     `json:"status"`
-	Progress   int                        `json:"progress"`
-	Created    time.Time                  `json:"created_at"`
-	Completed  *time.Time                 `json:"completed_at"`
-	DEM        string                     `json:"dem_filename"`
-	Uploaded   string                     `json:"uploaded_filename"`
-	Error      string                     `json:"error_message"`
-	Expired    *time.Time                 `json:"data_expired_at"`
+	ID        string     `json:"id"`
+	Workflow  string     `json:"workflow_type"`
+	Status    string     `json:"status"`
+	Progress  int        `json:"progress"`
+	Created   time.Time  `json:"created_at"`
+	Completed *time.Time `json:"completed_at"`
+	DEM       string     `json:"dem_filename"`
+	Uploaded  string     `json:"uploaded_filename"`
+	Error     string     `json:"error_message"`
+	Expired   *time.Time `json:"data_expired_at"`
+	// Expires is when retention takes it; nil while nobody knows. Pinned jobs stay.
+	Expires    *time.Time                 `json:"expires_at"`
+	Pinned     bool                       `json:"pinned"`
 	Parameters map[string]json.RawMessage `json:"parameters"`
 	// Raw is the server's own words.
 	Raw json.RawMessage `json:"-"`
@@ -168,26 +172,60 @@ func (c counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Jobs lists jobs, newest first. An empty status lists all.
-func (c *Client) Jobs(ctx context.Context, status string, limit int) ([]Job, error) {
+// Query says which jobs to list; what is empty means all.
+type Query struct {
+	Status, Workflow string
+	// Text holds words that are all in a job's id, DEM, workflow or climate.
+	Text  string
+	Limit int
+}
+
+// mostPages bounds the requests of one listing. Each looks at 500 jobs or more.
+const mostPages = 20
+
+// Jobs lists jobs, newest first. It reports whether there may be more than were looked at.
+func (c *Client) Jobs(ctx context.Context, want Query) (list []Job, more bool, err error) {
+	q := url.Values{"limit": {fmt.Sprint(want.Limit)}}
+	for name, value := range map[string]string{"status": want.Status, "workflow_type": want.Workflow, "q": want.Text} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	next := "/api/jobs?" + q.Encode()
+	for range mostPages {
+		if next == "" || len(list) >= want.Limit {
+			break
+		}
+		page, link, err := c.page(ctx, next)
+		if err != nil {
+			return list, true, err
+		}
+		list, next = append(list, page...), link
+	}
+	return list[:min(len(list), want.Limit)], next != "", nil
+}
+
+// page reads a page of jobs, and the path of the next.
+func (c *Client) page(ctx context.Context, path string) ([]Job, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	q := url.Values{"limit": {fmt.Sprint(limit)}}
-	if status != "" {
-		q.Set("status", status)
-	}
 	var raw []json.RawMessage
-	if err := c.call(ctx, http.MethodGet, "/api/jobs?"+q.Encode(), nil, "", &raw); err != nil {
-		return nil, err
+	header, err := c.answer(ctx, http.MethodGet, path, nil, "", &raw)
+	if err != nil {
+		return nil, "", err
 	}
 	list := make([]Job, len(raw))
 	for i := range raw {
 		list[i].Raw = raw[i]
 		if err := json.Unmarshal(raw[i], &list[i]); err != nil {
-			return nil, fmt.Errorf("answer of the server: %w", err)
+			return nil, "", fmt.Errorf("answer of the server: %w", err)
 		}
 	}
-	return list, nil
+	link, rel, _ := strings.Cut(header.Get("Link"), ">")
+	if u, err := url.Parse(strings.TrimPrefix(link, "<")); err == nil && u.Path == "/api/jobs" && strings.Contains(rel, `rel="next"`) {
+		return list, u.RequestURI(), nil // of this server, whatever the link says
+	}
+	return list, "", nil
 }
 
 // Job asks for one job.
@@ -212,6 +250,23 @@ func (c *Client) Cancel(ctx context.Context, id string) error {
 // Delete removes an ended job with its data.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.change(ctx, http.MethodDelete, "/api/jobs/"+url.PathEscape(id))
+}
+
+// Keep pins a job, or with days above 0 keeps it for so long.
+func (c *Client) Keep(ctx context.Context, id string, days int) error {
+	body, err := json.Marshal(map[string]any{"pinned": days == 0, "days": days})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var answer json.RawMessage
+	return c.call(ctx, http.MethodPut, "/jobs/"+url.PathEscape(id)+"/keep", bytes.NewReader(body), "application/json", &answer)
+}
+
+// Unkeep lets retention take a job after the usual time, from now on.
+func (c *Client) Unkeep(ctx context.Context, id string) error {
+	return c.change(ctx, http.MethodDelete, "/jobs/"+url.PathEscape(id)+"/keep")
 }
 
 func (c *Client) change(ctx context.Context, method, path string) error {
@@ -248,19 +303,25 @@ func (c *Client) Watch(ctx context.Context, id string, pause, patience time.Dura
 
 // call makes one request and decodes its JSON answer.
 func (c *Client) call(ctx context.Context, method, path string, body io.Reader, contentType string, into any) error {
+	_, err := c.answer(ctx, method, path, body, contentType, into)
+	return err
+}
+
+// answer is call with the header of the answer.
+func (c *Client) answer(ctx context.Context, method, path string, body io.Reader, contentType string, into any) (http.Header, error) {
 	res, err := c.do(ctx, method, path, body, "Content-Type", contentType)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrAway, err)
+		return nil, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("answer of the server: %w: is it a server of eemt?", err)
+		return nil, fmt.Errorf("answer of the server: %w: is it a server of eemt?", err)
 	}
-	return nil
+	return res.Header, nil
 }
 
 // do makes one request. An answer other than 2xx is an error: a Refusal, or ErrAway for 5xx and 429.

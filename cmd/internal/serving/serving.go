@@ -46,6 +46,8 @@ type Retention struct {
 	DryRun bool `env:"EEMT_DRY_RUN"`
 	// ResumeAfter is how long a job may stand still before its missing work is asked for again; 0 means the default.
 	ResumeAfter time.Duration `env:"EEMT_RESUME_AFTER"`
+	// Batch is how many jobs one pass removes at most; 0 means the default.
+	Batch int `env:"EEMT_CLEANUP_BATCH_SIZE" envDefault:"1000"`
 }
 
 // Policy checks the values.
@@ -57,6 +59,10 @@ func (r Retention) Policy() (cleanup.Policy, error) {
 	if r.Hours < 0 || r.Hours > 876000 {
 		return p, fmt.Errorf("failed-retention-hours %d: must be 0 to 876000", r.Hours)
 	}
+	if r.Batch < 0 || r.Batch > 100000 {
+		return p, fmt.Errorf("batch-size %d: must be 1 to 100000, or 0 for the default", r.Batch)
+	}
+	p.Batch = r.Batch
 	if r.ResumeAfter != 0 {
 		if r.ResumeAfter < time.Second || r.ResumeAfter > p.GiveUp/2 {
 			return p, fmt.Errorf("resume-after %s: must be 1s to %s", r.ResumeAfter, p.GiveUp/2)
@@ -79,6 +85,13 @@ func Uploads(address string) submission.Uploads {
 		u.Settle = settle
 	}
 	return u
+}
+
+// Partial returns what removes the remains of writers that died from the bucket of a URL, which b is.
+func Partial(address string, b *blob.Bucket) func(ctx context.Context, before time.Time, dry bool, f func(name string, bytes int64)) error {
+	return func(ctx context.Context, before time.Time, dry bool, f func(name string, bytes int64)) error {
+		return buckets.Partial(ctx, address, b, before, dry, f)
+	}
 }
 
 // Connect opens the bucket and the event sink of a service.

@@ -1,8 +1,9 @@
 // The form: bring a DEM, hear what it is, set parameters, submit.
-import { ask, follow, Job, post, Refusal, Sending, Sent } from "./api";
+import { ask, follow, Job, post, Refusal, Sent } from "./api";
 import { fill, h, note } from "./dom";
 import { bytes, duration, value } from "./format";
 import { jobLine } from "./jobs";
+import { bring, Upload } from "./tus";
 
 interface Schema {
   type?: string;
@@ -13,6 +14,8 @@ interface Schema {
   contentMediaType?: string;
   oneOf?: Schema[];
   items?: Schema;
+  /** The field of a form that a raster is sent along in. */
+  "x-file-field"?: string;
 }
 
 interface Process {
@@ -47,6 +50,9 @@ interface Report {
 /** What everybody sees; the rest waits behind a fold. */
 const PLAIN = ["step", "linke_value", "albedo_value", "start_year", "end_year"];
 const ELSEWHERE = ["dem", "climate", "climate_elevation"];
+
+/** A raster of more bytes is sent with the job only, not to be looked at before. */
+const LOOKED_AT = 32e6;
 
 let examines: Promise<boolean> | null = null;
 /** Whether the service examines DEMs before a job. */
@@ -86,12 +92,16 @@ export class Submit {
   private processes: Process[] = [];
   private workflow = "sol";
   private given: Record<string, string> = {};
+  /** Rasters to send in the place of values, by parameter. */
+  private rasters: Record<string, File> = {};
   private dem: { name: string; upload: string } | null = null;
   private climate: { file: File | null; source: string; elevation: string } = { file: null, source: "", elevation: "" };
-  private sending: Sending<unknown> | null = null;
+  private sending: Upload | null = null;
   private wanted: File | null = null;
   private recheck = 0;
   private checkNo = 0;
+  /** How the DEM came. */
+  private came = "";
   private stops: (() => void)[] = [];
 
   private cards = h("div", { class: "cards", role: "radiogroup", "aria-label": "Workflow" });
@@ -101,8 +111,10 @@ export class Submit {
   private verdict = h("div", { id: "verdict", "aria-live": "polite" });
   private bar = h("progress", { max: 100, value: 0, "aria-label": "Upload" });
   private barText = h("span", { id: "upload-text" });
-  private stopButton = h("button", { type: "button", class: "quiet", onclick: () => this.stopUpload() }, "Stop");
-  private upload = h("div", { class: "upload", hidden: true }, this.bar, this.barText, this.stopButton);
+  private pauseButton = h("button", { type: "button", class: "small", id: "pause", onclick: () => this.pause() }, "Pause");
+  private stopButton = h("button", { type: "button", class: "small quiet", onclick: () => this.sending?.stop() }, "Stop");
+  private upload = h("div", { class: "upload", id: "upload", hidden: true }, this.bar, this.barText, h("span", { class: "actions" }, this.pauseButton, this.stopButton));
+  private paused = false;
   private file = h("input", { type: "file", id: "dem-file", accept: ".tif,.tiff,image/tiff", onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
   private drop = h("label", { class: "drop", id: "drop", for: "dem-file" }, h("strong", {}, "Drop a DEM here"), h("span", {}, "or choose a file. GeoTIFF with a coordinate reference system, in metres, feet or degrees."), this.file);
   private submitButton = h("button", { id: "submit", class: "primary" }, "Submit the job");
@@ -130,12 +142,18 @@ export class Submit {
     void this.load();
     void this.look();
     const timer = window.setInterval(() => !document.hidden && void this.look(), 10000);
-    this.stops.push(() => clearInterval(timer));
+    const leaving = (e: BeforeUnloadEvent) => this.sending && e.preventDefault();
+    window.addEventListener("beforeunload", leaving);
+    this.stops.push(() => clearInterval(timer), () => window.removeEventListener("beforeunload", leaving));
   }
 
   close() {
     for (const s of this.stops) s();
     clearTimeout(this.recheck);
+    if (this.sending) {
+      this.sending.pause();
+      note("The upload waits: choose the same file again, and it goes on");
+    }
   }
 
   private dropping() {
@@ -177,7 +195,9 @@ export class Submit {
     this.workflow = j.workflow_type;
     for (const [name, v] of Object.entries(j.parameters)) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
     // A raster stands in the record beside the value that it replaces; in a form it is given in its place.
-    for (const [record, field] of [["linke_raster", "linke_value"], ["albedo_raster", "albedo_value"], ["kb_raster", "kb"], ["kd_raster", "kd"], ["kc_raster", "kc"]]) {
+    for (const [field, input] of Object.entries(this.process()?.inputs ?? {})) {
+      const record = plain(input.schema).file?.replace(/_file$/, "_raster");
+      if (!record) continue;
       if (this.given[record]) this.given[field] = this.given[record];
       delete this.given[record];
     }
@@ -187,7 +207,8 @@ export class Submit {
     this.climate.elevation = String(j.parameters.climate_elevation ?? "");
     if (j.uploaded_filename && !j.data_expired_at) {
       this.dem = { name: j.dem_filename, upload: j.uploaded_filename };
-      this.fine({}, "from the job before");
+      this.came = "from the job before";
+      this.fine({}, this.came);
       void this.examineAgain();
     } else this.refuse(`the DEM ${j.dem_filename} of that job is no longer kept: choose it again`);
   }
@@ -252,7 +273,7 @@ export class Submit {
   }
 
   private field(name: string, input: Process["inputs"][string]): HTMLElement {
-    const { base, monthly, initial } = plain(input.schema);
+    const { base, monthly, initial, file } = plain(input.schema);
     const id = `p-${name}`;
     const now = this.given[name] ?? (initial === undefined ? "" : String(initial));
     const set = (text: string) => {
@@ -286,7 +307,32 @@ export class Submit {
       });
     control.setAttribute("aria-describedby", `${id}-hint ${id}-said`);
     const label = h("label", { for: id }, input.title);
-    return h("div", { class: base.type === "boolean" ? "field tick" : "field" }, base.type === "boolean" ? [control, label] : [label, control], hint, said);
+    return h("div", { class: base.type === "boolean" ? "field tick" : "field" }, base.type === "boolean" ? [control, label] : [label, control], hint, said, file ? this.raster(name, input.title, control as HTMLInputElement) : null);
+  }
+
+  /** Lets a file of this machine take the place of a value. */
+  private raster(name: string, title: string, control: HTMLInputElement): HTMLElement {
+    const id = `r-${name}`;
+    const pick = h("input", { type: "file", id, accept: ".tif,.tiff,image/tiff", onchange: () => set(pick.files?.[0] ?? null) });
+    const away = h("button", { type: "button", class: "small quiet", "aria-label": `No raster for ${title}`, onclick: () => { pick.value = ""; set(null); control.focus(); } }, "Remove");
+    const text = h("span", { class: "hint", id: `${id}-said`, role: "status" });
+    const show = () => {
+      const f = this.rasters[name];
+      control.disabled = !!f;
+      control.removeAttribute("aria-invalid");
+      away.hidden = !f;
+      text.textContent = f ? `${f.name}, ${bytes(f.size)}, in place of the value` : "";
+    };
+    const set = (f: File | null) => {
+      const wrong = f && !/\.tiff?$/i.test(f.name);
+      if (f && !wrong) this.rasters[name] = f;
+      else delete this.rasters[name];
+      show();
+      if (wrong) text.textContent = `${f.name}: a raster here is a GeoTIFF, whose name ends in .tif`;
+      this.later(true);
+    };
+    show();
+    return h("details", { class: "raster", open: !!this.rasters[name] }, h("summary", {}, "Raster"), h("label", { for: id, class: "hint" }, `${title}: a GeoTIFF of one band, or of twelve for January to December`), pick, away, text);
   }
 
   // The DEM.
@@ -298,15 +344,25 @@ export class Submit {
     void this.send(f);
   }
 
-  private form(): FormData {
+  private form(upload: string): FormData {
     const form = new FormData();
+    form.set("uploaded_filename", upload);
     form.set("workflow_type", this.workflow);
     const p = this.process();
     for (const [name, v] of Object.entries(this.given)) if (v.trim() !== "" && (!p || (name in p.inputs && !ELSEWHERE.includes(name)))) form.set(name, v.trim());
     return form;
   }
 
-  private withClimate(form: FormData) {
+  /** The files beside the DEM, and where climate comes from. */
+  private withFiles(form: FormData, largest = Infinity) {
+    const p = this.process();
+    for (const [name, f] of Object.entries(this.rasters)) {
+      if (f.size > largest) continue;
+      const field = p && name in p.inputs ? plain(p.inputs[name].schema).file : undefined;
+      if (!field) continue;
+      form.delete(name);
+      form.set(field, f);
+    }
     if (this.workflow !== "eemt") return;
     if (this.climate.file) form.set("climate_file", this.climate.file);
     else if (this.climate.source.trim()) form.set("climate", this.climate.source.trim());
@@ -314,48 +370,86 @@ export class Submit {
   }
 
   private async send(f: File) {
-    this.sending?.abort();
+    this.sending?.stop();
     this.dem = null;
     this.hush();
-    const meter = new Meter();
-    const examine = await canExamine();
-    const form = examine ? this.form() : new FormData();
-    if (examine) this.withClimate(form);
-    form.set(examine ? "dem_file" : "file", f, f.name);
+    let meter = new Meter();
     this.upload.hidden = false;
+    this.paused = false;
+    this.pauseButton.textContent = "Pause";
     this.barText.textContent = "starting";
     this.bar.value = 0;
-    fill(this.verdict, f.size > 500e6 ? h("p", { class: "hint" }, `${f.name} has ${bytes(f.size)}: bringing it takes a while, computing it too. Keep this page open until it is there.`) : null);
-    const sending = post<Report>(examine ? "/api/check" : "/api/upload-file", form, (s) => {
-      meter.add(s, performance.now());
-      this.bar.value = s.total > 0 ? (100 * s.loaded) / s.total : 0;
-      this.barText.textContent = meter.words(s);
-    });
+    fill(this.verdict, f.size > 500e6 ? h("p", { class: "hint" }, `${f.name} has ${bytes(f.size)}: bringing it takes a while, computing it too. Keep this page open until it is there; should it close, choose the same file again within a day, and the upload goes on.`) : null);
+    const began = performance.now();
+    let first = -1;
+    const sending = bring(
+      f,
+      (s) => {
+        if (first < 0) first = s.loaded;
+        meter.add(s, performance.now());
+        this.bar.value = (100 * s.loaded) / s.total;
+        this.barText.textContent = meter.words(s);
+      },
+      (standing, wait) => {
+        this.upload.dataset.standing = standing;
+        if (standing === "sending") return;
+        meter = new Meter();
+        const share = `${Math.floor(this.bar.value)} %`;
+        this.barText.textContent = standing === "paused" ? `${share} · paused` : `${share} · the connection is lost; the next try in ${duration(wait / 1000)}`;
+      },
+    );
     this.sending = sending;
     try {
-      const { body } = await sending.done;
+      const name = await sending.done;
       if (this.sending !== sending) return;
-      this.dem = { name: f.name, upload: body.filename ?? "" };
-      this.upload.hidden = true;
-      this.fine(body, bytes(f.size));
+      const seconds = (performance.now() - began) / 1000;
+      this.dem = { name: f.name, upload: name };
+      this.came = `${bytes(f.size)} in ${duration(seconds)}${seconds > 2 ? `, ${bytes((f.size - Math.max(first, 0)) / seconds)}/s` : ""}`;
+      this.sending = null;
+      await this.examine();
     } catch (e) {
       if (this.sending !== sending) return;
-      this.upload.hidden = true;
       const r = e as Refusal;
       if (r.status === -1) fill(this.verdict, h("p", { class: "hint" }, "The upload was stopped."));
       else this.refuse(r.message, r.status === 0);
     }
     this.sending = null;
+    this.upload.hidden = true;
     // The same file may be chosen again after it was mended.
     this.file.value = "";
   }
 
-  private stopUpload() {
-    this.sending?.abort();
+  private pause() {
+    this.paused = !this.paused;
+    this.pauseButton.textContent = this.paused ? "Go on" : "Pause";
+    if (this.paused) this.sending?.pause();
+    else this.sending?.resume();
+  }
+
+  /** What a DEM that has just come is; one that will not do is forgotten. */
+  private async examine() {
+    if (!(await canExamine())) return this.fine({}, this.came);
+    const form = this.form(this.dem!.upload);
+    this.withFiles(form, LOOKED_AT);
+    const no = ++this.checkNo;
+    try {
+      const { body } = await post<Report>("/api/check", form).done;
+      if (no === this.checkNo && this.dem) this.fine(body, this.came);
+    } catch (e) {
+      if (no !== this.checkNo) return;
+      const r = e as Refusal;
+      if (r.body.includes('"usable"')) this.dem = null;
+      else if (r.status !== 0) {
+        // A parameter is wrong, not the DEM.
+        this.fine({}, this.came);
+        return this.complain(r.message);
+      }
+      this.refuse(r.message, r.status === 0);
+    }
   }
 
   private refuse(text: string, again = false) {
-    fill(this.verdict, h("div", { class: "verdict bad" }, h("strong", {}, "This will not do. "), h("span", {}, upper(text)), again && this.wanted ? h("button", { type: "button", onclick: () => this.wanted && this.take(this.wanted) }, "Try again") : null));
+    fill(this.verdict, h("div", { class: "verdict bad" }, h("strong", {}, "This will not do. "), h("span", {}, upper(text)), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
   }
 
   private fine(r: Report, size: string) {
@@ -382,23 +476,22 @@ export class Submit {
     );
   }
 
-  private later() {
+  private later(files = false) {
     clearTimeout(this.recheck);
-    this.recheck = window.setTimeout(() => void this.examineAgain(), 700);
+    this.recheck = window.setTimeout(() => void this.examineAgain(files), files ? 50 : 700);
   }
 
-  /** Asks for the estimate again after parameters changed; with climate only when that did. */
-  private async examineAgain(climate = false) {
+  /** Asks for the estimate again after parameters changed; with files only when one of those did. */
+  private async examineAgain(files = false) {
     if (!this.dem || this.sending || !(await canExamine())) return;
-    const form = this.form();
-    form.set("uploaded_filename", this.dem.upload);
-    if (climate) this.withClimate(form);
+    const form = this.form(this.dem.upload);
+    if (files) this.withFiles(form, LOOKED_AT);
     const no = ++this.checkNo;
     try {
       const { body } = await post<Report>("/api/check", form).done;
       if (no !== this.checkNo || !this.dem) return;
-      if (!climate) body.warnings = body.warnings?.filter((w) => !w.startsWith("no climate") || (!this.climate.file && !this.climate.source));
-      this.fine(body, "uploaded");
+      if (!files) body.warnings = body.warnings?.filter((w) => !w.startsWith("no climate") || (!this.climate.file && !this.climate.source));
+      this.fine(body, this.came);
       this.hush();
     } catch (e) {
       if (no === this.checkNo && (e as Refusal).status !== 0) this.complain((e as Error).message);
@@ -408,7 +501,7 @@ export class Submit {
   private complain(text: string) {
     this.error.textContent = upper(text);
     this.error.hidden = false;
-    const named = /^([a-z_]+)\b/.exec(text)?.[1];
+    const named = /^([a-z_-]+)\b/.exec(text)?.[1].replaceAll("-", "_");
     const control = named && document.getElementById(`p-${named}`);
     if (control) control.setAttribute("aria-invalid", "true");
   }
@@ -435,17 +528,19 @@ export class Submit {
       document.getElementById("climate-file")?.focus();
       return;
     }
-    const form = this.form();
-    this.withClimate(form);
-    form.set("uploaded_filename", this.dem.upload);
+    const form = this.form(this.dem.upload);
+    this.withFiles(form);
     this.submitButton.disabled = true;
     try {
-      const { body } = await post<{ job_id: string }>("/api/submit-job", form).done;
+      const { body } = await post<{ job_id: string }>("/api/submit-job", form, (s) => {
+        if (s.total > 1e6) this.submitButton.textContent = s.loaded < s.total ? `Sending the rasters, ${Math.floor((100 * s.loaded) / s.total)} %` : "Being examined";
+      }).done;
       note(`Job ${body.job_id.slice(-8)} is submitted`);
       this.go(body.job_id);
     } catch (e) {
       this.complain((e as Error).message);
       this.submitButton.disabled = false;
+      this.submitButton.textContent = "Submit the job";
     }
   }
 
@@ -488,9 +583,9 @@ export class Submit {
   }
 }
 
-function plain(s: Schema): { base: Schema; monthly: boolean; initial: unknown } {
+function plain(s: Schema): { base: Schema; monthly: boolean; initial: unknown; file: string | undefined } {
   const base = s.oneOf?.[0] ?? s;
-  return { base, monthly: !!s.oneOf?.some((o) => o.type === "array"), initial: s.default };
+  return { base, monthly: !!s.oneOf?.some((o) => o.type === "array"), initial: s.default, file: s.oneOf?.find((o) => o["x-file-field"])?.["x-file-field"] };
 }
 
 /** Why a value is out of range, in the service's words; null if it is fine or left empty. */

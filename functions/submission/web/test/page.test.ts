@@ -5,6 +5,7 @@ import { palette, NAMES } from "../src/palettes";
 import { shade } from "../src/mapview";
 import { Meter, outOfRange } from "../src/submit";
 import { quote } from "../src/job";
+import { backoff } from "../src/tus";
 
 const map = (name: string, description: string) => ({ name, description, unit: "1", mean: 0, minimum: 0, maximum: 1 });
 
@@ -55,6 +56,7 @@ describe("forms", () => {
     expect(m.speed()).toBe(1e6);
     expect(m.words({ loaded: 5e6, total: 1e7 })).toBe("50 % · 5.0 MB of 10 MB · 1.0 MB/s, 5 s left");
   });
+  it("tries come less and less often", () => expect([0, 1, 4, 5, 99].map(backoff)).toEqual([1000, 2000, 16000, 30000, 30000]));
   it("names that a shell would read otherwise are quoted", () => {
     expect([quote("dem.tif"), quote("a b.tif"), quote("it's.tif"), quote("$(x).tif"), quote("-rf")]).toEqual(["dem.tif", "'a b.tif'", "'it'\\''s.tif'", "'$(x).tif'", "'-rf'"]);
   });

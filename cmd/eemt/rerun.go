@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/client"
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+func rerunCommand() *cobra.Command {
+	var r remote
+	var then follow
+	c := &cobra.Command{
+		Use: "rerun ID", Short: "Send a job of a server again, with some parameters changed", Args: exactly("one job"),
+		Long: `rerun makes a new job of the DEM that a server has from an earlier one, with the same parameters but those given.
+It works for as long as the server keeps the data of the earlier job.`,
+		Example: `  eemt rerun 01JTESTKDH6BKDYFCDM6QM1YQ4 --step 5
+  eemt rerun 01JTESTKDH6BKDYFCDM6QM1YQ4 --shadows off --wait`,
+	}
+	given := parameterFlags(c.Flags(), job.EEMT)
+	r.flags(c.Flags())
+	then.flags(c.Flags(), &r)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		api, err := r.client()
+		if err != nil {
+			return err
+		}
+		j, err := api.Job(c.Context(), args[0])
+		if err != nil {
+			return r.explain(c.Context(), err)
+		}
+		if j.Uploaded == "" {
+			return fmt.Errorf("the server has the DEM of job %s no more; send it again with: eemt submit %s DEM", j.ID, j.Workflow)
+		}
+		fields, err := again(j, given())
+		if err != nil {
+			return exitError{err, 2}
+		}
+		return r.submit(c, fields, nil, then)
+	}
+	return c
+}
+
+// again turns the parameters of a job into the fields of the next, the given ones over them.
+func again(j client.Job, given []client.Field) ([]client.Field, error) {
+	values := map[string]string{}
+	for name, raw := range j.Parameters {
+		text := string(raw)
+		var list []json.RawMessage
+		switch {
+		case json.Unmarshal(raw, &list) == nil:
+			parts := make([]string, len(list))
+			for i := range list {
+				parts[i] = strings.Trim(string(list[i]), `"`)
+			}
+			text = strings.Join(parts, ",")
+		case strings.HasPrefix(text, `"`):
+			if err := json.Unmarshal(raw, &text); err != nil {
+				return nil, fmt.Errorf("parameter %s of job %s: %w", name, j.ID, err)
+			}
+		}
+		values[name] = text
+	}
+	// Rasters, and an index from the climate, are recorded beside the values whose place they take.
+	for _, f := range job.Fields("") {
+		if record := f.RasterRecord(); values[record] != "" {
+			values[f.Name] = values[record]
+			delete(values, record)
+		}
+	}
+	if values["kc_climate"] == "true" {
+		values["kc"] = "climate"
+	}
+	delete(values, "kc_climate")
+	for _, f := range given {
+		if kind, _, _ := strings.Cut(f.Value, ":"); f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
+			return nil, fmt.Errorf("climate %q: another table is sent with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)
+		}
+		values[f.Name] = f.Value
+	}
+	fields := []client.Field{{Name: "workflow_type", Value: j.Workflow}, {Name: "uploaded_filename", Value: j.Uploaded}}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fields = append(fields, client.Field{Name: name, Value: values[name]})
+	}
+	return fields, nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/client"
+)
+
+func resultsCommand() *cobra.Command {
+	var r remote
+	var output string
+	var list bool
+	c := &cobra.Command{
+		Use: "results ID [PATTERN...]", Short: "Fetch the results of a job of a server",
+		Long: `results fetches the files of a completed job, all of them or those whose names match a pattern. A download that
+breaks off is taken up where it was; a file appears under its name when it is whole.`,
+		Example: `  eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4
+  eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4 --list
+  eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4 'global/annual/*.tif' report.json --output maps`,
+		Args: atLeastOne,
+	}
+	r.flags(c.Flags())
+	f := c.Flags()
+	f.StringVarP(&output, "output", "o", "", "`directory` for the files (default: <DEM name>_<workflow>)")
+	f.BoolVar(&list, "list", false, "only list the files with their sizes")
+	f.BoolVarP(&r.quiet, "quiet", "q", false, "print nothing but errors")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		for _, p := range args[1:] {
+			if _, err := path.Match(p, ""); err != nil {
+				return exitError{fmt.Errorf("pattern %q: %w", p, err), 2}
+			}
+		}
+		api, err := r.client()
+		if err != nil {
+			return err
+		}
+		j, err := api.Job(c.Context(), args[0])
+		if err != nil {
+			return r.explain(c.Context(), err)
+		}
+		if list {
+			return r.listFiles(c, api, j, args[1:])
+		}
+		return r.download(c, api, j, args[1:], output)
+	}
+	return c
+}
+
+// files lists the results of a completed job that match any of the patterns, or all.
+func (r *remote) files(c *cobra.Command, api *client.Client, j client.Job, patterns []string) ([]client.Result, error) {
+	switch {
+	case j.Expired != nil:
+		return nil, fmt.Errorf("the results were removed on %s; compute them again with: eemt submit", j.Expired.UTC().Format("2006-01-02"))
+	case j.Status == "failed":
+		return nil, fmt.Errorf("the job failed: %s", j.Error)
+	case j.Status != "completed":
+		return nil, fmt.Errorf("the job is %s; wait for it with: eemt watch %s", j.Status, j.ID)
+	}
+	list, err := api.Results(c.Context(), j.ID)
+	if err != nil {
+		return nil, r.explain(c.Context(), err)
+	}
+	if len(patterns) > 0 {
+		list = slices.DeleteFunc(list, func(f client.Result) bool {
+			return !slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, f.Name); return ok || p == f.Name })
+		})
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("no file of job %s matches; list them with: eemt results %s --list", j.ID, j.ID)
+	}
+	return list, nil
+}
+
+func (r *remote) listFiles(c *cobra.Command, api *client.Client, j client.Job, patterns []string) error {
+	list, err := r.files(c, api, j, patterns)
+	if err != nil {
+		return err
+	}
+	if r.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(list)
+	}
+	for _, f := range list {
+		if _, err := fmt.Fprintf(c.OutOrStdout(), "%12d  %s\n", f.Size, plain(f.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// downloads is how many files are fetched at a time.
+const downloads = 4
+
+// download fetches results into a directory.
+func (r *remote) download(c *cobra.Command, api *client.Client, j client.Job, patterns []string, output string) error {
+	list, err := r.files(c, api, j, patterns)
+	if err != nil {
+		return err
+	}
+	if output == "" {
+		base := filepath.Base(filepath.FromSlash(j.DEM))
+		output = strings.TrimSuffix(base, filepath.Ext(base)) + "_" + j.Workflow
+		if !filepath.IsLocal(output) {
+			output = j.ID
+		}
+	}
+	var total, done int64
+	for _, f := range list {
+		total += f.Size
+	}
+	bar := newProgress(c.ErrOrStderr(), r.quiet || r.json)
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	var mu sync.Mutex
+	var failed error
+	next := make(chan client.Result)
+	var wait sync.WaitGroup
+	for range downloads {
+		wait.Go(func() {
+			for f := range next {
+				err := api.Download(ctx, j.ID, f, output, func(n int) {
+					mu.Lock()
+					done += int64(n)
+					share := float64(done) / float64(max(total, 1))
+					mu.Unlock()
+					bar.show(share, "fetching")
+				})
+				mu.Lock()
+				if err != nil && failed == nil {
+					failed = err
+					cancel()
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, f := range list {
+		select {
+		case next <- f:
+		case <-ctx.Done():
+		}
+	}
+	close(next)
+	wait.Wait()
+	bar.finish(failed == nil)
+	if failed != nil {
+		return r.explain(c.Context(), failed)
+	}
+	if r.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"job_id": j.ID, "output": output, "files": list})
+	}
+	if !r.quiet {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%d files in %s\n", len(list), output)
+	}
+	return err
+}

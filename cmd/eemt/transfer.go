@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"gocloud.dev/blob"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/transfer"
+)
+
+// transferOptions are the flags of eemt export and eemt import.
+type transferOptions struct {
+	data          string
+	jobs          []string
+	states        []string
+	since, until  string
+	dry, json     bool
+	quiet         bool
+	verb, verbed  string
+	restoresClock bool
+}
+
+func exportCommand() *cobra.Command {
+	o := transferOptions{verb: "export", verbed: "exported"}
+	c := &cobra.Command{
+		Use:   "export DEST",
+		Short: "Copy jobs with their results to another bucket or directory",
+		Long: `export copies jobs, with the files they read and their results, to a directory or to the
+bucket of a URL: for a backup, or to move house. A job appears there when all of it is there.
+Given again, the command copies what is missing and what has come since; what is there stays.
+eemt serve --data DEST shows an exported directory.`,
+		Example: `  eemt export /backup/eemt
+  eemt export gs://my-backup --data gs://my-maps --status completed
+  eemt export one-job --job 01JTESTAAAAAAAAAAAAAAAAAAA`,
+		Args: oneArgument("a directory or the URL of a bucket to copy to"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.run(c.Context(), o.data, args[0], c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func importCommand() *cobra.Command {
+	o := transferOptions{verb: "import", verbed: "imported", restoresClock: true}
+	c := &cobra.Command{
+		Use:   "import SOURCE",
+		Short: "Copy exported jobs with their results into the bucket of a server",
+		Long: `import copies jobs from a directory or bucket that export, or a server, has written. It may
+run beside the server. Jobs that were going on go on here, from the tiles that were done. The time
+that an imported job is kept counts from its import. What the bucket has stands: no record is
+replaced. Given again, the command copies what is missing.`,
+		Example: `  eemt import /backup/eemt
+  eemt import gs://my-backup --data gs://new-maps
+  eemt import /backup/eemt --since 2026-01-01 --dry-run`,
+		Args: oneArgument("a directory or the URL of a bucket to copy from"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.run(c.Context(), args[0], o.data, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func oneArgument(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return exitError{fmt.Errorf("%s takes %s, got %d arguments; see: %s --help", c.CommandPath(), what, len(args), c.CommandPath()), 2}
+		}
+		return nil
+	}
+}
+
+func (o *transferOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.data, "data", "eemt-data", "`directory` of the server's bucket, or the URL of one")
+	f.StringSliceVar(&o.jobs, "job", nil, "only the jobs with these `ids`")
+	f.StringSliceVar(&o.states, "status", nil, "only jobs in these `states`: pending, running, completed, failed, cancelled")
+	f.StringVar(&o.since, "since", "", "only jobs made at this `time` or later: 2026-01-31, or with a time of day as in RFC 3339")
+	f.StringVar(&o.until, "until", "", "only jobs made before this `time`")
+	f.BoolVar(&o.dry, "dry-run", false, "only say what would be copied")
+	f.BoolVar(&o.json, "json", false, "print a line of JSON for each job, then one for all")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
+}
+
+// options checks the flags.
+func (o *transferOptions) options() (transfer.Options, error) {
+	t := transfer.Options{Dry: o.dry}
+	for _, id := range o.jobs {
+		if !job.ValidID(id) {
+			return t, fmt.Errorf("job %q: must be an id of 26 letters and digits, as eemt jobs prints it", id)
+		}
+		t.IDs = append(t.IDs, id)
+	}
+	all := []job.State{job.Pending, job.Running, job.Completed, job.Failed, job.Cancelled}
+	for _, s := range o.states {
+		if !slices.Contains(all, job.State(s)) {
+			return t, fmt.Errorf("status %q: must be pending, running, completed, failed or cancelled", s)
+		}
+		t.States = append(t.States, job.State(s))
+	}
+	var err error
+	if t.After, err = timeFlag("since", o.since); err != nil {
+		return t, err
+	}
+	if t.Before, err = timeFlag("until", o.until); err != nil {
+		return t, err
+	}
+	if o.restoresClock {
+		t.Restored = time.Now().UTC()
+	}
+	return t, nil
+}
+
+func timeFlag(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s %q: must be a day such as 2026-01-31, or a time such as 2026-01-31T15:04:05Z", name, text)
+}
+
+func (o *transferOptions) run(ctx context.Context, from, to string, stdout, stderr io.Writer) error {
+	t, err := o.options()
+	if err != nil {
+		return exitError{err, 2}
+	}
+	if samePlace(from, to) {
+		return exitError{fmt.Errorf("%s: source and destination are the same", from), 2}
+	}
+	source, err := openPlace(ctx, from, true)
+	if err != nil {
+		return exitError{fmt.Errorf("source: %w", err), 2}
+	}
+	defer func() { _ = source.Close() }()
+	destination, err := openPlace(ctx, to, false)
+	if err != nil {
+		return exitError{fmt.Errorf("destination: %w", err), 2}
+	}
+	defer func() { _ = destination.Close() }()
+	lines := json.NewEncoder(stdout)
+	t.Done = func(j transfer.Job) {
+		switch {
+		case o.json:
+			_ = lines.Encode(j)
+		case j.Error != "":
+			_, _ = fmt.Fprintf(stderr, "%s: %s\n", j.ID, j.Error)
+		case o.quiet:
+		case j.Skipped != "":
+			_, _ = fmt.Fprintf(stderr, "%s: left out: %s\n", j.ID, j.Skipped)
+		default:
+			_, _ = fmt.Fprintf(stderr, "%s: %s, %d files, %s\n", j.ID, j.State, j.Objects, size(j.Bytes))
+		}
+	}
+	sum, err := transfer.Copy(ctx, source, destination, t)
+	if ctx.Err() != nil {
+		return exitError{errors.New("stopped; what is copied is kept: give the same command again to go on"), 130}
+	}
+	switch {
+	case o.json:
+		_ = lines.Encode(sum)
+	case !o.quiet:
+		verb := o.verbed
+		if o.dry {
+			verb = "to be " + verb
+		}
+		_, _ = fmt.Fprintf(stdout, "%d jobs %s, of which %d are new; %d files, %s copied; %d left out, %d failed\n",
+			sum.Jobs, verb, sum.New, sum.Objects, size(sum.Bytes), sum.Skipped, sum.Failed)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; give the same command again to go on", o.verb, err)
+	}
+	return nil
+}
+
+// openPlace opens the bucket of a URL or directory, which must exist if it is to be read.
+func openPlace(ctx context.Context, place string, exists bool) (*blob.Bucket, error) {
+	if buckets.IsURL(place) {
+		return buckets.Open(ctx, place)
+	}
+	if exists {
+		if _, err := os.Stat(place); err != nil {
+			return nil, err
+		}
+	}
+	return buckets.Open(ctx, "file://"+place)
+}
+
+func samePlace(a, b string) bool {
+	clean := func(s string) string {
+		if dir, ok := strings.CutPrefix(s, "file://"); ok {
+			s = dir
+		}
+		if buckets.IsURL(s) {
+			return strings.TrimSuffix(s, "/")
+		}
+		if abs, err := filepath.Abs(s); err == nil {
+			return abs
+		}
+		return s
+	}
+	return clean(a) == clean(b)
+}
+
+// size says a number of bytes in words.
+func size(n int64) string {
+	const unit = 1024
+	v, name := float64(n), "bytes"
+	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if v < unit {
+			break
+		}
+		v, name = v/unit, next
+	}
+	if name == "bytes" {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, name)
+}

@@ -1,0 +1,292 @@
+package cleanup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// abandoned is how long something that belongs to no job may lie untouched before it goes.
+const abandoned = 24 * time.Hour
+
+// maxOrphans is how many objects of no job one pass removes at most.
+const maxOrphans = 10000
+
+// Report is what one retention pass did; JSON names are those of the old cleaner
+// as far as it had them.
+type Report struct {
+	Start      time.Time `json:"start_time"`
+	End        time.Time `json:"end_time"`
+	DryRun     bool      `json:"dry_run"`
+	Successful int       `json:"successful_jobs_processed"`
+	Failed     int       `json:"failed_jobs_processed"`
+	// FreedMB is in MiB, that of orphans included.
+	FreedMB   float64  `json:"total_size_freed_mb"`
+	Preserved int      `json:"configs_preserved"`
+	Deleted   int      `json:"configs_deleted"`
+	Errors    []string `json:"errors"`
+	Details   []Detail `json:"job_details"`
+	// Remaining is how many jobs were due beyond the batch: the next pass removes them.
+	Remaining int `json:"remaining_jobs"`
+	// Pinned is how many jobs would have been due without their pin.
+	Pinned int `json:"pinned_jobs"`
+	// Reindexed are jobs that the list had lost, and has again.
+	Reindexed []string `json:"jobs_listed_again,omitempty"`
+	// Orphans are objects of no job: what goes of uploads that were never submitted or
+	// never finished, of removals that were interrupted, of writers that died.
+	Orphans []Orphan `json:"orphans"`
+}
+
+// Detail is what happened to one job.
+type Detail struct {
+	JobID           string    `json:"job_id"`
+	Status          job.State `json:"status"`
+	Completed       time.Time `json:"completed_at"`
+	DataDeleted     bool      `json:"data_deleted"`
+	ConfigPreserved bool      `json:"config_preserved"`
+	Files           int       `json:"files_deleted"`
+	SizeMB          float64   `json:"size_freed_mb"`
+	// Objects are the first of what went, or would go.
+	Objects []string `json:"objects"`
+	Errors  []string `json:"errors"`
+}
+
+// Orphan is an object that belongs to no job.
+type Orphan struct {
+	Object string `json:"object"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// pass is one pass of retention.
+type pass struct {
+	*Service
+	now    time.Time
+	report *Report
+}
+
+// Retain removes the data of jobs that ended longer ago than they are kept, then
+// what belongs to no job. It writes its report to cleanup/ and announces it, also when
+// it is interrupted: what is left is found by the next pass. A job that cannot be
+// removed is reported, and tried again by the next pass.
+func (s *Service) Retain(ctx context.Context) (Report, error) {
+	now := s.Now().UTC()
+	r := Report{Start: now, DryRun: s.Policy.DryRun, Errors: []string{}, Details: []Detail{}, Orphans: []Orphan{}}
+	p := pass{Service: s, now: now, report: &r}
+	err := p.run(ctx)
+	r.End = s.Now().UTC()
+	if err != nil {
+		r.Errors = append(r.Errors, "the pass was interrupted: "+err.Error())
+	}
+	s.Log.Info("retention done", "completed", r.Successful, "failed", r.Failed, "orphans", len(r.Orphans), "freed_mb", r.FreedMB,
+		"remaining", r.Remaining, "errors", len(r.Errors), "dry_run", r.DryRun)
+	return r, errors.Join(err, s.publish(ctx, r))
+}
+
+// last is how long a pass whose context has ended may take to say what it did.
+const last = 10 * time.Second
+
+// publish stores and announces a report.
+func (s *Service) publish(ctx context.Context, r Report) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), last)
+	defer cancel()
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the cleanup report: %w", err)
+	}
+	// Two passes of the same second have a report each.
+	for n := 1; ; n++ {
+		key := "cleanup/cleanup_summary_" + r.Start.Format("20060102_150405")
+		if n > 1 {
+			key += fmt.Sprintf("_%d", n)
+		}
+		key += ".json"
+		err := s.Store.Bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
+		if err == nil {
+			break
+		}
+		if taken := gcerrors.Code(err) == gcerrors.FailedPrecondition || gcerrors.Code(err) == gcerrors.AlreadyExists; !taken || n == 100 {
+			return fmt.Errorf("write %s: %w", key, err)
+		}
+	}
+	done := eventing.Cleanup{Task: eventing.TaskRetention, Removed: r.Successful + r.Failed}
+	if r.DryRun {
+		done.Removed = 0
+	}
+	return s.Events.Publish(ctx, eventing.NewCleanupCompleted(Source, done, r.End))
+}
+
+func (p pass) run(ctx context.Context) error {
+	batch := p.Policy.Batch
+	if batch <= 0 {
+		batch = DefaultBatch
+	}
+	var due []job.Status
+	var leftovers []string
+	survey, err := p.Store.Survey(ctx, func(id string, st job.Status, err error) error {
+		switch {
+		case err != nil:
+			p.report.Errors = append(p.report.Errors, fmt.Sprintf("job %s: %v", id, err))
+		case p.due(st):
+			// Twice the batch is kept at most, so that memory does not grow with what is due.
+			if due = append(due, st); len(due) >= 2*batch {
+				p.report.Remaining += len(due) - batch
+				due = oldest(due, batch)
+			}
+		case st.Keep.Pinned:
+			st.Keep.Pinned = false
+			if p.due(st) {
+				p.report.Pinned++
+			}
+		case st.Expired != nil && st.Removing && !p.Policy.DryRun:
+			return p.Store.EndRemoval(ctx, id)
+		}
+		if err == nil && st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned && len(leftovers) < batch {
+			leftovers = append(leftovers, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.Sort(p.report.Errors)
+	if len(due) > batch {
+		p.report.Remaining += len(due) - batch
+	}
+	m := job.Remover{Store: p.Store, Uses: survey.Uses, Dry: p.Policy.DryRun}
+	if survey.Blind {
+		m.Uses = nil
+	}
+	for _, st := range oldest(due, batch) {
+		p.remove(ctx, m, st)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	for _, id := range leftovers {
+		err := p.Store.Leftovers(ctx, id, func(o *blob.ListObject) error { return p.removeOrphan(ctx, m, o) })
+		if err != nil {
+			return err
+		}
+	}
+	if err := p.orphans(ctx, m, survey); err != nil {
+		return err
+	}
+	if err := p.incoming(ctx, m); err != nil {
+		return err
+	}
+	if p.Partial == nil {
+		return nil
+	}
+	return p.Partial(ctx, p.now.Add(-abandoned), p.Policy.DryRun, func(name string, bytes int64) {
+		p.orphan(job.Removed{Objects: 1, Bytes: bytes, Keys: []string{name}})
+	})
+}
+
+// oldest returns the n jobs that ended first.
+func oldest(jobs []job.Status, n int) []job.Status {
+	slices.SortFunc(jobs, func(a, b job.Status) int { return a.End.Ended.Compare(b.End.Ended) })
+	return jobs[:min(n, len(jobs))]
+}
+
+// due reports whether retention removes something of the job.
+func (p pass) due(st job.Status) bool {
+	until, ok := p.Policy.Until(st)
+	return ok && !p.now.Before(until)
+}
+
+func (p pass) remove(ctx context.Context, m job.Remover, st job.Status) {
+	r, id := p.report, st.Request.ID
+	if !m.Dry {
+		// Somebody may have pinned it since it was looked at.
+		goes, err := p.Store.BeginRemoval(ctx, id, p.now, func(k job.Keep) bool {
+			st.Keep = k
+			return p.due(st)
+		})
+		if err != nil {
+			r.Errors = append(r.Errors, fmt.Sprintf("job %s: %v", id, err))
+		}
+		if err != nil || !goes {
+			return
+		}
+	}
+	d := Detail{JobID: id, Status: st.State, Completed: st.End.Ended, Errors: []string{}}
+	var gone job.Removed
+	var err error
+	if st.State == job.Completed {
+		r.Successful++
+		r.Preserved++
+		d.ConfigPreserved = true
+		gone, err = m.Data(ctx, st.Request)
+		if err == nil && !m.Dry {
+			err = p.Store.WriteExpired(ctx, id, p.now)
+		}
+		if err == nil && !m.Dry {
+			err = p.Store.EndRemoval(ctx, id)
+		}
+	} else {
+		r.Failed++
+		r.Deleted++
+		gone, err = m.All(ctx, st.Request)
+	}
+	d.Files, d.SizeMB, d.Objects = gone.Objects, mebibytes(gone.Bytes), gone.Keys
+	d.DataDeleted = err == nil && !m.Dry
+	r.FreedMB += d.SizeMB
+	if err != nil {
+		d.Errors = append(d.Errors, err.Error())
+		r.Errors = append(r.Errors, fmt.Sprintf("job %s: %v", id, err))
+	}
+	r.Details = append(r.Details, d)
+}
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
+
+// orphans removes what belongs to no job.
+func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) error {
+	full := errors.New("the next pass goes on")
+	err := survey.Orphans(ctx, p.now.Add(-abandoned), func(o *blob.ListObject) error {
+		if len(p.report.Orphans) >= maxOrphans {
+			return full
+		}
+		return p.removeOrphan(ctx, m, o)
+	}, func(id string) error {
+		if !m.Dry {
+			if err := p.Store.Reindex(ctx, id); err != nil {
+				p.report.Errors = append(p.report.Errors, fmt.Sprintf("job %s is not listed: %v", id, err))
+				return ctx.Err()
+			}
+		}
+		p.report.Reindexed = append(p.report.Reindexed, id)
+		return nil
+	})
+	if errors.Is(err, full) {
+		return nil
+	}
+	return err
+}
+
+// removeOrphan removes an object of no job. One that cannot be removed is reported.
+func (p pass) removeOrphan(ctx context.Context, m job.Remover, o *blob.ListObject) error {
+	gone, err := m.Object(ctx, o)
+	if err != nil {
+		p.report.Errors = append(p.report.Errors, err.Error())
+		return ctx.Err()
+	}
+	p.orphan(gone)
+	return nil
+}
+
+func (p pass) orphan(gone job.Removed) {
+	p.report.FreedMB += mebibytes(gone.Bytes)
+	for _, key := range gone.Keys {
+		p.report.Orphans = append(p.report.Orphans, Orphan{Object: key, Bytes: gone.Bytes})
+	}
+}

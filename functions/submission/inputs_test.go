@@ -1,0 +1,103 @@
+package submission_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/rangeread"
+)
+
+// The rasters that a request names are looked at before there is a job, whatever door it comes by.
+func TestNamedRasters(t *testing.T) {
+	s := newService(t, nil)
+	inBucket := s.Climate
+	s.put(t, "climate/linke.tif", hills(t))
+	s.put(t, "climate/text.tif", "hello")
+	s.put(t, "jobs/x/results/map.tif", hills(t))
+	for m := range 11 {
+		s.put(t, fmt.Sprintf("climate/m_%02d.tif", m+1), hills(t))
+	}
+	s.put(t, "inputs/dem.tif", hills(t))
+	elsewhere := func(ctx context.Context, name string) (io.ReaderAt, int64, io.Closer, error) {
+		switch {
+		case !strings.HasPrefix(name, "https://"):
+			r, err := rangeread.Object(ctx, s.Store.Bucket, name)
+			if err != nil {
+				return nil, 0, nil, err
+			}
+			return r, r.Size(), r, nil
+		case strings.Contains(name, "away.example"):
+			return nil, 0, nil, fmt.Errorf("%w: no route", rangeread.ErrUnavailable)
+		case strings.Contains(name, "good.example"):
+			return strings.NewReader(hills(t)), int64(len(hills(t))), io.NopCloser(nil), nil
+		}
+		return nil, 0, nil, errors.New("host is not allowed here; allowed: good.example")
+	}
+	for _, c := range []struct{ name, says string }{
+		{"climate/linke.tif", ""},
+		{"https://good.example/l.tif", ""},
+		{"https://away.example/l.tif", ""}, // compute has more patience
+		{"climate/none.tif", `linke-value "climate/none.tif": there is no such object`},
+		{"climate/text.tif", "not a TIFF"},
+		{"climate/m_{month}.tif", `"climate/m_12.tif": there is no such object`},
+		{"https://bad.example/l.tif", "host is not allowed"},
+		{"jobs/x/results/map.tif", "must be an https address"},
+		{"climate/../jobs/x/results/map.tif", "must be an https address"},
+		{"inputs//dem.tif", "must be an https address"},
+		{"http://169.254.169.254/l.tif", "must be an https address"},
+	} {
+		s.Climate = elsewhere
+		before := len(keys(t, s.Store.Bucket))
+		data := base64.StdEncoding.EncodeToString([]byte(hills(t)))
+		answers := map[string]answer{
+			"form":  s.post(t, "/api/submit-job", field{name: "linke_value", value: c.name}, field{"dem_file", hills(t), "dem.tif"}),
+			"check": s.get(t, "/api/check?uploaded_filename=dem.tif&linke_value="+url.QueryEscape(c.name)),
+			"standard": s.do(t, http.MethodPost, "/processes/sol/execution", strings.NewReader(fmt.Sprintf(`{"inputs":{"dem":%q,"linke_value":%q}}`, data, c.name)),
+				"Content-Type", "application/json"),
+		}
+		for door, a := range answers {
+			switch {
+			case c.says == "" && a.status/100 != 2:
+				t.Errorf("%s by %s: %d %s", c.name, door, a.status, a.body)
+			case c.says != "" && (a.status != http.StatusBadRequest || !strings.Contains(a.json(t)["detail"].(string), c.says)):
+				t.Errorf("%s by %s: %d %s, want %q", c.name, door, a.status, a.body, c.says)
+			}
+		}
+		if c.says == "" {
+			continue
+		}
+		if m := answers["standard"].json(t); m["parameter"] != "inputs.linke_value" || m["allowed"] == "" {
+			t.Errorf("%s: the problem does not name the input: %v", c.name, m)
+		}
+		if after := len(keys(t, s.Store.Bucket)); after != before {
+			t.Errorf("%s was refused, and left %d objects", c.name, after-before)
+		}
+	}
+	// Without an opener the bucket alone is looked at.
+	s.Climate = inBucket
+	if a := s.post(t, "/api/submit-job", field{name: "kb", value: "climate/none.tif"}, field{"dem_file", hills(t), "dem.tif"}); a.status != http.StatusBadRequest {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// What an examination brought beside the DEM is not kept; the DEM is.
+func TestCheckKeepsTheDEMAlone(t *testing.T) {
+	s := newService(t, nil)
+	a := s.post(t, "/api/check", field{"kb_file", hills(t), "kb.tif"}, field{"dem_file", hills(t), "dem.tif"})
+	left := keys(t, s.Store.Bucket)
+	if a.status != http.StatusOK || len(left) != 1 || left[0] != job.InputPrefix+a.json(t)["filename"].(string) {
+		t.Fatalf("%d %s, left %v", a.status, a.body, left)
+	}
+	b := s.post(t, "/api/check", field{name: "uploaded_filename", value: a.json(t)["filename"].(string)}, field{"kb_file", hills(t), "kb.tif"})
+	if now := keys(t, s.Store.Bucket); b.status != http.StatusOK || len(now) != 1 {
+		t.Errorf("%d %s, left %v", b.status, b.body, now)
+	}
+}

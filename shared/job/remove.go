@@ -1,0 +1,221 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+)
+
+// Removed is what a removal deleted, or would delete.
+type Removed struct {
+	Objects int
+	Bytes   int64
+	// Keys are the first of them, at most MaxKeys.
+	Keys []string
+}
+
+// MaxKeys bounds Removed.Keys.
+const MaxKeys = 10000
+
+// Uses says which jobs need an input: the object under inputs/ to the ids of the
+// jobs that read it and have their data.
+type Uses map[string]map[string]bool
+
+// Add notes what a job needs; nothing when its data are gone.
+func (u Uses) Add(r Request, expired bool) {
+	if expired {
+		return
+	}
+	for _, key := range r.Inputs() {
+		if u[key] == nil {
+			u[key] = map[string]bool{}
+		}
+		u[key][r.ID] = true
+	}
+}
+
+// drop forgets a job, and returns the inputs that nobody needs without it.
+func (u Uses) drop(r Request) []string {
+	var free []string
+	for _, key := range r.Inputs() {
+		delete(u[key], r.ID)
+		if len(u[key]) == 0 {
+			delete(u, key)
+			free = append(free, key)
+		}
+	}
+	return free
+}
+
+// uses looks through all jobs.
+func (s Store) uses(ctx context.Context) (Uses, error) {
+	u := Uses{}
+	err := s.List(ctx, func(id string) (bool, error) {
+		r, err := s.Request(ctx, id)
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) { // such a job reads nothing any more
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if len(r.Inputs()) == 0 {
+			return true, nil
+		}
+		expired, err := s.Bucket.Exists(ctx, Prefix(id)+"expired.json")
+		if err == nil {
+			u.Add(r, expired)
+		}
+		return true, err
+	})
+	return u, err
+}
+
+// Remover removes jobs one after the other.
+type Remover struct {
+	Store Store
+	// Uses are what all jobs need. Nil: it looks through all jobs each time.
+	Uses Uses
+	// Dry only counts.
+	Dry bool
+}
+
+// Data calls f for the data of a job: all but the records that outlive them.
+func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
+	keep := map[string]bool{}
+	for _, name := range []string{"job.json", "plan.json", "end.json", "announced.json", "keep.json", "removing.json", "expired.json", "results/report.json"} {
+		keep[Prefix(id)+name] = true
+	}
+	return s.list(ctx, Prefix(id), func(o *blob.ListObject) error {
+		if keep[o.Key] {
+			return nil
+		}
+		return f(o)
+	})
+}
+
+// Leftovers calls f with the work files and notes of tries of a job, which nobody needs
+// when it has ended.
+func (s Store) Leftovers(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
+	for _, folder := range []string{"work/", "attempts/"} {
+		if err := s.list(ctx, Prefix(id)+folder, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveData deletes the data of a job and its uploaded files; the records stay.
+// With dry set it only counts.
+func (s Store) RemoveData(ctx context.Context, r Request, dry bool) (Removed, error) {
+	return Remover{Store: s, Dry: dry}.Data(ctx, r)
+}
+
+// RemoveAll deletes everything of a job, its index entry last, so that an
+// interrupted removal is found again. With dry set it only counts.
+func (s Store) RemoveAll(ctx context.Context, r Request, dry bool) (Removed, error) {
+	return Remover{Store: s, Dry: dry}.All(ctx, r)
+}
+
+// Data deletes the data of a job and the uploaded files that it alone needs; the records stay.
+func (m Remover) Data(ctx context.Context, r Request) (Removed, error) {
+	var gone Removed
+	err := m.Store.Data(ctx, r.ID, func(o *blob.ListObject) error { return m.delete(ctx, o.Key, o.Size, &gone) })
+	if err != nil {
+		return gone, err
+	}
+	return gone, m.inputs(ctx, r, &gone)
+}
+
+// All deletes everything of a job, in an order in which an interruption neither
+// hides what is left nor makes the job look as if it went on: the data, the
+// request, the end, the index entry.
+func (m Remover) All(ctx context.Context, r Request) (Removed, error) {
+	var gone Removed
+	if err := m.inputs(ctx, r, &gone); err != nil {
+		return gone, err
+	}
+	last := map[string]int64{}
+	for _, name := range lastRecords {
+		last[Prefix(r.ID)+name] = -1
+	}
+	err := m.Store.list(ctx, Prefix(r.ID), func(o *blob.ListObject) error {
+		if _, ok := last[o.Key]; ok {
+			last[o.Key] = o.Size
+			return nil
+		}
+		return m.delete(ctx, o.Key, o.Size, &gone)
+	})
+	if err != nil {
+		return gone, err
+	}
+	for _, name := range lastRecords {
+		key := Prefix(r.ID) + name
+		if last[key] < 0 {
+			continue
+		}
+		if err := m.delete(ctx, key, last[key], &gone); err != nil {
+			return gone, err
+		}
+	}
+	return gone, m.delete(ctx, indexKey(r.Created, r.ID), 0, &gone)
+}
+
+// lastRecords go after everything else of a job, in this order. While job.json is
+// there end.json says that the job does not go on.
+var lastRecords = []string{"job.json", "end.json", "keep.json", "removing.json"}
+
+// inputs deletes the uploaded files of a job unless a job that still has its data
+// shares them.
+func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
+	if len(r.Inputs()) == 0 {
+		return nil
+	}
+	uses := m.Uses
+	if uses == nil {
+		var err error
+		if uses, err = m.Store.uses(ctx); err != nil {
+			return err
+		}
+	}
+	for _, key := range uses.drop(r) {
+		a, err := m.Store.Bucket.Attributes(ctx, key)
+		if gcerrors.Code(err) == gcerrors.NotFound {
+			continue
+		}
+		if err == nil {
+			err = m.delete(ctx, key, a.Size, gone)
+		}
+		if err != nil {
+			uses.Add(r, false) // it is still there, and the job's
+			return fmt.Errorf("input %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// Object deletes one object that belongs to no job.
+func (m Remover) Object(ctx context.Context, o *blob.ListObject) (Removed, error) {
+	var gone Removed
+	return gone, m.delete(ctx, o.Key, o.Size, &gone)
+}
+
+func (m Remover) delete(ctx context.Context, key string, size int64, gone *Removed) error {
+	if !m.Dry {
+		err := m.Store.Bucket.Delete(ctx, key)
+		if gcerrors.Code(err) == gcerrors.NotFound {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("delete %s: %w", key, err)
+		}
+	}
+	gone.Objects++
+	gone.Bytes += size
+	if len(gone.Keys) < MaxKeys {
+		gone.Keys = append(gone.Keys, key)
+	}
+	return nil
+}

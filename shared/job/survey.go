@@ -1,0 +1,195 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gocloud.dev/blob"
+	"golang.org/x/sync/errgroup"
+)
+
+// atOnce is how many jobs a survey looks at at a time: each is a handful of requests that wait for the bucket.
+const atOnce = 16
+
+// Survey is what one look through the bucket found of its jobs.
+type Survey struct {
+	// Uses are the inputs that jobs with data need.
+	Uses Uses
+	// Blind says that a job could not be read for a passing reason: Uses may lack what it needs.
+	Blind bool
+	store Store
+	// entries are the index entries of each job.
+	entries map[string]*blob.ListObject
+	jobs    map[string]bool
+}
+
+// Survey looks at every job of the index. It calls f, one call at a time and in no
+// particular order, with the status of those that still have data; with an error
+// where a job cannot be read. An error of f ends it.
+func (s Store) Survey(ctx context.Context, f func(id string, st Status, err error) error) (*Survey, error) {
+	v := &Survey{Uses: Uses{}, store: s, entries: map[string]*blob.ListObject{}, jobs: map[string]bool{}}
+	return v, v.look(ctx, f)
+}
+
+// look looks at the jobs that the survey has not seen.
+func (v *Survey) look(ctx context.Context, f func(id string, st Status, err error) error) error {
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	err := v.store.index(ctx, func(id string, o *blob.ListObject) (bool, error) {
+		mu.Lock()
+		known := v.jobs[id]
+		v.entries[id] = o
+		mu.Unlock()
+		if known {
+			return true, nil
+		}
+		g.Go(func() error {
+			there, err := v.store.records(ctx, id)
+			if err == nil && !there["job.json"] {
+				return nil // being made, or what an interruption left
+			}
+			var st Status
+			finished := err == nil && there["expired.json"] && !there["removing.json"]
+			if err == nil && !finished {
+				st, err = v.store.Status(ctx, id)
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if errors.Is(err, ErrNotFound) {
+				return nil // removed meanwhile
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			v.jobs[id] = true
+			if finished {
+				return nil
+			}
+			if err == nil {
+				v.Uses.Add(st.Request, st.Expired != nil)
+			}
+			v.Blind = v.Blind || err != nil && !errors.Is(err, ErrDamaged) // a damaged job reads nothing any more
+			return f(id, st, err)
+		})
+		return ctx.Err() == nil, nil
+	})
+	if waited := g.Wait(); waited != nil {
+		return waited
+	}
+	return err
+}
+
+// Orphans calls f with the objects that no job accounts for and nobody wrote since
+// before: uploads that were never submitted, and what interrupted removals,
+// submissions and imports left of jobs without job.json, index entries last. It calls
+// lost with the ids of jobs that the index lacks.
+func (v *Survey) Orphans(ctx context.Context, before time.Time, f func(o *blob.ListObject) error, lost func(id string) error) error {
+	// A job that came since the survey may use what nobody used then.
+	err := v.look(ctx, func(string, Status, error) error { return nil })
+	if err != nil {
+		return err
+	}
+	folders, err := v.folders(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range folders {
+		if err := v.remains(ctx, id, before, f, lost); err != nil {
+			return err
+		}
+	}
+	if v.Blind {
+		return nil
+	}
+	return v.store.list(ctx, InputPrefix, func(o *blob.ListObject) error {
+		if len(v.Uses[o.Key]) > 0 || !o.ModTime.Before(before) {
+			return nil
+		}
+		return f(o)
+	})
+}
+
+// folders lists the ids, in order, that have something under jobs/ or an index entry, and no job.
+func (v *Survey) folders(ctx context.Context) ([]string, error) {
+	var ids []string
+	for id := range v.entries {
+		if !v.jobs[id] {
+			ids = append(ids, id)
+		}
+	}
+	const prefix = "jobs/"
+	it := v.store.Bucket.List(&blob.ListOptions{Prefix: prefix, Delimiter: "/"})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			slices.Sort(ids)
+			return ids, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		id := strings.Trim(strings.TrimPrefix(o.Key, prefix), "/")
+		if ValidID(id) && !v.jobs[id] && v.entries[id] == nil {
+			ids = append(ids, id)
+		}
+	}
+}
+
+// remains calls f with what is left of a job without job.json, unless some of it is young.
+func (v *Survey) remains(ctx context.Context, id string, before time.Time, f func(o *blob.ListObject) error, lost func(id string) error) error {
+	var objects []*blob.ListObject
+	young, job, going := false, false, false
+	err := v.store.list(ctx, Prefix(id), func(o *blob.ListObject) error {
+		young = young || !o.ModTime.Before(before)
+		job = job || o.Key == Prefix(id)+"job.json"
+		going = going || o.Key == removingKey(id) // a removal that goes on waits for nothing
+		if len(objects) < MaxKeys {               // the next pass finds the others
+			objects = append(objects, o)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	entry := v.entries[id]
+	if job {
+		r, err := v.store.Request(ctx, id)
+		if err == nil {
+			v.Uses.Add(r, false)
+		} else if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDamaged) {
+			v.Blind = true
+		}
+		if err != nil || entry != nil { // it came since
+			return ctx.Err()
+		}
+		return lost(id)
+	}
+	if entry != nil {
+		young = young || !entry.ModTime.Before(before)
+		objects = append(objects, entry)
+	}
+	if young && !going {
+		return nil
+	}
+	for _, o := range objects {
+		if err := f(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reindex writes the index entry of a job again.
+func (s Store) Reindex(ctx context.Context, id string) error {
+	r, err := s.Request(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.putIndex(ctx, r)
+}

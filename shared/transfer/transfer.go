@@ -1,0 +1,393 @@
+// Package transfer copies jobs from one bucket to another.
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// Options choose what is copied. The zero value copies every job.
+type Options struct {
+	// IDs are the jobs to copy; none means all.
+	IDs []string
+	// States are those that a job may be in; none means any.
+	States []job.State
+	// After and Before bound when a job was created; zero means no bound.
+	After, Before time.Time
+	// Restored, when set, is the time from which retention counts for jobs that are new in
+	// the destination: what is brought back does not vanish the next night.
+	Restored time.Time
+	// Dry copies nothing and says what would be.
+	Dry bool
+	// Done is told of each job when it is finished with; may be nil.
+	Done func(j Job)
+}
+
+// Job is what became of one job.
+type Job struct {
+	ID    string    `json:"id"`
+	State job.State `json:"status"`
+	// Objects and Bytes count what was copied; 0 objects: all of it was there.
+	Objects int   `json:"objects"`
+	Bytes   int64 `json:"bytes"`
+	// Skipped says why nothing of it was copied, Error what went wrong; both empty when the job is there now.
+	Skipped string `json:"skipped,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// Summary is what a copy did.
+type Summary struct {
+	// Jobs counts the jobs that are whole in the destination, New those of them that were not there before.
+	Jobs    int   `json:"jobs"`
+	New     int   `json:"new_jobs"`
+	Skipped int   `json:"skipped_jobs"`
+	Failed  int   `json:"failed_jobs"`
+	Objects int   `json:"objects"`
+	Bytes   int64 `json:"bytes"`
+	Dry     bool  `json:"dry_run"`
+}
+
+// atOnce is how many objects are copied at a time.
+const atOnce = 8
+
+// tries is how often a job that moves while it is copied is begun again.
+const tries = 5
+
+// ErrFailed says that some jobs could not be copied; Options.Done was told which.
+var ErrFailed = errors.New("some jobs could not be copied")
+
+// Copy copies jobs with the files they read, newest first. A job appears in the
+// destination when all of it is there, since its record comes last; until then only
+// objects that nobody looks at are. Copying again brings what is missing or has come
+// since. What the destination has stands: records are never replaced. Jobs that go on are
+// copied as far as they are, and can go on in the destination.
+func Copy(ctx context.Context, from, to *blob.Bucket, o Options) (Summary, error) {
+	c := copier{from: job.Store{Bucket: from}, to: job.Store{Bucket: to}, Options: o}
+	sum := Summary{Dry: o.Dry}
+	one := func(id string) error {
+		j, fresh := c.job(ctx, id)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		switch {
+		case j.Error != "":
+			sum.Failed++
+		case j.Skipped != "":
+			sum.Skipped++
+		default:
+			sum.Jobs++
+			if fresh {
+				sum.New++
+			}
+		}
+		sum.Objects += j.Objects
+		sum.Bytes += j.Bytes
+		if o.Done != nil {
+			o.Done(j)
+		}
+		return nil
+	}
+	for _, id := range o.IDs {
+		if _, err := c.from.Request(ctx, id); err != nil {
+			return sum, fmt.Errorf("job %q: %w", id, err)
+		}
+	}
+	for _, id := range o.IDs {
+		if err := one(id); err != nil {
+			return sum, err
+		}
+	}
+	if len(o.IDs) == 0 {
+		err := c.from.Entries(ctx, "", func(e job.Entry) (bool, error) {
+			if !o.Before.IsZero() && !e.Created.Before(o.Before) {
+				return true, nil
+			}
+			if !o.After.IsZero() && e.Created.Before(o.After) {
+				return false, nil // the others are older still
+			}
+			return true, one(e.ID)
+		})
+		if err != nil {
+			return sum, err
+		}
+	}
+	if sum.Failed > 0 {
+		return sum, fmt.Errorf("%d of %d: %w", sum.Failed, sum.Failed+sum.Jobs+sum.Skipped, ErrFailed)
+	}
+	return sum, nil
+}
+
+type copier struct {
+	from, to job.Store
+	Options
+}
+
+// errMoved says that an object vanished between its listing and its reading.
+var errMoved = errors.New("the job moved while it was copied")
+
+// job copies one job, and reports whether it is new in the destination.
+func (c copier) job(ctx context.Context, id string) (Job, bool) {
+	j := Job{ID: id}
+	for try := 1; ; try++ {
+		fresh, err := c.try(ctx, id, &j)
+		if err == nil {
+			return j, fresh
+		}
+		if !errors.Is(err, errMoved) || try == tries || ctx.Err() != nil {
+			j.Error = err.Error()
+			return j, false
+		}
+	}
+}
+
+func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err error) {
+	st, err := c.from.Status(ctx, id)
+	if errors.Is(err, job.ErrNotFound) {
+		j.Skipped = "it is being made, or was removed"
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	j.State = st.State
+	if len(c.States) > 0 && !slices.Contains(c.States, st.State) {
+		j.Skipped = "it is " + string(st.State)
+		return false, nil
+	}
+	if st.Removing {
+		j.Skipped = "retention is removing it"
+		return false, nil
+	}
+	there, err := c.to.Status(ctx, id)
+	fresh = errors.Is(err, job.ErrNotFound)
+	if err != nil && !fresh {
+		return false, fmt.Errorf("in the destination: %w", err)
+	}
+	if !fresh && there.Ended() && (there.Expired != nil || there.Removing) && st.Expired == nil {
+		j.Skipped = "its data have expired in the destination; delete it there to bring it back"
+		return false, nil
+	}
+	stages, err := c.list(ctx, st)
+	if err != nil {
+		return false, err
+	}
+	for _, stage := range stages {
+		if err := c.stage(ctx, st.Request, stage, j); err != nil {
+			return false, err
+		}
+	}
+	if c.Dry {
+		return fresh, nil
+	}
+	if err := c.keep(ctx, st, fresh); err != nil {
+		return false, err
+	}
+	// The index entry and job.json: from here on the job is there.
+	if err := c.to.Create(ctx, st.Request); err != nil {
+		return false, err
+	}
+	return fresh, nil
+}
+
+// list groups the objects of a job in the order in which they may appear: what a
+// record speaks of comes before it. job.json and keep.json are left to their own writers.
+func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
+	prefix := job.Prefix(st.Request.ID)
+	var stages [4][]string
+	if st.Expired == nil {
+		for _, key := range st.Request.Inputs() {
+			// An input may be gone: a job that failed for it is a job all the same.
+			there, err := c.from.Bucket.Exists(ctx, key)
+			if err != nil {
+				return nil, fmt.Errorf("look for %s: %w", key, err)
+			}
+			if there {
+				stages[0] = append(stages[0], key)
+			}
+		}
+	}
+	// Listed in the order of keys: a record under tasks/ is seen before the files it speaks of, which then are there.
+	it := c.from.Bucket.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		switch name := strings.TrimPrefix(o.Key, prefix); {
+		case name == "job.json", name == "keep.json", name == "removing.json":
+		case name == "plan.json", name == "expired.json":
+			stages[2] = append(stages[2], o.Key)
+		case name == "end.json", name == "announced.json":
+			stages[3] = append(stages[3], o.Key)
+		case strings.HasPrefix(name, "tasks/"):
+			stages[1] = append(stages[1], o.Key)
+		default:
+			stages[0] = append(stages[0], o.Key)
+		}
+	}
+	if st.Ended() || st.Planned == 0 {
+		return stages[:], nil
+	}
+	shared, err := c.cached(ctx, prefix+"plan.json")
+	stages[0] = append(stages[0], shared...)
+	return stages[:], err
+}
+
+// cachePattern finds what a plan refers to outside its job: climate and rasters kept for all jobs.
+var cachePattern = regexp.MustCompile(`cache/(?:climate/[0-9a-f]+/|inputs/[0-9a-f]+\.tif)`)
+
+// cached lists the objects of the cache that the tiles of a plan read.
+func (c copier) cached(ctx context.Context, plan string) ([]string, error) {
+	data, err := c.from.Bucket.ReadAll(ctx, plan)
+	if err != nil {
+		return nil, moved(plan, err)
+	}
+	var keys []string
+	for _, prefix := range cachePattern.FindAllString(string(data), -1) {
+		it := c.from.Bucket.List(&blob.ListOptions{Prefix: prefix})
+		for {
+			o, err := it.Next(ctx)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", prefix, err)
+			}
+			keys = append(keys, o.Key)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
+}
+
+// stage copies objects, several at a time; j counts them.
+func (c copier) stage(ctx context.Context, r job.Request, keys []string, j *Job) error {
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, key := range keys {
+		g.Go(func() error {
+			sum := ""
+			if key == r.DEM.Key {
+				sum = r.DEM.SHA256
+			}
+			n, err := c.object(ctx, key, sum)
+			if err != nil || n < 0 {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			j.Objects++
+			j.Bytes += n
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// object copies one object unless the destination has it, and returns its size; -1
+// when it was there. sha256 is its checksum where one is known.
+func (c copier) object(ctx context.Context, key, checksum string) (int64, error) {
+	a, err := c.from.Bucket.Attributes(ctx, key)
+	if err != nil {
+		return 0, moved(key, err)
+	}
+	there, err := c.to.Bucket.Attributes(ctx, key)
+	switch {
+	case err == nil && there.Size == a.Size && (len(there.MD5) == 0 || len(a.MD5) == 0 || string(there.MD5) == string(a.MD5)):
+		return -1, nil
+	case err == nil && isRecord(key):
+		return -1, nil // the destination went on by itself
+	case err != nil && gcerrors.Code(err) != gcerrors.NotFound:
+		return 0, fmt.Errorf("look for %s: %w", key, err)
+	}
+	if c.Dry {
+		return a.Size, nil
+	}
+	in, err := c.from.Bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return 0, moved(key, err)
+	}
+	defer func() { _ = in.Close() }()
+	ctx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	out, err := c.to.Bucket.NewWriter(ctx, key, &blob.WriterOptions{
+		ContentType: a.ContentType, CacheControl: a.CacheControl, ContentDisposition: a.ContentDisposition,
+		ContentEncoding: a.ContentEncoding, ContentLanguage: a.ContentLanguage, Metadata: a.Metadata, IfNotExist: isRecord(key),
+	})
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", key, err)
+	}
+	hash := sha256.New()
+	n, err := io.Copy(out, io.TeeReader(in, hash))
+	if err == nil && n != in.Size() {
+		err = fmt.Errorf("%d of %d bytes came", n, in.Size())
+	}
+	if got := hex.EncodeToString(hash.Sum(nil)); err == nil && len(checksum) == len(got) && got != checksum {
+		err = fmt.Errorf("its SHA-256 is %s, the job says %s: the file is damaged", got, checksum)
+	}
+	if err != nil {
+		abandon() // an abandoned writer leaves no object
+		_ = out.Close()
+		return 0, fmt.Errorf("copy %s: %w", key, err)
+	}
+	err = out.Close()
+	if code := gcerrors.Code(err); isRecord(key) && (code == gcerrors.FailedPrecondition || code == gcerrors.AlreadyExists) {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", key, err)
+	}
+	return n, nil
+}
+
+// isRecord reports whether an object is written once and for all.
+func isRecord(key string) bool {
+	if !strings.HasPrefix(key, "jobs/") {
+		return false
+	}
+	_, name, _ := strings.Cut(strings.TrimPrefix(key, "jobs/"), "/")
+	return !strings.HasPrefix(name, "work/") && !strings.HasPrefix(name, "results/")
+}
+
+// keep brings keep.json: the younger of the two stands.
+func (c copier) keep(ctx context.Context, st job.Status, fresh bool) error {
+	k := st.Keep
+	if fresh && !c.Restored.IsZero() && st.Expired == nil {
+		if c.Restored.After(k.At) {
+			k.At = c.Restored
+		}
+	} else if k == (job.Keep{}) {
+		return nil
+	}
+	there, err := c.to.Keep(ctx, st.Request.ID)
+	if err != nil || !k.At.After(there.At) {
+		return err
+	}
+	return c.to.BringKeep(ctx, st.Request.ID, k)
+}
+
+func moved(key string, err error) error {
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return fmt.Errorf("%s: %w", key, errMoved)
+	}
+	return fmt.Errorf("read %s: %w", key, err)
+}
