@@ -83,12 +83,21 @@ func assemblyShape(memory int64, threads, width, height, block int) (workers, ma
 	}
 	// Strips of 24 inputs, of which the year of an energy is made, and open files.
 	pass := 24*8*workBlock*int64(min(block, width)) + filesOpen*fileCache
-	// Garbage may take as much again as what is in use.
-	free := (cmp.Or(memory, DefaultMemory) - startMemory) / 2
+	// Garbage and buffers between readers, compressors and bucket take as much again
+	// as what is in use; half of the rest is left to the system's own cache of files.
+	free := (cmp.Or(memory, DefaultMemory) - startMemory) / 4
 	for workers = max(1, threads); ; workers-- {
 		maps = int((free/int64(workers) - pass) / one)
 		if maps >= 4 || workers == 1 {
 			return workers, min(max(maps, 4), mapsAtOnce)
 		}
 	}
+}
+
+// drainageSide is the side of the tiles water is followed over, so that what is
+// held of them takes no more than a quarter of the memory.
+func drainageSide(memory int64) int {
+	const bytesPerCell, least, most = 4 * 25, 128, 1024
+	side := int(math.Sqrt(float64((cmp.Or(memory, DefaultMemory)-startMemory)/4) / bytesPerCell))
+	return min(max(side/64*64, least), most)
 }

@@ -64,7 +64,7 @@ func (p *piece) tile(ctx context.Context, task string, attempt int) error {
 	if err != nil {
 		record := job.Task{Task: task, Attempt: attempt}
 		begun := p.Now()
-		if err := p.compute(ctx, plan, tile, &record); err != nil {
+		if err := p.try(ctx, task, func(ctx context.Context) error { return p.compute(ctx, plan, tile, &record) }); err != nil {
 			return err
 		}
 		record.Ended = p.Now().UTC()

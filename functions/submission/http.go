@@ -75,6 +75,10 @@ func (s *Service) Handler() http.Handler {
 	r.OPTIONS("/events", s.optionsEvents)
 	get("/stac", s.getCatalog)
 	get("/stac/collections/:collection", s.getCollection)
+	get("/stac/collections/:collection/items", s.getItems)
+	get("/stac/catalog.json", s.getCatalogueDocument)
+	get("/stac/:collection/collection.json", s.getCatalogueDocument)
+	get("/stac/:collection/:day/catalog.json", s.getCatalogueDocument)
 	get("/jobs/:id/tiles", s.getTileJSON)
 	get("/jobs/:id/tiles/:z/:x/:y", s.getTile)
 	get("/jobs/:id/value", s.getValue)
@@ -412,7 +416,7 @@ func (s *Service) deleteJob(c *gin.Context) {
 	}
 	if err == nil {
 		_, err = s.Store.RemoveAll(c.Request.Context(), st.Request, false)
-		s.tiles.forget(st.Request.ID)
+		s.letGo(c.Request.Context(), st.Request)
 	}
 	if err != nil {
 		s.refuse(c, err)

@@ -166,6 +166,9 @@ type End struct {
 	// Reason says in one sentence why a job failed or was cancelled.
 	Reason string    `json:"reason,omitempty"`
 	Ended  time.Time `json:"ended"`
+	// Event is the id of the event whose work ended the job. When it comes again its
+	// handler may have died before it announced the end.
+	Event string `json:"event,omitempty"`
 }
 
 // Status is derived from the records; it is never stored.
@@ -185,6 +188,8 @@ type Status struct {
 	Keep Keep
 	// Removing says that retention has begun to remove the data.
 	Removing bool
+	// Leftovers says that there are work files or notes of tries.
+	Leftovers bool
 }
 
 // Progress is the share of the work done, 0 to 100: 5 once planned, 90 when
