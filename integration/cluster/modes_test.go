@@ -235,13 +235,18 @@ func TestAzure(t *testing.T) {
 		t.Skip("SKIPPED: azurite-blob (npm install -g azurite) is not installed, or EEMT_CLUSTER_MACHINE does not say how pods reach this machine")
 	}
 	port := freePort(t)
-	c := exec.Command(azurite, "--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--blobHost", machine, "--blobPort", port)
+	c := exec.Command(azurite, "--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry", "--blobHost", machine, "--blobPort", port)
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = c.Process.Kill()
 		_ = c.Wait()
+		if t.Failed() {
+			t.Logf("Azurite says\n%s", said.Bytes())
+		}
 	})
 	store := net.JoinHostPort(machine, port)
 	// The account and the key of the emulator, which everybody knows.
