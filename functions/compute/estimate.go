@@ -46,9 +46,9 @@ const (
 	startMemory = 60 << 20
 	// Bytes per cell of a part: of its own, of each layer beyond those of sol, twice
 	// the float32 since garbage takes as much again; and per cell of the DEM read.
-	partBytes  = 700
+	partBytes  = 800
 	layerBytes = 8
-	fieldBytes = 16
+	fieldBytes = 24
 
 	// partMost bounds the side of a part: larger ones are not faster.
 	partMost = 768
