@@ -92,7 +92,7 @@ func TestDev(t *testing.T) {
 		set(before)
 		sentences := []string{
 			"missing: feature flag " + flag + ", which a bucket on a volume needs; set it with: kubectl -n knative-serving patch",
-			" things are missing, nothing was changed",
+			" missing, nothing was changed",
 		}
 		if _, err := try(t, "kubectl", "get", "crd", "podmonitors.monitoring.coreos.com"); err != nil {
 			sentences = append(sentences, "missing: the Prometheus operator, for podMonitor.enabled")
