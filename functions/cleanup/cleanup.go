@@ -21,8 +21,12 @@ const Source = "/eemt/cleanup"
 type Policy struct {
 	// Retention is how long ended jobs are kept that say nothing else themselves.
 	job.Retention
-	// Quiet is how long a job may stand still before its events are emitted again.
+	// Quiet is how long a job may stand still before its events are emitted again;
+	// twice as long before the next time, and so on.
 	Quiet time.Duration
+	// Attempts is how often a job that stands still is asked for before it is ended as
+	// failed; 0 means DefaultAttempts.
+	Attempts int
 	// GiveUp is how long a job may stand still before it is ended as failed.
 	GiveUp time.Duration
 	// Batch is how many jobs one pass removes at most, the oldest first; 0 means DefaultBatch.
@@ -30,6 +34,10 @@ type Policy struct {
 	// DryRun only says what would go.
 	DryRun bool
 }
+
+// DefaultAttempts is how often a job that stands still is asked for: after 5, 15, 35,
+// 75 minutes and so on, the last time after 21 hours.
+const DefaultAttempts = 8
 
 // DefaultBatch is how many jobs one pass of retention removes at most.
 const DefaultBatch = 1000
@@ -69,42 +77,134 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 	return err
 }
 
-// Resume emits again what jobs that stood still for quiet are waiting for; 0
-// means all jobs, whatever the clocks say. It returns how many jobs it revived.
-// A job that stood still for Policy.GiveUp is ended as failed.
+// Resume emits again what jobs that stood still for quiet are waiting for, after twice
+// as long the second time, and so on; 0 means all jobs, whatever the clocks say. It
+// returns how many jobs it revived. A job that was asked for Policy.Attempts times in
+// vain, or stood still for Policy.GiveUp, is ended as failed.
 func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) {
 	now := s.Now().UTC()
 	revived := 0
+	var failed []error
 	err := s.Store.List(ctx, func(id string) (bool, error) {
-		ended, err := s.Store.Ended(ctx, id)
-		if err != nil || ended {
-			return true, err
+		again, err := s.revive(ctx, id, quiet, now)
+		if again {
+			revived++
 		}
-		st, err := s.Store.Status(ctx, id)
-		if errors.Is(err, job.ErrNotFound) {
-			return true, nil
-		}
-		if errors.Is(err, job.ErrDamaged) {
+		if err != nil {
+			// One job must not keep the others waiting.
 			s.Log.Error("job cannot be revived", "job", id, "error", err)
-			return true, nil
+			if !errors.Is(err, job.ErrDamaged) {
+				failed = append(failed, fmt.Errorf("job %s: %w", id, err))
+			}
 		}
+		return len(failed) < mostFaults && ctx.Err() == nil, ctx.Err()
+	})
+	return revived, errors.Join(append(failed, err)...)
+}
+
+// mostFaults is how many jobs may fail to be revived before a pass gives up: the
+// bucket or the broker is away.
+const mostFaults = 10
+
+func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, now time.Time) (bool, error) {
+	ended, err := s.Store.Ended(ctx, id)
+	if err != nil || ended {
+		return false, err
+	}
+	st, err := s.Store.Status(ctx, id)
+	if errors.Is(err, job.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	still := now.Sub(st.Updated)
+	if st.Ended() || quiet > 0 && still < quiet {
+		return false, nil
+	}
+	attempt := 1
+	if quiet > 0 {
+		asked, err := s.Store.Asked(ctx, id, st.Updated)
 		if err != nil {
 			return false, err
 		}
-		still := now.Sub(st.Updated)
-		switch {
-		case st.Ended() || quiet > 0 && still < quiet:
-			return true, nil
-		case still >= s.Policy.GiveUp:
-			return true, s.end(ctx, id, fmt.Sprintf("no progress for %s: %d of %d tiles were done; submit the job again", still.Round(time.Minute), st.Done, st.Planned))
+		if asked.Times > 0 && now.Sub(asked.Last) < quiet<<min(asked.Times, 20) {
+			return false, nil
 		}
-		revived++
-		s.Log.Info("job stood still, reviving it", "job", id, "done", st.Done, "planned", st.Planned, "still", still.Round(time.Second))
-		// The plan step asks again for whatever is missing.
-		attempt := min(max(0, int(still/time.Minute))+1, eventing.MaxAttempt)
-		return true, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, attempt, now))
-	})
-	return revived, err
+		most := s.Policy.Attempts
+		if most <= 0 {
+			most = DefaultAttempts
+		}
+		if asked.Times >= most || still >= s.Policy.GiveUp {
+			return false, s.giveUp(ctx, st, asked.Times, still)
+		}
+		won, err := s.Store.Ask(ctx, id, asked, now)
+		if err != nil || !won {
+			return false, err
+		}
+		attempt = asked.Times + 1
+	} else if still >= s.Policy.GiveUp {
+		return false, s.giveUp(ctx, st, 0, still)
+	}
+	s.Log.Info("job stood still, reviving it", "job", id, "done", st.Done, "planned", st.Planned, "still", still.Round(time.Second), "attempt", attempt)
+	// The plan step asks again for whatever is missing. Attempts of one job must differ, or a broker may take them for duplicates.
+	number := min(max(0, int(still/time.Minute))+attempt, eventing.MaxAttempt)
+	return true, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, number, now))
+}
+
+// giveUp ends a job that does not move, and says what it waits for and why.
+func (s *Service) giveUp(ctx context.Context, st job.Status, times int, still time.Duration) error {
+	id := st.Request.ID
+	task, words, missing, err := s.waitsFor(ctx, st)
+	if err != nil {
+		return err
+	}
+	cause := "nobody began it: is compute running?"
+	tries, err := s.Store.Tries(ctx, id, task)
+	switch {
+	case err != nil:
+		return err
+	case tries.Last != nil:
+		cause = "the last time: " + tries.Last.Cause
+	case tries.Begun > 0:
+		cause = fmt.Sprintf("it was begun %d times and never finished, as when memory runs out", tries.Begun)
+	}
+	more := ""
+	if missing > 1 {
+		more = fmt.Sprintf(" and %d more", missing-1)
+	}
+	asked := ""
+	if times > 0 {
+		asked = fmt.Sprintf(", asked for %d times in vain", times)
+	}
+	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %d of %d tiles were done; it waits for %s%s; %s; submit the job again",
+		still.Round(time.Minute), asked, st.Done, st.Planned, words, more, cause), "")
+}
+
+// waitsFor names the step that a job waits for, and how many there are.
+func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words string, missing int, err error) {
+	switch {
+	case st.Planned == 0:
+		return job.PlanTask, "its plan", 1, nil
+	case st.Done >= st.Planned:
+		return job.AssemblyTask, "the assembly of its maps", 1, nil
+	}
+	plan, err := s.Store.Plan(ctx, st.Request.ID)
+	if err != nil {
+		return "", "", 0, err
+	}
+	done, err := s.Store.Done(ctx, st.Request.ID)
+	if err != nil {
+		return "", "", 0, err
+	}
+	for _, t := range plan.Tiles {
+		if _, ok := done[t.Task]; !ok {
+			if missing++; missing == 1 {
+				task, words = t.Task, "tile "+t.Task
+			}
+		}
+	}
+	return task, words, missing, nil
 }
 
 // DeadLetter ends the job of an event whose work failed as often as it was
@@ -148,14 +248,25 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	if failure.Reason != "" {
 		reason += ": " + failure.Reason
 	}
-	return s.end(ctx, id, reason)
+	return s.end(ctx, id, reason, e.ID())
 }
 
-func (s *Service) end(ctx context.Context, id, reason string) error {
-	end, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: s.Now().UTC()})
-	if err != nil || !won {
+// end ends a job as failed. event, when not empty, is the id of the event that does so: when it comes
+// again its handler may have died before it announced the end.
+func (s *Service) end(ctx context.Context, id, reason, event string) error {
+	end, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: s.Now().UTC(), Event: event})
+	if err != nil {
+		return err
+	}
+	if !won && (event == "" || end.Event != event || end.State != job.Failed) {
+		return nil
+	}
+	if announced, err := s.Store.Announced(ctx, id); err != nil || announced {
 		return err
 	}
 	s.Log.Error("job failed", "job", id, "reason", reason)
-	return s.Events.Publish(ctx, eventing.NewJobFailed(Source, id, end.Reason, 0, end.Ended))
+	if err := s.Events.Publish(ctx, eventing.NewJobFailed(Source, id, end.Reason, 0, end.Ended)); err != nil {
+		return err
+	}
+	return s.Store.MarkAnnounced(ctx, id, s.Now())
 }

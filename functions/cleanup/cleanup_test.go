@@ -109,6 +109,7 @@ func TestRetentionToTheSecond(t *testing.T) {
 		age        time.Duration
 		data, rest bool // what stays
 	}{
+		{job.Completed, 24*time.Hour - time.Second, true, true},
 		{job.Completed, week - time.Second, true, true},
 		{job.Completed, week, false, true},
 		{job.Completed, 1000 * week, false, true},
@@ -128,8 +129,9 @@ func TestRetentionToTheSecond(t *testing.T) {
 			}
 			there := keys(t, s.Store.Bucket, "")
 			for key, want := range map[string]bool{
-				r.DEM.Key: c.data, job.ResultKey(r.ID, "slope_rad.tif"): c.data && c.state != job.Pending, job.WorkKey(r.ID, "r0000c0000/sol.tif"): c.data && c.state != job.Pending,
-				job.Prefix(r.ID) + "job.json": c.rest, job.ResultKey(r.ID, "report.json"): c.rest && c.state != job.Pending,
+				r.DEM.Key: c.data, job.ResultKey(r.ID, "slope_rad.tif"): c.data && c.state != job.Pending, // Work that an interruption left of a completed job is of no use to anybody after a day.
+				job.WorkKey(r.ID, "r0000c0000/sol.tif"): c.data && c.state != job.Pending && (c.state != job.Completed || c.age < 24*time.Hour),
+				job.Prefix(r.ID) + "job.json":           c.rest, job.ResultKey(r.ID, "report.json"): c.rest && c.state != job.Pending,
 			} {
 				if slices.Contains(there, key) != want {
 					t.Errorf("%s is there: %t, want %t", key, !want, want)

@@ -130,6 +130,7 @@ func (p pass) run(ctx context.Context) error {
 		batch = DefaultBatch
 	}
 	var due []job.Status
+	var leftovers []string
 	survey, err := p.Store.Survey(ctx, func(id string, st job.Status, err error) error {
 		switch {
 		case err != nil:
@@ -148,6 +149,9 @@ func (p pass) run(ctx context.Context) error {
 		case st.Expired != nil && st.Removing && !p.Policy.DryRun:
 			return p.Store.EndRemoval(ctx, id)
 		}
+		if err == nil && st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned && len(leftovers) < batch {
+			leftovers = append(leftovers, id)
+		}
 		return nil
 	})
 	if err != nil {
@@ -165,6 +169,12 @@ func (p pass) run(ctx context.Context) error {
 		p.remove(ctx, m, st)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+	}
+	for _, id := range leftovers {
+		err := p.Store.Leftovers(ctx, id, func(o *blob.ListObject) error { return p.removeOrphan(ctx, m, o) })
+		if err != nil {
+			return err
 		}
 	}
 	if err := p.orphans(ctx, m, survey); err != nil {

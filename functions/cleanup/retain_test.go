@@ -111,9 +111,10 @@ func TestBatch(t *testing.T) {
 func TestOrphans(t *testing.T) {
 	s := newService(t, nil)
 	used := s.add(t, 1, job.Running, time.Time{})
-	s.add(t, 2, job.Completed, s.now)
-	stays := kept(t, s)
+	done := s.add(t, 2, job.Completed, s.now)
+	stays := slices.DeleteFunc(kept(t, s), func(k string) bool { return k == job.WorkKey(done.ID, "r0000c0000/sol.tif") })
 	orphans := []string{
+		job.WorkKey(done.ID, "r0000c0000/sol.tif"), job.Prefix(done.ID) + "attempts/r0000c0000/0001.json",
 		"inputs/never_submitted.tif", "incoming/a.tif/000", "jobs/" + id(3) + "/work/r0000c0000/sol.tif",
 		"jobs/" + id(4) + "/end.json", "index/000000000000000-" + id(4), "index/000000000000000-" + id(5),
 	}
@@ -169,7 +170,7 @@ func TestUnlistedJobs(t *testing.T) {
 	for n := range 3 {
 		s.add(t, n, job.Completed, s.now)
 	}
-	before := kept(t, s)
+	before := slices.DeleteFunc(kept(t, s), func(k string) bool { return strings.Contains(k, "/work/") })
 	for _, key := range keys(t, s.Store.Bucket, "index/")[1:] {
 		if err := s.Store.Bucket.Delete(t.Context(), key); err != nil {
 			t.Fatal(err)
@@ -177,8 +178,11 @@ func TestUnlistedJobs(t *testing.T) {
 	}
 	s.now = s.now.Add(48 * time.Hour)
 	r, err := s.Retain(t.Context())
-	if err != nil || len(r.Reindexed) != 2 || len(r.Orphans) != 0 {
+	if err != nil || len(r.Reindexed) != 2 {
 		t.Errorf("%+v (%v)", r, err)
+	}
+	if r, err = s.Retain(t.Context()); err != nil || len(r.Reindexed) != 0 {
+		t.Errorf("next pass: %+v (%v)", r, err)
 	}
 	if after := kept(t, s); !slices.Equal(after, before) {
 		t.Errorf("before %v, after %v", before, after)

@@ -10,7 +10,6 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -65,7 +64,7 @@ func (p *piece) assemble(ctx context.Context) error {
 	if err := p.finish(ctx, d, plan, tasks, sums, kappa, stages); err != nil {
 		return err
 	}
-	end, _, err := p.Store.WriteEnd(ctx, p.request.ID, job.End{State: job.Completed, Ended: p.Now().UTC()})
+	end, _, err := p.Store.WriteEnd(ctx, p.request.ID, job.End{State: job.Completed, Ended: p.Now().UTC(), Event: p.event})
 	if err != nil {
 		return err
 	}
@@ -74,7 +73,7 @@ func (p *piece) assemble(ctx context.Context) error {
 	}
 	p.removeWork(ctx)
 	p.log.Info("job completed", "products", m.total)
-	return p.Events.Publish(ctx, eventing.NewJobCompleted(Source, p.request.ID, 0, end.Ended))
+	return p.announce(ctx, p.request.ID, end)
 }
 
 func anyValid(tasks []job.Task) bool {

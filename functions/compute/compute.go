@@ -33,17 +33,22 @@ type Service struct {
 	Threads int
 	Now     func() time.Time
 	Log     *slog.Logger
-	// TileSize is the side of a tile, in cells, for jobs that do not ask for one; 0 lets memory decide.
+	// TileSize is the side of a tile, in cells, for jobs that do not ask for one; 0 lets Cost decide.
 	TileSize int
 	// Version of the program, for the report.
 	Version string
 	// Temp is where large maps are spooled while they are written; empty means
 	// the system's place.
 	Temp string
-	// Memory is what the process may take, in bytes; 0 stands for DefaultMemory.
-	Memory int64
+	// Cost cuts work to fit the replica, and refuses jobs that are too large.
+	Cost Cost
 	// Reach bounds what a tile reads of the DEM.
 	Reach Reach
+	// MostTries is how often work on a task may be begun and not finished before the job
+	// is ended; 0 means DefaultTries.
+	MostTries int
+	// Watch is how often running work looks whether its job has ended; 0 means every 10 s.
+	Watch time.Duration
 	// Progress is told how far a piece of work is; may be nil.
 	Progress func(Progress)
 }
@@ -68,13 +73,12 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 		return eventing.Reject(fmt.Errorf("event %s: job id %q is not a ULID", e.ID(), step.JobID))
 	}
 	log := s.Log.With("job", step.JobID, "event", e.Type())
-	ended, err := s.Store.Ended(ctx, step.JobID)
-	if err != nil {
-		return err
-	}
-	if ended {
+	switch end, err := s.Store.End(ctx, step.JobID); {
+	case err == nil:
 		log.Debug("job has ended, nothing to do")
-		return nil
+		return s.announceAgain(ctx, step.JobID, end, e)
+	case !errors.Is(err, job.ErrNotFound):
+		return err
 	}
 	request, err := s.Store.Request(ctx, step.JobID)
 	if errors.Is(err, job.ErrNotFound) {
@@ -83,19 +87,48 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 	if err != nil {
 		return err
 	}
-	work := &piece{Service: s, request: request, log: log}
+	work := &piece{Service: s, request: request, event: e.ID(), log: log}
 	switch e.Type() {
 	case eventing.JobSubmitted:
 		err = work.plan(ctx, step.Attempt)
 	case eventing.TileRequested:
 		err = work.tile(ctx, step.Task, step.Attempt)
 	case eventing.TilesCompleted:
-		err = work.assemble(ctx)
+		err = work.try(ctx, job.AssemblyTask, work.assemble)
+	}
+	if errors.Is(err, errEnded) {
+		log.Info("job has ended meanwhile, its work is given up")
+		return nil
 	}
 	if bad := (*badInput)(nil); errors.As(err, &bad) {
-		return s.fail(ctx, request.ID, bad.Error())
+		return work.fail(ctx, bad.Error())
 	}
 	return err
+}
+
+// announceAgain publishes the end of a job if it was this event's work that ended it:
+// it comes again when its handler died before it had announced the end.
+func (s *Service) announceAgain(ctx context.Context, id string, end job.End, e event.Event) error {
+	if end.Event == "" || end.Event != e.ID() {
+		return nil
+	}
+	announced, err := s.Store.Announced(ctx, id)
+	if err != nil || announced {
+		return err
+	}
+	return s.announce(ctx, id, end)
+}
+
+// announce publishes the end of a job that compute ended, and notes that it did.
+func (s *Service) announce(ctx context.Context, id string, end job.End) error {
+	e := eventing.NewJobCompleted(Source, id, 0, end.Ended)
+	if end.State == job.Failed {
+		e = eventing.NewJobFailed(Source, id, end.Reason, 0, end.Ended)
+	}
+	if err := s.Events.Publish(ctx, e); err != nil {
+		return err
+	}
+	return s.Store.MarkAnnounced(ctx, id, s.Now())
 }
 
 // stepOf reads which step of which job an event asks for; Task is empty but for a tile.
@@ -115,6 +148,7 @@ func stepOf(e event.Event) (eventing.Tile, error) {
 type piece struct {
 	*Service
 	request job.Request
+	event   string // id of the event that asks for it
 	log     *slog.Logger
 }
 
@@ -123,16 +157,17 @@ type badInput struct{ error }
 
 func (b *badInput) Unwrap() error { return b.error }
 
-func (s *Service) fail(ctx context.Context, id, reason string) error {
-	end, _, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: s.Now().UTC()})
+func (p *piece) fail(ctx context.Context, reason string) error {
+	id := p.request.ID
+	end, _, err := p.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: p.Now().UTC(), Event: p.event})
 	if err != nil {
 		return err
 	}
-	s.Log.Error("job failed", "job", id, "reason", end.Reason)
+	p.log.Error("job failed", "reason", end.Reason)
 	if end.State != job.Failed {
 		return nil
 	}
-	return s.Events.Publish(ctx, eventing.NewJobFailed(Source, id, end.Reason, 0, end.Ended))
+	return p.announce(ctx, id, end)
 }
 
 // openDEM opens the job's DEM in the bucket.
@@ -198,6 +233,13 @@ func (s *Service) put(ctx context.Context, key, contentType string, write func(i
 }
 
 const tiffType = "image/tiff"
+
+// cost is that of the cores which the work may use.
+func (s *Service) cost() Cost {
+	c := s.Cost
+	c.Cores = max(1, s.Threads)
+	return c.orDefault()
+}
 
 func (s *Service) report(id, stage string, done, total float64) {
 	if s.Progress != nil {

@@ -20,7 +20,10 @@ import (
 func (p *piece) plan(ctx context.Context, attempt int) error {
 	plan, err := p.Store.Plan(ctx, p.request.ID)
 	if errors.Is(err, job.ErrNotFound) {
-		plan, err = p.makePlan(ctx)
+		err = p.try(ctx, job.PlanTask, func(ctx context.Context) (err error) {
+			plan, err = p.makePlan(ctx)
+			return err
+		})
 	}
 	if err != nil {
 		return err
@@ -54,6 +57,9 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	}
 	defer func() { _ = closer.Close() }()
 	width, height := d.Image.Width, d.Image.Height
+	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
+		return nil, &badInput{err}
+	}
 	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name(), Warnings: d.Notes}
 	plan.Longitude, plan.Latitude = d.Center()
 	plan.Halo = max(width, height)
@@ -87,14 +93,19 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	if side == 0 {
 		side = p.TileSize
 	}
-	if side == 0 {
-		side = tileSide(p.request.Workflow)
-	}
-	block := max(width, height)
+	block := 0
 	if plan.Far != nil {
 		block = plan.Far.Block
 	}
+	if side == 0 {
+		side = p.cost().taskSide(p.request.Workflow, params, block)
+	} else if block > 0 {
+		// Tiles of a size asked for do not cross the border of two blocks.
+		side = min(side, block)
+	}
 	plan.Tiles = cut(width, height, side, block)
+	work := p.cost().Estimate(p.request.Workflow, params, width, height)
+	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds * float64(work.Cores), Memory: work.Memory, Results: work.Results}
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
 	return p.Store.WritePlan(ctx, p.request.ID, plan)

@@ -570,6 +570,17 @@ func TestCluster(t *testing.T) {
 		}
 	})
 
+	step("what podMonitor collects", func(t *testing.T) {
+		pods := strings.Fields(kubectl(t, "-n", d.namespace, "get", "pods", "-l", "app.kubernetes.io/name=eemt,app.kubernetes.io/component=submission", "--field-selector=status.phase=Running", "-o", `jsonpath={range .items[*]}{.metadata.name}:{.spec.containers[*].ports[?(@.name=="http-usermetric")].containerPort} {end}`))
+		if len(pods) == 0 {
+			t.Fatal("no replica of submission")
+		}
+		text := kubectl(t, "get", "--raw", "/api/v1/namespaces/"+d.namespace+"/pods/"+pods[0]+"/proxy/metrics")
+		if !regexp.MustCompile(`revision_app_request_count\{.*response_code="200".*service_name="eemt-submission"\} [1-9]`).MatchString(text) {
+			t.Errorf("no requests among %d bytes of metrics", len(text))
+		}
+	})
+
 	step("uploads become jobs", func(t *testing.T) {
 		jobs := func(name string) (list []status) {
 			var all []status
@@ -671,7 +682,7 @@ func TestCluster(t *testing.T) {
 					pods = append(pods, f[0])
 				}
 			}
-			return len(pods) == 2 && len(all) == 2, fmt.Sprint(all)
+			return len(pods) == 2, fmt.Sprint(all)
 		})
 		eventually(t, time.Minute, "guarded", func() (bool, string) {
 			allowed := kubectl(t, "-n", d.namespace, "get", "pdb", release+"-submission", "-o", "jsonpath={.status.currentHealthy} healthy, {.status.disruptionsAllowed} may go")

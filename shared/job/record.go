@@ -78,10 +78,20 @@ type Plan struct {
 	Valid   int     `json:"valid"`
 	CRS     string  `json:"crs"`
 	// Center of the DEM in degrees.
-	Longitude float64   `json:"longitude"`
-	Latitude  float64   `json:"latitude"`
-	Warnings  []string  `json:"warnings,omitempty"`
-	Created   time.Time `json:"created"`
+	Longitude float64  `json:"longitude"`
+	Latitude  float64  `json:"latitude"`
+	Warnings  []string `json:"warnings,omitempty"`
+	// Estimate is what the job was foreseen to take.
+	Estimate *Estimate `json:"estimate,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+// Estimate is what a job takes: seconds times cores, bytes of memory of a replica,
+// bytes of results.
+type Estimate struct {
+	CoreSeconds float64 `json:"core_seconds"`
+	Memory      int64   `json:"memory_bytes"`
+	Results     int64   `json:"results_bytes"`
 }
 
 // Far says how terrain beyond the halo was thinned.
@@ -166,6 +176,9 @@ type End struct {
 	// Reason says in one sentence why a job failed or was cancelled.
 	Reason string    `json:"reason,omitempty"`
 	Ended  time.Time `json:"ended"`
+	// Event is the id of the event whose work ended the job. When it comes again its
+	// handler may have died before it announced the end.
+	Event string `json:"event,omitempty"`
 }
 
 // Status is derived from the records; it is never stored.
@@ -185,6 +198,8 @@ type Status struct {
 	Keep Keep
 	// Removing says that retention has begun to remove the data.
 	Removing bool
+	// Leftovers says that there are work files or notes of tries.
+	Leftovers bool
 }
 
 // Progress is the share of the work done, 0 to 100: 5 once planned, 90 when

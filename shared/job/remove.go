@@ -85,7 +85,7 @@ type Remover struct {
 // Data calls f for the data of a job: all but the records that outlive them.
 func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
 	keep := map[string]bool{}
-	for _, name := range []string{"job.json", "plan.json", "end.json", "keep.json", "removing.json", "expired.json", "results/report.json"} {
+	for _, name := range []string{"job.json", "plan.json", "end.json", "announced.json", "keep.json", "removing.json", "expired.json", "results/report.json"} {
 		keep[Prefix(id)+name] = true
 	}
 	return s.list(ctx, Prefix(id), func(o *blob.ListObject) error {
@@ -94,6 +94,17 @@ func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) e
 		}
 		return f(o)
 	})
+}
+
+// Leftovers calls f with the work files and notes of tries of a job, which nobody needs
+// when it has ended.
+func (s Store) Leftovers(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
+	for _, folder := range []string{"work/", "attempts/"} {
+		if err := s.list(ctx, Prefix(id)+folder, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RemoveData deletes the data of a job and its uploaded files; the records stay.

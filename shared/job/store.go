@@ -129,7 +129,8 @@ func (s Store) WriteEnd(ctx context.Context, id string, e End) (End, bool, error
 		return e, won, err
 	}
 	stands, err := s.End(ctx, id)
-	return stands, false, err
+	// A write whose answer was lost and that was repeated finds its own record.
+	return stands, err == nil && stands.Ended.Equal(e.Ended) && stands.State == e.State && stands.Reason == e.Reason && stands.Event == e.Event && e.Event != "", err
 }
 
 // End reads end.json; ErrNotFound while the job goes on.
@@ -142,6 +143,19 @@ func (s Store) End(ctx context.Context, id string) (End, error) {
 // Ended reports whether the job has an end.
 func (s Store) Ended(ctx context.Context, id string) (bool, error) {
 	return s.Bucket.Exists(ctx, Prefix(id)+"end.json")
+}
+
+// Announced reports whether the end of a job is known to have been announced.
+func (s Store) Announced(ctx context.Context, id string) (bool, error) {
+	return s.Bucket.Exists(ctx, Prefix(id)+"announced.json")
+}
+
+// MarkAnnounced notes that the end of a job was announced.
+func (s Store) MarkAnnounced(ctx context.Context, id string, at time.Time) error {
+	_, err := s.once(ctx, Prefix(id)+"announced.json", struct {
+		At time.Time `json:"at"`
+	}{at.UTC()})
+	return err
 }
 
 // expiry is expired.json: retention removed the data.
@@ -192,6 +206,9 @@ func (s Store) Status(ctx context.Context, id string) (Status, error) {
 		}
 	}
 	st.Removing = there["removing.json"]
+	_, work := there["work/"]
+	_, tries := there["attempts/"]
+	st.Leftovers = work || tries
 	if !there["end.json"] {
 		return st, nil
 	}
@@ -210,7 +227,7 @@ func (s Store) Status(ctx context.Context, id string) (Status, error) {
 	return st, nil
 }
 
-// records names the records that a job has.
+// records names the records that a job has; folders, which end with a slash, are false.
 func (s Store) records(ctx context.Context, id string) (map[string]bool, error) {
 	there := map[string]bool{}
 	prefix := Prefix(id)

@@ -235,7 +235,7 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 		case name == "job.json", name == "keep.json", name == "removing.json":
 		case name == "plan.json", name == "expired.json":
 			stages[2] = append(stages[2], o.Key)
-		case name == "end.json":
+		case name == "end.json", name == "announced.json":
 			stages[3] = append(stages[3], o.Key)
 		case strings.HasPrefix(name, "tasks/"):
 			stages[1] = append(stages[1], o.Key)

@@ -16,6 +16,8 @@ type lines struct {
 	depth [strip]int32   // corners of the hull
 	top   [strip]float32 // height of the last of them
 	since [strip]int32   // its step
+	next  [strip]float32 // height of the one below it
+	below [strip]int32   // its step
 	// The corner that stands highest as seen from the line: its height, 1/distance
 	// and the tangent by which it sinks. Inverse is 0 where there is none beyond near.
 	// One more line than there are, to be read with eight others.
@@ -79,19 +81,25 @@ func advanceGo(g *front) {
 		if z < noData {
 			continue
 		}
+		var apex float32
+		var step int32
 		if depth > 0 {
-			apex, run := n.top[l], float32(g.here-n.since[l])
+			apex, step = n.top[l], n.since[l]
+			run := float32(g.here - step)
 			per := g.inverse / run
 			best := float32((apex-z)*per) - float32(g.drop*run)
 			for depth > 1 {
-				v := hulls[int(depth-2)*strip+l]
+				v := vertex{n.next[l], n.below[l]}
+				if depth < n.depth[l] {
+					v = hulls[int(depth-2)*strip+l]
+				}
 				r := float32(g.here - v.step)
 				i := g.inverse / r
 				t := float32((v.height-z)*i) - float32(g.drop*r)
 				if t < best {
 					break
 				}
-				apex, run, per, best = v.height, r, i, t
+				apex, step, run, per, best = v.height, v.step, r, i, t
 				depth--
 			}
 			if run > g.near {
@@ -100,7 +108,7 @@ func advanceGo(g *front) {
 		}
 		if !partial {
 			hulls[int(depth)*strip+l] = vertex{z, g.here}
-			n.top[l], n.since[l] = z, g.here
+			n.top[l], n.since[l], n.next[l], n.below[l] = z, g.here, apex, step
 			n.depth[l] = depth + 1
 		}
 	}

@@ -21,6 +21,7 @@ type Sweeper struct {
 	codes  [strip]Code
 	rays   []ray
 	cells  []cellLook
+	last   int // where lines are on the last line of cells, less their number
 	halves int // rays that are half-way between lines, the first of them
 }
 
@@ -171,6 +172,7 @@ func (w *Sweeper) sweep(f *frame, out []Code) {
 		looks: &w.cells[0], count: len(w.cells),
 		inverse: float32(1 / f.distance), drop: float32(f.distance / (2 * EarthRadius)), near: near,
 	}
+	w.last = int(math.Floor(f.offset(stop + f.forward)))
 	first, last := math.MaxInt, math.MinInt
 	for _, m := range []int{f.coreMajor, f.coreMajor + f.sizeMajor - 1} {
 		at := int(math.Floor(f.offset(m))) - f.originMinor
@@ -194,6 +196,11 @@ func (w *Sweeper) step(f *frame, g *front, m, line int, out []Code) {
 	at := line + whole - f.originMinor
 	nearer, farther, part := neighbours(offset)
 	lo, hi := max(0, -1-at), min(strip, f.minor-at)
+	if m >= f.coreMajor && m < f.coreMajor+f.sizeMajor {
+		// Lines that have left the core are done.
+		end := line + w.last - f.originMinor
+		lo, hi = max(lo, f.coreMinor-1-max(at, end)), min(hi, f.coreMinor+f.sizeMinor-min(at, end))
+	}
 	if lo >= hi {
 		return
 	}

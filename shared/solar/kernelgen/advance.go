@@ -36,7 +36,9 @@ const (
 	lineDepth   = 0
 	lineTop     = 4 * 256
 	lineSince   = 2 * lineTop
-	lineApex    = 3 * lineTop
+	lineNext    = 3 * lineTop
+	lineBelow   = 4 * lineTop
+	lineApex    = 5 * lineTop
 	lineInverse = lineApex + 4*264
 	lineSink    = lineInverse + 4*264
 )
@@ -132,18 +134,11 @@ func advance() {
 		VMAXPS(q, p, p)
 		VBLENDVPS(partial, p, z, z)
 	}
-	depth, index, apex, run, per, best, open := YMM(), YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
+	depth, step, apex, per, best, open := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
 	VMOVDQU(of(lineDepth), depth)
-	VPADDD(allOnes(), depth, index)
-	VPADDD(allOnes(), index, index)
-	VPSLLD(Imm(8), index, index)
-	VPADDD(lineNumbers(), index, index)
 	VMOVUPS(of(lineTop), apex)
-	{
-		since := YMM()
-		VMOVDQU(of(lineSince), since)
-		rise(z, apex, since, run, per, best)
-	}
+	VMOVDQU(of(lineSince), step)
+	rise(z, apex, step, YMM(), per, best)
 	VPCMPGTD(zeroes(), depth, open)
 	{
 		none := broadcast(noData)
@@ -153,50 +148,62 @@ func advance() {
 	has := YMM()
 	VMOVDQA(open, has)
 
-	Label("pop")
+	// The corner below the last is at hand too; those further down are in memory.
 	more, bits := YMM(), GP32()
-	{
+	height, at, r2, i2, t2, pop := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
+	deeper := func() {
 		one := broadcast(1)
 		VPCMPGTD(one, depth, more)
+		VPAND(open, more, more)
+		VMOVMSKPS(more, bits)
+		TESTL(bits, bits)
+		JZ(LabelRef("found"))
 	}
-	VPAND(open, more, more)
-	VMOVMSKPS(more, bits)
-	TESTL(bits, bits)
-	JZ(LabelRef("found"))
-	height, step := YMM(), YMM()
+	try := func() {
+		rise(z, height, at, r2, i2, t2)
+		VCMPPS(Imm(0x1D), best, t2, pop) // t2 >= best
+		VPAND(more, pop, pop)
+		VMOVMSKPS(pop, bits)
+		TESTL(bits, bits)
+		JZ(LabelRef("found"))
+		VPADDD(pop, depth, depth)
+		VBLENDVPS(pop, height, apex, apex)
+		VBLENDVPS(pop, at, step, step)
+		VBLENDVPS(pop, i2, per, per)
+		VBLENDVPS(pop, t2, best, best)
+		VMOVDQA(pop, open)
+	}
+	deeper()
+	VMOVUPS(of(lineNext), height)
+	VMOVDQU(of(lineBelow), at)
+	try()
+	Label("pop")
+	deeper()
 	{
-		at := YMM()
 		low, high := YMM(), YMM()
-		VPMAXSD(zeroes(), index, at)
+		VPADDD(allOnes(), depth, at)
+		VPADDD(allOnes(), at, at)
+		VPMAXSD(zeroes(), at, at)
+		VPSLLD(Imm(8), at, at)
+		VPADDD(lineNumbers(), at, at)
 		VPGATHERDQ(allOnes(), Mem{Base: hulls, Index: at.AsX(), Scale: 8}, low)
 		VEXTRACTI128(Imm(1), at, at.AsX())
 		VPGATHERDQ(allOnes(), Mem{Base: hulls, Index: at.AsX(), Scale: 8}, high)
 		VSHUFPS(Imm(0x88), high, low, height)
-		VSHUFPS(Imm(0xDD), high, low, step)
+		VSHUFPS(Imm(0xDD), high, low, at)
 		VPERMQ(Imm(0xD8), height, height)
-		VPERMQ(Imm(0xD8), step, step)
+		VPERMQ(Imm(0xD8), at, at)
 	}
-	r2, i2, t2, pop := YMM(), YMM(), YMM(), YMM()
-	rise(z, height, step, r2, i2, t2)
-	VCMPPS(Imm(0x1D), best, t2, pop) // t2 >= best
-	VPAND(more, pop, pop)
-	VMOVMSKPS(pop, bits)
-	TESTL(bits, bits)
-	JZ(LabelRef("found"))
-	VPADDD(pop, depth, depth)
-	VBLENDVPS(pop, height, apex, apex)
-	VBLENDVPS(pop, r2, run, run)
-	VBLENDVPS(pop, i2, per, per)
-	VBLENDVPS(pop, t2, best, best)
-	VMOVDQA(pop, open)
-	VPSLLD(Imm(8), pop, pop)
-	VPADDD(pop, index, index)
+	try()
 	JMP(LabelRef("pop"))
 
 	Label("found")
 	{
 		// What lies near is looked at from the cells themselves.
-		far, sink := YMM(), YMM()
+		run, far, sink := YMM(), YMM(), YMM()
+		VPBROADCASTD(f4(f, frontHere), run)
+		VPSUBD(step, run, run)
+		VCVTDQ2PS(run, run)
 		VBROADCASTSS(f4(f, frontNear), far)
 		less(far, run, far)
 		VPAND(has, far, far)
@@ -245,14 +252,14 @@ func advance() {
 			}
 		}
 	}
-	{
+	for _, v := range []struct {
+		place int
+		now   VecVirtual
+	}{{lineTop, z}, {lineSince, here}, {lineNext, apex}, {lineBelow, step}} {
 		old := YMM()
-		VMOVUPS(of(lineTop), old)
-		VBLENDVPS(partial, old, z, z)
-		VMOVUPS(z, of(lineTop))
-		VMOVUPS(of(lineSince), old)
-		VBLENDVPS(partial, old, here, here)
-		VMOVUPS(here, of(lineSince))
+		VMOVUPS(of(v.place), old)
+		VBLENDVPS(partial, old, v.now, v.now)
+		VMOVUPS(v.now, of(v.place))
 	}
 	ADDQ(Imm(8), l)
 	CMPQ(l, f4(f, frontEnd))

@@ -1,0 +1,142 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+)
+
+// Try is attempts/<task>/<n>.json: work on a task was begun for the nth time. It is
+// removed when the work is done or given up in order, so that what is left are the
+// tries that died or failed.
+type Try struct {
+	Began time.Time `json:"began"`
+}
+
+// Failure is attempts/<task>/<n>.failed.json: how a try ended.
+type Failure struct {
+	Cause string `json:"cause"`
+	// Lasting says that the cause lies in the work itself, not in a bucket that was away.
+	Lasting bool      `json:"lasting"`
+	At      time.Time `json:"at"`
+}
+
+// Tries is what is known of earlier work on a task.
+type Tries struct {
+	// Begun counts the tries that died, failed, or go on.
+	Begun int
+	// Last is how the youngest that failed did; nil when none said anything.
+	Last *Failure
+	next int
+}
+
+// The names of the steps of a job that are not tiles, where tries are counted.
+const (
+	PlanTask     = "plan"
+	AssemblyTask = "assembly"
+	resumeTask   = "resume"
+)
+
+// ErrTries says that a task was begun as often as it may be.
+var ErrTries = errors.New("begun too often")
+
+func triesPrefix(id, task string) string { return Prefix(id) + "attempts/" + task + "/" }
+
+// Tries reads what is known of earlier work on a task.
+func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
+	t := Tries{next: 1}
+	prefix := triesPrefix(id, task)
+	failed := ""
+	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
+		name := strings.TrimPrefix(o.Key, prefix)
+		var n int
+		if _, err := fmt.Sscanf(name, "%d.", &n); err != nil || n < 1 {
+			return nil
+		}
+		t.next = max(t.next, n+1)
+		if strings.HasSuffix(name, ".failed.json") {
+			failed = o.Key // listed in order of their numbers
+			return nil
+		}
+		t.Begun++
+		return nil
+	})
+	if err != nil || failed == "" {
+		return t, err
+	}
+	t.Last = new(Failure)
+	if err := s.read(ctx, failed, t.Last); errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
+		t.Last = nil
+	} else if err != nil {
+		return t, err
+	}
+	return t, nil
+}
+
+// BeginTry notes that work on a task begins, and returns the number of the try with
+// what was known before. ErrTries: it was begun most times already.
+func (s Store) BeginTry(ctx context.Context, id, task string, at time.Time, most int) (int, Tries, error) {
+	t, err := s.Tries(ctx, id, task)
+	if err != nil {
+		return 0, t, err
+	}
+	if t.Begun >= most {
+		return 0, t, fmt.Errorf("%s of job %s: %d times: %w", task, id, t.Begun, ErrTries)
+	}
+	for n := t.next; ; n++ {
+		won, err := s.once(ctx, fmt.Sprintf("%s%04d.json", triesPrefix(id, task), n), Try{Began: at.UTC()})
+		if err != nil || won {
+			return n, t, err
+		}
+	}
+}
+
+// FailTry notes how a try ended.
+func (s Store) FailTry(ctx context.Context, id, task string, n int, f Failure) error {
+	_, err := s.once(ctx, fmt.Sprintf("%s%04d.failed.json", triesPrefix(id, task), n), f)
+	return err
+}
+
+// DropTry forgets a try that is done, or was given up in order.
+func (s Store) DropTry(ctx context.Context, id, task string, n int) error {
+	var gone Removed
+	return Remover{Store: s}.delete(ctx, fmt.Sprintf("%s%04d.json", triesPrefix(id, task), n), 0, &gone)
+}
+
+// Asked is how often a job was asked again for what is missing.
+type Asked struct {
+	// Times counts since the job last moved, Last is the youngest of them.
+	Times int
+	Last  time.Time
+	next  int
+}
+
+// Asked reads how often a job was asked for again since it moved.
+func (s Store) Asked(ctx context.Context, id string, moved time.Time) (Asked, error) {
+	a := Asked{next: 1}
+	prefix := triesPrefix(id, resumeTask)
+	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
+		var n int
+		if _, err := fmt.Sscanf(strings.TrimPrefix(o.Key, prefix), "%d.json", &n); err != nil || n < 1 {
+			return nil
+		}
+		a.next = max(a.next, n+1)
+		if o.ModTime.After(moved) {
+			a.Times++
+		}
+		if o.ModTime.After(a.Last) {
+			a.Last = o.ModTime
+		}
+		return nil
+	})
+	return a, err
+}
+
+// Ask notes that a job is asked again; false: somebody else does at this moment.
+func (s Store) Ask(ctx context.Context, id string, a Asked, at time.Time) (bool, error) {
+	return s.once(ctx, fmt.Sprintf("%s%04d.json", triesPrefix(id, resumeTask), a.next), Try{Began: at.UTC()})
+}
