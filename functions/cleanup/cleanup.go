@@ -128,6 +128,9 @@ func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, no
 		if err != nil {
 			return false, err
 		}
+		if still >= s.Policy.GiveUp {
+			return false, s.giveUp(ctx, st, asked.Times, still)
+		}
 		if asked.Times > 0 && now.Sub(asked.Last) < quiet<<min(asked.Times, 20) {
 			return false, nil
 		}
@@ -135,7 +138,7 @@ func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, no
 		if most <= 0 {
 			most = DefaultAttempts
 		}
-		if asked.Times >= most || still >= s.Policy.GiveUp {
+		if asked.Times >= most {
 			return false, s.giveUp(ctx, st, asked.Times, still)
 		}
 		won, err := s.Store.Ask(ctx, id, asked, now)
