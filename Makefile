@@ -22,11 +22,16 @@ web: ## build the page from its TypeScript sources, test it, walk it in chromium
 test: ## run all tests; those that need GDAL, PROJ or GRASS skip where it is missing
 	$(GO) test ./...
 
-lint: ## formatting, vet, staticcheck, golangci-lint
+# Modules of their own, for what is not part of the product.
+MODULES := $(filter-out .,$(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -path '*/node_modules/*')))
+GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+lint: ## formatting, vet, staticcheck, golangci-lint, in all modules
 	@list=$$($(GO) run mvdan.cc/gofumpt@v0.12.0 -l .) && { test -z "$$list" || { echo "not formatted: $$list"; false; }; }
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
-	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+	$(GOLANGCI) run --allow-parallel-runners ./...
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run --allow-parallel-runners -c $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 race: ## run the tests under the race detector
 	$(GO) test -race -short -timeout 40m ./...
@@ -50,6 +55,7 @@ bench-rsun: ## time a year of sun against GRASS r.sun on the same terrain
 
 # Where images go and what they are built on are ko's own settings: KO_DOCKER_REPO, KO_DEFAULTBASEIMAGE.
 E2E ?= .
+E2E_DRIVERS ?= s3
 KO ?= $(shell command -v ko || echo $(CURDIR)/bin/ko)
 EEMT_DRIVERS ?= gcs
 EEMT_PLATFORMS ?= linux/amd64,linux/arm64
@@ -62,7 +68,7 @@ images: $(filter bin/ko,$(KO:$(CURDIR)/%=%)) ## build and push the images of the
 	EEMT_DRIVERS=$(EEMT_DRIVERS) $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images.yaml
 
 e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knative; E2E=NAME runs one test
-	EEMT_DRIVERS=s3 $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images-s3.yaml
+	for d in $(E2E_DRIVERS); do EEMT_DRIVERS=$$d $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images-$$d.yaml || exit 1; done
 	cd integration/tools && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) github.com/fsouza/fake-gcs-server github.com/johannesboyne/gofakes3/cmd/gofakes3 > $(CURDIR)/bin/test-images
 	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter ./volume >> $(CURDIR)/bin/test-images
-	$(GO) -C integration/cluster test -count=1 -timeout 40m -v -run '$(E2E)' .
+	$(GO) -C integration/cluster test -count=1 -parallel 4 -timeout 40m -v -run '$(E2E)' .

@@ -19,6 +19,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
@@ -126,7 +127,7 @@ func (p *piece) bucketClimate(ctx context.Context, name string) (io.ReaderAt, in
 // snapshotClimate reads what the cells need of the climate source into the
 // bucket, and returns the source that reads it there. What came over the
 // network is kept in cache/ for all jobs with the same source and DEM.
-func (p *piece) snapshotClimate(ctx context.Context, cells climate.Cells) (climate.Spec, error) {
+func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, error) {
 	user := p.request.Parameters
 	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation)
 	if err != nil {
@@ -151,7 +152,15 @@ func (p *piece) snapshotClimate(ctx context.Context, cells climate.Cells) (clima
 		}
 		return p.put(ctx, name, kind, write)
 	}
-	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), climate.Blocks(cells), prefix, p.Climate, store)
+	cells := func(yield func(climate.Cells, error) bool) {
+		for square := range squares(d.Bounds()) {
+			c, err := p.cellsOf(ctx, d, square)
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
+	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), cells, prefix, p.Climate, store)
 	if err != nil {
 		return spec, p.inputError(err)
 	}

@@ -354,7 +354,11 @@ func TestBadInputRasters(t *testing.T) {
 			if err := p.SetInput(c.input, "climate/x.tif"); err != nil {
 				t.Fatal(err)
 			}
-			wd := runWith(t, job.Sol, p, hills(t), map[string][]byte{"climate/x.tif": c.file})
+			wd := newWorld(t, newBucket(t), options{threads: 2})
+			put(t, wd.bucket, "climate/x.tif", degreeGrid(t, 1, constant(1)))
+			wd.submit(t, job.Sol, p, hills(t))
+			put(t, wd.bucket, "climate/x.tif", c.file) // what submission has not seen
+			wd.settle(t)
 			st, err := wd.store.Status(t.Context(), jobID)
 			if err != nil || st.State != job.Failed {
 				t.Fatalf("job is %s (%v), want failed", st.State, err)

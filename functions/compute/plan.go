@@ -1,26 +1,20 @@
 package compute
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
-	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/terrain"
 )
-
-// terrainFile holds what the pass over the whole DEM found: band 0 the wetness
-// index (ln m), band 1 the contributing area (m2).
-const terrainFile = "terrain.tif"
 
 // plan validates the DEM, does what needs the whole of it, cuts tiles, and asks
 // for each of them.
@@ -64,6 +58,9 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	}
 	defer func() { _ = closer.Close() }()
 	width, height := d.Image.Width, d.Image.Height
+	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
+		return nil, &badInput{err}
+	}
 	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name(), Warnings: d.Notes}
 	plan.Longitude, plan.Latitude = d.Center()
 	plan.Halo = max(width, height)
@@ -73,6 +70,10 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 		}
 	} else {
 		plan.Halo = 1
+	}
+	side, block, err := p.sideOfTiles(plan)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.surveyElevation(ctx, d, plan); err != nil {
 		return nil, err
@@ -93,51 +94,42 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 			}
 		}
 	}
-	side := params.TileSize
-	if side == 0 {
-		side = p.TileSize
-	}
-	if side == 0 {
-		side = tileSide(p.request.Workflow)
-	}
-	block := max(width, height)
-	if plan.Far != nil {
-		block = plan.Far.Block
-	}
 	plan.Tiles = cut(width, height, side, block)
+	work := p.cost().Estimate(p.request.Workflow, params, width, height)
+	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds * float64(work.Cores), Memory: work.Memory, Results: work.Results}
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
 	return p.Store.WritePlan(ctx, p.request.ID, plan)
 }
 
+// sideOfTiles returns the side of the plan's tiles, and that of its blocks, 0 without.
+func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
+	if plan.Far != nil {
+		block = plan.Far.Block
+	}
+	side = cmp.Or(p.request.Parameters.TileSize, p.TileSize)
+	switch {
+	case side == 0:
+		side = p.cost().taskSide(p.request.Workflow, p.request.Parameters, block)
+	case block > 0: // tiles of a size asked for do not cross the border of two blocks
+		side = min(side, block)
+	}
+	along := func(size int) int { return (size + side - 1) / side }
+	if tiles := along(plan.Width) * along(plan.Height); tiles > mostTiles {
+		return 0, 0, &badInput{fmt.Errorf("tile_size %d: cuts %d x %d cells into %d tiles, at most %d are allowed; give at least %d, or leave it out",
+			side, plan.Width, plan.Height, tiles, mostTiles, int(math.Ceil(math.Sqrt(float64(plan.Width)*float64(plan.Height)/mostTiles))))}
+	}
+	return side, block, nil
+}
+
 // planEEMT does the terrain pass, fetches the climate windows, and takes the
-// mean wetness over the cells that have all inputs.
+// mean wetness over the cells that have all inputs, all of it piece by piece.
 func (p *piece) planEEMT(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	z, err := d.Elevation(ctx, d.Bounds())
-	if err != nil {
-		return p.inputError(err)
-	}
-	slope, _ := terrain.SlopeAspect(z, d.Cell, terrain.EdgesNoData)
-	area, _ := terrain.ContributingArea(terrain.FillDepressions(z), d.Cell)
-	wetness, floored := terrain.Wetness(area, slope, d.Cell)
-	if floored > 0 {
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the wetness index of %d cells was raised to its floor", floored))
-	}
-	err = p.put(ctx, job.WorkKey(p.request.ID, terrainFile), tiffType, func(w io.Writer) error {
-		return geotiff.Write(w, p.workOptions(d, d.Bounds(), []geotiff.BandInfo{
-			{Description: "topographic wetness index", Unit: "ln m"}, {Description: "contributing area", Unit: "m2"},
-		}), wetness, narrow(area))
-	})
-	if err != nil {
+	if err := p.planTerrain(ctx, d, plan); err != nil {
 		return err
 	}
-	if len(slope.Cells) > 0 && allNaN(slope.Cells) {
-		return &badInput{fmt.Errorf("no cell of the DEM has a slope: each needs its eight neighbours, and none has them")}
-	}
 	p.report(p.request.ID, "climate", 0, 1)
-	lon, lat := d.LonLat(d.Bounds())
-	cells := climate.Cells{Lon: lon, Lat: lat, Elevation: z.Cells}
-	spec, err := p.snapshotClimate(ctx, cells)
+	spec, err := p.snapshotClimate(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -150,9 +142,9 @@ func (p *piece) planEEMT(ctx context.Context, d *dem.DEM, plan *job.Plan) error 
 	}
 	plan.MeanWetness = map[int]float64{}
 	for _, year := range p.request.Parameters.Years() {
-		mean, covered, err := meanWetness(ctx, source, year, d, cells, slope, wetness)
+		mean, covered, err := p.meanWetness(ctx, source, year, d)
 		if err != nil {
-			return p.inputError(err)
+			return err
 		}
 		if covered == 0 {
 			return &badInput{fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.request.Parameters.Climate, year, plan.Longitude, plan.Latitude)}
@@ -177,29 +169,58 @@ func cellsBetween(c climate.Cells, lo, hi int) climate.Cells {
 }
 
 // meanWetness is the area-weighted mean of the wetness index over the cells with
-// elevation, slope and climate (Rasmussen et al. 2015, eq 9).
-func meanWetness(ctx context.Context, source climate.Source, year int, d *dem.DEM, cells climate.Cells, slope *raster.Grid[float64], wetness *raster.Grid[float32]) (mean float64, covered int, err error) {
+// elevation, slope and climate (Rasmussen et al. 2015, eq 9). Sums are those of
+// squares of the DEM, added in their order.
+func (p *piece) meanWetness(ctx context.Context, source climate.Source, year int, d *dem.DEM) (mean float64, covered int, err error) {
+	img, closer, err := p.openImage(ctx, job.WorkKey(p.request.ID, terrainFile))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = closer.Close() }()
 	var sum, weight float64
-	rows := rowsAtOnce(slope.Width)
-	for row := 0; row < slope.Height; row += rows {
-		lo, hi := row*slope.Width, min(row+rows, slope.Height)*slope.Width
-		c, err := source.Months(ctx, year, cellsBetween(cells, lo, hi))
-		if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
+	for square := range squares(d.Bounds()) {
+		wetness, err := img.Grid(ctx, 0, square)
+		if err != nil {
+			return 0, 0, fmt.Errorf("read %s: %w", terrainFile, err)
+		}
+		cells, err := p.cellsOf(ctx, d, square)
+		if err != nil {
 			return 0, 0, err
 		}
-		for i := lo; i < hi; i++ {
-			l := float64(wetness.Cells[i])
-			if math.IsNaN(l) || math.IsNaN(slope.Cells[i]) || math.IsNaN(c.ZRef[i-lo]) {
-				continue
+		var s, a float64
+		rows := rowsAtOnce(square.Width)
+		for row := 0; row < square.Height; row += rows {
+			lo, hi := row*square.Width, min(row+rows, square.Height)*square.Width
+			c, err := source.Months(ctx, year, cellsBetween(cells, lo, hi))
+			if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
+				return 0, 0, p.inputError(err)
 			}
-			r := i / slope.Width
-			a := d.Cell.DX[r] * d.Cell.DY[r]
-			sum += a * l
-			weight += a
-			covered++
+			for i := lo; i < hi; i++ {
+				l := wetness.Cells[i] // NaN where there is no slope
+				if math.IsNaN(l) || math.IsNaN(c.ZRef[i-lo]) {
+					continue
+				}
+				r := square.Row + i/square.Width
+				unit := d.Cell.DX[r] * d.Cell.DY[r]
+				s += unit * l
+				a += unit
+				covered++
+			}
 		}
+		sum += s
+		weight += a
 	}
 	return sum / weight, covered, nil
+}
+
+// cellsOf places the cells of a window, for climate.
+func (p *piece) cellsOf(ctx context.Context, d *dem.DEM, w raster.Window) (climate.Cells, error) {
+	z, err := d.Elevation(ctx, w)
+	if err != nil {
+		return climate.Cells{}, p.inputError(err)
+	}
+	lon, lat := d.LonLat(w)
+	return climate.Cells{Lon: lon, Lat: lat, Elevation: z.Cells}, nil
 }
 
 // surveyElevation takes the range of elevation in blocks of rows, and thins the
@@ -238,15 +259,6 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("%.0f %% of the DEM is nodata", 100*share))
 	}
 	return nil
-}
-
-func allNaN(values []float64) bool {
-	for _, v := range values {
-		if !math.IsNaN(v) {
-			return false
-		}
-	}
-	return true
 }
 
 func narrow(g *raster.Grid[float64]) *raster.Grid[float32] {

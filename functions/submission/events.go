@@ -18,7 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// HandleEvent takes the notices of the bucket's store, the events of jobs, of which it tells subscribers, and the resume tick, which finds the files whose notice was lost.
+// HandleEvent takes the notices of the bucket's store, the events of jobs, of which it tells subscribers, and the resume tick, which finds the files whose notice was lost and brings the static catalogue up to date.
 func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 	if e.Type() == eventing.PingTick {
 		tick, err := eventing.TickOf(e)
@@ -26,7 +26,7 @@ func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 			return err
 		}
 		_, err = s.ScanUploads(ctx)
-		return err
+		return errors.Join(err, s.WriteCatalogue(ctx))
 	}
 	if slices.Contains(CallbackEvents(), e.Type()) {
 		return s.Notify(ctx, e)

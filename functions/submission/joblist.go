@@ -339,13 +339,19 @@ func (s *Service) getStatus(c *gin.Context) {
 	s.document(c, http.StatusOK, "Job "+st.Request.ID, ogc.Status(st, base(c)))
 }
 
+// letGo drops what is kept of a removed job outside of its own records.
+func (s *Service) letGo(ctx context.Context, r job.Request) {
+	s.tiles.forget(r.ID)
+	s.forgetItem(ctx, r)
+}
+
 // dismiss cancels a job that goes on, and removes one that has ended.
 func (s *Service) dismiss(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
 	st, err := s.status(ctx, id)
 	if err == nil && (st.Ended() || st.Request.Workflow == job.Echo) {
 		_, err = s.Store.RemoveAll(ctx, st.Request, false)
-		s.tiles.forget(id)
+		s.letGo(ctx, st.Request)
 		st.State = job.Cancelled
 		if st.End == nil {
 			st.End = &job.End{State: job.Cancelled, Ended: s.Now().UTC()}

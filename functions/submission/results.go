@@ -13,6 +13,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
@@ -133,7 +134,7 @@ func contentType(name string) string {
 		return "image/tiff"
 	case ".json":
 		if path.Base(name) == "item.json" {
-			return "application/geo+json"
+			return ogc.GeoJSON
 		}
 		return "application/json"
 	case ".csv":

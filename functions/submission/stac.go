@@ -1,10 +1,16 @@
 package submission
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
+	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -37,10 +43,7 @@ func (s *Service) getCatalog(c *gin.Context) {
 // to older ones.
 func (s *Service) getCollection(c *gin.Context) {
 	b, id := base(c), c.Param("collection")
-	p, err := s.catalogue().Process(id, b)
-	if err == nil && id == string(job.Echo) {
-		err = ogc.NoSuchProcess(id)
-	}
+	p, err := s.collectionOf(id, b)
 	if err == nil {
 		err = known(c, "cursor")
 	}
@@ -48,11 +51,7 @@ func (s *Service) getCollection(c *gin.Context) {
 		s.problem(c, err)
 		return
 	}
-	found, next, err := s.list(c.Request.Context(), listing{
-		cursor: c.Query("cursor"), limit: itemPage,
-		request: func(r job.Request) bool { return string(r.Workflow) == id },
-		match:   func(st job.Status) bool { return st.State == job.Completed && st.Expired == nil },
-	})
+	found, next, err := s.list(c.Request.Context(), resultsOf(id, c.Query("cursor"), itemPage))
 	if err != nil {
 		s.problem(c, err)
 		return
@@ -61,13 +60,13 @@ func (s *Service) getCollection(c *gin.Context) {
 	col := stac.Collection{
 		Catalog: stac.Catalog{
 			Type: "Collection", Version: stac.Version, ID: id, Title: p.Title, Description: p.Description,
-			Links: []stac.Link{stacRoot(b), {Href: b + "/stac", Rel: "parent", Type: ogc.JSON}, {Href: self, Rel: "self", Type: ogc.JSON}},
+			Links: []stac.Link{stacRoot(b), {Href: b + "/stac", Rel: "parent", Type: ogc.JSON}, {Href: self, Rel: "self", Type: ogc.JSON}, {Href: self + "/items", Rel: "items", Type: ogc.GeoJSON}},
 		},
 		License: "other", Extent: stac.World(),
 	}
 	for _, st := range found {
 		col.Links = append(col.Links, stac.Link{
-			Href: b + "/jobs/" + st.Request.ID + "/results/item.json", Rel: "item", Type: "application/geo+json",
+			Href: b + "/jobs/" + st.Request.ID + "/results/item.json", Rel: "item", Type: ogc.GeoJSON,
 			Title: fmt.Sprintf("%s, %s", st.Request.DEM.Name, st.Request.Created.Format("2006-01-02 15:04")),
 		})
 	}
@@ -75,4 +74,137 @@ func (s *Service) getCollection(c *gin.Context) {
 		col.Links = append(col.Links, stac.Link{Href: withQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON})
 	}
 	s.document(c, http.StatusOK, p.Title, col)
+}
+
+// collectionOf is the process whose results a collection holds.
+func (s *Service) collectionOf(id, base string) (ogc.Process, error) {
+	p, err := s.catalogue().Process(id, base)
+	if err == nil && id == string(job.Echo) {
+		err = ogc.NoSuchProcess(id)
+	}
+	return p, err
+}
+
+// resultsOf asks for the jobs of a process that have results.
+func resultsOf(process, cursor string, limit int) listing {
+	return listing{
+		cursor: cursor, limit: limit,
+		request: func(r job.Request) bool { return string(r.Workflow) == process },
+		match:   func(st job.Status) bool { return st.State == job.Completed && st.Expired == nil },
+	}
+}
+
+const (
+	// mostItems bounds a page of items, each of which may list two hundred maps.
+	mostItems = 20
+	// maxItem bounds an item that is read, in bytes.
+	maxItem = 8 << 20
+)
+
+// getItems gives the items of a collection whole, with absolute links: for clients that read no catalogues, such as
+// GDAL's STACIT driver.
+func (s *Service) getItems(c *gin.Context) {
+	ctx := c.Request.Context()
+	b, id := base(c), c.Param("collection")
+	_, err := s.collectionOf(id, b)
+	if err == nil {
+		err = known(c, "cursor", "limit", "ids")
+	}
+	limit := 0
+	if err == nil {
+		limit, err = limitOf(c, 10, mostItems)
+	}
+	if err != nil {
+		s.problem(c, err)
+		return
+	}
+	var found []job.Status
+	next := ""
+	if ids := listOf(c.Request.URL.Query(), "ids"); len(ids) > mostItems {
+		err = ogc.Bad("ids", strconv.Itoa(len(ids)), fmt.Sprintf("at most %d", mostItems), fmt.Sprintf("%d ids: at most %d in one request", len(ids), mostItems))
+	} else if len(ids) > 0 {
+		entries := make([]job.Entry, len(ids))
+		for i := range ids {
+			entries[i].ID = ids[i]
+		}
+		var states []*job.Status
+		states, err = s.statuses(ctx, entries, resultsOf(id, "", len(ids)))
+		for _, st := range states {
+			if st != nil {
+				found = append(found, *st)
+			}
+		}
+	} else {
+		found, next, err = s.list(ctx, resultsOf(id, c.Query("cursor"), limit))
+	}
+	features := []map[string]any{}
+	for _, st := range found {
+		if err != nil {
+			break
+		}
+		var item map[string]any
+		if item, err = s.item(ctx, st.Request.ID, b); item != nil {
+			features = append(features, item)
+		}
+	}
+	if err != nil {
+		s.problem(c, err)
+		return
+	}
+	links := []stac.Link{
+		stacRoot(b), {Href: b + c.Request.URL.RequestURI(), Rel: "self", Type: ogc.GeoJSON},
+		{Href: b + "/stac/collections/" + id, Rel: "collection", Type: ogc.JSON},
+	}
+	if next != "" {
+		links = append(links, stac.Link{Href: withQuery(b, c, "cursor", next), Rel: "next", Type: ogc.GeoJSON})
+	}
+	data, err := json.Marshal(gin.H{"type": "FeatureCollection", "stac_version": stac.Version, "features": features, "numberReturned": len(features), "links": links})
+	if err != nil {
+		s.problem(c, fmt.Errorf("encode items: %w", err))
+		return
+	}
+	c.Data(http.StatusOK, ogc.GeoJSON, data)
+}
+
+// item reads the item of a job and makes its links absolute; nil if it has none.
+func (s *Service) item(ctx context.Context, id, b string) (map[string]any, error) {
+	key := job.ResultKey(id, "item.json")
+	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	data, err := io.ReadAll(io.LimitReader(r, maxItem))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	var item map[string]any
+	if err := json.Unmarshal(data, &item); err != nil {
+		s.Log.Warn("an item is damaged", "job", id, "error", err)
+		return nil, nil
+	}
+	at, err := url.Parse(b + "/" + key)
+	if err != nil {
+		return nil, err
+	}
+	absolute := func(v any) {
+		m, _ := v.(map[string]any)
+		if href, ok := m["href"].(string); ok {
+			if u, err := at.Parse(href); err == nil {
+				m["href"] = u.String()
+			}
+		}
+	}
+	links, _ := item["links"].([]any)
+	for _, l := range links {
+		absolute(l)
+	}
+	assets, _ := item["assets"].(map[string]any)
+	for _, a := range assets {
+		absolute(a)
+	}
+	return item, nil
 }

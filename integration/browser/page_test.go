@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
@@ -346,5 +347,97 @@ func TestWeight(t *testing.T) {
 	t.Logf("%.0f bytes, first contentful paint after %.0f ms", bytes, paint)
 	if bytes > 400e3 || bytes < 1000 {
 		t.Errorf("the page weighs %.0f bytes, want at most 400 kB", bytes)
+	}
+}
+
+// old writes the records of ended jobs as the program keeps them in a directory, the newest first in the list.
+func old(t *testing.T, data string, n int, dem func(i int) string) {
+	t.Helper()
+	write := func(name, text string) {
+		path := filepath.Join(data, filepath.FromSlash(name))
+		err := os.MkdirAll(filepath.Dir(path), 0o777)
+		if err == nil {
+			err = os.WriteFile(path, []byte(text), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now().UTC()
+	for i := range n {
+		id := fmt.Sprintf("01JTEST%019d", n-i)
+		created := now.Add(-time.Duration(i) * time.Second)
+		stamp := created.Format(time.RFC3339Nano)
+		write(fmt.Sprintf("index/%015d-%s", int64(1)<<47-created.UnixMilli(), id), "")
+		write("jobs/"+id+"/job.json", fmt.Sprintf(`{"id":%q,"workflow":"sol","parameters":{"step":15,"linke_value":[3],"albedo_value":[0.2],"start_year":2020,"end_year":2020,"north":"true","shadows":"on","method":"fast"},"dem":{"key":"inputs/x.tif","name":%q},"created":%q}`, id, dem(i), stamp))
+		write("jobs/"+id+"/end.json", fmt.Sprintf(`{"state":"completed","ended":%q}`, stamp))
+	}
+}
+
+// Of many jobs the page loads some, finds the others by asking, and keeps those that are pinned.
+func TestManyJobsSearchAndKeep(t *testing.T) {
+	data := t.TempDir()
+	old(t, data, 620, func(i int) string {
+		if i == 610 {
+			return "needle.tif"
+		}
+		return fmt.Sprintf("hay%d.tif", i)
+	})
+	p := open(t, serveIn(t, data), "/monitor", wide, high)
+	p.until("the newest are shown", `document.querySelectorAll("tbody tr").length === 50 && document.querySelector("tbody .name").innerText === "hay0.tif"`)
+	p.click("#older")
+	p.until("older ones follow", `document.querySelectorAll("tbody tr").length === 100 && [...document.querySelectorAll("tbody .name")].pop().innerText === "hay99.tif"`)
+	p.fill("#f-text", "needle")
+	p.until("one beyond what a request looks at is found", `document.querySelectorAll("tbody tr").length === 1 && document.querySelector("tbody .name").innerText === "needle.tif"`)
+	p.until("all are looked at", `document.querySelector("#older").hidden`)
+	p.shot("search")
+
+	row := `document.querySelector("tbody tr [data-action=pin]")`
+	p.until("it goes some day", `document.querySelector("tbody tr").innerText.includes("kept for 7 d")||document.querySelector("tbody tr").innerText.includes("kept for 6 d")`)
+	p.click("tbody tr [data-action=pin]")
+	p.until("it is kept", row+`.getAttribute("aria-pressed") === "true" && document.querySelector("tbody tr").innerText.includes("kept until you let it go")`)
+	p.shot("kept")
+	p.click("tbody tr .name")
+	p.until("its page says so", `document.querySelector("h1")?.innerText === "needle.tif" && document.querySelector("main").innerText.includes("kept until you let it go")`)
+	p.do(chromedp.Reload())
+	p.until("a reload does not change that", `document.querySelector(".pin")?.getAttribute("aria-pressed") === "true"`)
+	p.click(".pin")
+	p.until("it is let go", `document.querySelector(".pin")?.getAttribute("aria-pressed") === "false" && document.querySelector("main").innerText.includes("kept for 7 d")||document.querySelector("main").innerText.includes("kept for 6 d")`)
+}
+
+// A raster in place of a value is chosen in the form, refused with a sentence or sent with the job.
+func TestRasterInTheForm(t *testing.T) {
+	p := open(t, serve(t), "/", wide, high)
+	p.until("the form is there", `document.querySelector("#p-step")`)
+	p.drop("#drop", "dem.tif", read(t, example+"dem.tif"))
+	p.until("the DEM is taken", `document.querySelector(".verdict.good, .verdict.fair")`)
+	p.fill("#p-step", "60")
+	dir := t.TempDir()
+	file := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	p.eval(nil, `document.querySelectorAll("details").forEach(d => d.open = true)`)
+	choose := func(path string) { p.do(chromedp.SetUploadFiles("#r-kb", []string{path}, chromedp.ByQuery)) }
+	choose(file("kb.png", []byte("x")))
+	p.until("another kind is refused", `document.querySelector("#r-kb-said").innerText.includes("GeoTIFF")`)
+	choose(file("text.tif", []byte("hello")))
+	p.until("what is no raster is refused", `document.querySelector("#submit-error").innerText.includes("text.tif") && !document.querySelector("#submit-error").hidden`)
+	factor := filepath.Join(dir, "factor.tif")
+	if out, err := exec.Command(tool(t, "gdal_translate"), "-q", "-ot", "Float32", "-scale", "0", "300", "0.5", "1", example+"dem.tif", factor).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	choose(factor)
+	p.until("a raster is taken", `document.querySelector("#r-kb-said").innerText.includes("factor.tif") && document.querySelector("#p-kb").disabled && document.querySelector("#submit-error").hidden`)
+	p.shot("raster")
+	p.click("#submit")
+	p.until("the map is drawn", drawn)
+	var id string
+	p.eval(&id, `location.hash.slice(1)`)
+	if s := string(get(t, p.url+"/api/jobs/"+id)); !strings.Contains(s, `"kb_raster":["inputs/`) || !strings.Contains(s, `_factor.tif"]`) {
+		t.Errorf("the job does not name the raster: %s", s)
 	}
 }

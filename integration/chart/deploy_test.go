@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
 )
@@ -140,6 +143,9 @@ func TestDeployWithoutCluster(t *testing.T) {
 	}{
 		{"help", "deploy.sh", []string{"--help"}, 0, "Examples"},
 		{"local", "deploy.sh", []string{"-m", "local", "--dry-run"}, 0, "eemt serve"},
+		{"local with a directory", "deploy.sh", []string{"-m", "local", "-d", "-b", "file:///maps", "--debug", "--", "--address", ":8080"}, 0, "eemt serve --data /maps --verbose --address :8080"},
+		{"local with a size", "deploy.sh", []string{"-m", "local", "-s", "minimal"}, 2, "-s: --mode local runs one process"},
+		{"arguments of nobody", "deploy.sh", []string{"-b", "gs://maps", "--", "--address", ":8080"}, 2, "--address: only --mode local"},
 		{"print values", "deploy.sh", []string{"-b", "gs://maps", "-s", "minimal", "--print-values"}, 0, "strategy: minimal"},
 		{"unknown flag", "deploy.sh", []string{"--gpus"}, 2, "flag --gpus is not known"},
 		{"no value", "deploy.sh", []string{"--strategy"}, 2, "--strategy needs a value"},
@@ -156,6 +162,7 @@ func TestDeployWithoutCluster(t *testing.T) {
 		{"no cluster", "deploy.sh", []string{"-b", "gs://maps"}, 1, "error: "},
 		{"cleanup help", "cleanup.sh", []string{"-h"}, 0, "--keep-data"},
 		{"cleanup unknown", "cleanup.sh", []string{"--everything"}, 2, "flag --everything is not known"},
+		{"cleanup of nothing", "cleanup.sh", []string{"-r"}, 2, "-r needs a value"},
 		{"cleanup contradiction", "cleanup.sh", []string{"--all", "--keep-data"}, 2, "--all excludes --keep-data"},
 		{"cleanup of the cluster", "cleanup.sh", []string{"--all", "-n", "kube-system"}, 2, "not EEMT's own"},
 	} {
@@ -165,5 +172,55 @@ func TestDeployWithoutCluster(t *testing.T) {
 				t.Errorf("exit %d, want %d with %q\n%s%s", code, c.code, c.want, out, errs)
 			}
 		})
+	}
+}
+
+// TestLocalMode starts what --mode local starts.
+func TestLocalMode(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if out, err := exec.Command("go", "-C", "../..", "build", "-o", filepath.Join(bin, "eemt"), "./cmd/eemt").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	data := filepath.Join(t.TempDir(), "maps")
+	c := exec.Command("../../ko/deploy.sh", "--mode", "local", "--bucket", "file://"+data, "--", "--address", address)
+	c.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	t.Cleanup(func() { _ = c.Process.Kill() })
+	for {
+		if res, err := http.Get("http://" + address + "/healthz"); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended: %v\n%s", err, said.String())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	// The script hands its place over, so that a signal reaches the server.
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("after an interrupt: %v\n%s", err, said.String())
+	}
+	if _, err := os.Stat(data); err != nil {
+		t.Error(err)
 	}
 }

@@ -3,7 +3,9 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -79,6 +81,31 @@ func TestDev(t *testing.T) {
 		d.findHost(t)
 		return through(t, d.ingress(), d.host)
 	}
+	step("what is missing is named before anything changes", func(t *testing.T) {
+		const flag = "kubernetes.podspec-persistent-volume-write"
+		set := func(value string) {
+			kubectl(t, "-n", "knative-serving", "patch", "configmap", "config-features", "--type=merge", "-p", `{"data":{"`+flag+`":"`+value+`"}}`)
+		}
+		before := kubectl(t, "-n", "knative-serving", "get", "configmap", "config-features", "-o", "jsonpath={.data.kubernetes\\.podspec-persistent-volume-write}")
+		set("disabled")
+		out, err := try(t, root+"/ko/deploy.sh", "-n", d.namespace, "--dev", "--images", d.images, "--set", "podMonitor.enabled=true")
+		set(before)
+		sentences := []string{
+			"missing: feature flag " + flag + ", which a bucket on a volume needs; set it with: kubectl -n knative-serving patch",
+			" missing, nothing was changed",
+		}
+		if _, err := try(t, "kubectl", "get", "crd", "podmonitors.monitoring.coreos.com"); err != nil {
+			sentences = append(sentences, "missing: the Prometheus operator, for podMonitor.enabled")
+		}
+		for _, sentence := range sentences {
+			if err == nil || !strings.Contains(out, sentence) {
+				t.Errorf("it does not say %q: %v\n%s", sentence, err, out)
+			}
+		}
+		if out, err := try(t, "kubectl", "get", "namespace", d.namespace); err == nil {
+			t.Errorf("the namespace is there: %s", out)
+		}
+	})
 	var id string
 	// result fetches one map of the job and compares it with that of eemt run.
 	result := func(t *testing.T, server string) {
@@ -221,6 +248,69 @@ func TestHybrid(t *testing.T) {
 	d.kn(t, plugin, here, "submit", "sol", filepath.Join(root, "examples", "maungawhau", "dem.tif"), "--step", "60", "--wait", "--output", dir)
 	sameMaps(t, mapsIn(t, dir), want)
 	t.Logf("a job that was taken here and computed by %d pods of the cluster", len(strings.Fields(kubectl(t, "-n", d.namespace, "get", "pods", "-l", "serving.knative.dev/service="+release+"-compute", "-o", "name"))))
+}
+
+// TestAzure installs the images with the driver of Blob Storage, against Azurite on this machine, which pods must reach.
+func TestAzure(t *testing.T) {
+	t.Parallel()
+	requireCluster(t)
+	machine := os.Getenv("EEMT_CLUSTER_MACHINE")
+	azurite, err := exec.LookPath("azurite-blob")
+	if err != nil || machine == "" {
+		t.Skip("SKIPPED: azurite-blob (npm install -g azurite) is not installed, or EEMT_CLUSTER_MACHINE does not say how pods reach this machine")
+	}
+	port := freePort(t)
+	c := exec.Command(azurite, "--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry", "--blobHost", machine, "--blobPort", port)
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		if t.Failed() {
+			t.Logf("Azurite says\n%s", said.Bytes())
+		}
+	})
+	store := net.JoinHostPort(machine, port)
+	// The account and the key of the emulator, which everybody knows.
+	const account, key = "devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+	eventually(t, time.Minute, "a container", func() (bool, string) {
+		status, err := createContainer(t.Context(), "http://"+store, account, key, bucket)
+		return status == http.StatusCreated, fmt.Sprint(status, err)
+	})
+	d := namespace(t, "azure")
+	d.images = imagesFile(t, "images-azblob.yaml")
+	kubectl(t, "-n", d.namespace, "create", "secret", "generic", "keys", "--from-literal=AZURE_STORAGE_ACCOUNT="+account, "--from-literal=AZURE_STORAGE_KEY="+key)
+	d.mustDeploy(t, "--bucket", "azblob://"+bucket+"?protocol=http&localemu=true&domain="+store, "--set", "bucket.secret=keys")
+	d.findHost(t)
+	id := d.submit(t, map[string]string{"workflow_type": "sol", "step": "60"})
+	d.wait(t, id, 3*time.Minute)
+	sameMaps(t, d.sums(t, id), local(t, program(t, "eemt"), "--step", "60"))
+}
+
+// createContainer signs with a shared key, as the documentation of Blob Storage has it.
+func createContainer(ctx context.Context, service, account, key, name string) (int, error) {
+	secret, err := base64.StdEncoding.DecodeString(key)
+	if err != nil {
+		return 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, service+"/"+account+"/"+name+"?restype=container", nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("X-Ms-Date", time.Now().UTC().Format(http.TimeFormat))
+	req.Header.Set("X-Ms-Version", "2021-08-06")
+	mac := hmac.New(sha256.New, secret)
+	_, _ = fmt.Fprintf(mac, "PUT%sx-ms-date:%s\nx-ms-version:%s\n/%s/%s/%s\nrestype:container", strings.Repeat("\n", 12),
+		req.Header.Get("X-Ms-Date"), req.Header.Get("X-Ms-Version"), account, account, name)
+	req.Header.Set("Authorization", "SharedKey "+account+":"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	return res.StatusCode, res.Body.Close()
 }
 
 func freePort(t *testing.T) string {

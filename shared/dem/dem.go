@@ -12,8 +12,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// MaxCells bounds a DEM: its terrain pass holds the whole grid in memory.
-const MaxCells = 100 << 20
+// MaxCells bounds a DEM, to 65536 x 65536 cells. What a deployment can do is
+// usually less.
+const MaxCells = 1 << 32
 
 // DEM is an elevation raster that has been checked: one band at least, placed
 // on the map by a coordinate reference system that is known here.

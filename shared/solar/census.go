@@ -26,7 +26,7 @@ func TakeCensus(ctx context.Context, s Surface, p Parameters, threads int) (Cens
 	}
 	var sky *skyline
 	if p.Shadows {
-		if sky, err = newSkyline(ctx, f.terrain, &s, s.Core, f.active, f.sampling, threads, nil); err != nil {
+		if sky, err = newSkyline(ctx, f.terrain, &s, s.Core, f.active, threads, nil); err != nil {
 			return Census{}, err
 		}
 	}

@@ -29,7 +29,6 @@ type field struct {
 	layout    *layout
 	active    []int // azimuths that need horizons
 	terrain   *horizon.Terrain
-	sampling  horizon.Sampling
 	almanac   *almanac
 	turbid    bool  // turbidity differs from cell to cell
 	hazy      bool  // the beam factor does
@@ -56,7 +55,7 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 	var terrain chan *horizon.Terrain
 	if p.Shadows {
 		terrain = make(chan *horizon.Terrain, 1)
-		go func() { terrain <- horizon.NewTerrain(s.DEM, s.OriginCol, s.OriginRow) }()
+		go func() { terrain <- horizon.NewTerrain(s.DEM, s.Cell, s.OriginCol, s.OriginRow) }()
 	}
 	f.groups = make([]int32, s.Core.Width*s.Core.Height)
 	surveys := make([]survey, (s.Core.Height+surveyRows-1)/surveyRows)
@@ -84,7 +83,6 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 	f.almanac = newAlmanac(f)
 	if p.Shadows {
 		f.active = sunAzimuths(all.minLatitude, all.maxLatitude, all.minConvergence, all.maxConvergence, f.layout.slots)
-		f.sampling = samplingOf(p)
 	}
 	return f, nil
 }
@@ -416,7 +414,7 @@ func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, prog
 		if p.Shadows {
 			window := raster.Window{Col: s.Core.Col, Row: s.Core.Row + first, Width: s.Core.Width, Height: n}
 			var err error
-			sky, err = newSkyline(ctx, f.terrain, &s, window, f.active, f.sampling, threads, func(part float64) { report(begin + share*part*0.6) })
+			sky, err = newSkyline(ctx, f.terrain, &s, window, f.active, threads, func(part float64) { report(begin + share*part*0.6) })
 			if err != nil {
 				return nil, err
 			}
@@ -535,7 +533,7 @@ func (fast) Days(ctx context.Context, s Surface, p Parameters, days []int, threa
 		chunks = f.chunks(0, s.Core.Height)
 		if p.Shadows {
 			var err error
-			if sky, err = newSkyline(ctx, f.terrain, &s, s.Core, f.active, f.sampling, threads, nil); err != nil {
+			if sky, err = newSkyline(ctx, f.terrain, &s, s.Core, f.active, threads, nil); err != nil {
 				return err
 			}
 		}

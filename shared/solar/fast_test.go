@@ -112,7 +112,7 @@ func sameHorizons(t testing.TB, s *Surface, p *Parameters) reference {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sky, err := newSkyline(context.Background(), f.terrain, s, s.Core, f.active, f.sampling, 2, nil)
+	sky, err := newSkyline(context.Background(), f.terrain, s, s.Core, f.active, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func sunAzimuths(minLatitude, maxLatitude, minConvergence, maxConvergence float6
 }
 
 // newSkyline finds the horizons of the DEM window w in the active azimuths.
-func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Window, active []int, sampling horizon.Sampling, threads int, done func(part float64)) (*skyline, error) {
+func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Window, active []int, threads int, done func(part float64)) (*skyline, error) {
 	sky := &skyline{cells: w.Width * w.Height, active: active}
 	for a := range sky.plane {
 		sky.plane[a] = -1
@@ -66,7 +66,7 @@ func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Wi
 		n, b := task/len(bands), bands[task%len(bands)]
 		from := n*sky.cells + (b.first-w.Row)*w.Width
 		core := raster.Window{Col: w.Col, Row: b.first, Width: w.Width, Height: b.rows}
-		sweepers[worker].Sweep(t, sampling, float64(active[n])*spacing, b.dx, b.dy, core, sky.codes[from:from+b.rows*w.Width])
+		sweepers[worker].Sweep(t, float64(active[n])*spacing, b.dx, b.dy, core, sky.codes[from:from+b.rows*w.Width])
 	}, func(finished int) {
 		if done != nil {
 			done(float64(finished) / float64(tasks))

@@ -13,8 +13,8 @@ import (
 // a cell receives from an evenly bright sky, relative to a horizontal cell in the
 // open, 0 to 1, NaN where a cell has no data. It is that of an inclined cell
 // between its horizons (Dozier and Frew 1990), which in the open is
-// (1 + cos slope)/2; own slope and terrain both bound the sky. p.Bilinear chooses
-// how rays meet the terrain; without p.Shadows only the cell's own slope counts.
+// (1 + cos slope)/2; own slope and terrain both bound the sky; without p.Shadows only the cell's own
+// slope counts.
 func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster.Grid[float32], error) {
 	if err := check(&s, &p, nil); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (p plane) sky(azimuth, tangent float64) float64 {
 // Horizons hands the altitude of the terrain's horizon, in radians from 0, to
 // emit for each of the grid azimuths (radians clockwise from grid north), in the
 // order given. NaN marks a cell without elevation. It stops at the first error
-// of emit, which it returns. p.Bilinear chooses how rays meet the terrain.
+// of emit, which it returns.
 func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, threads int, emit func(i int, h *raster.Grid[float32]) error) error {
 	if err := check(&s, &p, nil); err != nil {
 		return err
@@ -108,7 +108,7 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 // eachHorizon sweeps the core in each azimuth, as many at a time as there are
 // threads, and hands the horizons on in order.
 func eachHorizon(ctx context.Context, s *Surface, p *Parameters, azimuths []float64, threads int, use func(a int, codes []horizon.Code) error) error {
-	t, sampling := horizon.NewTerrain(s.DEM, s.OriginCol, s.OriginRow), samplingOf(p)
+	t := horizon.NewTerrain(s.DEM, s.Cell, s.OriginCol, s.OriginRow)
 	bands := bandsOf(s, s.Core)
 	threads = max(1, threads)
 	sweepers := make([]horizon.Sweeper, threads)
@@ -122,7 +122,7 @@ func eachHorizon(ctx context.Context, s *Surface, p *Parameters, azimuths []floa
 			k, b := task/len(bands), bands[task%len(bands)]
 			from := (b.first - s.Core.Row) * s.Core.Width
 			core := raster.Window{Col: s.Core.Col, Row: b.first, Width: s.Core.Width, Height: b.rows}
-			sweepers[worker].Sweep(t, sampling, azimuths[first+k], b.dx, b.dy, core, codes[k][from:from+b.rows*s.Core.Width])
+			sweepers[worker].Sweep(t, azimuths[first+k], b.dx, b.dy, core, codes[k][from:from+b.rows*s.Core.Width])
 		}, nil)
 		if err == nil {
 			err = raiseFar(ctx, s, s.Core, azimuths[first:first+n], func(k int) []horizon.Code { return codes[k] }, threads)
@@ -137,11 +137,4 @@ func eachHorizon(ctx context.Context, s *Surface, p *Parameters, azimuths []floa
 		}
 	}
 	return nil
-}
-
-func samplingOf(p *Parameters) horizon.Sampling {
-	if p.Bilinear {
-		return horizon.Bilinear
-	}
-	return horizon.Nearest
 }

@@ -12,10 +12,26 @@ import (
 // Version of the specification.
 const Version = "1.1.0"
 
+// Version 1.2.0 of projection is the one that has both proj:code and proj:epsg, which GDAL's STACIT driver before
+// 3.7 and others of its age look for.
 var extensions = []string{
-	"https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+	"https://stac-extensions.github.io/projection/v1.2.0/schema.json",
 	"https://stac-extensions.github.io/processing/v1.2.0/schema.json",
-	"https://stac-extensions.github.io/file/v2.1.0/schema.json",
+}
+
+// Prefix is where the static catalogue lies in a bucket.
+const Prefix = "stac/"
+
+// RootKey is the object of the catalogue's root.
+const RootKey = Prefix + "catalog.json"
+
+// CollectionKey is the object of the collection of a process.
+func CollectionKey(process string) string { return Prefix + process + "/collection.json" }
+
+// DayKey is the object that links to the items of the jobs of a process that were
+// submitted on a day (UTC).
+func DayKey(process string, day time.Time) string {
+	return Prefix + process + "/" + day.UTC().Format(time.DateOnly) + "/catalog.json"
 }
 
 // Source is what an item is made of.
@@ -107,7 +123,7 @@ type Item struct {
 const cog = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 // NewItem describes a job, for an item that lies beside the maps in
-// jobs/ID/results of the service.
+// jobs/ID/results of the bucket and of the service.
 func NewItem(s Source) (Item, error) {
 	if len(s.Outline) < 4 {
 		return Item{}, fmt.Errorf("item %s: the outline has %d corners, needs 4 at least", s.ID, len(s.Outline))
@@ -119,10 +135,11 @@ func NewItem(s Source) (Item, error) {
 		box = [4]float64{min(box[0], p[0]), min(box[1], p[1]), max(box[2], p[0]), max(box[3], p[1])}
 		ring[len(ring)-1-i] = p
 	}
-	code := any(nil)
+	var code, epsg any
 	if s.EPSG != 0 {
-		code = fmt.Sprintf("EPSG:%d", s.EPSG)
+		code, epsg = fmt.Sprintf("EPSG:%d", s.EPSG), s.EPSG
 	}
+	const root = "../../../" // of the bucket, or of the service, from jobs/ID/results/
 	day := func(year int, month time.Month, d, h, m, sec int) string {
 		return time.Date(year, month, d, h, m, sec, 0, time.UTC).Format(time.RFC3339)
 	}
@@ -133,15 +150,15 @@ func NewItem(s Source) (Item, error) {
 			"title": s.Title, "datetime": nil,
 			"start_datetime": day(s.FirstYear, time.January, 1, 0, 0, 0), "end_datetime": day(s.LastYear, time.December, 31, 23, 59, 59),
 			"created": s.Created.UTC().Format(time.RFC3339), "updated": s.Finished.UTC().Format(time.RFC3339),
-			"proj:code": code, "proj:shape": []int{s.Height, s.Width},
+			"proj:code": code, "proj:epsg": epsg, "proj:shape": []int{s.Height, s.Width},
 			"proj:transform":      []float64{s.StepX, 0, s.OriginX, 0, s.StepY, s.OriginY},
 			"processing:software": map[string]string{"eemt": s.Software},
 			"eemt:dem":            s.DEMName, "eemt:dem_sha256": s.DEMSHA256,
 		},
 		Links: []Link{
-			{Href: "../../../stac", Rel: "root", Type: "application/json"},
-			{Href: "../../../stac/collections/" + s.Process, Rel: "parent", Type: "application/json"},
-			{Href: "../../../stac/collections/" + s.Process, Rel: "collection", Type: "application/json"},
+			{Href: root + RootKey, Rel: "root", Type: "application/json"},
+			{Href: root + DayKey(s.Process, s.Created), Rel: "parent", Type: "application/json"},
+			{Href: root + CollectionKey(s.Process), Rel: "collection", Type: "application/json"},
 			{Href: "../../" + s.ID, Rel: "via", Type: "application/json", Title: "the job"},
 		},
 		Assets: map[string]Asset{},

@@ -36,10 +36,10 @@ var facets = [8]struct{ e1, e2 int }{
 	{east, southEast},
 }
 
-// flow is where the water of a cell goes: share to neighbour e1, the rest to
-// neighbour e2. drains is false for an outlet.
+// flow is where the water of a cell goes: share to neighbour e1 of the facet,
+// the rest to neighbour e2. drains is false for an outlet.
 type flow struct {
-	e1, e2 int
+	facet  int
 	share  float64
 	drains bool
 }
@@ -102,7 +102,7 @@ func steepest(drop *[8]float64, dx, dy float64) flow {
 	if f.e1 == north || f.e1 == south {
 		d1, d2 = dy, dx
 	}
-	out := flow{e1: f.e1, e2: f.e2, drains: true}
+	out := flow{facet: bestFacet, drains: true}
 	s1 := drop[f.e1] / d1
 	s2 := (drop[f.e2] - drop[f.e1]) / d2
 	switch {
@@ -121,74 +121,199 @@ func steepest(drop *[8]float64, dx, dy float64) flow {
 // of FillDepressions; NaN where filled has no finite value. left is the area
 // that leaves the domain, m2: over outlets, which are cells with no facet that
 // descends. It equals the area of all valid cells.
+//
+// A cell's own area comes first, then what its neighbours give, counter-clockwise
+// from the east: the order of the sum, so its last bit, is that of the cell, not
+// of the walk over the grid.
 func ContributingArea(filled *raster.Grid[float64], cell raster.CellSize) (area *raster.Grid[float64], left float64) {
 	mustMatch(filled, cell)
-	w := filled.Width
-	area = raster.New[float64](w, filled.Height)
-	inflows := make([]uint8, len(filled.Cells)) // donors not yet counted, at most 8
-	for i, z := range filled.Cells {
-		if !finite(z) {
-			area.Cells[i] = math.NaN()
-			continue
-		}
-		r := i / w
-		area.Cells[i] = cell.DX[r] * cell.DY[r]
-		n1, n2, _ := receivers(filled, cell, i)
-		if n1 >= 0 {
-			inflows[n1]++
-		}
-		if n2 >= 0 {
-			inflows[n2]++
-		}
-	}
-	// Each cell enters pending once, when its last donor has been counted. Its
-	// receivers are found again rather than kept: that is cheaper than the
-	// memory traffic of nine bytes more per cell.
-	var pending []int
-	for start := range filled.Cells {
-		if inflows[start] != 0 || math.IsNaN(area.Cells[start]) {
-			continue
-		}
-		pending = append(pending[:0], start)
-		for len(pending) > 0 {
-			i := pending[len(pending)-1]
-			pending = pending[:len(pending)-1]
-			inflows[i] = done
-			n1, n2, share := receivers(filled, cell, i)
-			if n1 < 0 && n2 < 0 {
-				left += area.Cells[i]
-				continue
-			}
-			toFirst := share * area.Cells[i]
-			if n1 >= 0 {
-				area.Cells[n1] += toFirst
-				if inflows[n1]--; inflows[n1] == 0 {
-					pending = append(pending, n1)
-				}
-			}
-			if n2 >= 0 {
-				area.Cells[n2] += area.Cells[i] - toFirst
-				if inflows[n2]--; inflows[n2] == 0 {
-					pending = append(pending, n2)
-				}
-			}
+	area = raster.New[float64](filled.Width, filled.Height)
+	area.Fill(pending)
+	a := accumulation{filled: filled, cell: cell, area: area}
+	a.run(filled.Bounds())
+	for i, code := range a.code {
+		if code == 0 && area.Cells[i] == area.Cells[i] {
+			left += area.Cells[i]
 		}
 	}
 	return area, left
 }
 
-// done marks a cell that has passed its water on; no cell has as many donors.
-const done = 255
+// pending stands for an area that is not known yet.
+const pending = -1.0
 
-// receivers returns the cells that take share and 1 - share of the water of
-// cell i; an index is -1 when its share is nothing, both are on an outlet.
-func receivers(filled *raster.Grid[float64], cell raster.CellSize, i int) (n1, n2 int, share float64) {
-	w, h := filled.Width, filled.Height
+// accumulation finds the area of cells whose donors are known.
+type accumulation struct {
+	filled, area *raster.Grid[float64]
+	cell         raster.CellSize
+	code         []uint8   // of each cell's flow
+	share        []float64 // what its first receiver gets
+	waiting      []uint8   // donors without an area, at most 8
+	ready        []int
+}
+
+// Codes of a flow: 0 for an outlet, else its facet with the receivers that get any of it.
+const (
+	givesFirst  = 8
+	givesSecond = 16
+	unknown     = 255
+)
+
+func (f flow) code() uint8 {
+	if !f.drains {
+		return 0
+	}
+	c := uint8(f.facet)
+	if f.share > 0 {
+		c |= givesFirst
+	}
+	if f.share < 1 {
+		c |= givesSecond
+	}
+	return c
+}
+
+// gift says what a flow of some code gives to the neighbour in some direction:
+// nothing, the share of the first receiver or that of the second.
+type gift uint8
+
+const (
+	nothing gift = iota
+	first
+	second
+)
+
+var gifts = func() (g [32][8]gift) {
+	for code := range g {
+		f := facets[code%8]
+		if code&givesFirst != 0 {
+			g[code][f.e1] = first
+		}
+		if code&givesSecond != 0 {
+			g[code][f.e2] = second
+		}
+	}
+	return g
+}()
+
+// run completes the cells of core that are pending. Where the terrain goes on
+// beyond the grid, the grid reaches two cells beyond core. Cells downstream of
+// one that is pending outside of core stay pending.
+func (a *accumulation) run(core raster.Window) {
+	w := a.filled.Width
+	a.code = grown(a.code, len(a.filled.Cells))
+	a.share = grown(a.share, len(a.filled.Cells))
+	a.waiting = grown(a.waiting, len(a.filled.Cells))
+	area := a.area.Cells
+	around := core.Grow(1).Intersect(a.filled.Bounds())
+	for r := around.Row; r < around.Row+around.Height; r++ {
+		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
+			a.code[i], a.waiting[i] = unknown, 0
+			if !finite(a.filled.Cells[i]) {
+				a.code[i], area[i] = 0, math.NaN()
+			}
+		}
+	}
+	step := a.steps()
+	for r := around.Row; r < around.Row+around.Height; r++ {
+		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
+			if area[i] != pending {
+				continue
+			}
+			if code := a.codeOf(i); code != 0 {
+				f := facets[code%8]
+				if code&givesFirst != 0 {
+					a.waiting[i+step[f.e1]]++
+				}
+				if code&givesSecond != 0 {
+					a.waiting[i+step[f.e2]]++
+				}
+			}
+		}
+	}
+	for r := core.Row; r < core.Row+core.Height; r++ {
+		for start := r*w + core.Col; start < r*w+core.Col+core.Width; start++ {
+			if area[start] != pending || a.waiting[start] != 0 {
+				continue
+			}
+			a.ready = append(a.ready[:0], start)
+			for len(a.ready) > 0 {
+				i := a.ready[len(a.ready)-1]
+				a.ready = a.ready[:len(a.ready)-1]
+				a.collect(i)
+				code := a.code[i]
+				f := facets[code%8]
+				if code&givesFirst != 0 {
+					a.given(i+step[f.e1], core)
+				}
+				if code&givesSecond != 0 {
+					a.given(i+step[f.e2], core)
+				}
+			}
+		}
+	}
+}
+
+// codeOf finds the flow of a cell when it is asked for first: of most cells that
+// had their area before nobody asks.
+func (a *accumulation) codeOf(i int) uint8 {
+	if a.code[i] == unknown {
+		f := a.flow(i%a.filled.Width, i/a.filled.Width)
+		a.code[i], a.share[i] = f.code(), f.share
+	}
+	return a.code[i]
+}
+
+// given counts a donor of cell i as known.
+func (a *accumulation) given(i int, core raster.Window) {
+	a.waiting[i]--
+	if a.waiting[i] == 0 && a.area.Cells[i] == pending && inside(core, i%a.filled.Width, i/a.filled.Width) {
+		a.ready = append(a.ready, i)
+	}
+}
+
+func inside(w raster.Window, col, row int) bool {
+	return col >= w.Col && row >= w.Row && col < w.Col+w.Width && row < w.Row+w.Height
+}
+
+// collect sums the area of a cell whose donors are known.
+func (a *accumulation) collect(i int) {
+	w, h := a.filled.Width, a.filled.Height
 	c, r := i%w, i/w
-	z := filled.Cells[i]
+	sum := a.cell.DX[r] * a.cell.DY[r]
+	for k := range stepCol {
+		x, y := c+stepCol[k], r+stepRow[k]
+		if x < 0 || y < 0 || x >= w || y >= h {
+			continue
+		}
+		n := y*w + x
+		switch gifts[a.codeOf(n)][(k+4)%8] {
+		case first:
+			sum += a.share[n] * a.area.Cells[n]
+		case second:
+			sum += a.area.Cells[n] - a.share[n]*a.area.Cells[n]
+		}
+	}
+	a.area.Cells[i] = sum
+}
+
+// steps are the distances to the neighbours in memory.
+func (a *accumulation) steps() (step [8]int) {
+	for k := range step {
+		step[k] = stepRow[k]*a.filled.Width + stepCol[k]
+	}
+	return step
+}
+
+// flow finds where the water of the cell at column c and row r goes.
+func (a *accumulation) flow(c, r int) flow {
+	w, h := a.filled.Width, a.filled.Height
+	cells := a.filled.Cells
+	i := r*w + c
+	z := cells[i]
 	var drop [8]float64
 	if c > 0 && r > 0 && c < w-1 && r < h-1 {
-		up, here, down := filled.Cells[i-w-1:i-w+2], filled.Cells[i-1:i+2], filled.Cells[i+w-1:i+w+2]
+		up, here, down := cells[i-w-1:i-w+2], cells[i-1:i+2], cells[i+w-1:i+w+2]
 		drop = [8]float64{
 			z - here[2], z - up[2], z - up[1], z - up[0],
 			z - here[0], z - down[0], z - down[1], z - down[2],
@@ -200,19 +325,16 @@ func receivers(filled *raster.Grid[float64], cell raster.CellSize, i int) (n1, n
 				drop[k] = math.NaN()
 				continue
 			}
-			drop[k] = z - filled.At(x, y)
+			drop[k] = z - a.filled.At(x, y)
 		}
 	}
-	f := dInfinity(&drop, cell.DX[r], cell.DY[r])
-	n1, n2 = -1, -1
-	if !f.drains {
-		return n1, n2, 0
+	return dInfinity(&drop, a.cell.DX[r], a.cell.DY[r])
+}
+
+// grown returns n values, in b where they fit.
+func grown[T any](b []T, n int) []T {
+	if cap(b) < n {
+		return make([]T, n)
 	}
-	if f.share > 0 {
-		n1 = i + stepRow[f.e1]*w + stepCol[f.e1]
-	}
-	if f.share < 1 {
-		n2 = i + stepRow[f.e2]*w + stepCol[f.e2]
-	}
-	return n1, n2, f.share
+	return b[:n]
 }

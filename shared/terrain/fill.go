@@ -21,7 +21,7 @@ func FillDepressions(dem *raster.Grid[float64]) *raster.Grid[float64] {
 		for c := range dem.Width {
 			i := r*dem.Width + c
 			if finite(dem.Cells[i]) && f.touchesOutside(c, r) {
-				filled.Cells[i] = dem.Cells[i]
+				filled.Cells[i] = dem.Cells[i] + 0
 				f.open.push(dem.Cells[i], i)
 			}
 		}
@@ -67,7 +67,7 @@ func (f *flood) run() {
 		default:
 			return
 		}
-		above := math.Nextafter(filled[i], math.Inf(1))
+		above := math.Nextafter(filled[i], math.Inf(1)) + 0 // so that -0 becomes 0
 		c, r := i%w, i/w
 		for y := max(r-1, 0); y <= min(r+1, h-1); y++ {
 			for n := y*w + max(c-1, 0); n <= y*w+min(c+1, w-1); n++ {
@@ -78,7 +78,7 @@ func (f *flood) run() {
 					filled[n] = above
 					f.raised.push(n)
 				} else {
-					filled[n] = z[n]
+					filled[n] = z[n] + 0
 					f.open.push(z[n], n)
 				}
 			}

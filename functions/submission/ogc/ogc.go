@@ -36,6 +36,7 @@ const (
 	HTML    = "text/html"
 	OpenAPI = "application/vnd.oai.openapi+json;version=3.0"
 	GeoTIFF = "image/tiff; application=geotiff"
+	GeoJSON = "application/geo+json"
 )
 
 // Link leads to another resource.

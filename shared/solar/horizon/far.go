@@ -43,9 +43,10 @@ type Ring struct {
 
 // Thinner makes coarse cells of a raster that comes row by row, holding one row
 // of them. An obstacle hides the sun with its highest part along the ray, over
-// its whole width across: for rays that run along columns a coarse cell keeps the
-// greatest elevation of each of its columns, and of these the mean; for rays along
-// rows the same with rows. Cells without data do not count.
+// its whole width across: for rays that run along columns a coarse cell takes the
+// greatest elevation of each of its columns, and keeps what lies between the mean of
+// these and the greatest; for rays along rows the same with rows. Cells without data
+// do not count.
 type Thinner struct {
 	factor, width int
 	rows          int
@@ -66,6 +67,13 @@ func NewThinner(width, factor int) *Thinner {
 	}
 	t.clear()
 	return t
+}
+
+// blend mixes the mean of the highest and the greatest of them: the wider a coarse
+// cell, the more of a narrow crest its mean loses.
+func (t *Thinner) blend(mean, top float64) float32 {
+	share := (1 - 1/float64(t.factor)) / 2
+	return float32(mean + share*(top-mean))
 }
 
 func (t *Thinner) clear() {
@@ -102,7 +110,7 @@ func (t *Thinner) Add(row []float64, last bool) bool {
 		return false
 	}
 	for i := range t.sum {
-		t.EastWest[i] = float32((t.sum[i]/float64(t.count[i]) + t.top[i]) / 2) // 0/0 is NaN
+		t.EastWest[i] = t.blend(t.sum[i]/float64(t.count[i]), t.top[i]) // 0/0 is NaN
 		sum, top, n := 0.0, math.Inf(-1), 0
 		for c := i * t.factor; c < min((i+1)*t.factor, t.width); c++ {
 			if t.highest[c] > noData {
@@ -110,7 +118,7 @@ func (t *Thinner) Add(row []float64, last bool) bool {
 				n++
 			}
 		}
-		t.NorthSouth[i] = float32((sum/float64(n) + top) / 2)
+		t.NorthSouth[i] = t.blend(sum/float64(n), top)
 	}
 	t.clear()
 	return true

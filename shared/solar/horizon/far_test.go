@@ -44,7 +44,7 @@ func split(g *raster.Grid[float64], f *Far, near int, core raster.Window, azimut
 	local.Row -= window.Row
 	codes := make([]Code, core.Width*core.Height)
 	var s Sweeper
-	s.Sweep(NewTerrain(dem, window.Col, window.Row), Nearest, azimuth, f.DX, f.DY, local, codes)
+	s.Sweep(NewTerrain(dem, raster.UniformCellSize(dem.Height, f.DX, f.DY), window.Col, window.Row), azimuth, f.DX, f.DY, local, codes)
 	var w FarSweeper
 	w.Raise(f.View(dem, window.Col, window.Row, local), azimuth, codes)
 	return tangents(codes)
@@ -53,7 +53,7 @@ func split(g *raster.Grid[float64], f *Far, near int, core raster.Window, azimut
 func whole(g *raster.Grid[float64], core raster.Window, azimuth, dx, dy float64) []float64 {
 	codes := make([]Code, core.Width*core.Height)
 	var s Sweeper
-	s.Sweep(NewTerrain(g, 0, 0), Nearest, azimuth, dx, dy, core, codes)
+	s.Sweep(NewTerrain(g, raster.UniformCellSize(g.Height, dx, dy), 0, 0), azimuth, dx, dy, core, codes)
 	return tangents(codes)
 }
 

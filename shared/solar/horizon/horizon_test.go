@@ -81,11 +81,47 @@ func nearest(g *raster.Grid[float64], col, row int, azimuth, dx, dy float64) flo
 	}
 }
 
+// ground says what cells are taken for, whatever they are.
+type ground int
+
+const (
+	asIs ground = iota
+	smooth
+	jumpy
+)
+
+func (as ground) of(t *Terrain) *Terrain {
+	for _, rough := range [][]uint8{t.roughByRow, t.roughByCol} {
+		for i := range rough {
+			switch as {
+			case smooth:
+				rough[i] = 0
+			case jumpy:
+				rough[i] = 255
+			}
+		}
+	}
+	return t
+}
+
+// tangent is the horizon from a cell in an azimuth, by brute force.
+type tangent func(g *raster.Grid[float64], col, row int, azimuth, dx, dy float64) float64
+
+// mixed is what rays find by either way, in proportion to how rough the ground is.
+func mixed(g *raster.Grid[float64], dx, dy float64) tangent {
+	t := NewTerrain(g, raster.UniformCellSize(g.Height, dx, dy), 0, 0)
+	return func(g *raster.Grid[float64], col, row int, azimuth, dx, dy float64) float64 {
+		rough := float64(t.roughByRow[(row+margin)*(t.width+2*margin)+margin+col]) / 255
+		return (1-rough)*march(g, col, row, azimuth, dx, dy) + rough*nearest(g, col, row, azimuth, dx, dy)
+	}
+}
+
 // sweep is a whole grid's horizons in degrees, with sweep lines anchored to its middle.
-func sweep(g *raster.Grid[float64], s Sampling, azimuth, dx, dy float64) []float64 {
+func sweep(g *raster.Grid[float64], as ground, azimuth, dx, dy float64) []float64 {
 	codes := make([]Code, len(g.Cells))
 	var w Sweeper
-	w.Sweep(NewTerrain(g, -g.Width/2, -g.Height/2), s, azimuth, dx, dy, g.Bounds(), codes)
+	t := as.of(NewTerrain(g, raster.UniformCellSize(g.Height, dx, dy), -g.Width/2, -g.Height/2))
+	w.Sweep(t, azimuth, dx, dy, g.Bounds(), codes)
 	out := make([]float64, len(codes))
 	for i, c := range codes {
 		out[i] = math.Atan(float64(c.Tangent())) / deg
@@ -94,17 +130,13 @@ func sweep(g *raster.Grid[float64], s Sampling, azimuth, dx, dy float64) []float
 }
 
 // deviation compares sweeps with brute force over 24 azimuths, in degrees.
-func deviation(g *raster.Grid[float64], s Sampling, dx, dy float64) (rms, bias, worst float64) {
+func deviation(g *raster.Grid[float64], as ground, rays tangent, dx, dy float64) (rms, bias, worst float64) {
 	n := 0
 	for a := range 24 {
 		az := (float64(a)*15 + 1.3) * deg // off the azimuths where two cells are equally near
-		got := sweep(g, s, az, dx, dy)
+		got := sweep(g, as, az, dx, dy)
 		for i := a % 7; i < len(g.Cells); i += 7 {
-			truth := march
-			if s == Nearest {
-				truth = nearest
-			}
-			e := got[i] - math.Atan(truth(g, i%g.Width, i/g.Width, az, dx, dy))/deg
+			e := got[i] - math.Atan(rays(g, i%g.Width, i/g.Width, az, dx, dy))/deg
 			rms += e * e
 			bias += e
 			worst = max(worst, math.Abs(e))
@@ -114,27 +146,33 @@ func deviation(g *raster.Grid[float64], s Sampling, dx, dy float64) (rms, bias, 
 	return math.Sqrt(rms / float64(n)), bias / float64(n), worst
 }
 
-// Against rays marched cell by cell from every seventh cell. Nearest cells far
-// off may be met half a cell to one side, and the example DEM is rougher than
-// any surface between its cells can follow (neighbours differ by metres): they
-// have their own limits.
+// Against rays marched from every seventh cell: on smooth ground to the surface
+// between cells, at twice the sampling, on rough ground to the nearest cells, as r.sun does.
 func TestSweepAgreesWithRays(t *testing.T) {
+	fractal := func(*testing.T) *raster.Grid[float64] { return rough(200, 180, 220) }
+	forest := func(t *testing.T) *raster.Grid[float64] { return oracle.Read(t, "oracle/mcn_crop200/dem.tif").Grid }
 	for _, c := range []struct {
 		name      string
 		dem       func(t *testing.T) *raster.Grid[float64]
-		sampling  Sampling
+		as        ground
+		rays      tangent // nil for both kinds, mixed
 		dx, dy    float64
 		rms, bias float64
 	}{
-		{"fractal, between cells", func(*testing.T) *raster.Grid[float64] { return rough(200, 180, 220) }, Bilinear, 10, 10, 0.1, 0.02},
-		{"fractal, oblong cells", func(*testing.T) *raster.Grid[float64] { return rough(200, 180, 220) }, Bilinear, 8, 11, 0.1, 0.02},
-		{"fractal, nearest cells", func(*testing.T) *raster.Grid[float64] { return rough(200, 180, 220) }, Nearest, 10, 10, 0.25, 0.025},
-		{"fractal, nearest oblong cells", func(*testing.T) *raster.Grid[float64] { return rough(200, 180, 220) }, Nearest, 8, 11, 0.3, 0.025},
-		{"example DEM, nearest cells", func(t *testing.T) *raster.Grid[float64] { return oracle.Read(t, "oracle/mcn_crop200/dem.tif").Grid }, Nearest, 10, 10, 0.5, 0.05},
-		{"example DEM, between cells", func(t *testing.T) *raster.Grid[float64] { return oracle.Read(t, "oracle/mcn_crop200/dem.tif").Grid }, Bilinear, 10, 10, 1, 0.05},
+		{"fractal", fractal, asIs, nil, 10, 10, 0.1, 0.02},
+		{"fractal, oblong cells", fractal, asIs, nil, 8, 11, 0.1, 0.02},
+		{"fractal, nearest cells", fractal, jumpy, nearest, 10, 10, 0.1, 0.02},
+		{"fractal, nearest oblong cells", fractal, jumpy, nearest, 8, 11, 0.1, 0.02},
+		{"example DEM", forest, asIs, nil, 10, 10, 0.1, 0.02},
+		{"example DEM, nearest cells", forest, jumpy, nearest, 10, 10, 0.1, 0.02},
+		{"example DEM, between cells", forest, smooth, march, 10, 10, 0.2, 0.03},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rms, bias, worst := deviation(c.dem(t), c.sampling, c.dx, c.dy)
+			g := c.dem(t)
+			if c.rays == nil {
+				c.rays = mixed(g, c.dx, c.dy)
+			}
+			rms, bias, worst := deviation(g, c.as, c.rays, c.dx, c.dy)
 			s := fmt.Sprintf("RMS %.3f, bias %.4f, worst %.2f degrees", rms, bias, worst)
 			t.Log(s)
 			if rms > c.rms || math.Abs(bias) > c.bias {
@@ -162,7 +200,7 @@ func TestPlane(t *testing.T) {
 	})
 	for a := range 72 {
 		az := float64(a) * 5 * deg
-		got := sweep(g, Bilinear, az, 10, 10)
+		got := sweep(g, asIs, az, 10, 10)
 		want := max(0, -math.Tan(tilt)*math.Cos(az-faces))
 		for _, i := range []int{40*80 + 40, 20*80 + 30, 60*80 + 50} {
 			if tan := math.Tan(got[i] * deg); math.Abs(tan-want) > 1e-3 {
@@ -180,36 +218,71 @@ func TestRidge(t *testing.T) {
 		}
 		return 500
 	})
-	for _, s := range []Sampling{Nearest, Bilinear} {
+	for _, as := range []ground{asIs, smooth, jumpy} {
 		for _, turn := range []float64{0, 15, 30, 40} {
-			got := math.Tan(sweep(g, s, (90+turn)*deg, 10, 10)[50*101+40] * deg)
+			got := math.Tan(sweep(g, as, (90+turn)*deg, 10, 10)[50*101+40] * deg)
 			want := 100 / 400.0 * math.Cos(turn*deg)
-			if math.Abs(got-want) > 0.02*want && s == Nearest || math.Abs(got-want) > 1e-3 && s == Bilinear {
-				t.Errorf("sampling %d, %g degrees off: tangent %.5f, want %.5f", s, turn, got, want)
+			if math.Abs(got-want) > 0.02*want && as == jumpy || math.Abs(got-want) > 1e-3 && as != jumpy {
+				t.Errorf("ground %d, %g degrees off: tangent %.5f, want %.5f", as, turn, got, want)
 			}
-			if west := sweep(g, s, (270+turn)*deg, 10, 10)[50*101+40]; west > 1e-6 {
+			if west := sweep(g, as, (270+turn)*deg, 10, 10)[50*101+40]; west > 1e-6 {
 				t.Errorf("the open side stands %g degrees high", west)
 			}
 		}
 	}
 }
 
-// A cone and a pit look the same from mirrored places in mirrored azimuths (GRASS issues 2935 and 4112).
-func TestConeAndPitAreSymmetric(t *testing.T) {
-	for name, sign := range map[string]float64{"cone": 1, "pit": -1} {
-		g := shape(81, 81, func(x, y float64) float64 { return 500 + sign*max(0, 200-6*math.Hypot(x-40, y-40)) })
-		for _, s := range []Sampling{Nearest, Bilinear} {
+// The tip of a cone, the top of a hill and the rim of a pit, from places that look
+// straight at the middle or away from it.
+func TestRoundShapes(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		height  func(r float64) float64 // r in cells from the middle
+		outward bool
+		places  [][2]int
+	}{
+		{"cone", func(r float64) float64 { return max(0, 200-6*r) }, false, [][2]int{{100, 60}, {60, 5}, {105, 105}, {110, 80}, {20, 90}, {77, 9}}},
+		{"hillock", func(r float64) float64 { return 100 * math.Exp(-r*r/800) }, false, [][2]int{{100, 60}, {60, 5}, {105, 105}, {110, 80}, {20, 90}, {77, 9}}},
+		{"pit", func(r float64) float64 { return -max(0, 200-6*r) }, true, [][2]int{{80, 60}, {60, 40}, {33, 60}}},
+	} {
+		g := shape(121, 121, func(x, y float64) float64 { return 500 + c.height(math.Hypot(x-60, y-60)) })
+		for _, p := range c.places {
+			x, y := float64(p[0]-60), float64(60-p[1])
+			away := math.Hypot(x, y)
+			toward, best := -1.0, 0.0
+			if c.outward {
+				toward = 1
+			}
+			for s := 0.01; s < 90; s += 0.01 {
+				best = max(best, (c.height(math.Abs(away+toward*s))-c.height(away))/(10*s))
+			}
+			az := math.Atan2(toward*x, toward*y)
+			if got := math.Tan(sweep(g, asIs, az, 10, 10)[p[1]*121+p[0]] * deg); math.Abs(got-best) > 1e-3 {
+				t.Errorf("%s from %v: tangent %.5f, want %.5f", c.name, p, got, best)
+			}
+		}
+	}
+}
+
+// A cone, a pit and a hillock look the same from mirrored places in mirrored azimuths (GRASS issues 2935 and 4112).
+func TestRoundShapesAreSymmetric(t *testing.T) {
+	for name, height := range map[string]func(r float64) float64{
+		"cone": func(r float64) float64 { return max(0, 200-6*r) }, "pit": func(r float64) float64 { return -max(0, 200-6*r) },
+		"hillock": func(r float64) float64 { return 100 * math.Exp(-r*r/200) },
+	} {
+		g := shape(81, 81, func(x, y float64) float64 { return 500 + height(math.Hypot(x-40, y-40)) })
+		for _, as := range []ground{asIs, smooth, jumpy} {
 			for a := range 36 {
 				az := (float64(a)*10 + 2.5) * deg
-				here := sweep(g, s, az, 10, 10)
-				east, north := sweep(g, s, 2*math.Pi-az, 10, 10), sweep(g, s, math.Pi-az, 10, 10)
+				here := sweep(g, as, az, 10, 10)
+				east, north := sweep(g, as, 2*math.Pi-az, 10, 10), sweep(g, as, math.Pi-az, 10, 10)
 				for r := range 81 {
 					for c := range 81 {
 						if d := math.Abs(here[r*81+c] - east[r*81+80-c]); d > 1e-9 {
-							t.Fatalf("%s, sampling %d, azimuth %g: cell %d %d differs from its mirror east-west by %g degrees", name, s, az/deg, c, r, d)
+							t.Fatalf("%s, ground %d, azimuth %g: cell %d %d differs from its mirror east-west by %g degrees", name, as, az/deg, c, r, d)
 						}
 						if d := math.Abs(here[r*81+c] - north[(80-r)*81+c]); d > 1e-9 {
-							t.Fatalf("%s, sampling %d, azimuth %g: cell %d %d differs from its mirror north-south by %g degrees", name, s, az/deg, c, r, d)
+							t.Fatalf("%s, ground %d, azimuth %g: cell %d %d differs from its mirror north-south by %g degrees", name, as, az/deg, c, r, d)
 						}
 					}
 				}
@@ -224,7 +297,7 @@ func TestBowlFromItsMiddle(t *testing.T) {
 		return 500 + min(200, 0.2*((x-40)*(x-40)+(y-40)*(y-40)))
 	})
 	for a := range 72 {
-		if got := math.Tan(sweep(g, Bilinear, float64(a)*5*deg, 10, 10)[40*81+40] * deg); math.Abs(got-0.6325) > 0.015 {
+		if got := math.Tan(sweep(g, asIs, float64(a)*5*deg, 10, 10)[40*81+40] * deg); math.Abs(got-0.6325) > 0.015 {
 			t.Errorf("azimuth %d: tangent %.4f, want 0.6325", a*5, got)
 		}
 	}
@@ -232,8 +305,8 @@ func TestBowlFromItsMiddle(t *testing.T) {
 
 func TestAzimuthsWrap(t *testing.T) {
 	g := rough(60, 50, 100)
-	for _, s := range []Sampling{Nearest, Bilinear} {
-		a, b := sweep(g, s, 0, 10, 10), sweep(g, s, 2*math.Pi, 10, 10)
+	for _, as := range []ground{asIs, smooth, jumpy} {
+		a, b := sweep(g, as, 0, 10, 10), sweep(g, as, 2*math.Pi, 10, 10)
 		for i := range a {
 			if a[i] != b[i] {
 				t.Fatalf("cell %d: %g at 0, %g at 360 degrees", i, a[i], b[i])
@@ -250,12 +323,12 @@ func TestEarthCurves(t *testing.T) {
 		}
 		return 0
 	})
-	got := math.Tan(sweep(g, Nearest, math.Pi/2, 1000, 1000)[300+200] * deg)
+	got := math.Tan(sweep(g, asIs, math.Pi/2, 1000, 1000)[300+200] * deg)
 	want := 1000/70e3 - 70e3/(2*EarthRadius)
 	if math.Abs(got-want) > 1e-4 {
 		t.Errorf("70 km away: tangent %.5f, want %.5f", got, want)
 	}
-	if hidden := sweep(g, Nearest, math.Pi/2, 1000, 1000)[300+140]; hidden > 0 {
+	if hidden := sweep(g, asIs, math.Pi/2, 1000, 1000)[300+140]; hidden > 0 {
 		t.Errorf("130 km away: %.4f degrees, want 0 (sunk)", hidden)
 	}
 }
@@ -267,9 +340,9 @@ func TestHolesAreNoObstacle(t *testing.T) {
 			g.Cells[i] = math.NaN()
 		}
 	}
-	for _, s := range []Sampling{Nearest, Bilinear} {
+	for _, as := range []ground{smooth, jumpy} {
 		for a := range 24 {
-			for i, h := range sweep(g, s, float64(a)*15*deg, 10, 10) {
+			for i, h := range sweep(g, as, float64(a)*15*deg, 10, 10) {
 				if !(h >= 0 && h < 0.1) {
 					t.Fatalf("azimuth %d, cell %d: %g degrees", a*15, i, h)
 				}
@@ -295,16 +368,51 @@ func TestCode(t *testing.T) {
 	}
 }
 
+// What counts as rough does not depend on where a copy of the terrain begins, and
+// holes leave it to the cells that are left.
+func TestRoughGround(t *testing.T) {
+	forest := func(x, y float64) float64 { return 1000 + 3*x + 5*math.Mod(7*x+3*y, 5) }
+	g := shape(60, 50, func(x, y float64) float64 {
+		if x > 30 {
+			return forest(x, y)
+		}
+		return 1000 + 3*x + y*y/100
+	})
+	g.Set(50, 25, math.NaN())
+	size := raster.UniformCellSize(50, 10, 12)
+	all := NewTerrain(g, size, 0, 0)
+	at := func(t *Terrain, c, r int) uint8 { return t.roughByRow[(r+margin)*(t.width+2*margin)+margin+c] }
+	for _, c := range []struct {
+		col, row int
+		want     uint8
+	}{{10, 20, 0}, {0, 0, 0}, {26, 20, 0}, {34, 20, 255}, {59, 49, 255}, {50, 25, 255}} {
+		if got := at(all, c.col, c.row); got != c.want {
+			t.Errorf("cell %d %d: rough by %d, want %d", c.col, c.row, got, c.want)
+		}
+	}
+	part := NewTerrain(g.Sub(raster.Window{Col: 20, Row: 10, Width: 30, Height: 30}), size.Rows(10, 30), 20, 10)
+	for r := 4; r < 26; r++ {
+		for c := 4; c < 26; c++ {
+			if got, want := at(part, c, r), at(all, c+20, r+10); got != want {
+				t.Fatalf("cell %d %d: rough by %d in a part, %d in the whole", c+20, r+10, got, want)
+			}
+			if got := part.roughByCol[(c+margin)*(30+2*margin)+margin+r]; got != at(part, c, r) {
+				t.Fatalf("cell %d %d: rough by %d by columns, %d by rows", c, r, got, at(part, c, r))
+			}
+		}
+	}
+}
+
 func BenchmarkSweep1024(b *testing.B) {
 	g := rough(1024, 1024, 220)
-	t := NewTerrain(g, 0, 0)
 	out := make([]Code, len(g.Cells))
-	for _, sampling := range []Sampling{Nearest, Bilinear} {
+	for _, as := range []ground{smooth, jumpy} {
+		t := as.of(NewTerrain(g, raster.UniformCellSize(1024, 10, 10), 0, 0))
 		for _, az := range []float64{0, 33, 60, 90, 150} {
-			b.Run(fmt.Sprintf("%v/%g", sampling, az), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%v/%g", as, az), func(b *testing.B) {
 				var w Sweeper
 				for b.Loop() {
-					w.Sweep(t, sampling, az*deg, 10, 10, g.Bounds(), out)
+					w.Sweep(t, az*deg, 10, 10, g.Bounds(), out)
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(g.Cells)), "ns/cell")
 			})

@@ -10,12 +10,15 @@ import (
 
 // The assembly reads these structs by place.
 var (
-	_ = [1]struct{}{}[unsafe.Offsetof(front{}.first)-56]
-	_ = [1]struct{}{}[unsafe.Offsetof(front{}.here)-72]
-	_ = [1]struct{}{}[unsafe.Offsetof(front{}.drop)-80]
-	_ = [1]struct{}{}[unsafe.Sizeof(nearLook{})-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(front{}.looks)-80]
+	_ = [1]struct{}{}[unsafe.Offsetof(front{}.here)-112]
+	_ = [1]struct{}{}[unsafe.Offsetof(front{}.near)-136]
+	_ = [1]struct{}{}[unsafe.Offsetof(lines{}.apex)-5*4*strip]
+	_ = [1]struct{}{}[unsafe.Offsetof(lines{}.sink)-5*4*strip-2*4*(strip+8)]
+	_ = [1]struct{}{}[unsafe.Sizeof(ray{})-48]
+	_ = [1]struct{}{}[unsafe.Sizeof(cellLook{})-16]
+	_ = [1]struct{}{}[unsafe.Sizeof(vertex{})-8]
 	_ = [1]struct{}{}[strip-256]
-	_ = [1]struct{}{}[near-12]
 )
 
 func advance(g *front) {
@@ -24,4 +27,12 @@ func advance(g *front) {
 		return
 	}
 	advanceAVX2((*uint8)(unsafe.Pointer(g)))
+}
+
+func see(g *front) {
+	if !cpu.X86.HasAVX2 {
+		seeGo(g)
+		return
+	}
+	seeAVX2((*uint8)(unsafe.Pointer(g)))
 }

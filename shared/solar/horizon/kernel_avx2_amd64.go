@@ -4,3 +4,6 @@ package horizon
 
 //go:noescape
 func advanceAVX2(front *uint8)
+
+//go:noescape
+func seeAVX2(front *uint8)

@@ -6,189 +6,201 @@
 // Requires: AVX, AVX2
 TEXT ·advanceAVX2(SB), NOSPLIT, $32-8
 	MOVQ front+0(FP), AX
-	MOVQ (AX), BX
-	MOVQ 8(AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 56(AX), SI
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 96(AX), DI
 
 group:
-	VMOVUPS      (BX)(SI*4), Y0
-	MOVQ         24(AX), DI
-	VMOVDQU      (DI)(SI*4), Y1
-	MOVL         $0x00000001, DI
-	VMOVD        DI, X2
-	VPBROADCASTD X2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPCMPGTD     Y3, Y1, Y3
-	VPSUBD       Y2, Y1, Y4
-	VPSLLD       $0x08, Y4, Y4
-	VMOVD        SI, X5
-	VPBROADCASTD X5, Y5
-	VPADDD       numbers<>+0(SB), Y5, Y5
-	VPADDD       Y5, Y4, Y4
-	VMOVDQA      Y3, Y6
-	VPXOR        Y7, Y7, Y7
-	VPGATHERDD   Y6, (DX)(Y4*4), Y7
-	VPBROADCASTD 72(AX), Y5
-	VPSUBD       Y7, Y5, Y5
-	VCVTDQ2PS    Y5, Y5
-	VMOVDQA      Y3, Y6
-	VXORPS       Y7, Y7, Y7
-	VGATHERDPS   Y6, (CX)(Y4*4), Y7
-	VSUBPS       Y0, Y7, Y7
-	VBROADCASTSS 76(AX), Y6
-	VDIVPS       Y5, Y6, Y6
-	VMULPS       Y6, Y7, Y6
-	VBROADCASTSS 80(AX), Y7
-	VMULPS       Y7, Y5, Y7
-	VSUBPS       Y7, Y6, Y6
-	VANDPS       Y3, Y6, Y6
-	VANDPS       Y3, Y5, Y5
-	MOVL         $0xc7c35000, DI
-	VMOVD        DI, X7
-	VPBROADCASTD X7, Y7
-	VCMPPS       $0x11, Y7, Y0, Y7
-	VPANDN       Y3, Y7, Y3
+	VMOVUPS      (CX)(DI*4), Y1
+	VMOVUPS      (DX)(DI*4), Y2
+	VSUBPS       Y1, Y2, Y0
+	VBROADCASTSS 116(AX), Y3
+	VMULPS       Y3, Y0, Y0
+	VADDPS       Y1, Y0, Y0
+	VMINPS       Y2, Y1, Y3
+	MOVL         $0xc7c35000, R8
+	VMOVD        R8, X6
+	VPBROADCASTD X6, Y6
+	VCMPPS       $0x11, Y6, Y3, Y3
+	VMAXPS       Y2, Y1, Y1
+	VBLENDVPS    Y3, Y1, Y0, Y0
+	VMOVDQU      (SI)(DI*4), Y1
+	VMOVUPS      1024(SI)(DI*4), Y3
+	VMOVDQU      2048(SI)(DI*4), Y2
+	VPBROADCASTD 112(AX), Y8
+	VPSUBD       Y2, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 120(AX), Y6
+	VDIVPS       Y8, Y6, Y6
+	VSUBPS       Y0, Y3, Y7
+	VMULPS       Y6, Y7, Y7
+	VBROADCASTSS 124(AX), Y9
+	VMULPS       Y9, Y8, Y9
+	VSUBPS       Y9, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPCMPGTD     Y8, Y1, Y8
+	MOVL         $0xc7c35000, R8
+	VMOVD        R8, X9
+	VPBROADCASTD X9, Y9
+	VCMPPS       $0x11, Y9, Y0, Y9
+	VPANDN       Y8, Y9, Y8
+	VMOVDQA      Y8, Y9
+	MOVL         $0x00000001, R8
+	VMOVD        R8, X10
+	VPBROADCASTD X10, Y10
+	VPCMPGTD     Y10, Y1, Y10
+	VPAND        Y8, Y10, Y10
+	VMOVMSKPS    Y10, R8
+	TESTL        R8, R8
+	JZ           found
+	VMOVUPS      3072(SI)(DI*4), Y8
+	VMOVDQU      4096(SI)(DI*4), Y11
+	VPBROADCASTD 112(AX), Y12
+	VPSUBD       Y11, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS 120(AX), Y13
+	VDIVPS       Y12, Y13, Y13
+	VSUBPS       Y0, Y8, Y14
+	VMULPS       Y13, Y14, Y14
+	VBROADCASTSS 124(AX), Y15
+	VMULPS       Y15, Y12, Y15
+	VSUBPS       Y15, Y14, Y14
+	VCMPPS       $0x1d, Y7, Y14, Y12
+	VPAND        Y10, Y12, Y12
+	VMOVMSKPS    Y12, R8
+	TESTL        R8, R8
+	JZ           found
+	VPADDD       Y12, Y1, Y1
+	VBLENDVPS    Y12, Y8, Y3, Y3
+	VBLENDVPS    Y12, Y11, Y2, Y2
+	VBLENDVPS    Y12, Y13, Y6, Y6
+	VBLENDVPS    Y12, Y14, Y7, Y7
+	VMOVDQA      Y12, Y8
 
 pop:
-	VPCMPGTD     Y2, Y1, Y7
-	VPAND        Y3, Y7, Y7
-	VMOVMSKPS    Y7, DI
-	TESTL        DI, DI
+	MOVL         $0x00000001, R8
+	VMOVD        R8, X10
+	VPBROADCASTD X10, Y10
+	VPCMPGTD     Y10, Y1, Y10
+	VPAND        Y8, Y10, Y10
+	VMOVMSKPS    Y10, R8
+	TESTL        R8, R8
 	JZ           found
-	MOVL         $0x00000100, DI
-	VMOVD        DI, X3
-	VPBROADCASTD X3, Y3
-	VPSUBD       Y3, Y4, Y3
-	VMOVDQA      Y7, Y9
-	VPXOR        Y10, Y10, Y10
-	VPGATHERDD   Y9, (DX)(Y3*4), Y10
-	VPBROADCASTD 72(AX), Y8
-	VPSUBD       Y10, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VMOVDQA      Y7, Y9
-	VXORPS       Y10, Y10, Y10
-	VGATHERDPS   Y9, (CX)(Y3*4), Y10
-	VSUBPS       Y0, Y10, Y10
-	VBROADCASTSS 76(AX), Y9
-	VDIVPS       Y8, Y9, Y9
-	VMULPS       Y9, Y10, Y9
-	VBROADCASTSS 80(AX), Y10
-	VMULPS       Y10, Y8, Y10
-	VSUBPS       Y10, Y9, Y9
-	VCMPPS       $0x1d, Y6, Y9, Y10
-	VPAND        Y7, Y10, Y10
-	VMOVMSKPS    Y10, DI
-	TESTL        DI, DI
+	VPCMPEQD     Y8, Y8, Y8
+	VPADDD       Y8, Y1, Y11
+	VPCMPEQD     Y8, Y8, Y8
+	VPADDD       Y8, Y11, Y11
+	VPXOR        Y8, Y8, Y8
+	VPMAXSD      Y8, Y11, Y11
+	VPSLLD       $0x08, Y11, Y11
+	VMOVD        DI, X8
+	VPBROADCASTD X8, Y8
+	VPADDD       numbers<>+0(SB), Y8, Y8
+	VPADDD       Y8, Y11, Y11
+	VPCMPEQD     Y8, Y8, Y8
+	VPGATHERDQ   Y8, (BX)(X11*8), Y4
+	VEXTRACTI128 $0x01, Y11, X11
+	VPCMPEQD     Y8, Y8, Y8
+	VPGATHERDQ   Y8, (BX)(X11*8), Y5
+	VSHUFPS      $0x88, Y5, Y4, Y8
+	VSHUFPS      $0xdd, Y5, Y4, Y11
+	VPERMQ       $0xd8, Y8, Y8
+	VPERMQ       $0xd8, Y11, Y11
+	VPBROADCASTD 112(AX), Y12
+	VPSUBD       Y11, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS 120(AX), Y13
+	VDIVPS       Y12, Y13, Y13
+	VSUBPS       Y0, Y8, Y14
+	VMULPS       Y13, Y14, Y14
+	VBROADCASTSS 124(AX), Y15
+	VMULPS       Y15, Y12, Y15
+	VSUBPS       Y15, Y14, Y14
+	VCMPPS       $0x1d, Y7, Y14, Y12
+	VPAND        Y10, Y12, Y12
+	VMOVMSKPS    Y12, R8
+	TESTL        R8, R8
 	JZ           found
-	VPADDD       Y10, Y1, Y1
-	VBLENDVPS    Y10, Y3, Y4, Y4
-	VBLENDVPS    Y10, Y8, Y5, Y5
-	VBLENDVPS    Y10, Y9, Y6, Y6
-	VMOVDQA      Y10, Y3
+	VPADDD       Y12, Y1, Y1
+	VBLENDVPS    Y12, Y8, Y3, Y3
+	VBLENDVPS    Y12, Y11, Y2, Y2
+	VBLENDVPS    Y12, Y13, Y6, Y6
+	VBLENDVPS    Y12, Y14, Y7, Y7
+	VMOVDQA      Y12, Y8
 	JMP          pop
 
 found:
-	VPSLLD       $0x08, Y1, Y4
-	VMOVD        SI, X3
-	VPBROADCASTD X3, Y3
-	VPADDD       numbers<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y4, Y4
-	VMOVDQU      Y4, (SP)
-	LEAQ         (BX)(SI*4), R8
-	MOVL         72(AX), DI
-	MOVL         (SP), R9
-	MOVL         (R8), R10
-	MOVL         R10, (CX)(R9*4)
-	MOVL         DI, (DX)(R9*4)
-	MOVL         4(SP), R9
-	MOVL         4(R8), R10
-	MOVL         R10, (CX)(R9*4)
-	MOVL         DI, (DX)(R9*4)
-	MOVL         8(SP), R9
-	MOVL         8(R8), R10
-	MOVL         R10, (CX)(R9*4)
-	MOVL         DI, (DX)(R9*4)
-	MOVL         12(SP), R9
-	MOVL         12(R8), R10
-	MOVL         R10, (CX)(R9*4)
-	MOVL         DI, (DX)(R9*4)
-	MOVL         16(SP), R9
-	MOVL         16(R8), R10
-	MOVL         R10, (CX)(R9*4)
-	MOVL         DI, (DX)(R9*4)
-	MOVL         20(SP), R9
-	MOVL         20(R8), R10
-	MOVL         R10, (CX)(R9*4)
-	MOVL         DI, (DX)(R9*4)
-	MOVL         24(SP), R9
-	MOVL         24(R8), R10
-	MOVL         R10, (CX)(R9*4)
-	MOVL         DI, (DX)(R9*4)
-	MOVL         28(SP), R9
-	MOVL         28(R8), R10
-	MOVL         R10, (CX)(R9*4)
-	MOVL         DI, (DX)(R9*4)
-	MOVL         $0xc7c35000, DI
-	VMOVD        DI, X3
-	VPBROADCASTD X3, Y3
-	VCMPPS       $0x11, Y3, Y0, Y3
-	VPANDN       Y2, Y3, Y2
-	VPADDD       Y2, Y1, Y1
-	MOVQ         24(AX), DI
-	VMOVDQU      Y1, (DI)(SI*4)
-	MOVQ         32(AX), DI
-	TESTQ        DI, DI
-	JZ           next
-	MOVL         $0x41400000, R9
-	VMOVD        R9, X1
-	VPBROADCASTD X1, Y1
-	VCMPPS       $0x11, Y5, Y1, Y1
-	VANDPS       Y1, Y6, Y6
-	VPXOR        Y1, Y1, Y1
-	VMAXPS       Y1, Y6, Y6
-	MOVQ         40(AX), R9
-	MOVQ         48(AX), R10
-
-look:
-	TESTQ        R10, R10
-	JZ           encode
-	MOVQ         (R9), R11
-	VMOVUPS      (R8)(R11*4), Y1
-	VSUBPS       Y0, Y1, Y1
-	VBROADCASTSS 8(R9), Y2
-	VMULPS       Y2, Y1, Y1
-	VBROADCASTSS 12(R9), Y2
-	VSUBPS       Y2, Y1, Y1
-	VMAXPS       Y1, Y6, Y6
-	ADDQ         $0x10, R9
-	DECQ         R10
-	JMP          look
-
-encode:
-	MOVL         $0x3a800000, R8
-	VMOVD        R8, X1
-	VPBROADCASTD X1, Y1
-	VADDPS       Y1, Y6, Y6
-	VPSUBD       Y1, Y6, Y6
-	MOVL         $0x00000400, R8
-	VMOVD        R8, X1
-	VPBROADCASTD X1, Y1
-	VPADDD       Y1, Y6, Y6
-	VPSRLD       $0x0b, Y6, Y6
+	VPBROADCASTD 112(AX), Y7
+	VPSUBD       Y2, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 136(AX), Y8
+	VCMPPS       $0x11, Y7, Y8, Y8
+	VPAND        Y9, Y8, Y8
+	VPAND        Y8, Y6, Y6
+	VMOVUPS      Y6, 6176(SI)(DI*4)
+	VMOVUPS      Y3, 5120(SI)(DI*4)
+	VBROADCASTSS 124(AX), Y6
+	VMULPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 7232(SI)(DI*4)
+	VMOVUPS      (CX)(DI*4), Y6
+	VMOVUPS      (DX)(DI*4), Y7
+	VMINPS       Y7, Y6, Y6
 	MOVL         $0xc7c35000, R8
-	VMOVD        R8, X1
-	VPBROADCASTD X1, Y1
-	VCMPPS       $0x11, Y1, Y0, Y1
-	VPANDN       Y6, Y1, Y6
-	VEXTRACTI128 $0x01, Y6, X0
-	VPACKUSDW    X0, X6, X6
-	VMOVDQU      X6, (DI)(SI*2)
-
-next:
-	ADDQ $0x08, SI
-	CMPQ SI, 64(AX)
-	JLT  group
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	VCMPPS       $0x11, Y7, Y6, Y6
+	VPBROADCASTD 112(AX), Y7
+	VMOVDQU      (SI)(DI*4), Y8
+	VBLENDVPS    Y6, Y8, Y1, Y1
+	VPSLLD       $0x08, Y1, Y8
+	VMOVD        DI, X9
+	VPBROADCASTD X9, Y9
+	VPADDD       numbers<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VMOVDQU      Y8, (SP)
+	MOVL         $0x00000001, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VPANDN       Y8, Y6, Y8
+	VPADDD       Y8, Y1, Y1
+	VMOVDQU      Y1, (SI)(DI*4)
+	VPUNPCKLDQ   Y7, Y0, Y1
+	VPUNPCKHDQ   Y7, Y0, Y8
+	MOVL         (SP), R8
+	VMOVLPS      X1, (BX)(R8*8)
+	MOVL         4(SP), R8
+	VMOVHPS      X1, (BX)(R8*8)
+	MOVL         8(SP), R8
+	VMOVLPS      X8, (BX)(R8*8)
+	MOVL         12(SP), R8
+	VMOVHPS      X8, (BX)(R8*8)
+	VEXTRACTI128 $0x01, Y1, X1
+	VEXTRACTI128 $0x01, Y8, X8
+	MOVL         16(SP), R8
+	VMOVLPS      X1, (BX)(R8*8)
+	MOVL         20(SP), R8
+	VMOVHPS      X1, (BX)(R8*8)
+	MOVL         24(SP), R8
+	VMOVLPS      X8, (BX)(R8*8)
+	MOVL         28(SP), R8
+	VMOVHPS      X8, (BX)(R8*8)
+	VMOVUPS      1024(SI)(DI*4), Y1
+	VBLENDVPS    Y6, Y1, Y0, Y0
+	VMOVUPS      Y0, 1024(SI)(DI*4)
+	VMOVUPS      2048(SI)(DI*4), Y0
+	VBLENDVPS    Y6, Y0, Y7, Y7
+	VMOVUPS      Y7, 2048(SI)(DI*4)
+	VMOVUPS      3072(SI)(DI*4), Y0
+	VBLENDVPS    Y6, Y0, Y3, Y3
+	VMOVUPS      Y3, 3072(SI)(DI*4)
+	VMOVUPS      4096(SI)(DI*4), Y0
+	VBLENDVPS    Y6, Y0, Y2, Y2
+	VMOVUPS      Y2, 4096(SI)(DI*4)
+	ADDQ         $0x08, DI
+	CMPQ         DI, 104(AX)
+	JLT          group
 	VZEROUPPER
 	RET
 
@@ -201,3 +213,265 @@ DATA numbers<>+20(SB)/4, $0x00000005
 DATA numbers<>+24(SB)/4, $0x00000006
 DATA numbers<>+28(SB)/4, $0x00000007
 GLOBL numbers<>(SB), RODATA|NOPTR, $32
+
+// func seeAVX2(front *uint8)
+// Requires: AVX, AVX2
+TEXT ·seeAVX2(SB), NOSPLIT, $0-8
+	MOVQ front+0(FP), AX
+	MOVQ 32(AX), CX
+	MOVQ 96(AX), DX
+
+cells:
+	LEAQ    (CX)(DX*4), BX
+	MOVQ    40(AX), SI
+	ADDQ    DX, SI
+	VMOVUPS (BX), Y0
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 32(BX), Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    (SI), DI
+	ANDQ    8(SI), DI
+	CMPQ    DI, $-1
+	JEQ     rough
+	MOVQ    56(AX), DI
+	MOVQ    64(AX), R8
+
+half:
+	TESTQ        R8, R8
+	JZ           halved
+	VBROADCASTSS 32(DI), Y4
+	VBROADCASTSS 36(DI), Y5
+	VBROADCASTSS 40(DI), Y6
+	MOVL         $0x3f000000, R9
+	VMOVD        R9, X7
+	VPBROADCASTD X7, Y7
+	MOVQ         (DI), R9
+	MOVQ         16(DI), R10
+	VMOVUPS      (BX)(R9*4), Y8
+	VSUBPS       Y0, Y8, Y8
+	VMOVUPS      (BX)(R10*4), Y9
+	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y8, Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VADDPS       Y9, Y8, Y8
+	VMOVUPS      32(BX)(R9*4), Y9
+	VSUBPS       Y2, Y9, Y9
+	VMOVUPS      32(BX)(R10*4), Y10
+	VSUBPS       Y2, Y10, Y10
+	VSUBPS       Y9, Y10, Y10
+	VMULPS       Y4, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	MOVQ         8(DI), R9
+	MOVQ         24(DI), R10
+	VMOVUPS      (BX)(R9*4), Y10
+	VSUBPS       Y0, Y10, Y10
+	VMOVUPS      (BX)(R10*4), Y11
+	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y10, Y11, Y11
+	VMULPS       Y4, Y11, Y11
+	VADDPS       Y11, Y10, Y10
+	VADDPS       Y10, Y8, Y8
+	VMULPS       Y7, Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VSUBPS       Y6, Y8, Y8
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      32(BX)(R9*4), Y8
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      32(BX)(R10*4), Y10
+	VSUBPS       Y2, Y10, Y10
+	VSUBPS       Y8, Y10, Y10
+	VMULPS       Y4, Y10, Y10
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y8, Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VMULPS       Y5, Y9, Y9
+	VSUBPS       Y6, Y9, Y9
+	VMAXPS       Y3, Y9, Y3
+	ADDQ         $0x30, DI
+	DECQ         R8
+	JMP          half
+
+halved:
+	MOVQ 72(AX), R8
+
+whole:
+	VBROADCASTSS 32(DI), Y4
+	VBROADCASTSS 36(DI), Y5
+	VBROADCASTSS 40(DI), Y6
+	MOVQ         (DI), R9
+	MOVQ         16(DI), R10
+	VMOVUPS      (BX)(R9*4), Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      (BX)(R10*4), Y8
+	VSUBPS       Y0, Y8, Y8
+	VSUBPS       Y7, Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       Y5, Y7, Y7
+	VSUBPS       Y6, Y7, Y7
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      32(BX)(R9*4), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMOVUPS      32(BX)(R10*4), Y8
+	VSUBPS       Y2, Y8, Y8
+	VSUBPS       Y7, Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       Y5, Y7, Y7
+	VSUBPS       Y6, Y7, Y7
+	VMAXPS       Y3, Y7, Y3
+	ADDQ         $0x30, DI
+	DECQ         R8
+	JNZ          whole
+
+rough:
+	MOVQ   (SI), DI
+	ORQ    8(SI), DI
+	JZ     lines
+	MOVQ   80(AX), DI
+	MOVQ   88(AX), R8
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+look:
+	TESTQ        R8, R8
+	JZ           looked
+	MOVQ         (DI), R9
+	VBROADCASTSS 8(DI), Y6
+	VBROADCASTSS 12(DI), Y7
+	VMOVUPS      (BX)(R9*4), Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       Y6, Y8, Y8
+	VSUBPS       Y7, Y8, Y8
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      32(BX)(R9*4), Y8
+	VSUBPS       Y2, Y8, Y8
+	VMULPS       Y6, Y8, Y8
+	VSUBPS       Y7, Y8, Y8
+	VMAXPS       Y5, Y8, Y5
+	ADDQ         $0x10, DI
+	DECQ         R8
+	JMP          look
+
+looked:
+	MOVL         $0x000000ff, BX
+	VMOVD        BX, X6
+	VPBROADCASTD X6, Y7
+	MOVL         $0x3b808081, BX
+	VMOVD        BX, X6
+	VPBROADCASTD X6, Y8
+	VPMOVZXBD    (SI), Y6
+	VPCMPEQD     Y6, Y7, Y7
+	VPANDN       Y1, Y7, Y1
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y6, Y6
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	MOVL         $0x000000ff, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y6
+	MOVL         $0x3b808081, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y7
+	VPMOVZXBD    8(SI), Y4
+	VPCMPEQD     Y4, Y6, Y6
+	VPANDN       Y3, Y6, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y7, Y4, Y4
+	VSUBPS       Y3, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y3, Y3
+
+lines:
+	MOVQ         24(AX), BX
+	MOVQ         48(AX), SI
+	VMOVUPS      6176(BX)(DX*4), Y4
+	VMOVUPS      5120(BX)(DX*4), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      7232(BX)(DX*4), Y6
+	VSUBPS       Y6, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VCMPPS       $0x11, Y4, Y6, Y4
+	VBLENDVPS    Y4, Y5, Y1, Y5
+	VBROADCASTSS 128(AX), Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      6180(BX)(DX*4), Y4
+	VMOVUPS      5124(BX)(DX*4), Y6
+	VSUBPS       Y0, Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMOVUPS      7236(BX)(DX*4), Y7
+	VSUBPS       Y7, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VCMPPS       $0x11, Y4, Y7, Y4
+	VBLENDVPS    Y4, Y6, Y1, Y6
+	VBROADCASTSS 132(AX), Y7
+	VMULPS       Y7, Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMAXPS       Y5, Y1, Y5
+	MOVL         $0x3a800000, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	VADDPS       Y1, Y5, Y5
+	VPSUBD       Y1, Y5, Y5
+	MOVL         $0x00000400, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	VPADDD       Y1, Y5, Y5
+	VPSRLD       $0x0b, Y5, Y5
+	MOVL         $0xc7c35000, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	VCMPPS       $0x11, Y1, Y0, Y1
+	VPANDN       Y5, Y1, Y5
+	VEXTRACTI128 $0x01, Y5, X0
+	VPACKUSDW    X0, X5, X5
+	VMOVDQU      X5, (SI)(DX*2)
+	VMOVUPS      6208(BX)(DX*4), Y0
+	VMOVUPS      5152(BX)(DX*4), Y1
+	VSUBPS       Y2, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      7264(BX)(DX*4), Y4
+	VSUBPS       Y4, Y1, Y1
+	VPXOR        Y4, Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y0
+	VBLENDVPS    Y0, Y1, Y3, Y1
+	VBROADCASTSS 128(AX), Y4
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      6212(BX)(DX*4), Y0
+	VMOVUPS      5156(BX)(DX*4), Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      7268(BX)(DX*4), Y5
+	VSUBPS       Y5, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VCMPPS       $0x11, Y0, Y5, Y0
+	VBLENDVPS    Y0, Y4, Y3, Y4
+	VBROADCASTSS 132(AX), Y5
+	VMULPS       Y5, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VMAXPS       Y1, Y3, Y1
+	MOVL         $0x3a800000, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	VADDPS       Y0, Y1, Y1
+	VPSUBD       Y0, Y1, Y1
+	MOVL         $0x00000400, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	VPADDD       Y0, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y1
+	MOVL         $0xc7c35000, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	VCMPPS       $0x11, Y0, Y2, Y0
+	VPANDN       Y1, Y0, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPACKUSDW    X0, X1, X1
+	VMOVDQU      X1, 16(SI)(DX*2)
+	ADDQ         $0x10, DX
+	CMPQ         DX, 104(AX)
+	JLT          cells
+	VZEROUPPER
+	RET

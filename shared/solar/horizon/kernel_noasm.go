@@ -3,3 +3,5 @@
 package horizon
 
 func advance(g *front) { advanceGo(g) }
+
+func see(g *front) { seeGo(g) }

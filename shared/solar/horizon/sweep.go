@@ -2,35 +2,33 @@ package horizon
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// lines is how many sweep lines advance together: their hulls stay in cache.
-const lines = 256
+const (
+	// strip is how many sweep lines advance side by side: their hulls stay in cache.
+	strip = 256
+	// between is how many columns of cells lie between the lines of a strip.
+	between = strip - 1
+)
 
-// vertex is a corner of a line's upper hull.
-type vertex struct {
-	height float64 // elevation less s²/2R, s the distance from the line's start
-	step   int32   // from the line's start
-}
-
-// Sweeper holds the working memory of one goroutine's sweeps; the upper part is for Bilinear.
+// Sweeper holds the working memory of one goroutine's sweeps.
 type Sweeper struct {
-	hulls    []vertex // capacity vertices for each line
-	depth    [lines + 1]int32
-	apexStep [lines + 1]int32 // steps from the line's point to the tangent point of its hull, 0 for none
-	apexZ    [lines + 1]float64
-	tangents [lines + 1]float64
-	inv      []float64 // 1/distance by steps
-	drop     []float64 // distance/2R by steps
-	looks    []look
-	nearest  nearestSweep
+	hulls  []vertex // corners of the upper hull of each line: by depth, then line
+	lines  lines
+	codes  [strip]Code
+	rays   []ray
+	cells  []cellLook
+	last   int // where lines are on the last line of cells, less their number
+	halves int // rays that are half-way between lines, the first of them
 }
 
 // frame is a sweep seen along its major axis, the one it advances on by whole cells.
 type frame struct {
 	cells                []float32 // with margin, minor axis contiguous
+	rough                []uint8
 	stride               int
 	major, minor         int // size
 	originMajor          int
@@ -41,23 +39,14 @@ type frame struct {
 	forward              int     // +1 when the sun lies toward rising major indices, else -1
 	shift                float64 // minor cells per step toward the sun, -1..1
 	distance             float64 // metres per step
-	sampling             Sampling
-	looks                []look
-}
-
-// look is a sample near a cell, in the frame of the sweep.
-type look struct {
-	major, next, minor int     // next is a second major index, to take the mean with
-	fraction           float64 // of the way to the next minor cell
-	inverse, drop      float64 // 1/distance, distance/2R
-	at, nextAt         int     // indices of the samples of minor cell 0, kept by cells
+	majorSize, minorSize float64 // metres of a cell
 }
 
 // Sweep writes the horizon in one grid azimuth (radians clockwise from grid
 // north) for the cells of core, row-major, to out. dx and dy are the cell size in metres.
 // Each cell costs O(1) amortised: lines run toward the azimuth from every cell
 // of the major axis, and each keeps the upper hull of the terrain ahead.
-func (w *Sweeper) Sweep(t *Terrain, sampling Sampling, azimuth, dx, dy float64, core raster.Window, out []Code) {
+func (w *Sweeper) Sweep(t *Terrain, azimuth, dx, dy float64, core raster.Window, out []Code) {
 	sin, cos := math.Sincos(azimuth)
 	east, south := sin/dx, -cos/dy // cells per metre toward the azimuth
 	const tiny = 1e-12             // keeps cardinal directions on their row or column
@@ -70,70 +59,81 @@ func (w *Sweeper) Sweep(t *Terrain, sampling Sampling, azimuth, dx, dy float64, 
 	var f frame
 	if math.Abs(south) >= math.Abs(east) {
 		f = frame{
-			cells: t.byRow, stride: t.width + 2*margin, major: t.height, minor: t.width,
+			cells: t.byRow, rough: t.roughByRow, stride: t.width + 2*margin, major: t.height, minor: t.width,
 			originMajor: t.originRow, originMinor: t.originCol,
 			coreMajor: core.Row, coreMinor: core.Col, sizeMajor: core.Height, sizeMinor: core.Width,
-			outMajor: core.Width, outMinor: 1,
+			outMajor: core.Width, outMinor: 1, majorSize: dy, minorSize: dx,
 			forward: sign(south), shift: east / math.Abs(south), distance: 1 / math.Abs(south),
 		}
 	} else {
 		f = frame{
-			cells: t.byCol, stride: t.height + 2*margin, major: t.width, minor: t.height,
+			cells: t.byCol, rough: t.roughByCol, stride: t.height + 2*margin, major: t.width, minor: t.height,
 			originMajor: t.originCol, originMinor: t.originRow,
 			coreMajor: core.Col, coreMinor: core.Row, sizeMajor: core.Width, sizeMinor: core.Height,
-			outMajor: 1, outMinor: core.Width,
+			outMajor: 1, outMinor: core.Width, majorSize: dx, minorSize: dy,
 			forward: sign(east), shift: south / math.Abs(east), distance: 1 / math.Abs(east),
 		}
 	}
 	if math.Abs(math.Abs(f.shift)-1) < 1e-12 {
 		f.shift = math.Copysign(1, f.shift)
 	}
-	f.sampling = sampling
-	f.looks = w.looks[:0]
-	if sampling == Bilinear {
-		f.lookBetween()
-	} else {
-		f.lookAtCells(dx, dy, east, south)
-	}
-	w.looks = f.looks
-	if sampling == Nearest {
-		w.nearest.sweep(&f, out)
-		return
-	}
+	w.lookBetween(&f)
+	w.lookAtCells(&f)
 	w.sweep(&f, out)
 }
 
-// lookBetween looks at the surface where the ray crosses the next lines of
-// cells, and half-way between them.
-func (f *frame) lookBetween() {
-	for j := 1; j <= 2*near; j++ {
-		steps := float64(j) / 2
-		q := f.shift * steps
+// lookBetween lists where rays meet the surface near every cell: where they cross the
+// next lines of cells and, close by, half-way between them.
+func (w *Sweeper) lookBetween(f *frame) {
+	w.rays = w.rays[:0]
+	look := func(steps float64, first, second int) {
 		d := steps * f.distance
-		f.looks = append(f.looks, look{
-			major: j / 2 * f.forward, next: (j + 1) / 2 * f.forward, minor: int(math.Floor(q)), fraction: q - math.Floor(q),
-			inverse: 1 / d, drop: d / (2 * EarthRadius),
+		nearer, farther, part := neighbours(f.shift * steps)
+		w.rays = append(w.rays, ray{
+			nearer:  [2]int{f.forward*first*f.stride + nearer, f.forward*second*f.stride + nearer},
+			farther: [2]int{f.forward*first*f.stride + farther, f.forward*second*f.stride + farther},
+			part:    float32(part), inverse: float32(1 / d), drop: float32(d / (2 * EarthRadius)),
 		})
+	}
+	for k := 1; k <= nearHalf; k++ {
+		look(float64(k)-0.5, k-1, k)
+	}
+	w.halves = len(w.rays)
+	for k := 1; k <= near; k++ {
+		look(float64(k), k, k)
 	}
 }
 
-// lookAtCells looks at the cells nearest to the ray at steps of the mean cell size.
-func (f *frame) lookAtCells(dx, dy, east, south float64) {
-	majorSize, minorSize, majorRate, minorRate := dy, dx, south, east
-	if math.Abs(south) < math.Abs(east) {
-		majorSize, minorSize, majorRate, minorRate = dx, dy, east, south
+// neighbours returns the whole numbers around a place, the nearer first, and how
+// far it lies from that toward the other. Mirrored places have mirrored ones.
+func neighbours(place float64) (nearer, farther int, part float64) {
+	below := math.Floor(place)
+	fraction := place - below
+	switch {
+	case fraction == 0:
+		return int(below), int(below), 0
+	case fraction <= 0.5:
+		return int(below), int(below) + 1, fraction
 	}
+	return int(below) + 1, int(below), below + 1 - place
+}
+
+// lookAtCells lists the cells nearest to a ray at steps of the mean cell size.
+func (w *Sweeper) lookAtCells(f *frame) {
+	w.cells = w.cells[:0]
+	lastMajor, lastMinor := 0, 0
 	for k := 1; ; k++ {
-		length := float64(k) * (dx + dy) / 2
-		major, minor := nearestCell(length*majorRate), nearestCell(length*minorRate)
-		if major*f.forward > near {
+		steps := float64(k) * (f.majorSize + f.minorSize) / 2 / f.distance
+		major, minor := f.forward*nearestCell(steps), nearestCell(f.shift*steps)
+		if major*f.forward > nearCells {
 			return
 		}
-		if n := len(f.looks); major == 0 && minor == 0 || n > 0 && f.looks[n-1].major == major && f.looks[n-1].minor == minor {
+		if major == lastMajor && minor == lastMinor {
 			continue
 		}
-		d := math.Hypot(float64(major)*majorSize, float64(minor)*minorSize)
-		f.looks = append(f.looks, look{major: major, minor: minor, inverse: 1 / d, drop: d / (2 * EarthRadius)})
+		lastMajor, lastMinor = major, minor
+		d := math.Hypot(float64(major)*f.majorSize, float64(minor)*f.minorSize)
+		w.cells = append(w.cells, cellLook{offset: major*f.stride + minor, inverse: float32(1 / d), drop: float32(d / (2 * EarthRadius))})
 	}
 }
 
@@ -151,11 +151,9 @@ func sign(v float64) int {
 }
 
 // offset returns where lines cross major index m: their minor index, less the
-// line's number, as a whole number and a fraction.
-func (f *frame) offset(m int) (whole int, fraction float64) {
-	q := f.shift * float64(f.forward*(f.originMajor+m))
-	floor := math.Floor(q)
-	return int(floor) - f.originMinor, q - floor
+// line's number.
+func (f *frame) offset(m int) float64 {
+	return f.shift * float64(f.forward*(f.originMajor+m))
 }
 
 func (w *Sweeper) sweep(f *frame, out []Code) {
@@ -165,140 +163,79 @@ func (w *Sweeper) sweep(f *frame, out []Code) {
 		start, stop = f.major-1, f.coreMajor-1
 		steps = f.major - f.coreMajor
 	}
-	w.prepare(steps, f.distance)
-	first, last := math.MaxInt, math.MinInt
-	for _, m := range []int{f.coreMajor, f.coreMajor + f.sizeMajor - 1} {
-		whole, _ := f.offset(m)
-		first = min(first, f.coreMinor-1-whole)
-		last = max(last, f.coreMinor+f.sizeMinor-1-whole)
-	}
-	for line := first; line < last; line += lines {
-		clear(w.depth[:])
-		n := min(lines, last-line) + 1
-		step := 0
-		for m := start; m != stop; m -= f.forward {
-			whole, fraction := f.offset(m)
-			w.advance(f, m, line+whole, n, fraction, steps, step)
-			if m >= f.coreMajor && m < f.coreMajor+f.sizeMajor {
-				w.cells(f, m, line+whole, n, fraction, out)
-			}
-			step++
-		}
-	}
-}
-
-// prepare sizes the working memory for lines of a number of steps.
-func (w *Sweeper) prepare(steps int, distance float64) {
-	if need := (lines + 1) * steps; len(w.hulls) < need {
+	if need := (steps + 1) * strip; len(w.hulls) < need {
 		w.hulls = make([]vertex, need)
 	}
-	if len(w.inv) < steps+1 {
-		w.inv, w.drop = make([]float64, steps+1), make([]float64, steps+1)
+	g := front{
+		hulls: &w.hulls[0], lines: &w.lines, out: &w.codes[0],
+		rays: &w.rays[0], halves: w.halves, wholes: len(w.rays) - w.halves,
+		looks: &w.cells[0], count: len(w.cells),
+		inverse: float32(1 / f.distance), drop: float32(f.distance / (2 * EarthRadius)), near: near,
 	}
-	for k := 1; k <= steps; k++ {
-		d := float64(k) * distance
-		w.inv[k], w.drop[k] = 1/d, d/(2*EarthRadius)
+	w.last = int(math.Floor(f.offset(stop + f.forward)))
+	first, last := math.MaxInt, math.MinInt
+	for _, m := range []int{f.coreMajor, f.coreMajor + f.sizeMajor - 1} {
+		at := int(math.Floor(f.offset(m))) - f.originMinor
+		first, last = min(first, f.coreMinor-1-at), max(last, f.coreMinor+f.sizeMinor-1-at)
 	}
-}
-
-// advance adds major index m to the hulls of n lines, the first of which lies
-// between minor cells at and at+1, and finds each line's tangent point.
-func (w *Sweeper) advance(f *frame, m, at, n int, fraction float64, capacity, step int) {
-	s := float64(step) * f.distance
-	sink := s * s / (2 * EarthRadius)
-	row := f.cells[(m+margin)*f.stride+margin-1:]
-	lo := min(n, max(0, -1-at))
-	hi := max(lo, min(n, f.minor-at))
-	for l := 0; l < lo; l++ {
-		w.apexStep[l] = 0
-	}
-	for l := hi; l < n; l++ {
-		w.apexStep[l] = 0
-	}
-	for l := lo; l < hi; l++ {
-		a, b := float64(row[at+l+1]), float64(row[at+l+2])
-		z := a + fraction*(b-a)
-		partial := z < noData // beside a hole: looks out, but hides nothing
-		if partial {
-			switch {
-			case a > noData:
-				z = a
-			case b > noData && fraction > 0:
-				z = b
-			default:
-				w.apexStep[l] = 0
-				continue
-			}
-		}
-		z -= sink
-		hull := w.hulls[l*capacity : (l+1)*capacity]
-		top := int(w.depth[l]) - 1
-		if top < 0 {
-			w.apexStep[l] = 0
-		} else {
-			here := int32(step)
-			apex := hull[top]
-			rise, run := apex.height-z, float64(here-apex.step)
-			for top > 0 {
-				next := hull[top-1]
-				nextRise, nextRun := next.height-z, float64(here-next.step)
-				if nextRise*run < rise*nextRun {
-					break
-				}
-				apex, rise, run = next, nextRise, nextRun
-				top--
-			}
-			w.apexStep[l] = here - apex.step
-			d := float64(apex.step) * f.distance
-			w.apexZ[l] = apex.height + d*d/(2*EarthRadius)
-		}
-		if !partial {
-			hull[top+1] = vertex{z, int32(step)}
-			w.depth[l] = int32(top + 2)
+	for line := first; line < last; line += between {
+		w.lines = lines{}
+		g.here = 0
+		for m := start; m != stop; m -= f.forward {
+			w.step(f, &g, m, line, out)
+			g.here++
 		}
 	}
 }
 
-// cells writes the horizons of the core's cells between the n lines at major
-// index m; line 0 lies between minor cells at and at+1.
-func (w *Sweeper) cells(f *frame, m, at, n int, fraction float64, out []Code) {
-	lo, hi := max(at+1, f.coreMinor), min(at+n, f.coreMinor+f.sizeMinor)
+// step moves the strip that begins with a line on to major index m.
+func (w *Sweeper) step(f *frame, g *front, m, line int, out []Code) {
+	offset := f.offset(m)
+	whole := int(math.Floor(offset))
+	// The first line lies between minor cells at and at + 1.
+	at := line + whole - f.originMinor
+	nearer, farther, part := neighbours(offset)
+	lo, hi := max(0, -1-at), min(strip, f.minor-at)
+	if m >= f.coreMajor && m < f.coreMajor+f.sizeMajor {
+		// Lines that have left the core are done.
+		end := line + w.last - f.originMinor
+		lo, hi = max(lo, f.coreMinor-1-max(at, end)), min(hi, f.coreMinor+f.sizeMinor-min(at, end))
+	}
 	if lo >= hi {
 		return
 	}
-	for i := range f.looks {
-		o := &f.looks[i]
-		o.at = (m+margin+o.major)*f.stride + margin + o.minor
-		o.nextAt = o.at + (o.next-o.major)*f.stride
+	g.first, g.end = lo&^7, (hi+7)&^7
+	// Lines beside the terrain read its margin.
+	row := (m + margin) * f.stride
+	begin := row + margin + at
+	_, _ = f.cells[begin+g.first], f.cells[begin+g.end]
+	cells := unsafe.Pointer(unsafe.SliceData(f.cells))
+	g.nearer = (*float32)(unsafe.Add(cells, 4*(begin+nearer-whole)))
+	g.farther = (*float32)(unsafe.Add(cells, 4*(begin+farther-whole)))
+	g.part = float32(part)
+	advance(g)
+	if m < f.coreMajor || m >= f.coreMajor+f.sizeMajor {
+		return
 	}
-	here := f.cells[(m+margin)*f.stride+margin+lo:][:hi-lo]
-	t := w.tangents[:len(here)]
-	clear(t)
-	for i := range f.looks {
-		o := &f.looks[i]
-		a, b := f.cells[o.at+lo:][:len(here)], f.cells[o.at+lo+1:][:len(here)]
-		a2, b2 := f.cells[o.nextAt+lo:][:len(here)], f.cells[o.nextAt+lo+1:][:len(here)]
-		for c, z := range here {
-			first := float64(a[c]) + o.fraction*(float64(b[c])-float64(a[c]))
-			second := float64(a2[c]) + o.fraction*(float64(b2[c])-float64(a2[c]))
-			t[c] = max(t[c], ((first+second)/2-float64(z))*o.inverse-o.drop)
-		}
+	// Cell l lies between lines l and l + 1.
+	lo, hi = max(0, f.coreMinor-at-1), min(between, f.coreMinor+f.sizeMinor-at-1)
+	if lo >= hi {
+		return
 	}
-	first := (m-f.coreMajor)*f.outMajor + (lo-f.coreMinor)*f.outMinor
-	for c, own := range here {
-		o, z := first+c*f.outMinor, float64(own)
-		if z < noData {
-			out[o] = 0
-			continue
-		}
-		line := lo + c - at
-		left, right := t[c], t[c]
-		if k := w.apexStep[line-1]; k > near && fraction > 0 {
-			left = (w.apexZ[line-1]-z)*w.inv[k] - w.drop[k]
-		}
-		if k := w.apexStep[line]; k > near {
-			right = (w.apexZ[line]-z)*w.inv[k] - w.drop[k]
-		}
-		out[o] = Encode(max(t[c], fraction*left+(1-fraction)*right))
+	g.first, g.end = lo&^15, (hi+15)&^15
+	g.row = (*float32)(unsafe.Add(cells, 4*(begin+1)))
+	g.rough = (*uint8)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(f.rough)), begin+1))
+	fraction := offset - float64(whole)
+	g.before, g.after = float32(fraction), float32(1-fraction)
+	see(g)
+	codes := w.codes[lo:hi]
+	to := (m-f.coreMajor)*f.outMajor + (at+1+lo-f.coreMinor)*f.outMinor
+	if f.outMinor == 1 {
+		copy(out[to:to+len(codes)], codes)
+		return
+	}
+	out = out[to : to+(len(codes)-1)*f.outMinor+1]
+	for c, code := range codes {
+		out[c*f.outMinor] = code
 	}
 }

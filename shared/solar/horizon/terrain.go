@@ -11,20 +11,13 @@ import (
 // below the tangent plane by R(1 - cos(L/R)), here L²/2R.
 const EarthRadius = 6371000.0
 
-// Sampling says how a ray meets the terrain.
-type Sampling int
-
+// What lies near a cell is looked at from the cell itself; what lies farther is
+// taken from the hulls of the sweep lines beside it.
 const (
-	// Nearest meets the cell whose centre is nearest, at its centre, as r.sun
-	// does: it keeps the peaks of rough terrain, but sees steps on a smooth slope.
-	Nearest Sampling = iota
-	// Bilinear meets the surface between the centres of cells.
-	Bilinear
+	near      = 24 // lines of cells at which a ray meets the surface between cells
+	nearHalf  = 4  // of these, how many are also looked at half a line before
+	nearCells = 56 // lines of cells within which rays meet the nearest cells, where the ground is rough
 )
-
-// near is how many steps of a ray are looked at exactly from each cell; what
-// lies farther is taken from the hulls of the sweep lines beside the cell.
-const near = 12
 
 // hole is the elevation given to cells without data: no obstacle, at any weight.
 const hole = -1e7
@@ -38,13 +31,16 @@ type Terrain struct {
 	width, height        int
 	originCol, originRow int
 	byRow, byCol         []float32
+	// How far the ground around a cell is rough, 0 to 255, in the same places.
+	roughByRow, roughByCol []uint8
 }
 
-const margin = near + 2
+const margin = nearCells + 8 // looks from cells beside the terrain, sixteen at a time, stay within the copy
 
-// NewTerrain copies a grid of elevations in metres, NaN where there is no data.
-// The origin is the place of its upper-left cell in the whole raster, to which sweep lines are anchored.
-func NewTerrain(dem *raster.Grid[float64], originCol, originRow int) *Terrain {
+// NewTerrain copies a grid of elevations in metres, NaN where there is no data,
+// with cells of the given sizes. The origin is the place of its upper-left cell
+// in the whole raster, to which sweep lines are anchored.
+func NewTerrain(dem *raster.Grid[float64], size raster.CellSize, originCol, originRow int) *Terrain {
 	t := &Terrain{width: dem.Width, height: dem.Height, originCol: originCol, originRow: originRow}
 	w, h := t.width+2*margin, t.height+2*margin
 	t.byRow = make([]float32, w*h)
@@ -59,18 +55,25 @@ func NewTerrain(dem *raster.Grid[float64], originCol, originRow int) *Terrain {
 			}
 		}
 	}
-	t.byCol = make([]float32, w*h)
+	t.roughByRow = make([]uint8, w*h)
+	t.findRough(size)
+	t.byCol, t.roughByCol = transpose(t.byRow, w, h), transpose(t.roughByRow, w, h)
+	return t
+}
+
+func transpose[T any](cells []T, w, h int) []T {
+	out := make([]T, w*h)
 	const tile = 32
 	for r0 := 0; r0 < h; r0 += tile {
 		for c0 := 0; c0 < w; c0 += tile {
 			for r := r0; r < min(r0+tile, h); r++ {
 				for c := c0; c < min(c0+tile, w); c++ {
-					t.byCol[c*h+r] = t.byRow[r*w+c]
+					out[c*h+r] = cells[r*w+c]
 				}
 			}
 		}
 	}
-	return t
+	return out
 }
 
 // Code is the tangent of a horizon's altitude in 16 bits: 0 to 64 within 1.3e-4

@@ -8,25 +8,64 @@ import (
 
 // Places in a front; the Go side checks them.
 const (
-	frontRow = 8 * iota
-	frontHeights
-	frontSteps
-	frontDepth
+	frontNearer = 8 * iota
+	frontFarther
+	frontHulls
+	frontLines
+	frontRow
+	frontRough
 	frontOut
+	frontRays
+	frontHalves
+	frontWholes
 	frontLooks
 	frontCount
 	frontFirst
 	frontEnd
 	frontHere
-	frontInverse = frontHere + 4
-	frontDrop    = frontHere + 8
+	frontPart    = frontHere + 4
+	frontInverse = frontHere + 8
+	frontDrop    = frontHere + 12
+	frontBefore  = frontHere + 16
+	frontAfter   = frontHere + 20
+	frontNear    = frontHere + 24
 )
 
-// lanesPerStrip is how many lines a front has.
-const lanesPerStrip = 256
+// Places in the lines of a front.
+const (
+	lineDepth   = 0
+	lineTop     = 4 * 256
+	lineSince   = 2 * lineTop
+	lineNext    = 3 * lineTop
+	lineBelow   = 4 * lineTop
+	lineApex    = 5 * lineTop
+	lineInverse = lineApex + 4*264
+	lineSink    = lineInverse + 4*264
+)
 
-// noData is the bits of the elevation -1e5.
-const noData = 0xC7C35000
+// Bits of single precision.
+const (
+	noData    = 0xC7C35000 // the elevation -1e5
+	codeFloor = 0x3A800000 // 1/1024
+	oneHalf   = 0x3F000000
+	per255    = 0x3B808081 // 1/255
+)
+
+func f4(base Register, disp int) Mem { return Mem{Base: base, Disp: disp} }
+
+func less(a, b, dst Op) { VCMPPS(Imm(0x11), b, a, dst) } // a < b
+
+func allOnes() VecVirtual {
+	y := YMM()
+	VPCMPEQD(y, y, y)
+	return y
+}
+
+func zeroes() VecVirtual {
+	y := YMM()
+	VPXOR(y, y, y)
+	return y
+}
 
 // advance is advanceGo: one step of the front of sweep lines, eight at a time.
 func advance() {
@@ -34,23 +73,16 @@ func advance() {
 	Pragma("noescape")
 	f := Load(Param("front"), GP64())
 	scratch := AllocLocal(32)
-	heights, steps, row, l := GP64(), GP64(), GP64(), GP64()
-	MOVQ(Mem{Base: f, Disp: frontRow}, row)
-	MOVQ(Mem{Base: f, Disp: frontHeights}, heights)
-	MOVQ(Mem{Base: f, Disp: frontSteps}, steps)
-	MOVQ(Mem{Base: f, Disp: frontFirst}, l)
+	nearer, farther, hulls, n, l := GP64(), GP64(), GP64(), GP64(), GP64()
+	MOVQ(f4(f, frontNearer), nearer)
+	MOVQ(f4(f, frontFarther), farther)
+	MOVQ(f4(f, frontHulls), hulls)
+	MOVQ(f4(f, frontLines), n)
+	MOVQ(f4(f, frontFirst), l)
 
 	numbers := GLOBL("numbers", RODATA|NOPTR)
 	for i := range 8 {
 		DATA(4*i, U32(uint32(i)))
-	}
-
-	// Registers are few: what is cheap to make again is not kept.
-	z := YMM()
-	isHole := func() VecVirtual {
-		hole := broadcast(noData)
-		VCMPPS(Imm(0x11), hole, z, hole) // z < noData
-		return hole
 	}
 	lineNumbers := func() VecVirtual {
 		x, y := XMM(), YMM()
@@ -59,140 +91,378 @@ func advance() {
 		VPADDD(numbers, y, y)
 		return y
 	}
-	zeroes := func() VecVirtual {
-		y := YMM()
-		VPXOR(y, y, y)
-		return y
+	of := func(place int) Mem { return Mem{Base: n, Disp: place, Index: l, Scale: 4} }
+	beside := func() (p, q VecVirtual) {
+		p, q = YMM(), YMM()
+		VMOVUPS(Mem{Base: nearer, Index: l, Scale: 4}, p)
+		VMOVUPS(Mem{Base: farther, Index: l, Scale: 4}, q)
+		return p, q
 	}
-	Label("group")
-	depth, tmp := YMM(), GP64()
-	VMOVUPS(Mem{Base: row, Index: l, Scale: 4}, z)
-	MOVQ(Mem{Base: f, Disp: frontDepth}, tmp)
-	VMOVDQU(Mem{Base: tmp, Index: l, Scale: 4}, depth)
-	one := broadcast(1)
-
-	// look computes run and tangent of the vertices at index where mask is set.
-	look := func(index, mask, run, tangent VecVirtual) {
-		use, part := YMM(), YMM()
-		VMOVDQA(mask, use)
-		VPXOR(part, part, part)
-		VPGATHERDD(use, Mem{Base: steps, Index: index, Scale: 4}, part)
+	// isPartial marks lines beside a hole; it is cheap to make again.
+	isPartial := func() VecVirtual {
+		p, q := beside()
+		VMINPS(q, p, p)
+		less(p, broadcast(noData), p)
+		return p
+	}
+	// rise computes run, inverse distance and tangent of corners of a height and step.
+	rise := func(z, height, step, run, per, tangent VecVirtual) {
+		part := YMM()
 		VPBROADCASTD(f4(f, frontHere), run)
-		VPSUBD(part, run, run)
+		VPSUBD(step, run, run)
 		VCVTDQ2PS(run, run)
-		VMOVDQA(mask, use)
-		VXORPS(part, part, part)
-		VGATHERDPS(use, Mem{Base: heights, Index: index, Scale: 4}, part)
-		VSUBPS(z, part, part)
-		VBROADCASTSS(f4(f, frontInverse), tangent)
-		VDIVPS(run, tangent, tangent)
-		VMULPS(tangent, part, tangent)
+		VBROADCASTSS(f4(f, frontInverse), per)
+		VDIVPS(run, per, per)
+		VSUBPS(z, height, tangent)
+		VMULPS(per, tangent, tangent)
 		VBROADCASTSS(f4(f, frontDrop), part)
 		VMULPS(part, run, part)
 		VSUBPS(part, tangent, tangent)
 	}
-	has, index, run, best := YMM(), YMM(), YMM(), YMM()
-	VPCMPGTD(zeroes(), depth, has)
-	VPSUBD(one, depth, index)
-	VPSLLD(Imm(8), index, index)
-	VPADDD(lineNumbers(), index, index)
-	look(index, has, run, best)
-	VANDPS(has, best, best)
-	VANDPS(has, run, run)
-	open := YMM()
-	VPANDN(has, isHole(), open) // not a hole, and with a vertex
 
-	Label("pop")
+	Label("group")
+	z := YMM()
+	{
+		p, q := beside()
+		part, partial := YMM(), YMM()
+		VSUBPS(p, q, z)
+		VBROADCASTSS(f4(f, frontPart), part)
+		VMULPS(part, z, z)
+		VADDPS(p, z, z)
+		VMINPS(q, p, partial)
+		less(partial, broadcast(noData), partial)
+		VMAXPS(q, p, p)
+		VBLENDVPS(partial, p, z, z)
+	}
+	depth, step, apex, per, best, open := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
+	VMOVDQU(of(lineDepth), depth)
+	VMOVUPS(of(lineTop), apex)
+	VMOVDQU(of(lineSince), step)
+	rise(z, apex, step, YMM(), per, best)
+	VPCMPGTD(zeroes(), depth, open)
+	{
+		none := broadcast(noData)
+		less(z, none, none)
+		VPANDN(open, none, open)
+	}
+	has := YMM()
+	VMOVDQA(open, has)
+
+	// The corner below the last is at hand too; those further down are in memory.
 	more, bits := YMM(), GP32()
-	VPCMPGTD(one, depth, more)
-	VPAND(open, more, more)
-	VMOVMSKPS(more, bits)
-	TESTL(bits, bits)
-	JZ(LabelRef("found"))
-	below, r2, t2, pop := YMM(), YMM(), YMM(), YMM()
-	stripe := broadcast(lanesPerStrip)
-	VPSUBD(stripe, index, below)
-	look(below, more, r2, t2)
-	VCMPPS(Imm(0x1D), best, t2, pop) // t2 >= best
-	VPAND(more, pop, pop)
-	VMOVMSKPS(pop, bits)
-	TESTL(bits, bits)
-	JZ(LabelRef("found"))
-	VPADDD(pop, depth, depth)
-	VBLENDVPS(pop, below, index, index)
-	VBLENDVPS(pop, r2, run, run)
-	VBLENDVPS(pop, t2, best, best)
-	VMOVDQA(pop, open)
+	height, at, r2, i2, t2, pop := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
+	deeper := func() {
+		one := broadcast(1)
+		VPCMPGTD(one, depth, more)
+		VPAND(open, more, more)
+		VMOVMSKPS(more, bits)
+		TESTL(bits, bits)
+		JZ(LabelRef("found"))
+	}
+	try := func() {
+		rise(z, height, at, r2, i2, t2)
+		VCMPPS(Imm(0x1D), best, t2, pop) // t2 >= best
+		VPAND(more, pop, pop)
+		VMOVMSKPS(pop, bits)
+		TESTL(bits, bits)
+		JZ(LabelRef("found"))
+		VPADDD(pop, depth, depth)
+		VBLENDVPS(pop, height, apex, apex)
+		VBLENDVPS(pop, at, step, step)
+		VBLENDVPS(pop, i2, per, per)
+		VBLENDVPS(pop, t2, best, best)
+		VMOVDQA(pop, open)
+	}
+	deeper()
+	VMOVUPS(of(lineNext), height)
+	VMOVDQU(of(lineBelow), at)
+	try()
+	Label("pop")
+	deeper()
+	{
+		low, high := YMM(), YMM()
+		VPADDD(allOnes(), depth, at)
+		VPADDD(allOnes(), at, at)
+		VPMAXSD(zeroes(), at, at)
+		VPSLLD(Imm(8), at, at)
+		VPADDD(lineNumbers(), at, at)
+		VPGATHERDQ(allOnes(), Mem{Base: hulls, Index: at.AsX(), Scale: 8}, low)
+		VEXTRACTI128(Imm(1), at, at.AsX())
+		VPGATHERDQ(allOnes(), Mem{Base: hulls, Index: at.AsX(), Scale: 8}, high)
+		VSHUFPS(Imm(0x88), high, low, height)
+		VSHUFPS(Imm(0xDD), high, low, at)
+		VPERMQ(Imm(0xD8), height, height)
+		VPERMQ(Imm(0xD8), at, at)
+	}
+	try()
 	JMP(LabelRef("pop"))
 
 	Label("found")
-	// Push this cell; over a hole what is written counts for nothing.
-	VPSLLD(Imm(8), depth, index)
-	VPADDD(lineNumbers(), index, index)
-	VMOVDQU(index, scratch)
-	base := GP64()
-	LEAQ(Mem{Base: row, Index: l, Scale: 4}, base)
-	step := GP32()
-	MOVL(Mem{Base: f, Disp: frontHere}, step)
-	for i := range 8 {
-		at, v := GP64(), GP32()
-		MOVL(scratch.Offset(4*i), at.As32())
-		MOVL(Mem{Base: base, Disp: 4 * i}, v)
-		MOVL(v, Mem{Base: heights, Index: at, Scale: 4})
-		MOVL(step, Mem{Base: steps, Index: at, Scale: 4})
+	{
+		// What lies near is looked at from the cells themselves.
+		run, far, sink := YMM(), YMM(), YMM()
+		VPBROADCASTD(f4(f, frontHere), run)
+		VPSUBD(step, run, run)
+		VCVTDQ2PS(run, run)
+		VBROADCASTSS(f4(f, frontNear), far)
+		less(far, run, far)
+		VPAND(has, far, far)
+		VPAND(far, per, per)
+		VMOVUPS(per, of(lineInverse))
+		VMOVUPS(apex, of(lineApex))
+		VBROADCASTSS(f4(f, frontDrop), sink)
+		VMULPS(run, sink, sink)
+		VMOVUPS(sink, of(lineSink))
 	}
-	grow := YMM()
-	VPANDN(one, isHole(), grow)
-	VPADDD(grow, depth, depth)
-	MOVQ(Mem{Base: f, Disp: frontDepth}, tmp)
-	VMOVDQU(depth, Mem{Base: tmp, Index: l, Scale: 4})
-
-	out := GP64()
-	MOVQ(Mem{Base: f, Disp: frontOut}, out)
-	TESTQ(out, out)
-	JZ(LabelRef("next"))
-	// What lies near is looked at exactly.
-	far := broadcast(0x41400000) // 12
-	VCMPPS(Imm(0x11), run, far, far)
-	VANDPS(far, best, best)
-	VMAXPS(zeroes(), best, best)
-	looks, n := GP64(), GP64()
-	MOVQ(Mem{Base: f, Disp: frontLooks}, looks)
-	MOVQ(Mem{Base: f, Disp: frontCount}, n)
-	Label("look")
-	TESTQ(n, n)
-	JZ(LabelRef("encode"))
-	a, w := YMM(), YMM()
-	off := GP64()
-	MOVQ(Mem{Base: looks}, off)
-	VMOVUPS(Mem{Base: base, Index: off, Scale: 4}, a)
-	VSUBPS(z, a, a)
-	VBROADCASTSS(Mem{Base: looks, Disp: 8}, w)
-	VMULPS(w, a, a)
-	VBROADCASTSS(Mem{Base: looks, Disp: 12}, w)
-	VSUBPS(w, a, a)
-	VMAXPS(a, best, best)
-	ADDQ(Imm(16), looks)
-	DECQ(n)
-	JMP(LabelRef("look"))
-	Label("encode")
-	floor := broadcast(0x3A800000)
-	VADDPS(floor, best, best)
-	VPSUBD(floor, best, best)
-	half := broadcast(1 << 10)
-	VPADDD(half, best, best)
-	VPSRLD(Imm(11), best, best)
-	VPANDN(best, isHole(), best)
-	high := XMM()
-	VEXTRACTI128(Imm(1), best, high)
-	VPACKUSDW(high, best.AsX(), best.AsX())
-	VMOVDQU(best.AsX(), Mem{Base: out, Index: l, Scale: 2})
-	Label("next")
+	// Push this place; beside a hole what is written counts for nothing.
+	partial, here := isPartial(), YMM()
+	VPBROADCASTD(f4(f, frontHere), here)
+	{
+		old, at := YMM(), YMM()
+		VMOVDQU(of(lineDepth), old)
+		VBLENDVPS(partial, old, depth, depth)
+		VPSLLD(Imm(8), depth, at)
+		VPADDD(lineNumbers(), at, at)
+		VMOVDQU(at, scratch)
+		one := broadcast(1)
+		VPANDN(one, partial, one)
+		VPADDD(one, depth, depth)
+		VMOVDQU(depth, of(lineDepth))
+	}
+	{
+		low, high := YMM(), YMM()
+		VPUNPCKLDQ(here, z, low)  // lines 0 1 4 5
+		VPUNPCKHDQ(here, z, high) // lines 2 3 6 7
+		for half := range 2 {
+			for i, v := range []VecVirtual{low, high} {
+				for k := range 2 {
+					at := GP64()
+					MOVL(scratch.Offset(4*(4*half+2*i+k)), at.As32())
+					to := Mem{Base: hulls, Index: at, Scale: 8}
+					if k == 0 {
+						VMOVLPS(v.AsX(), to)
+					} else {
+						VMOVHPS(v.AsX(), to)
+					}
+				}
+			}
+			if half == 0 {
+				VEXTRACTI128(Imm(1), low, low.AsX())
+				VEXTRACTI128(Imm(1), high, high.AsX())
+			}
+		}
+	}
+	for _, v := range []struct {
+		place int
+		now   VecVirtual
+	}{{lineTop, z}, {lineSince, here}, {lineNext, apex}, {lineBelow, step}} {
+		old := YMM()
+		VMOVUPS(of(v.place), old)
+		VBLENDVPS(partial, old, v.now, v.now)
+		VMOVUPS(v.now, of(v.place))
+	}
 	ADDQ(Imm(8), l)
-	CMPQ(l, Mem{Base: f, Disp: frontEnd})
+	CMPQ(l, f4(f, frontEnd))
 	JLT(LabelRef("group"))
 	VZEROUPPER()
 	RET()
 }
 
-func f4(base Register, disp int) Mem { return Mem{Base: base, Disp: disp} }
+// Places in a ray and in a look at a cell.
+const (
+	rayNearer  = 0
+	rayFarther = 16
+	rayPart    = 32
+	rayInverse = 36
+	rayDrop    = 40
+	raySize    = 48
+
+	lookInverse = 8
+	lookDrop    = 12
+	lookSize    = 16
+)
+
+// see is seeGo: the horizons of the cells of a front, sixteen at a time.
+func see() {
+	TEXT("seeAVX2", NOSPLIT, "func(front *uint8)")
+	Pragma("noescape")
+	f := Load(Param("front"), GP64())
+	row, l := GP64(), GP64()
+	MOVQ(f4(f, frontRow), row)
+	MOVQ(f4(f, frontFirst), l)
+	const groups = 2
+
+	Label("cells")
+	base, rough := GP64(), GP64()
+	LEAQ(Mem{Base: row, Index: l, Scale: 4}, base)
+	MOVQ(f4(f, frontRough), rough)
+	ADDQ(l, rough)
+	var z, t [groups]VecVirtual
+	for g := range groups {
+		z[g], t[g] = YMM(), YMM()
+		VMOVUPS(f4(base, 32*g), z[g])
+		VXORPS(t[g], t[g], t[g])
+	}
+	// above loads a cell's height above those that look.
+	above := func(offset Register, g int) VecVirtual {
+		v := YMM()
+		VMOVUPS(Mem{Base: base, Index: offset, Scale: 4, Disp: 32 * g}, v)
+		VSUBPS(z[g], v, v)
+		return v
+	}
+	// between adds to sum, or sets it to, the heights part of the way from nearer to farther.
+	between := func(p, q, part VecVirtual) {
+		VSUBPS(p, q, q)
+		VMULPS(part, q, q)
+		VADDPS(q, p, p)
+	}
+	// raise raises best to the tangents of heights d.
+	raise := func(d, inverse, drop, best VecVirtual) {
+		VMULPS(inverse, d, d)
+		VSUBPS(drop, d, d)
+		VMAXPS(best, d, best)
+	}
+	ray, count := GP64(), GP64()
+	first, second := GP64(), GP64()
+	scales := func() (part, inverse, drop VecVirtual) {
+		part, inverse, drop = YMM(), YMM(), YMM()
+		VBROADCASTSS(f4(ray, rayPart), part)
+		VBROADCASTSS(f4(ray, rayInverse), inverse)
+		VBROADCASTSS(f4(ray, rayDrop), drop)
+		return part, inverse, drop
+	}
+	offsets := func(k int) {
+		MOVQ(f4(ray, rayNearer+8*k), first)
+		MOVQ(f4(ray, rayFarther+8*k), second)
+	}
+	all := GP64()
+	MOVQ(f4(rough, 0), all)
+	ANDQ(f4(rough, 8), all)
+	CMPQ(all, I8(-1))
+	JEQ(LabelRef("rough"))
+
+	MOVQ(f4(f, frontRays), ray)
+	MOVQ(f4(f, frontHalves), count)
+	Label("half")
+	TESTQ(count, count)
+	JZ(LabelRef("halved"))
+	{
+		part, inverse, drop := scales()
+		half := broadcast(oneHalf)
+		var d [groups]VecVirtual
+		offsets(0)
+		for g := range groups {
+			p, q := above(first, g), above(second, g)
+			between(p, q, part)
+			d[g] = p
+		}
+		offsets(1)
+		for g := range groups {
+			p, q := above(first, g), above(second, g)
+			between(p, q, part)
+			VADDPS(p, d[g], d[g])
+			VMULPS(half, d[g], d[g])
+			raise(d[g], inverse, drop, t[g])
+		}
+	}
+	ADDQ(Imm(raySize), ray)
+	DECQ(count)
+	JMP(LabelRef("half"))
+	Label("halved")
+	MOVQ(f4(f, frontWholes), count)
+	Label("whole")
+	{
+		part, inverse, drop := scales()
+		offsets(0)
+		for g := range groups {
+			p, q := above(first, g), above(second, g)
+			between(p, q, part)
+			raise(p, inverse, drop, t[g])
+		}
+	}
+	ADDQ(Imm(raySize), ray)
+	DECQ(count)
+	JNZ(LabelRef("whole"))
+
+	Label("rough")
+	MOVQ(f4(rough, 0), all)
+	ORQ(f4(rough, 8), all)
+	JZ(LabelRef("lines"))
+	MOVQ(f4(f, frontLooks), ray)
+	MOVQ(f4(f, frontCount), count)
+	var s [groups]VecVirtual
+	for g := range groups {
+		s[g] = YMM()
+		VXORPS(s[g], s[g], s[g])
+	}
+	Label("look")
+	TESTQ(count, count)
+	JZ(LabelRef("looked"))
+	{
+		inverse, drop := YMM(), YMM()
+		MOVQ(f4(ray, 0), first)
+		VBROADCASTSS(f4(ray, lookInverse), inverse)
+		VBROADCASTSS(f4(ray, lookDrop), drop)
+		for g := range groups {
+			raise(above(first, g), inverse, drop, s[g])
+		}
+	}
+	ADDQ(Imm(lookSize), ray)
+	DECQ(count)
+	JMP(LabelRef("look"))
+	Label("looked")
+	for g := range groups {
+		weight, only, scale := YMM(), broadcast(255), broadcast(per255)
+		VPMOVZXBD(f4(rough, 8*g), weight)
+		VPCMPEQD(weight, only, only)
+		VPANDN(t[g], only, t[g]) // surface counts for nothing there
+		VCVTDQ2PS(weight, weight)
+		VMULPS(scale, weight, weight)
+		VSUBPS(t[g], s[g], s[g])
+		VMULPS(weight, s[g], s[g])
+		VADDPS(s[g], t[g], t[g])
+	}
+
+	Label("lines")
+	n, out := GP64(), GP64()
+	MOVQ(f4(f, frontLines), n)
+	MOVQ(f4(f, frontOut), out)
+	// side is the horizon of the lines k after the cells, times what it counts.
+	side := func(g, k, share int) VecVirtual {
+		inverse, v, w := YMM(), YMM(), YMM()
+		of := func(place int) Mem { return Mem{Base: n, Disp: place + 32*g + 4*k, Index: l, Scale: 4} }
+		VMOVUPS(of(lineInverse), inverse)
+		VMOVUPS(of(lineApex), v)
+		VSUBPS(z[g], v, v)
+		VMULPS(inverse, v, v)
+		VMOVUPS(of(lineSink), w)
+		VSUBPS(w, v, v)
+		less(zeroes(), inverse, inverse)
+		VBLENDVPS(inverse, v, t[g], v)
+		VBROADCASTSS(f4(f, share), w)
+		VMULPS(w, v, v)
+		return v
+	}
+	for g := range groups {
+		left, right := side(g, 0, frontBefore), side(g, 1, frontAfter)
+		VADDPS(right, left, left)
+		VMAXPS(left, t[g], left)
+		floor := broadcast(codeFloor)
+		VADDPS(floor, left, left)
+		VPSUBD(floor, left, left)
+		VPADDD(broadcast(1<<10), left, left)
+		VPSRLD(Imm(11), left, left)
+		empty := broadcast(noData)
+		less(z[g], empty, empty)
+		VPANDN(left, empty, left)
+		high := XMM()
+		VEXTRACTI128(Imm(1), left, high)
+		VPACKUSDW(high, left.AsX(), left.AsX())
+		VMOVDQU(left.AsX(), Mem{Base: out, Index: l, Scale: 2, Disp: 16 * g})
+	}
+	ADDQ(Imm(8*groups), l)
+	CMPQ(l, f4(f, frontEnd))
+	JLT(LabelRef("cells"))
+	VZEROUPPER()
+	RET()
+}

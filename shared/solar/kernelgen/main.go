@@ -30,6 +30,7 @@ func main() {
 		raise()
 	case "horizon":
 		advance()
+		see()
 	case "peak":
 		peak()
 	default:

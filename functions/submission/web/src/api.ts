@@ -15,6 +15,9 @@ export interface Job {
   tasks_done?: number;
   tasks_planned?: number;
   data_expired_at?: string | null;
+  /** When retention takes it; null while it goes on, if it is pinned, and where nobody cleans up. */
+  expires_at?: string | null;
+  pinned?: boolean;
   current_task?: string;
   message?: string;
   estimated_completion?: string | null;
@@ -45,7 +48,7 @@ export function sentence(status: number, body: string): string {
   return `the server answered ${status}`;
 }
 
-export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
+export async function ask<T>(path: string, init: RequestInit = {}, seen?: (r: Response) => void): Promise<T> {
   let r: Response;
   try {
     r = await fetch(path, { ...init, headers: { Accept: "application/json", ...(init.headers ?? {}) } });
@@ -53,6 +56,7 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
     throw new Refusal(0, offline);
   }
   if (!r.ok) throw new Refusal(r.status, sentence(r.status, await r.text()));
+  seen?.(r);
   return r.json() as Promise<T>;
 }
 
@@ -109,10 +113,13 @@ export function retention(): Promise<Keep> {
   return keep;
 }
 
-/** When the data of a job go, in ms since 1970; NaN while it runs or when they are gone. */
-export function expires(j: Job, k: Keep): number {
-  if (!j.completed_at || j.data_expired_at) return NaN;
-  return Date.parse(j.completed_at) + (j.status === "completed" ? k.days * 24 : k.hours) * 3600e3;
+/** A page of jobs, and where the next begins; null at the end. */
+export async function jobsPage(path: string): Promise<{ jobs: Job[]; next: string | null }> {
+  let next: string | null = null;
+  const jobs = await ask<Job[]>(path, {}, (r) => {
+    next = /^<([^>]+)>; rel="next"/.exec(r.headers.get("Link") ?? "")?.[1] ?? null;
+  });
+  return { jobs, next };
 }
 
 /** Follows a job: by events, or by asking where events do not come. Returns what stops it. */

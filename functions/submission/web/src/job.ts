@@ -1,8 +1,8 @@
 // One job: how it goes, what it was asked, what it made.
-import { ask, cancelled, ended, follow, Job, Keep, Refusal, retention, state } from "./api";
+import { ask, cancelled, ended, follow, Job, Refusal, state } from "./api";
 import { fill, h, note } from "./dom";
 import { ago, bytes, duration, time } from "./format";
-import { badge, cancel, countdown, progressBar, remove } from "./jobs";
+import { badge, cancel, countdown, pinButton, progressBar, remove } from "./jobs";
 import { Result } from "./result";
 import { upper } from "./submit";
 
@@ -21,10 +21,10 @@ export class JobPage {
   private stop = () => {};
   private result: Result | null = null;
   private said = "";
-  private keep: Keep = { days: 7, hours: 12, cleaning: false };
   private tick = 0;
   private job: Job | null = null;
   private built = "";
+  private pinned: boolean | undefined;
   private bar: HTMLProgressElement | null = null;
   private barText = h("span");
 
@@ -33,10 +33,6 @@ export class JobPage {
     private leave: () => void,
   ) {
     fill(this.element, h("p", {}, h("a", { href: "/monitor", "data-view": "jobs" }, "← All jobs")), this.head, this.rest, this.logBox);
-    void retention().then((k) => {
-      this.keep = k;
-      if (this.job) this.news(this.job);
-    });
     ask<Job>(`/api/jobs/${encodeURIComponent(id)}`).then(
       (j) => {
         this.news(j);
@@ -61,9 +57,15 @@ export class JobPage {
   }
 
   private clockText = h("span", { class: "hint" });
+  private pinBox = h("span");
+
+  private showPin(j: Job) {
+    const again = () => void ask<Job>(`/api/jobs/${j.id}`).then((n) => this.news(n)).then(() => this.pinBox.querySelector("button")?.focus());
+    fill(this.pinBox, pinButton(j, again));
+  }
 
   private clock(j: Job) {
-    if (ended(j)) this.clockText.textContent = [j.started_at && j.completed_at ? `took ${duration((Date.parse(j.completed_at) - Date.parse(j.started_at)) / 1000)}` : "", countdown(j, this.keep)].filter(Boolean).join(" · ");
+    if (ended(j)) this.clockText.textContent = [j.started_at && j.completed_at ? `took ${duration((Date.parse(j.completed_at) - Date.parse(j.started_at)) / 1000)}` : "", countdown(j)].filter(Boolean).join(" · ");
     else {
       const left = j.estimated_completion ? (Date.parse(j.estimated_completion) - Date.now()) / 1000 : NaN;
       this.clockText.textContent = [`submitted ${ago(j.created_at, Date.now())}`, left > 0 ? `about ${duration(left)} left` : ""].filter(Boolean).join(" · ");
@@ -78,6 +80,10 @@ export class JobPage {
       this.said = line;
       this.log.append(h("li", {}, h("time", {}, new Date().toLocaleTimeString()), ` ${line}`));
       while (this.log.children.length > 200) this.log.firstElementChild!.remove();
+    }
+    if (j.pinned !== this.pinned) {
+      this.pinned = j.pinned;
+      this.showPin(j);
     }
     const shape = `${state(j)}`;
     if (shape !== this.built) {
@@ -101,7 +107,7 @@ export class JobPage {
     const at = j.status === "pending" ? 0 : j.status === "running" ? 2 : 4;
     fill(
       this.head,
-      h("div", { class: "titled" }, h("h1", {}, j.dem_filename), badge(j), this.clockText),
+      h("div", { class: "titled" }, h("h1", {}, j.dem_filename), badge(j), this.clockText, this.pinBox),
       h("p", { class: "hint" }, `${j.workflow_type === "eemt" ? "Effective energy and mass transfer" : "Solar radiation"} · job `, h("code", { class: "whole" }, j.id), " ", copyButton(j.id, "the job's id"), ` · ${time(j.created_at)}`),
       ended(j) ? null : h("ol", { class: "stages", "aria-label": "Stages" }, stages.map((s, i) => h("li", { class: i < at ? "done" : i === at ? "now" : "" }, s))),
       this.bar ? h("p", { class: "progress" }, this.bar, this.barText) : null,

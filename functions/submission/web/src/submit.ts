@@ -14,6 +14,8 @@ interface Schema {
   contentMediaType?: string;
   oneOf?: Schema[];
   items?: Schema;
+  /** The field of a form that a raster is sent along in. */
+  "x-file-field"?: string;
 }
 
 interface Process {
@@ -48,6 +50,9 @@ interface Report {
 /** What everybody sees; the rest waits behind a fold. */
 const PLAIN = ["step", "linke_value", "albedo_value", "start_year", "end_year"];
 const ELSEWHERE = ["dem", "climate", "climate_elevation"];
+
+/** A raster of more bytes is sent with the job only, not to be looked at before. */
+const LOOKED_AT = 32e6;
 
 let examines: Promise<boolean> | null = null;
 /** Whether the service examines DEMs before a job. */
@@ -87,6 +92,8 @@ export class Submit {
   private processes: Process[] = [];
   private workflow = "sol";
   private given: Record<string, string> = {};
+  /** Rasters to send in the place of values, by parameter. */
+  private rasters: Record<string, File> = {};
   private dem: { name: string; upload: string } | null = null;
   private climate: { file: File | null; source: string; elevation: string } = { file: null, source: "", elevation: "" };
   private sending: Upload | null = null;
@@ -188,7 +195,9 @@ export class Submit {
     this.workflow = j.workflow_type;
     for (const [name, v] of Object.entries(j.parameters)) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
     // A raster stands in the record beside the value that it replaces; in a form it is given in its place.
-    for (const [record, field] of [["linke_raster", "linke_value"], ["albedo_raster", "albedo_value"], ["kb_raster", "kb"], ["kd_raster", "kd"], ["kc_raster", "kc"]]) {
+    for (const [field, input] of Object.entries(this.process()?.inputs ?? {})) {
+      const record = plain(input.schema).file?.replace(/_file$/, "_raster");
+      if (!record) continue;
       if (this.given[record]) this.given[field] = this.given[record];
       delete this.given[record];
     }
@@ -264,7 +273,7 @@ export class Submit {
   }
 
   private field(name: string, input: Process["inputs"][string]): HTMLElement {
-    const { base, monthly, initial } = plain(input.schema);
+    const { base, monthly, initial, file } = plain(input.schema);
     const id = `p-${name}`;
     const now = this.given[name] ?? (initial === undefined ? "" : String(initial));
     const set = (text: string) => {
@@ -298,7 +307,32 @@ export class Submit {
       });
     control.setAttribute("aria-describedby", `${id}-hint ${id}-said`);
     const label = h("label", { for: id }, input.title);
-    return h("div", { class: base.type === "boolean" ? "field tick" : "field" }, base.type === "boolean" ? [control, label] : [label, control], hint, said);
+    return h("div", { class: base.type === "boolean" ? "field tick" : "field" }, base.type === "boolean" ? [control, label] : [label, control], hint, said, file ? this.raster(name, input.title, control as HTMLInputElement) : null);
+  }
+
+  /** Lets a file of this machine take the place of a value. */
+  private raster(name: string, title: string, control: HTMLInputElement): HTMLElement {
+    const id = `r-${name}`;
+    const pick = h("input", { type: "file", id, accept: ".tif,.tiff,image/tiff", onchange: () => set(pick.files?.[0] ?? null) });
+    const away = h("button", { type: "button", class: "small quiet", "aria-label": `No raster for ${title}`, onclick: () => { pick.value = ""; set(null); control.focus(); } }, "Remove");
+    const text = h("span", { class: "hint", id: `${id}-said`, role: "status" });
+    const show = () => {
+      const f = this.rasters[name];
+      control.disabled = !!f;
+      control.removeAttribute("aria-invalid");
+      away.hidden = !f;
+      text.textContent = f ? `${f.name}, ${bytes(f.size)}, in place of the value` : "";
+    };
+    const set = (f: File | null) => {
+      const wrong = f && !/\.tiff?$/i.test(f.name);
+      if (f && !wrong) this.rasters[name] = f;
+      else delete this.rasters[name];
+      show();
+      if (wrong) text.textContent = `${f.name}: a raster here is a GeoTIFF, whose name ends in .tif`;
+      this.later(true);
+    };
+    show();
+    return h("details", { class: "raster", open: !!this.rasters[name] }, h("summary", {}, "Raster"), h("label", { for: id, class: "hint" }, `${title}: a GeoTIFF of one band, or of twelve for January to December`), pick, away, text);
   }
 
   // The DEM.
@@ -319,7 +353,16 @@ export class Submit {
     return form;
   }
 
-  private withClimate(form: FormData) {
+  /** The files beside the DEM, and where climate comes from. */
+  private withFiles(form: FormData, largest = Infinity) {
+    const p = this.process();
+    for (const [name, f] of Object.entries(this.rasters)) {
+      if (f.size > largest) continue;
+      const field = p && name in p.inputs ? plain(p.inputs[name].schema).file : undefined;
+      if (!field) continue;
+      form.delete(name);
+      form.set(field, f);
+    }
     if (this.workflow !== "eemt") return;
     if (this.climate.file) form.set("climate_file", this.climate.file);
     else if (this.climate.source.trim()) form.set("climate", this.climate.source.trim());
@@ -387,7 +430,7 @@ export class Submit {
   private async examine() {
     if (!(await canExamine())) return this.fine({}, this.came);
     const form = this.form(this.dem!.upload);
-    this.withClimate(form);
+    this.withFiles(form, LOOKED_AT);
     const no = ++this.checkNo;
     try {
       const { body } = await post<Report>("/api/check", form).done;
@@ -433,21 +476,21 @@ export class Submit {
     );
   }
 
-  private later() {
+  private later(files = false) {
     clearTimeout(this.recheck);
-    this.recheck = window.setTimeout(() => void this.examineAgain(), 700);
+    this.recheck = window.setTimeout(() => void this.examineAgain(files), files ? 50 : 700);
   }
 
-  /** Asks for the estimate again after parameters changed; with climate only when that did. */
-  private async examineAgain(climate = false) {
+  /** Asks for the estimate again after parameters changed; with files only when one of those did. */
+  private async examineAgain(files = false) {
     if (!this.dem || this.sending || !(await canExamine())) return;
     const form = this.form(this.dem.upload);
-    if (climate) this.withClimate(form);
+    if (files) this.withFiles(form, LOOKED_AT);
     const no = ++this.checkNo;
     try {
       const { body } = await post<Report>("/api/check", form).done;
       if (no !== this.checkNo || !this.dem) return;
-      if (!climate) body.warnings = body.warnings?.filter((w) => !w.startsWith("no climate") || (!this.climate.file && !this.climate.source));
+      if (!files) body.warnings = body.warnings?.filter((w) => !w.startsWith("no climate") || (!this.climate.file && !this.climate.source));
       this.fine(body, this.came);
       this.hush();
     } catch (e) {
@@ -458,7 +501,7 @@ export class Submit {
   private complain(text: string) {
     this.error.textContent = upper(text);
     this.error.hidden = false;
-    const named = /^([a-z_]+)\b/.exec(text)?.[1];
+    const named = /^([a-z_-]+)\b/.exec(text)?.[1].replaceAll("-", "_");
     const control = named && document.getElementById(`p-${named}`);
     if (control) control.setAttribute("aria-invalid", "true");
   }
@@ -486,15 +529,18 @@ export class Submit {
       return;
     }
     const form = this.form(this.dem.upload);
-    this.withClimate(form);
+    this.withFiles(form);
     this.submitButton.disabled = true;
     try {
-      const { body } = await post<{ job_id: string }>("/api/submit-job", form).done;
+      const { body } = await post<{ job_id: string }>("/api/submit-job", form, (s) => {
+        if (s.total > 1e6) this.submitButton.textContent = s.loaded < s.total ? `Sending the rasters, ${Math.floor((100 * s.loaded) / s.total)} %` : "Being examined";
+      }).done;
       note(`Job ${body.job_id.slice(-8)} is submitted`);
       this.go(body.job_id);
     } catch (e) {
       this.complain((e as Error).message);
       this.submitButton.disabled = false;
+      this.submitButton.textContent = "Submit the job";
     }
   }
 
@@ -537,9 +583,9 @@ export class Submit {
   }
 }
 
-function plain(s: Schema): { base: Schema; monthly: boolean; initial: unknown } {
+function plain(s: Schema): { base: Schema; monthly: boolean; initial: unknown; file: string | undefined } {
   const base = s.oneOf?.[0] ?? s;
-  return { base, monthly: !!s.oneOf?.some((o) => o.type === "array"), initial: s.default };
+  return { base, monthly: !!s.oneOf?.some((o) => o.type === "array"), initial: s.default, file: s.oneOf?.find((o) => o["x-file-field"])?.["x-file-field"] };
 }
 
 /** Why a value is out of range, in the service's words; null if it is fine or left empty. */

@@ -1,0 +1,161 @@
+package horizon
+
+import "unsafe"
+
+// Heights are compared as seen from the place at hand, never from the start of
+// a line, so that single precision is enough wherever a tile begins.
+
+// vertex is a corner of a line's upper hull.
+type vertex struct {
+	height float32
+	step   int32 // from the line's start
+}
+
+// lines are the sweep lines of a strip, side by side.
+type lines struct {
+	depth [strip]int32   // corners of the hull
+	top   [strip]float32 // height of the last of them
+	since [strip]int32   // its step
+	next  [strip]float32 // height of the one below it
+	below [strip]int32   // its step
+	// The corner that stands highest as seen from the line: its height, 1/distance
+	// and the tangent by which it sinks. Inverse is 0 where there is none beyond near.
+	// One more line than there are, to be read with eight others.
+	apex, inverse, sink [strip + 8]float32
+}
+
+// ray is a place near every cell of a front where a ray meets the surface: between
+// two cells of one line of cells, or half-way between two such places.
+type ray struct {
+	nearer, farther     [2]int  // in cells from the cell
+	part                float32 // of the way from nearer to farther, 0 to a half
+	inverse, drop, _pad float32
+}
+
+// cellLook is a cell near every cell of a front.
+type cellLook struct {
+	offset        int // in cells
+	inverse, drop float32
+}
+
+// front is one step of the lines of a strip.
+type front struct {
+	nearer, farther *float32 // the cells that line 0 lies between; those of the others follow
+	hulls           *vertex
+	lines           *lines
+	row             *float32 // the cell between lines 0 and 1
+	rough           *uint8   // how far the ground there is rough
+	out             *Code
+	rays            *ray
+	halves, wholes  int // rays: half-way ones come first
+	looks           *cellLook
+	count           int // of looks
+	first           int // lines to work on, multiples of eight, or cells, of sixteen
+	end             int
+	here            int32   // this step
+	part            float32 // of the way from nearer to farther that lines run at
+	inverse         float32 // 1/metres of a step
+	drop            float32 // tangent by which the Earth sinks in a step
+	before, after   float32 // what the horizons of the lines before and after a cell count
+	near            float32 // steps within which lines do not count
+}
+
+// advanceGo moves the lines by a step in plain Go: it drops the corners of each
+// line's hull that cannot be seen from there, notes the one that stands highest,
+// adds the place itself. A place beside a hole looks out, but hides nothing.
+// Products are rounded before they are added, so that all versions agree to the
+// last bit.
+func advanceGo(g *front) {
+	hulls := unsafe.Slice(g.hulls, (int(g.here)+1)*strip)
+	n := g.lines
+	for l := g.first; l < g.end; l++ {
+		p := *(*float32)(unsafe.Add(unsafe.Pointer(g.nearer), 4*l))
+		q := *(*float32)(unsafe.Add(unsafe.Pointer(g.farther), 4*l))
+		z := p + float32(g.part*(q-p))
+		partial := min(p, q) < noData
+		if partial {
+			z = max(p, q)
+		}
+		depth := n.depth[l]
+		n.inverse[l] = 0
+		if z < noData {
+			continue
+		}
+		var apex float32
+		var step int32
+		if depth > 0 {
+			apex, step = n.top[l], n.since[l]
+			run := float32(g.here - step)
+			per := g.inverse / run
+			best := float32((apex-z)*per) - float32(g.drop*run)
+			for depth > 1 {
+				v := vertex{n.next[l], n.below[l]}
+				if depth < n.depth[l] {
+					v = hulls[int(depth-2)*strip+l]
+				}
+				r := float32(g.here - v.step)
+				i := g.inverse / r
+				t := float32((v.height-z)*i) - float32(g.drop*r)
+				if t < best {
+					break
+				}
+				apex, step, run, per, best = v.height, v.step, r, i, t
+				depth--
+			}
+			if run > g.near {
+				n.apex[l], n.inverse[l], n.sink[l] = apex, per, float32(g.drop*run)
+			}
+		}
+		if !partial {
+			hulls[int(depth)*strip+l] = vertex{z, g.here}
+			n.top[l], n.since[l], n.next[l], n.below[l] = z, g.here, apex, step
+			n.depth[l] = depth + 1
+		}
+	}
+}
+
+// seeGo finds the horizons of the front's cells in plain Go.
+func seeGo(g *front) {
+	n := g.lines
+	rays, looks := unsafe.Slice(g.rays, g.halves+g.wholes), unsafe.Slice(g.looks, g.count)
+	for l := g.first; l < g.end; l++ {
+		cell := unsafe.Add(unsafe.Pointer(g.row), 4*l)
+		z := *(*float32)(cell)
+		out := (*Code)(unsafe.Add(unsafe.Pointer(g.out), 2*l))
+		if z < noData {
+			*out = 0
+			continue
+		}
+		above := func(offset int) float32 { return *(*float32)(unsafe.Add(cell, 4*offset)) - z }
+		var t float32
+		rough := *(*uint8)(unsafe.Add(unsafe.Pointer(g.rough), l))
+		if rough < 255 {
+			for i := range rays {
+				o := &rays[i]
+				p, q := above(o.nearer[0]), above(o.farther[0])
+				d := p + float32(o.part*(q-p))
+				if i < g.halves {
+					p, q = above(o.nearer[1]), above(o.farther[1])
+					d = (d + (p + float32(o.part*(q-p)))) * 0.5
+				}
+				t = max(t, float32(d*o.inverse)-o.drop)
+			}
+		}
+		if rough > 0 {
+			var s float32
+			for i := range looks {
+				o := &looks[i]
+				s = max(s, float32(above(o.offset)*o.inverse)-o.drop)
+			}
+			t += float32(float32(float32(rough)*(1.0/255)) * (s - t))
+		}
+		left, right := t, t
+		if n.inverse[l] > 0 {
+			left = float32((n.apex[l]-z)*n.inverse[l]) - n.sink[l]
+		}
+		if n.inverse[l+1] > 0 {
+			right = float32((n.apex[l+1]-z)*n.inverse[l+1]) - n.sink[l+1]
+		}
+		*out = encode(max(t, float32(g.before*left)+float32(g.after*right)))
+	}
+}
