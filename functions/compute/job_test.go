@@ -493,3 +493,32 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestTerrainIsFollowedOnce: a plan that is cut short after the terrain pass goes
+// on from there, and says the same.
+func TestTerrainIsFollowedOnce(t *testing.T) {
+	tiff := hills(t)
+	p := quick(job.EEMT)
+	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	var terrains, broken atomic.Int64
+	b := faultbucket.Wrap(newBucket(t), func(op, key string) error {
+		if op != faultbucket.Commit {
+			return nil
+		}
+		if strings.HasSuffix(key, "/work/terrain.tif") {
+			terrains.Add(1)
+		}
+		if strings.Contains(key, "/work/climate/") && broken.Add(1) <= 2 {
+			return errors.New("the climate's place is gone")
+		}
+		return nil
+	})
+	w := newWorld(t, b, options{broker: broker.Options{Retries: 5}})
+	w.submit(t, job.EEMT, p, tiff)
+	w.settle(t)
+	w.mustComplete(t)
+	sameBytes(t, w.results(t), want)
+	if n := terrains.Load(); n != 1 {
+		t.Errorf("the terrain was followed %d times, want once", n)
+	}
+}
