@@ -36,7 +36,7 @@ func main() {
 			return fmt.Errorf("EEMT_TILE_SIZE %d: must be 32 to 4096 cells, or 0", c.TileSize)
 		}
 		cores := runtime.GOMAXPROCS(0)
-		cost, err := c.Cost.On(cores)
+		cost, err := c.On(cores)
 		if err != nil {
 			return err
 		}

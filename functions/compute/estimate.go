@@ -46,9 +46,9 @@ const (
 	startMemory = 60 << 20
 	// Bytes per cell of a part: of its own, of each layer beyond those of sol, twice
 	// the float32 since garbage takes as much again; and per cell of the DEM read.
-	partBytes  = 700
+	partBytes  = 800
 	layerBytes = 8
-	fieldBytes = 16
+	fieldBytes = 24
 
 	// partMost bounds the side of a part: larger ones are not faster.
 	partMost = 768
@@ -67,10 +67,10 @@ func (c Cost) orDefault() Cost {
 func layers(w job.Workflow, p job.Parameters) (kept, written int) {
 	written = solBands
 	for _, l := range p.Layers {
-		switch {
-		case l == job.Horizon:
+		switch l {
+		case job.Horizon:
 			written += 360 / horizonStep
-		case l == job.SkyView:
+		case job.SkyView:
 			written++
 		default:
 			kept, written = kept+12, written+12
@@ -98,8 +98,8 @@ func (c Cost) tileSecondsPerCell(w job.Workflow, p job.Parameters) float64 {
 	return s / c.Speed
 }
 
-// field is how many cells of the DEM a part of side cells reads at most.
-func field(reach Reach, width, height, side int) int {
+// field is how many cells of the DEM a part reads at most.
+func field(reach Reach, width, height int) int {
 	reach = reach.orDefault()
 	if reach.far(width, height) == nil {
 		return width * height
@@ -168,7 +168,7 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	} else if block > 0 {
 		side = min(side, block)
 	}
-	n := field(reach, width, height, side)
+	n := field(reach, width, height)
 	part := math.Min(float64(c.partSide(w, p, n)), float64(side))
 	memory = math.Max(memory, partMemory(w, p, math.Min(cells, part*part), float64(n)))
 	return survey.Work{

@@ -39,7 +39,7 @@ func TestTilesFitTheReplica(t *testing.T) {
 				if f != nil {
 					block = f.Block
 				}
-				n := field(Reach{}, side, side, block)
+				n := field(Reach{}, side, side)
 				part := c.cost.partSide(c.workflow, c.params, n)
 				cells := float64(min(part, side) * min(part, side))
 				if got := partMemory(c.workflow, c.params, cells, float64(n)); got > 0.95*float64(c.cost.Memory) {

@@ -95,7 +95,7 @@ func (f *tileFiles) add(name string, bands []geotiff.BandInfo, band int, at rast
 	w := f.writers[name]
 	if w == nil {
 		opts := f.workOptions(f.dem, f.tile.Window, bands)
-		opts.Spool = f.spools.open
+		opts.Spool, opts.Held = f.spools.open, mapHeld
 		var err error
 		if w, err = geotiff.NewWriter(opts); err != nil {
 			return fmt.Errorf("file %s: %w", name, err)

@@ -40,6 +40,9 @@ func (r Reach) far(width, height int) *job.Far {
 	return f
 }
 
+// mostTiles bounds the tiles of a job, each of which is a record in the bucket.
+const mostTiles = 1 << 16
+
 // cut covers width x height cells with tiles of at most side x side, row by row.
 // Each lies within a block of block cells a side, or is of whole blocks; 0 stands
 // for no blocks.

@@ -28,6 +28,9 @@ type Hook func(op, key string) error
 // before or after. It must be safe for concurrent use.
 type Around func(op, key string, do func() error) error
 
+// ErrKilled is the error of an Around whose process is dead: a write then leaves behind what a killed writer does.
+var ErrKilled = errors.New("killed")
+
 // Wrap returns a bucket whose operations pass h, then go to b. Closing it
 // leaves b open.
 func Wrap(b *blob.Bucket, h Hook) *blob.Bucket {
@@ -135,14 +138,16 @@ type writer struct {
 }
 
 func (w *writer) Close() error {
-	defer w.abandon()
 	closed := false
 	err := w.commit(func() error {
 		closed = true
 		return w.Writer.Close()
 	})
+	if errors.Is(err, ErrKilled) && !closed {
+		return err
+	}
+	w.abandon()
 	if !closed {
-		w.abandon()
 		_ = w.Writer.Close()
 	}
 	return err
