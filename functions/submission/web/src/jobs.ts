@@ -98,7 +98,7 @@ export class Jobs {
   constructor() {
     fill(
       this.element,
-      h("div", { class: "titled" }, h("h1", {}, "Jobs"), this.stamp, h("label", { class: "tick hint" }, this.auto, " by itself"), h("button", { type: "button", onclick: () => void this.load() }, "Refresh"), h("a", { class: "button primary", href: "/", "data-view": "new" }, "New job")),
+      h("div", { class: "titled" }, h("h1", {}, "Jobs"), this.stamp, h("button", { type: "button", onclick: () => void this.load() }, "Refresh"), h("label", { class: "tick hint" }, this.auto, " by itself"), h("a", { class: "button primary", href: "/", "data-view": "new" }, "New job")),
       this.counts,
       h("div", { class: "filters", role: "search" }, h("span", { class: "tool grow" }, h("label", { for: "f-text" }, "Search"), this.text), h("span", { class: "tool" }, h("label", { for: "f-state" }, "State"), this.state), h("span", { class: "tool" }, h("label", { for: "f-kind" }, "Workflow"), this.kind)),
       h("div", { class: "card flush" }, h("table", { class: "jobs" }, h("thead", {}, h("tr", {}, ["DEM", "Workflow", "State", "Progress", "Submitted", "Actions"].map((t) => h("th", { scope: "col" }, t)))), this.body), this.empty),
