@@ -30,8 +30,8 @@ lint: ## formatting, vet, staticcheck, golangci-lint, in all modules
 	@list=$$($(GO) run mvdan.cc/gofumpt@v0.12.0 -l .) && { test -z "$$list" || { echo "not formatted: $$list"; false; }; }
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
-	$(GOLANGCI) run ./...
-	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run -c $(CURDIR)/.golangci.yml ./...) || exit 1; done
+	$(GOLANGCI) run --allow-parallel-runners ./...
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run --allow-parallel-runners -c $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 race: ## run the tests under the race detector
 	$(GO) test -race -short -timeout 40m ./...
@@ -71,4 +71,4 @@ e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knat
 	for d in $(E2E_DRIVERS); do EEMT_DRIVERS=$$d $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images-$$d.yaml || exit 1; done
 	cd integration/tools && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) github.com/fsouza/fake-gcs-server github.com/johannesboyne/gofakes3/cmd/gofakes3 > $(CURDIR)/bin/test-images
 	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter ./volume >> $(CURDIR)/bin/test-images
-	$(GO) -C integration/cluster test -count=1 -timeout 40m -v -run '$(E2E)' .
+	$(GO) -C integration/cluster test -count=1 -parallel 4 -timeout 40m -v -run '$(E2E)' .

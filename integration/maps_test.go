@@ -103,3 +103,44 @@ func TestGDALReadsTilesAndValues(t *testing.T) {
 		t.Errorf("%d of %d pixels are drawn, in %d reds", opaque, len(alpha.Cells), len(colours))
 	}
 }
+
+// TestGDALReadsItems opens a map by the STAC item of its job, through GDAL's own driver for items.
+func TestGDALReadsItems(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short")
+	}
+	needGDAL(t)
+	s := serve(t, t.TempDir())
+	id := s.submit(t, demtest.Encode(t, demtest.Hills(60, 50)), map[string]string{"workflow_type": "sol", "step": "60"})
+	if !s.wait(t, id, 2*time.Minute) {
+		t.Fatalf("job does not end:\n%s", s.log)
+	}
+	type info struct {
+		Size         [2]int
+		GeoTransform [6]float64
+		Metadata     map[string]map[string]string
+		Bands        []struct{ Minimum, Maximum, Mean float64 }
+	}
+	read := func(name string) info {
+		t.Helper()
+		out, err := exec.Command("gdalinfo", "-json", "-stats", name).CombinedOutput()
+		var i info
+		if err == nil {
+			err = json.Unmarshal(out, &i)
+		}
+		if err != nil {
+			t.Fatalf("gdalinfo %s: %v\n%s", name, err, out)
+		}
+		return i
+	}
+	items := fmt.Sprintf(`STACIT:"/vsicurl/%s/stac/collections/sol/items?ids=%s"`, s.url, id)
+	if n := len(read(items).Metadata["SUBDATASETS"]); n < 2*80 {
+		t.Errorf("%d maps in the item", n/2)
+	}
+	for asset, file := range map[string]string{"total_sun_sum": "global/annual/total_sun_sum.tif", "slope_dec": "slope_dec.tif", "hours_sun_jul_average": "insol/monthly/hours_sun_jul_average.tif"} {
+		got, want := read(items+":asset="+asset), read("/vsicurl/"+s.url+"/jobs/"+id+"/results/"+file)
+		if got.Size != want.Size || got.GeoTransform != want.GeoTransform || len(got.Bands) != 1 || got.Bands[0] != want.Bands[0] || want.Bands[0].Maximum <= want.Bands[0].Minimum {
+			t.Errorf("%s: %+v, the file %+v", asset, got, want)
+		}
+	}
+}

@@ -296,7 +296,11 @@ while read -r name what hard; do
 done < <(kubectl -n "$namespace" get resourcequota -o 'go-template={{range .items}}{{$n := .metadata.name}}{{range $k, $v := .spec.hard}}{{$n}} {{$k}} {{$v}}{{"\n"}}{{end}}{{end}}' 2>/dev/null || true)
 [ -z "$defaults" ] || [ "$own_limits" != 0 ] || [ -n "$limit_ranges" ] ||
 	problem "a LimitRange in namespace $namespace: quota $defaults counts what Knative's queue proxies do not ask for, so that their pods would be refused; give --set limitRange.enabled=true"
-[ "$problems" = 0 ] || die "$problems things are missing, nothing was changed"
+case $problems in
+0) ;;
+1) die "that is missing, nothing was changed" ;;
+*) die "these $problems things are missing, nothing was changed" ;;
+esac
 
 if [ -n "$gpu" ] || grep -q 'nvidia.com/gpu:' <<<"$manifests"; then
 	selector=$(awk '/^# Source:/ { f = /compute.yaml/ } f && /^      nodeSelector:/ { on = 1; next } on && /^        / { sub(/: /, "="); gsub(/[ "]/, ""); l = l sep $0; sep = ","; next } { on = 0 } END { print l }' <<<"$manifests")

@@ -19,6 +19,7 @@ import (
 
 type config struct {
 	serving.Config
+	serving.Cost
 	Version      string   `env:"EEMT_VERSION" envDefault:"dev"`
 	TileSize     int      `env:"EEMT_TILE_SIZE"`
 	ClimateToken string   `env:"EEMT_CLIMATE_TOKEN"`
@@ -34,6 +35,11 @@ func main() {
 		if c.TileSize != 0 && (c.TileSize < 32 || c.TileSize > 4096) {
 			return fmt.Errorf("EEMT_TILE_SIZE %d: must be 32 to 4096 cells, or 0", c.TileSize)
 		}
+		cores := runtime.GOMAXPROCS(0)
+		cost, err := c.On(cores)
+		if err != nil {
+			return err
+		}
 		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err
@@ -44,7 +50,7 @@ func main() {
 			Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute}, Token: c.ClimateToken, Hosts: c.ClimateHosts,
 		}
 		s := &compute.Service{
-			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: runtime.GOMAXPROCS(0),
+			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: cores, Cost: cost,
 			Now: time.Now, Log: log, Version: c.Version, TileSize: c.TileSize,
 		}
 		mux := http.NewServeMux()

@@ -38,6 +38,7 @@ type platformOptions struct {
 	// dir is the directory of the bucket, or the URL of another.
 	dir     string
 	threads int
+	cost    compute.Cost
 	// local lets climate sources be files of this machine.
 	local    bool
 	hosts    []string // https hosts for climate; nil allows all
@@ -69,13 +70,13 @@ func newPlatform(o platformOptions) (*platform, error) {
 		Token: os.Getenv("EEMT_CLIMATE_TOKEN"), Hosts: o.hosts, Local: o.local,
 	}
 	p.compute = &compute.Service{
-		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads,
+		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads, Cost: o.cost,
 		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress,
 	}
 	p.submission = &submission.Service{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,
 		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: serving.Uploads(address),
-		Climate: sources.Open, Estimate: compute.Estimate,
+		Climate: sources.Open, Estimate: o.cost.Estimate,
 	}
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)

@@ -25,6 +25,7 @@ type runOptions struct {
 	params  job.Parameters
 	inputs  inputFlags
 	threads int
+	memory  int
 	output  string
 	quiet   bool
 	json    bool
@@ -74,12 +75,14 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 	f.IntVar(&o.params.EndYear, "end-year", o.params.EndYear, "last climate `year`, not before the first")
 	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
 	f.Lookup("num-threads").DefValue = "all"
+	f.IntVar(&o.memory, "memory", usualMemory(), "memory to use, in `MiB`, 256 or more")
+	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
 	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default: <DEM name>_"+string(w)+")")
 	f.BoolVar(&o.params.Daily, "daily", false, "write a map of every day too")
 	f.StringVar(&o.params.North, "north", o.params.North, "true: directions are from true north; grid: from grid north, as r.sun does")
 	f.StringVar(&o.params.Shadows, "shadows", o.params.Shadows, "on: terrain casts shadows; off: slopes only shade themselves")
 	f.StringVar(&o.params.Method, "method", o.params.Method, "fast, or reference: the plain integrator, slow")
-	f.IntVar(&o.params.TileSize, "tile-size", 0, "side of a tile in `cells`, 32 to 4096 (default: by memory); never changes a number")
+	f.IntVar(&o.params.TileSize, "tile-size", 0, "side of a tile in `cells`, 32 to 4096 (default: some ten seconds of work); never changes a number")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	f.BoolVar(&o.json, "json", false, "print the run report as JSON instead of the table")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
@@ -99,8 +102,13 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 		log = newLogger(stderr, true)
 	}
 	bar := newProgress(stderr, o.quiet || o.json || o.verbose)
+	cost, err := costOf(o.memory, o.threads)
+	if err != nil {
+		return exitError{err, 2}
+	}
 	p, err := newPlatform(platformOptions{
-		dir: filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update,
+		cost: cost,
+		dir:  filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update,
 	})
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type serveOptions struct {
 	address string
 	data    string
 	threads int
+	memory  int
 	hosts   []string
 	// demHosts and callbackHosts may be called on behalf of clients.
 	demHosts, callbackHosts []string
@@ -57,6 +58,8 @@ A DEM that is copied into the folder uploads of the directory becomes a job too.
 	f.StringVar(&o.data, "data", "eemt-data", "`directory` of the bucket, or the URL of one")
 	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
 	f.Lookup("num-threads").DefValue = "all"
+	f.IntVar(&o.memory, "memory", usualMemory(), "memory to use, in `MiB`, 256 or more")
+	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
 	f.StringSliceVar(&o.hosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from")
 	f.StringSliceVar(&o.demHosts, "dem-host", nil, "`hosts` that a DEM may be fetched from over https when a client names its address")
 	f.StringSliceVar(&o.callbackHosts, "callback-host", nil, "`hosts` that may be called when a job ends")
@@ -82,7 +85,11 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --address", err)
 	}
-	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, hosts: o.hosts, log: log})
+	cost, err := costOf(o.memory, o.threads)
+	if err != nil {
+		return exitError{errors.Join(err, listener.Close()), 2}
+	}
+	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

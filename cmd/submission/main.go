@@ -55,7 +55,7 @@ func main() {
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: serving.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Retention},
-			Climate: sources.Open, Estimate: compute.Estimate,
+			Climate: sources.Open, Estimate: compute.Cost{}.Estimate,
 		}
 		return c.Listen(ctx, bucket, s.Handler())
 	})

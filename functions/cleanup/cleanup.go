@@ -207,6 +207,10 @@ func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words stri
 	return task, words, missing, nil
 }
 
+// stuck is how many fruitless tries make an assembly that does not go on: a broker delivers an event
+// six times.
+const stuck = 6
+
 // DeadLetter ends the job of an event whose work failed as often as it was
 // tried. An event that was refused as such is no fault of its job.
 func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
@@ -243,6 +247,17 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	}
 	if _, err := s.Store.Request(ctx, id); errors.Is(err, job.ErrNotFound) {
 		return nil
+	}
+	if e.Type() == eventing.TilesCompleted {
+		// An assembly that dies on its way, and goes on from there each time, is not to be given up.
+		tries, err := s.Store.Tries(ctx, id, job.AssemblyTask)
+		if err != nil {
+			return err
+		}
+		if tries.Fruitful > 0 && tries.Begun < stuck {
+			s.Log.Warn("the assembly is interrupted again and again, but goes on", "job", id, "reason", failure.Reason)
+			return nil
+		}
 	}
 	reason := what + " failed repeatedly"
 	if failure.Reason != "" {

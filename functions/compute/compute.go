@@ -33,15 +33,15 @@ type Service struct {
 	Threads int
 	Now     func() time.Time
 	Log     *slog.Logger
-	// TileSize is the side of a tile, in cells, for jobs that do not ask for one; 0 lets memory decide.
+	// TileSize is the side of a tile, in cells, for jobs that do not ask for one; 0 lets Cost decide.
 	TileSize int
 	// Version of the program, for the report.
 	Version string
 	// Temp is where large maps are spooled while they are written; empty means
 	// the system's place.
 	Temp string
-	// Memory is what the process may take, in bytes; 0 stands for DefaultMemory.
-	Memory int64
+	// Cost cuts work to fit the replica, and refuses jobs that are too large.
+	Cost Cost
 	// Reach bounds what a tile reads of the DEM.
 	Reach Reach
 	// MostTries is how often work on a task may be begun and not finished before the job
@@ -233,6 +233,13 @@ func (s *Service) put(ctx context.Context, key, contentType string, write func(i
 }
 
 const tiffType = "image/tiff"
+
+// cost is that of the cores which the work may use.
+func (s *Service) cost() Cost {
+	c := s.Cost
+	c.Cores = max(1, s.Threads)
+	return c.orDefault()
+}
 
 func (s *Service) report(id, stage string, done, total float64) {
 	if s.Progress != nil {

@@ -31,7 +31,7 @@ func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 		}
 	}
 	work := &terrain.Tiled{
-		Width: plan.Width, Height: plan.Height, Cell: d.Cell, Side: drainageSide(p.Memory),
+		Width: plan.Width, Height: plan.Height, Cell: d.Cell, Side: drainageSide(p.cost().Memory),
 		Filled: scratch[0], Area: scratch[1],
 		Elevation: func(w raster.Window) (*raster.Grid[float64], error) {
 			z, err := d.Elevation(ctx, w)

@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"sync"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
-	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -28,10 +26,10 @@ type terrainTile struct {
 	cell          raster.CellSize
 }
 
-// energyYears evaluates every climate year and writes a work file for each.
-func (p *piece) energyYears(ctx context.Context, d *dem.DEM, plan *job.Plan, tile job.Tile, t *terrainTile, sun *solar.Monthly, clouds *clearness, record *job.Task) error {
+// energyYears evaluates every climate year and adds to a work file for each.
+func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.Monthly, clouds *clearness) error {
 	var spec climate.Spec
-	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
+	if err := json.Unmarshal(p.plan.Climate, &spec); err != nil {
 		return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
 	}
 	source, err := climate.Open(ctx, spec, p.bucketClimate)
@@ -42,18 +40,24 @@ func (p *piece) energyYears(ctx context.Context, d *dem.DEM, plan *job.Plan, til
 	if err != nil {
 		return err
 	}
-	record.Sums = map[int]job.Sums{}
+	if p.record.Sums == nil {
+		p.record.Sums = map[int]job.Sums{}
+	}
+	valid := 0
 	for _, year := range p.request.Parameters.Years() {
 		model, err := energy.NewModel(energy.DefaultParameters(), energy.NewCalendar(year))
 		if err != nil {
 			return &badInput{err}
 		}
-		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: plan.MeanWetness[year], sun: sun, clouds: clouds}
-		grids, sums, valid, err := e.evaluate(ctx, p.Threads)
+		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: p.plan.MeanWetness[year], sun: sun, clouds: clouds}
+		grids, sums, n, err := e.evaluate(ctx, p.Threads)
 		if err != nil {
 			return p.inputError(err)
 		}
-		record.Sums[year], record.Valid = sums, valid
+		valid = n
+		total := p.record.Sums[year]
+		total.Add(sums)
+		p.record.Sums[year] = total
 		bands := make([]geotiff.BandInfo, energyBands)
 		for m := range 12 {
 			bands[bandTradPPT+m] = geotiff.BandInfo{Description: "E_PPT Trad " + months[m], Unit: "MJ m-2" + perMonth}
@@ -61,13 +65,11 @@ func (p *piece) energyYears(ctx context.Context, d *dem.DEM, plan *job.Plan, til
 			bands[bandTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + months[m] + " at kappa 1", Unit: "MJ m-2" + perMonth}
 			bands[bandTopoBio+m] = geotiff.BandInfo{Description: "E_BIO Topo " + months[m], Unit: "MJ m-2" + perMonth}
 		}
-		err = p.put(ctx, tileKey(p.request.ID, tile.Task, energyFile(year)), tiffType, func(w io.Writer) error {
-			return geotiff.Write(w, p.workOptions(d, t.window, bands), grids...)
-		})
-		if err != nil {
+		if err := p.files.addAll(energyFile(year), bands, t.window, grids); err != nil {
 			return err
 		}
 	}
+	p.record.Valid += valid
 	return nil
 }
 

@@ -2,67 +2,198 @@ package compute
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
-// What a job takes was measured on a million cells of mountains with two cores
-// (docs/performance.md); it is good to a factor of two on other terrain.
+// DefaultMemory is what a process may take where nothing is said of it: 1 GiB.
+const DefaultMemory = 1 << 30
+
+// Cost foresees what jobs take on a replica, cuts them to fit it, and refuses
+// what is too large.
+type Cost struct {
+	// Memory is what the process may take, in bytes; 0 stands for DefaultMemory.
+	Memory int64
+	// Cores it has; 0 stands for 2.
+	Cores int
+	// Speed of a core, of that the model was measured on; 0 stands for 1.
+	Speed float64
+	// The most cells of a DEM, core hours and bytes of results of a job; 0 for no limit.
+	MaxCells     int64
+	MaxCoreHours float64
+	MaxResults   int64
+}
+
+// The model, measured on mountains (docs/performance.md); it is good to a factor
+// of two on other terrain.
 const (
-	measuredCores = 2
-	// Seconds per cell: of terrain, maps, pictures; per look at the sun in an hour;
-	// and of each climate year.
-	secondsPerCell     = 7.6e-6
-	secondsPerLook     = 1.6e-6
-	secondsPerYear     = 9.5e-6
-	dailySecondsPerMap = 1e-7
+	// Core seconds per cell: of slopes, horizons and the like; per look at the sun in
+	// an hour; of each climate year; of the pass over the whole terrain; per map; per
+	// daily map.
+	secondsPerCell     = 2.6e-6
+	secondsPerLook     = 0.7e-6
+	secondsPerYear     = 3.5e-6
+	secondsOfTerrain   = 1.5e-6
+	secondsPerMap      = 0.055e-6
+	dailySecondsPerMap = 0.1e-6
 	// bytesPerCell of a compressed map.
 	bytesPerCell = 3.2
+
 	// startMemory is what the process takes without any cell.
-	startMemory = 48 << 20
+	startMemory = 60 << 20
+	// Bytes per cell of a part: of its own, of each layer beyond those of sol, twice
+	// the float32 since garbage takes as much again; and per cell of the DEM read.
+	partBytes  = 800
+	layerBytes = 8
+	fieldBytes = 24
+
+	// partMost bounds the side of a part: larger ones are not faster.
+	partMost = 768
+	// taskSeconds is what a tile should take, taskBytes the most its work files may.
+	taskSeconds = 15
+	taskBytes   = 512 << 20
 )
 
-// Estimate tells what a job on a DEM of width x height cells takes.
-func Estimate(w job.Workflow, p job.Parameters, width, height int) survey.Work {
-	side := p.TileSize
-	if side == 0 {
-		side = tileSide(w)
+func (c Cost) orDefault() Cost {
+	c.Memory, c.Cores, c.Speed = cmp.Or(c.Memory, DefaultMemory), cmp.Or(c.Cores, 2), cmp.Or(c.Speed, 1)
+	return c
+}
+
+// layers counts the values a tile keeps of each cell beyond those of sol at a
+// time, and those it writes in all.
+func layers(w job.Workflow, p job.Parameters) (kept, written int) {
+	written = solBands
+	for _, l := range p.Layers {
+		switch l {
+		case job.Horizon:
+			written += 360 / horizonStep
+		case job.SkyView:
+			written++
+		default:
+			kept, written = kept+12, written+12
+		}
 	}
-	cells := float64(width) * float64(height)
-	maps, layers := 82.0, 40.0
-	seconds := secondsPerCell + secondsPerLook*60/p.Step
 	if w == job.EEMT {
-		years := float64(len(p.Years()))
-		maps += 2 + 104*years
-		layers += 52
-		seconds += secondsPerYear * years
+		kept += energyBands
+		written += energyBands * len(p.Years())
 	}
 	if p.Daily {
-		maps += 3 * 365
-		layers += 3 * 365
-		seconds += dailySecondsPerMap * 3 * 365
+		written += 365 * len(radiations(p))
 	}
-	tile := math.Min(cells, float64(side)*float64(side))
-	// Of a large DEM a tile sees its surroundings in part.
+	return kept, written
+}
+
+// tileSecondsPerCell are the core seconds a tile takes for each cell.
+func (c Cost) tileSecondsPerCell(w job.Workflow, p job.Parameters) float64 {
+	s := secondsPerCell + secondsPerLook*60/p.Step
+	if w == job.EEMT {
+		s += secondsPerYear * float64(len(p.Years()))
+	}
+	if p.Daily {
+		s += dailySecondsPerMap * 365 * float64(len(radiations(p)))
+	}
+	return s / c.Speed
+}
+
+// field is how many cells of the DEM a part reads at most.
+func field(reach Reach, width, height int) int {
+	reach = reach.orDefault()
+	if reach.far(width, height) == nil {
+		return width * height
+	}
+	around := func(size int) int { return min(size, reach.Block+2*reach.Near) }
+	return around(width) * around(height)
+}
+
+// partSide is the side of the parts that tiles are computed in, so that one takes
+// no more than nine tenths of the memory.
+func (c Cost) partSide(w job.Workflow, p job.Parameters, fieldCells int) int {
+	c = c.orDefault()
+	kept, _ := layers(w, p)
+	free := 0.9*float64(c.Memory) - startMemory - fieldBytes*float64(fieldCells)
+	side := int(math.Sqrt(max(free, 0) / float64(partBytes+layerBytes*kept)))
+	if side >= workBlock {
+		return min(side/workBlock*workBlock, partMost)
+	}
+	return 64
+}
+
+// partMemory is what a part takes.
+func partMemory(w job.Workflow, p job.Parameters, cells, fieldCells float64) float64 {
+	kept, _ := layers(w, p)
+	return startMemory + fieldBytes*fieldCells + float64(partBytes+layerBytes*kept)*cells
+}
+
+// taskSide is the side of tiles that take taskSeconds, in whole blocks where the
+// DEM is cut into such.
+func (c Cost) taskSide(w job.Workflow, p job.Parameters, block int) int {
+	c = c.orDefault()
+	_, written := layers(w, p)
+	cells := min(taskSeconds*float64(c.Cores)/c.tileSecondsPerCell(w, p), taskBytes/(bytesPerCell*float64(written)))
+	side := int(math.Sqrt(cells))
+	if block > 0 {
+		return max(1, side/block) * block
+	}
+	return max(workBlock, side/workBlock*workBlock)
+}
+
+// Estimate tells what a job on a DEM of width x height cells takes.
+func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) survey.Work {
+	c = c.orDefault()
+	cells := float64(width) * float64(height)
+	maps := float64(82)
+	seconds := c.tileSecondsPerCell(w, p)
+	memory := 0.0
+	if w == job.EEMT {
+		maps += 2 + 104*float64(len(p.Years()))
+		seconds += secondsOfTerrain / c.Speed
+		side := min(2*float64(drainageSide(c.Memory)), math.Sqrt(cells))
+		memory = startMemory + 2*25*side*side
+	}
+	if p.Daily {
+		maps += 365 * float64(len(radiations(p)))
+	}
+	seconds += secondsPerMap * maps / c.Speed
 	reach := Reach{}.orDefault()
-	block := max(width, height)
+	block := 0
 	if far := reach.far(width, height); far != nil {
 		block = far.Block
 	}
-	memory := startMemory + 4*4*layers*tile + 8*3*math.Min(cells, float64(reach.Whole))
-	if w == job.EEMT {
-		memory = math.Max(memory, startMemory+70*cells) // the pass over the whole terrain
+	side := p.TileSize
+	if side == 0 {
+		side = c.taskSide(w, p, block)
+	} else if block > 0 {
+		side = min(side, block)
 	}
+	n := field(reach, width, height)
+	part := math.Min(float64(c.partSide(w, p, n)), float64(side))
+	memory = math.Max(memory, partMemory(w, p, math.Min(cells, part*part), float64(n)))
 	return survey.Work{
-		Tiles: len(cut(width, height, side, block)), Seconds: math.Ceil(seconds * cells), Cores: measuredCores,
+		Tiles: len(cut(width, height, side, block)), Seconds: math.Ceil(seconds * cells / float64(c.Cores)), Cores: c.Cores,
 		Memory: int64(memory), Results: int64(bytesPerCell * maps * cells),
 	}
 }
 
-// DefaultMemory is what a process may take where nothing is said of it: 1 GiB.
-const DefaultMemory = 1 << 30
+// Check refuses a job that is larger than what is allowed.
+func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
+	if cells := int64(width) * int64(height); c.MaxCells > 0 && cells > c.MaxCells {
+		return fmt.Errorf("the DEM has %d x %d = %d cells: at most %d are allowed here (EEMT_MAX_CELLS); cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif",
+			width, height, cells, c.MaxCells)
+	}
+	work := c.Estimate(w, p, width, height)
+	if hours := work.Seconds * float64(work.Cores) / 3600; c.MaxCoreHours > 0 && hours > c.MaxCoreHours {
+		return fmt.Errorf("the job would take about %.3g core hours on %d x %d cells: at most %g are allowed here (EEMT_MAX_CORE_HOURS); take a smaller DEM, fewer years or a longer step",
+			hours, width, height, c.MaxCoreHours)
+	}
+	if c.MaxResults > 0 && work.Results > c.MaxResults {
+		return fmt.Errorf("the maps would take about %d MB for %d x %d cells: at most %d MB are allowed here (EEMT_MAX_RESULT_BYTES); take a smaller DEM, fewer years or no daily maps",
+			work.Results/1e6, width, height, c.MaxResults/1e6)
+	}
+	return nil
+}
 
 const (
 	// mapHeld is how many compressed bytes of a map stay in memory.

@@ -45,8 +45,8 @@ func TestFarTerrainReplacesTheWholeDEM(t *testing.T) {
 
 			cut := run(t, job.Sol, p, tiff, options{threads: 2, reach: small})
 			plan, err := cut.store.Plan(t.Context(), jobID)
-			if err != nil || plan.Far == nil || len(plan.Tiles) != 8 || plan.Halo != 32 || len(plan.Far.Factors) != 2 {
-				t.Fatalf("plan %+v (%v): want 8 tiles in blocks, a halo of 32 cells, 2 rings", plan, err)
+			if err != nil || plan.Far == nil || len(plan.Tiles) != 1 || plan.Halo != 32 || len(plan.Far.Factors) != 2 {
+				t.Fatalf("plan %+v (%v): want a tile of 8 blocks, a halo of 32 cells, 2 rings", plan, err)
 			}
 			got := maps(t, cut.results(t))
 			for _, l := range []struct {

@@ -2,7 +2,10 @@ package compute
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -47,33 +50,22 @@ func (s *Service) software() string { return "eemt " + s.Version }
 
 func dailyFile(layer string) string { return dailyPrefix + layer + ".tif" }
 
-// putDaily writes one work file per quantity, a band for each day. index is the
+// putDaily adds to a work file per quantity, a band for each day. index is the
 // clear-sky index, nil for a clear sky.
-func (p *piece) putDaily(ctx context.Context, d *dem.DEM, tile job.Tile, engine solar.Engine, surface solar.Surface, params solar.Parameters, index *clearness) error {
+func (p *tilePart) putDaily(ctx context.Context, engine solar.Engine, surface solar.Surface, params solar.Parameters, index *clearness) error {
 	days := make([]int, 365)
 	for i := range days {
 		days[i] = i + 1
 	}
-	quantities := radiations(p.request.Parameters)
-	spools := newSpools(p.Temp)
-	defer spools.remove()
-	writers := make([]*geotiff.Writer, len(quantities))
-	for i := range writers {
-		opts := p.workOptions(d, tile.Window, make([]geotiff.BandInfo, len(days)))
-		opts.Spool = spools.open
-		var err error
-		if writers[i], err = geotiff.NewWriter(opts); err != nil {
-			return err
-		}
-	}
+	bands := make([]geotiff.BandInfo, len(days))
 	err := engine.Days(ctx, surface, params, days, p.Threads, func(day int, v *solar.Daily) error {
 		index.scale(solar.MonthOf(day), v.Global, v.Flat)
 		grids := map[string]*raster.Grid[float32]{
 			dailyFile("global"): v.Global, dailyFile("flat"): v.Flat, dailyFile("hours"): v.Hours,
 			dailyFile(string(job.Beam)): v.Beam, dailyFile(string(job.Diffuse)): v.Diffuse, dailyFile(string(job.Reflected)): v.Reflected,
 		}
-		for i, q := range quantities {
-			if err := writers[i].WriteRows(day-1, grids[q.daily].Cells); err != nil {
+		for _, q := range radiations(p.request.Parameters) {
+			if err := p.files.add(q.daily, bands, day-1, p.window, grids[q.daily].Cells); err != nil {
 				return err
 			}
 		}
@@ -82,13 +74,63 @@ func (p *piece) putDaily(ctx context.Context, d *dem.DEM, tile job.Tile, engine 
 	if err != nil {
 		return p.solarError(err)
 	}
-	for i, q := range quantities {
-		if err := p.put(ctx, tileKey(p.request.ID, tile.Task, q.daily), tiffType, writers[i].Close); err != nil {
+	return nil
+}
+
+// tileFiles are the work files of a tile while its parts come.
+type tileFiles struct {
+	*piece
+	dem     *dem.DEM
+	tile    job.Tile
+	spools  *spools
+	writers map[string]*geotiff.Writer
+}
+
+func (p *piece) newTileFiles(d *dem.DEM, tile job.Tile) *tileFiles {
+	return &tileFiles{piece: p, dem: d, tile: tile, spools: newSpools(p.Temp), writers: map[string]*geotiff.Writer{}}
+}
+
+// add puts the cells of a window of the DEM into a band of a file, which is begun now if it is new.
+func (f *tileFiles) add(name string, bands []geotiff.BandInfo, band int, at raster.Window, cells []float32) error {
+	w := f.writers[name]
+	if w == nil {
+		opts := f.workOptions(f.dem, f.tile.Window, bands)
+		opts.Spool, opts.Held = f.spools.open, mapHeld
+		var err error
+		if w, err = geotiff.NewWriter(opts); err != nil {
+			return fmt.Errorf("file %s: %w", name, err)
+		}
+		f.writers[name] = w
+	}
+	at.Col -= f.tile.Window.Col
+	at.Row -= f.tile.Window.Row
+	if err := w.WriteWindow(band, at, cells); err != nil {
+		return fmt.Errorf("file %s: %w", name, err)
+	}
+	return nil
+}
+
+// addAll adds to all bands of a file.
+func (f *tileFiles) addAll(name string, bands []geotiff.BandInfo, at raster.Window, grids []*raster.Grid[float32]) error {
+	for b, g := range grids {
+		if err := f.add(name, bands, b, at, g.Cells); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// put stores the files, which are whole.
+func (f *tileFiles) put(ctx context.Context) error {
+	for _, name := range slices.Sorted(maps.Keys(f.writers)) {
+		if err := f.piece.put(ctx, tileKey(f.request.ID, f.tile.Task, name), tiffType, f.writers[name].Close); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *tileFiles) remove() { f.spools.remove() }
 
 // spools are the temporary files of some writers.
 type spools struct {

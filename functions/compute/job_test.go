@@ -1,6 +1,7 @@
 package compute_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,8 @@ import (
 	"github.com/cyverse-gis/eemt/eventing/broker"
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
+	"github.com/cyverse-gis/eemt/shared/dem/demtest"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -435,4 +438,58 @@ func readReport(t *testing.T, w *world) compute.Report {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// TestTooLargeJobsAreRefused: what the deployment does not allow ends before any
+// work, with the numbers.
+func TestTooLargeJobsAreRefused(t *testing.T) {
+	wide := func() []byte {
+		var out bytes.Buffer
+		w, err := geotiff.NewWriter(geotiff.Options{Width: 8400, Height: 8400, Type: geotiff.Uint8, Transform: demtest.Place(), GeoKeys: demtest.UTM()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := make([]float32, 8400)
+		for range 8400 {
+			if err := w.WriteRows(0, row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}()
+	for _, c := range []struct {
+		name string
+		tiff []byte
+		cost compute.Cost
+		side int
+		want []string
+	}{
+		{"cells", hills(t), compute.Cost{MaxCells: 100}, 0, []string{"EMT_MAX_CELLS", "at most 100 "}},
+		{"time", wide, compute.Cost{MaxCoreHours: 0.01}, 0, []string{"core hours", "EEMT_MAX_CORE_HOURS"}},
+		{"tiles", wide, compute.Cost{}, 32, []string{"tile_size 32", "69169 tiles", "at least 33"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, newBucket(t), options{progress: func(p compute.Progress) {
+				if p.Stage == "sun" {
+					t.Error("work was done")
+				}
+			}})
+			w.compute.Cost = c.cost
+			p := quick(job.Sol)
+			p.TileSize = c.side
+			w.submit(t, job.Sol, p, c.tiff)
+			w.settle(t)
+			st, err := w.store.Status(t.Context(), jobID)
+			if err != nil || st.State != job.Failed {
+				t.Fatalf("job is %s (%v), want failed", st.State, err)
+			}
+			checkSentence(t, st.End.Reason, c.want...)
+			if left := objects(t, w.bucket, job.WorkKey(jobID, "")); len(left) != 0 {
+				t.Errorf("%d work files of a refused job", len(left))
+			}
+		})
+	}
 }

@@ -16,7 +16,7 @@ import (
 func (m *mosaic) run(ctx context.Context, stage []product) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	workers, maps := assemblyShape(m.Memory, m.Threads, m.plan.Width, m.plan.Height, m.block)
+	workers, maps := assemblyShape(m.cost().Memory, m.Threads, m.plan.Width, m.plan.Height, m.block)
 	work := make(chan []product)
 	errs := make(chan error, workers)
 	var wait sync.WaitGroup

@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,9 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	}
 	defer func() { _ = closer.Close() }()
 	width, height := d.Image.Width, d.Image.Height
+	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
+		return nil, &badInput{err}
+	}
 	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name(), Warnings: d.Notes}
 	plan.Longitude, plan.Latitude = d.Center()
 	plan.Halo = max(width, height)
@@ -66,6 +70,10 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 		}
 	} else {
 		plan.Halo = 1
+	}
+	side, block, err := p.sideOfTiles(plan)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.surveyElevation(ctx, d, plan); err != nil {
 		return nil, err
@@ -86,21 +94,32 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 			}
 		}
 	}
-	side := params.TileSize
-	if side == 0 {
-		side = p.TileSize
-	}
-	if side == 0 {
-		side = tileSide(p.request.Workflow)
-	}
-	block := max(width, height)
-	if plan.Far != nil {
-		block = plan.Far.Block
-	}
 	plan.Tiles = cut(width, height, side, block)
+	work := p.cost().Estimate(p.request.Workflow, params, width, height)
+	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds * float64(work.Cores), Memory: work.Memory, Results: work.Results}
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
 	return p.Store.WritePlan(ctx, p.request.ID, plan)
+}
+
+// sideOfTiles returns the side of the plan's tiles, and that of its blocks, 0 without.
+func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
+	if plan.Far != nil {
+		block = plan.Far.Block
+	}
+	side = cmp.Or(p.request.Parameters.TileSize, p.TileSize)
+	switch {
+	case side == 0:
+		side = p.cost().taskSide(p.request.Workflow, p.request.Parameters, block)
+	case block > 0: // tiles of a size asked for do not cross the border of two blocks
+		side = min(side, block)
+	}
+	along := func(size int) int { return (size + side - 1) / side }
+	if tiles := along(plan.Width) * along(plan.Height); tiles > mostTiles {
+		return 0, 0, &badInput{fmt.Errorf("tile_size %d: cuts %d x %d cells into %d tiles, at most %d are allowed; give at least %d, or leave it out",
+			side, plan.Width, plan.Height, tiles, mostTiles, int(math.Ceil(math.Sqrt(float64(plan.Width)*float64(plan.Height)/mostTiles))))}
+	}
+	return side, block, nil
 }
 
 // planEEMT does the terrain pass, fetches the climate windows, and takes the

@@ -35,6 +35,10 @@ type Report struct {
 	Tiles      int            `json:"tiles"`
 	// Seconds is the time spent in tiles, summed.
 	Seconds float64 `json:"tile_seconds"`
+	// Longest is the time of the slowest tile.
+	Longest float64 `json:"longest_tile_seconds"`
+	// Estimate is what the plan foresaw.
+	Estimate *job.Estimate `json:"estimate,omitempty"`
 	// SolarCalendar states the year the sun was integrated over.
 	SolarCalendar string              `json:"solar_calendar"`
 	Energy        *energy.Parameters  `json:"energy,omitempty"`
@@ -85,7 +89,7 @@ type Layer struct {
 func (p *piece) finish(ctx context.Context, d *dem.DEM, plan *job.Plan, tasks []job.Task, sums map[int]job.Sums, kappa map[int][12]float64, stages [][]product) error {
 	r := Report{
 		JobID: p.request.ID, Workflow: p.request.Workflow, Version: p.Version, Parameters: p.request.Parameters,
-		Created: p.request.Created, Finished: p.Now().UTC(), Tiles: len(plan.Tiles),
+		Created: p.request.Created, Finished: p.Now().UTC(), Tiles: len(plan.Tiles), Estimate: plan.Estimate,
 		SolarCalendar: "365 days; the same sun serves every climate year",
 		Kappa:         kappa, MeanWetness: plan.MeanWetness, Warnings: append([]string{}, plan.Warnings...), Previews: []string{},
 		DEM: ReportDEM{
@@ -96,6 +100,7 @@ func (p *piece) finish(ctx context.Context, d *dem.DEM, plan *job.Plan, tasks []
 	}
 	for _, t := range tasks {
 		r.Seconds += t.Seconds
+		r.Longest = max(r.Longest, t.Seconds)
 	}
 	summary := summaryMaps(p.request)
 	for _, stage := range stages {

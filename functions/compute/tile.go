@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 
 	"github.com/cyverse-gis/eemt/eventing"
@@ -86,15 +85,56 @@ func (p *piece) tile(ctx context.Context, task string, attempt int) error {
 	return p.Events.Publish(ctx, eventing.NewTilesCompleted(Source, p.request.ID, attempt, p.Now()))
 }
 
-// compute writes the tile's work files; record gets its sums.
+// compute writes the tile's work files, made of parts that memory has room for;
+// record gets its sums.
 func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, record *job.Task) error {
 	d, closer, err := p.openDEM(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closer.Close() }()
-	w := tile.Window
-	outer := haloOf(plan, w).Intersect(d.Bounds())
+	files := p.newTileFiles(d, tile)
+	defer files.remove()
+	index := tileIndex(plan, tile.Task)
+	total := float64(len(plan.Tiles))
+	parts := partsOf(plan, tile.Window, p.partSide(plan))
+	for i, w := range parts {
+		part := &tilePart{piece: p, dem: d, plan: plan, window: w, files: files, record: record}
+		begun, share := index+float64(i)/float64(len(parts)), 1/float64(len(parts))
+		part.progress = func(stage string, done float64) { p.report(p.request.ID, stage, begun+done*share, total) }
+		if err := part.compute(ctx); err != nil {
+			return err
+		}
+		part.progress("sun", 1)
+	}
+	return files.put(ctx)
+}
+
+// partSide is the side of the parts of a tile on this replica. Another may take
+// others: parts never change a number but for the order of sums.
+func (p *piece) partSide(plan *job.Plan) int {
+	n := plan.Width * plan.Height
+	if f := plan.Far; f != nil {
+		around := f.Block + 2*plan.Halo
+		n = min(around, plan.Width) * min(around, plan.Height)
+	}
+	return p.cost().partSide(p.request.Workflow, p.request.Parameters, n)
+}
+
+// tilePart is a window of a tile that is computed in one go.
+type tilePart struct {
+	*piece
+	dem      *dem.DEM
+	plan     *job.Plan
+	window   raster.Window
+	files    *tileFiles
+	record   *job.Task
+	progress func(stage string, done float64)
+}
+
+func (p *tilePart) compute(ctx context.Context) error {
+	d, w := p.dem, p.window
+	outer := haloOf(p.plan, w).Intersect(d.Bounds())
 	z, err := d.Elevation(ctx, outer)
 	if err != nil {
 		return p.inputError(err)
@@ -115,27 +155,25 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 	if p.request.Parameters.Method == "reference" {
 		engine = solar.Reference()
 	}
-	if err := p.addInputs(ctx, plan, w, lon, lat, &surface); err != nil {
+	if err := p.addInputs(ctx, p.plan, w, lon, lat, &surface); err != nil {
 		return err
 	}
-	if surface.Far, err = p.far(ctx, d, plan, w); err != nil {
+	if surface.Far, err = p.far(ctx, d, p.plan, w); err != nil {
 		return err
 	}
-	index := tileIndex(plan, tile.Task)
-	total := float64(len(plan.Tiles))
 	sun, err := engine.Year(ctx, surface, params, p.Threads, func(done, all int) {
-		p.report(p.request.ID, "sun", index+0.9*float64(done)/float64(all), total)
+		p.progress("sun", 0.9*float64(done)/float64(all))
 	})
 	if err != nil {
 		return p.solarError(err)
 	}
-	clouds, err := p.clearness(ctx, plan, w, lon, lat, sun)
+	clouds, err := p.clearness(ctx, p.plan, w, lon, lat, sun)
 	if err != nil {
 		return err
 	}
 	if p.request.Workflow == job.EEMT {
 		t := &terrainTile{window: w, elevation: z.Sub(core), slope: slope, aspect: aspect, lon: lon, lat: lat, cell: d.Cell.Rows(w.Row, w.Height)}
-		if err := p.energyYears(ctx, d, plan, tile, t, sun, clouds, record); err != nil {
+		if err := p.energyYears(ctx, t, sun, clouds); err != nil {
 			return err
 		}
 	}
@@ -146,23 +184,20 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 	if p.request.Workflow == job.Sol {
 		for _, v := range sun.Global[0].Cells {
 			if v == v {
-				record.Valid++
+				p.record.Valid++
 			}
 		}
 	}
-	if err := p.putSol(ctx, d, tile, slope, aspect, sun); err != nil {
+	if err := p.putSol(slope, aspect, sun); err != nil {
 		return err
 	}
-	if err := p.putLayers(ctx, d, tile, surface, params, sun); err != nil {
+	if err := p.putLayers(ctx, surface, params, sun); err != nil {
 		return err
 	}
 	if p.request.Parameters.Daily {
-		p.report(p.request.ID, "daily maps", index+0.9, total)
-		if err := p.putDaily(ctx, d, tile, engine, surface, params, clouds); err != nil {
-			return err
-		}
+		p.progress("daily maps", 0.9)
+		return p.putDaily(ctx, engine, surface, params, clouds)
 	}
-	p.report(p.request.ID, "sun", index+1, total)
 	return nil
 }
 
@@ -198,7 +233,7 @@ func (p *piece) solarError(err error) error {
 	return &badInput{err}
 }
 
-func (p *piece) putSol(ctx context.Context, d *dem.DEM, tile job.Tile, slope, aspect *raster.Grid[float64], sun *solar.Monthly) error {
+func (p *tilePart) putSol(slope, aspect *raster.Grid[float64], sun *solar.Monthly) error {
 	bands := make([]geotiff.BandInfo, solBands)
 	grids := make([]*raster.Grid[float32], solBands)
 	bands[bandSlope], grids[bandSlope] = geotiff.BandInfo{Description: "slope", Unit: "rad"}, narrow(slope)
@@ -208,9 +243,7 @@ func (p *piece) putSol(ctx context.Context, d *dem.DEM, tile job.Tile, slope, as
 		bands[bandFlat+m], grids[bandFlat+m] = geotiff.BandInfo{Description: "flat global " + months[m], Unit: "Wh m-2" + perMonth}, sun.Flat[m]
 		bands[bandHours+m], grids[bandHours+m] = geotiff.BandInfo{Description: "sun hours " + months[m], Unit: "h" + perMonth}, sun.Hours[m]
 	}
-	return p.put(ctx, tileKey(p.request.ID, tile.Task, solFile), tiffType, func(w io.Writer) error {
-		return geotiff.Write(w, p.workOptions(d, tile.Window, bands), grids...)
-	})
+	return p.files.addAll(solFile, bands, p.window, grids)
 }
 
 // readWork reads a window of one band of a work file.

@@ -2,30 +2,10 @@ package compute
 
 import (
 	"cmp"
-	"math"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
-
-const (
-	// tileMemory is what the results of one tile may take, in bytes; the process
-	// takes about four times that.
-	tileMemory = 160 << 20
-	// largestTile keeps a tile to some ten seconds of work.
-	largestTile = 768
-)
-
-// tileSide chooses the side of a tile, in cells, so that its monthly results
-// stay within tileMemory.
-func tileSide(w job.Workflow) int {
-	layers := 40 // radiation, flat radiation and hours of 12 months, slope, aspect, horizons
-	if w == job.EEMT {
-		layers += 52 // two energies of two variants of 12 months, wetness, climate
-	}
-	side := int(math.Sqrt(tileMemory / float64(layers*4)))
-	return min(largestTile, side/64*64)
-}
 
 // Reach says how tiles see the terrain around them. The zero value stands for
 // the defaults.
@@ -60,9 +40,16 @@ func (r Reach) far(width, height int) *job.Far {
 	return f
 }
 
-// cut covers width x height cells with tiles of at most side x side, row by row,
-// none of which crosses the border of two blocks of block cells a side.
+// mostTiles bounds the tiles of a job, each of which is a record in the bucket.
+const mostTiles = 1 << 16
+
+// cut covers width x height cells with tiles of at most side x side, row by row.
+// Each lies within a block of block cells a side, or is of whole blocks; 0 stands
+// for no blocks.
 func cut(width, height, side, block int) []job.Tile {
+	if block == 0 || side%block == 0 {
+		block = max(width, height)
+	}
 	rows, cols := borders(height, side, block), borders(width, side, block)
 	var tiles []job.Tile
 	for r := range len(rows) - 1 {
@@ -85,4 +72,42 @@ func borders(size, side, block int) []int {
 		}
 	}
 	return append(at, size)
+}
+
+// partsOf cuts a tile into parts of at most side x side cells, none of which
+// crosses the border of two blocks. Parts begin at multiples of workBlock from
+// the tile's corner or that of a block.
+func partsOf(plan *job.Plan, tile raster.Window, side int) []raster.Window {
+	block := max(plan.Width, plan.Height)
+	if plan.Far != nil {
+		block = plan.Far.Block
+	}
+	rows := partBorders(tile.Row, tile.Height, side, block)
+	cols := partBorders(tile.Col, tile.Width, side, block)
+	var parts []raster.Window
+	for r := range len(rows) - 1 {
+		for c := range len(cols) - 1 {
+			parts = append(parts, raster.Window{Col: cols[c], Row: rows[r], Width: cols[c+1] - cols[c], Height: rows[r+1] - rows[r]})
+		}
+	}
+	return parts
+}
+
+// partBorders lists where parts begin along an axis of a tile, and its end. Parts
+// of a block are about equally long.
+func partBorders(begin, size, side, block int) []int {
+	var at []int
+	for from := begin; from < begin+size; {
+		to := min(begin+size, (from/block+1)*block)
+		n := (to - from + side - 1) / side
+		step := ((to-from+n-1)/n + workBlock - 1) / workBlock * workBlock
+		if step > side { // a side that is no multiple of workBlock
+			step = side
+		}
+		for ; from < to; from += step {
+			at = append(at, from)
+		}
+		from = to
+	}
+	return append(at, begin+size)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ func (s *Service) postCheck(c *gin.Context) {
 		s.discard(c.Request.Context(), f.stored)
 		// What is no raster at all never reaches the bucket: say so as the doctor does.
 		if errors.Is(err, ErrInvalid) && !errors.Is(err, errTooLarge) && f.uploaded == "" {
-			c.JSON(http.StatusBadRequest, checked{Report: &survey.Report{Detail: err.Error(), Warnings: []string{}}})
+			c.JSON(http.StatusBadRequest, checked{Report: &survey.Report{Detail: sentence(err), Warnings: []string{}}})
 			return
 		}
 		s.refuse(c, err)
@@ -102,6 +103,9 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		return nil, "", err
 	}
 	defer func() { _ = r.Close() }()
+	if s.MaxUpload > 0 && r.Size() > s.MaxUpload {
+		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
+	}
 	rep, err := survey.Examine(ctx, r, r.Size(), o)
 	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Climate == "" {
 		rep.Warnings = append(rep.Warnings, "no climate was named: the eemt workflow needs one")

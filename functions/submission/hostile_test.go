@@ -3,6 +3,7 @@ package submission_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -281,6 +283,22 @@ func TestManyPolls(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
+	// The most that is in use at a time counts, too.
+	var peak atomic.Uint64
+	stop, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		var now runtime.MemStats
+		for {
+			runtime.ReadMemStats(&now)
+			peak.Store(max(peak.Load(), now.HeapAlloc))
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
 	var wait sync.WaitGroup
 	var answered atomic.Int32
 	for i := range 1000 {
@@ -297,9 +315,14 @@ func TestManyPolls(t *testing.T) {
 		})
 	}
 	wait.Wait()
+	close(stop)
+	<-watched
 	client.CloseIdleConnections()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
+	if grown := int64(peak.Load()) - int64(before.HeapAlloc); grown > 256<<20 {
+		t.Errorf("the heap grew by %d MiB meanwhile", grown>>20)
+	}
 	if answered.Load() != 1000 {
 		t.Errorf("%d of 1000 polls were answered", answered.Load())
 	}
@@ -376,5 +399,170 @@ func TestFetchBounds(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("%d files are kept, want 1", n)
+	}
+}
+
+// Forms that never end, or bring more than a job has, are refused and leave nothing.
+func TestHostileForms(t *testing.T) {
+	over := make(chan struct{})
+	defer close(over)
+	// More than is taken, and no end to it.
+	endless := func(part string) io.Reader {
+		r, w := io.Pipe()
+		go func() {
+			_, err := io.WriteString(w, "--b\r\n"+part)
+			for n := 0; err == nil && n < 17<<20; n += 64 << 10 {
+				_, err = io.WriteString(w, strings.Repeat("x", 64<<10))
+			}
+			<-over
+			_ = w.Close()
+		}()
+		return r
+	}
+	const file = "Content-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\n\r\n"
+	many := strings.Repeat("--b\r\nContent-Disposition: form-data; name=\"step\"\r\n\r\n15\r\n", 300) + "--b--\r\n"
+	dem := fmt.Sprintf("--b\r\n"+file+"%s\r\n", "dem_file", "dem.tif", hills(t))
+	for name, c := range map[string]struct {
+		path   string
+		body   io.Reader
+		status int
+	}{
+		"an endless DEM":       {"/api/submit-job", endless(fmt.Sprintf(file, "dem_file", "dem.tif") + "II*\x00"), 413},
+		"an endless upload":    {"/api/upload-file", endless(fmt.Sprintf(file, "file", "dem.tif") + "II*\x00"), 413},
+		"an endless preamble":  {"/api/upload-file", endless(fmt.Sprintf(file, "other", "dem.tif")), 413},
+		"two DEMs":             {"/api/submit-job", strings.NewReader(dem + dem + "--b--\r\n"), 400},
+		"a hundred rasters":    {"/api/submit-job", strings.NewReader(strings.Repeat(fmt.Sprintf("--b\r\n"+file+"%s\r\n", "kb_file", "kb.tif", hills(t)), 100) + "--b--\r\n"), 400},
+		"hundreds of fields":   {"/api/submit-job", strings.NewReader(many), 400},
+		"a file for a field":   {"/api/submit-job", strings.NewReader(fmt.Sprintf("--b\r\n"+file+"%s\r\n--b--\r\n", "step", "step.tif", strings.Repeat("9", 100000))), 400},
+		"a name of a megabyte": {"/api/submit-job", strings.NewReader(fmt.Sprintf("--b\r\n"+file+"15\r\n--b--\r\n", strings.Repeat("n", 1<<20), "x.tif")), 400},
+		"another boundary":     {"/api/submit-job", strings.NewReader("--c\r\n\r\n--c--"), 400},
+	} {
+		s := newService(t, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.http.URL+c.path, c.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		var a answer
+		res, err := http.DefaultClient.Do(req)
+		switch _, finite := c.body.(*strings.Reader); {
+		case err == nil:
+			data, _ := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			a.status, a.body = res.StatusCode, string(data)
+		case !finite && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+			a.status = c.status // who goes on sending may not come to hear the answer
+		default:
+			t.Errorf("%s: %v", name, err)
+		}
+		if a.status != c.status || len(a.body) > 4096 {
+			t.Errorf("%s: %d %.300s, want %d", name, a.status, a.body, c.status)
+		}
+		if left := keys(t, s.Store.Bucket); len(left) != 0 {
+			t.Errorf("%s left %v", name, left)
+		}
+		// Nothing is held back: the next one is served.
+		s.submit(t)
+	}
+}
+
+// Uploads in parts, by clients that do not keep to the protocol.
+func TestHostileParts(t *testing.T) {
+	s := newService(t, nil)
+	s.Stall = 100 * time.Millisecond
+	s.http = definition(t).NewServer(t, s.Handler())
+	name := func(text string) string { return "filename " + base64.StdEncoding.EncodeToString([]byte(text)) }
+	for text, status := range map[string]int{"../../jobs/x/job.json.tif": 201, `..\..\x.tif`: 201, "<script>.tif": 201, "a\x00\r\nb.tif": 201, strings.Repeat("x", 3000) + ".tif": 201, "": 400, "/": 400} {
+		a := s.do(t, http.MethodPost, "/uploads", nil, "Tus-Resumable", tus, "Upload-Length", "1000", "Upload-Metadata", name(text))
+		if a.status != status {
+			t.Errorf("%.40q: %d %s", text, a.status, a.body)
+		}
+		if at := a.header.Get("Location"); a.status == 201 && strings.ContainsAny(at[strings.LastIndex(at, "/uploads/"):], "<>\\\x00\r\n%") {
+			t.Errorf("%.40q became %q", text, at)
+		}
+	}
+	for _, k := range keys(t, s.Store.Bucket) {
+		if parts := strings.Split(k, "/"); len(parts) != 3 || parts[0] != "incoming" || len(k) > 200 {
+			t.Errorf("an upload became the object %q", k)
+		}
+	}
+	path := s.begin(t, "dem.tif", 1000)
+	data := hills(t)[:1000]
+	for what, c := range map[string]struct {
+		header []string
+		body   string
+		status int
+	}{
+		"another type":      {[]string{"Upload-Offset", "0", "Content-Type", "image/tiff"}, data, 415},
+		"no offset":         {[]string{"Content-Type", "application/offset+octet-stream"}, data, 400},
+		"an offset before":  {[]string{"Upload-Offset", "-1", "Content-Type", "application/offset+octet-stream"}, data, 400},
+		"an offset no one":  {[]string{"Upload-Offset", "9e9", "Content-Type", "application/offset+octet-stream"}, data, 400},
+		"an offset beyond":  {[]string{"Upload-Offset", "999999", "Content-Type", "application/offset+octet-stream"}, data, 409},
+		"more than claimed": {[]string{"Upload-Offset", "0", "Content-Type", "application/offset+octet-stream"}, data + "x", 413},
+		"no version":        {[]string{"Upload-Offset", "0", "Content-Type", "application/offset+octet-stream", "Tus-Resumable", "0.1"}, data, 412},
+	} {
+		if a := s.do(t, http.MethodPatch, path, strings.NewReader(c.body), append([]string{"Tus-Resumable", tus}, c.header...)...); a.status != c.status {
+			t.Errorf("%s: %d %s, want %d", what, a.status, a.body, c.status)
+		}
+	}
+	if at := s.offset(t, path); at != "0" {
+		t.Errorf("refused parts left the offset at %s", at)
+	}
+	// A part that stalls ends, and what came stays.
+	raw(t, s, fmt.Sprintf("PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: 1000\r\n\r\n%s", path, data[:400]))
+	if at := s.offset(t, path); at != "400" {
+		t.Errorf("after a part that stalled the offset is %s, want 400", at)
+	}
+}
+
+// Streams that nobody reads, all there are of them, hold neither memory nor the other requests; jobs go in meanwhile.
+func TestUnreadStreams(t *testing.T) {
+	s := newService(t, nil)
+	stop := make(chan struct{})
+	s.Stopping = stop
+	id := s.submit(t)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	address := strings.TrimPrefix(s.http.URL, "http://")
+	var open []net.Conn
+	for range 160 {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
+		if _, err := fmt.Fprintf(c, "GET /jobs/%s/events HTTP/1.1\r\nHost: x\r\n\r\n", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() {
+		close(stop)
+		for _, c := range open {
+			_ = c.Close()
+		}
+	}()
+	// Of each the first line is read, which says what became of it, and no more.
+	streams := map[string]int{}
+	for _, c := range open {
+		line := make([]byte, len("HTTP/1.1 200"))
+		if _, err := io.ReadFull(c, line); err != nil {
+			t.Fatal(err)
+		}
+		streams[string(line)]++
+	}
+	if streams["HTTP/1.1 200"] != 128 || streams["HTTP/1.1 503"] != 32 {
+		t.Errorf("of 160 streams %v", streams)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 32<<20 {
+		t.Errorf("open streams hold %d MiB", grown>>20)
+	}
+	other := s.submit(t)
+	for _, id := range []string{id, other} {
+		if a := s.get(t, "/api/jobs/"+id); a.status != http.StatusOK {
+			t.Errorf("job %s: %d", id, a.status)
+		}
 	}
 }

@@ -108,6 +108,9 @@ func (s *Service) recovered(c *gin.Context) {
 	c.Next()
 }
 
+// mostFiles bounds the files of a form, mostFields its parts.
+const mostFiles, mostFields = 7, 200
+
 // maxField bounds one form value.
 const maxField = 64 << 10
 
@@ -215,16 +218,22 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 	if err != nil {
 		return f, invalid{err}
 	}
-	for {
+	for n := 0; ; n++ {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
 			return f, nil
+		}
+		if n >= mostFields {
+			return f, invalid{fmt.Errorf("the form has more than %d parts", mostFields)}
 		}
 		if err != nil {
 			return f, invalid{err}
 		}
 		switch name := part.FormName(); name {
 		case "dem_file":
+			if f.dem != nil {
+				return f, invalid{errors.New("dem_file is there twice: a job has one DEM")}
+			}
 			ref, err := s.uploadPart(c, part)
 			if err != nil {
 				return f, err
@@ -234,6 +243,9 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 		case "climate_file", "pixel_file":
 			if part.FileName() == "" { // a form whose file was left out
 				continue
+			}
+			if len(f.stored) >= mostFiles {
+				return f, invalid{fmt.Errorf("more than %d files: a job has one DEM, one climate table and at most five rasters", mostFiles)}
 			}
 			spec, err := s.UploadTable(c.Request.Context(), part.FileName(), part)
 			if err != nil {
@@ -249,6 +261,9 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			if field, ok := job.RasterField(name); ok && name == field.RasterFile() {
 				if part.FileName() == "" {
 					continue
+				}
+				if len(f.stored) >= mostFiles {
+					return f, invalid{fmt.Errorf("more than %d files: a job has one DEM, one climate table and at most five rasters", mostFiles)}
 				}
 				key, err := s.uploadInput(c.Request.Context(), &f.params, field.Input(), part.FileName(), part)
 				if err != nil {
@@ -425,15 +440,32 @@ func (s *Service) deleteJob(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"status": "success", "message": "Job deleted"})
 }
 
+// longestDetail bounds what an answer says of an error, in bytes: values are given back in it.
+const longestDetail = 2000
+
+// sentence is what an error says to the caller.
+func sentence(err error) string {
+	text := err.Error()
+	if len(text) > longestDetail {
+		text = strings.ToValidUTF8(text[:longestDetail], "") + "..."
+	}
+	return text
+}
+
 // refuse answers with the error's own words when they are meant for the caller.
 func (s *Service) refuse(c *gin.Context, err error) {
+	var large *http.MaxBytesError
 	switch {
 	case errors.Is(err, job.ErrNotFound):
 		c.JSON(http.StatusNotFound, gin.H{"detail": "Job not found"})
 	case errors.Is(err, job.ErrBadCursor):
 		c.JSON(http.StatusBadRequest, gin.H{"detail": "cursor: must be that of a Link header of this list"})
+	case errors.As(err, &large):
+		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": tooLarge("the body", large.Limit).Error()})
+	case errors.Is(err, errTooLarge):
+		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
 	case errors.Is(err, ErrInvalid):
-		c.JSON(http.StatusBadRequest, gin.H{"detail": err.Error()})
+		c.JSON(http.StatusBadRequest, gin.H{"detail": sentence(err)})
 	default:
 		s.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
 		c.JSON(http.StatusServiceUnavailable, gin.H{"detail": "the service cannot reach its storage; try again"})

@@ -207,7 +207,7 @@ func (s *Service) problem(c *gin.Context, err error) {
 	case errors.Is(err, errTooLarge):
 		p = ogc.Plain(http.StatusRequestEntityTooLarge, err.Error())
 	case errors.Is(err, outbound.ErrRefused), errors.Is(err, ErrInvalid):
-		p = ogc.Bad("", "", "", err.Error())
+		p = ogc.Bad("", "", "", sentence(err))
 	default:
 		s.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
 		p = ogc.Plain(http.StatusServiceUnavailable, "the service cannot reach its storage; try again")

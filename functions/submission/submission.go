@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"path"
 	"regexp"
 	"strings"
@@ -173,6 +174,9 @@ type fromClient struct{ r io.Reader }
 
 func (f fromClient) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return n, tooLarge("a body without end", large.Limit)
+	}
 	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = invalid{fmt.Errorf("the upload broke off: %w", err)}
 	}
@@ -231,6 +235,9 @@ func (s *Service) checkHeader(ctx context.Context, key string) error {
 		return fmt.Errorf("read back %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
+	if s.MaxUpload > 0 && r.Size() > s.MaxUpload { // it came past the service, to a signed address
+		return tooLarge("file "+path.Base(key), s.MaxUpload)
+	}
 	_, err = dem.Open(r, r.Size())
 	switch {
 	case err == nil:
@@ -276,13 +283,13 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
+	if err := s.checkHeader(ctx, key); err != nil {
+		return job.DEM{}, err
+	}
 	sum := sha256.New()
 	n, err := io.Copy(sum, r)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
-	}
-	if err := s.checkHeader(ctx, key); err != nil {
-		return job.DEM{}, err
 	}
 	_, original, prefixed := strings.Cut(name, "_")
 	if !prefixed {

@@ -29,6 +29,8 @@ const (
 	partSize = 16 << 20
 	// mostParts bounds the objects of one upload.
 	mostParts = 4096
+	// partType is the content type of a part.
+	partType = "application/offset+octet-stream"
 )
 
 // tusHandler takes uploads by the tus protocol 1.0 (core, creation, termination).
@@ -72,7 +74,13 @@ func (s *Service) tusRoutes(r *gin.Engine) {
 	r.POST("/uploads", serve(h.PostFile))
 	r.OPTIONS("/uploads/:name", none)
 	r.HEAD("/uploads/:name", serve(h.HeadFile))
-	r.PATCH("/uploads/:name", serve(h.PatchFile))
+	r.PATCH("/uploads/:name", func(c *gin.Context) {
+		// As the protocol says; its library answers 400.
+		if kind := c.GetHeader("Content-Type"); kind != partType {
+			c.String(http.StatusUnsupportedMediaType, fmt.Sprintf("content type %.80q: a part of an upload is %s\n", kind, partType))
+			c.Abort()
+		}
+	}, serve(h.PatchFile))
 	r.DELETE("/uploads/:name", serve(h.DelFile))
 }
 
@@ -338,7 +346,13 @@ func (s *Service) postSign(c *gin.Context) {
 		return
 	}
 	key := inputKey(s.NewID(), name)
-	address, err := s.Store.Bucket.SignedURL(c.Request.Context(), key, &blob.SignedURLOptions{Method: http.MethodPut, Expiry: signExpiry, ContentType: "image/tiff"})
+	opts := blob.SignedURLOptions{Method: http.MethodPut, Expiry: signExpiry, ContentType: "image/tiff"}
+	address, err := s.Store.Bucket.SignedURL(c.Request.Context(), key, &opts)
+	if gcerrors.Code(err) == gcerrors.Unimplemented {
+		// S3 signs, but not the content type.
+		opts.ContentType = ""
+		address, err = s.Store.Bucket.SignedURL(c.Request.Context(), key, &opts)
+	}
 	if err != nil {
 		if gcerrors.Code(err) != gcerrors.Unimplemented {
 			s.Log.Warn("signing an address failed", "error", err)
@@ -368,7 +382,8 @@ func (s *Service) guarded(c *gin.Context) {
 		return
 	}
 	const overhead = 2 << 20 // of a form around its file
-	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > max(s.MaxUpload+overhead, maxInline) {
+	most := max(s.MaxUpload+overhead, maxInline)
+	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > most {
 		c.Header("Connection", "close")
 		err := tooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
 		if strings.HasPrefix(c.Request.URL.Path, "/api/") {
@@ -378,6 +393,10 @@ func (s *Service) guarded(c *gin.Context) {
 		}
 		c.Abort()
 		return
+	}
+	if s.MaxUpload > 0 {
+		// One that does not say how long it is, ends there too.
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, most)
 	}
 	control := http.NewResponseController(c.Writer)
 	timer := time.AfterFunc(s.stall(), func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })

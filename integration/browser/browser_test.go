@@ -120,8 +120,6 @@ type tab struct {
 }
 
 // open starts a browser with an empty profile on the page at path.
-//
-//nolint:unparam // the path says which page is meant
 func open(t *testing.T, url, path string, width, height int64) *tab {
 	t.Helper()
 	chromium := tool(t, "chromium")

@@ -764,8 +764,14 @@ func TestCluster(t *testing.T) {
 
 	step("commands of docs/operate.md", func(t *testing.T) {
 		blocks := commands(t, "operate.md", "cluster")
+		dir := filepath.Dir(program(t, "kn-eemt"))
+		if err := os.WriteFile(filepath.Join(dir, "dem.tif"), dem(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// The ingress as a proxy: services are called by the addresses that Knative gives them.
+		env := "cd " + dir + "\nexport PATH=" + dir + ":$PATH http_proxy=" + d.ingress() + " no_proxy= NO_PROXY=\n"
 		for _, b := range blocks {
-			out, err := try(t, "sh", "-eux", "-c", strings.ReplaceAll(b, "-n eemt", "-n "+d.namespace))
+			out, err := try(t, "sh", "-eux", "-c", env+strings.ReplaceAll(b, "-n eemt", "-n "+d.namespace))
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

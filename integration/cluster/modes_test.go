@@ -81,6 +81,31 @@ func TestDev(t *testing.T) {
 		d.findHost(t)
 		return through(t, d.ingress(), d.host)
 	}
+	step("what is missing is named before anything changes", func(t *testing.T) {
+		const flag = "kubernetes.podspec-persistent-volume-write"
+		set := func(value string) {
+			kubectl(t, "-n", "knative-serving", "patch", "configmap", "config-features", "--type=merge", "-p", `{"data":{"`+flag+`":"`+value+`"}}`)
+		}
+		before := kubectl(t, "-n", "knative-serving", "get", "configmap", "config-features", "-o", "jsonpath={.data.kubernetes\\.podspec-persistent-volume-write}")
+		set("disabled")
+		out, err := try(t, root+"/ko/deploy.sh", "-n", d.namespace, "--dev", "--images", d.images, "--set", "podMonitor.enabled=true")
+		set(before)
+		sentences := []string{
+			"missing: feature flag " + flag + ", which a bucket on a volume needs; set it with: kubectl -n knative-serving patch",
+			" missing, nothing was changed",
+		}
+		if _, err := try(t, "kubectl", "get", "crd", "podmonitors.monitoring.coreos.com"); err != nil {
+			sentences = append(sentences, "missing: the Prometheus operator, for podMonitor.enabled")
+		}
+		for _, sentence := range sentences {
+			if err == nil || !strings.Contains(out, sentence) {
+				t.Errorf("it does not say %q: %v\n%s", sentence, err, out)
+			}
+		}
+		if out, err := try(t, "kubectl", "get", "namespace", d.namespace); err == nil {
+			t.Errorf("the namespace is there: %s", out)
+		}
+	})
 	var id string
 	// result fetches one map of the job and compares it with that of eemt run.
 	result := func(t *testing.T, server string) {
@@ -235,13 +260,18 @@ func TestAzure(t *testing.T) {
 		t.Skip("SKIPPED: azurite-blob (npm install -g azurite) is not installed, or EEMT_CLUSTER_MACHINE does not say how pods reach this machine")
 	}
 	port := freePort(t)
-	c := exec.Command(azurite, "--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--blobHost", machine, "--blobPort", port)
+	c := exec.Command(azurite, "--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry", "--blobHost", machine, "--blobPort", port)
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = c.Process.Kill()
 		_ = c.Wait()
+		if t.Failed() {
+			t.Logf("Azurite says\n%s", said.Bytes())
+		}
 	})
 	store := net.JoinHostPort(machine, port)
 	// The account and the key of the emulator, which everybody knows.

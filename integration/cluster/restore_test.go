@@ -66,6 +66,9 @@ func TestRestore(t *testing.T) {
 	})
 	step("restore into an empty cluster", func(t *testing.T) {
 		documented(t, d, "restore")
+		if plan, end := d.list(t, "jobs/"+open+"/plan.json"), d.list(t, "jobs/"+open+"/end.json"); len(plan) != 1 || len(end) != 0 {
+			t.Fatalf("the copy is not one of a job in work: %v %v", plan, end)
+		}
 		d.mustDeploy(t, "--set", "limitRange.enabled=true")
 		d.findHost(t)
 		sameMaps(t, d.sums(t, done), sums)

@@ -78,10 +78,20 @@ type Plan struct {
 	Valid   int     `json:"valid"`
 	CRS     string  `json:"crs"`
 	// Center of the DEM in degrees.
-	Longitude float64   `json:"longitude"`
-	Latitude  float64   `json:"latitude"`
-	Warnings  []string  `json:"warnings,omitempty"`
-	Created   time.Time `json:"created"`
+	Longitude float64  `json:"longitude"`
+	Latitude  float64  `json:"latitude"`
+	Warnings  []string `json:"warnings,omitempty"`
+	// Estimate is what the job was foreseen to take.
+	Estimate *Estimate `json:"estimate,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+// Estimate is what a job takes: seconds times cores, bytes of memory of a replica,
+// bytes of results.
+type Estimate struct {
+	CoreSeconds float64 `json:"core_seconds"`
+	Memory      int64   `json:"memory_bytes"`
+	Results     int64   `json:"results_bytes"`
 }
 
 // Far says how terrain beyond the halo was thinned.

@@ -27,8 +27,10 @@ type Failure struct {
 
 // Tries is what is known of earlier work on a task.
 type Tries struct {
-	// Begun counts the tries that died, failed, or go on.
+	// Begun counts the tries that died, failed, or go on, and left nothing behind to go on from.
 	Begun int
+	// Fruitful counts those that did.
+	Fruitful int
 	// Last is how the youngest that failed did; nil when none said anything.
 	Last *Failure
 	next int
@@ -46,9 +48,22 @@ var ErrTries = errors.New("begun too often")
 
 func triesPrefix(id, task string) string { return Prefix(id) + "attempts/" + task + "/" }
 
-// Tries reads what is known of earlier work on a task.
+// Tries reads what is known of earlier work on a task. The assembly goes on where it
+// was: its tries count from the youngest map that it made.
 func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 	t := Tries{next: 1}
+	var moved time.Time
+	if task == AssemblyTask {
+		err := s.list(ctx, Prefix(id)+"results/", func(o *blob.ListObject) error {
+			if o.ModTime.After(moved) {
+				moved = o.ModTime
+			}
+			return nil
+		})
+		if err != nil {
+			return t, err
+		}
+	}
 	prefix := triesPrefix(id, task)
 	failed := ""
 	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
@@ -62,7 +77,11 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 			failed = o.Key // listed in order of their numbers
 			return nil
 		}
-		t.Begun++
+		if o.ModTime.Before(moved) {
+			t.Fruitful++
+		} else {
+			t.Begun++
+		}
 		return nil
 	})
 	if err != nil || failed == "" {

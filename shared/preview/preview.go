@@ -166,7 +166,7 @@ func (o Options) check(grids []*raster.Grid[float32]) error {
 }
 
 func encode(w io.Writer, img image.Image) error {
-	return (&png.Encoder{CompressionLevel: png.DefaultCompression}).Encode(w, img)
+	return (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(w, img)
 }
 
 // fit returns the pixels of a map whose longer side is maxSide.

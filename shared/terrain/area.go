@@ -156,6 +156,7 @@ type accumulation struct {
 const (
 	givesFirst  = 8
 	givesSecond = 16
+	unknown     = 255
 )
 
 func (f flow) code() uint8 {
@@ -207,19 +208,19 @@ func (a *accumulation) run(core raster.Window) {
 	around := core.Grow(1).Intersect(a.filled.Bounds())
 	for r := around.Row; r < around.Row+around.Height; r++ {
 		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
-			a.code[i], a.waiting[i] = 0, 0
+			a.code[i], a.waiting[i] = unknown, 0
 			if !finite(a.filled.Cells[i]) {
-				area[i] = math.NaN()
-				continue
+				a.code[i], area[i] = 0, math.NaN()
 			}
-			f := a.flow(i%w, r)
-			a.code[i], a.share[i] = f.code(), f.share
 		}
 	}
 	step := a.steps()
 	for r := around.Row; r < around.Row+around.Height; r++ {
 		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
-			if code := a.code[i]; code != 0 && area[i] == pending {
+			if area[i] != pending {
+				continue
+			}
+			if code := a.codeOf(i); code != 0 {
 				f := facets[code%8]
 				if code&givesFirst != 0 {
 					a.waiting[i+step[f.e1]]++
@@ -253,6 +254,16 @@ func (a *accumulation) run(core raster.Window) {
 	}
 }
 
+// codeOf finds the flow of a cell when it is asked for first: of most cells that
+// had their area before nobody asks.
+func (a *accumulation) codeOf(i int) uint8 {
+	if a.code[i] == unknown {
+		f := a.flow(i%a.filled.Width, i/a.filled.Width)
+		a.code[i], a.share[i] = f.code(), f.share
+	}
+	return a.code[i]
+}
+
 // given counts a donor of cell i as known.
 func (a *accumulation) given(i int, core raster.Window) {
 	a.waiting[i]--
@@ -276,7 +287,7 @@ func (a *accumulation) collect(i int) {
 			continue
 		}
 		n := y*w + x
-		switch gifts[a.code[n]][(k+4)%8] {
+		switch gifts[a.codeOf(n)][(k+4)%8] {
 		case first:
 			sum += a.share[n] * a.area.Cells[n]
 		case second:

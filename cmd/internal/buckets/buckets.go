@@ -15,6 +15,7 @@ import (
 	_ "gocloud.dev/blob/memblob" // mem://
 
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
+	"github.com/cyverse-gis/eemt/shared/patient"
 )
 
 // store is an object store that the program may be built for.
@@ -30,8 +31,17 @@ var stores = []store{
 	{"azblob", "azblob", "azblob://CONTAINER", azblobLinked, openAzure},
 }
 
-// Open opens the bucket of a URL. The error for a store that is not linked names the build tag that links it.
+// Open opens the bucket of a URL. Calls that fail for a passing reason are repeated, and none takes for ever (package
+// patient). The error for a store that is not linked names the build tag that links it.
 func Open(ctx context.Context, address string) (*blob.Bucket, error) {
+	b, err := open(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return patient.Wrap(b, patient.Options{}), nil
+}
+
+func open(ctx context.Context, address string) (*blob.Bucket, error) {
 	if dir, ok := strings.CutPrefix(address, "file://"); ok {
 		return dirbucket.Open(dir)
 	}

@@ -1,0 +1,486 @@
+package chaos
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// This file is the protocol of the store as a small model: what processes read and
+// write, one object at a time, and what may go wrong between. All states that it can
+// get into are explored. docs/architecture.md tells the protocol in words.
+//
+// The world is one job of two tiles, two compute replicas, a client that submits,
+// somebody who may cancel, the resume tick, retention, and a broker that may deliver
+// twice, late, in any order, or never.
+
+const tiles = 2
+
+// The ends of a job.
+const (
+	open = iota
+	completed
+	cancelled
+)
+
+// The kinds of events, which are at most once under way each: delivering one and
+// keeping it is a duplicate.
+const (
+	none = iota
+	submitted
+	tile0
+	tile1
+	allDone // tiles.completed
+)
+
+// state is everything that is not forgotten: the objects, the events under way, and
+// where each process is.
+type state struct {
+	index, job, plan bool
+	data, task       [tiles]bool
+	result           bool // the maps, made of the data of all tiles
+	end              uint8
+	events           [allDone + 1]bool
+	work             [2]process
+	client           uint8 // steps of the submission
+	retention        uint8 // steps of the removal
+	told             bool  // the client was told of the job
+	// What was, for the properties.
+	wasEnd uint8 // the first end
+	wrong  uint8 // index of a promise that a step broke
+}
+
+// process is a replica at work on an event.
+type process struct{ event, at uint8 }
+
+// rules are the protocol, and what may go wrong. The zero value of the second half is right.
+type rules struct {
+	crash, lose, duplicate, tick, cancel, retain bool
+
+	recordFirst   bool // a tile's record is written before its data
+	endTwice      bool // end.json may be replaced
+	looksTooEarly bool // a tile lists the records before it has written its own
+	ackFirst      bool // an event is taken off the broker before its work is done
+	indexLast     bool // job.json is written before the index entry
+	endGoesFirst  bool // retention removes end.json before job.json
+	assembleBlind bool // the assembly does not look whether all records are there
+	forgetsToAsk  bool // the plan that finds itself made asks for nothing
+	planTwice     bool // plan.json may be replaced by another plan
+	asksEarly     bool // a tile asks for the assembly without looking whether it is the last
+}
+
+// The promises a step may break.
+var promises = []string{
+	"", "a tile has its record and not its data", "the end changed", "the job completed without its maps", "maps were made of missing data",
+	"a job that ended looks as if it went on", "tiles of two plans met",
+}
+
+type step struct {
+	name string
+	to   state
+}
+
+// next lists what can happen in a state.
+func (r rules) next(s state) []step {
+	var out []step
+	add := func(name string, to state) {
+		if to.wrong == 0 {
+			to.wrong = r.broken(to)
+		}
+		out = append(out, step{name, to})
+	}
+	// The client: index, job.json, event, answer.
+	if s.client < 4 {
+		to := s
+		to.client++
+		first, second := &to.index, &to.job
+		if r.indexLast {
+			first, second = second, first
+		}
+		switch s.client {
+		case 0:
+			*first = true
+		case 1:
+			*second = true
+		case 2:
+			to.events[submitted] = true
+		case 3:
+			to.told = true
+		}
+		add("client", to)
+		if r.crash {
+			to := s
+			to.client = 9
+			add("client dies", to)
+		}
+	}
+	if r.cancel && s.told && s.job && s.end == open && s.wasEnd == open {
+		to := s
+		to.finish(r, cancelled)
+		add("cancel", to)
+	}
+	if r.tick && s.index && s.job && s.end == open && !s.events[submitted] {
+		to := s
+		to.events[submitted] = true
+		add("resume tick", to)
+	}
+	for e := submitted; e <= allDone; e++ {
+		if s.events[e] && r.lose {
+			to := s
+			to.events[e] = false
+			add(fmt.Sprint("event lost ", e), to)
+		}
+	}
+	for i, p := range s.work {
+		if p.event == none {
+			for e := submitted; e <= allDone; e++ {
+				if !s.events[e] {
+					continue
+				}
+				to := s
+				to.work[i] = process{uint8(e), 0}
+				if r.ackFirst {
+					to.events[e] = false
+				}
+				add(fmt.Sprintf("replica %d takes %d", i, e), to)
+			}
+			continue
+		}
+		out = append(out, r.act(s, i)...)
+		if r.crash {
+			// The event was not acknowledged: it is still under way.
+			to := s
+			to.work[i] = process{}
+			add(fmt.Sprintf("replica %d dies", i), to)
+		}
+	}
+	if r.retain {
+		out = append(out, r.remove(s)...)
+	}
+	return out
+}
+
+// finish writes end.json.
+func (s *state) finish(r rules, end uint8) {
+	if s.end != open && !r.endTwice {
+		return // it is created only once: the one that stands counts
+	}
+	if s.end != open && s.end != end {
+		s.wrong = 2
+	}
+	s.end = end
+	if s.wasEnd == open {
+		s.wasEnd = end
+	}
+}
+
+// act is the next step of a replica.
+func (r rules) act(s state, i int) []step {
+	p := s.work[i]
+	to := s
+	name := fmt.Sprintf("replica %d event %d step %d", i, p.event, p.at)
+	goOn := func() { to.work[i].at++ }
+	acknowledge := func() {
+		to.work[i] = process{}
+		if !r.ackFirst {
+			to.events[p.event] = false
+		}
+	}
+	finish := func() []step {
+		if to.wrong == 0 {
+			to.wrong = r.broken(to)
+		}
+		all := []step{{name, to}}
+		if to.work[i].event == none && r.duplicate {
+			// The answer was lost, or the event was there twice.
+			again := to
+			again.events[p.event] = true
+			all = append(all, step{name + ", delivered again", again})
+		}
+		return all
+	}
+	if p.at == 0 { // look whether the job has ended, or is gone
+		if s.end != open || !s.job {
+			acknowledge()
+		} else {
+			goOn()
+		}
+		return finish()
+	}
+	switch p.event {
+	case submitted:
+		switch p.at {
+		case 1: // the plan is created only once
+			if s.plan && r.forgetsToAsk {
+				acknowledge()
+				return finish()
+			}
+			if s.plan && r.planTwice && (s.task[0] || s.task[1]) {
+				to.wrong = 6
+			}
+			to.plan = true
+			goOn()
+		case 2, 3: // ask for each tile without a record
+			if t := p.at - 2; !s.task[t] {
+				to.events[tile0+t] = true
+			}
+			goOn()
+		case 4:
+			if s.task[0] && s.task[1] {
+				to.events[allDone] = true
+			}
+			acknowledge()
+		}
+	case tile0, tile1:
+		t := p.event - tile0
+		write, record := uint8(2), uint8(3)
+		if r.recordFirst {
+			write, record = record, write
+		}
+		switch p.at {
+		case 1:
+			switch {
+			case !s.plan:
+				acknowledge() // the plan asks again
+			case s.task[t]:
+				to.work[i].at = 4
+			default:
+				goOn()
+			}
+			if r.looksTooEarly && s.plan && !s.task[t] {
+				to.work[i].at = 2
+				if s.task[1-t] {
+					to.work[i].at = 12 // it is the last
+				}
+			}
+		case write, write + 10:
+			to.data[t] = true
+			goOn()
+		case record, record + 10:
+			to.task[t] = true
+			goOn()
+			if r.looksTooEarly && p.at < 10 {
+				acknowledge()
+			} else if r.looksTooEarly {
+				to.events[allDone] = true
+				acknowledge()
+			}
+		case 4: // who finds all records asks for the assembly
+			if r.asksEarly || s.task[0] && s.task[1] {
+				to.events[allDone] = true
+			}
+			acknowledge()
+		}
+	case allDone:
+		switch p.at {
+		case 1: // are all records there?
+			if !r.assembleBlind && !(s.task[0] && s.task[1]) {
+				acknowledge()
+			} else {
+				goOn()
+			}
+		case 2: // read the data, write the maps
+			switch {
+			case s.result:
+				goOn()
+			case !(s.data[0] && s.data[1]) && (s.end != open || s.wasEnd != open):
+				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
+			case !(s.data[0] && s.data[1]):
+				to.wrong = 4
+				to.result = true
+				goOn()
+			default:
+				to.result = true
+				goOn()
+			}
+		case 3:
+			to.finish(r, completed)
+			goOn()
+		case 4:
+			if s.end == completed {
+				to.data = [tiles]bool{}
+			}
+			acknowledge()
+		}
+	}
+	return finish()
+}
+
+// remove is the next step of retention, which may be cut short: it then begins anew. Only what ended without maps goes whole.
+func (r rules) remove(s state) []step {
+	if s.retention == 0 && s.end != cancelled {
+		return nil
+	}
+	to := s
+	to.retention++
+	job, end := uint8(1), uint8(2)
+	if r.endGoesFirst {
+		job, end = end, job
+	}
+	switch s.retention {
+	case 0: // data, results, plan, records of tiles
+		to.plan, to.result, to.data, to.task = false, false, [tiles]bool{}, [tiles]bool{}
+	case job:
+		to.job = false
+	case end:
+		to.end = open
+	case 3:
+		to.index = false
+	default:
+		return nil
+	}
+	if to.wrong == 0 {
+		to.wrong = r.broken(to)
+	}
+	return []step{{"retention", to}}
+}
+
+// broken returns the promise that a state breaks.
+func (r rules) broken(s state) uint8 {
+	for t := range tiles {
+		if s.task[t] && !s.data[t] && s.end == open && s.wasEnd == open && !s.result {
+			return 1
+		}
+	}
+	switch {
+	case s.job && s.end == completed && !s.result: // without job.json it is an orphan, which goes a day later
+		return 3
+	case s.wasEnd != open && s.job && s.end == open:
+		return 5
+	}
+	return 0
+}
+
+// explore visits every state. It returns how many there are, and what is wrong with a
+// way that leads there: a promise is broken, or a job that somebody may know of can
+// no longer end, whatever happens.
+func (r rules) explore(most int) (int, string, error) {
+	number := map[state]int32{{}: 0}
+	states := []state{{}}
+	parent, by := []int32{-1}, []string{""}
+	var from, to []int32 // edges
+	way := func(i int32) string {
+		var names []string
+		for ; parent[i] >= 0; i = parent[i] {
+			names = append([]string{by[i]}, names...)
+		}
+		return strings.Join(names, "\n  ")
+	}
+	for i := 0; i < len(states); i++ {
+		for _, n := range r.next(states[i]) {
+			k, ok := number[n.to]
+			if !ok {
+				k = int32(len(states))
+				number[n.to] = k
+				states = append(states, n.to)
+				parent, by = append(parent, int32(i)), append(by, n.name)
+				if n.to.wrong != 0 {
+					return len(states), promises[n.to.wrong] + ":\n  " + way(k), nil
+				}
+				if len(states) > most {
+					return len(states), "", fmt.Errorf("more than %d states", most)
+				}
+			}
+			from, to = append(from, int32(i)), append(to, k)
+		}
+	}
+	// Backwards from the states where the job has ended, or nobody was ever told of one.
+	first := make([]int32, len(states)+1)
+	for _, k := range to {
+		first[k+1]++
+	}
+	for k := range states {
+		first[k+1] += first[k]
+	}
+	before := make([]int32, len(to))
+	fill := append([]int32(nil), first...)
+	for e, k := range to {
+		before[fill[k]] = from[e]
+		fill[k]++
+	}
+	good := make([]bool, len(states))
+	var todo []int32
+	for k, s := range states {
+		if s.wasEnd != open || s.client == 9 && !s.told && !(s.index && s.job) && !s.job {
+			good[k] = true
+			todo = append(todo, int32(k))
+		}
+	}
+	for len(todo) > 0 {
+		k := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, p := range before[first[k]:first[k+1]] {
+			if !good[p] {
+				good[p] = true
+				todo = append(todo, p)
+			}
+		}
+	}
+	for k := range states {
+		if !good[k] {
+			return len(states), "the job can never end:\n  " + way(int32(k)), nil
+		}
+	}
+	return len(states), "", nil
+}
+
+// storm is everything that may go wrong, against which the tick helps.
+var storm = rules{crash: true, lose: true, duplicate: true, tick: true, cancel: true, retain: true}
+
+func TestProtocolHolds(t *testing.T) {
+	for name, r := range map[string]rules{
+		"calm":                          {},
+		"duplicates":                    {duplicate: true},
+		"crashes of replicas, no ticks": {crash: false, duplicate: true, cancel: true},
+		"storm":                         storm,
+		"asked for early":               {duplicate: true, asksEarly: true},
+	} {
+		if name == "storm" && testing.Short() {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			n, wrong, err := r.explore(5_000_000)
+			if err != nil || wrong != "" {
+				t.Fatalf("%s (%v)", wrong, err)
+			}
+			t.Logf("%d states, all of them right", n)
+		})
+	}
+}
+
+// TestModelFindsPlantedBugs breaks the protocol in one place at a time.
+func TestModelFindsPlantedBugs(t *testing.T) {
+	small := storm
+	small.retain, small.cancel = false, false
+	plant := func(in rules, f func(r *rules)) rules { f(&in); return in }
+	for _, c := range []struct {
+		name string
+		r    rules
+		want string
+	}{
+		{"record before data", plant(storm, func(r *rules) { r.recordFirst = true }), promises[1]},
+		{"end is replaced", plant(storm, func(r *rules) { r.endTwice = true }), promises[2]},
+		{"no resume tick", plant(small, func(r *rules) { r.tick = false }), "can never end"},
+		{"the plan asks once", plant(small, func(r *rules) { r.forgetsToAsk = true }), "can never end"},
+		{"another plan", plant(storm, func(r *rules) { r.planTwice = true }), promises[6]},
+		{"the last tile looks before it writes", rules{looksTooEarly: true}, "can never end"},
+		{"events are taken off first", rules{ackFirst: true, crash: true}, "can never end"},
+		{"index after job", plant(small, func(r *rules) { r.indexLast = true }), "can never end"},
+		{"end goes before job", plant(storm, func(r *rules) { r.endGoesFirst = true }), promises[5]},
+		{"the assembly does not look, and is asked for early", plant(storm, func(r *rules) { r.assembleBlind, r.asksEarly = true, true }), promises[4]},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, wrong, err := c.r.explore(5_000_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(wrong, c.want) {
+				t.Errorf("%d states, found %q, want %q", n, wrong, c.want)
+			}
+			if os.Getenv("EEMT_SLOW") != "" {
+				t.Logf("after %d states: %s", n, wrong)
+			}
+		})
+	}
+}
