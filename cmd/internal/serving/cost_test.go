@@ -1,0 +1,32 @@
+package serving_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+)
+
+func TestCostSettings(t *testing.T) {
+	for _, c := range []struct {
+		cost serving.Cost
+		want string
+	}{
+		{serving.Cost{Speed: 1}, ""},
+		{serving.Cost{Speed: 2, MaxCells: 1e9, MaxCoreHours: 100, MaxResults: 1e12}, ""},
+		{serving.Cost{Speed: 0}, "EEMT_CORE_SPEED 0: must be 0.05 to 100"},
+		{serving.Cost{Speed: 1, MaxCells: -1}, "EEMT_MAX_CELLS -1"},
+		{serving.Cost{Speed: 1, MaxCoreHours: -2}, "EEMT_MAX_CORE_HOURS -2"},
+	} {
+		got, err := c.cost.On(4)
+		if c.want == "" {
+			if err != nil || got.Cores != 4 || got.Memory < 128<<20 || got.MaxCells != c.cost.MaxCells {
+				t.Errorf("%+v: %+v, %v", c.cost, got, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.cost, err, c.want)
+		}
+	}
+}
