@@ -402,7 +402,7 @@ func (r rules) explore(most int) (int, string, error) {
 	good := make([]bool, len(states))
 	var todo []int32
 	for k, s := range states {
-		if s.wasEnd != open || s.client == 9 && !s.told && !(s.index && s.job) && !s.job {
+		if s.wasEnd != open || s.client == 9 && !s.told && !s.job {
 			good[k] = true
 			todo = append(todo, int32(k))
 		}
