@@ -522,3 +522,23 @@ func TestTerrainIsFollowedOnce(t *testing.T) {
 		t.Errorf("the terrain was followed %d times, want once", n)
 	}
 }
+
+// TestMapsOfSeveralBlocks: tiles that end within the blocks of maps and of work
+// files, over the full width or not, are put together as one.
+func TestMapsOfSeveralBlocks(t *testing.T) {
+	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(140, 600)))
+	p := quick(job.Sol)
+	p.Step = 60
+	want := maps(t, run(t, job.Sol, p, tiff, options{threads: 2}).results(t))
+	for _, side := range []int{192, 100} {
+		w := newWorld(t, newBucket(t), options{threads: 2})
+		w.submit(t, job.Sol, p, tiff)
+		w.replan(t, side)
+		w.settle(t)
+		w.mustComplete(t)
+		got := maps(t, w.results(t))
+		for name := range want {
+			closeTo(t, name, got[name], want[name], 1e-6)
+		}
+	}
+}

@@ -27,6 +27,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
@@ -188,15 +189,23 @@ func load(dir string) (g grass, start cost, err error) {
 	return g, start, err
 }
 
-// year times a year of the engine, over tiles of at most tile cells a side that
-// see all of the terrain.
+// What tiles of more than whole cells see, as eemt's do: halo cells around them and,
+// beyond, rings of coarse cells, coarser cells a side in the first.
+const (
+	whole   = 8 << 20
+	halo    = 1024
+	coarser = 4
+)
+
+// year times a year of the engine, over tiles of at most tile cells a side.
 func year(s solar.Surface, tile, threads int) (cost, error) {
 	before := spent(syscall.RUSAGE_SELF)
 	begun := time.Now()
+	rings := thin(s)
 	for row := 0; row < s.Core.Height; row += tile {
 		for col := 0; col < s.Core.Width; col += tile {
 			w := raster.Window{Col: col, Row: row, Width: min(tile, s.Core.Width-col), Height: min(tile, s.Core.Height-row)}
-			if _, err := solar.Fast().Year(context.Background(), part(s, w), solar.DefaultParameters(), threads, nil); err != nil {
+			if _, err := solar.Fast().Year(context.Background(), part(s, w, rings), solar.DefaultParameters(), threads, nil); err != nil {
 				return cost{}, err
 			}
 		}
@@ -204,8 +213,33 @@ func year(s solar.Surface, tile, threads int) (cost, error) {
 	return cost{time.Since(begun).Seconds(), spent(syscall.RUSAGE_SELF) - before}, nil
 }
 
-// part is the surface with w as its core.
-func part(s solar.Surface, w raster.Window) solar.Surface {
+// thin makes the rings of a large terrain.
+func thin(s solar.Surface) (rings []horizon.Ring) {
+	side := max(s.DEM.Width, s.DEM.Height)
+	if len(s.DEM.Cells) <= whole {
+		return nil
+	}
+	factor := coarser
+	for inner := halo; inner < side; inner *= 2 {
+		r := horizon.Ring{Factor: factor, Inner: inner, Outer: 2 * inner}
+		t := horizon.NewThinner(s.DEM.Width, factor)
+		rows := (s.DEM.Height + factor - 1) / factor
+		r.NorthSouth, r.EastWest = raster.New[float32](len(t.NorthSouth), rows), raster.New[float32](len(t.EastWest), rows)
+		for row := range s.DEM.Height {
+			if t.Add(s.DEM.Row(row), row == s.DEM.Height-1) {
+				copy(r.NorthSouth.Row(row/factor), t.NorthSouth)
+				copy(r.EastWest.Row(row/factor), t.EastWest)
+			}
+		}
+		rings = append(rings, r)
+		factor *= 2
+	}
+	return rings
+}
+
+// part is the surface with w as its core, with all of the terrain or, where there
+// are rings, what lies around w and these.
+func part(s solar.Surface, w raster.Window, rings []horizon.Ring) solar.Surface {
 	if w == s.Core {
 		return s
 	}
@@ -214,6 +248,13 @@ func part(s solar.Surface, w raster.Window) solar.Surface {
 	for r := range w.Height {
 		from := (w.Row+r)*s.Core.Width + w.Col
 		o.Latitude = append(o.Latitude, s.Latitude[from:from+w.Width]...)
+	}
+	if len(rings) > 0 {
+		around := w.Grow(halo).Intersect(s.DEM.Bounds())
+		o.DEM, o.Cell = s.DEM.Sub(around), s.Cell.Rows(around.Row, around.Height)
+		o.OriginCol, o.OriginRow = around.Col, around.Row
+		o.Core.Col, o.Core.Row = w.Col-around.Col, w.Row-around.Row
+		o.Far = &horizon.Far{Block: w, Rings: rings, DX: s.Cell.DX[w.Row], DY: s.Cell.DY[w.Row]}
 	}
 	return o
 }

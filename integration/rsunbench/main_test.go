@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
 
 func TestOptionsAreChecked(t *testing.T) {
@@ -73,11 +74,31 @@ func TestPartHasTheCellsOfItsWindow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := part(s, raster.Window{Col: 5, Row: 7, Width: 4, Height: 3})
+	p := part(s, raster.Window{Col: 5, Row: 7, Width: 4, Height: 3}, nil)
 	if got, want := p.Latitude[1*4+2], s.Latitude[8*20+7]; got != want {
 		t.Errorf("latitude %g, want %g", got, want)
 	}
 	if got, want := p.Slope.At(3, 2), s.Slope.At(8, 9); got != want {
 		t.Errorf("slope %g, want %g", got, want)
+	}
+}
+
+// A tile of large terrain sees its halo at full resolution and the rest in rings.
+func TestPartOfLargeTerrainHasRings(t *testing.T) {
+	s, err := surface("", 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rings := thin(s); rings != nil {
+		t.Errorf("%d rings of small terrain, want none", len(rings))
+	}
+	w := raster.Window{Col: 5, Row: 7, Width: 4, Height: 3}
+	rings := []horizon.Ring{{Factor: coarser, Inner: halo, Outer: 2 * halo, NorthSouth: raster.New[float32](4, 4), EastWest: raster.New[float32](4, 4)}}
+	p := part(s, w, rings)
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.DEM.At(p.Core.Col, p.Core.Row), s.DEM.At(5, 7); got != want || p.Far.Block != w {
+		t.Errorf("elevation %g of block %v, want %g of %v", got, p.Far.Block, want, w)
 	}
 }

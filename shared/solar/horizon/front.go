@@ -58,6 +58,8 @@ type front struct {
 	drop            float32 // tangent by which the Earth sinks in a step
 	before, after   float32 // what the horizons of the lines before and after a cell count
 	near            float32 // steps within which lines do not count
+	_               float32
+	ahead           uintptr // what nearer will be in some steps, to be fetched; may point anywhere
 }
 
 // advanceGo moves the lines by a step in plain Go: it drops the corners of each

@@ -3,7 +3,7 @@
 #include "textflag.h"
 
 // func advanceAVX2(front *uint8)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·advanceAVX2(SB), NOSPLIT, $32-8
 	MOVQ front+0(FP), AX
 	MOVQ (AX), CX
@@ -13,6 +13,8 @@ TEXT ·advanceAVX2(SB), NOSPLIT, $32-8
 	MOVQ 96(AX), DI
 
 group:
+	MOVQ         144(AX), R8
+	PREFETCHT0   (R8)(DI*4)
 	VMOVUPS      (CX)(DI*4), Y1
 	VMOVUPS      (DX)(DI*4), Y2
 	VSUBPS       Y1, Y2, Y0

@@ -12,6 +12,8 @@ const (
 	strip = 256
 	// between is how many columns of cells lie between the lines of a strip.
 	between = strip - 1
+	// fetch is how many lines of cells ahead memory is asked for.
+	fetch = 4
 )
 
 // Sweeper holds the working memory of one goroutine's sweeps.
@@ -213,6 +215,7 @@ func (w *Sweeper) step(f *frame, g *front, m, line int, out []Code) {
 	g.nearer = (*float32)(unsafe.Add(cells, 4*(begin+nearer-whole)))
 	g.farther = (*float32)(unsafe.Add(cells, 4*(begin+farther-whole)))
 	g.part = float32(part)
+	g.ahead = uintptr(unsafe.Pointer(g.nearer)) - uintptr(4*fetch*f.forward*f.stride)
 	advance(g)
 	if m < f.coreMajor || m >= f.coreMajor+f.sizeMajor {
 		return

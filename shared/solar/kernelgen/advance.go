@@ -29,6 +29,7 @@ const (
 	frontBefore  = frontHere + 16
 	frontAfter   = frontHere + 20
 	frontNear    = frontHere + 24
+	frontAhead   = frontHere + 32
 )
 
 // Places in the lines of a front.
@@ -121,6 +122,9 @@ func advance() {
 	}
 
 	Label("group")
+	soon := GP64()
+	MOVQ(f4(f, frontAhead), soon)
+	PREFETCHT0(Mem{Base: soon, Index: l, Scale: 4})
 	z := YMM()
 	{
 		p, q := beside()
