@@ -154,7 +154,7 @@ func TestOrphans(t *testing.T) {
 			t.Errorf("%s run: %v, want %v", name, gone, orphans)
 		}
 	}
-	want := append(stays, foreign...)
+	want := slices.Concat(stays, foreign)
 	slices.Sort(want)
 	if left := kept(t, s); !slices.Equal(left, want) {
 		t.Errorf("left %v, want %v", left, want)

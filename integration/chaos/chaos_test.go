@@ -31,7 +31,7 @@ import (
 
 var (
 	only = flag.Int("seed", -1, "run this seed alone, and print its course")
-	runs = flag.Int("runs", 0, "how many seeds to run; 0: 12, or 500 when EEMT_SLOW is set")
+	runs = flag.Int("runs", 0, "how many seeds to run; 0: 6, or 500 when EEMT_SLOW is set")
 )
 
 func TestMain(m *testing.M) {
@@ -362,7 +362,7 @@ func (w weather) mild() bool { return w.kill <= 0.002 && w.fail <= 0.1 && w.full
 
 // TestDeathAtEveryCall kills a process between any two bucket calls, and in the middle of them, in an otherwise calm world.
 func TestDeathAtEveryCall(t *testing.T) {
-	stride := 60
+	stride := 105
 	if os.Getenv("EEMT_SLOW") != "" {
 		stride = 9
 	}
@@ -393,7 +393,7 @@ func TestDeathAtEveryCall(t *testing.T) {
 func TestStorms(t *testing.T) {
 	n := *runs
 	if n == 0 {
-		n = 12
+		n = 6
 		if os.Getenv("EEMT_SLOW") != "" {
 			n = 500
 		}

@@ -275,7 +275,7 @@ func (r rules) act(s state, i int) []step {
 	case allDone:
 		switch p.at {
 		case 1: // are all records there?
-			if !r.assembleBlind && !(s.task[0] && s.task[1]) {
+			if !r.assembleBlind && (!s.task[0] || !s.task[1]) {
 				acknowledge()
 			} else {
 				goOn()
@@ -284,9 +284,9 @@ func (r rules) act(s state, i int) []step {
 			switch {
 			case s.result:
 				goOn()
-			case !(s.data[0] && s.data[1]) && (s.end != open || s.wasEnd != open):
+			case (!s.data[0] || !s.data[1]) && (s.end != open || s.wasEnd != open):
 				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
-			case !(s.data[0] && s.data[1]):
+			case !s.data[0] || !s.data[1]:
 				to.wrong = 4
 				to.result = true
 				goOn()
@@ -402,7 +402,7 @@ func (r rules) explore(most int) (int, string, error) {
 	good := make([]bool, len(states))
 	var todo []int32
 	for k, s := range states {
-		if s.wasEnd != open || s.client == 9 && !s.told && !(s.index && s.job) && !s.job {
+		if s.wasEnd != open || s.client == 9 && !s.told && !s.job {
 			good[k] = true
 			todo = append(todo, int32(k))
 		}

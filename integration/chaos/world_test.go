@@ -242,10 +242,8 @@ func (f *flight) Publish(_ context.Context, e cloudevents.Event) error {
 }
 
 func (w *world) publish(e cloudevents.Event) {
-	kind := ""
 	switch e.Type() {
 	case eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted:
-		kind = "compute"
 	case eventing.JobCompleted, eventing.JobFailed:
 		j, err := eventing.JobOf(e)
 		if err == nil && e.Type() == eventing.JobCompleted {
@@ -266,7 +264,7 @@ func (w *world) publish(e cloudevents.Event) {
 		copies += 1 + w.rng.IntN(3)
 	}
 	for range copies {
-		w.send(kind, e, time.Duration(w.rng.IntN(3000))*time.Millisecond, 0)
+		w.send("compute", e, time.Duration(w.rng.IntN(3000))*time.Millisecond, 0)
 	}
 }
 

@@ -38,6 +38,7 @@ func (hanging) NewTypedWriter(ctx context.Context, _, _ string, _ *driver.Writer
 }
 
 func (hanging) Copy(ctx context.Context, _, _ string, _ *driver.CopyOptions) error { return wait(ctx) }
+
 func (hanging) Delete(ctx context.Context, _ string, _ *driver.DeleteOptions) error {
 	return wait(ctx)
 }
