@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -214,6 +215,14 @@ func TestStatus(t *testing.T) {
 			}
 			if c.name == "new" && !st.Updated.Equal(r.Created) {
 				t.Errorf("updated %v, want %v", st.Updated, r.Created)
+			}
+			if c.want != job.Completed || st.Done == st.Planned {
+				// A glance sees the same, but for what is left over.
+				glance, err := s.Glance(t.Context(), r.ID)
+				st.Leftovers, st.Removing = false, false
+				if err != nil || !reflect.DeepEqual(glance, st) {
+					t.Errorf("a glance sees %+v (%v), want %+v", glance, err, st)
+				}
 			}
 			ended, err := s.Ended(t.Context(), r.ID)
 			if err != nil || ended != (c.end != nil) {
