@@ -90,12 +90,14 @@ func share(s compute.Progress) float64 {
 		f = min(1, s.Done/s.Total)
 	}
 	switch s.Stage {
-	case "terrain", "climate":
-		return 0
+	case "terrain":
+		return 0.05 * f
+	case "climate":
+		return 0.05
 	case "maps":
 		return 0.75 + 0.25*f
 	}
-	return 0.75 * f
+	return 0.05 + 0.70*f
 }
 
 func (p *progress) update(s compute.Progress) { p.show(share(s), s.Stage) }

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"golang.org/x/sync/errgroup"
 )
 
 // Source is the CloudEvents source of what this function emits.
@@ -54,6 +56,8 @@ type Service struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Policy Policy
+	// AtOnce is how many jobs Resume looks at at a time; 0 means 16.
+	AtOnce int
 	// Partial calls f with what writers that died left of objects that never appeared,
 	// and nobody touched since before, and removes it unless dry; nil where the store
 	// does so itself.
@@ -83,24 +87,41 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 // vain, or stood still for Policy.GiveUp, is ended as failed.
 func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) {
 	now := s.Now().UTC()
+	var mu sync.Mutex
 	revived := 0
 	var failed []error
+	var work errgroup.Group
+	work.SetLimit(max(s.AtOnce, 1))
+	if s.AtOnce == 0 {
+		work.SetLimit(jobsAtOnce)
+	}
 	err := s.Store.List(ctx, func(id string) (bool, error) {
-		again, err := s.revive(ctx, id, quiet, now)
-		if again {
-			revived++
-		}
-		if err != nil {
-			// One job must not keep the others waiting.
-			s.Log.Error("job cannot be revived", "job", id, "error", err)
-			if !errors.Is(err, job.ErrDamaged) {
-				failed = append(failed, fmt.Errorf("job %s: %w", id, err))
+		work.Go(func() error {
+			again, err := s.revive(ctx, id, quiet, now)
+			mu.Lock()
+			defer mu.Unlock()
+			if again {
+				revived++
 			}
-		}
+			if err != nil {
+				// One job must not keep the others waiting.
+				s.Log.Error("job cannot be revived", "job", id, "error", err)
+				if !errors.Is(err, job.ErrDamaged) {
+					failed = append(failed, fmt.Errorf("job %s: %w", id, err))
+				}
+			}
+			return nil
+		})
+		mu.Lock()
+		defer mu.Unlock()
 		return len(failed) < mostFaults && ctx.Err() == nil, ctx.Err()
 	})
+	_ = work.Wait() // the errors are in failed
 	return revived, errors.Join(append(failed, err)...)
 }
+
+// jobsAtOnce is how many jobs Resume looks at at a time: each look waits for the bucket.
+const jobsAtOnce = 16
 
 // mostFaults is how many jobs may fail to be revived before a pass gives up: the
 // bucket or the broker is away.
@@ -128,6 +149,9 @@ func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, no
 		if err != nil {
 			return false, err
 		}
+		if still >= s.Policy.GiveUp {
+			return false, s.giveUp(ctx, st, asked.Times, still)
+		}
 		if asked.Times > 0 && now.Sub(asked.Last) < quiet<<min(asked.Times, 20) {
 			return false, nil
 		}
@@ -135,7 +159,7 @@ func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, no
 		if most <= 0 {
 			most = DefaultAttempts
 		}
-		if asked.Times >= most || still >= s.Policy.GiveUp {
+		if asked.Times >= most {
 			return false, s.giveUp(ctx, st, asked.Times, still)
 		}
 		won, err := s.Store.Ask(ctx, id, asked, now)

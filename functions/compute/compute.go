@@ -187,6 +187,9 @@ func (p *piece) openDEM(ctx context.Context) (*dem.DEM, io.Closer, error) {
 // inputError ends the job for what the file itself says. A fault of the
 // bucket keeps its own kind, so that the event is delivered again.
 func (p *piece) inputError(err error) error {
+	if fault := (*storeFault)(nil); errors.As(err, &fault) {
+		return err
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, rangeread.ErrUnavailable) || errors.Is(err, rangeread.ErrChanged) {
 		return err
@@ -213,24 +216,30 @@ func (s *Service) openWithin(ctx context.Context, key string, cache int64) (*geo
 	return img, r, nil
 }
 
-// put writes one object, complete or not at all.
+// put writes one object, complete or not at all. Its error is a storeFault.
 func (s *Service) put(ctx context.Context, key, contentType string, write func(io.Writer) error) error {
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
 	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType})
 	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
+		return &storeFault{fmt.Errorf("write %s: %w", key, err)}
 	}
 	if err := write(w); err != nil {
 		abandon() // an abandoned writer leaves no object
 		_ = w.Close()
-		return fmt.Errorf("write %s: %w", key, err)
+		return &storeFault{fmt.Errorf("write %s: %w", key, err)}
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
+		return &storeFault{fmt.Errorf("write %s: %w", key, err)}
 	}
 	return nil
 }
+
+// storeFault is an error of the bucket in the middle of reading an input: it says
+// nothing of the input.
+type storeFault struct{ error }
+
+func (f *storeFault) Unwrap() error { return f.error }
 
 const tiffType = "image/tiff"
 

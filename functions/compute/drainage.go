@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"strconv"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
@@ -18,9 +19,36 @@ import (
 // index (ln m), band 1 the contributing area (m2).
 const terrainFile = "terrain.tif"
 
-// planTerrain finds where water goes over the whole DEM, tile by tile, and writes
-// the terrain file.
+// flooredTag is the item of the terrain file's metadata that counts the cells
+// whose wetness was raised to its floor.
+const flooredTag = "FLOORED"
+
+// planTerrain makes the terrain file unless an earlier try did.
 func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+	key := job.WorkKey(p.request.ID, terrainFile)
+	made, err := p.Store.Bucket.Exists(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	if !made {
+		if err := p.makeTerrain(ctx, d, plan); err != nil {
+			return err
+		}
+	}
+	img, closer, err := p.openImage(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = closer.Close() }()
+	if n := img.Metadata[flooredTag]; n != "0" {
+		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the wetness index of %s cells was raised to its floor", n))
+	}
+	return nil
+}
+
+// makeTerrain finds where water goes over the whole DEM, tile by tile, and writes
+// the terrain file.
+func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 	spools := newSpools(p.Temp)
 	defer spools.remove()
 	var scratch [2]terrain.Scratch
@@ -82,15 +110,16 @@ func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 	if !sloping {
 		return &badInput{fmt.Errorf("no cell of the DEM has a slope: each needs its eight neighbours, and none has them")}
 	}
-	if floored > 0 {
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the wetness index of %d cells was raised to its floor", floored))
-	}
+	w.SetMetadata(flooredTag, strconv.Itoa(floored))
 	return p.put(ctx, job.WorkKey(p.request.ID, terrainFile), tiffType, func(to io.Writer) error { return w.Close(to) })
 }
 
 // squareSide is the side of what passes over the whole DEM hold at a time: a
 // multiple of workBlock. It is fixed, as sums are made by square.
 const squareSide = 1024
+
+// squareMemory is what a square takes with the climate of some of its rows.
+const squareMemory = 160 << 20
 
 // squares yields the squares of a raster row by row.
 func squares(whole raster.Window) iter.Seq[raster.Window] {

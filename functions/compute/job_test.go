@@ -493,3 +493,52 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestTerrainIsFollowedOnce: a plan that is cut short after the terrain pass goes
+// on from there, and says the same.
+func TestTerrainIsFollowedOnce(t *testing.T) {
+	tiff := hills(t)
+	p := quick(job.EEMT)
+	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	var terrains, broken atomic.Int64
+	b := faultbucket.Wrap(newBucket(t), func(op, key string) error {
+		if op != faultbucket.Commit {
+			return nil
+		}
+		if strings.HasSuffix(key, "/work/terrain.tif") {
+			terrains.Add(1)
+		}
+		if strings.Contains(key, "/work/climate/") && broken.Add(1) <= 2 {
+			return errors.New("the climate's place is gone")
+		}
+		return nil
+	})
+	w := newWorld(t, b, options{broker: broker.Options{Retries: 5}})
+	w.submit(t, job.EEMT, p, tiff)
+	w.settle(t)
+	w.mustComplete(t)
+	sameBytes(t, w.results(t), want)
+	if n := terrains.Load(); n != 1 {
+		t.Errorf("the terrain was followed %d times, want once", n)
+	}
+}
+
+// TestMapsOfSeveralBlocks: tiles that end within the blocks of maps and of work
+// files, over the full width or not, are put together as one.
+func TestMapsOfSeveralBlocks(t *testing.T) {
+	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(140, 600)))
+	p := quick(job.Sol)
+	p.Step = 60
+	want := maps(t, run(t, job.Sol, p, tiff, options{threads: 2}).results(t))
+	for _, side := range []int{192, 100} {
+		w := newWorld(t, newBucket(t), options{threads: 2})
+		w.submit(t, job.Sol, p, tiff)
+		w.replan(t, side)
+		w.settle(t)
+		w.mustComplete(t)
+		got := maps(t, w.results(t))
+		for name := range want {
+			closeTo(t, name, got[name], want[name], 1e-6)
+		}
+	}
+}

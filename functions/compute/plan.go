@@ -9,9 +9,12 @@ import (
 	"math"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -95,8 +98,10 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 		}
 	}
 	plan.Tiles = cut(width, height, side, block)
-	work := p.cost().Estimate(p.request.Workflow, params, width, height)
-	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds * float64(work.Cores), Memory: work.Memory, Results: work.Results}
+	one := p.cost()
+	one.Cores = 1 // what the report says does not depend on who planned
+	work := one.Estimate(p.request.Workflow, params, width, height)
+	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
 	return p.Store.WritePlan(ctx, p.request.ID, plan)
@@ -141,10 +146,13 @@ func (p *piece) planEEMT(ctx context.Context, d *dem.DEM, plan *job.Plan) error 
 		return p.inputError(err)
 	}
 	plan.MeanWetness = map[int]float64{}
-	for _, year := range p.request.Parameters.Years() {
-		mean, covered, err := p.meanWetness(ctx, source, year, d)
-		if err != nil {
-			return err
+	var mean float64
+	var covered int
+	for i, year := range p.request.Parameters.Years() {
+		if i == 0 || spec.Kind == climate.KindRaster { // a table covers the same cells every year
+			if mean, covered, err = p.meanWetness(ctx, source, year, d); err != nil {
+				return err
+			}
 		}
 		if covered == 0 {
 			return &badInput{fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.request.Parameters.Climate, year, plan.Longitude, plan.Latitude)}
@@ -170,47 +178,74 @@ func cellsBetween(c climate.Cells, lo, hi int) climate.Cells {
 
 // meanWetness is the area-weighted mean of the wetness index over the cells with
 // elevation, slope and climate (Rasmussen et al. 2015, eq 9). Sums are those of
-// squares of the DEM, added in their order.
+// squares of the DEM, added in their order, whatever thread made them.
 func (p *piece) meanWetness(ctx context.Context, source climate.Source, year int, d *dem.DEM) (mean float64, covered int, err error) {
 	img, closer, err := p.openImage(ctx, job.WorkKey(p.request.ID, terrainFile))
 	if err != nil {
 		return 0, 0, err
 	}
 	defer func() { _ = closer.Close() }()
-	var sum, weight float64
-	for square := range squares(d.Bounds()) {
-		wetness, err := img.Grid(ctx, 0, square)
-		if err != nil {
-			return 0, 0, fmt.Errorf("read %s: %w", terrainFile, err)
-		}
-		cells, err := p.cellsOf(ctx, d, square)
-		if err != nil {
-			return 0, 0, err
-		}
-		var s, a float64
-		rows := rowsAtOnce(square.Width)
-		for row := 0; row < square.Height; row += rows {
-			lo, hi := row*square.Width, min(row+rows, square.Height)*square.Width
-			c, err := source.Months(ctx, year, cellsBetween(cells, lo, hi))
-			if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
-				return 0, 0, p.inputError(err)
+	all := slices.Collect(squares(d.Bounds()))
+	sums := make([]wetnessSum, len(all))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(int(max(1, min(int64(p.Threads), p.cost().Memory/squareMemory))))
+	for i, square := range all {
+		work.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			for i := lo; i < hi; i++ {
-				l := wetness.Cells[i] // NaN where there is no slope
-				if math.IsNaN(l) || math.IsNaN(c.ZRef[i-lo]) {
-					continue
-				}
-				r := square.Row + i/square.Width
-				unit := d.Cell.DX[r] * d.Cell.DY[r]
-				s += unit * l
-				a += unit
-				covered++
-			}
-		}
-		sum += s
-		weight += a
+			sum, err := p.wetnessOf(ctx, img, source, year, d, square)
+			sums[i] = sum
+			return err
+		})
 	}
-	return sum / weight, covered, nil
+	if err := work.Wait(); err != nil {
+		return 0, 0, err
+	}
+	var total wetnessSum
+	for _, s := range sums {
+		total.wetness += s.wetness
+		total.area += s.area
+		total.cells += s.cells
+	}
+	return total.wetness / total.area, total.cells, nil
+}
+
+// wetnessSum is over the cells with all inputs; wetness is weighted with area.
+type wetnessSum struct {
+	wetness, area float64
+	cells         int
+}
+
+func (p *piece) wetnessOf(ctx context.Context, img *geotiff.Image, source climate.Source, year int, d *dem.DEM, square raster.Window) (sum wetnessSum, err error) {
+	wetness, err := img.Grid(ctx, 0, square)
+	if err != nil {
+		return sum, fmt.Errorf("read %s: %w", terrainFile, err)
+	}
+	cells, err := p.cellsOf(ctx, d, square)
+	if err != nil {
+		return sum, err
+	}
+	rows := rowsAtOnce(square.Width)
+	for row := 0; row < square.Height; row += rows {
+		lo, hi := row*square.Width, min(row+rows, square.Height)*square.Width
+		c, err := source.Months(ctx, year, cellsBetween(cells, lo, hi))
+		if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
+			return sum, p.inputError(err)
+		}
+		for i := lo; i < hi; i++ {
+			l := wetness.Cells[i] // NaN where there is no slope
+			if math.IsNaN(l) || math.IsNaN(c.ZRef[i-lo]) {
+				continue
+			}
+			r := square.Row + i/square.Width
+			a := d.Cell.DX[r] * d.Cell.DY[r]
+			sum.wetness += a * l
+			sum.area += a
+			sum.cells++
+		}
+	}
+	return sum, nil
 }
 
 // cellsOf places the cells of a window, for climate.

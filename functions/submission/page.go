@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 )
 
 // built is the page as `make web` makes it of the sources in web/.
@@ -54,8 +56,8 @@ var assetTypes = map[string]string{".js": "text/javascript; charset=utf-8", ".cs
 func (s *Service) getAsset(c *gin.Context) {
 	name := path.Base(c.Request.URL.Path)
 	data, err := built.ReadFile("web/dist/" + name)
-	if err != nil {
-		s.refuse(c, err)
+	if err != nil || assetTypes[path.Ext(name)] == "" {
+		s.problem(c, ogc.Plain(http.StatusNotFound, "the page has no file "+c.Request.URL.Path))
 		return
 	}
 	sum := sha256.Sum256(data)
@@ -76,5 +78,6 @@ func (s *Service) pageRoutes(get func(string, gin.HandlerFunc), r *gin.Engine) {
 	for _, asset := range []string{"/app.js", "/style.css", "/icon.svg"} {
 		get(asset, s.getAsset)
 	}
+	get("/static/:asset", s.getAsset) // where the old suite had them
 	r.GET("/jobs/:id/events", s.getEvents)
 }

@@ -76,6 +76,14 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s asked again: %d", path, b.status)
 		}
 	}
+	if a, b := s.get(t, "/static/app.js"), s.get(t, "/app.js"); a.status != http.StatusOK || a.body != b.body {
+		t.Errorf("/static/app.js: %d", a.status)
+	}
+	for _, none := range []string{"/static/index.html", "/static/none.js", "/static/..%2fgo.mod"} {
+		if a := s.get(t, none); a.status != http.StatusNotFound {
+			t.Errorf("%s: %d", none, a.status)
+		}
+	}
 	policy := s.get(t, "/", "Accept", "text/html").header.Get("Content-Security-Policy")
 	if !strings.Contains(policy, "script-src 'self';") || strings.Contains(policy, "unsafe") {
 		t.Errorf("policy %q", policy)

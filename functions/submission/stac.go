@@ -152,7 +152,8 @@ func (s *Service) getItems(c *gin.Context) {
 		return
 	}
 	links := []stac.Link{
-		stacRoot(b), {Href: b + c.Request.URL.RequestURI(), Rel: "self", Type: ogc.GeoJSON},
+		stacRoot(b),
+		{Href: b + c.Request.URL.RequestURI(), Rel: "self", Type: ogc.GeoJSON},
 		{Href: b + "/stac/collections/" + id, Rel: "collection", Type: ogc.JSON},
 	}
 	if next != "" {

@@ -332,7 +332,7 @@ func (f *flight) handle(ctx context.Context, clock func() time.Time) error {
 		s := &compute.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Threads: 1, Now: clock, Log: quiet, Version: "chaos", Watch: time.Hour}
 		return s.Handle(ctx, f.event)
 	case "cleanup":
-		s := &cleanup.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Now: clock, Log: quiet, Policy: cleanup.DefaultPolicy()}
+		s := &cleanup.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Now: clock, Log: quiet, Policy: cleanup.DefaultPolicy(), AtOnce: 1}
 		if f.event.Type() == eventing.PingTick {
 			return s.Handle(ctx, f.event)
 		}

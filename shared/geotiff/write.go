@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"runtime"
 	"sync"
@@ -335,6 +336,16 @@ func (w *Writer) keep(p *packed, b []byte) error {
 		return fmt.Errorf("room for compressed blocks: %w", err)
 	}
 	return nil
+}
+
+// SetMetadata adds an item to the metadata of the file, before Close.
+func (w *Writer) SetMetadata(name, value string) {
+	items := maps.Clone(w.opts.Metadata)
+	if items == nil {
+		items = map[string]string{}
+	}
+	items[name] = value
+	w.opts.Metadata = items
 }
 
 // Close writes the file to dst, front to back. It fails when rows are missing.

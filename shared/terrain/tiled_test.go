@@ -139,11 +139,11 @@ func TestTilesHaveTheDrainageOfTheWhole(t *testing.T) {
 // TestManySeeds is the same at the size of a million cells and more.
 func TestManySeeds(t *testing.T) {
 	if os.Getenv("EEMT_SLOW") == "" {
-		t.Skip("a minute or two: set EEMT_SLOW to run it")
+		t.Skip("16 million cells: set EEMT_SLOW to run it")
 	}
-	t.Run("16 million cells", func(t *testing.T) { mustMatchWhole(t, lakes(4096, 4096, 10), 256, 512, 1024) })
+	t.Run("16 million cells", func(t *testing.T) { mustMatchWhole(t, lakes(4096, 4096, 10), 256) })
 	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("lakes ", seed), func(t *testing.T) { mustMatchWhole(t, lakes(1500, 1300, 20+seed), 100, 400) })
+		t.Run(fmt.Sprint("lakes ", seed), func(t *testing.T) { mustMatchWhole(t, lakes(1500, 1300, 20+seed), 100, 200, 400, 800) })
 	}
 }
 

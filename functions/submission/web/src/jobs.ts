@@ -82,6 +82,7 @@ export class Jobs {
   private counts = h("div", { class: "counts" });
   private more = h("button", { type: "button", id: "older", hidden: true, onclick: () => void this.older() }, "Show older jobs");
   private stamp = h("span", { class: "hint", "aria-live": "off" });
+  private auto = h("input", { type: "checkbox", id: "f-auto", checked: true, "aria-label": "Refresh by itself", onchange: () => this.auto.checked && void this.load() });
   private empty = h("p", { class: "hint", role: "status" });
   private clean = h("section", { class: "card", hidden: true });
   private timer = 0;
@@ -97,9 +98,9 @@ export class Jobs {
   constructor() {
     fill(
       this.element,
-      h("div", { class: "titled" }, h("h1", {}, "Jobs"), this.stamp, h("button", { type: "button", onclick: () => void this.load() }, "Refresh"), h("a", { class: "button primary", href: "/", "data-view": "new" }, "New job")),
+      h("div", { class: "titled" }, h("h1", {}, "Jobs"), this.stamp, h("button", { type: "button", onclick: () => void this.load() }, "Refresh"), h("label", { class: "tick hint" }, this.auto, " by itself"), h("a", { class: "button primary", href: "/", "data-view": "new" }, "New job")),
       this.counts,
-      h("div", { class: "filters", role: "search" }, h("label", { for: "f-text" }, "Search"), this.text, h("label", { for: "f-state" }, "State"), this.state, h("label", { for: "f-kind" }, "Workflow"), this.kind),
+      h("div", { class: "filters", role: "search" }, h("span", { class: "tool grow" }, h("label", { for: "f-text" }, "Search"), this.text), h("span", { class: "tool" }, h("label", { for: "f-state" }, "State"), this.state), h("span", { class: "tool" }, h("label", { for: "f-kind" }, "Workflow"), this.kind)),
       h("div", { class: "card flush" }, h("table", { class: "jobs" }, h("thead", {}, h("tr", {}, ["DEM", "Workflow", "State", "Progress", "Submitted", "Actions"].map((t) => h("th", { scope: "col" }, t)))), this.body), this.empty),
       this.more,
       this.clean,
@@ -175,9 +176,9 @@ export class Jobs {
     } catch (e) {
       if (no === this.no) this.stamp.textContent = (e as Refusal).message;
     }
-    if (this.closed || no !== this.no) return;
+    if (this.closed || no !== this.no || !this.auto.checked) return;
     const soon = this.jobs.some((j) => !ended(j)) ? 3000 : 15000;
-    this.timer = window.setTimeout(() => (document.hidden ? this.wait() : void this.load()), soon);
+    this.timer = window.setTimeout(() => (!this.auto.checked ? undefined : document.hidden ? this.wait() : void this.load()), soon);
   }
 
   /** A job is another after what was done with it, or gone. */
@@ -204,7 +205,7 @@ export class Jobs {
       note((e as Error).message, "bad");
     } finally {
       this.busy = this.more.disabled = false;
-      if (!this.closed && no === this.no) this.timer = window.setTimeout(() => void this.load(), 3000);
+      if (!this.closed && no === this.no && this.auto.checked) this.timer = window.setTimeout(() => void this.load(), 3000);
     }
   }
 

@@ -1,0 +1,93 @@
+package cleanup_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"gocloud.dev/blob/memblob"
+
+	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// TestAttempts asks for a job that stands still 8 times, after twice as long each time, then ends it with a sentence
+// that names what it waits for and why. Progress begins the count anew.
+func TestAttempts(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		failure string
+		begun   bool
+		want    string
+	}{
+		{name: "nobody began it", want: "1 of 2 tiles were done; it waits for tile r0000c0001; nobody began it: is compute running?; submit the job again"},
+		{name: "it died", begun: true, want: "tile r0000c0001; it was begun 1 times and never finished, as when memory runs out"},
+		{name: "it failed", begun: true, failure: "no space left", want: "tile r0000c0001; the last time: no space left"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			made := map[string]time.Time{}
+			inner := memblob.OpenBucket(nil)
+			s.Store.Bucket = faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
+				if op == faultbucket.Commit {
+					made[key] = s.now
+				}
+				return do()
+			}, func(key string, _ time.Time) time.Time { return made[key] })
+			r := s.add(t, 1, job.Running, time.Time{})
+			start := s.now
+			record := func(n int) {
+				t.Helper()
+				if err := s.Store.WriteTask(t.Context(), r.ID, job.Task{Task: fmt.Sprintf("r0000c000%d", n)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			asked := func(until time.Duration) (times []time.Duration) {
+				t.Helper()
+				for ; s.now.Sub(start) <= until; s.now = s.now.Add(time.Minute) {
+					n, err := s.Resume(t.Context(), s.Policy.Quiet)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if n == 1 {
+						times = append(times, s.now.Sub(start))
+					}
+				}
+				return times
+			}
+			if got := fmt.Sprint(asked(40 * time.Minute)); got != "[0s 10m0s 30m0s]" { // the plan is an hour old
+				t.Errorf("asked at %s", got)
+			}
+			record(0)
+			if c.begun {
+				n, _, err := s.Store.BeginTry(t.Context(), r.ID, "r0000c0001", s.now, 10)
+				if err == nil && c.failure != "" {
+					err = s.Store.FailTry(t.Context(), r.ID, "r0000c0001", n, job.Failure{Cause: c.failure, At: s.now})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			start = s.now
+			var want []time.Duration
+			for n := range cleanup.DefaultAttempts {
+				want = append(want, 5*time.Minute*time.Duration(1<<(n+1)-1))
+			}
+			if n := len(want); want[n-1] > 24*time.Hour {
+				want = want[:n-1]
+			}
+			if got := fmt.Sprint(asked(50 * time.Hour)); got != fmt.Sprint(want) {
+				t.Errorf("after progress asked at %s, want %v", got, want)
+			}
+			end, err := s.Store.End(t.Context(), r.ID)
+			if err != nil || end.State != job.Failed || !strings.Contains(end.Reason, c.want) || !strings.HasPrefix(end.Reason, "no progress for ") || !strings.Contains(end.Reason, "asked for") {
+				t.Errorf("end %+v (%v), want %q", end, err, c.want)
+			}
+			if waited := end.Ended.Sub(start); waited > 24*time.Hour {
+				t.Errorf("it took %s", waited)
+			}
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package compute_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// TestTriesAreCounted ends a job whose work dies again and again without a word, with
+// a sentence that says so; and leaves no note of work that was done.
+func TestTriesAreCounted(t *testing.T) {
+	w := newWorld(t, newBucket(t), options{})
+	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
+	for n := range compute.DefaultTries {
+		if _, _, err := w.store.BeginTry(t.Context(), jobID, job.PlanTask, noon, 100); err != nil {
+			t.Fatal(err)
+		}
+		if n == compute.DefaultTries-2 { // one try is left
+			other := newWorld(t, newBucket(t), options{})
+			other.submit(t, job.Sol, quick(job.Sol), hills(t))
+			other.settle(t)
+			other.mustComplete(t)
+			if tries, err := other.store.Tries(t.Context(), jobID, job.PlanTask); err != nil || tries.Begun != 0 {
+				t.Errorf("after work that was done: %+v (%v)", tries, err)
+			}
+		}
+	}
+	if err := w.compute.Handle(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	end, err := w.store.End(t.Context(), jobID)
+	if want := fmt.Sprintf("planning was begun %d times and never finished; each time the process died without a word, as when memory runs out", compute.DefaultTries); err != nil || end.State != job.Failed || end.Reason != want {
+		t.Errorf("end %+v (%v), want %q", end, err, want)
+	}
+}
+
+// TestLastingFailureIsNotRepeated ends a job when a task panics twice with the same words; a bucket that is away
+// twice does not.
+func TestLastingFailureIsNotRepeated(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fail func() error
+		want string // of the end; empty: none
+	}{
+		{"panic", func() error { panic("index out of range") }, "planning failed twice the same way: the program failed: index out of range"},
+		{"bucket", func() error { return errors.New("away") }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inner := newBucket(t)
+			w := newWorld(t, faultbucket.Wrap(inner, func(op, key string) error {
+				if op == faultbucket.Commit && strings.HasSuffix(key, "plan.json") {
+					return c.fail()
+				}
+				return nil
+			}), options{})
+			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
+			if err := w.compute.Handle(t.Context(), plan); err == nil {
+				t.Error("the first failure is no error")
+			}
+			second := w.compute.Handle(t.Context(), plan)
+			end, err := w.store.End(t.Context(), jobID)
+			if c.want == "" {
+				if second == nil || !errors.Is(err, job.ErrNotFound) {
+					t.Errorf("second %v, end %+v (%v)", second, end, err)
+				}
+				tries, err := w.store.Tries(t.Context(), jobID, job.PlanTask)
+				if err != nil || tries.Begun != 2 || tries.Last == nil || tries.Last.Lasting || !strings.Contains(tries.Last.Cause, "away") {
+					t.Errorf("%+v (%v)", tries, err)
+				}
+				return
+			}
+			if second != nil || err != nil || end.State != job.Failed || end.Reason != c.want {
+				t.Errorf("second %v, end %+v (%v)", second, end, err)
+			}
+		})
+	}
+}
+
+// TestCancelStopsRunningWork ends a job while a tile is computed: the work stops at its next look, leaves no record and no note.
+func TestCancelStopsRunningWork(t *testing.T) {
+	inner := newBucket(t)
+	var w *world
+	var cancelled atomic.Bool
+	b := faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
+		if op != faultbucket.Commit || !strings.Contains(key, "/work/") || !cancelled.CompareAndSwap(false, true) {
+			return do()
+		}
+		if _, _, err := w.store.WriteEnd(context.Background(), jobID, job.End{State: job.Cancelled, Ended: noon}); err != nil {
+			return err
+		}
+		// The write takes until the work is told to stop.
+		for begun := time.Now(); time.Since(begun) < time.Minute; {
+			if there, _ := inner.Exists(context.Background(), "stopped"); there {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		return context.Canceled
+	}, nil)
+	w = newWorld(t, b, options{})
+	w.compute.Watch = time.Millisecond
+	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
+		t.Fatal(err)
+	}
+	// The watcher's second look finds the end; by the time of a third it has stopped the work.
+	looks := 0
+	w.compute.Store.Bucket = faultbucket.Wrap(b, func(op, key string) error {
+		if op == faultbucket.Attributes && strings.HasSuffix(key, "end.json") && cancelled.Load() {
+			if looks++; looks == 1 {
+				return inner.WriteAll(context.Background(), "stopped", nil, nil)
+			}
+		}
+		return nil
+	})
+	if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)); err != nil {
+		t.Errorf("work that was stopped: %v", err)
+	}
+	if done, err := w.store.Done(t.Context(), jobID); err != nil || len(done) != 0 {
+		t.Errorf("%v tiles are recorded (%v)", done, err)
+	}
+	if tries, err := w.store.Tries(t.Context(), jobID, "r0000c0000"); err != nil || tries.Begun != 0 {
+		t.Errorf("%+v (%v)", tries, err)
+	}
+}
+
+// TestEndIsAnnouncedAgain kills the process between the end and its announcement: the event that comes again announces
+// it, once.
+func TestEndIsAnnouncedAgain(t *testing.T) {
+	dead := true
+	var events []event
+	w := newWorld(t, newBucket(t), options{})
+	w.submit(t, job.Sol, quick(job.Sol), []byte("no raster"))
+	w.compute.Events = eventing.PublisherFunc(func(_ context.Context, e event) error {
+		if dead {
+			return errors.New("dead")
+		}
+		events = append(events, e)
+		return nil
+	})
+	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
+	if err := w.compute.Handle(t.Context(), plan); err == nil {
+		t.Error("the process died and all is well")
+	}
+	dead = false
+	for range 3 {
+		if err := w.compute.Handle(t.Context(), plan); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 7, noon)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(events) != 1 || events[0].Type() != eventing.JobFailed {
+		t.Errorf("%d events, want job.failed once", len(events))
+	}
+}
