@@ -49,13 +49,14 @@ func TakeCensus(ctx context.Context, s Surface, p Parameters, threads int) (Cens
 		}
 	}
 	out := Census{Azimuths: float64(len(f.active)), Suns: suns / cells, Places: places / cells}
-	// Of a sweep: three corners of a hull a cell, one of them new, and twelve cells near it.
-	const corner, near, pack, unpack, test, energy = 3 * 8, 12 * 4, 3, 11, 12, 12 * 60
-	out.Flops = out.Azimuths*(corner+near+pack+unpack) + out.Suns*test + out.Places*4*terms + energy
-	// A sweep reads elevations and writes codes, which are read again; a year
+	// Of a sweep over smooth ground: three corners of a hull a cell, one of them new;
+	// the surface near it, 24 places of seven operations and four of fourteen; two lines.
+	const corner, near, lines, pack, unpack, test, energy = 3 * 8, 24*7 + 4*14, 10, 3, 11, 12, 12 * 60
+	out.Flops = out.Azimuths*(corner+near+lines+pack+unpack) + out.Suns*test + out.Places*4*terms + energy
+	// A sweep reads elevations, and how rough the ground is, and writes codes, which are read again; a year
 	// reads five numbers of a cell twice, and writes 36 grids. What is written is
 	// read before.
-	out.Bytes = out.Azimuths*(4+2*2+2) + 5*2*8 + 36*2*4
+	out.Bytes = out.Azimuths*(4+1+2*2+2) + 5*2*8 + 36*2*4
 	return out, nil
 }
 

@@ -27,9 +27,9 @@ type lines struct {
 // ray is a place near every cell of a front where a ray meets the surface: between
 // two cells of one line of cells, or half-way between two such places.
 type ray struct {
-	nearer, farther     [2]int  // in cells from the cell
-	part                float32 // of the way from nearer to farther, 0 to a half
-	inverse, drop, _pad float32
+	nearer, farther [2]int  // in cells from the cell
+	part            float32 // of the way from nearer to farther, 0 to a half
+	inverse, drop   float32
 }
 
 // cellLook is a cell near every cell of a front.
