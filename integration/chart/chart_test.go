@@ -403,10 +403,10 @@ func TestServices(t *testing.T) {
 
 // TestStrategies holds the sizes against what the former suite's strategies gave.
 func TestStrategies(t *testing.T) {
-	for _, c := range []struct{ strategy, web, webMemory, worker, workerMemory, most, tile string }{
-		{"minimal", "500m", "1Gi", "2", "4Gi", "2", "256"},
-		{"balanced", "1", "2Gi", "4", "8Gi", "20", "512"},
-		{"performance", "2", "4Gi", "8", "16Gi", "50", "640"},
+	for _, c := range []struct{ strategy, web, webMemory, worker, workerMemory, most string }{
+		{"minimal", "500m", "1Gi", "2", "4Gi", "2"},
+		{"balanced", "1", "2Gi", "4", "8Gi", "20"},
+		{"performance", "2", "4Gi", "8", "16Gi", "50"},
 	} {
 		t.Run(c.strategy, func(t *testing.T) {
 			list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "strategy": c.strategy})
@@ -424,12 +424,26 @@ func TestStrategies(t *testing.T) {
 			if m := worker.at("spec", "template", "metadata", "annotations", "autoscaling.knative.dev/max-scale"); m != c.most {
 				t.Errorf("compute: largest scale %v, want %s", m, c.most)
 			}
-			if v := env(worker)["EEMT_TILE_SIZE"]; v != c.tile {
-				t.Errorf("tile size %v, want %s", v, c.tile)
+			// By cost: what a tile may take follows from the CPU and memory above.
+			if v := env(worker)["EEMT_TILE_SIZE"]; v != "0" {
+				t.Errorf("tile size %v, want 0", v)
 			}
 		})
 	}
-	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "compute": values{"resources": values{"memory": "2Gi"}, "maxScale": 3}})
+	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "compute": values{
+		"resources": values{"memory": "2Gi"}, "maxScale": 3, "tileSize": 96, "coreSpeed": 0.5,
+		"largestJob": values{"cells": 2500000000, "coreHours": 12.5, "resultBytes": 1000000000000},
+	}, "cleanup": values{"batchSize": 50}})
+	for name, want := range map[string]string{
+		"EEMT_TILE_SIZE": "96", "EEMT_CORE_SPEED": "0.5", "EEMT_MAX_CELLS": "2500000000", "EEMT_MAX_CORE_HOURS": "12.5", "EEMT_MAX_RESULT_BYTES": "1000000000000",
+	} {
+		if got := env(find(t, list, "Service", "maps-compute"))[name]; got != want {
+			t.Errorf("%s is %v, want %s", name, got, want)
+		}
+	}
+	if got := env(find(t, list, "Service", "maps-cleanup"))["EEMT_CLEANUP_BATCH_SIZE"]; got != "50" {
+		t.Errorf("a pass removes %v jobs, want 50", got)
+	}
 	worker := find(t, list, "Service", "maps-compute")
 	if env(worker)["GOMEMLIMIT"] != "1740MiB" || worker.at("spec", "template", "metadata", "annotations", "autoscaling.knative.dev/max-scale") != "3" {
 		t.Errorf("own values do not win over the strategy:\n%s", worker.text)

@@ -1,14 +1,14 @@
-{{/* What a strategy gives: CPU, memory and largest number of replicas of submission and compute, space in /tmp and tile size of compute. */}}
+{{/* What a strategy gives: CPU, memory and largest number of replicas of submission and compute, space in /tmp of compute. */}}
 {{- define "eemt.strategies" -}}
 minimal:
   submission: {cpu: 500m, memory: 1Gi, maxScale: 2}
-  compute: {cpu: "2", memory: 4Gi, maxScale: 2, tmpSize: 5Gi, tileSize: 256}
+  compute: {cpu: "2", memory: 4Gi, maxScale: 2, tmpSize: 5Gi}
 balanced:
   submission: {cpu: "1", memory: 2Gi, maxScale: 5}
-  compute: {cpu: "4", memory: 8Gi, maxScale: 20, tmpSize: 20Gi, tileSize: 512}
+  compute: {cpu: "4", memory: 8Gi, maxScale: 20, tmpSize: 20Gi}
 performance:
   submission: {cpu: "2", memory: 4Gi, maxScale: 10}
-  compute: {cpu: "8", memory: 16Gi, maxScale: 50, tmpSize: 50Gi, tileSize: 640}
+  compute: {cpu: "8", memory: 16Gi, maxScale: 50, tmpSize: 50Gi}
 {{- end }}
 
 {{/* The settings of submission, compute and cleanup with the strategy filled in, as YAML. */}}
