@@ -76,7 +76,7 @@ func TestDryRun(t *testing.T) {
 		{"dev", []string{"--dev"}, []string{"kind: PersistentVolumeClaim", "EEMT_LOG_LEVEL: debug", "kind: InMemoryChannel", `max-scale: "2"`}},
 		{"hybrid", []string{"-m", "hybrid", "-b", "gs://maps"}, []string{"eemt-compute"}},
 		{"cleanup-only", []string{"--cleanup-only", "-b", "gs://maps", "--debug"}, []string{"eemt-cleanup", "EEMT_LOG_LEVEL: debug"}},
-		{"precedence", []string{"-b", "gs://maps", "-p", "dev", "-f", own, "--set", "bucket.claim.name=,bucket.claim.create=false", "-s", "balanced"}, []string{`max-scale: "7"`, `value: "512"`}},
+		{"precedence", []string{"-b", "gs://maps", "-p", "dev", "-f", own, "--set", "bucket.claim.name=,bucket.claim.create=false", "-s", "balanced"}, []string{`max-scale: "7"`, `value: 6963MiB`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, errs, code := script(t, "deploy.sh", append(c.args, "--dry-run")...)
