@@ -171,60 +171,95 @@ func (s Store) WriteExpired(ctx context.Context, id string, at time.Time) error 
 
 // Status derives where a job stands.
 func (s Store) Status(ctx context.Context, id string) (Status, error) {
-	var st Status
-	r, err := s.Request(ctx, id)
-	if err != nil {
-		return st, err
-	}
-	st.Request, st.State, st.Updated = r, Pending, r.Created
 	there, err := s.records(ctx, id)
 	if err != nil {
+		return Status{}, err
+	}
+	st, err := s.derive(ctx, id, func(name string) bool { return there[name] })
+	if err != nil {
 		return st, err
-	}
-	if there["plan.json"] {
-		p, err := s.Plan(ctx, id)
-		if err != nil {
-			return st, err
-		}
-		st.State, st.Planned, st.Started, st.Updated = Running, len(p.Tiles), p.Created, p.Created
-		done, err := s.Done(ctx, id)
-		if err != nil {
-			return st, err
-		}
-		for _, t := range p.Tiles {
-			if at, ok := done[t.Task]; ok {
-				st.Done++
-				if at.After(st.Updated) {
-					st.Updated = at
-				}
-			}
-		}
-	}
-	if there["keep.json"] {
-		if st.Keep, err = s.Keep(ctx, id); err != nil {
-			return st, err
-		}
 	}
 	st.Removing = there["removing.json"]
 	_, work := there["work/"]
 	_, tries := there["attempts/"]
 	st.Leftovers = work || tries
-	if !there["end.json"] {
-		return st, nil
+	return st, nil
+}
+
+// Glance is Status without Removing and Leftovers, by reads alone where a job has
+// ended well: for lists of many jobs, since stores charge more for a listing than for
+// a read, and the one in memory goes through all of its objects for each.
+func (s Store) Glance(ctx context.Context, id string) (Status, error) {
+	return s.derive(ctx, id, func(string) bool { return true })
+}
+
+// derive reads the records of a job that may be there.
+func (s Store) derive(ctx context.Context, id string, may func(name string) bool) (Status, error) {
+	r, err := s.Request(ctx, id)
+	if err != nil {
+		return Status{}, err
 	}
-	e, err := s.End(ctx, id)
+	st := Status{Request: r, State: Pending, Updated: r.Created}
+	var plan Plan
+	var end End
+	var x expiry
+	planned, err := s.ifThere(ctx, id, "plan.json", may, &plan)
 	if err != nil {
 		return st, err
 	}
-	st.State, st.End, st.Updated = e.State, &e, e.Ended
-	if there["expired.json"] {
-		var x expiry
-		if err := s.read(ctx, Prefix(id)+"expired.json", &x); err != nil {
+	if _, err := s.ifThere(ctx, id, "keep.json", may, &st.Keep); err != nil {
+		return st, err
+	}
+	ended, err := s.ifThere(ctx, id, "end.json", may, &end)
+	if err != nil {
+		return st, err
+	}
+	if planned {
+		st.State, st.Planned, st.Started, st.Updated = Running, len(plan.Tiles), plan.Created, plan.Created
+		if ended && end.State == Completed {
+			st.Done = st.Planned
+		} else if err := s.progress(ctx, plan, &st); err != nil {
 			return st, err
 		}
+	}
+	if !ended {
+		return st, nil
+	}
+	st.State, st.End, st.Updated = end.State, &end, end.Ended
+	expired, err := s.ifThere(ctx, id, "expired.json", may, &x)
+	if expired {
 		st.Expired = &x.At
 	}
-	return st, nil
+	return st, err
+}
+
+// progress counts the finished tiles of a plan.
+func (s Store) progress(ctx context.Context, p Plan, st *Status) error {
+	done, err := s.Done(ctx, st.Request.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range p.Tiles {
+		if at, ok := done[t.Task]; ok {
+			st.Done++
+			if at.After(st.Updated) {
+				st.Updated = at
+			}
+		}
+	}
+	return nil
+}
+
+// ifThere reads a record that may be there. It reports whether it is.
+func (s Store) ifThere(ctx context.Context, id, name string, may func(name string) bool, v any) (bool, error) {
+	if !may(name) {
+		return false, nil
+	}
+	err := s.read(ctx, Prefix(id)+name, v)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // records names the records that a job has; folders, which end with a slash, are false.
