@@ -43,7 +43,7 @@ func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster
 		}, nil)
 	}
 	if p.Shadows {
-		if err := eachHorizon(ctx, &s, &p, around, threads, see); err != nil {
+		if err := eachHorizon(ctx, &s, around, threads, see); err != nil {
 			return nil, err
 		}
 	} else {
@@ -93,7 +93,7 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 			return fmt.Errorf("azimuth %g at place %d: must be a number of radians", a, i)
 		}
 	}
-	return eachHorizon(ctx, &s, &p, azimuths, threads, func(a int, codes []horizon.Code) error {
+	return eachHorizon(ctx, &s, azimuths, threads, func(a int, codes []horizon.Code) error {
 		out := raster.New[float32](s.Core.Width, s.Core.Height)
 		for i, c := range codes {
 			out.Cells[i] = float32(math.Atan(float64(c.Tangent())))
@@ -107,7 +107,7 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 
 // eachHorizon sweeps the core in each azimuth, as many at a time as there are
 // threads, and hands the horizons on in order.
-func eachHorizon(ctx context.Context, s *Surface, p *Parameters, azimuths []float64, threads int, use func(a int, codes []horizon.Code) error) error {
+func eachHorizon(ctx context.Context, s *Surface, azimuths []float64, threads int, use func(a int, codes []horizon.Code) error) error {
 	t := horizon.NewTerrain(s.DEM, s.Cell, s.OriginCol, s.OriginRow)
 	bands := bandsOf(s, s.Core)
 	threads = max(1, threads)
