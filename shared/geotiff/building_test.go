@@ -23,7 +23,10 @@ func TestWindowsInAnyOrder(t *testing.T) {
 		if err := Write(&want, opts, g, g); err != nil {
 			t.Fatal(err)
 		}
-		for _, side := range []int{0, 7, 64, 100} {
+		for _, side := range []int{0, 1, 7, 64, 100} {
+			if side == 1 && size.Width > 1 {
+				continue // cell by cell where there are few
+			}
 			w, err := NewWriter(opts)
 			if err != nil {
 				t.Fatal(err)
