@@ -72,6 +72,9 @@ func azure(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("azurite-blob")
 	if err != nil {
+		if os.Getenv("EEMT_REQUIRE_TOOLS") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("SKIPPED: azurite-blob is not installed, azblob:// is not tested")
 	}
 	host := fmt.Sprintf("127.0.0.1:%d", freePort(t))
