@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 )
 
@@ -213,7 +214,7 @@ func sameResults(t *testing.T, got, want map[string][]byte) {
 	for name := range want {
 		a, b := got[name], want[name]
 		if name == "report.json" {
-			a, b = timeless(t, a), timeless(t, b)
+			a, b = reference.Timeless(t, a), reference.Timeless(t, b)
 		}
 		if name == "item.json" {
 			a, b = ofNoJob(a), ofNoJob(b)
@@ -222,22 +223,6 @@ func sameResults(t *testing.T, got, want map[string][]byte) {
 			t.Errorf("%s differs (%d and %d bytes)", name, len(a), len(b))
 		}
 	}
-}
-
-func timeless(t *testing.T, report []byte) []byte {
-	t.Helper()
-	var r map[string]any
-	if err := json.Unmarshal(report, &r); err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range []string{"job_id", "created", "finished", "tile_seconds", "longest_tile_seconds"} {
-		delete(r, key)
-	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 var jobOrTime = regexp.MustCompile(`01[0-9A-Z]{24}|\d{4}-\d\d-\d\dT[0-9:.]+Z`)

@@ -3,7 +3,6 @@ package chaos
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -226,7 +226,7 @@ func (w *world) results(id string) map[string][]byte {
 		name := strings.TrimPrefix(key, prefix)
 		switch name {
 		case "report.json":
-			data = timeless(w.t, data)
+			data = reference.Timeless(w.t, data)
 		case "item.json":
 			data = idOrTime.ReplaceAll(data, []byte("-"))
 		}
@@ -236,22 +236,6 @@ func (w *world) results(id string) map[string][]byte {
 }
 
 var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
-
-func timeless(t testing.TB, report []byte) []byte {
-	t.Helper()
-	var r map[string]any
-	if err := json.Unmarshal(report, &r); err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range []string{"job_id", "created", "finished", "tile_seconds", "longest_tile_seconds"} {
-		delete(r, key)
-	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
 
 func (w *world) keys(prefix string) []string {
 	w.t.Helper()
