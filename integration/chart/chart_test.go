@@ -440,6 +440,14 @@ func TestStrategies(t *testing.T) {
 		if got := env(find(t, list, "Service", "maps-compute"))[name]; got != want {
 			t.Errorf("%s is %v, want %s", name, got, want)
 		}
+		if got := env(find(t, list, "Service", "maps-submission"))[name]; got != want && name != "EEMT_TILE_SIZE" {
+			t.Errorf("%s of submission is %v, want %s", name, got, want)
+		}
+	}
+	// What submission tells of a job is what it takes on compute's replicas: 4 cores, 85 % of 2 Gi.
+	front := env(find(t, list, "Service", "maps-submission"))
+	if front["EEMT_COMPUTE_CORES"] != "4" || front["EEMT_COMPUTE_MEMORY"] != "1824522240" {
+		t.Errorf("submission takes a replica to have %v cores and %v bytes", front["EEMT_COMPUTE_CORES"], front["EEMT_COMPUTE_MEMORY"])
 	}
 	if got := env(find(t, list, "Service", "maps-cleanup"))["EEMT_CLEANUP_BATCH_SIZE"]; got != "50" {
 		t.Errorf("a pass removes %v jobs, want 50", got)
