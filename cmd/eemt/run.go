@@ -78,6 +78,7 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 	f.IntVar(&o.memory, "memory", usualMemory(), "memory to use, in `MiB`, 256 or more")
 	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
 	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default: <DEM name>_"+string(w)+")")
+	f.StringVar((*string)(&o.params.Maps), "maps", string(o.params.Maps), "all, or annual: those of the terrain and of whole years, a small part of the disk")
 	f.BoolVar(&o.params.Daily, "daily", false, "write a map of every day too")
 	f.StringVar(&o.params.North, "north", o.params.North, "true: directions are from true north; grid: from grid north, as r.sun does")
 	f.StringVar(&o.params.Shadows, "shadows", o.params.Shadows, "on: terrain casts shadows; off: slopes only shade themselves")
