@@ -21,7 +21,6 @@ const (
 	bandSlope = iota
 	bandAspect
 	bandSun
-	solBands = bandSun + 3*12
 )
 
 const (
