@@ -39,7 +39,8 @@ func runCommand() *cobra.Command {
 			`  eemt run sol dem.tif
   eemt run sol dem.tif --linke-value 2.1,2.2,2.5,2.9,3.2,3.4,3.5,3.3,2.9,2.6,2.3,2.2 --output maps
   eemt run sol dem.tif --linke-value linke_{month}.tif --layers beam,diffuse,skyview
-  eemt run sol dem.tif --daily --step 30`),
+  eemt run sol dem.tif --daily --step 30
+  eemt run sol large.tif --maps annual`),
 		workflowCommand(job.EEMT, "eemt DEM", "EEMT-TRAD and EEMT-TOPO, with the radiation they need",
 			`  eemt run eemt dem.tif --climate table:station.csv
   eemt run eemt dem.tif --climate 'raster:climate/{var}_{year}.tif' --climate-elevation climate/elevation.tif --start-year 2018 --end-year 2020

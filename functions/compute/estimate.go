@@ -193,7 +193,7 @@ func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
 			hours, width, height, c.MaxCoreHours)
 	}
 	if c.MaxResults > 0 && work.Results > c.MaxResults {
-		return fmt.Errorf("the maps would take about %d MB for %d x %d cells: at most %d MB are allowed here (EEMT_MAX_RESULT_BYTES); take a smaller DEM, fewer years, annual maps only (maps annual) or no daily maps",
+		return fmt.Errorf("the maps would take about %d MB for %d x %d cells: at most %d MB are allowed here (EEMT_MAX_RESULT_BYTES); take maps annual, no daily maps, fewer years or a smaller DEM",
 			work.Results/1e6, width, height, c.MaxResults/1e6)
 	}
 	return nil
