@@ -72,7 +72,7 @@ func memoryGroup(t *testing.T, bytes int64) (dir, reasons string) {
 		if len(parts) != 3 {
 			continue
 		}
-		root, file := "", ""
+		var root, file string
 		switch {
 		case parts[1] == "":
 			root, file = "/sys/fs/cgroup", "memory.max"
