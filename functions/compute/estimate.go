@@ -181,11 +181,19 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	}
 }
 
-// Check refuses a job that is larger than what is allowed.
-func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
+// CheckDEM refuses a DEM that is larger than what is allowed, whatever the job.
+func (c Cost) CheckDEM(width, height int) error {
 	if cells := int64(width) * int64(height); c.MaxCells > 0 && cells > c.MaxCells {
 		return fmt.Errorf("the DEM has %d x %d = %d cells: at most %d are allowed here (EEMT_MAX_CELLS); cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif",
 			width, height, cells, c.MaxCells)
+	}
+	return nil
+}
+
+// Check refuses a job that is larger than what is allowed.
+func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
+	if err := c.CheckDEM(width, height); err != nil {
+		return err
 	}
 	work := c.Estimate(w, p, width, height)
 	if hours := work.Seconds * float64(work.Cores) / 3600; c.MaxCoreHours > 0 && hours > c.MaxCoreHours {
