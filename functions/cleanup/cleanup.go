@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -87,11 +88,13 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 // Resume emits again what jobs that stood still for quiet are waiting for, after twice
 // as long the second time, and so on; 0 means all jobs, whatever the clocks say. It
 // returns how many jobs it revived. A job that was asked for Policy.Attempts times in
-// vain, or stood still for Policy.GiveUp, is ended as failed.
+// vain, or stood still for Policy.GiveUp, is ended as failed. Ends that nobody announced
+// are announced.
 func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) {
 	now := s.Now().UTC()
 	var mu sync.Mutex
 	revived := 0
+	var announced atomic.Int64
 	var failed []error
 	var work errgroup.Group
 	work.SetLimit(max(s.AtOnce, 1))
@@ -100,7 +103,7 @@ func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) 
 	}
 	err := s.Store.List(ctx, func(id string) (bool, error) {
 		work.Go(func() error {
-			again, err := s.revive(ctx, id, quiet, now)
+			again, err := s.revive(ctx, id, quiet, now, &announced)
 			mu.Lock()
 			defer mu.Unlock()
 			if again {
@@ -130,9 +133,19 @@ const jobsAtOnce = 16
 // bucket or the broker is away.
 const mostFaults = 10
 
-func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, now time.Time) (bool, error) {
-	ended, err := s.Store.Ended(ctx, id)
-	if err != nil || ended {
+func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, now time.Time, announced *atomic.Int64) (bool, error) {
+	ended, err := s.Store.EndedAt(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	if !ended.IsZero() {
+		if age := now.Sub(ended); age < settled || age > stale || announced.Load() >= mostAnnounced {
+			return false, nil
+		}
+		did, err := s.announceEnd(ctx, id)
+		if did {
+			announced.Add(1)
+		}
 		return false, err
 	}
 	st, err := s.Store.Status(ctx, id)
@@ -205,7 +218,7 @@ func (s *Service) giveUp(ctx context.Context, st job.Status, times int, still ti
 		asked = fmt.Sprintf(", asked for %d times in vain", times)
 	}
 	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %d of %d tiles were done; it waits for %s%s; %s; submit the job again",
-		still.Round(time.Minute), asked, st.Done, st.Planned, words, more, cause), "")
+		still.Round(time.Minute), asked, st.Done, st.Planned, words, more, cause), resumed)
 }
 
 // waitsFor names the step that a job waits for, and how many there are.
@@ -233,6 +246,9 @@ func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words stri
 	}
 	return task, words, missing, nil
 }
+
+// resumed marks the ends that Resume made; the next pass announces them if this one dies.
+const resumed = "resume"
 
 // stuck is how many fruitless tries make an assembly that does not go on: a broker delivers an event
 // six times.
@@ -293,14 +309,14 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	return s.end(ctx, id, reason, e.ID())
 }
 
-// end ends a job as failed. event, when not empty, is the id of the event that does so: when it comes
+// end ends a job as failed. event is the id of the event that does so, or resumed: when it comes
 // again its handler may have died before it announced the end.
 func (s *Service) end(ctx context.Context, id, reason, event string) error {
 	end, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: s.Now().UTC(), Event: event})
 	if err != nil {
 		return err
 	}
-	if !won && (event == "" || end.Event != event || end.State != job.Failed) {
+	if !won && (end.Event != event || end.State != job.Failed) {
 		return nil
 	}
 	if announced, err := s.Store.Announced(ctx, id); err != nil || announced {

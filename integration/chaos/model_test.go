@@ -46,6 +46,8 @@ type state struct {
 	client           uint8 // steps of the submission
 	retention        uint8 // steps of the removal
 	told             bool  // the client was told of the job
+	cancelling       bool  // who cancelled the job has yet to announce it
+	heard, noted     bool  // the end was announced; announced.json says so
 	// What was, for the properties.
 	wasEnd uint8 // the first end
 	wrong  uint8 // index of a promise that a step broke
@@ -57,6 +59,7 @@ type process struct{ event, at uint8 }
 // rules are the protocol, and what may go wrong. The zero value of the second half is right.
 type rules struct {
 	crash, lose, duplicate, tick, cancel, retain bool
+	announce                                     bool // ends are announced, too
 
 	recordFirst   bool // a tile's record is written before its data
 	endTwice      bool // end.json may be replaced
@@ -68,6 +71,8 @@ type rules struct {
 	forgetsToAsk  bool // the plan that finds itself made asks for nothing
 	planTwice     bool // plan.json may be replaced by another plan
 	asksEarly     bool // a tile asks for the assembly without looking whether it is the last
+	tickIsDeaf    bool // the resume tick does not look at ends that nobody announced
+	notesFirst    bool // announced.json is written before the announcement
 }
 
 // The promises a step may break.
@@ -118,7 +123,23 @@ func (r rules) next(s state) []step {
 	if r.cancel && s.told && s.job && s.end == open && s.wasEnd == open {
 		to := s
 		to.finish(r, cancelled)
+		to.cancelling = r.announce
 		add("cancel", to)
+	}
+	if s.cancelling {
+		to := s
+		to.cancelling = !to.announce(r)
+		add("cancel is announced", to)
+		if r.crash {
+			to := s
+			to.cancelling = false
+			add("who cancelled dies", to)
+		}
+	}
+	if r.tick && r.announce && !r.tickIsDeaf && s.index && s.job && s.end != open && !s.noted {
+		to := s
+		to.announce(r)
+		add("resume tick announces", to)
 	}
 	if r.tick && s.index && s.job && s.end == open && !s.events[submitted] {
 		to := s
@@ -173,6 +194,20 @@ func (s *state) finish(r rules, end uint8) {
 	if s.wasEnd == open {
 		s.wasEnd = end
 	}
+}
+
+// announce is the next step of an announcement: the event, the note. It reports whether it was the last.
+func (s *state) announce(r rules) bool {
+	first, second := &s.heard, &s.noted
+	if r.notesFirst {
+		first, second = second, first
+	}
+	if !*first {
+		*first = true
+		return false
+	}
+	*second = true
+	return true
 }
 
 // act is the next step of a replica.
@@ -301,7 +336,15 @@ func (r rules) act(s state, i int) []step {
 			if s.end == completed {
 				to.data = [tiles]bool{}
 			}
-			acknowledge()
+			if !r.announce {
+				acknowledge()
+				return finish()
+			}
+			goOn()
+		case 5: // only the end of its own making
+			if s.end != completed || to.announce(r) {
+				acknowledge()
+			}
 		}
 	}
 	return finish()
@@ -354,7 +397,7 @@ func (r rules) broken(s state) uint8 {
 
 // explore visits every state. It returns how many there are, and what is wrong with a
 // way that leads there: a promise is broken, or a job that somebody may know of can
-// no longer end, whatever happens.
+// no longer end, or its end no longer be announced, whatever happens.
 func (r rules) explore(most int) (int, string, error) {
 	number := map[state]int32{{}: 0}
 	states := []state{{}}
@@ -385,7 +428,6 @@ func (r rules) explore(most int) (int, string, error) {
 			from, to = append(from, int32(i)), append(to, k)
 		}
 	}
-	// Backwards from the states where the job has ended, or nobody was ever told of one.
 	first := make([]int32, len(states)+1)
 	for _, k := range to {
 		first[k+1]++
@@ -399,28 +441,43 @@ func (r rules) explore(most int) (int, string, error) {
 		before[fill[k]] = from[e]
 		fill[k]++
 	}
-	good := make([]bool, len(states))
-	var todo []int32
-	for k, s := range states {
-		if s.wasEnd != open || s.client == 9 && !s.told && !s.job {
-			good[k] = true
-			todo = append(todo, int32(k))
-		}
-	}
-	for len(todo) > 0 {
-		k := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for _, p := range before[first[k]:first[k+1]] {
-			if !good[p] {
-				good[p] = true
-				todo = append(todo, p)
+	// hopeless returns a state from which none that is good can be reached, or -1.
+	hopeless := func(isGood func(s state) bool) int32 {
+		good := make([]bool, len(states))
+		var todo []int32
+		for k, s := range states {
+			if isGood(s) {
+				good[k] = true
+				todo = append(todo, int32(k))
 			}
 		}
-	}
-	for k := range states {
-		if !good[k] {
-			return len(states), "the job can never end:\n  " + way(int32(k)), nil
+		for len(todo) > 0 {
+			k := todo[len(todo)-1]
+			todo = todo[:len(todo)-1]
+			for _, p := range before[first[k]:first[k+1]] {
+				if !good[p] {
+					good[p] = true
+					todo = append(todo, p)
+				}
+			}
 		}
+		for k := range states {
+			if !good[k] {
+				return int32(k)
+			}
+		}
+		return -1
+	}
+	// Where the job has ended, or nobody was ever told of one.
+	if k := hopeless(func(s state) bool { return s.wasEnd != open || s.client == 9 && !s.told && !s.job }); k >= 0 {
+		return len(states), "the job can never end:\n  " + way(k), nil
+	}
+	if !r.announce {
+		return len(states), "", nil
+	}
+	// The same, and the end was announced, unless retention was faster.
+	if k := hopeless(func(s state) bool { return s.heard || s.wasEnd != open && !s.job || s.client == 9 && !s.told && !s.job }); k >= 0 {
+		return len(states), "the end can never be announced:\n  " + way(k), nil
 	}
 	return len(states), "", nil
 }
@@ -428,12 +485,16 @@ func (r rules) explore(most int) (int, string, error) {
 // storm is everything that may go wrong, against which the tick helps.
 var storm = rules{crash: true, lose: true, duplicate: true, tick: true, cancel: true, retain: true}
 
+// announcements is what may go wrong with those. Events that come twice and retention only multiply the states.
+var announcements = rules{crash: true, lose: true, tick: true, cancel: true, announce: true}
+
 func TestProtocolHolds(t *testing.T) {
 	for name, r := range map[string]rules{
 		"calm":                          {},
 		"duplicates":                    {duplicate: true},
 		"crashes of replicas, no ticks": {crash: false, duplicate: true, cancel: true},
 		"storm":                         storm,
+		"announcements":                 announcements,
 		"asked for early":               {duplicate: true, asksEarly: true},
 	} {
 		if name == "storm" && testing.Short() {
@@ -468,6 +529,8 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		{"events are taken off first", rules{ackFirst: true, crash: true}, "can never end"},
 		{"index after job", plant(small, func(r *rules) { r.indexLast = true }), "can never end"},
 		{"end goes before job", plant(storm, func(r *rules) { r.endGoesFirst = true }), promises[5]},
+		{"the tick does not look at ends", plant(announcements, func(r *rules) { r.tickIsDeaf = true }), "never be announced"},
+		{"the note before the announcement", plant(announcements, func(r *rules) { r.notesFirst = true }), "never be announced"},
 		{"the assembly does not look, and is asked for early", plant(storm, func(r *rules) { r.assembleBlind, r.asksEarly = true, true }), promises[4]},
 	} {
 		t.Run(c.name, func(t *testing.T) {

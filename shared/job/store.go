@@ -145,6 +145,19 @@ func (s Store) Ended(ctx context.Context, id string) (bool, error) {
 	return s.Bucket.Exists(ctx, Prefix(id)+"end.json")
 }
 
+// EndedAt tells when the end of a job was written, by the bucket's clock; zero while the
+// job goes on.
+func (s Store) EndedAt(ctx context.Context, id string) (time.Time, error) {
+	a, err := s.Bucket.Attributes(ctx, Prefix(id)+"end.json")
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the end of job %s: %w", id, err)
+	}
+	return a.ModTime, nil
+}
+
 // Announced reports whether the end of a job is known to have been announced.
 func (s Store) Announced(ctx context.Context, id string) (bool, error) {
 	return s.Bucket.Exists(ctx, Prefix(id)+"announced.json")
