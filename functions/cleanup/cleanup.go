@@ -255,7 +255,7 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 		if err != nil {
 			return err
 		}
-		id, what = t.JobID, "tile "+t.Task
+		id, what = t.JobID, job.TaskInWords(t.Task)
 	case eventing.JobSubmitted, eventing.TilesCompleted:
 		j, err := eventing.JobOf(e)
 		if err != nil {

@@ -400,6 +400,9 @@ func TestStorms(t *testing.T) {
 				t.Parallel()
 				sky, jobs, cancel := climate(uint64(seed))
 				w := newWorld(t, uint64(seed), sky)
+				if seed%2 == 1 { // maps by tasks; the calm run makes them in one go
+					w.mapsWithin = time.Nanosecond
+				}
 				if *only >= 0 {
 					t.Cleanup(func() { _, _ = io.WriteString(os.Stderr, strings.Join(w.trace, "\n")+"\n") })
 				}
