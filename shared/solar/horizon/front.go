@@ -8,7 +8,7 @@ import "unsafe"
 // vertex is a corner of a line's upper hull.
 type vertex struct {
 	height float32
-	step   int32 // from the line's start
+	step   int32 // from the line's start; sweeps count half steps, in which the centres of all coarse cells lie
 }
 
 // lines are the sweep lines of a strip, side by side.
@@ -60,6 +60,7 @@ type front struct {
 	near            float32 // steps within which lines do not count
 	_               float32
 	ahead           uintptr // what nearer will be in some steps, to be fetched; may point anywhere
+	room            int     // corners that hulls has
 }
 
 // advanceGo moves the lines by a step in plain Go: it drops the corners of each
@@ -68,7 +69,7 @@ type front struct {
 // Products are rounded before they are added, so that all versions agree to the
 // last bit.
 func advanceGo(g *front) {
-	hulls := unsafe.Slice(g.hulls, (int(g.here)+1)*strip)
+	hulls := unsafe.Slice(g.hulls, g.room)
 	n := g.lines
 	for l := g.first; l < g.end; l++ {
 		p := *(*float32)(unsafe.Add(unsafe.Pointer(g.nearer), 4*l))
@@ -98,7 +99,7 @@ func advanceGo(g *front) {
 				r := float32(g.here - v.step)
 				i := g.inverse / r
 				t := float32((v.height-z)*i) - float32(g.drop*r)
-				if t < best {
+				if !(t >= best) {
 					break
 				}
 				apex, step, run, per, best = v.height, v.step, r, i, t
