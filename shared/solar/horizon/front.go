@@ -18,6 +18,8 @@ type lines struct {
 	since [strip]int32   // its step
 	next  [strip]float32 // height of the one below it
 	below [strip]int32   // its step
+	third [strip]float32 // height of the one below that; in plain Go it is not kept
+	under [strip]int32   // its step
 	// The corner that stands highest as seen from the line: its height, 1/distance
 	// and the tangent by which it sinks. Inverse is 0 where there is none beyond near.
 	// One more line than there are, to be read with eight others.
@@ -58,14 +60,14 @@ type front struct {
 	drop            float32 // tangent by which the Earth sinks in a step
 	before, after   float32 // what the horizons of the lines before and after a cell count
 	near            float32 // steps within which lines do not count
-	_               float32
+	look            uint32  // not 0 where cells look at the lines
 	ahead           uintptr // what nearer will be in some steps, to be fetched; may point anywhere
 	room            int     // corners that hulls has
 }
 
 // advanceGo moves the lines by a step in plain Go: it drops the corners of each
-// line's hull that cannot be seen from there, notes the one that stands highest,
-// adds the place itself. A place beside a hole looks out, but hides nothing.
+// line's hull that cannot be seen from there, notes the one that stands highest if
+// cells look at it, adds the place itself. A place beside a hole looks out, but hides nothing.
 // Products are rounded before they are added, so that all versions agree to the
 // last bit.
 func advanceGo(g *front) {
@@ -80,7 +82,9 @@ func advanceGo(g *front) {
 			z = max(p, q)
 		}
 		depth := n.depth[l]
-		n.inverse[l] = 0
+		if g.look != 0 {
+			n.inverse[l] = 0
+		}
 		if z < noData {
 			continue
 		}
@@ -105,7 +109,7 @@ func advanceGo(g *front) {
 				apex, step, run, per, best = v.height, v.step, r, i, t
 				depth--
 			}
-			if run > g.near {
+			if g.look != 0 && run > g.near {
 				n.apex[l], n.inverse[l], n.sink[l] = apex, per, float32(g.drop*run)
 			}
 		}

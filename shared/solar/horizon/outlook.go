@@ -2,12 +2,14 @@ package horizon
 
 import (
 	"math"
+	"slices"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // Sweep lines share the hull of the line of far terrain in their middle: as many as
-// lie within 1/bundles of the distance where a ring begins.
+// lie within 1/bundles of the distance where a ring begins. Where coarse cells are no
+// longer than that, the lower one of two hides at most that much more than the other.
 const bundles = 128
 
 // width returns how many lines share a hull, a power of two.
@@ -38,6 +40,7 @@ type level struct {
 	// Windows of the raster, as major first and end, minor first and end: the ring's, and
 	// the one inside, which nearer levels see.
 	outer, inner [4]int
+	pairs        bool   // of two cells along the line the higher one is enough
 	line         int // the first of the bundle that hull is of
 	hull         []summit
 	end          float64 // how far ahead the hull ends
@@ -80,7 +83,7 @@ func (o *outlook) set(f *frame, far *Far, start int) {
 		v := level{
 			cells: g.EastWest.Cells, majorStride: 1, stride: g.EastWest.Width, factor: g.Factor, width: g.width(),
 			major: [2]int(data[:2]), minor: [2]int(data[2:]),
-			outer: axes(far.Block.Grow(g.Outer)), inner: inner, line: math.MinInt,
+			outer: axes(far.Block.Grow(g.Outer)), inner: inner, pairs: bundles*g.Factor <= g.Inner, line: math.MinInt,
 		}
 		if f.northSouth {
 			v.cells, v.majorStride, v.stride = g.NorthSouth.Cells, g.NorthSouth.Width, 1
@@ -157,25 +160,36 @@ func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit
 	// Where the line is on the minor axis, in coarse cells and 2^-40 of them.
 	const one = 1 << 40
 	base, step := int64(math.Floor((line+f.shift*centre+0.5)/factor*one)), int64(math.Round(f.shift*one))
-	for u := high; u >= low; u-- {
+	cell := func(u int) float32 {
 		k := int((base + step*int64(u)) >> 40)
 		if k < v.minor[0] || k >= v.minor[1] {
-			continue
+			return hole
 		}
-		z := v.cells[(f.forward*u-v.major[0])*v.majorStride+(k-v.minor[0])*v.stride]
+		return v.cells[(f.forward*u-v.major[0])*v.majorStride+(k-v.minor[0])*v.stride]
+	}
+	top := len(hull)
+	hull = slices.Grow(hull, max(0, high-low+1))[:top+max(0, high-low+1)]
+	for u := high; u >= low; u-- {
+		at, z := u, cell(u)
+		if v.pairs && u&1 == 1 && u > low {
+			u--
+			if nearer := cell(u); !(nearer < z) && nearer > noData {
+				at, z = u, nearer
+			}
+		}
 		if !(z > noData) {
 			continue
 		}
-		p := summit{ahead: 2*v.factor*u + centres, z: z}
+		p := summit{ahead: 2*v.factor*at + centres, z: z}
 		p.along = float64(p.ahead-2*o.origin) * f.distance / 2
 		p.height = float64(z) - p.along*p.along/(2*EarthRadius)
-		top := len(hull)
 		for top > 1 && (hull[top-1].height-p.height)*(hull[top-2].along-p.along) <= (hull[top-2].height-p.height)*(hull[top-1].along-p.along) {
 			top--
 		}
-		hull = append(hull[:top], p)
+		hull[top] = p
+		top++
 	}
-	return hull
+	return hull[:top]
 }
 
 // most bounds how many corners a hull can have.
@@ -211,9 +225,9 @@ func (o *outlook) prepare(g *lines, hulls []vertex, line, end int) {
 		g.depth[at] = int32(depth)
 		last := hulls[(depth-1)*strip+at]
 		g.top[at], g.since[at] = last.height, last.step
-		if depth > 1 {
-			last = hulls[(depth-2)*strip+at]
-		}
-		g.next[at], g.below[at] = last.height, last.step
+		below := func(k int) vertex { return hulls[max(0, depth-k)*strip+at] }
+		next, third := below(2), below(3)
+		g.next[at], g.below[at] = next.height, next.step
+		g.third[at], g.under[at] = third.height, third.step
 	}
 }

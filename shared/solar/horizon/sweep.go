@@ -203,7 +203,9 @@ func (w *Sweeper) step(f *frame, g *front, m, line, count int, out []Code) {
 	at := line + whole - f.originMinor
 	nearer, farther, part := neighbours(offset)
 	lo, hi := max(0, -1-at), min(strip, count, f.minor-at)
+	g.look = 0
 	if m >= f.coreMajor && m < f.coreMajor+f.sizeMajor {
+		g.look = 1
 		// Lines that have left the core are done.
 		end := line + w.last - f.originMinor
 		lo, hi = max(lo, f.coreMinor-1-max(at, end)), min(hi, f.coreMinor+f.sizeMinor-min(at, end))
@@ -222,7 +224,7 @@ func (w *Sweeper) step(f *frame, g *front, m, line, count int, out []Code) {
 	g.part = float32(part)
 	g.ahead = uintptr(unsafe.Pointer(g.nearer)) - uintptr(4*fetch*f.forward*f.stride)
 	advance(g)
-	if m < f.coreMajor || m >= f.coreMajor+f.sizeMajor {
+	if g.look == 0 {
 		return
 	}
 	// Cell l lies between lines l and l + 1.
