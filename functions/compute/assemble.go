@@ -45,7 +45,10 @@ func (p *piece) assemble(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = closer.Close() }()
-	sums := addSums(p.request, tasks)
+	sums, err := addSums(p.request, tasks)
+	if err != nil {
+		return err
+	}
 	kappa := closeWater(energy.DefaultParameters(), sums)
 	made, err := p.listResults(ctx)
 	if err != nil {
@@ -85,10 +88,10 @@ func anyValid(tasks []job.Task) bool {
 	return false
 }
 
-// addSums adds what all tiles summed, in the plan's order, by climate year.
-func addSums(r job.Request, tasks []job.Task) map[int]job.Sums {
+// addSums adds what all tiles summed, by climate year.
+func addSums(r job.Request, tasks []job.Task) (map[int]job.Sums, error) {
 	if r.Workflow != job.EEMT {
-		return nil
+		return nil, nil
 	}
 	sums := map[int]job.Sums{}
 	for _, year := range r.Parameters.Years() {
@@ -96,9 +99,12 @@ func addSums(r job.Request, tasks []job.Task) map[int]job.Sums {
 		for _, t := range tasks {
 			total.Add(t.Sums[year])
 		}
+		if err := total.Err(); err != nil { // no tile records such sums
+			return nil, fmt.Errorf("%w: tiles of job %s, %d: %w", job.ErrDamaged, r.ID, year, err)
+		}
 		sums[year] = total
 	}
-	return sums
+	return sums, nil
 }
 
 // closeWater takes kappa of every climate year and month.
@@ -109,7 +115,7 @@ func closeWater(params energy.Parameters, sums map[int]job.Sums) map[int][12]flo
 		for m := range k {
 			k[m] = 1
 			if params.MCWIClose {
-				k[m] = energy.Kappa(s.Peff[m], s.AlphaPeff[m])
+				k[m] = energy.Kappa(s.Peff[m].Float64(), s.AlphaPeff[m].Float64())
 			}
 		}
 		kappa[year] = k

@@ -115,7 +115,7 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 }
 
 // squareSide is the side of what passes over the whole DEM hold at a time: a
-// multiple of workBlock. It is fixed, as sums are made by square.
+// multiple of workBlock.
 const squareSide = 1024
 
 // squareMemory is what a square takes with the climate of some of its rows.

@@ -54,6 +54,9 @@ func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.M
 		if err != nil {
 			return p.inputError(err)
 		}
+		if err := sums.Err(); err != nil {
+			return &badInput{fmt.Errorf("climate of %d at column %d, row %d, %d x %d cells: %w", year, t.window.Col, t.window.Row, t.window.Width, t.window.Height, err)}
+		}
 		valid = n
 		total := p.record.Sums[year]
 		total.Add(sums)
@@ -85,8 +88,7 @@ type energyYear struct {
 	clouds  *clearness
 }
 
-// evaluate works through blocks of rows, threads at a time. Sums are kept by
-// block and added in order, so that they do not depend on threads.
+// evaluate works through blocks of rows, threads at a time.
 func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[float32], job.Sums, int, error) {
 	width, height := e.terrain.window.Width, e.terrain.window.Height
 	grids := make([]*raster.Grid[float32], energyBands)
@@ -162,13 +164,15 @@ func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.
 		}
 		valid++
 		area := t.cell.DX[row] * t.cell.DY[row]
-		sums.Area += area
+		sums.Area.Add(area)
+		var precipitation float64
 		for m := range 12 {
-			sums.Peff[m] += area * out.Peff[m]
-			sums.AlphaPeff[m] += area * out.AlphaPeff[m]
-			sums.Precipitation += area * in.Prcp[m]
+			sums.Peff[m].Add(area * out.Peff[m])
+			sums.AlphaPeff[m].Add(area * out.AlphaPeff[m])
+			precipitation += in.Prcp[m]
 		}
-		sums.Temperature += area * e.model.MeanTemperature(&in)
+		sums.Precipitation.Add(area * precipitation)
+		sums.Temperature.Add(area * e.model.MeanTemperature(&in))
 	}
 	return valid, nil
 }

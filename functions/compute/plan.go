@@ -14,6 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/exactsum"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -177,8 +178,7 @@ func cellsBetween(c climate.Cells, lo, hi int) climate.Cells {
 }
 
 // meanWetness is the area-weighted mean of the wetness index over the cells with
-// elevation, slope and climate (Rasmussen et al. 2015, eq 9). Sums are those of
-// squares of the DEM, added in their order, whatever thread made them.
+// elevation, slope and climate (Rasmussen et al. 2015, eq 9).
 func (p *piece) meanWetness(ctx context.Context, source climate.Source, year int, d *dem.DEM) (mean float64, covered int, err error) {
 	img, closer, err := p.openImage(ctx, job.WorkKey(p.request.ID, terrainFile))
 	if err != nil {
@@ -204,16 +204,19 @@ func (p *piece) meanWetness(ctx context.Context, source climate.Source, year int
 	}
 	var total wetnessSum
 	for _, s := range sums {
-		total.wetness += s.wetness
-		total.area += s.area
+		total.wetness.AddSum(s.wetness)
+		total.area.AddSum(s.area)
 		total.cells += s.cells
 	}
-	return total.wetness / total.area, total.cells, nil
+	if err := errors.Join(total.wetness.Err(), total.area.Err()); err != nil {
+		return 0, 0, &badInput{fmt.Errorf("mean wetness of %d: %w", year, err)}
+	}
+	return total.wetness.Float64() / total.area.Float64(), total.cells, nil
 }
 
 // wetnessSum is over the cells with all inputs; wetness is weighted with area.
 type wetnessSum struct {
-	wetness, area float64
+	wetness, area exactsum.Sum
 	cells         int
 }
 
@@ -240,8 +243,8 @@ func (p *piece) wetnessOf(ctx context.Context, img *geotiff.Image, source climat
 			}
 			r := square.Row + i/square.Width
 			a := d.Cell.DX[r] * d.Cell.DY[r]
-			sum.wetness += a * l
-			sum.area += a
+			sum.wetness.Add(a * l)
+			sum.area.Add(a)
 			sum.cells++
 		}
 	}

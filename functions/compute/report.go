@@ -121,10 +121,11 @@ func (p *piece) finish(ctx context.Context, d *dem.DEM, plan *job.Plan, tasks []
 		r.Climate = map[int]Climate{}
 		for _, year := range p.request.Parameters.Years() {
 			s := sums[year]
-			if s.Area == 0 {
+			area := s.Area.Float64()
+			if area == 0 {
 				continue // no cell has a result
 			}
-			r.Climate[year] = Climate{Temperature: s.Temperature / s.Area, Precipitation: s.Precipitation / s.Area}
+			r.Climate[year] = Climate{Temperature: s.Temperature.Float64() / area, Precipitation: s.Precipitation.Float64() / area}
 		}
 		r.Warnings = append(r.Warnings, energyWarnings(plan, p.request.Parameters.Years(), kappa)...)
 		r.Warnings = append(r.Warnings, crossCheck(r.Climate, p.request.Parameters.Years(), r.Layers)...)

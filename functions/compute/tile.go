@@ -111,7 +111,7 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 }
 
 // partSide is the side of the parts of a tile on this replica. Another may take
-// others: parts never change a number but for the order of sums.
+// others: parts never change a number.
 func (p *piece) partSide(plan *job.Plan) int {
 	n := plan.Width * plan.Height
 	if f := plan.Far; f != nil {
