@@ -32,7 +32,7 @@ func (p *piece) try(ctx context.Context, task string, work func(ctx context.Cont
 	id := p.request.ID
 	n, before, err := p.Store.BeginTry(ctx, id, task, p.Now(), most)
 	if errors.Is(err, job.ErrTries) {
-		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", inWords(task), before.Begun, lastWords(before.Last))}
+		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", job.InWords(task), before.Begun, lastWords(before.Last))}
 	}
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (p *piece) try(ctx context.Context, task string, work func(ctx context.Cont
 		p.log.Warn("the failure of a try is not noted", "task", task, "error", noted)
 	}
 	if failure.Lasting && before.Last != nil && before.Last.Lasting && before.Last.Cause == failure.Cause {
-		return &badInput{fmt.Errorf("%s failed twice the same way: %w", inWords(task), err)}
+		return &badInput{fmt.Errorf("%s failed twice the same way: %w", job.InWords(task), err)}
 	}
 	return err
 }
@@ -81,16 +81,6 @@ func (p *piece) guard(ctx context.Context, work func(ctx context.Context) error)
 // that holds what nobody wrote. A bucket that is away says so otherwise.
 func lasting(err error) bool {
 	return errors.As(err, new(crash)) || errors.Is(err, job.ErrDamaged)
-}
-
-func inWords(task string) string {
-	switch task {
-	case job.PlanTask:
-		return "planning"
-	case job.AssemblyTask:
-		return "assembly of the maps"
-	}
-	return "tile " + task
 }
 
 func lastWords(f *job.Failure) string {

@@ -35,7 +35,10 @@ func (t Tiling) square(col, row, side int) raster.Window {
 func (t Tiling) whole() raster.Window { return raster.Window{Width: t.Width, Height: t.Height} }
 
 // Place is a column and row of tiles.
-type Place struct{ Col, Row int }
+type Place struct {
+	Col int `json:"col"`
+	Row int `json:"row"`
+}
 
 // Under lists the tiles of the window at a place.
 func (t Tiling) Under(at Place) []Place {
@@ -53,10 +56,10 @@ func (t Tiling) Under(at Place) []Place {
 // since something around them is.
 type News struct {
 	// Quarter is the column and row of the quarter, two to a tile along each axis.
-	Quarter Place
+	Quarter Place `json:"quarter"`
 	// Level is the lowest elevation that one of them takes when depressions are
 	// filled, the highest of one that has more of its donors when area is summed, m.
-	Level float64
+	Level float64 `json:"level"`
 }
 
 // quarter is the quarter of a tile that a cell lies in.
