@@ -31,6 +31,9 @@ type Policy struct {
 	Attempts int
 	// GiveUp is how long a job may stand still before it is ended as failed.
 	GiveUp time.Duration
+	// Cached is how long what was read over the network is kept for other jobs after the
+	// last use; 0 means DefaultCached.
+	Cached time.Duration
 	// Batch is how many jobs one pass removes at most, the oldest first; 0 means DefaultBatch.
 	Batch int
 	// DryRun only says what would go.

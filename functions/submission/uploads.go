@@ -162,7 +162,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, sidecarWait)}
 	}
 	if err == nil {
-		err = s.checkHeader(ctx, key)
+		_, err = s.checkHeader(ctx, key)
 		if errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), truncated) {
 			return outcome{looked: true, said: "it may still be written: " + err.Error()}, nil
 		}
@@ -391,6 +391,9 @@ var errReplaced = errors.New("it was replaced while it was read; its next versio
 func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) error {
 	if err := validate(r.Workflow, r.Parameters); err != nil {
 		return invalid{oneSentence(err)}
+	}
+	if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
+		return err
 	}
 	if kind, key, _ := strings.Cut(r.Parameters.Climate, ":"); strings.HasPrefix(key, job.UploadPrefix) {
 		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload))

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -246,22 +245,19 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 	if st.Ended() || st.Planned == 0 {
 		return stages[:], nil
 	}
-	shared, err := c.cached(ctx, prefix+"plan.json")
+	shared, err := c.cached(ctx, st.Request.ID)
 	stages[0] = append(stages[0], shared...)
 	return stages[:], err
 }
 
-// cachePattern finds what a plan refers to outside its job: climate and rasters kept for all jobs.
-var cachePattern = regexp.MustCompile(`cache/(?:climate/[0-9a-f]+/|inputs/[0-9a-f]+\.tif)`)
-
-// cached lists the objects of the cache that the tiles of a plan read.
-func (c copier) cached(ctx context.Context, plan string) ([]string, error) {
-	data, err := c.from.Bucket.ReadAll(ctx, plan)
+// cached lists the objects of the cache that the tiles of a job read.
+func (c copier) cached(ctx context.Context, id string) ([]string, error) {
+	p, err := c.from.Plan(ctx, id)
 	if err != nil {
-		return nil, moved(plan, err)
+		return nil, moved(job.Prefix(id)+"plan.json", err)
 	}
 	var keys []string
-	for _, prefix := range cachePattern.FindAllString(string(data), -1) {
+	for _, prefix := range p.Cached() {
 		it := c.from.Bucket.List(&blob.ListOptions{Prefix: prefix})
 		for {
 			o, err := it.Next(ctx)
@@ -386,7 +382,7 @@ func (c copier) keep(ctx context.Context, st job.Status, fresh bool) error {
 }
 
 func moved(key string, err error) error {
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if gcerrors.Code(err) == gcerrors.NotFound || errors.Is(err, job.ErrNotFound) {
 		return fmt.Errorf("%s: %w", key, errMoved)
 	}
 	return fmt.Errorf("read %s: %w", key, err)
