@@ -133,7 +133,7 @@ const (
 // scratchKey is the object of a tile as a stage wrote it. It is not written again by
 // another stage, so that what a late one reads does not change.
 func scratchKey(id, what string, stage int, tile terrain.Place) string {
-	return job.WorkKey(id, fmt.Sprintf("terrain/%s_%04d_%s.bin", what, stage, job.TaskName(tile.Row, tile.Col)))
+	return job.WorkKey(id, job.ScratchName(what, stage, tile))
 }
 
 // scratchAtOnce is how many requests for scratch files go on at a time.

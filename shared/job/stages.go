@@ -27,6 +27,16 @@ func (d *Draft) Tiling() terrain.Tiling {
 	return terrain.Tiling{Width: d.Plan.Width, Height: d.Plan.Height, Side: d.Side}
 }
 
+// ScratchName is the work file of a tile's quantity as a stage left it.
+func ScratchName(what string, stage int, tile terrain.Place) string {
+	return fmt.Sprintf("terrain/%s_%04d_%s.bin", what, stage, TaskName(tile.Row, tile.Col))
+}
+
+// IsScratch reports whether an object of a job, without its prefix, is such a file.
+func IsScratch(name string) bool {
+	return strings.HasPrefix(name, "work/terrain/") && strings.HasSuffix(name, ".bin")
+}
+
 // StageKind is what the tasks of a stage do.
 type StageKind string
 
