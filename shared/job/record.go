@@ -66,6 +66,8 @@ type Plan struct {
 	// Far is how tiles see the terrain beyond; nil where the halo is the whole DEM.
 	Far   *Far   `json:"far,omitempty"`
 	Tiles []Tile `json:"tiles"`
+	// Maps is how many maps are made of the tiles; 0 in plans of older versions.
+	Maps int `json:"maps,omitempty"`
 	// MeanWetness is the mean topographic wetness index over the valid cells of each
 	// climate year (ln m).
 	MeanWetness map[int]float64 `json:"mean_wetness,omitempty"`
@@ -82,6 +84,8 @@ type Plan struct {
 	Longitude float64  `json:"longitude"`
 	Latitude  float64  `json:"latitude"`
 	Warnings  []string `json:"warnings,omitempty"`
+	// TerrainSide is the side of the pieces that wetness and area are stored in; 0 where one file has them.
+	TerrainSide int `json:"terrain_side,omitempty"`
 	// Estimate is what the job was foreseen to take.
 	Estimate *Estimate `json:"estimate,omitempty"`
 	Created  time.Time `json:"created"`
@@ -211,7 +215,11 @@ type Status struct {
 	State   State
 	// Done and Planned count tasks; Planned is 0 until the plan is made.
 	Done, Planned int
-	// Started is when the plan was made; zero before.
+	// Terrain is how far the terrain is where it is followed in stages; nil once the plan is made.
+	Terrain *StageStatus
+	// Maps of MapsPlanned are made, counted once all tiles are done.
+	Maps, MapsPlanned int
+	// Started is when the plan was made, or its draft; zero before.
 	Started time.Time
 	// Updated is when the youngest record was written.
 	Updated time.Time
@@ -227,13 +235,17 @@ type Status struct {
 }
 
 // Progress is the share of the work done, 0 to 100: 5 once planned, 90 when
-// all tiles are done, 100 when completed.
+// all tiles are done, 99 when all maps are made, 100 when completed.
 func (s Status) Progress() int {
 	switch {
 	case s.State == Completed:
 		return 100
+	case s.Planned == 0 && s.Terrain != nil:
+		return int(5 * s.Terrain.Share)
 	case s.Planned == 0:
 		return 0
+	case s.Maps > 0 && s.MapsPlanned > 0:
+		return 90 + 9*min(s.Maps, s.MapsPlanned)/s.MapsPlanned
 	}
 	return 5 + 85*s.Done/s.Planned
 }
