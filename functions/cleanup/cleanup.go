@@ -303,22 +303,22 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 		s.Log.Warn("event was not taken in time", "event", e.Type(), "id", e.ID(), "reason", failure.Reason)
 		return nil
 	}
-	var id, what string
+	var id, task string
 	switch e.Type() {
 	case eventing.TileRequested:
 		t, err := eventing.TileOf(e)
 		if err != nil {
 			return err
 		}
-		id, what = t.JobID, job.InWords(t.Task)
+		id, task = t.JobID, t.Task
 	case eventing.JobSubmitted, eventing.TilesCompleted:
 		j, err := eventing.JobOf(e)
 		if err != nil {
 			return err
 		}
-		id, what = j.JobID, "planning"
+		id, task = j.JobID, job.PlanTask
 		if e.Type() == eventing.TilesCompleted {
-			what = "assembly of the maps"
+			task = job.AssemblyTask
 		}
 	default:
 		s.Log.Warn("undeliverable event", "event", e.Type(), "id", e.ID())
@@ -327,18 +327,26 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	if _, err := s.Store.Request(ctx, id); errors.Is(err, job.ErrNotFound) {
 		return nil
 	}
-	if e.Type() == eventing.TilesCompleted {
-		// An assembly that dies on its way, and goes on from there each time, is not to be given up.
-		tries, err := s.Store.Tries(ctx, id, job.AssemblyTask)
-		if err != nil {
-			return err
-		}
-		if tries.Fruitful > 0 && tries.Begun < stuck {
-			s.Log.Warn("the assembly is interrupted again and again, but goes on", "job", id, "reason", failure.Reason)
-			return nil
-		}
+	tries, err := s.Store.Tries(ctx, id, task)
+	if err == nil && job.IsMapsTask(task) && tries.Begun == 0 {
+		// Who makes the last maps goes on with what the assembly has left to do.
+		tries, err = s.Store.Tries(ctx, id, job.AssemblyTask)
 	}
-	reason := what + " failed repeatedly"
+	if err != nil {
+		return err
+	}
+	switch {
+	case tries.Fruitful > 0 && tries.Begun < stuck:
+		// An assembly that dies on its way, and goes on from there each time, is not to be given up.
+		s.Log.Warn("the assembly is interrupted again and again, but goes on", "job", id, "reason", failure.Reason)
+		return nil
+	case tries.Silent:
+		// Processes that vanish, as spot nodes do, say nothing of the work. The resume tick asks again; who begins it too
+		// often ends the job.
+		s.Log.Warn("work died without a word as often as its event was delivered", "job", id, "task", task, "tries", tries.Begun)
+		return nil
+	}
+	reason := job.InWords(task) + " failed repeatedly"
 	if failure.Reason != "" {
 		reason += ": " + failure.Reason
 	}

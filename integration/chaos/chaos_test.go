@@ -33,6 +33,7 @@ import (
 
 var (
 	only = flag.Int("seed", -1, "run this seed alone, and print its course")
+	kill = flag.Float64("kill", -1, "chance that a process dies at a bucket call, in place of what the seed draws")
 	runs = flag.Int("runs", 0, "how many seeds to run; 0: 6, or 500 when EEMT_SLOW is set")
 )
 
@@ -353,6 +354,9 @@ func climate(seed uint64) (weather, int, bool) {
 	w := weather{
 		kill: of(0, 0.0005, 0.002, 0.004), fail: of(0, 0.02, 0.1, 0.2), slow: of(0, 0.02), drop: of(0, 0.1, 0.1), copy: of(0, 0.3, 1), jump: of(0, 0.2),
 		full: r.IntN(3) / 2 * (1 + r.IntN(3)), lose: r.IntN(3),
+	}
+	if *kill >= 0 {
+		w.kill = *kill
 	}
 	return w, 1 + r.IntN(5)/4, r.IntN(10) == 0
 }

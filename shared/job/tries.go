@@ -33,7 +33,9 @@ type Tries struct {
 	Fruitful int
 	// Last is how the youngest that failed did; nil when none said anything.
 	Last *Failure
-	next int
+	// Silent says that the youngest try left no word: it died, or goes on.
+	Silent bool
+	next   int
 }
 
 // The names of the steps of a job that are not tiles, where tries are counted.
@@ -83,7 +85,7 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 		}
 	}
 	prefix := triesPrefix(id, task)
-	failed := ""
+	failed, spoke := "", 0
 	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
 		name := strings.TrimPrefix(o.Key, prefix)
 		var n int
@@ -92,7 +94,7 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 		}
 		t.next = max(t.next, n+1)
 		if strings.HasSuffix(name, ".failed.json") {
-			failed = o.Key // listed in order of their numbers
+			failed, spoke = o.Key, n // listed in order of their numbers
 			return nil
 		}
 		if o.ModTime.Before(moved) {
@@ -102,6 +104,7 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 		}
 		return nil
 	})
+	t.Silent = t.next > 1 && spoke < t.next-1
 	if err != nil || failed == "" {
 		return t, err
 	}
