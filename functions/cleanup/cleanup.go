@@ -204,8 +204,12 @@ func (s *Service) giveUp(ctx context.Context, st job.Status, times int, still ti
 	if times > 0 {
 		asked = fmt.Sprintf(", asked for %d times in vain", times)
 	}
-	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %d of %d tiles were done; it waits for %s%s; %s; submit the job again",
-		still.Round(time.Minute), asked, st.Done, st.Planned, words, more, cause), "")
+	done := fmt.Sprintf("%d of %d tiles", st.Done, st.Planned)
+	if st.MapsPlanned > 0 {
+		done += fmt.Sprintf(" and %d of %d maps", st.Maps, st.MapsPlanned)
+	}
+	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %s were done; it waits for %s%s; %s; submit the job again",
+		still.Round(time.Minute), asked, done, words, more, cause), "")
 }
 
 // waitsFor names the step that a job waits for, and how many there are.
@@ -214,7 +218,11 @@ func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words stri
 	case st.Planned == 0:
 		return job.PlanTask, "its plan", 1, nil
 	case st.Done >= st.Planned:
-		return job.AssemblyTask, "the assembly of its maps", 1, nil
+		begun, err := s.Store.BegunMaps(ctx, st.Request.ID)
+		if err == nil && len(begun) > 0 {
+			return begun[0], job.TaskInWords(begun[0]), len(begun), nil
+		}
+		return job.AssemblyTask, "the assembly of its maps", 1, err
 	}
 	plan, err := s.Store.Plan(ctx, st.Request.ID)
 	if err != nil {
@@ -258,7 +266,7 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 		if err != nil {
 			return err
 		}
-		id, what = t.JobID, "tile "+t.Task
+		id, what = t.JobID, job.TaskInWords(t.Task)
 	case eventing.JobSubmitted, eventing.TilesCompleted:
 		j, err := eventing.JobOf(e)
 		if err != nil {

@@ -103,6 +103,7 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	one.Cores = 1 // what the report says does not depend on who planned
 	work := one.Estimate(p.request.Workflow, params, width, height)
 	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
+	plan.Maps = mapsOf(p.request)
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
 	return p.Store.WritePlan(ctx, p.request.ID, plan)

@@ -35,7 +35,7 @@ func (p *piece) try(ctx context.Context, task string, work func(ctx context.Cont
 	id := p.request.ID
 	n, before, err := p.Store.BeginTry(ctx, id, task, p.Now(), most)
 	if errors.Is(err, job.ErrTries) {
-		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", inWords(task), before.Begun, lastWords(before.Last))}
+		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", job.TaskInWords(task), before.Begun, lastWords(before.Last))}
 	}
 	if err != nil {
 		return err
@@ -62,9 +62,9 @@ func (p *piece) try(ctx context.Context, task string, work func(ctx context.Cont
 	}
 	if failure.Lasting && before.Last != nil && before.Last.Lasting {
 		if before.Last.Cause != failure.Cause { // of several damaged blocks any may be met first
-			return &badInput{fmt.Errorf("%s failed twice, for reasons that will not pass: %w; before: %s", inWords(task), err, before.Last.Cause)}
+			return &badInput{fmt.Errorf("%s failed twice, for reasons that will not pass: %w; before: %s", job.TaskInWords(task), err, before.Last.Cause)}
 		}
-		return &badInput{fmt.Errorf("%s failed twice the same way: %w", inWords(task), err)}
+		return &badInput{fmt.Errorf("%s failed twice the same way: %w", job.TaskInWords(task), err)}
 	}
 	return err
 }
@@ -83,21 +83,16 @@ func (p *piece) guard(ctx context.Context, work func(ctx context.Context) error)
 	return work(ctx)
 }
 
+// guarded is guard for work in a goroutine of its own, where a panic would end the process.
+func (p *piece) guarded(ctx context.Context, work func(ctx context.Context) error) func() error {
+	return func() error { return p.guard(ctx, work) }
+}
+
 // lasting reports whether an error will be the same next time: a panic, a record or a
 // file that holds what nobody wrote, or that is gone. A bucket that is away says so
 // otherwise.
 func lasting(err error) bool {
 	return errors.As(err, new(crash)) || errors.Is(err, job.ErrDamaged) || errors.Is(err, geotiff.ErrDamaged) || gcerrors.Code(err) == gcerrors.NotFound
-}
-
-func inWords(task string) string {
-	switch task {
-	case job.PlanTask:
-		return "planning"
-	case job.AssemblyTask:
-		return "assembly of the maps"
-	}
-	return "tile " + task
 }
 
 func lastWords(f *job.Failure) string {

@@ -66,6 +66,8 @@ type Plan struct {
 	// Far is how tiles see the terrain beyond; nil where the halo is the whole DEM.
 	Far   *Far   `json:"far,omitempty"`
 	Tiles []Tile `json:"tiles"`
+	// Maps is how many maps are made of the tiles; 0 in plans of older versions.
+	Maps int `json:"maps,omitempty"`
 	// MeanWetness is the mean topographic wetness index over the valid cells of each
 	// climate year (ln m).
 	MeanWetness map[int]float64 `json:"mean_wetness,omitempty"`
@@ -210,6 +212,8 @@ type Status struct {
 	State   State
 	// Done and Planned count tasks; Planned is 0 until the plan is made.
 	Done, Planned int
+	// Maps of MapsPlanned are made, counted once all tiles are done.
+	Maps, MapsPlanned int
 	// Started is when the plan was made; zero before.
 	Started time.Time
 	// Updated is when the youngest record was written.
@@ -226,13 +230,15 @@ type Status struct {
 }
 
 // Progress is the share of the work done, 0 to 100: 5 once planned, 90 when
-// all tiles are done, 100 when completed.
+// all tiles are done, 99 when all maps are made, 100 when completed.
 func (s Status) Progress() int {
 	switch {
 	case s.State == Completed:
 		return 100
 	case s.Planned == 0:
 		return 0
+	case s.Maps > 0 && s.MapsPlanned > 0:
+		return 90 + 9*min(s.Maps, s.MapsPlanned)/s.MapsPlanned
 	}
 	return 5 + 85*s.Done/s.Planned
 }
