@@ -12,8 +12,8 @@ type group struct {
 	products []product
 }
 
-// Core seconds per cell of the maps, measured (docs/performance.md): for each layer that
-// is read, and for each map or band that is written.
+// Core seconds per cell of the maps, measured (BenchmarkMaps): for each layer that is
+// read, and for each map or band that is written.
 const (
 	secondsPerInput  = 0.011e-6
 	secondsPerOutput = 0.037e-6

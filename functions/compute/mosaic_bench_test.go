@@ -24,7 +24,7 @@ import (
 )
 
 // BenchmarkMaps times what groups of maps take for each cell, on maps of
-// EEMT_BENCH_SIDE cells a side (1024): the model in groups.go comes from it.
+// EEMT_BENCH_SIDE cells a side (1024): the model in groups.go comes from 4096.
 func BenchmarkMaps(b *testing.B) {
 	side := 1024
 	if text := os.Getenv("EEMT_BENCH_SIDE"); text != "" {
