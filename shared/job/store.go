@@ -43,6 +43,14 @@ func ResultKey(id, name string) string { return Prefix(id) + "results/" + name }
 // WorkKey is the object of an intermediate file.
 func WorkKey(id, name string) string { return Prefix(id) + "work/" + name }
 
+// layersPrefix is where an assembly notes the statistics of maps.
+func layersPrefix(id string) string { return WorkKey(id, "layers/") }
+
+// LayersKey is the object of the statistics of maps, by the number of the first.
+func LayersKey(id string, first int) string {
+	return fmt.Sprintf("%s%05d.json", layersPrefix(id), first)
+}
+
 // indexKey sorts newest first: the time counts down.
 func indexKey(created time.Time, id string) string {
 	return fmt.Sprintf("index/%015d-%s", indexEnd-created.UnixMilli(), id)

@@ -69,19 +69,21 @@ var ErrTries = errors.New("begun too often")
 func triesPrefix(id, task string) string { return Prefix(id) + "attempts/" + task + "/" }
 
 // Tries reads what is known of earlier work on a task. The assembly goes on where it
-// was: its tries count from the youngest map that it made.
+// was: its tries count from the youngest file that it made.
 func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 	t := Tries{next: 1}
 	var moved time.Time
 	if task == AssemblyTask {
-		err := s.list(ctx, Prefix(id)+"results/", func(o *blob.ListObject) error {
-			if o.ModTime.After(moved) {
-				moved = o.ModTime
+		for _, prefix := range []string{Prefix(id) + "results/", layersPrefix(id)} {
+			err := s.list(ctx, prefix, func(o *blob.ListObject) error {
+				if o.ModTime.After(moved) {
+					moved = o.ModTime
+				}
+				return nil
+			})
+			if err != nil {
+				return t, err
 			}
-			return nil
-		})
-		if err != nil {
-			return t, err
 		}
 	}
 	prefix := triesPrefix(id, task)
