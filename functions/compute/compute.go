@@ -1,4 +1,4 @@
-// Package compute does one bounded piece of a job's work per event: the plan, a tile, the assembly.
+// Package compute does one bounded piece of a job's work per event: the plan, a window of the terrain, a tile, the assembly.
 package compute
 
 import (
@@ -44,6 +44,8 @@ type Service struct {
 	Cost Cost
 	// Reach bounds what a tile reads of the DEM.
 	Reach Reach
+	// Drainage says how water is followed over the whole DEM.
+	Drainage Drainage
 	// MostTries is how often work on a task may be begun and not finished before the job
 	// is ended; 0 means DefaultTries.
 	MostTries int
@@ -97,11 +99,13 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 	case eventing.JobSubmitted:
 		err = work.plan(ctx, step.Attempt)
 	case eventing.TileRequested:
-		if job.IsMapsTask(step.Task) {
+		if _, ok := job.StageOf(step.Task); ok {
+			err = work.stageTask(ctx, step.Task, step.Attempt)
+		} else if job.IsMapsTask(step.Task) {
 			err = work.makeMaps(ctx, step.Task, step.Attempt)
-			break
+		} else {
+			err = work.tile(ctx, step.Task, step.Attempt)
 		}
-		err = work.tile(ctx, step.Task, step.Attempt)
 	case eventing.TilesCompleted:
 		err = work.try(ctx, job.AssemblyTask, func(ctx context.Context) error { return work.assemble(ctx, step.Attempt) })
 	}

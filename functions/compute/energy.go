@@ -36,7 +36,7 @@ func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.M
 	if err != nil {
 		return p.inputError(err)
 	}
-	wetness, err := p.readWork(ctx, job.WorkKey(p.request.ID, terrainFile), 0, t.window)
+	wetness, err := p.readWetness(ctx, p.plan, t.window)
 	if err != nil {
 		return err
 	}

@@ -272,30 +272,30 @@ func (m *mosaic) tilesUnder(w raster.Window) []job.Tile {
 
 // read fills dst with the cells of w, of which tiles has all. some is memory to be used again.
 func (m *mosaic) read(ctx context.Context, files *openFiles, in input, tiles []job.Tile, w raster.Window, dst, some []float64) ([]float64, error) {
-	whole := ""
-	switch {
-	case in.result != "":
-		whole = job.ResultKey(m.request.ID, in.result)
-	case in.file == terrainFile:
-		whole = job.WorkKey(m.request.ID, terrainFile)
+	if in.result != "" {
+		return some, files.read(ctx, job.ResultKey(m.request.ID, in.result), in.band, w, dst)
 	}
-	if whole != "" {
-		return some, files.read(ctx, whole, in.band, w, dst)
+	var parts []filePart
+	if in.file == terrainFile {
+		parts = m.terrainPieces(m.plan, w)
+	} else {
+		for _, t := range tiles {
+			parts = append(parts, filePart{t.Window, tileKey(m.request.ID, t.Task, in.file)})
+		}
 	}
-	for _, t := range tiles {
-		common := w.Intersect(t.Window)
+	for _, t := range parts {
+		common := w.Intersect(t.window)
 		if common.Width == 0 || common.Height == 0 {
 			continue
 		}
 		local := common
-		local.Col -= t.Window.Col
-		local.Row -= t.Window.Row
-		key := tileKey(m.request.ID, t.Task, in.file)
+		local.Col -= t.window.Col
+		local.Row -= t.window.Row
 		if common == w {
-			return some, files.read(ctx, key, in.band, local, dst)
+			return some, files.read(ctx, t.key, in.band, local, dst)
 		}
 		some = room(some, common.Width*common.Height)
-		if err := files.read(ctx, key, in.band, local, some); err != nil {
+		if err := files.read(ctx, t.key, in.band, local, some); err != nil {
 			return some, err
 		}
 		for r := range common.Height {

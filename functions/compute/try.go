@@ -35,7 +35,7 @@ func (p *piece) try(ctx context.Context, task string, work func(ctx context.Cont
 	id := p.request.ID
 	n, before, err := p.Store.BeginTry(ctx, id, task, p.Now(), most)
 	if errors.Is(err, job.ErrTries) {
-		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", job.TaskInWords(task), before.Begun, lastWords(before.Last))}
+		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", job.InWords(task), before.Begun, lastWords(before.Last))}
 	}
 	if err != nil {
 		return err
@@ -62,9 +62,9 @@ func (p *piece) try(ctx context.Context, task string, work func(ctx context.Cont
 	}
 	if failure.Lasting && before.Last != nil && before.Last.Lasting {
 		if before.Last.Cause != failure.Cause { // of several damaged blocks any may be met first
-			return &badInput{fmt.Errorf("%s failed twice, for reasons that will not pass: %w; before: %s", job.TaskInWords(task), err, before.Last.Cause)}
+			return &badInput{fmt.Errorf("%s failed twice, for reasons that will not pass: %w; before: %s", job.InWords(task), err, before.Last.Cause)}
 		}
-		return &badInput{fmt.Errorf("%s failed twice the same way: %w", job.TaskInWords(task), err)}
+		return &badInput{fmt.Errorf("%s failed twice the same way: %w", job.InWords(task), err)}
 	}
 	return err
 }
@@ -92,7 +92,7 @@ func (p *piece) guarded(ctx context.Context, work func(ctx context.Context) erro
 // file that holds what nobody wrote, or that is gone. A bucket that is away says so
 // otherwise.
 func lasting(err error) bool {
-	return errors.As(err, new(crash)) || errors.Is(err, job.ErrDamaged) || errors.Is(err, geotiff.ErrDamaged) || gcerrors.Code(err) == gcerrors.NotFound
+	return errors.As(err, new(crash)) || errors.Is(err, job.ErrDamaged) || errors.Is(err, geotiff.ErrDamaged) || errors.Is(err, errNoScratch) || gcerrors.Code(err) == gcerrors.NotFound
 }
 
 func lastWords(f *job.Failure) string {

@@ -48,6 +48,10 @@ func (s Status) Message() string {
 		return "completed"
 	case s.State == Pending:
 		return "waiting to be planned"
+	case s.Planned == 0 && s.Terrain != nil:
+		return s.Terrain.Message()
+	case s.Planned == 0:
+		return "the terrain is being followed"
 	case s.Done < s.Planned:
 		return fmt.Sprintf("%d of %d tiles are done", s.Done, s.Planned)
 	}

@@ -32,16 +32,3 @@ func (s Store) BegunMaps(ctx context.Context, id string) ([]string, error) {
 	})
 	return tasks, err
 }
-
-// TaskInWords names a task in a sentence.
-func TaskInWords(task string) string {
-	switch {
-	case task == PlanTask:
-		return "planning"
-	case task == AssemblyTask:
-		return "assembly of the maps"
-	case IsMapsTask(task):
-		return "group " + task + " of the maps"
-	}
-	return "tile " + task
-}

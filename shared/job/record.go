@@ -84,6 +84,8 @@ type Plan struct {
 	Longitude float64  `json:"longitude"`
 	Latitude  float64  `json:"latitude"`
 	Warnings  []string `json:"warnings,omitempty"`
+	// TerrainSide is the side of the pieces that wetness and area are stored in; 0 where one file has them.
+	TerrainSide int `json:"terrain_side,omitempty"`
 	// Estimate is what the job was foreseen to take.
 	Estimate *Estimate `json:"estimate,omitempty"`
 	Created  time.Time `json:"created"`
@@ -212,9 +214,11 @@ type Status struct {
 	State   State
 	// Done and Planned count tasks; Planned is 0 until the plan is made.
 	Done, Planned int
+	// Terrain is how far the terrain is where it is followed in stages; nil once the plan is made.
+	Terrain *StageStatus
 	// Maps of MapsPlanned are made, counted once all tiles are done.
 	Maps, MapsPlanned int
-	// Started is when the plan was made; zero before.
+	// Started is when the plan was made, or its draft; zero before.
 	Started time.Time
 	// Updated is when the youngest record was written.
 	Updated time.Time
@@ -235,6 +239,8 @@ func (s Status) Progress() int {
 	switch {
 	case s.State == Completed:
 		return 100
+	case s.Planned == 0 && s.Terrain != nil:
+		return int(5 * s.Terrain.Share)
 	case s.Planned == 0:
 		return 0
 	case s.Maps > 0 && s.MapsPlanned > 0:

@@ -221,6 +221,8 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 		} else if err := s.progress(ctx, plan, &st); err != nil {
 			return st, err
 		}
+	} else if err := s.drafted(ctx, id, may, !ended, &st); err != nil {
+		return st, err
 	}
 	if !ended {
 		return st, nil

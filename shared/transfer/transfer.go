@@ -196,6 +196,11 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 	if err := c.keep(ctx, st, fresh); err != nil {
 		return false, err
 	}
+	if st.Expired == nil {
+		if err := c.to.Use(ctx, st.Request); err != nil {
+			return false, err
+		}
+	}
 	// The index entry and job.json: from here on the job is there.
 	if err := c.to.Create(ctx, st.Request); err != nil {
 		return false, err
@@ -232,6 +237,8 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 		}
 		switch name := strings.TrimPrefix(o.Key, prefix); {
 		case name == "job.json", name == "keep.json", name == "removing.json":
+		case name == "draft.json", strings.HasPrefix(name, "stages/"), job.IsScratch(name):
+			// The terrain of a job without a plan is followed anew: its files come and go with each stage.
 		case name == "plan.json", name == "expired.json":
 			stages[2] = append(stages[2], o.Key)
 		case name == "end.json", name == "announced.json":
