@@ -258,7 +258,7 @@ func (w *world) results(id string) map[string][]byte {
 	return all
 }
 
-var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
+var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|stac/\w+/\d{4}-\d\d-\d\d|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
 
 func (w *world) keys(prefix string) []string {
 	w.t.Helper()
