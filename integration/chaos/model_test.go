@@ -97,10 +97,7 @@ var promises = []string{
 	"a job that ended looks as if it went on", "tiles of two plans met", "maps were made of missing maps",
 }
 
-type step struct {
-	name string
-	to   state
-}
+type step = move[state]
 
 // next lists what can happen in a state.
 func (r rules) next(s state) []step {
@@ -447,9 +444,7 @@ func (r rules) broken(s state) uint8 {
 	return 0
 }
 
-// explore visits every state. It returns how many there are, and what is wrong with a
-// way that leads there: a promise is broken, or a job that somebody may know of can
-// no longer end, whatever happens.
+// explore visits every state.
 func (r rules) explore(most int) (int, string, error) {
 	var begin state
 	if r.byTasks { // what comes before is the same
@@ -458,8 +453,24 @@ func (r rules) explore(most int) (int, string, error) {
 			events: [kinds]bool{allDone: true},
 		}
 	}
-	number := map[state]int32{begin: 0}
-	states := []state{begin}
+	return explore(most, begin, func(s state) ([]step, string) { return r.next(s), promises[s.wrong] },
+		// The job has ended, or nobody was ever told of one.
+		func(s state) bool { return s.wasEnd != open || s.client == 9 && !s.told && !s.job }, "the job can never end")
+}
+
+// move is a step to another state.
+type move[S comparable] struct {
+	name string
+	to   S
+}
+
+// explore visits every state of a model. next lists what can happen in a state, and the
+// promise that is broken in it. It returns how many states there are, and what is wrong with a
+// way that leads there: a promise is broken, or what is good can no longer be
+// reached, whatever happens.
+func explore[S comparable](most int, start S, next func(S) ([]move[S], string), isGood func(S) bool, never string) (int, string, error) {
+	number := map[S]int32{start: 0}
+	states := []S{start}
 	parent, by := []int32{-1}, []string{""}
 	var from, to []int32 // edges
 	way := func(i int32) string {
@@ -470,16 +481,17 @@ func (r rules) explore(most int) (int, string, error) {
 		return strings.Join(names, "\n  ")
 	}
 	for i := 0; i < len(states); i++ {
-		for _, n := range r.next(states[i]) {
+		moves, wrong := next(states[i])
+		if wrong != "" {
+			return len(states), wrong + ":\n  " + way(int32(i)), nil
+		}
+		for _, n := range moves {
 			k, ok := number[n.to]
 			if !ok {
 				k = int32(len(states))
 				number[n.to] = k
 				states = append(states, n.to)
 				parent, by = append(parent, int32(i)), append(by, n.name)
-				if n.to.wrong != 0 {
-					return len(states), promises[n.to.wrong] + ":\n  " + way(k), nil
-				}
 				if len(states) > most {
 					return len(states), "", fmt.Errorf("more than %d states", most)
 				}
@@ -487,7 +499,7 @@ func (r rules) explore(most int) (int, string, error) {
 			from, to = append(from, int32(i)), append(to, k)
 		}
 	}
-	// Backwards from the states where the job has ended, or nobody was ever told of one.
+	// Backwards from the good states.
 	first := make([]int32, len(states)+1)
 	for _, k := range to {
 		first[k+1]++
@@ -504,7 +516,7 @@ func (r rules) explore(most int) (int, string, error) {
 	good := make([]bool, len(states))
 	var todo []int32
 	for k, s := range states {
-		if s.wasEnd != open || s.client == 9 && !s.told && !s.job {
+		if isGood(s) {
 			good[k] = true
 			todo = append(todo, int32(k))
 		}
@@ -521,7 +533,7 @@ func (r rules) explore(most int) (int, string, error) {
 	}
 	for k := range states {
 		if !good[k] {
-			return len(states), "the job can never end:\n  " + way(int32(k)), nil
+			return len(states), never + ":\n  " + way(int32(k)), nil
 		}
 	}
 	return len(states), "", nil
