@@ -40,8 +40,8 @@ type level struct {
 	// Windows of the raster, as major first and end, minor first and end: the ring's, and
 	// the one inside, which nearer levels see.
 	outer, inner [4]int
-	pairs        bool   // of two cells along the line the higher one is enough
-	line         int // the first of the bundle that hull is of
+	pairs        bool // of two cells along the line the higher one is enough
+	line         int  // the first of the bundle that hull is of
 	hull         []summit
 	end          float64 // how far ahead the hull ends
 }
@@ -220,7 +220,7 @@ func (o *outlook) prepare(g *lines, hulls []vertex, line, end int) {
 		}
 		at := l - line
 		for i, s := range hull {
-			hulls[i*strip+at] = vertex{s.z, int32(2*o.start - s.ahead)}
+			hulls[i*strip+at] = vertex{s.z, float32(2*o.start - s.ahead)}
 		}
 		g.depth[at] = int32(depth)
 		last := hulls[(depth-1)*strip+at]
