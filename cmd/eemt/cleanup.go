@@ -71,6 +71,7 @@ go. It prints a report. Exit code 1: some jobs could not be removed; 2: nothing 
 	f.StringVar(&data, "data", "eemt-data", "`directory` of the bucket, or the URL of one")
 	f.IntVar(&r.Days, "success-retention-days", r.Days, "keep the data of completed jobs this many `days`")
 	f.IntVar(&r.Hours, "failed-retention-hours", r.Hours, "keep failed jobs this many `hours`")
+	f.IntVar(&r.CacheDays, "cache-retention-days", r.CacheDays, "keep climate and rasters that no job uses this many `days`")
 	f.IntVar(&r.Batch, "batch-size", r.Batch, "remove at most this many `jobs`, the oldest first")
 	f.BoolVar(&r.DryRun, "dry-run", r.DryRun, "only say what would go")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every step")

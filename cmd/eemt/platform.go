@@ -76,7 +76,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 	p.submission = &submission.Service{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,
 		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: serving.Uploads(address),
-		Climate: sources.Open, Estimate: o.cost.Estimate,
+		Climate: sources.Open, Estimate: o.cost.Estimate, Limits: o.cost,
 	}
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)

@@ -39,7 +39,8 @@ func runCommand() *cobra.Command {
 			`  eemt run sol dem.tif
   eemt run sol dem.tif --linke-value 2.1,2.2,2.5,2.9,3.2,3.4,3.5,3.3,2.9,2.6,2.3,2.2 --output maps
   eemt run sol dem.tif --linke-value linke_{month}.tif --layers beam,diffuse,skyview
-  eemt run sol dem.tif --daily --step 30`),
+  eemt run sol dem.tif --daily --step 30
+  eemt run sol large.tif --maps annual`),
 		workflowCommand(job.EEMT, "eemt DEM", "EEMT-TRAD and EEMT-TOPO, with the radiation they need",
 			`  eemt run eemt dem.tif --climate table:station.csv
   eemt run eemt dem.tif --climate 'raster:climate/{var}_{year}.tif' --climate-elevation climate/elevation.tif --start-year 2018 --end-year 2020
@@ -78,6 +79,7 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 	f.IntVar(&o.memory, "memory", usualMemory(), "memory to use, in `MiB`, 256 or more")
 	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
 	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default: <DEM name>_"+string(w)+")")
+	f.StringVar((*string)(&o.params.Maps), "maps", string(o.params.Maps), "all, or annual: those of the terrain and of whole years, a small part of the disk")
 	f.BoolVar(&o.params.Daily, "daily", false, "write a map of every day too")
 	f.StringVar(&o.params.North, "north", o.params.North, "true: directions are from true north; grid: from grid north, as r.sun does")
 	f.StringVar(&o.params.Shadows, "shadows", o.params.Shadows, "on: terrain casts shadows; off: slopes only shade themselves")

@@ -31,6 +31,9 @@ type config struct {
 	// MostReplicas is what compute may scale to, to be shown.
 	MostReplicas int `env:"EEMT_COMPUTE_MAX_SCALE" envDefault:"20"`
 	serving.Retention
+	// Cost and Replica say which jobs are too large, and what compute takes for the others.
+	serving.Cost
+	serving.Replica
 	// Token and ClimateHosts let the climate of a job be examined before it is made.
 	Token        string   `env:"EEMT_CLIMATE_TOKEN"`
 	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
@@ -39,6 +42,10 @@ type config struct {
 func main() {
 	serving.Main(func(ctx context.Context, log *slog.Logger) error {
 		c, err := env.ParseAs[config]()
+		if err != nil {
+			return err
+		}
+		cost, err := c.Of(c.Replica)
 		if err != nil {
 			return err
 		}
@@ -55,7 +62,7 @@ func main() {
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: serving.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Retention},
-			Climate: sources.Open, Estimate: compute.Cost{}.Estimate,
+			Climate: sources.Open, Estimate: cost.Estimate, Limits: cost,
 		}
 		return c.Listen(ctx, bucket, s.Handler())
 	})

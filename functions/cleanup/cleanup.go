@@ -31,6 +31,9 @@ type Policy struct {
 	Attempts int
 	// GiveUp is how long a job may stand still before it is ended as failed.
 	GiveUp time.Duration
+	// Cached is how long what was read over the network is kept for other jobs after the
+	// last use; 0 means DefaultCached.
+	Cached time.Duration
 	// Batch is how many jobs one pass removes at most, the oldest first; 0 means DefaultBatch.
 	Batch int
 	// DryRun only says what would go.
@@ -201,17 +204,30 @@ func (s *Service) giveUp(ctx context.Context, st job.Status, times int, still ti
 	if times > 0 {
 		asked = fmt.Sprintf(", asked for %d times in vain", times)
 	}
-	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %d of %d tiles were done; it waits for %s%s; %s; submit the job again",
-		still.Round(time.Minute), asked, st.Done, st.Planned, words, more, cause), "")
+	done := fmt.Sprintf("%d of %d tiles were done", st.Done, st.Planned)
+	switch {
+	case st.Terrain != nil:
+		done = fmt.Sprintf("%d of %d windows of stage %d of the terrain were done", st.Terrain.Done, st.Terrain.Planned, st.Terrain.Number)
+	case st.MapsPlanned > 0:
+		done = fmt.Sprintf("%d of %d tiles and %d of %d maps were done", st.Done, st.Planned, st.Maps, st.MapsPlanned)
+	}
+	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %s; it waits for %s%s; %s; submit the job again",
+		still.Round(time.Minute), asked, done, words, more, cause), "")
 }
 
 // waitsFor names the step that a job waits for, and how many there are.
 func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words string, missing int, err error) {
 	switch {
+	case st.Terrain != nil:
+		return s.waitsForTerrain(ctx, st)
 	case st.Planned == 0:
 		return job.PlanTask, "its plan", 1, nil
 	case st.Done >= st.Planned:
-		return job.AssemblyTask, "the assembly of its maps", 1, nil
+		begun, err := s.Store.BegunMaps(ctx, st.Request.ID)
+		if err == nil && len(begun) > 0 {
+			return begun[0], job.InWords(begun[0]), len(begun), nil
+		}
+		return job.AssemblyTask, "the assembly of its maps", 1, err
 	}
 	plan, err := s.Store.Plan(ctx, st.Request.ID)
 	if err != nil {
@@ -224,9 +240,32 @@ func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words stri
 	for _, t := range plan.Tiles {
 		if _, ok := done[t.Task]; !ok {
 			if missing++; missing == 1 {
-				task, words = t.Task, "tile "+t.Task
+				task, words = t.Task, job.InWords(t.Task)
 			}
 		}
+	}
+	return task, words, missing, nil
+}
+
+// waitsForTerrain is waitsFor of a job whose terrain is followed in stages.
+func (s *Service) waitsForTerrain(ctx context.Context, st job.Status) (task, words string, missing int, err error) {
+	stage, err := s.Store.Stage(ctx, st.Request.ID, st.Terrain.Number)
+	if err != nil {
+		return "", "", 0, err
+	}
+	done, err := s.Store.FoundIn(ctx, st.Request.ID, stage.Number)
+	if err != nil {
+		return "", "", 0, err
+	}
+	for _, at := range stage.Windows {
+		if _, ok := done[stage.Task(at)]; !ok {
+			if missing++; missing == 1 {
+				task, words = stage.Task(at), job.InWords(stage.Task(at))
+			}
+		}
+	}
+	if missing == 0 {
+		return job.PlanTask, fmt.Sprintf("what follows on stage %d of the terrain", stage.Number), 1, nil
 	}
 	return task, words, missing, nil
 }
@@ -255,7 +294,7 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 		if err != nil {
 			return err
 		}
-		id, what = t.JobID, "tile "+t.Task
+		id, what = t.JobID, job.InWords(t.Task)
 	case eventing.JobSubmitted, eventing.TilesCompleted:
 		j, err := eventing.JobOf(e)
 		if err != nil {

@@ -44,6 +44,8 @@ type Report struct {
 	// Orphans are objects of no job: what goes of uploads that were never submitted or
 	// never finished, of removals that were interrupted, of writers that died.
 	Orphans []Orphan `json:"orphans"`
+	// Cached are objects of the cache that nobody used any more.
+	Cached []Orphan `json:"cache_objects"`
 }
 
 // Detail is what happened to one job.
@@ -60,7 +62,7 @@ type Detail struct {
 	Errors  []string `json:"errors"`
 }
 
-// Orphan is an object that belongs to no job.
+// Orphan is an object that belongs to no job, or to the cache.
 type Orphan struct {
 	Object string `json:"object"`
 	Bytes  int64  `json:"bytes"`
@@ -79,14 +81,14 @@ type pass struct {
 // removed is reported, and tried again by the next pass.
 func (s *Service) Retain(ctx context.Context) (Report, error) {
 	now := s.Now().UTC()
-	r := Report{Start: now, DryRun: s.Policy.DryRun, Errors: []string{}, Details: []Detail{}, Orphans: []Orphan{}}
+	r := Report{Start: now, DryRun: s.Policy.DryRun, Errors: []string{}, Details: []Detail{}, Orphans: []Orphan{}, Cached: []Orphan{}}
 	p := pass{Service: s, now: now, report: &r}
 	err := p.run(ctx)
 	r.End = s.Now().UTC()
 	if err != nil {
 		r.Errors = append(r.Errors, "the pass was interrupted: "+err.Error())
 	}
-	s.Log.Info("retention done", "completed", r.Successful, "failed", r.Failed, "orphans", len(r.Orphans), "freed_mb", r.FreedMB,
+	s.Log.Info("retention done", "completed", r.Successful, "failed", r.Failed, "orphans", len(r.Orphans), "cached", len(r.Cached), "freed_mb", r.FreedMB,
 		"remaining", r.Remaining, "errors", len(r.Errors), "dry_run", r.DryRun)
 	return r, errors.Join(err, s.publish(ctx, r))
 }
@@ -130,7 +132,7 @@ func (p pass) run(ctx context.Context) error {
 		batch = DefaultBatch
 	}
 	var due []job.Status
-	var leftovers []string
+	var leftovers, open []string
 	survey, err := p.Store.Survey(ctx, func(id string, st job.Status, err error) error {
 		switch {
 		case err != nil:
@@ -148,6 +150,9 @@ func (p pass) run(ctx context.Context) error {
 			}
 		case st.Expired != nil && st.Removing && !p.Policy.DryRun:
 			return p.Store.EndRemoval(ctx, id)
+		}
+		if err == nil && !st.Ended() && st.Planned > 0 {
+			open = append(open, id)
 		}
 		if err == nil && st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned && len(leftovers) < batch {
 			leftovers = append(leftovers, id)
@@ -182,6 +187,11 @@ func (p pass) run(ctx context.Context) error {
 	}
 	if err := p.incoming(ctx, m); err != nil {
 		return err
+	}
+	if !survey.Blind {
+		if err := p.cached(ctx, m, open); err != nil {
+			return err
+		}
 	}
 	if p.Partial == nil {
 		return nil
@@ -252,7 +262,7 @@ func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 // orphans removes what belongs to no job.
 func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) error {
 	full := errors.New("the next pass goes on")
-	err := survey.Orphans(ctx, p.now.Add(-abandoned), func(o *blob.ListObject) error {
+	err := survey.Orphans(ctx, p.now.Add(-abandoned), m.Dry, func(o *blob.ListObject) error {
 		if len(p.report.Orphans) >= maxOrphans {
 			return full
 		}

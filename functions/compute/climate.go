@@ -2,8 +2,6 @@ package compute
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,7 +40,7 @@ func (s Sources) Open(ctx context.Context, name string) (io.ReaderAt, int64, io.
 	switch {
 	case strings.HasPrefix(name, "https://"), strings.HasPrefix(name, "http://"):
 		return s.openURL(ctx, name)
-	case strings.HasPrefix(name, job.InputPrefix), strings.HasPrefix(name, "climate/"), strings.HasPrefix(name, "cache/"):
+	case strings.HasPrefix(name, job.InputPrefix), strings.HasPrefix(name, "climate/"), strings.HasPrefix(name, job.CachePrefix):
 		if s.Local {
 			if r, size, c, err := openFile(name); err == nil || !errors.Is(err, fs.ErrNotExist) {
 				return r, size, c, err
@@ -124,32 +122,40 @@ func (p *piece) bucketClimate(ctx context.Context, name string) (io.ReaderAt, in
 	return opened(rangeread.Object(ctx, p.Store.Bucket, name))
 }
 
-// snapshotClimate reads what the cells need of the climate source into the
-// bucket, and returns the source that reads it there. What came over the
-// network is kept in cache/ for all jobs with the same source and DEM.
+// snapshotClimate reads what the cells need of the climate source into the folder
+// of the job, and returns the source that reads it there. What came over the network
+// is kept in cache/ for all jobs with the same source and DEM.
 func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, error) {
 	user := p.request.Parameters
 	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation)
 	if err != nil {
 		return spec, &badInput{err}
 	}
-	prefix := job.WorkKey(p.request.ID, "climate/")
-	if strings.HasPrefix(spec.Path, "https://") || strings.HasPrefix(spec.Path, "http://") {
-		hash := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%v\n%s", user.Climate, user.ClimateElevation, user.Years(), p.request.DEM.SHA256))
-		prefix = "cache/climate/" + hex.EncodeToString(hash[:12]) + "/"
-	}
-	known := prefix + "source.json"
+	folder := job.WorkKey(p.request.ID, "climate/")
+	known := folder + "source.json"
 	switch data, err := p.Store.Bucket.ReadAll(ctx, known); {
 	case err == nil:
 		return spec, json.Unmarshal(data, &spec)
 	case gcerrors.Code(err) != gcerrors.NotFound:
 		return spec, fmt.Errorf("read %s: %w", known, err)
 	}
+	entry := ""
+	if strings.HasPrefix(spec.Path, "https://") || strings.HasPrefix(spec.Path, "http://") {
+		entry = cacheKey("climate", user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.request.DEM.SHA256)
+		if note, ok := p.fromCache(ctx, entry, folder); ok {
+			kept := climate.Spec{}
+			if err := json.Unmarshal(note, &kept); err == nil {
+				return p.noteSource(ctx, within(kept, entry, folder), known)
+			}
+		}
+	}
+	var files []string
 	store := func(name string, write func(io.Writer) error) error {
 		kind := tiffType
 		if strings.HasSuffix(name, ".csv") {
 			kind = "text/csv; charset=utf-8"
 		}
+		files = append(files, strings.TrimPrefix(name, folder))
 		return p.put(ctx, name, kind, write)
 	}
 	cells := func(yield func(climate.Cells, error) bool) {
@@ -160,16 +166,35 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 			}
 		}
 	}
-	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), cells, prefix, p.Climate, store)
+	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), cells, folder, p.Climate, store)
 	if err != nil {
 		return spec, p.inputError(err)
 	}
-	data, err := json.Marshal(snapshot)
-	if err != nil {
-		return spec, fmt.Errorf("encode the climate source: %w", err)
+	if entry != "" {
+		note, err := json.Marshal(within(snapshot, folder, entry))
+		if err != nil {
+			return spec, fmt.Errorf("encode the climate source: %w", err)
+		}
+		p.toCache(ctx, folder, files, note, entry)
 	}
-	return snapshot, p.put(ctx, known, "application/json", func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return p.noteSource(ctx, snapshot, known)
+}
+
+// within is a source whose files have moved from a folder to another.
+func within(s climate.Spec, from, to string) climate.Spec {
+	for _, name := range []*string{&s.Path, &s.Elevation} {
+		if rest, ok := strings.CutPrefix(*name, from); ok {
+			*name = to + rest
+		}
+	}
+	return s
+}
+
+// noteSource writes down that the climate of the job is whole.
+func (p *piece) noteSource(ctx context.Context, s climate.Spec, key string) (climate.Spec, error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return s, fmt.Errorf("encode the climate source: %w", err)
+	}
+	return s, p.putBytes(ctx, key, data)
 }

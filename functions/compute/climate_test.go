@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
 	"github.com/cyverse-gis/eemt/eventing"
@@ -39,9 +40,16 @@ func encode(t *testing.T, epsg int, tr raster.Transform, bands ...*raster.Grid[f
 	return b.Bytes()
 }
 
-// A raster climate behind a bearer token is read by range, once: the second job
-// over the same DEM finds its window in the bucket's cache.
-func TestClimateOverHTTPIsReadOnce(t *testing.T) {
+// remote is a server of climate and rasters that wants a bearer token, and a bucket with a DEM.
+type remote struct {
+	server                *httptest.Server
+	bucket                *blob.Bucket
+	requests, sent, whole atomic.Int64
+	total                 int64
+}
+
+func newRemote(t *testing.T) *remote {
+	t.Helper()
 	const width, height = 12, 10
 	z := raster.New[float32](width, height)
 	for i := range z.Cells {
@@ -60,11 +68,13 @@ func TestClimateOverHTTPIsReadOnce(t *testing.T) {
 		}
 		files["/"+name+"_2020.tif"] = encode(t, 4326, place, bands...)
 	}
-	elevation := raster.New[float32](300, 300)
-	elevation.Fill(1900)
-	files["/elevation.tif"] = encode(t, 4326, place, elevation)
-	var requests, bytesSent, whole atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	for name, v := range map[string]float32{"elevation": 1900, "albedo": 0.3} {
+		g := raster.New[float32](300, 300)
+		g.Fill(v)
+		files["/"+name+".tif"] = encode(t, 4326, place, g)
+	}
+	f := &remote{bucket: memblob.OpenBucket(nil)}
+	f.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, ok := files[r.URL.Path]
 		if !ok {
 			http.NotFound(w, r)
@@ -74,68 +84,76 @@ func TestClimateOverHTTPIsReadOnce(t *testing.T) {
 			http.Error(w, "who are you", http.StatusUnauthorized)
 			return
 		}
-		requests.Add(1)
+		f.requests.Add(1)
 		if r.Header.Get("Range") == "" && r.Method == http.MethodGet {
-			whole.Add(1)
+			f.whole.Add(1)
 		}
-		counter := &counting{ResponseWriter: w, n: &bytesSent}
-		http.ServeContent(counter, r, r.URL.Path, time.Unix(1, 0), bytes.NewReader(data))
+		http.ServeContent(&counting{ResponseWriter: w, n: &f.sent}, r, r.URL.Path, time.Unix(1, 0), bytes.NewReader(data))
 	}))
-	defer server.Close()
-
-	bucket := memblob.OpenBucket(nil)
-	defer func() { _ = bucket.Close() }()
-	ctx := context.Background()
-	if err := bucket.WriteAll(ctx, "inputs/dem.tif", demFile, nil); err != nil {
+	for _, data := range files {
+		f.total += int64(len(data))
+	}
+	t.Cleanup(func() {
+		f.server.Close()
+		_ = f.bucket.Close()
+	})
+	if err := f.bucket.WriteAll(t.Context(), "inputs/dem.tif", demFile, nil); err != nil {
 		t.Fatal(err)
 	}
-	run := func(id, token string) job.Status {
-		t.Helper()
-		b := broker.New(broker.Options{Retries: -1})
-		s := &Service{
-			Store: job.Store{Bucket: bucket}, Events: b, Threads: 2, Now: time.Now, Log: slog.New(slog.DiscardHandler), Version: "test",
-			Climate: Sources{Bucket: bucket, Client: server.Client(), Token: token, Hosts: []string{"127.0.0.1"}}.Open,
-		}
-		b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, s.Handle)
-		p := job.DefaultParameters()
-		p.Step, p.Climate, p.ClimateElevation = 60, "raster:"+server.URL+"/{var}_{year}.tif", server.URL+"/elevation.tif"
-		r := job.Request{ID: id, Workflow: job.EEMT, Parameters: p, DEM: job.DEM{Key: "inputs/dem.tif", SHA256: "abc"}, Created: time.Now()}
-		if err := s.Store.Create(ctx, r); err != nil {
-			t.Fatal(err)
-		}
-		b.Start()
-		if err := b.Publish(ctx, eventing.NewJobSubmitted("test", id, 0, time.Now())); err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Wait(ctx); err != nil {
-			t.Fatal(err)
-		}
-		st, err := s.Store.Status(ctx, id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return st
-	}
+	return f
+}
 
-	if st := run("01M84W47CS9KDDSWX2WFY3RB20", "wrong"); st.State != job.Failed || !strings.Contains(st.End.Reason, "401") {
+// run does a job to its end; bucket is what compute sees.
+func (f *remote) run(t *testing.T, bucket *blob.Bucket, id, token string, now func() time.Time) job.Status {
+	t.Helper()
+	ctx := t.Context()
+	b := broker.New(broker.Options{Retries: -1})
+	s := &Service{
+		Store: job.Store{Bucket: bucket}, Events: b, Threads: 2, Now: now, Log: slog.New(slog.DiscardHandler), Version: "test",
+		Climate: Sources{Bucket: f.bucket, Client: f.server.Client(), Token: token, Hosts: []string{"127.0.0.1"}}.Open,
+	}
+	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, s.Handle)
+	p := job.DefaultParameters()
+	p.Step, p.Climate, p.ClimateElevation = 60, "raster:"+f.server.URL+"/{var}_{year}.tif", f.server.URL+"/elevation.tif"
+	p.AlbedoRaster = []string{f.server.URL + "/albedo.tif"}
+	store := job.Store{Bucket: f.bucket}
+	r := job.Request{ID: id, Workflow: job.EEMT, Parameters: p, DEM: job.DEM{Key: "inputs/dem.tif", SHA256: "abc"}, Created: now()}
+	if err := store.Create(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	b.Start()
+	if err := b.Publish(ctx, eventing.NewJobSubmitted("test", id, 0, now())); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.Status(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// A raster climate behind a bearer token is read by range, once: the second job
+// over the same DEM finds its window in the bucket's cache.
+func TestClimateOverHTTPIsReadOnce(t *testing.T) {
+	f := newRemote(t)
+	if st := f.run(t, f.bucket, "01M84W47CS9KDDSWX2WFY3RB20", "wrong", time.Now); st.State != job.Failed || !strings.Contains(st.End.Reason, "401") {
 		t.Fatalf("with a wrong token: %s, %+v; want failed, with the server's 401", st.State, st.End)
 	}
-	if st := run("01M84W47CS9KDDSWX2WFY3RB21", "secret"); st.State != job.Completed {
+	if st := f.run(t, f.bucket, "01M84W47CS9KDDSWX2WFY3RB21", "secret", time.Now); st.State != job.Completed {
 		t.Fatalf("first job: %s, %+v", st.State, st.End)
 	}
-	total := int64(0)
-	for _, f := range files {
-		total += int64(len(f))
+	first := f.requests.Load()
+	if first == 0 || f.whole.Load() != 0 {
+		t.Errorf("%d requests, %d of them without a range", first, f.whole.Load())
 	}
-	first := requests.Load()
-	if first == 0 || whole.Load() != 0 {
-		t.Errorf("%d requests, %d of them without a range", first, whole.Load())
-	}
-	t.Logf("%d requests, %d of %d bytes", first, bytesSent.Load(), total)
-	if st := run("01M84W47CS9KDDSWX2WFY3RB22", "secret"); st.State != job.Completed {
+	t.Logf("%d requests, %d of %d bytes", first, f.sent.Load(), f.total)
+	if st := f.run(t, f.bucket, "01M84W47CS9KDDSWX2WFY3RB22", "secret", time.Now); st.State != job.Completed {
 		t.Fatalf("second job: %s, %+v", st.State, st.End)
 	}
-	if again := requests.Load() - first; again != 0 {
+	if again := f.requests.Load() - first; again != 0 {
 		t.Errorf("the second job made %d requests, want none: its window is in the cache", again)
 	}
 }

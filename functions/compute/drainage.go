@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -41,7 +42,7 @@ func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 	}
 	defer func() { _ = closer.Close() }()
 	if n := img.Metadata[flooredTag]; n != "0" {
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the wetness index of %s cells was raised to its floor", n))
+		plan.Warnings = append(plan.Warnings, flooredWarning(n))
 	}
 	return nil
 }
@@ -59,7 +60,7 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 		}
 	}
 	work := &terrain.Tiled{
-		Width: plan.Width, Height: plan.Height, Cell: d.Cell, Side: drainageSide(p.cost().Memory),
+		Width: plan.Width, Height: plan.Height, Cell: d.Cell, Side: p.drainageSide(),
 		Filled: scratch[0], Area: scratch[1],
 		Elevation: func(w raster.Window) (*raster.Grid[float64], error) {
 			z, err := d.Elevation(ctx, w)
@@ -73,60 +74,90 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 	if err := work.Run(ctx); err != nil {
 		return err
 	}
-	opts := p.workOptions(d, d.Bounds(), []geotiff.BandInfo{
-		{Description: "topographic wetness index", Unit: "ln m"}, {Description: "contributing area", Unit: "m2"},
-	})
-	opts.Spool, opts.Held = spools.open, mapHeld
-	w, err := geotiff.NewWriter(opts)
+	w, err := p.newTerrainFile(d, d.Bounds(), spools)
 	if err != nil {
 		return err
 	}
-	floored, sloping := 0, false
 	for square := range squares(d.Bounds()) {
 		if err := ctx.Err(); err != nil {
 			return err
-		}
-		outer := square.Grow(1).Intersect(d.Bounds())
-		z, err := d.Elevation(ctx, outer)
-		if err != nil {
-			return p.inputError(err)
 		}
 		area, err := work.ReadArea(square)
 		if err != nil {
 			return err
 		}
-		core := raster.Window{Col: square.Col - outer.Col, Row: square.Row - outer.Row, Width: square.Width, Height: square.Height}
-		slope, _ := terrain.SlopeAspectWindow(z, d.Cell.Rows(outer.Row, outer.Height), core, terrain.EdgesNoData)
-		wetness, n := terrain.Wetness(area, slope, d.Cell.Rows(square.Row, square.Height))
-		floored += n
-		sloping = sloping || !allNaN(slope.Cells)
-		if err := w.WriteWindow(0, square, wetness.Cells); err != nil {
-			return err
-		}
-		if err := w.WriteWindow(1, square, narrow(area).Cells); err != nil {
+		if _, err := w.add(ctx, p, d, square, area); err != nil {
 			return err
 		}
 	}
-	if !sloping {
-		return &badInput{fmt.Errorf("no cell of the DEM has a slope: each needs its eight neighbours, and none has them")}
+	if !w.sloping {
+		return errNoSlope()
 	}
-	w.SetMetadata(flooredTag, strconv.Itoa(floored))
+	w.SetMetadata(flooredTag, strconv.Itoa(w.floored))
 	return p.put(ctx, job.WorkKey(p.request.ID, terrainFile), tiffType, func(to io.Writer) error { return w.Close(to) })
 }
 
+func errNoSlope() error {
+	return &badInput{errors.New("no cell of the DEM has a slope: each needs its eight neighbours, and none has them")}
+}
+
+// flooredWarning tells of cells whose wetness was raised to its floor.
+func flooredWarning(n string) string {
+	return fmt.Sprintf("the wetness index of %s cells was raised to its floor", n)
+}
+
+// terrainWriter writes the terrain file of a window, or of the whole DEM.
+type terrainWriter struct {
+	*geotiff.Writer
+	window raster.Window
+	// floored counts cells, sloping says that some have a slope, of what was added.
+	floored int
+	sloping bool
+}
+
+func (p *piece) newTerrainFile(d *dem.DEM, window raster.Window, spools *spools) (*terrainWriter, error) {
+	opts := p.workOptions(d, window, []geotiff.BandInfo{
+		{Description: "topographic wetness index", Unit: "ln m"}, {Description: "contributing area", Unit: "m2"},
+	})
+	opts.Spool, opts.Held = spools.open, mapHeld
+	w, err := geotiff.NewWriter(opts)
+	return &terrainWriter{Writer: w, window: window}, err
+}
+
+// add writes a square of the window, of which it gets the contributing area, and returns its wetness.
+func (w *terrainWriter) add(ctx context.Context, p *piece, d *dem.DEM, square raster.Window, area *raster.Grid[float64]) (*raster.Grid[float32], error) {
+	outer := square.Grow(1).Intersect(d.Bounds())
+	z, err := d.Elevation(ctx, outer)
+	if err != nil {
+		return nil, p.inputError(err)
+	}
+	core := raster.Window{Col: square.Col - outer.Col, Row: square.Row - outer.Row, Width: square.Width, Height: square.Height}
+	slope, _ := terrain.SlopeAspectWindow(z, d.Cell.Rows(outer.Row, outer.Height), core, terrain.EdgesNoData)
+	wetness, n := terrain.Wetness(area, slope, d.Cell.Rows(square.Row, square.Height))
+	w.floored += n
+	w.sloping = w.sloping || !allNaN(slope.Cells)
+	at := square
+	at.Col -= w.window.Col
+	at.Row -= w.window.Row
+	if err := w.WriteWindow(0, at, wetness.Cells); err != nil {
+		return nil, err
+	}
+	return wetness, w.WriteWindow(1, at, narrow(area).Cells)
+}
+
 // squareSide is the side of what passes over the whole DEM hold at a time: a
-// multiple of workBlock. It is fixed, as sums are made by square.
+// multiple of workBlock.
 const squareSide = 1024
 
 // squareMemory is what a square takes with the climate of some of its rows.
 const squareMemory = 160 << 20
 
-// squares yields the squares of a raster row by row.
-func squares(whole raster.Window) iter.Seq[raster.Window] {
+// squares yields the squares of a window row by row.
+func squares(w raster.Window) iter.Seq[raster.Window] {
 	return func(yield func(raster.Window) bool) {
-		for r := 0; r < whole.Height; r += squareSide {
-			for c := 0; c < whole.Width; c += squareSide {
-				if !yield(raster.Window{Col: c, Row: r, Width: squareSide, Height: squareSide}.Intersect(whole)) {
+		for r := 0; r < w.Height; r += squareSide {
+			for c := 0; c < w.Width; c += squareSide {
+				if !yield(raster.Window{Col: w.Col + c, Row: w.Row + r, Width: squareSide, Height: squareSide}.Intersect(w)) {
 					return
 				}
 			}

@@ -36,36 +36,33 @@ func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.M
 	if err != nil {
 		return p.inputError(err)
 	}
-	wetness, err := p.readWork(ctx, job.WorkKey(p.request.ID, terrainFile), 0, t.window)
+	wetness, err := p.readWetness(ctx, p.plan, t.window)
 	if err != nil {
 		return err
 	}
 	if p.record.Sums == nil {
 		p.record.Sums = map[int]job.Sums{}
 	}
+	layout := energyLayoutOf(p.request.Parameters)
 	valid := 0
 	for _, year := range p.request.Parameters.Years() {
 		model, err := energy.NewModel(energy.DefaultParameters(), energy.NewCalendar(year))
 		if err != nil {
 			return &badInput{err}
 		}
-		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: p.plan.MeanWetness[year], sun: sun, clouds: clouds}
+		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: p.plan.MeanWetness[year], sun: sun, clouds: clouds, layout: layout}
 		grids, sums, n, err := e.evaluate(ctx, p.Threads)
 		if err != nil {
 			return p.inputError(err)
+		}
+		if err := sums.Err(); err != nil {
+			return &badInput{fmt.Errorf("climate of %d at column %d, row %d, %d x %d cells: %w", year, t.window.Col, t.window.Row, t.window.Width, t.window.Height, err)}
 		}
 		valid = n
 		total := p.record.Sums[year]
 		total.Add(sums)
 		p.record.Sums[year] = total
-		bands := make([]geotiff.BandInfo, energyBands)
-		for m := range 12 {
-			bands[bandTradPPT+m] = geotiff.BandInfo{Description: "E_PPT Trad " + months[m], Unit: "MJ m-2" + perMonth}
-			bands[bandTradBio+m] = geotiff.BandInfo{Description: "E_BIO Trad " + months[m], Unit: "MJ m-2" + perMonth}
-			bands[bandTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + months[m] + " at kappa 1", Unit: "MJ m-2" + perMonth}
-			bands[bandTopoBio+m] = geotiff.BandInfo{Description: "E_BIO Topo " + months[m], Unit: "MJ m-2" + perMonth}
-		}
-		if err := p.files.addAll(energyFile(year), bands, t.window, grids); err != nil {
+		if err := p.files.addAll(energyFile(year), layout.bands, t.window, grids); err != nil {
 			return err
 		}
 	}
@@ -83,13 +80,55 @@ type energyYear struct {
 	mean    float64
 	sun     *solar.Monthly // of a clear sky
 	clouds  *clearness
+	layout  energyLayout
 }
 
-// evaluate works through blocks of rows, threads at a time. Sums are kept by
-// block and added in order, so that they do not depend on threads.
+// energyLayout is what a tile's eemt_<year>.tif holds of a year.
+type energyLayout struct {
+	bands []geotiff.BandInfo
+	// put stores cell i.
+	put func(grids []*raster.Grid[float32], i int, year *energy.CellYear)
+}
+
+func energyLayoutOf(p job.Parameters) energyLayout {
+	if p.Maps == job.AnnualMaps {
+		return energyOfYear()
+	}
+	return energyOfMonths()
+}
+
+// Bands of energyOfMonths: twelve months of each. E_PPT of EEMT-TOPO is for
+// kappa = 1; only the assembly knows kappa.
+const (
+	bandTradPPT = 12 * iota
+	bandTradBio
+	bandTopoPPT
+	bandTopoBio
+	energyBands
+)
+
+func energyOfMonths() energyLayout {
+	bands := make([]geotiff.BandInfo, energyBands)
+	for m := range 12 {
+		bands[bandTradPPT+m] = geotiff.BandInfo{Description: "E_PPT Trad " + months[m], Unit: "MJ m-2" + perMonth}
+		bands[bandTradBio+m] = geotiff.BandInfo{Description: "E_BIO Trad " + months[m], Unit: "MJ m-2" + perMonth}
+		bands[bandTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + months[m] + " at kappa 1", Unit: "MJ m-2" + perMonth}
+		bands[bandTopoBio+m] = geotiff.BandInfo{Description: "E_BIO Topo " + months[m], Unit: "MJ m-2" + perMonth}
+	}
+	return energyLayout{bands, func(grids []*raster.Grid[float32], i int, year *energy.CellYear) {
+		for m := range 12 {
+			grids[bandTradPPT+m].Cells[i] = float32(year.TradEPPT[m])
+			grids[bandTradBio+m].Cells[i] = float32(year.TradEBio[m])
+			grids[bandTopoPPT+m].Cells[i] = float32(year.TopoEPPT[m])
+			grids[bandTopoBio+m].Cells[i] = float32(year.TopoEBio[m])
+		}
+	}}
+}
+
+// evaluate works through blocks of rows, threads at a time.
 func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[float32], job.Sums, int, error) {
 	width, height := e.terrain.window.Width, e.terrain.window.Height
-	grids := make([]*raster.Grid[float32], energyBands)
+	grids := make([]*raster.Grid[float32], len(e.layout.bands))
 	for b := range grids {
 		grids[b] = raster.New[float32](width, height)
 	}
@@ -151,24 +190,21 @@ func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.
 			e.clouds.at(i, &cloudFactor)
 		}
 		e.model.Year(&in, &out)
-		for m := range 12 {
-			grids[bandTradPPT+m].Cells[i] = float32(out.TradEPPT[m])
-			grids[bandTradBio+m].Cells[i] = float32(out.TradEBio[m])
-			grids[bandTopoPPT+m].Cells[i] = float32(out.TopoEPPT[m])
-			grids[bandTopoBio+m].Cells[i] = float32(out.TopoEBio[m])
-		}
+		e.layout.put(grids, i, &out)
 		if math.IsNaN(out.TradEBio[0]) {
 			continue // all of the year is NaN, or nothing
 		}
 		valid++
 		area := t.cell.DX[row] * t.cell.DY[row]
-		sums.Area += area
+		sums.Area.Add(area)
+		var precipitation float64
 		for m := range 12 {
-			sums.Peff[m] += area * out.Peff[m]
-			sums.AlphaPeff[m] += area * out.AlphaPeff[m]
-			sums.Precipitation += area * in.Prcp[m]
+			sums.Peff[m].Add(area * out.Peff[m])
+			sums.AlphaPeff[m].Add(area * out.AlphaPeff[m])
+			precipitation += in.Prcp[m]
 		}
-		sums.Temperature += area * e.model.MeanTemperature(&in)
+		sums.Precipitation.Add(area * precipitation)
+		sums.Temperature.Add(area * e.model.MeanTemperature(&in))
 	}
 	return valid, nil
 }

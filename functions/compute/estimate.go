@@ -65,7 +65,7 @@ func (c Cost) orDefault() Cost {
 // layers counts the values a tile keeps of each cell beyond those of sol at a
 // time, and those it writes in all.
 func layers(w job.Workflow, p job.Parameters) (kept, written int) {
-	written = solBands
+	written = bandSun + 3*sunBands(p)
 	for _, l := range p.Layers {
 		switch l {
 		case job.Horizon:
@@ -73,12 +73,13 @@ func layers(w job.Workflow, p job.Parameters) (kept, written int) {
 		case job.SkyView:
 			written++
 		default:
-			kept, written = kept+12, written+12
+			kept, written = kept+12, written+sunBands(p)
 		}
 	}
 	if w == job.EEMT {
-		kept += energyBands
-		written += energyBands * len(p.Years())
+		bands := len(energyLayoutOf(p).bands)
+		kept += bands
+		written += bands * len(p.Years())
 	}
 	if p.Daily {
 		written += 365 * len(radiations(p))
@@ -144,11 +145,14 @@ func (c Cost) taskSide(w job.Workflow, p job.Parameters, block int) int {
 func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) survey.Work {
 	c = c.orDefault()
 	cells := float64(width) * float64(height)
-	maps := float64(82)
+	maps, mapsOfYear := 82.0, 104.0
+	if p.Maps == job.AnnualMaps {
+		maps, mapsOfYear = 10, 8
+	}
 	seconds := c.tileSecondsPerCell(w, p)
 	memory := 0.0
 	if w == job.EEMT {
-		maps += 2 + 104*float64(len(p.Years()))
+		maps += 2 + mapsOfYear*float64(len(p.Years()))
 		seconds += secondsOfTerrain / c.Speed
 		side := min(2*float64(drainageSide(c.Memory)), math.Sqrt(cells))
 		memory = startMemory + 2*25*side*side
@@ -177,11 +181,19 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	}
 }
 
-// Check refuses a job that is larger than what is allowed.
-func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
+// CheckDEM refuses a DEM that is larger than what is allowed, whatever the job.
+func (c Cost) CheckDEM(width, height int) error {
 	if cells := int64(width) * int64(height); c.MaxCells > 0 && cells > c.MaxCells {
 		return fmt.Errorf("the DEM has %d x %d = %d cells: at most %d are allowed here (EEMT_MAX_CELLS); cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif",
 			width, height, cells, c.MaxCells)
+	}
+	return nil
+}
+
+// Check refuses a job that is larger than what is allowed.
+func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
+	if err := c.CheckDEM(width, height); err != nil {
+		return err
 	}
 	work := c.Estimate(w, p, width, height)
 	if hours := work.Seconds * float64(work.Cores) / 3600; c.MaxCoreHours > 0 && hours > c.MaxCoreHours {
@@ -189,40 +201,10 @@ func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
 			hours, width, height, c.MaxCoreHours)
 	}
 	if c.MaxResults > 0 && work.Results > c.MaxResults {
-		return fmt.Errorf("the maps would take about %d MB for %d x %d cells: at most %d MB are allowed here (EEMT_MAX_RESULT_BYTES); take a smaller DEM, fewer years or no daily maps",
+		return fmt.Errorf("the maps would take about %d MB for %d x %d cells: at most %d MB are allowed here (EEMT_MAX_RESULT_BYTES); take maps annual, no daily maps, fewer years or a smaller DEM",
 			work.Results/1e6, width, height, c.MaxResults/1e6)
 	}
 	return nil
-}
-
-const (
-	// mapHeld is how many compressed bytes of a map stay in memory.
-	mapHeld = 4 << 20
-	// mapsAtOnce is the most maps of one pass over the tiles: more hardly save anything.
-	mapsAtOnce = 16
-)
-
-// assemblyShape tells how many passes over the tiles may go on at a time, with
-// how many maps each. One product, which has up to four maps, is always possible.
-func assemblyShape(memory int64, threads, width, height, block int) (workers, maps int) {
-	// Of the overviews one block each is open: sums and counts. Then there is the
-	// block at hand, as values, as samples and compressed.
-	cells := int64(min(block, width)) * int64(min(block, height))
-	one := mapHeld + (8+4+4)*cells
-	for side := max(width, height); side > block; side = (side + 1) / 2 {
-		one += 12 * cells
-	}
-	// Strips of 24 inputs, of which the year of an energy is made, and open files.
-	pass := 24*8*workBlock*int64(min(block, width)) + filesOpen*fileCache
-	// Garbage and buffers between readers, compressors and bucket take as much again
-	// as what is in use; half of the rest is left to the system's own cache of files.
-	free := (cmp.Or(memory, DefaultMemory) - startMemory) / 4
-	for workers = max(1, threads); ; workers-- {
-		maps = int((free/int64(workers) - pass) / one)
-		if maps >= 4 || workers == 1 {
-			return workers, min(max(maps, 4), mapsAtOnce)
-		}
-	}
 }
 
 // drainageSide is the side of the tiles water is followed over, so that what is

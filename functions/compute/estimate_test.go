@@ -19,6 +19,8 @@ func eemtOf(years int) job.Parameters {
 func TestTilesFitTheReplica(t *testing.T) {
 	daily := job.DefaultParameters()
 	daily.Daily = true
+	annual := eemtOf(3)
+	annual.Maps = job.AnnualMaps
 	for _, c := range []struct {
 		name     string
 		workflow job.Workflow
@@ -30,6 +32,7 @@ func TestTilesFitTheReplica(t *testing.T) {
 		{"sol, fast cores", job.Sol, job.DefaultParameters(), Cost{Memory: 16 << 30, Cores: 8, Speed: 2}},
 		{"eemt", job.EEMT, eemtOf(1), Cost{Memory: 1 << 30, Cores: 2}},
 		{"eemt, thirty years", job.EEMT, eemtOf(30), Cost{Memory: 2 << 30, Cores: 4}},
+		{"eemt, annual maps", job.EEMT, annual, Cost{Memory: 1 << 30, Cores: 2}},
 		{"daily maps", job.Sol, daily, Cost{Memory: 1 << 30, Cores: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,12 +65,31 @@ func TestTilesFitTheReplica(t *testing.T) {
 				if w.Memory > c.cost.Memory || w.Tiles < 1 || w.Seconds <= 0 {
 					t.Errorf("%d x %d cells: %+v", side, side, w)
 				}
-				workers, maps := assemblyShape(c.cost.Memory, c.cost.Cores, side, side, 640)
-				if workers < 1 || workers > c.cost.Cores || maps < 4 {
-					t.Errorf("%d passes of %d maps", workers, maps)
+				s := shapeOf(c.cost.Memory, c.cost.Cores, side, side, 640)
+				if s.groups < 1 || s.threads < 1 || s.groups*s.threads > c.cost.Cores || s.maps < 4 {
+					t.Errorf("maps are made as %+v", s)
 				}
 			}
 		})
+	}
+}
+
+// TestEstimateCountsMaps: the results foreseen are those of the maps that are made.
+func TestEstimateCountsMaps(t *testing.T) {
+	for _, w := range []job.Workflow{job.Sol, job.EEMT} {
+		for _, which := range []job.Maps{job.AllMaps, job.AnnualMaps} {
+			p := eemtOf(1)
+			p.Maps = which
+			maps := 0
+			for _, stage := range products(job.Request{Workflow: w, Parameters: p}, nil) {
+				for _, pr := range stage {
+					maps += len(pr.maps)
+				}
+			}
+			if got, want := (Cost{}).Estimate(w, p, 1000, 1000).Results, int64(bytesPerCell*float64(maps)*1e6); got != want {
+				t.Errorf("%s, maps %s: %d bytes of results foreseen, want %d for %d maps", w, which, got, want, maps)
+			}
+		}
 	}
 }
 

@@ -2,8 +2,6 @@ package compute
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,7 +17,7 @@ import (
 )
 
 // planInputs reads the part of each input raster that lies under the DEM into the
-// bucket, where tiles find it. What came over the network is kept in cache/ for
+// folder of the job, where tiles find it. What came over the network is kept in cache/ for
 // all jobs with the same rasters and DEM.
 func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 	outline := outline(d)
@@ -28,11 +26,8 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 		if len(files) == 0 {
 			continue
 		}
-		key := job.WorkKey(p.request.ID, "inputs/"+in.Name+".tif")
-		if slices.ContainsFunc(files, func(f string) bool { return strings.Contains(f, "://") }) {
-			hash := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", in.Name, strings.Join(files, "\n"), p.request.DEM.SHA256))
-			key = "cache/inputs/" + hex.EncodeToString(hash[:12]) + ".tif"
-		}
+		folder, name := job.WorkKey(p.request.ID, "inputs/"), in.Name+".tif"
+		key := folder + name
 		if plan.Inputs == nil {
 			plan.Inputs = map[string]string{}
 		}
@@ -41,6 +36,11 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 		if err != nil {
 			return fmt.Errorf("read %s: %w", key, err)
 		}
+		entry := ""
+		if !exists && slices.ContainsFunc(files, func(f string) bool { return strings.Contains(f, "://") }) {
+			entry = cacheKey("inputs", in.Name, strings.Join(files, "\n"), p.request.DEM.SHA256)
+			_, exists = p.fromCache(ctx, entry, folder)
+		}
 		if !exists {
 			field := climate.Field{Name: in.Name, Files: files, Low: in.Low, High: in.High}
 			err := field.Snapshot(ctx, outline, plan.Width*plan.Height, p.Climate, func(write func(io.Writer) error) error {
@@ -48,6 +48,9 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 			})
 			if err != nil {
 				return p.inputError(err)
+			}
+			if entry != "" {
+				p.toCache(ctx, folder, []string{name}, nil, entry)
 			}
 		}
 		whole, err := climate.FieldHolds(ctx, key, outline, p.bucketClimate)

@@ -39,15 +39,12 @@ func (m mapInfo) metadata() map[string]string {
 // putLayers writes a tile's work files of the layers on request.
 func (p *tilePart) putLayers(ctx context.Context, surface solar.Surface, params solar.Parameters, sun *solar.Monthly) error {
 	user := p.request.Parameters
-	for layer, grids := range map[job.Layer]*[12]*raster.Grid[float32]{job.Beam: &sun.Beam, job.Diffuse: &sun.Diffuse, job.Reflected: &sun.Reflected} {
+	for layer, monthly := range map[job.Layer]*[12]*raster.Grid[float32]{job.Beam: &sun.Beam, job.Diffuse: &sun.Diffuse, job.Reflected: &sun.Reflected} {
 		if !user.Has(layer) {
 			continue
 		}
-		bands := make([]geotiff.BandInfo, 12)
-		for m := range bands {
-			bands[m] = geotiff.BandInfo{Description: string(layer) + " " + months[m], Unit: "Wh m-2" + perMonth}
-		}
-		if err := p.files.addAll(layerFile(layer), bands, p.window, grids[:]); err != nil {
+		bands, grids := p.sunOf(string(layer), "Wh m-2", monthly)
+		if err := p.files.addAll(layerFile(layer), bands, p.window, grids); err != nil {
 			return err
 		}
 	}

@@ -62,8 +62,12 @@ func products(r job.Request, kappa map[int][12]float64) [][]product {
 		return [][]product{stage}
 	}
 	years := r.Parameters.Years()
+	energyOf := energyProducts
+	if r.Parameters.Maps == job.AnnualMaps {
+		energyOf = annualEnergyProducts
+	}
 	for _, year := range years {
-		stage = append(stage, energyProducts(year, kappa[year])...)
+		stage = append(stage, energyOf(year, kappa[year])...)
 	}
 	if len(years) == 1 {
 		return [][]product{stage}
@@ -71,9 +75,12 @@ func products(r job.Request, kappa map[int][12]float64) [][]product {
 	return [][]product{stage, normalProducts(years)}
 }
 
+// copyCells makes each map of the input of its number.
 func copyCells(in [][]float64, out [][]float32) {
-	for i, v := range in[0] {
-		out[0][i] = float32(v)
+	for k := range out {
+		for i, v := range in[k] {
+			out[k][i] = float32(v)
+		}
 	}
 }
 
@@ -103,7 +110,7 @@ func terrainProducts(w job.Workflow) []product {
 
 // radiation is a quantity that has maps of months, of the year and of days.
 type radiation struct {
-	file         string // work file of its months, the first in band
+	file         string // work file of its months, or of its year (sunBands), the first in band
 	band         int
 	daily        string // work file of its days
 	folder, name string
@@ -120,10 +127,11 @@ func radiations(p job.Parameters) []radiation {
 	if p.KC != nil || p.KCRaster != nil || p.KCClimate {
 		global = "real sky"
 	}
+	n := sunBands(p)
 	list := []radiation{
-		{solFile, bandGlobal, dailyFile("global"), "global", "total_sun", "global radiation on the terrain, " + global, "Wh m-2"},
-		{solFile, bandFlat, dailyFile("flat"), "global", "flat_total_sun", "global radiation on flat ground, " + global, "Wh m-2"},
-		{solFile, bandHours, dailyFile("hours"), "insol", "hours_sun", "hours of direct sun", "h"},
+		{solFile, bandSun, dailyFile("global"), "global", "total_sun", "global radiation on the terrain, " + global, "Wh m-2"},
+		{solFile, bandSun + n, dailyFile("flat"), "global", "flat_total_sun", "global radiation on flat ground, " + global, "Wh m-2"},
+		{solFile, bandSun + 2*n, dailyFile("hours"), "insol", "hours_sun", "hours of direct sun", "h"},
 	}
 	for _, c := range []struct {
 		layer      job.Layer
@@ -140,9 +148,27 @@ func radiations(p job.Parameters) []radiation {
 	return list
 }
 
+// sunBands tells how many bands a work file has of a quantity of the sun: its
+// months, or the sum and the daily mean of the year where those are all that is wanted.
+func sunBands(p job.Parameters) int {
+	if p.Maps == job.AnnualMaps {
+		return 2
+	}
+	return 12
+}
+
 func solarProducts(p job.Parameters) []product {
 	var list []product
 	for _, v := range radiations(p) {
+		path := fmt.Sprintf("%s/annual/%s_", v.folder, v.name)
+		maps := []mapInfo{
+			{name: path + "sum.tif", description: v.what + ", sum of the year", unit: v.unit + perYear},
+			{name: path + "average.tif", description: v.what + ", daily mean of the year", unit: v.unit + perDay},
+		}
+		if p.Maps == job.AnnualMaps {
+			list = append(list, product{bandsOfFile(v.file, v.band, 2), maps, copyCells})
+			continue
+		}
 		year := make([]input, 12)
 		for m := range 12 {
 			year[m] = input{file: v.file, band: v.band + m}
@@ -157,11 +183,7 @@ func solarProducts(p job.Parameters) []product {
 				}
 			}})
 		}
-		path := fmt.Sprintf("%s/annual/%s_", v.folder, v.name)
-		list = append(list, product{year, []mapInfo{
-			{name: path + "sum.tif", description: v.what + ", sum of the year", unit: v.unit + perYear},
-			{name: path + "average.tif", description: v.what + ", daily mean of the year", unit: v.unit + perDay},
-		}, func(in [][]float64, out [][]float32) {
+		list = append(list, product{year, maps, func(in [][]float64, out [][]float32) {
 			for i := range in[0] {
 				var sum float64
 				for m := range in {
@@ -179,11 +201,11 @@ func layerProducts(p job.Parameters) []product {
 	var list []product
 	if p.Has(job.Horizon) {
 		m := mapInfo{name: "horizon.tif", description: "altitude of the terrain's horizon, azimuths clockwise from grid north", unit: "degree", bands: horizonBands()}
-		list = append(list, product{bandsOfFile(layerFile(job.Horizon), len(m.bands)), []mapInfo{m}, copyCells})
+		list = append(list, product{bandsOfFile(layerFile(job.Horizon), 0, len(m.bands)), []mapInfo{m}, copyCells})
 	}
 	if p.Has(job.SkyView) {
 		list = append(list, product{
-			bandsOfFile(layerFile(job.SkyView), 1),
+			bandsOfFile(layerFile(job.SkyView), 0, 1),
 			[]mapInfo{{name: "skyview.tif", description: "sky-view factor of the inclined cell", unit: "1"}},
 			copyCells,
 		})
@@ -191,10 +213,10 @@ func layerProducts(p job.Parameters) []product {
 	return list
 }
 
-func bandsOfFile(file string, n int) []input {
+func bandsOfFile(file string, first, n int) []input {
 	in := make([]input, n)
 	for b := range in {
-		in[b] = input{file: file, band: b}
+		in[b] = input{file: file, band: first + b}
 	}
 	return in
 }
@@ -205,7 +227,7 @@ func dailyProducts(p job.Parameters) []product {
 	var list []product
 	for k, v := range radiations(p) {
 		path, unit := fmt.Sprintf("%s/daily/%s", v.folder, v.name), v.unit+perDay
-		days := bandsOfFile(v.daily, 365)
+		days := bandsOfFile(v.daily, 0, 365)
 		for day := 1; day <= len(days) && k < oldDaily; day++ {
 			list = append(list, product{
 				days[day-1 : day],
@@ -258,12 +280,22 @@ func energyMaps(variant, when, label, per string) []mapInfo {
 	return maps
 }
 
-func putEnergy(out [][]float32, i int, ppt, bio float64) {
-	eemt := ppt + bio
-	out[0][i], out[1][i], out[2][i] = float32(eemt), float32(ppt), float32(bio)
-	out[3][i] = float32(math.NaN())
+func energyMapsOfYear(variant string, year int) []mapInfo {
+	return energyMaps(variant, fmt.Sprint(year), fmt.Sprint(year), perYear)
+}
+
+// energyValues are those of the four maps of a cell.
+func energyValues(ppt, bio float64) [4]float32 {
+	eemt, share := ppt+bio, math.NaN()
 	if eemt > 0 {
-		out[3][i] = float32(bio / eemt)
+		share = bio / eemt
+	}
+	return [4]float32{float32(eemt), float32(ppt), float32(bio), float32(share)}
+}
+
+func putEnergy(out [][]float32, i int, ppt, bio float64) {
+	for k, v := range energyValues(ppt, bio) {
+		out[k][i] = v
 	}
 }
 
@@ -291,7 +323,7 @@ func energyProducts(year int, kappa [12]float64) []product {
 			})
 		}
 		list = append(list, product{
-			all, energyMaps(v.name, fmt.Sprint(year), fmt.Sprint(year), perYear),
+			all, energyMapsOfYear(v.name, year),
 			func(in [][]float64, out [][]float32) {
 				for i := range in[0] {
 					var ppt, bio float64

@@ -8,30 +8,45 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
-	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // plan validates the DEM, does what needs the whole of it, cuts tiles, and asks
-// for each of them.
+// for each of them. Of a large DEM it leaves the terrain to stages.
 func (p *piece) plan(ctx context.Context, attempt int) error {
 	plan, err := p.Store.Plan(ctx, p.request.ID)
+	if err == nil {
+		return p.ask(ctx, plan, attempt)
+	}
+	if !errors.Is(err, job.ErrNotFound) {
+		return err
+	}
+	draft, err := p.Store.Draft(ctx, p.request.ID)
 	if errors.Is(err, job.ErrNotFound) {
 		err = p.try(ctx, job.PlanTask, func(ctx context.Context) (err error) {
-			plan, err = p.makePlan(ctx)
+			plan, draft, err = p.makePlan(ctx)
 			return err
 		})
 	}
 	if err != nil {
 		return err
 	}
+	if draft != nil {
+		return p.resumeStages(ctx, draft, attempt)
+	}
+	return p.ask(ctx, plan, attempt)
+}
+
+// ask asks for the tiles that are not done, or for the assembly.
+func (p *piece) ask(ctx context.Context, plan *job.Plan, attempt int) error {
 	done, err := p.Store.Done(ctx, p.request.ID)
 	if err != nil {
 		return err
@@ -52,17 +67,18 @@ func (p *piece) plan(ctx context.Context, attempt int) error {
 	return nil
 }
 
-func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
+// makePlan returns the plan, or its draft where the terrain is left to stages.
+func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	params := p.request.Parameters
 	p.report(p.request.ID, "terrain", 0, 1)
 	d, closer, err := p.openDEM(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = closer.Close() }()
 	width, height := d.Image.Width, d.Image.Height
 	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
-		return nil, &badInput{err}
+		return nil, nil, &badInput{err}
 	}
 	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name(), Warnings: d.Notes}
 	plan.Longitude, plan.Latitude = d.Center()
@@ -76,35 +92,46 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, error) {
 	}
 	side, block, err := p.sideOfTiles(plan)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := p.surveyElevation(ctx, d, plan); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if params.Daily && params.StartYear != params.EndYear {
 		plan.Warnings = append(plan.Warnings, "daily maps are of the solar year, which is the same for every climate year")
 	}
 	if err := p.planInputs(ctx, d, plan); err != nil {
-		return nil, err
-	}
-	if p.request.Workflow == job.EEMT {
-		if err := p.planEEMT(ctx, d, plan); err != nil {
-			return nil, err
-		}
-		if params.KCClimate {
-			if _, err := p.measuredRadiation(ctx, plan); err != nil {
-				return nil, err
-			}
-		}
+		return nil, nil, err
 	}
 	plan.Tiles = cut(width, height, side, block)
 	one := p.cost()
 	one.Cores = 1 // what the report says does not depend on who planned
 	work := one.Estimate(p.request.Workflow, params, width, height)
 	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
+	plan.Maps = mapsOf(p.request)
+	if p.request.Workflow == job.EEMT {
+		if !p.drainsInline(width, height) {
+			draft, err := p.makeDraft(ctx, d, plan)
+			return nil, draft, err
+		}
+		if err := p.planTerrain(ctx, d, plan); err != nil {
+			return nil, nil, err
+		}
+		if err := p.planClimate(ctx, d, plan); err != nil {
+			return nil, nil, err
+		}
+		sums, err := p.sumWetness(ctx, d, plan)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := p.meanWetness(plan, sums); err != nil {
+			return nil, nil, err
+		}
+	}
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
-	return p.Store.WritePlan(ctx, p.request.ID, plan)
+	plan, err = p.Store.WritePlan(ctx, p.request.ID, plan)
+	return plan, nil, err
 }
 
 // sideOfTiles returns the side of the plan's tiles, and that of its blocks, 0 without.
@@ -127,12 +154,8 @@ func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
 	return side, block, nil
 }
 
-// planEEMT does the terrain pass, fetches the climate windows, and takes the
-// mean wetness over the cells that have all inputs, all of it piece by piece.
-func (p *piece) planEEMT(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	if err := p.planTerrain(ctx, d, plan); err != nil {
-		return err
-	}
+// planClimate reads the climate windows into the bucket.
+func (p *piece) planClimate(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 	p.report(p.request.ID, "climate", 0, 1)
 	spec, err := p.snapshotClimate(ctx, d)
 	if err != nil {
@@ -141,26 +164,52 @@ func (p *piece) planEEMT(ctx context.Context, d *dem.DEM, plan *job.Plan) error 
 	if plan.Climate, err = json.Marshal(spec); err != nil {
 		return fmt.Errorf("encode the climate source: %w", err)
 	}
+	if p.request.Parameters.KCClimate {
+		_, err = p.measuredRadiation(ctx, plan)
+	}
+	return err
+}
+
+// openClimate opens what planClimate left.
+func (p *piece) openClimate(ctx context.Context, plan *job.Plan) (climate.Source, climate.Spec, error) {
+	var spec climate.Spec
+	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
+		return nil, spec, fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+	}
 	source, err := climate.Open(ctx, spec, p.bucketClimate)
 	if err != nil {
-		return p.inputError(err)
+		return nil, spec, p.inputError(err)
 	}
+	return source, spec, nil
+}
+
+// wetnessYears are the climate years whose cells differ: a table covers the same every year.
+func (p *piece) wetnessYears(spec climate.Spec) []int {
+	years := p.request.Parameters.Years()
+	if spec.Kind != climate.KindRaster {
+		years = years[:1]
+	}
+	return years
+}
+
+// meanWetness takes the means of the sums of all cells by climate year.
+func (p *piece) meanWetness(plan *job.Plan, sums map[int]job.WetnessSum) error {
 	plan.MeanWetness = map[int]float64{}
-	var mean float64
-	var covered int
-	for i, year := range p.request.Parameters.Years() {
-		if i == 0 || spec.Kind == climate.KindRaster { // a table covers the same cells every year
-			if mean, covered, err = p.meanWetness(ctx, source, year, d); err != nil {
-				return err
-			}
+	var last job.WetnessSum
+	for _, year := range p.request.Parameters.Years() {
+		if sum, ok := sums[year]; ok {
+			last = sum
 		}
-		if covered == 0 {
+		if err := errors.Join(last.Wetness.Err(), last.Area.Err()); err != nil {
+			return &badInput{fmt.Errorf("mean wetness of %d: %w", year, err)}
+		}
+		if last.Cells == 0 {
 			return &badInput{fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.request.Parameters.Climate, year, plan.Longitude, plan.Latitude)}
 		}
-		if covered < plan.Valid*9/10 {
-			plan.Warnings = append(plan.Warnings, fmt.Sprintf("climate of %d covers %d of %d cells", year, covered, plan.Valid))
+		if last.Cells < plan.Valid*9/10 {
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("climate of %d covers %d of %d cells", year, last.Cells, plan.Valid))
 		}
-		plan.MeanWetness[year] = mean
+		plan.MeanWetness[year] = last.Wetness.Float64() / last.Area.Float64()
 	}
 	return nil
 }
@@ -176,76 +225,93 @@ func cellsBetween(c climate.Cells, lo, hi int) climate.Cells {
 	return c
 }
 
-// meanWetness is the area-weighted mean of the wetness index over the cells with
-// elevation, slope and climate (Rasmussen et al. 2015, eq 9). Sums are those of
-// squares of the DEM, added in their order, whatever thread made them.
-func (p *piece) meanWetness(ctx context.Context, source climate.Source, year int, d *dem.DEM) (mean float64, covered int, err error) {
+// sumWetness sums the wetness index over the cells with elevation, slope and
+// climate, weighted with area (Rasmussen et al. 2015, eq 9), by climate year.
+func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map[int]job.WetnessSum, error) {
 	img, closer, err := p.openImage(ctx, job.WorkKey(p.request.ID, terrainFile))
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	defer func() { _ = closer.Close() }()
-	all := slices.Collect(squares(d.Bounds()))
-	sums := make([]wetnessSum, len(all))
+	return p.sumSquares(ctx, d, plan, d.Bounds(), func(ctx context.Context, square raster.Window) (*raster.Grid[float64], error) {
+		g, err := img.Grid(ctx, 0, square)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", terrainFile, err)
+		}
+		return g, nil
+	})
+}
+
+// sumSquares is sumWetness of a window, square by square, some at a time; wetness
+// returns the index, NaN where there is no slope.
+func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w raster.Window,
+	wetness func(context.Context, raster.Window) (*raster.Grid[float64], error),
+) (map[int]job.WetnessSum, error) {
+	source, spec, err := p.openClimate(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	years := p.wetnessYears(spec)
+	total := map[int]job.WetnessSum{}
+	var mu sync.Mutex
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(int(max(1, min(int64(p.Threads), p.cost().Memory/squareMemory))))
-	for i, square := range all {
+	for square := range squares(w) {
 		work.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			sum, err := p.wetnessOf(ctx, img, source, year, d, square)
-			sums[i] = sum
-			return err
+			g, err := wetness(ctx, square)
+			if err != nil {
+				return err
+			}
+			sums, err := p.wetnessOf(ctx, g, source, years, d, square)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for year, sum := range sums {
+				all := total[year]
+				all.Add(sum)
+				total[year] = all
+			}
+			return nil
 		})
 	}
-	if err := work.Wait(); err != nil {
-		return 0, 0, err
-	}
-	var total wetnessSum
-	for _, s := range sums {
-		total.wetness += s.wetness
-		total.area += s.area
-		total.cells += s.cells
-	}
-	return total.wetness / total.area, total.cells, nil
+	return total, work.Wait()
 }
 
-// wetnessSum is over the cells with all inputs; wetness is weighted with area.
-type wetnessSum struct {
-	wetness, area float64
-	cells         int
-}
-
-func (p *piece) wetnessOf(ctx context.Context, img *geotiff.Image, source climate.Source, year int, d *dem.DEM, square raster.Window) (sum wetnessSum, err error) {
-	wetness, err := img.Grid(ctx, 0, square)
-	if err != nil {
-		return sum, fmt.Errorf("read %s: %w", terrainFile, err)
-	}
+func (p *piece) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], source climate.Source, years []int, d *dem.DEM, square raster.Window) (map[int]job.WetnessSum, error) {
 	cells, err := p.cellsOf(ctx, d, square)
 	if err != nil {
-		return sum, err
+		return nil, err
 	}
+	sums := map[int]job.WetnessSum{}
 	rows := rowsAtOnce(square.Width)
-	for row := 0; row < square.Height; row += rows {
-		lo, hi := row*square.Width, min(row+rows, square.Height)*square.Width
-		c, err := source.Months(ctx, year, cellsBetween(cells, lo, hi))
-		if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
-			return sum, p.inputError(err)
-		}
-		for i := lo; i < hi; i++ {
-			l := wetness.Cells[i] // NaN where there is no slope
-			if math.IsNaN(l) || math.IsNaN(c.ZRef[i-lo]) {
-				continue
+	for _, year := range years {
+		var sum job.WetnessSum
+		for row := 0; row < square.Height; row += rows {
+			lo, hi := row*square.Width, min(row+rows, square.Height)*square.Width
+			c, err := source.Months(ctx, year, cellsBetween(cells, lo, hi))
+			if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
+				return nil, p.inputError(err)
 			}
-			r := square.Row + i/square.Width
-			a := d.Cell.DX[r] * d.Cell.DY[r]
-			sum.wetness += a * l
-			sum.area += a
-			sum.cells++
+			for i := lo; i < hi; i++ {
+				l := wetness.Cells[i]
+				if math.IsNaN(l) || math.IsNaN(c.ZRef[i-lo]) {
+					continue
+				}
+				r := square.Row + i/square.Width
+				a := d.Cell.DX[r] * d.Cell.DY[r]
+				sum.Wetness.Add(a * l)
+				sum.Area.Add(a)
+				sum.Cells++
+			}
 		}
+		sums[year] = sum
 	}
-	return sum, nil
+	return sums, nil
 }
 
 // cellsOf places the cells of a window, for climate.

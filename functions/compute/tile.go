@@ -15,24 +15,15 @@ import (
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
-// Bands of a tile's sol.tif: slope, aspect, then twelve months of each.
+// Bands of a tile's sol.tif: slope, aspect, then global radiation, that on flat
+// ground, and hours of sun, each in as many as sunBands says.
 const (
 	bandSlope = iota
 	bandAspect
-	bandGlobal
-	bandFlat  = bandGlobal + 12
-	bandHours = bandFlat + 12
-	solBands  = bandHours + 12
+	bandSun
 )
 
-// Bands of a tile's eemt_<year>.tif: twelve months of each. E_PPT of EEMT-TOPO
-// is for kappa = 1; only the assembly knows kappa.
 const (
-	bandTradPPT  = 0
-	bandTradBio  = bandTradPPT + 12
-	bandTopoPPT  = bandTradBio + 12
-	bandTopoBio  = bandTopoPPT + 12
-	energyBands  = bandTopoBio + 12
 	dailyPrefix  = "daily_"
 	solFile      = "sol.tif"
 	energyPrefix = "eemt_"
@@ -111,7 +102,7 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 }
 
 // partSide is the side of the parts of a tile on this replica. Another may take
-// others: parts never change a number but for the order of sums.
+// others: parts never change a number.
 func (p *piece) partSide(plan *job.Plan) int {
 	n := plan.Width * plan.Height
 	if f := plan.Far; f != nil {
@@ -234,16 +225,28 @@ func (p *piece) solarError(err error) error {
 }
 
 func (p *tilePart) putSol(slope, aspect *raster.Grid[float64], sun *solar.Monthly) error {
-	bands := make([]geotiff.BandInfo, solBands)
-	grids := make([]*raster.Grid[float32], solBands)
-	bands[bandSlope], grids[bandSlope] = geotiff.BandInfo{Description: "slope", Unit: "rad"}, narrow(slope)
-	bands[bandAspect], grids[bandAspect] = geotiff.BandInfo{Description: "aspect", Unit: "rad"}, narrow(aspect)
-	for m := range 12 {
-		bands[bandGlobal+m], grids[bandGlobal+m] = geotiff.BandInfo{Description: "global " + months[m], Unit: "Wh m-2" + perMonth}, sun.Global[m]
-		bands[bandFlat+m], grids[bandFlat+m] = geotiff.BandInfo{Description: "flat global " + months[m], Unit: "Wh m-2" + perMonth}, sun.Flat[m]
-		bands[bandHours+m], grids[bandHours+m] = geotiff.BandInfo{Description: "sun hours " + months[m], Unit: "h" + perMonth}, sun.Hours[m]
+	bands := []geotiff.BandInfo{bandSlope: {Description: "slope", Unit: "rad"}, bandAspect: {Description: "aspect", Unit: "rad"}}
+	grids := []*raster.Grid[float32]{bandSlope: narrow(slope), bandAspect: narrow(aspect)}
+	for _, q := range []struct {
+		what, unit string
+		months     *[12]*raster.Grid[float32]
+	}{{"global", "Wh m-2", &sun.Global}, {"flat global", "Wh m-2", &sun.Flat}, {"sun hours", "h", &sun.Hours}} {
+		b, g := p.sunOf(q.what, q.unit, q.months)
+		bands, grids = append(bands, b...), append(grids, g...)
 	}
 	return p.files.addAll(solFile, bands, p.window, grids)
+}
+
+// sunOf returns what a work file holds of a quantity of the sun. It may write over the months.
+func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) ([]geotiff.BandInfo, []*raster.Grid[float32]) {
+	if p.request.Parameters.Maps == job.AnnualMaps {
+		return yearOf(what, unit, monthly)
+	}
+	bands := make([]geotiff.BandInfo, len(monthly))
+	for m := range bands {
+		bands[m] = geotiff.BandInfo{Description: what + " " + months[m], Unit: unit + perMonth}
+	}
+	return bands, monthly[:]
 }
 
 // readWork reads a window of one band of a work file.

@@ -7,6 +7,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -22,8 +25,8 @@ var errEnded = errors.New("the job has ended")
 const settling = 5 * time.Second
 
 // try does a piece of work and keeps count of it in the bucket: what dies leaves a note
-// that it was begun, what fails says how. Work that was begun too often, or fails twice in
-// the same lasting way, ends the job. Work is given up when the job ends meanwhile.
+// that it was begun, what fails says how. Work that was begun too often, or fails twice for
+// a cause that will not pass, ends the job. Work is given up when the job ends meanwhile.
 func (p *piece) try(ctx context.Context, task string, work func(ctx context.Context) error) error {
 	most := p.MostTries
 	if most <= 0 {
@@ -32,7 +35,7 @@ func (p *piece) try(ctx context.Context, task string, work func(ctx context.Cont
 	id := p.request.ID
 	n, before, err := p.Store.BeginTry(ctx, id, task, p.Now(), most)
 	if errors.Is(err, job.ErrTries) {
-		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", inWords(task), before.Begun, lastWords(before.Last))}
+		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", job.InWords(task), before.Begun, lastWords(before.Last))}
 	}
 	if err != nil {
 		return err
@@ -57,8 +60,11 @@ func (p *piece) try(ctx context.Context, task string, work func(ctx context.Cont
 	if noted := p.Store.FailTry(note, id, task, n, failure); noted != nil {
 		p.log.Warn("the failure of a try is not noted", "task", task, "error", noted)
 	}
-	if failure.Lasting && before.Last != nil && before.Last.Lasting && before.Last.Cause == failure.Cause {
-		return &badInput{fmt.Errorf("%s failed twice the same way: %w", inWords(task), err)}
+	if failure.Lasting && before.Last != nil && before.Last.Lasting {
+		if before.Last.Cause != failure.Cause { // of several damaged blocks any may be met first
+			return &badInput{fmt.Errorf("%s failed twice, for reasons that will not pass: %w; before: %s", job.InWords(task), err, before.Last.Cause)}
+		}
+		return &badInput{fmt.Errorf("%s failed twice the same way: %w", job.InWords(task), err)}
 	}
 	return err
 }
@@ -77,20 +83,16 @@ func (p *piece) guard(ctx context.Context, work func(ctx context.Context) error)
 	return work(ctx)
 }
 
-// lasting reports whether an error will be the same next time: a panic, or a record
-// that holds what nobody wrote. A bucket that is away says so otherwise.
-func lasting(err error) bool {
-	return errors.As(err, new(crash)) || errors.Is(err, job.ErrDamaged)
+// guarded is guard for work in a goroutine of its own, where a panic would end the process.
+func (p *piece) guarded(ctx context.Context, work func(ctx context.Context) error) func() error {
+	return func() error { return p.guard(ctx, work) }
 }
 
-func inWords(task string) string {
-	switch task {
-	case job.PlanTask:
-		return "planning"
-	case job.AssemblyTask:
-		return "assembly of the maps"
-	}
-	return "tile " + task
+// lasting reports whether an error will be the same next time: a panic, a record or a
+// file that holds what nobody wrote, or that is gone. A bucket that is away says so
+// otherwise.
+func lasting(err error) bool {
+	return errors.As(err, new(crash)) || errors.Is(err, job.ErrDamaged) || errors.Is(err, geotiff.ErrDamaged) || errors.Is(err, errNoScratch) || gcerrors.Code(err) == gcerrors.NotFound
 }
 
 func lastWords(f *job.Failure) string {

@@ -107,6 +107,11 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
 	}
 	rep, err := survey.Examine(ctx, r, r.Size(), o)
+	if err == nil && rep.Usable && s.Limits != nil {
+		if err := s.Limits.Check(f.workflow, f.params, rep.Width, rep.Height); err != nil {
+			rep.Usable, rep.Detail = false, err.Error()
+		}
+	}
 	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Climate == "" {
 		rep.Warnings = append(rep.Warnings, "no climate was named: the eemt workflow needs one")
 	}

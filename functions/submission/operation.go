@@ -267,7 +267,7 @@ func logsOf(st job.Status, done map[string]time.Time, tail int) string {
 	}
 	r := st.Request
 	course := []string{line(r.Created, "job %s submitted: %s of %s, %d bytes", r.ID, r.Workflow, r.DEM.Name, r.DEM.Size)}
-	if !st.Started.IsZero() {
+	if !st.Started.IsZero() && st.Planned > 0 {
 		course = append(course, line(st.Started, "planned: %d tiles", st.Planned))
 	}
 	tasks := make([]string, 0, len(done))

@@ -79,10 +79,20 @@ type Service struct {
 	Climate climate.Opener
 	// Estimate tells what a job takes; may be nil.
 	Estimate func(w job.Workflow, p job.Parameters, width, height int) survey.Work
+	// Limits refuses jobs that are too large; nil allows all.
+	Limits Limits
 
 	inlineOnce, drawOnce     sync.Once
 	inlineTokens, drawTokens chan struct{}
 	tiles                    tileCache
+}
+
+// Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
+type Limits interface {
+	// CheckDEM refuses a DEM of width x height cells that no job may be made of.
+	CheckDEM(width, height int) error
+	// Check refuses a job on a DEM of width x height cells.
+	Check(w job.Workflow, p job.Parameters, width, height int) error
 }
 
 // ErrInvalid marks an error that is the caller's to mend.
@@ -120,7 +130,7 @@ func inputKey(id, name string) string {
 	if len(safe) > 100 {
 		safe = safe[len(safe)-100:]
 	}
-	return job.InputPrefix + id + "_" + safe
+	return job.InputKey(id, safe)
 }
 
 // baseName is a file's name without the folders of whatever system it comes from.
@@ -213,7 +223,7 @@ func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader) (
 	if err != nil {
 		return ref, err
 	}
-	if err := s.checkHeader(ctx, ref.Key); err != nil {
+	if _, err := s.checkHeader(ctx, ref.Key); err != nil {
 		return ref, errors.Join(err, s.Store.Bucket.Delete(context.WithoutCancel(ctx), ref.Key))
 	}
 	return ref, nil
@@ -228,24 +238,48 @@ func (s *Service) UploadTable(ctx context.Context, name string, r io.Reader) (st
 	return "table:" + ref.Key, err
 }
 
+// extent is how large a DEM is, in cells.
+type extent struct{ width, height int }
+
 // checkHeader reads the header of a stored DEM.
-func (s *Service) checkHeader(ctx context.Context, key string) error {
+func (s *Service) checkHeader(ctx context.Context, key string) (extent, error) {
 	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
 	if err != nil {
-		return fmt.Errorf("read back %s: %w", key, err)
+		return extent{}, fmt.Errorf("read back %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload { // it came past the service, to a signed address
-		return tooLarge("file "+path.Base(key), s.MaxUpload)
+		return extent{}, tooLarge("file "+path.Base(key), s.MaxUpload)
 	}
-	_, err = dem.Open(r, r.Size())
+	d, err := dem.Open(r, r.Size())
 	switch {
 	case err == nil:
-		return nil
 	case ctx.Err() != nil, errors.Is(err, rangeread.ErrUnavailable), errors.Is(err, rangeread.ErrChanged):
-		return fmt.Errorf("read back %s: %w", key, err) // says nothing about the file
+		return extent{}, fmt.Errorf("read back %s: %w", key, err) // says nothing about the file
+	default:
+		return extent{}, invalid{err}
 	}
-	return invalid{err}
+	if s.Limits != nil {
+		if err := s.Limits.CheckDEM(d.Image.Width, d.Image.Height); err != nil {
+			return extent{}, invalid{err}
+		}
+	}
+	return extent{d.Image.Width, d.Image.Height}, nil
+}
+
+// checkSize refuses a job that is larger than what is allowed, before anything is made of it.
+func (s *Service) checkSize(ctx context.Context, w job.Workflow, p job.Parameters, key string) error {
+	if s.Limits == nil {
+		return nil
+	}
+	size, err := s.checkHeader(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := s.Limits.Check(w, p, size.width, size.height); err != nil {
+		return invalid{err}
+	}
+	return nil
 }
 
 // Stored returns the reference of a DEM uploaded before, by the name Upload gave it.
@@ -283,7 +317,7 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	if err := s.checkHeader(ctx, key); err != nil {
+	if _, err := s.checkHeader(ctx, key); err != nil {
 		return job.DEM{}, err
 	}
 	sum := sha256.New()
@@ -308,12 +342,21 @@ func (s *Service) submit(ctx context.Context, w job.Workflow, p job.Parameters, 
 	if err := validate(w, p); err != nil {
 		return job.Request{}, err
 	}
+	if err := s.checkSize(ctx, w, p, ref.Key); err != nil {
+		return job.Request{}, err
+	}
 	if err := s.checkRasters(ctx, &p); err != nil {
 		return job.Request{}, err
 	}
 	r := job.Request{
 		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
 		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256), Delivery: d,
+	}
+	if err := s.Store.Use(ctx, r); err != nil {
+		if errors.Is(err, job.ErrInputGone) {
+			err = invalid{err}
+		}
+		return job.Request{}, err
 	}
 	if err := s.Store.Create(ctx, r); err != nil {
 		return job.Request{}, err

@@ -162,7 +162,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, sidecarWait)}
 	}
 	if err == nil {
-		err = s.checkHeader(ctx, key)
+		_, err = s.checkHeader(ctx, key)
 		if errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), truncated) {
 			return outcome{looked: true, said: "it may still be written: " + err.Error()}, nil
 		}
@@ -392,6 +392,9 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) erro
 	if err := validate(r.Workflow, r.Parameters); err != nil {
 		return invalid{oneSentence(err)}
 	}
+	if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
+		return err
+	}
 	if kind, key, _ := strings.Cut(r.Parameters.Climate, ":"); strings.HasPrefix(key, job.UploadPrefix) {
 		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload))
 		if gcerrors.Code(err) == gcerrors.NotFound {
@@ -447,6 +450,9 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 		if _, _, err := s.Store.WriteEnd(ctx, r.ID, end); err != nil {
 			return outcome{looked: true}, err
 		}
+	}
+	if err := s.Store.Use(ctx, r); err != nil {
+		return outcome{looked: true}, err
 	}
 	if err := s.Store.Create(ctx, r); err != nil {
 		return outcome{looked: true}, err

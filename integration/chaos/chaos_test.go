@@ -235,7 +235,7 @@ func (w *world) results(id string) map[string][]byte {
 	return all
 }
 
-var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
+var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|\d{4}-\d\d-\d\d(T[0-9:.]+Z)?`)
 
 func (w *world) keys(prefix string) []string {
 	w.t.Helper()
@@ -352,13 +352,24 @@ func TestDeathAtEveryCall(t *testing.T) {
 	}
 	tiff := hills(t)
 	calm := calmRun(t, 1)
-	const steps = 420 // of a calm run
+	const (
+		steps     = 420 // of a calm run
+		mapsBegin = 100 // the step where maps by tasks begin, which take as many steps more
+	)
 	for _, how := range []fate{dieBefore, dieAfter} {
-		for at := 1 + int(how)%2*stride/2; at < steps; at += stride {
-			t.Run(fmt.Sprint(map[fate]string{dieBefore: "before ", dieAfter: "after "}[how], at), func(t *testing.T) {
+		for at := 1 + int(how)%2*stride/2; at < 2*steps; at += stride {
+			byTasks := at >= steps
+			name, at := fmt.Sprint(map[fate]string{dieBefore: "before ", dieAfter: "after "}[how], at), at%steps
+			if byTasks {
+				name, at = name+", maps by tasks", at+mapsBegin
+			}
+			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, 0, weather{})
 				w.killAt, w.killed = at, how
+				if byTasks {
+					w.mapsWithin = time.Nanosecond
+				}
 				out := w.run(1, false, tiff)
 				if state := out.states[jobID(0)]; state != job.Completed && state != "" {
 					w.fail("the job is %s: %s", state, out.reasons[jobID(0)])
@@ -400,6 +411,9 @@ func TestStorms(t *testing.T) {
 				t.Parallel()
 				sky, jobs, cancel := climate(uint64(seed))
 				w := newWorld(t, uint64(seed), sky)
+				if seed%2 == 1 { // maps by tasks; the calm run makes them in one go
+					w.mapsWithin = time.Nanosecond
+				}
 				if *only >= 0 {
 					t.Cleanup(func() { _, _ = io.WriteString(os.Stderr, strings.Join(w.trace, "\n")+"\n") })
 				}

@@ -433,16 +433,27 @@ func TestStrategies(t *testing.T) {
 	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "compute": values{
 		"resources": values{"memory": "2Gi"}, "maxScale": 3, "tileSize": 96, "coreSpeed": 0.5,
 		"largestJob": values{"cells": 2500000000, "coreHours": 12.5, "resultBytes": 1000000000000},
-	}, "cleanup": values{"batchSize": 50}})
+	}, "cleanup": values{"batchSize": 50, "cacheRetentionDays": 3}})
 	for name, want := range map[string]string{
 		"EEMT_TILE_SIZE": "96", "EEMT_CORE_SPEED": "0.5", "EEMT_MAX_CELLS": "2500000000", "EEMT_MAX_CORE_HOURS": "12.5", "EEMT_MAX_RESULT_BYTES": "1000000000000",
 	} {
 		if got := env(find(t, list, "Service", "maps-compute"))[name]; got != want {
 			t.Errorf("%s is %v, want %s", name, got, want)
 		}
+		if got := env(find(t, list, "Service", "maps-submission"))[name]; got != want && name != "EEMT_TILE_SIZE" {
+			t.Errorf("%s of submission is %v, want %s", name, got, want)
+		}
+	}
+	// What submission tells of a job is what it takes on compute's replicas: 4 cores, 85 % of 2 Gi.
+	front := env(find(t, list, "Service", "maps-submission"))
+	if front["EEMT_COMPUTE_CORES"] != "4" || front["EEMT_COMPUTE_MEMORY"] != "1824522240" {
+		t.Errorf("submission takes a replica to have %v cores and %v bytes", front["EEMT_COMPUTE_CORES"], front["EEMT_COMPUTE_MEMORY"])
 	}
 	if got := env(find(t, list, "Service", "maps-cleanup"))["EEMT_CLEANUP_BATCH_SIZE"]; got != "50" {
 		t.Errorf("a pass removes %v jobs, want 50", got)
+	}
+	if got := env(find(t, list, "Service", "maps-cleanup"))["EEMT_CACHE_RETENTION_DAYS"]; got != "3" {
+		t.Errorf("the cache is kept for %v days, want 3", got)
 	}
 	worker := find(t, list, "Service", "maps-compute")
 	if env(worker)["GOMEMLIMIT"] != "1740MiB" || worker.at("spec", "template", "metadata", "annotations", "autoscaling.knative.dev/max-scale") != "3" {

@@ -261,6 +261,7 @@ func TestCoreJobCreationInputValidation(t *testing.T) {
 		{"start_year", 1700, "1900 to 2100"},
 		{"north", "up", "true or grid"},
 		{"daily", "yes", "true or false"},
+		{"maps", "monthly", "all or annual"},
 	} {
 		inputs := object{"dem": dem(t), c.name: c.value}
 		m := do(t, http.MethodPost, "/processes/sol/execution", object{"inputs": inputs}).problem(t, http.StatusBadRequest, "")
@@ -560,19 +561,22 @@ func TestProcessesFromTheirDescriptions(t *testing.T) {
 		if id == "eemt" {
 			request["climate"] = object{"value": station, "mediaType": "text/csv"}
 		}
-		job := execute(t, id, object{"inputs": request})
-		info := await(t, job)
-		if info["status"] != "successful" {
-			t.Fatalf("%s: %v", id, info)
-		}
-		outputs, _ := p["outputs"].(object)
-		results := get(t, "/jobs/"+job+"/results?f=json").want(t, http.StatusOK).object(t)
-		for name := range outputs {
-			m, _ := results[name].(object)
-			if name == "report" {
-				continue
+		for _, maps := range []string{"all", "annual"} {
+			request["maps"] = maps
+			job := execute(t, id, object{"inputs": request})
+			info := await(t, job)
+			if info["status"] != "successful" {
+				t.Fatalf("%s, maps %s: %v", id, maps, info)
 			}
-			checkRaster(t, get(t, sprint(m["href"])).want(t, http.StatusOK).body)
+			outputs, _ := p["outputs"].(object)
+			results := get(t, "/jobs/"+job+"/results?f=json").want(t, http.StatusOK).object(t)
+			for name := range outputs {
+				m, _ := results[name].(object)
+				if name == "report" {
+					continue
+				}
+				checkRaster(t, get(t, sprint(m["href"])).want(t, http.StatusOK).body)
+			}
 		}
 	}
 }

@@ -2,7 +2,11 @@
 package size_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -11,8 +15,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -40,10 +47,14 @@ month,tmin,tmax,prcp,vp
 `
 
 // TestSize computes EEMT_SIZE x EEMT_SIZE cells of synthetic mountains with
-// memory for a small part of them, and 1024 x 1024 cells. The peak of memory must stay
-// below the limit, the CPU time of a cell within a quarter of that of the small
-// DEM. It needs some 300 bytes of disk a cell for sol, 700 for eemt, under
-// TMPDIR, and some ten microseconds of CPU a cell.
+// memory for a small part of them, and 1024 x 1024 cells. Where a control group can
+// be had the program is killed if it takes more than the limit. The CPU time of a
+// cell must stay within a quarter of that of the small DEM, and every cell but those
+// of the edge must have a value.
+//
+// EEMT_SIZE_WORKFLOWS is sol, eemt or both. EEMT_SIZE_MAPS is annual or all, annual
+// where it is not said and the side is 8192 or more. All of it lies under TMPDIR,
+// where it needs the room that docs/guide.md tells under "Maps of years only".
 //
 //	EEMT_SIZE=8192 EEMT_SIZE_WORKFLOWS=sol go test -v -timeout 10h ./integration/size
 func TestSize(t *testing.T) {
@@ -51,23 +62,26 @@ func TestSize(t *testing.T) {
 	if err != nil {
 		t.Skip("hours: set EEMT_SIZE to the side of the DEM, 20000 for instance, to run it")
 	}
-	workflows := "sol,eemt"
-	if w := os.Getenv("EEMT_SIZE_WORKFLOWS"); w != "" {
-		workflows = w
+	maps := os.Getenv("EEMT_SIZE_MAPS")
+	if maps == "" {
+		if maps = "all"; side >= 8192 {
+			maps = "annual"
+		}
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "eemt")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/eemt").CombinedOutput(); err != nil {
+	r := run{program: filepath.Join(dir, "eemt"), climate: filepath.Join(dir, "station.csv"), maps: maps}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", r.program, "../../cmd/eemt").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	climate := filepath.Join(dir, "station.csv")
-	if err := os.WriteFile(climate, []byte(station), 0o600); err != nil {
+	if err := os.WriteFile(r.climate, []byte(station), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, workflow := range strings.Split(workflows, ",") {
+	for _, workflow := range strings.Split(cmp.Or(os.Getenv("EEMT_SIZE_WORKFLOWS"), "sol,eemt"), ",") {
 		t.Run(workflow, func(t *testing.T) {
-			small := measure(t, program, workflow, climate, 1024)
-			large := measure(t, program, workflow, climate, side)
+			r := r
+			r.workflow = workflow
+			small := r.measure(t, 1024)
+			large := r.measure(t, side)
 			if ratio := large.perCell / small.perCell; ratio > 1.25 {
 				t.Errorf("a cell takes %.2f times the CPU time of one of 1024 x 1024 cells, want 1.25 at most", ratio)
 			}
@@ -78,33 +92,135 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// run is a program and what it is to compute.
+type run struct{ program, climate, workflow, maps string }
+
 type usage struct {
 	perCell float64 // µs of CPU
 	peak    int     // MiB
 }
 
-func measure(t *testing.T, program, workflow, climate string, side int) usage {
+func (r run) measure(t *testing.T, side int) usage {
 	t.Helper()
 	dir := t.TempDir()
-	dem := filepath.Join(dir, "dem.tif")
+	dem, out := filepath.Join(dir, "dem.tif"), filepath.Join(dir, "maps")
 	writeDEM(t, dem, side)
-	args := []string{"run", workflow, dem, "--quiet", "--memory", strconv.Itoa(memory), "--output", filepath.Join(dir, "maps")}
-	if workflow == "eemt" {
-		args = append(args, "--climate", "table:"+climate)
+	args := []string{r.program, "run", r.workflow, dem, "--memory", strconv.Itoa(memory), "--maps", r.maps, "--output", out}
+	if r.workflow == "eemt" {
+		args = append(args, "--climate", "table:"+r.climate)
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
+	bounds := confine(t, limit<<20)
+	args = bounds.command(args)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if testing.Verbose() { // hours: show how far it is
+		cmd.Stderr = io.MultiWriter(&said, os.Stderr)
 	}
+	disk := watchDisk(dir)
+	begun := time.Now()
+	err := cmd.Run()
+	wall, most := time.Since(begun), disk.stop()
+	if err != nil {
+		t.Fatalf("%s: %v%s\n%s", strings.Join(args, " "), err, bounds.verdict(), said.Bytes())
+	}
+	cells := float64(side) * float64(side)
 	rusage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	cpu := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
-	u := usage{perCell: cpu * 1e6 / float64(side) / float64(side), peak: int(rusage.Maxrss >> 10)}
-	t.Logf("%s, %d x %d cells: %.2f us of CPU a cell, %d MiB at the peak", workflow, side, side, u.perCell, u.peak)
+	u := usage{perCell: cpu * 1e6 / cells, peak: int(rusage.Maxrss >> 10)}
+	t.Logf("%s, maps %s, %d x %d cells: %.2f us of CPU a cell, %d MiB at the peak, %s", r.workflow, r.maps, side, side, u.perCell, u.peak, bounds.how)
+	t.Logf("disk: %.0f bytes a cell at the most, %.0f of maps, %.1f of the DEM", float64(most)/cells, float64(sizeOf(out, ".eemt"))/cells, float64(sizeOf(dem, ""))/cells)
+	logCourse(t, out, wall)
+	name := "global/annual/total_sun_sum.tif"
+	if r.workflow == "eemt" {
+		name = "eemt/EEMT_Topo_2020.tif"
+	}
+	checkMap(t, filepath.Join(out, filepath.FromSlash(name)), side)
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// logCourse tells how long each part of the job took, as its records have it.
+func logCourse(t *testing.T, out string, wall time.Duration) {
+	t.Helper()
+	var report compute.Report
+	read(t, filepath.Join(out, compute.ReportName), &report)
+	records := filepath.Join(out, ".eemt", "jobs", report.JobID)
+	var plan job.Plan
+	var end job.End
+	read(t, filepath.Join(records, "plan.json"), &plan)
+	read(t, filepath.Join(records, "end.json"), &end)
+	last := plan.Created
+	for _, tile := range plan.Tiles {
+		var task job.Task
+		read(t, filepath.Join(records, "tasks", tile.Task+".json"), &task)
+		if task.Ended.After(last) {
+			last = task.Ended
+		}
+	}
+	t.Logf("seconds: %.0f in all; terrain and climate %.0f, tiles %.0f (%d, the slowest %.1f), maps %.0f, pictures and report %.0f; foreseen %.0f on a core",
+		wall.Seconds(), plan.Created.Sub(report.Created).Seconds(), last.Sub(plan.Created).Seconds(), len(plan.Tiles), report.Longest,
+		report.Finished.Sub(last).Seconds(), end.Ended.Sub(report.Finished).Seconds(), report.Estimate.CoreSeconds)
+}
+
+func read(t *testing.T, path string, to any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, to); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// checkMap counts the cells with a value: all but those of the edge, which lack
+// neighbours for a slope. GDAL, where it is there, shows what it makes of the map.
+func checkMap(t *testing.T, path string, side int) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := geotiff.Open(f, info.Size())
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	valid := 0
+	const rows = 128
+	for row := 0; row < img.Height; row += rows {
+		g, err := img.Grid(t.Context(), 0, raster.Window{Row: row, Width: img.Width, Height: min(rows, img.Height-row)})
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for _, v := range g.Cells {
+			if !math.IsNaN(v) {
+				valid++
+			}
+		}
+	}
+	if want := (side - 2) * (side - 2); valid != want {
+		t.Errorf("%s has %d cells with a value, want %d", filepath.Base(path), valid, want)
+	}
+	gdalinfo, err := exec.LookPath("gdalinfo")
+	if err != nil {
+		t.Logf("%s: %d cells with a value; gdalinfo is not there to look at it too", filepath.Base(path), valid)
+		return
+	}
+	out, err := exec.CommandContext(t.Context(), gdalinfo, "-stats", "-mm", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("gdalinfo: %v\n%s", err, out)
+	}
+	_, band, _ := strings.Cut(string(out), "Corner Coordinates:") // without the coordinate system
+	t.Logf("%s: %d cells with a value; GDAL says of it:\n%s", filepath.Base(path), valid, band)
 }
 
 // writeDEM writes mountains as a COG of 10 m cells, block by block.

@@ -59,7 +59,7 @@ func (s *source) readAt(b []byte, off int64) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("reading %d bytes at %d: %w", len(b), off, err)
+	return readFault{fmt.Errorf("reading %d bytes at %d: %w", len(b), off, err)}
 }
 
 // header reads the header and returns where the first directory is.

@@ -1,6 +1,7 @@
 package geotiff
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -58,11 +59,39 @@ type Image struct {
 	blocksErr  error
 }
 
+// ErrDamaged is what errors of Open and of reads are that lie in the file itself:
+// reading it again gives the same. Those of its reader are not.
+var ErrDamaged = errors.New("damaged or unknown")
+
+// readFault is an error of the reader.
+type readFault struct{ error }
+
+func (f readFault) Unwrap() error { return f.error }
+
+// damage is an error of the file.
+type damage struct{ error }
+
+func (d damage) Unwrap() error        { return d.error }
+func (d damage) Is(target error) bool { return target == ErrDamaged }
+
+// blame marks an error of the file.
+func blame(err error) error {
+	if err == nil || errors.As(err, new(readFault)) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return damage{err}
+}
+
 // Open reads the directories of a GeoTIFF of size bytes. It fails with an
 // *Unsupported for a feature that is not read, and refuses a header that
 // declares more cells than size bytes can hold. A file of several pages is
 // read as its first. Missing georeferencing is no error: see HasTransform.
 func Open(r io.ReaderAt, size int64) (*Image, error) {
+	m, err := open(r, size)
+	return m, blame(err)
+}
+
+func open(r io.ReaderAt, size int64) (*Image, error) {
 	if size < 0 {
 		return nil, fmt.Errorf("a file of %d bytes cannot be read", size)
 	}

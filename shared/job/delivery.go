@@ -48,8 +48,15 @@ func (s Status) Message() string {
 		return "completed"
 	case s.State == Pending:
 		return "waiting to be planned"
+	case s.Planned == 0 && s.Terrain != nil:
+		return s.Terrain.Message()
+	case s.Planned == 0:
+		return "the terrain is being followed"
 	case s.Done < s.Planned:
 		return fmt.Sprintf("%d of %d tiles are done", s.Done, s.Planned)
+	}
+	if s.Maps > 0 && s.MapsPlanned > 0 {
+		return fmt.Sprintf("%d of %d maps are made", s.Maps, s.MapsPlanned)
 	}
 	return "the maps are being put together"
 }

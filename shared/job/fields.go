@@ -69,6 +69,10 @@ var fields = []Field{
 	},
 	{Name: "north", Title: "North", Description: "slopes and shadows follow true north, or the grid's as in r.sun", Type: StringField, Allowed: []string{"true", "grid"}},
 	{Name: "shadows", Title: "Shadows", Description: "whether terrain casts shadows", Type: StringField, Allowed: []string{"on", "off"}},
+	{
+		Name: "maps", Title: "Maps", Description: "all, or annual: those of the terrain and of whole years, for DEMs whose months would fill the disk",
+		Type: StringField, Allowed: []string{string(AllMaps), string(AnnualMaps)},
+	},
 	{Name: "daily", Title: "Daily maps", Description: "also a map of each of 365 days", Type: BooleanField},
 	{Name: "layers", Title: "Further maps", Description: "maps on request", Type: StringField, Items: layerNames()},
 	{Name: "method", Title: "Method", Description: "the fast integrator, or the slow reference", Type: StringField, Allowed: []string{"fast", "reference"}},
@@ -163,6 +167,9 @@ func (f Field) Default() json.RawMessage {
 			return json.RawMessage("false")
 		case IntegerField, NumberField:
 			return json.RawMessage("0")
+		}
+		if len(f.Allowed) > 0 { // what records leave out is the first
+			return json.RawMessage(strconv.Quote(f.Allowed[0]))
 		}
 		return nil
 	}

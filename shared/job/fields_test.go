@@ -62,6 +62,8 @@ func TestSetField(t *testing.T) {
 		{"north", `"grid"`, ""},
 		{"north", `"up"`, `north "up": must be true or grid`},
 		{"north", "true", "true or grid"},
+		{"maps", `"annual"`, ""},
+		{"maps", `"monthly"`, `maps "monthly": must be all or annual`},
 		{"daily", "true", ""},
 		{"daily", `"true"`, `must be true or false`},
 		{"linke_value", `"climate/linke.tif"`, ""},

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -18,6 +19,20 @@ const (
 	// EEMT is Sol followed by the EEMT maps of every climate year.
 	EEMT Workflow = "eemt"
 )
+
+// Maps names which of its maps a job writes.
+type Maps string
+
+const (
+	// AllMaps are those of months and of years.
+	AllMaps Maps = "all"
+	// AnnualMaps are those of the terrain and of years, without months.
+	AnnualMaps Maps = "annual"
+)
+
+// IsZero leaves the usual maps out of records: what was there before there was a
+// choice is equal work.
+func (m Maps) IsZero() bool { return m == "" || m == AllMaps }
 
 // FirstYear and LastYear bound the climate years a job may ask for.
 const (
@@ -60,6 +75,8 @@ type Parameters struct {
 	North string `json:"north"`
 	// Shadows is "on" (terrain casts shadows) or "off".
 	Shadows string `json:"shadows"`
+	// Maps are those to write; empty stands for all.
+	Maps Maps `json:"maps,omitzero"`
 	// Daily asks for the 365 daily maps besides the monthly ones.
 	Daily bool `json:"daily,omitempty"`
 	// Layers are maps on request.
@@ -75,7 +92,7 @@ func DefaultParameters() Parameters {
 	return Parameters{
 		Step: 15, Linke: []float64{3}, Albedo: []float64{0.2},
 		StartYear: 2020, EndYear: 2020,
-		North: "true", Shadows: "on", Method: "fast",
+		North: "true", Shadows: "on", Method: "fast", Maps: AllMaps,
 	}
 }
 
@@ -127,6 +144,10 @@ func (p Parameters) Validate(w Workflow) error {
 	oneOf("north", p.North, "true", "grid")
 	oneOf("shadows", p.Shadows, "on", "off")
 	oneOf("method", p.Method, "fast", "reference")
+	oneOf("maps", string(cmp.Or(p.Maps, AllMaps)), string(AllMaps), string(AnnualMaps))
+	if p.Daily && p.Maps == AnnualMaps {
+		fail("maps annual: leaves out the months, while daily asks for 365 days; give one of the two")
+	}
 	if p.TileSize != 0 && (p.TileSize < 32 || p.TileSize > 4096) {
 		fail("tile-size %d: must be 32 to 4096 cells, or 0 for the planner's choice", p.TileSize)
 	}

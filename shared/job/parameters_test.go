@@ -34,6 +34,10 @@ func TestValidate(t *testing.T) {
 		{"overflow", func(p *job.Parameters) { p.StartYear, p.EndYear = math.MinInt, math.MaxInt }, job.Sol, []string{"1900 to 2100"}},
 		{"north", func(p *job.Parameters) { p.North = "" }, job.Sol, []string{"north", "true or grid"}},
 		{"tile", func(p *job.Parameters) { p.TileSize = 31 }, job.Sol, []string{"tile-size 31", "32 to 4096"}},
+		{"maps", func(p *job.Parameters) { p.Maps = "monthly" }, job.Sol, []string{`maps "monthly"`, "all or annual"}},
+		{"annual maps", func(p *job.Parameters) { p.Maps = job.AnnualMaps }, job.Sol, nil},
+		{"annual maps of every day", func(p *job.Parameters) { p.Maps, p.Daily = job.AnnualMaps, true }, job.Sol, []string{"maps annual", "daily"}},
+		{"maps of a record that has none", func(p *job.Parameters) { p.Maps = "" }, job.Sol, nil},
 		{"climate", func(*job.Parameters) {}, job.EEMT, []string{"climate", "table:FILE.csv"}},
 		{"two faults", func(p *job.Parameters) { p.Step, p.Shadows = 90, "maybe" }, job.Sol, []string{"step 90", `"maybe"`, "on or off"}},
 	} {
@@ -75,10 +79,12 @@ func TestFingerprintTellsWorkApart(t *testing.T) {
 	p := job.DefaultParameters()
 	q := p
 	q.Step = 14
+	annual := p
+	annual.Maps = job.AnnualMaps
 	seen := map[string]string{}
 	for name, f := range map[string]string{
 		"base": job.Fingerprint("1", job.Sol, p, "aa"), "version": job.Fingerprint("2", job.Sol, p, "aa"), "workflow": job.Fingerprint("1", job.EEMT, p, "aa"),
-		"parameters": job.Fingerprint("1", job.Sol, q, "aa"), "DEM": job.Fingerprint("1", job.Sol, p, "ab"),
+		"parameters": job.Fingerprint("1", job.Sol, q, "aa"), "maps": job.Fingerprint("1", job.Sol, annual, "aa"), "DEM": job.Fingerprint("1", job.Sol, p, "ab"),
 	} {
 		if other, ok := seen[f]; ok {
 			t.Errorf("%s and %s have the same fingerprint", name, other)
@@ -87,6 +93,15 @@ func TestFingerprintTellsWorkApart(t *testing.T) {
 	}
 	if a, b := job.Fingerprint("1", job.Sol, p, "aa"), job.Fingerprint("1", job.Sol, job.DefaultParameters(), "aa"); a != b {
 		t.Error("equal work has different fingerprints")
+	}
+	// Records of before there was a choice of maps are of equal work.
+	before := p
+	before.Maps = ""
+	if a, b := job.Fingerprint("1", job.Sol, p, "aa"), job.Fingerprint("1", job.Sol, before, "aa"); a != b {
+		t.Error("all maps, and none named, have different fingerprints")
+	}
+	if data, err := json.Marshal(p); err != nil || strings.Contains(string(data), "maps") {
+		t.Errorf("the usual maps are in the record, and so in the fingerprint: %s (%v)", data, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/exactsum"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -65,6 +66,8 @@ type Plan struct {
 	// Far is how tiles see the terrain beyond; nil where the halo is the whole DEM.
 	Far   *Far   `json:"far,omitempty"`
 	Tiles []Tile `json:"tiles"`
+	// Maps is how many maps are made of the tiles; 0 in plans of older versions.
+	Maps int `json:"maps,omitempty"`
 	// MeanWetness is the mean topographic wetness index over the valid cells of each
 	// climate year (ln m).
 	MeanWetness map[int]float64 `json:"mean_wetness,omitempty"`
@@ -81,6 +84,8 @@ type Plan struct {
 	Longitude float64  `json:"longitude"`
 	Latitude  float64  `json:"latitude"`
 	Warnings  []string `json:"warnings,omitempty"`
+	// TerrainSide is the side of the pieces that wetness and area are stored in; 0 where one file has them.
+	TerrainSide int `json:"terrain_side,omitempty"`
 	// Estimate is what the job was foreseen to take.
 	Estimate *Estimate `json:"estimate,omitempty"`
 	Created  time.Time `json:"created"`
@@ -134,28 +139,50 @@ type Task struct {
 	Valid int `json:"valid"`
 }
 
-// Sums are area-weighted sums over the cells of a tile that have a result.
+// Sums are area-weighted sums over the cells of a tile that have a result. They do
+// not depend on how cells were grouped.
 type Sums struct {
 	// Area of the cells, m2.
-	Area float64 `json:"area"`
+	Area exactsum.Sum `json:"area"`
 	// Peff is effective precipitation of each month, AlphaPeff the same times the
 	// relative wetness of the cell (Rasmussen et al. 2015, eq 10): m2 mm.
-	Peff      [12]float64 `json:"peff"`
-	AlphaPeff [12]float64 `json:"alpha_peff"`
+	Peff      [12]exactsum.Sum `json:"peff"`
+	AlphaPeff [12]exactsum.Sum `json:"alpha_peff"`
 	// Temperature is the annual mean, m2 degC; Precipitation that of the year, m2 mm.
-	Temperature   float64 `json:"temperature"`
-	Precipitation float64 `json:"precipitation"`
+	Temperature   exactsum.Sum `json:"temperature"`
+	Precipitation exactsum.Sum `json:"precipitation"`
 }
 
 // Add adds o to s.
 func (s *Sums) Add(o Sums) {
-	s.Area += o.Area
-	s.Temperature += o.Temperature
-	s.Precipitation += o.Precipitation
+	s.Area.AddSum(o.Area)
+	s.Temperature.AddSum(o.Temperature)
+	s.Precipitation.AddSum(o.Precipitation)
 	for m := range 12 {
-		s.Peff[m] += o.Peff[m]
-		s.AlphaPeff[m] += o.AlphaPeff[m]
+		s.Peff[m].AddSum(o.Peff[m])
+		s.AlphaPeff[m].AddSum(o.AlphaPeff[m])
 	}
+}
+
+// Err tells which of the sums was spoiled by a value that cannot be added.
+func (s *Sums) Err() error {
+	for _, v := range []struct {
+		name string
+		sum  exactsum.Sum
+	}{{"area, m2", s.Area}, {"temperature, m2 degC", s.Temperature}, {"precipitation, m2 mm", s.Precipitation}} {
+		if err := v.sum.Err(); err != nil {
+			return fmt.Errorf("sum of %s: %w", v.name, err)
+		}
+	}
+	for m := range 12 {
+		if err := s.Peff[m].Err(); err != nil {
+			return fmt.Errorf("sum of effective precipitation of month %d, m2 mm: %w", m+1, err)
+		}
+		if err := s.AlphaPeff[m].Err(); err != nil {
+			return fmt.Errorf("sum of effective precipitation times wetness of month %d, m2 mm: %w", m+1, err)
+		}
+	}
+	return nil
 }
 
 // State is where a job stands.
@@ -187,7 +214,11 @@ type Status struct {
 	State   State
 	// Done and Planned count tasks; Planned is 0 until the plan is made.
 	Done, Planned int
-	// Started is when the plan was made; zero before.
+	// Terrain is how far the terrain is where it is followed in stages; nil once the plan is made.
+	Terrain *StageStatus
+	// Maps of MapsPlanned are made, counted once all tiles are done.
+	Maps, MapsPlanned int
+	// Started is when the plan was made, or its draft; zero before.
 	Started time.Time
 	// Updated is when the youngest record was written.
 	Updated time.Time
@@ -203,13 +234,17 @@ type Status struct {
 }
 
 // Progress is the share of the work done, 0 to 100: 5 once planned, 90 when
-// all tiles are done, 100 when completed.
+// all tiles are done, 99 when all maps are made, 100 when completed.
 func (s Status) Progress() int {
 	switch {
 	case s.State == Completed:
 		return 100
+	case s.Planned == 0 && s.Terrain != nil:
+		return int(5 * s.Terrain.Share)
 	case s.Planned == 0:
 		return 0
+	case s.Maps > 0 && s.MapsPlanned > 0:
+		return 90 + 9*min(s.Maps, s.MapsPlanned)/s.MapsPlanned
 	}
 	return 5 + 85*s.Done/s.Planned
 }

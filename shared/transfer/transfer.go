@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -197,6 +196,11 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 	if err := c.keep(ctx, st, fresh); err != nil {
 		return false, err
 	}
+	if st.Expired == nil {
+		if err := c.to.Use(ctx, st.Request); err != nil {
+			return false, err
+		}
+	}
 	// The index entry and job.json: from here on the job is there.
 	if err := c.to.Create(ctx, st.Request); err != nil {
 		return false, err
@@ -233,6 +237,8 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 		}
 		switch name := strings.TrimPrefix(o.Key, prefix); {
 		case name == "job.json", name == "keep.json", name == "removing.json":
+		case name == "draft.json", strings.HasPrefix(name, "stages/"), job.IsScratch(name):
+			// The terrain of a job without a plan is followed anew: its files come and go with each stage.
 		case name == "plan.json", name == "expired.json":
 			stages[2] = append(stages[2], o.Key)
 		case name == "end.json", name == "announced.json":
@@ -246,22 +252,19 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 	if st.Ended() || st.Planned == 0 {
 		return stages[:], nil
 	}
-	shared, err := c.cached(ctx, prefix+"plan.json")
+	shared, err := c.cached(ctx, st.Request.ID)
 	stages[0] = append(stages[0], shared...)
 	return stages[:], err
 }
 
-// cachePattern finds what a plan refers to outside its job: climate and rasters kept for all jobs.
-var cachePattern = regexp.MustCompile(`cache/(?:climate/[0-9a-f]+/|inputs/[0-9a-f]+\.tif)`)
-
-// cached lists the objects of the cache that the tiles of a plan read.
-func (c copier) cached(ctx context.Context, plan string) ([]string, error) {
-	data, err := c.from.Bucket.ReadAll(ctx, plan)
+// cached lists the objects of the cache that the tiles of a job read.
+func (c copier) cached(ctx context.Context, id string) ([]string, error) {
+	p, err := c.from.Plan(ctx, id)
 	if err != nil {
-		return nil, moved(plan, err)
+		return nil, moved(job.Prefix(id)+"plan.json", err)
 	}
 	var keys []string
-	for _, prefix := range cachePattern.FindAllString(string(data), -1) {
+	for _, prefix := range p.Cached() {
 		it := c.from.Bucket.List(&blob.ListOptions{Prefix: prefix})
 		for {
 			o, err := it.Next(ctx)
@@ -386,7 +389,7 @@ func (c copier) keep(ctx context.Context, st job.Status, fresh bool) error {
 }
 
 func moved(key string, err error) error {
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if gcerrors.Code(err) == gcerrors.NotFound || errors.Is(err, job.ErrNotFound) {
 		return fmt.Errorf("%s: %w", key, errMoved)
 	}
 	return fmt.Errorf("read %s: %w", key, err)

@@ -51,6 +51,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if hasSuffix "Mi" $s -}}{{ trimSuffix "Mi" $s | int64 }}{{- else -}}{{ mul (trimSuffix "Gi" $s | int64) 1024 }}{{- end -}}
 {{- end }}
 
+{{/* The cores that the Go runtime takes a CPU limit for: rounded up, two or more. */}}
+{{- define "eemt.cores" -}}
+{{- max 2 (div (add (include "eemt.milli" . | int64) 999) 1000) -}}
+{{- end }}
+
+{{/* What the Go runtime may take of a memory limit, in Mi. */}}
+{{- define "eemt.goMemory" -}}
+{{- div (mul (include "eemt.mebi" . | int64) 85) 100 -}}
+{{- end }}
+
+{{/* What jobs may take: for submission, which refuses them, and for compute, which makes sure. */}}
+{{- define "eemt.largestJob" -}}
+{{- $v := .Values.compute -}}
+- {name: EEMT_CORE_SPEED, value: {{ $v.coreSpeed | quote }}}
+- {name: EEMT_MAX_CELLS, value: {{ $v.largestJob.cells | int64 | quote }}}
+- {name: EEMT_MAX_CORE_HOURS, value: {{ $v.largestJob.coreHours | quote }}}
+- {name: EEMT_MAX_RESULT_BYTES, value: {{ $v.largestJob.resultBytes | int64 | quote }}}
+{{- end }}
+
 {{/* Where events go: what the class of broker publishes as its address. A SinkBinding would find it by itself, but changes
      the services behind Helm's back, and every deployment would start with a revision that has no sink and fails. */}}
 {{- define "eemt.sink" -}}
@@ -148,7 +167,7 @@ spec:
             - containerPort: 8080
           env:
             - name: GOMEMLIMIT
-              value: {{ printf "%dMiB" (div (mul (include "eemt.mebi" .size.memory | int64) 85) 100) }}
+              value: {{ include "eemt.goMemory" .size.memory }}MiB
             {{- range .env }}
             - {{ toYaml . | nindent 14 | trim }}
             {{- end }}

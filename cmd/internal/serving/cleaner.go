@@ -32,7 +32,7 @@ func (c Cleaner) Next() time.Time {
 
 // Clean does one pass.
 func (c Cleaner) Clean(ctx context.Context, k submission.Keep) (submission.Cleaned, error) {
-	policy, err := Retention{Days: k.Days, Hours: k.Hours, Batch: c.Usual.Batch, DryRun: k.DryRun || c.Usual.DryRun}.Policy()
+	policy, err := Retention{Days: k.Days, Hours: k.Hours, Batch: c.Usual.Batch, CacheDays: c.Usual.CacheDays, DryRun: k.DryRun || c.Usual.DryRun}.Policy()
 	if err != nil {
 		return submission.Cleaned{}, fmt.Errorf("%w: %w", submission.ErrInvalid, err)
 	}

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -8,7 +9,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 )
 
-// Cost says how large jobs may be, and how fast this machine is.
+// Cost says how large jobs may be, and how fast the machines of compute are.
 type Cost struct {
 	Speed        float64 `env:"EEMT_CORE_SPEED" envDefault:"1"`
 	MaxCells     int64   `env:"EEMT_MAX_CELLS"`
@@ -16,23 +17,47 @@ type Cost struct {
 	MaxResults   int64   `env:"EEMT_MAX_RESULT_BYTES"`
 }
 
+// Replica is what a replica of compute has, told to those that are none.
+type Replica struct {
+	Cores int `env:"EEMT_COMPUTE_CORES" envDefault:"2"`
+	// Memory is what the process may take, in bytes; 0 means the default.
+	Memory int64 `env:"EEMT_COMPUTE_MEMORY"`
+}
+
+// leastMemory is what compute needs at least, in bytes.
+const leastMemory = 128 << 20
+
+// Of returns the model for a replica elsewhere.
+func (c Cost) Of(r Replica) (compute.Cost, error) {
+	if r.Cores < 1 || r.Cores > 1024 {
+		return compute.Cost{}, fmt.Errorf("EEMT_COMPUTE_CORES %d: must be 1 to 1024", r.Cores)
+	}
+	if r.Memory != 0 && r.Memory < leastMemory {
+		return compute.Cost{}, fmt.Errorf("EEMT_COMPUTE_MEMORY %d: must be at least %d bytes, or 0 for %d", r.Memory, leastMemory, compute.DefaultMemory)
+	}
+	return c.model(cmp.Or(r.Memory, compute.DefaultMemory), r.Cores)
+}
+
 // On returns the model for a process of so many cores. Its memory is what
 // GOMEMLIMIT says; without that the runtime is held to the default.
 func (c Cost) On(cores int) (compute.Cost, error) {
-	if !(c.Speed >= 0.05 && c.Speed <= 100) {
-		return compute.Cost{}, fmt.Errorf("EEMT_CORE_SPEED %g: must be 0.05 to 100 times the speed of the core in docs/performance.md", c.Speed)
-	}
-	if c.MaxCells < 0 || c.MaxResults < 0 || !(c.MaxCoreHours >= 0) {
-		return compute.Cost{}, fmt.Errorf("EEMT_MAX_CELLS %d, EEMT_MAX_CORE_HOURS %g, EEMT_MAX_RESULT_BYTES %d: must be positive, or 0 for no limit", c.MaxCells, c.MaxCoreHours, c.MaxResults)
-	}
 	memory := debug.SetMemoryLimit(-1)
 	if memory == math.MaxInt64 {
 		memory = compute.DefaultMemory
 		debug.SetMemoryLimit(memory * 9 / 10)
 	}
-	const least = 128 << 20
-	if memory < least {
-		return compute.Cost{}, fmt.Errorf("GOMEMLIMIT of %d bytes: compute needs at least %d", memory, least)
+	if memory < leastMemory {
+		return compute.Cost{}, fmt.Errorf("GOMEMLIMIT of %d bytes: compute needs at least %d", memory, leastMemory)
+	}
+	return c.model(memory, cores)
+}
+
+func (c Cost) model(memory int64, cores int) (compute.Cost, error) {
+	if !(c.Speed >= 0.05 && c.Speed <= 100) {
+		return compute.Cost{}, fmt.Errorf("EEMT_CORE_SPEED %g: must be 0.05 to 100 times the speed of the core in docs/performance.md", c.Speed)
+	}
+	if c.MaxCells < 0 || c.MaxResults < 0 || !(c.MaxCoreHours >= 0) {
+		return compute.Cost{}, fmt.Errorf("EEMT_MAX_CELLS %d, EEMT_MAX_CORE_HOURS %g, EEMT_MAX_RESULT_BYTES %d: must be positive, or 0 for no limit", c.MaxCells, c.MaxCoreHours, c.MaxResults)
 	}
 	return compute.Cost{
 		Memory: memory, Cores: cores, Speed: c.Speed,

@@ -7,6 +7,29 @@ import (
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 )
 
+func TestReplicaSettings(t *testing.T) {
+	for _, c := range []struct {
+		replica serving.Replica
+		want    string
+	}{
+		{serving.Replica{Cores: 8, Memory: 16 << 30}, ""},
+		{serving.Replica{Cores: 0}, "EEMT_COMPUTE_CORES 0: must be 1 to 1024"},
+		{serving.Replica{Cores: 1025}, "EEMT_COMPUTE_CORES 1025"},
+		{serving.Replica{Cores: 1, Memory: 1 << 20}, "EEMT_COMPUTE_MEMORY 1048576: must be at least 134217728"},
+	} {
+		got, err := serving.Cost{Speed: 1, MaxCells: 100}.Of(c.replica)
+		if c.want == "" {
+			if err != nil || got.Cores != c.replica.Cores || got.Memory != c.replica.Memory || got.MaxCells != 100 {
+				t.Errorf("%+v: %+v, %v", c.replica, got, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.replica, err, c.want)
+		}
+	}
+}
+
 func TestCostSettings(t *testing.T) {
 	for _, c := range []struct {
 		cost serving.Cost

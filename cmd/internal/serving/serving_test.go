@@ -34,6 +34,7 @@ func TestPolicy(t *testing.T) {
 		{"negative hours", serving.Retention{Hours: -1}, "failed-retention-hours -1: must be 0 to 876000"},
 		{"too many hours", serving.Retention{Hours: 1 << 40}, "failed-retention-hours"},
 		{"too large a batch", serving.Retention{Batch: 100001}, "batch-size 100001: must be 1 to 100000"},
+		{"cache for ever", serving.Retention{CacheDays: 36501}, "cache-retention-days 36501: must be 1 to 36500"},
 		{"soon again", serving.Retention{ResumeAfter: time.Second}, ""},
 		{"at once again", serving.Retention{ResumeAfter: time.Millisecond}, "resume-after 1ms: must be 1s to 12h0m0s"},
 		{"never again", serving.Retention{ResumeAfter: 13 * time.Hour}, "resume-after 13h0m0s"},

@@ -61,6 +61,7 @@ export class Result {
       fill(this.element, h("h2", {}, "Maps"), h("p", { class: "hint" }, "The job has no maps to show."));
       return;
     }
+    const months = this.layers.some((l) => l.steps.length > 0); // a job may have the maps of years only
     const warnings = (report.warnings as string[] | undefined) ?? [];
     fill(
       this.element,
@@ -77,13 +78,13 @@ export class Result {
           { id: "span", onchange: (e: Event) => { this.span = (e.target as HTMLSelectElement).value; void this.refresh(); } },
           h("option", { value: "middle" }, "2 to 98 % of this map"),
           h("option", { value: "all" }, "all of this map"),
-          h("option", { value: "months" }, "the same for all months"),
+          months ? h("option", { value: "months" }, "the same for all months") : null,
         )),
         h("label", { class: "tick" }, this.compare, " side by side"),
         this.sameBox,
       ),
       this.maps,
-      h("p", { class: "hint", id: "map-keys" }, "Click a cell for its value and its year. Keys on the map: arrows move the mark (with shift ten cells), Enter marks the centre, + and − zoom, 0 shows all."),
+      h("p", { class: "hint", id: "map-keys" }, `Click a cell for its value${months ? " and its year" : ""}. Keys on the map: arrows move the mark (with shift ten cells), Enter marks the centre, + and − zoom, 0 shows all.`),
       this.below,
       this.read,
       warnings.length ? h("details", { open: true }, h("summary", {}, "Notes of the computation"), h("ul", {}, warnings.map((w) => h("li", {}, w)))) : null,

@@ -36,6 +36,11 @@ describe("layers", () => {
     expect([mapAt(l, 0).label, mapAt(l, 1).map.name, mapAt(l, 99).label]).toEqual(["Year", "global/monthly/total_sun_jan_sum.tif", "February"]);
   });
   it("days are a layer of their own", () => expect(of("global/daily/total_sun.tif").steps.map((s) => s.label)).toEqual(["Day 1", "Day 2"]));
+  it("a job may have years only", () => {
+    const years = layersOf([map("slope_dec.tif", "slope"), map("global/annual/total_sun_sum.tif", "global radiation, sum of the year"), map("eemt/EEMT_Topo_2020.tif", "EEMT-Topo, 2020")]);
+    expect(years.map((l) => l.steps.length)).toEqual([0, 0, 0]);
+    expect(years.map((l) => [mapAt(l, 0), mapAt(l, 7)].map((s) => s.label + s.map.name))).toEqual(years.map((l) => [l.key, l.key]));
+  });
   it("Trad and Topo answer to each other", () => {
     expect(counterpart(of("eemt/EEMT_Trad_2020.tif"), layers)!.key).toBe("eemt/EEMT_Topo_2020.tif");
     expect(counterpart(of("slope_dec.tif"), layers)).toBeUndefined();

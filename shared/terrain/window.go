@@ -1,0 +1,234 @@
+package terrain
+
+import (
+	"math"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
+
+// Unseen stands for the filled elevation of cells that no work was done on.
+var Unseen = math.Inf(-1)
+
+// Pending stands for a contributing area that is not known yet.
+const Pending = pending
+
+// FillFrame and AreaFrame are how many cells around its core a window reads.
+const (
+	FillFrame = 1
+	AreaFrame = 2
+)
+
+// perimeter calls f for the cells of a window that have a neighbour outside of it.
+func perimeter(w raster.Window, f func(col, row int)) {
+	last := w.Row + w.Height - 1
+	for r := w.Row; r <= last; r++ {
+		step := max(1, w.Width-1)
+		if r == w.Row || r == last {
+			step = 1
+		}
+		for c := w.Col; c < w.Col+w.Width; c += step {
+			f(c, r)
+		}
+	}
+}
+
+// nextUp is the next float64, where 0 has no sign.
+func nextUp(v float64) float64 { return math.Nextafter(v, math.Inf(1)) + 0 }
+
+// gathered keeps the first news of each quarter.
+type gathered struct{ *Course }
+
+func gather(t Tiling, rising bool) gathered { return gathered{Restore(t, rising, nil)} }
+
+func (g gathered) add(col, row int, level float64) {
+	g.Add([]News{{g.quarter(col, row), level}})
+}
+
+// Fill fills depressions in the window at a place as far as is known what lies around it.
+// ground has the elevations of the window and FillFrame cells around, as far as the
+// raster reaches, not finite where there is no data, which it sets to NaN. filled, of the same cells, has what
+// is known so far, or Unseen, and gets what is known then within the window.
+//
+// The filled elevation of a cell is max(z, nextUp(lowest filled neighbour)), of an outlet z,
+// so what is found from what the neighbours know so far is never too low, and
+// only falls when they fall. Nothing is left to fall exactly when the equation
+// holds at every cell; it has one solution, since every step along it descends.
+func (t Tiling) Fill(at Place, ground, filled *raster.Grid[float64]) []News {
+	core := t.Window(at)
+	frame := core.Grow(FillFrame).Intersect(t.whole())
+	local := raster.Window{Col: core.Col - frame.Col, Row: core.Row - frame.Row, Width: core.Width, Height: core.Height}
+	f := flood{z: ground, filled: filled}
+	z, cells, width := ground.Cells, filled.Cells, frame.Width
+	for i, v := range z {
+		if !finite(v) {
+			z[i], cells[i] = math.NaN(), math.NaN()
+		}
+	}
+	// Cells that nobody looked at are as high as can be, and outlets among them, which
+	// only the cells of the window can tell, at their own elevation.
+	fresh := func(i int) bool { return cells[i] == Unseen }
+	was := make([]float64, 0, 2*(core.Width+core.Height))
+	perimeter(local, func(c, r int) { was = append(was, cells[r*width+c]) })
+	for r := range frame.Height {
+		for c := range frame.Width {
+			i := r*width + c
+			if !fresh(i) {
+				continue
+			}
+			cells[i] = math.Inf(1)
+			if inside(local, c, r) && f.touchesOutside(c, r) {
+				cells[i] = z[i] + 0
+				f.open.push(cells[i], i)
+			}
+		}
+	}
+	known := func(c, r int) {
+		if i := r*width + c; finite(cells[i]) {
+			f.open.push(cells[i], i)
+		}
+	}
+	perimeter(raster.Window{Width: frame.Width, Height: frame.Height}, known)
+	// What is known of one tile may be news for another.
+	for _, tile := range t.Under(at) {
+		w := t.Tile(tile.Col, tile.Row)
+		w.Col -= frame.Col
+		w.Row -= frame.Row
+		perimeter(w, known)
+	}
+	f.lower(local)
+	news := gather(t, true)
+	k := 0
+	perimeter(local, func(c, r int) {
+		i := r*width + c
+		before := was[k]
+		k++
+		if !finite(cells[i]) || before == cells[i] {
+			return
+		}
+		above := nextUp(cells[i])
+		for d := range stepCol {
+			x, y := c+stepCol[d], r+stepRow[d]
+			if x < 0 || y < 0 || x >= frame.Width || y >= frame.Height || inside(local, x, y) {
+				continue
+			}
+			n := y*width + x
+			if v := max(z[n], above); v < cells[n] { // not where there is no data
+				news.add(x+frame.Col, y+frame.Row, v)
+			}
+		}
+	})
+	return news.Left()
+}
+
+// lower is run for cells that may have a value already, which is too high or right.
+func (f *flood) lower(core raster.Window) {
+	w := f.z.Width
+	z, filled := f.z.Cells, f.filled.Cells
+	type lift struct {
+		z float64
+		i int
+	}
+	var raised []lift // sorted, as the queue of run
+	head := 0
+	for {
+		var at lift
+		switch {
+		case head < len(raised) && (len(f.open) == 0 || raised[head].z <= f.open[0].z):
+			at = raised[head]
+			head++
+			if head > 1024 && 2*head > len(raised) {
+				raised, head = raised[:copy(raised, raised[head:])], 0
+			}
+		case len(f.open) > 0:
+			at.z = f.open[0].z
+			at.i = f.open.pop()
+		default:
+			return
+		}
+		if filled[at.i] < at.z {
+			continue // found a lower way meanwhile
+		}
+		above := nextUp(at.z)
+		c, r := at.i%w, at.i/w
+		for y := max(r-1, core.Row); y <= min(r+1, core.Row+core.Height-1); y++ {
+			for n := y*w + max(c-1, core.Col); n <= y*w+min(c+1, core.Col+core.Width-1); n++ {
+				switch {
+				case !(above < filled[n]) || !(z[n] < filled[n]): // NaN too
+				case z[n] <= above:
+					filled[n] = above
+					raised = append(raised, lift{above, n})
+				default:
+					filled[n] = z[n] + 0
+					f.open.push(filled[n], n)
+				}
+			}
+		}
+	}
+}
+
+// Area sums contributing area in the window at a place as far as is known what drains to it.
+// filled and area have the cells of the window and AreaFrame around, as far as the
+// raster reaches; filled is final, Unseen standing for no data, area is Pending where it is not
+// known. cell has the sizes of their rows. It returns how many cells of the window, those
+// without data included, became known.
+//
+// A cell can be summed once all cells that drain to it are. Its own area comes
+// first, then what its neighbours give, counter-clockwise from the east, so that
+// the order of the walk cannot change a bit.
+func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (news []News, known int) {
+	return t.sum(new(accumulation), at, filled, area, cell)
+}
+
+// sum is Area with the memory of an earlier window.
+func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (news []News, known int) {
+	for i, v := range filled.Cells {
+		if v == Unseen {
+			filled.Cells[i] = math.NaN()
+		}
+	}
+	core := t.Window(at)
+	frame := core.Grow(AreaFrame).Intersect(t.whole())
+	local := raster.Window{Col: core.Col - frame.Col, Row: core.Row - frame.Row, Width: core.Width, Height: core.Height}
+	a.filled, a.area, a.cell = filled, area, cell
+	open := func() (n int) {
+		for r := local.Row; r < local.Row+local.Height; r++ {
+			for _, v := range a.area.Row(r)[local.Col : local.Col+local.Width] {
+				if v == Pending {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	before := open()
+	if before == 0 {
+		return nil, 0
+	}
+	was := make([]bool, 0, 2*(core.Width+core.Height)) // border cells that were pending
+	perimeter(local, func(c, r int) { was = append(was, area.At(c, r) == Pending) })
+	a.run(local)
+	step := a.steps()
+	list := gather(t, false)
+	k := 0
+	perimeter(local, func(c, r int) {
+		i := r*frame.Width + c
+		k++
+		if !was[k-1] || !(a.area.Cells[i] > pending) {
+			return
+		}
+		f := facets[a.code[i]%8]
+		for _, to := range []struct {
+			bit uint8
+			k   int
+		}{{givesFirst, f.e1}, {givesSecond, f.e2}} {
+			if a.code[i]&to.bit == 0 {
+				continue
+			}
+			n := i + step[to.k]
+			if x, y := n%frame.Width, n/frame.Width; !inside(local, x, y) && a.area.Cells[n] == Pending {
+				list.add(x+frame.Col, y+frame.Row, a.filled.Cells[n])
+			}
+		}
+	})
+	return list.Left(), before - open()
+}
