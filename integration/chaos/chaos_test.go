@@ -23,6 +23,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/integration/reference"
@@ -46,13 +47,32 @@ func TestMain(m *testing.M) {
 // jobID names the jobs of a run.
 func jobID(n int) string { return fmt.Sprintf("01JCHAAS%018d", n) }
 
-const demKey = "inputs/hills.tif"
+const (
+	demKey     = "inputs/hills.tif"
+	climateKey = "inputs/station.csv"
+)
+
+// station is the climate of the job of EEMT.
+var station = func() []byte {
+	b := []byte("# elevation_m: 2300\nmonth,tmin,tmax,prcp,vp\n")
+	for m := 1; m <= 12; m++ {
+		b = fmt.Appendf(b, "%d,%d,%d,%d,%d\n", m, m-8, m+9, 30+m, 400+50*m)
+	}
+	return b
+}()
+
+// wet is the job that needs the terrain: of EEMT, which it follows in stages.
+const wet = 2
 
 // request is job n: they differ in a parameter, and so in their maps.
 func request(n int, at time.Time) job.Request {
 	p := job.DefaultParameters()
 	p.Step, p.TileSize = 60, 32
 	p.Albedo = []float64{0.2 + 0.1*float64(n)}
+	if n == wet {
+		p.Climate = "table:" + climateKey
+		return job.Request{ID: jobID(n), Workflow: job.EEMT, Parameters: p, DEM: job.DEM{Key: demKey, Name: "hills.tif"}, Created: at.UTC()}
+	}
 	return job.Request{ID: jobID(n), Workflow: job.Sol, Parameters: p, DEM: job.DEM{Key: demKey, Name: "hills.tif"}, Created: at.UTC()}
 }
 
@@ -107,18 +127,21 @@ type outcome struct {
 const bound = 25 * time.Hour
 
 // run submits jobs, lets the world go until they have ended and nothing is under way, and holds it to the promises.
-func (w *world) run(jobs int, cancel bool, tiff []byte) outcome {
+func (w *world) run(jobs []int, cancel bool, tiff []byte) outcome {
 	t := w.t
 	t.Helper()
 	ctx := context.Background()
 	if err := w.base.WriteAll(ctx, demKey, tiff, nil); err != nil {
 		t.Fatal(err)
 	}
-	for n := range jobs {
+	if err := w.base.WriteAll(ctx, climateKey, station, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range jobs {
 		w.send("client", clientEvent(clientSubmit, n), time.Duration(w.rng.IntN(10))*time.Second, 0)
 	}
 	if cancel {
-		w.send("client", clientEvent(clientCancel, 0), time.Duration(w.rng.IntN(30))*time.Second, 0)
+		w.send("client", clientEvent(clientCancel, jobs[0]), time.Duration(w.rng.IntN(30))*time.Second, 0)
 	}
 	store := job.Store{Bucket: w.base}
 	out := outcome{states: map[string]job.State{}, reasons: map[string]string{}, waits: map[string]time.Duration{}}
@@ -148,7 +171,7 @@ func (w *world) run(jobs int, cancel bool, tiff []byte) outcome {
 			continue
 		}
 		open := 0
-		for n := range jobs {
+		for _, n := range jobs {
 			id := jobID(n)
 			if out.states[id] != "" {
 				if w.announced[id] == 0 {
@@ -252,7 +275,7 @@ func (w *world) results(id string) map[string][]byte {
 	return all
 }
 
-var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|\d{4}-\d\d-\d\d(T[0-9:.]+Z|/catalog)`)
+var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|\d{4}-\d\d-\d\d(T[0-9:.]+Z)?`)
 
 func (w *world) keys(prefix string) []string {
 	w.t.Helper()
@@ -319,7 +342,7 @@ func (w *world) tidy(out outcome) {
 			id, name, _ = strings.Cut(rest, "/")
 		}
 		switch {
-		case strings.HasPrefix(path, "cleanup/"), path == demKey:
+		case strings.HasPrefix(path, "cleanup/"), path == demKey, path == climateKey:
 		case strings.HasPrefix(path, "index/") && out.states[path[len(path)-26:]] == job.Completed:
 		case id != "" && out.states[id] == job.Completed && !strings.HasPrefix(name, "work/") && !strings.HasPrefix(name, "attempts/"):
 		default:
@@ -330,25 +353,26 @@ func (w *world) tidy(out outcome) {
 
 func hills(t testing.TB) []byte { return demtest.Encode(t, demtest.Holes(demtest.Hills(48, 40))) }
 
-// calmRun is what the jobs come to when nothing goes wrong.
-func calmRun(t testing.TB, jobs int) map[string]map[string][]byte {
+// calmRun is what the jobs come to when nothing goes wrong, and the plan follows the water by itself.
+func calmRun(t testing.TB, jobs ...int) map[string]map[string][]byte {
 	t.Helper()
 	w := newWorld(t, 0, weather{})
+	w.drainage = compute.Drainage{}
 	out := w.run(jobs, false, hills(t))
 	calm := map[string]map[string][]byte{}
-	for n := range jobs {
+	for _, n := range jobs {
 		if out.states[jobID(n)] != job.Completed {
 			t.Fatalf("a calm job is %s: %s\n%s", out.states[jobID(n)], out.reasons[jobID(n)], strings.Join(w.trace, "\n"))
 		}
 		calm[jobID(n)] = w.results(jobID(n))
 	}
 	w.tidy(out)
-	t.Logf("calm: %d steps, %d files each", out.steps, len(calm[jobID(0)]))
+	t.Logf("calm: %d steps, %d files of the first", out.steps, len(calm[jobID(jobs[0])]))
 	return calm
 }
 
 // climate draws the weather of a seed.
-func climate(seed uint64) (weather, int, bool) {
+func climate(seed uint64) (weather, []int, bool) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	of := func(values ...float64) float64 { return values[r.IntN(len(values))] }
 	w := weather{
@@ -358,7 +382,12 @@ func climate(seed uint64) (weather, int, bool) {
 	if *kill >= 0 {
 		w.kill = *kill
 	}
-	return w, 1 + r.IntN(5)/4, r.IntN(10) == 0
+	jobs := []int{0, 1}[:1+r.IntN(5)/4]
+	cancel := r.IntN(10) == 0
+	if r.IntN(3) == 0 {
+		jobs[len(jobs)-1] = wet
+	}
+	return w, jobs, cancel
 }
 
 // mild weather is what a platform of this kind sees on a bad day: no job may fail of it.
@@ -366,40 +395,40 @@ func (w weather) mild() bool { return w.kill <= 0.002 && w.fail <= 0.1 && w.full
 
 // TestDeathAtEveryCall kills a process between any two bucket calls, and in the middle of them, in an otherwise calm world.
 func TestDeathAtEveryCall(t *testing.T) {
-	stride := 105
-	if os.Getenv("EEMT_SLOW") != "" {
-		stride = 9
-	}
 	tiff := hills(t)
-	calm := calmRun(t, 1)
-	const (
-		steps     = 420 // of a calm run
-		mapsBegin = 100 // the step where maps by tasks begin, which take as many steps more
-	)
-	for _, how := range []fate{dieBefore, dieAfter} {
-		for at := 1 + int(how)%2*stride/2; at < 2*steps; at += stride {
-			byTasks := at >= steps
-			name, at := fmt.Sprint(map[fate]string{dieBefore: "before ", dieAfter: "after "}[how], at), at%steps
-			if byTasks {
-				name, at = name+", maps by tasks", at+mapsBegin
+	for _, c := range []struct {
+		name   string
+		job    int
+		begin  int // the step of a calm run where what is of interest begins
+		steps  int // that it takes
+		stride int
+		within time.Duration // what maps may take before they are made by tasks
+	}{
+		{"maps of the sun", 0, 0, 420, 105, 0},
+		{"maps by tasks", 0, 100, 420, 105, time.Nanosecond},
+		{"terrain in stages", wet, 0, 600, 150, 0},
+	} {
+		if os.Getenv("EEMT_SLOW") != "" {
+			c.stride = 9
+		}
+		calm := calmRun(t, c.job)
+		for _, how := range []fate{dieBefore, dieAfter} {
+			for at := 1 + int(how)%2*c.stride/2; at < c.steps; at += c.stride {
+				t.Run(fmt.Sprint(c.name, map[fate]string{dieBefore: ", before ", dieAfter: ", after "}[how], at), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t, 0, weather{})
+					w.killAt, w.killed, w.mapsWithin = c.begin+at, how, c.within
+					out := w.run([]int{c.job}, false, tiff)
+					if state := out.states[jobID(c.job)]; state != job.Completed && state != "" {
+						w.fail("the job is %s: %s", state, out.reasons[jobID(c.job)])
+					}
+					if waited := out.waits[jobID(c.job)]; waited > 16*time.Minute {
+						w.fail("the job ended after %s", waited)
+					}
+					w.same(out, calm)
+					w.tidy(out)
+				})
 			}
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t, 0, weather{})
-				w.killAt, w.killed = at, how
-				if byTasks {
-					w.mapsWithin = time.Nanosecond
-				}
-				out := w.run(1, false, tiff)
-				if state := out.states[jobID(0)]; state != job.Completed && state != "" {
-					w.fail("the job is %s: %s", state, out.reasons[jobID(0)])
-				}
-				if waited := out.waits[jobID(0)]; waited > 16*time.Minute {
-					w.fail("the job ended after %s", waited)
-				}
-				w.same(out, calm)
-				w.tidy(out)
-			})
 		}
 	}
 }
@@ -425,7 +454,7 @@ func TestEndsAreAnnounced(t *testing.T) {
 						return x.flight.event.Type() == who && x.op == c.op && strings.Contains(x.key, c.key)
 					}
 					w.killed = c.how
-					out := w.run(1, who == clientCancel, tiff) // which fails if the end is not announced
+					out := w.run([]int{0}, who == clientCancel, tiff) // which fails if the end is not announced
 					if w.kills == 0 && seed < 20 {
 						continue // it came too late to cancel
 					}
@@ -455,7 +484,7 @@ func TestStorms(t *testing.T) {
 		}
 	}
 	tiff := hills(t)
-	calm := calmRun(t, 2)
+	calm := calmRun(t, 0, 1, wet)
 	states := make(chan outcome, n)
 	t.Run("seeds", func(t *testing.T) {
 		for seed := range n {

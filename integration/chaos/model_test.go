@@ -102,10 +102,7 @@ var promises = []string{
 	"a job that ended looks as if it went on", "tiles of two plans met", "maps were made of missing maps",
 }
 
-type step struct {
-	name string
-	to   state
-}
+type step = move[state]
 
 // next lists what can happen in a state.
 func (r rules) next(s state) []step {
@@ -501,8 +498,34 @@ func (r rules) explore(most int) (int, string, error) {
 			events: [kinds]bool{allDone: true},
 		}
 	}
-	number := map[state]int32{begin: 0}
-	states := []state{begin}
+	// The job has ended, or nobody was ever told of one.
+	goals := []goal[state]{{func(s state) bool { return s.wasEnd != open || s.client == 9 && !s.told && !s.job }, "the job can never end"}}
+	if r.announce {
+		// The same, and the end was announced, unless retention was faster.
+		goals = append(goals, goal[state]{func(s state) bool { return s.heard || s.wasEnd != open && !s.job || s.client == 9 && !s.told && !s.job }, "the end can never be announced"})
+	}
+	return explore(most, begin, func(s state) ([]step, string) { return r.next(s), promises[s.wrong] }, goals...)
+}
+
+// goal is what can be reached from every state.
+type goal[S comparable] struct {
+	reached func(S) bool
+	never   string
+}
+
+// move is a step to another state.
+type move[S comparable] struct {
+	name string
+	to   S
+}
+
+// explore visits every state of a model. next lists what can happen in a state, and the
+// promise that is broken in it. It returns how many states there are, and what is wrong with a
+// way that leads there: a promise is broken, or a goal can no longer be reached,
+// whatever happens.
+func explore[S comparable](most int, start S, next func(S) ([]move[S], string), goals ...goal[S]) (int, string, error) {
+	number := map[S]int32{start: 0}
+	states := []S{start}
 	parent, by := []int32{-1}, []string{""}
 	var from, to []int32 // edges
 	way := func(i int32) string {
@@ -513,16 +536,17 @@ func (r rules) explore(most int) (int, string, error) {
 		return strings.Join(names, "\n  ")
 	}
 	for i := 0; i < len(states); i++ {
-		for _, n := range r.next(states[i]) {
+		moves, wrong := next(states[i])
+		if wrong != "" {
+			return len(states), wrong + ":\n  " + way(int32(i)), nil
+		}
+		for _, n := range moves {
 			k, ok := number[n.to]
 			if !ok {
 				k = int32(len(states))
 				number[n.to] = k
 				states = append(states, n.to)
 				parent, by = append(parent, int32(i)), append(by, n.name)
-				if n.to.wrong != 0 {
-					return len(states), promises[n.to.wrong] + ":\n  " + way(k), nil
-				}
 				if len(states) > most {
 					return len(states), "", fmt.Errorf("more than %d states", most)
 				}
@@ -543,45 +567,41 @@ func (r rules) explore(most int) (int, string, error) {
 		before[fill[k]] = from[e]
 		fill[k]++
 	}
-	// hopeless returns a state from which none that is good can be reached, or -1.
-	hopeless := func(isGood func(s state) bool) int32 {
-		good := make([]bool, len(states))
-		var todo []int32
-		for k, s := range states {
-			if isGood(s) {
-				good[k] = true
-				todo = append(todo, int32(k))
-			}
+	for _, goal := range goals {
+		if k := hopeless(before, first, states, goal.reached); k >= 0 {
+			return len(states), goal.never + ":\n  " + way(k), nil
 		}
-		for len(todo) > 0 {
-			k := todo[len(todo)-1]
-			todo = todo[:len(todo)-1]
-			for _, p := range before[first[k]:first[k+1]] {
-				if !good[p] {
-					good[p] = true
-					todo = append(todo, p)
-				}
-			}
-		}
-		for k := range states {
-			if !good[k] {
-				return int32(k)
-			}
-		}
-		return -1
-	}
-	// Where the job has ended, or nobody was ever told of one.
-	if k := hopeless(func(s state) bool { return s.wasEnd != open || s.client == 9 && !s.told && !s.job }); k >= 0 {
-		return len(states), "the job can never end:\n  " + way(k), nil
-	}
-	if !r.announce {
-		return len(states), "", nil
-	}
-	// The same, and the end was announced, unless retention was faster.
-	if k := hopeless(func(s state) bool { return s.heard || s.wasEnd != open && !s.job || s.client == 9 && !s.told && !s.job }); k >= 0 {
-		return len(states), "the end can never be announced:\n  " + way(k), nil
 	}
 	return len(states), "", nil
+}
+
+// hopeless returns a state from which none that is good can be reached, or -1. before are
+// the states that lead to the kth, from first[k] on.
+func hopeless[S comparable](before, first []int32, states []S, isGood func(S) bool) int32 {
+	good := make([]bool, len(states))
+	var todo []int32
+	for k, s := range states {
+		if isGood(s) {
+			good[k] = true
+			todo = append(todo, int32(k))
+		}
+	}
+	for len(todo) > 0 {
+		k := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, p := range before[first[k]:first[k+1]] {
+			if !good[p] {
+				good[p] = true
+				todo = append(todo, p)
+			}
+		}
+	}
+	for k := range states {
+		if !good[k] {
+			return int32(k)
+		}
+	}
+	return -1
 }
 
 // storm is everything that may go wrong, against which the tick helps.

@@ -99,6 +99,8 @@ type world struct {
 	weather weather
 	dir     string
 	base    *blob.Bucket
+	// drainage is how jobs that need it follow water.
+	drainage compute.Drainage
 
 	mu    sync.Mutex // guards made and broken: several goroutines of one flight may write
 	made  map[string]time.Time
@@ -148,7 +150,7 @@ func newWorld(t testing.TB, seed uint64, weather weather) *world {
 	w := &world{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), weather: weather, dir: dir, base: base, made: map[string]time.Time{},
 		now: epoch, calls: make(chan *call), done: make(chan *flight), tick: epoch.Add(5 * time.Minute),
-		announced: map[string]int{}, heard: map[string]time.Time{},
+		announced: map[string]int{}, heard: map[string]time.Time{}, drainage: compute.Drainage{Inline: -1, Side: 12},
 	}
 	for n := range 3 {
 		w.places = append(w.places, &place{name: fmt.Sprint("compute ", n), kind: "compute"})
@@ -331,7 +333,8 @@ func (f *flight) handle(ctx context.Context, clock func() time.Time) error {
 	store, quiet := job.Store{Bucket: f.bucket()}, slog.New(slog.DiscardHandler)
 	switch f.place.kind {
 	case "compute":
-		s := &compute.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Threads: 1, Now: clock, Log: quiet, Version: "chaos", Watch: time.Hour, AtOnce: 1, AssembleWithin: f.w.mapsWithin}
+		sources := compute.Sources{Bucket: store.Bucket}
+		s := &compute.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Threads: 1, Now: clock, Log: quiet, Version: "chaos", Watch: time.Hour, AtOnce: 1, AssembleWithin: f.w.mapsWithin, Climate: sources.Open, Drainage: f.w.drainage}
 		return s.Handle(ctx, f.event)
 	case "cleanup":
 		s := &cleanup.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Now: clock, Log: quiet, Policy: cleanup.DefaultPolicy(), AtOnce: 1}
