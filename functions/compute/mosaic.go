@@ -435,7 +435,7 @@ func shapeOf(memory int64, threads, width, height, block int) shape {
 		// Each thread has a block at hand, as values, as samples and compressed, and may
 		// have one of each overview open: sums and counts.
 		// What is held of a map stays while it is stored.
-		one := 2*mapHeld + int64(s.threads)*(8+4+4)*cells
+		one := 2*min(mapHeld, 6*int64(width)*int64(height)) + int64(s.threads)*(8+4+4)*cells
 		for n := (blocks + 3) / 4; ; n = (n + 3) / 4 {
 			one += int64(min(n, s.threads)) * 12 * cells
 			if n == 1 {
