@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/eventing"
@@ -30,7 +31,6 @@ type assembly struct {
 	tasks  []job.Task
 	sums   map[int]job.Sums
 	kappa  map[int][12]float64
-	stages [][]product
 	groups []group
 	close  func()
 }
@@ -86,6 +86,7 @@ func (p *piece) makeMaps(ctx context.Context, task string, attempt int) error {
 		if a.made, err = p.listResults(ctx); err != nil {
 			return err
 		}
+		a.release(ctx, g.products)
 	}
 	if a.stage() == g.stage {
 		return nil // others are at work
@@ -115,8 +116,8 @@ func (p *piece) newAssembly(ctx context.Context) (*assembly, error) {
 		return nil, err
 	}
 	a.kappa = closeWater(energy.DefaultParameters(), a.sums)
-	a.stages = products(p.request, a.kappa)
-	a.groups = groupsOf(plan, a.stages)
+	stages := products(p.request, a.kappa)
+	a.groups = groupsOf(plan, stages)
 	made, err := p.listResults(ctx)
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func (p *piece) newAssembly(ctx context.Context) (*assembly, error) {
 		return nil, err
 	}
 	a.close = func() { _ = closer.Close() }
-	a.mosaic = &mosaic{piece: p, dem: d, plan: plan, made: made, block: resultBlock(plan), total: mapsOf(p.request)}
+	a.mosaic = &mosaic{piece: p, dem: d, plan: plan, stages: stages, made: made, gone: map[string]bool{}, block: resultBlock(plan), total: mapsOf(p.request)}
 	for _, stage := range a.stages {
 		for _, pr := range stage {
 			if !a.missing(pr) {
@@ -288,21 +289,31 @@ func (p *piece) listResults(ctx context.Context) (map[string]bool, error) {
 	return made, err
 }
 
-// removeWork deletes the tiles' work files of a completed job. What an
-// interruption leaves goes with the job.
+// removeWork deletes the work files of a completed job. What an interruption leaves
+// goes with the job.
 func (p *piece) removeWork(ctx context.Context) {
 	keys, err := p.listKeys(ctx, job.WorkKey(p.request.ID, ""))
 	if err == nil {
-		work, ctx := errgroup.WithContext(ctx)
-		work.SetLimit(p.atOnce())
-		for _, k := range keys {
-			work.Go(func() error { return p.Store.Bucket.Delete(ctx, k) })
-		}
-		err = work.Wait()
+		err = p.delete(ctx, keys)
 	}
 	if err != nil {
 		p.log.Warn("work files are left for retention to remove", "error", err)
 	}
+}
+
+// delete removes objects that somebody else may have removed.
+func (s *Service) delete(ctx context.Context, keys []string) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(s.atOnce())
+	for _, k := range keys {
+		work.Go(func() error {
+			if err := s.Store.Bucket.Delete(ctx, k); gcerrors.Code(err) != gcerrors.NotFound {
+				return err
+			}
+			return nil
+		})
+	}
+	return work.Wait()
 }
 
 // atOnce is how many calls that only wait for the bucket go on at a time.

@@ -283,3 +283,68 @@ func TestStatusMovesWhileMapsAreMade(t *testing.T) {
 		t.Errorf("the status moved %d times, want with each group", moved)
 	}
 }
+
+// TestWorkFilesGoWithTheirMaps: when the means over years are made nothing is left of
+// what the maps of years were made of, so that a large job needs less room.
+func TestWorkFilesGoWithTheirMaps(t *testing.T) {
+	for name, within := range map[string]time.Duration{"in one event": 0, "by tasks": always} {
+		t.Run(name, func(t *testing.T) {
+			inner := newBucket(t)
+			looked := false
+			b := faultbucket.Wrap(inner, func(op, key string) error {
+				if op != faultbucket.Commit || !strings.Contains(key, "/results/eemt/EEMT_Trad_mean_") {
+					return nil
+				}
+				looked = true
+				for key := range objects(t, inner, job.WorkKey(jobID, "")) {
+					if strings.HasSuffix(key, ".tif") {
+						t.Errorf("%s is still there", key)
+					}
+				}
+				return nil
+			})
+			w := newWorld(t, b, options{within: within})
+			w.submit(t, job.EEMT, twoYears(), hills(t))
+			w.settle(t)
+			w.mustComplete(t)
+			if !looked {
+				t.Error("the job made no means over years")
+			}
+		})
+	}
+}
+
+// TestMapsMadeMeanwhile: a replica that finds its work files gone, since another has made
+// the maps, is at no fault.
+func TestMapsMadeMeanwhile(t *testing.T) {
+	tiff := hills(t)
+	want := run(t, job.Sol, quick(job.Sol), tiff, options{}).results(t)
+	inner := newBucket(t)
+	overtaken := false
+	w := newWorld(t, faultbucket.Wrap(inner, func(op, key string) error {
+		switch {
+		case op == faultbucket.Read && strings.HasSuffix(key, "/sol.tif") && !overtaken:
+			overtaken = true
+			for name, data := range want {
+				if strings.HasSuffix(name, ".tif") {
+					put(t, inner, job.ResultKey(jobID, name), data)
+				}
+			}
+			for key := range objects(t, inner, job.WorkKey(jobID, "")) {
+				if err := inner.Delete(context.Background(), job.WorkKey(jobID, key)); err != nil {
+					t.Error(err)
+				}
+			}
+		case op == faultbucket.Commit && strings.HasSuffix(key, ".failed.json"):
+			t.Errorf("a try counts as failed: %s", key)
+		}
+		return nil
+	}), options{})
+	w.submit(t, job.Sol, quick(job.Sol), tiff)
+	w.settle(t)
+	w.mustComplete(t)
+	if !overtaken {
+		t.Error("nobody overtook the assembly")
+	}
+	sameBytes(t, w.results(t), want)
+}

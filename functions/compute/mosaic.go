@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -19,15 +20,17 @@ import (
 // mosaic makes the products of a job, with memory for some blocks of some maps.
 type mosaic struct {
 	*piece
-	dem   *dem.DEM
-	plan  *job.Plan
-	made  map[string]bool // results by name
-	block int             // side of the maps' blocks
+	dem    *dem.DEM
+	plan   *job.Plan
+	stages [][]product
+	block  int // side of the maps' blocks
 
 	walks chan struct{} // a slot for each walk over the tiles that may go on at a time
 
 	mu    sync.Mutex
-	done  float64 // maps, and shares of those in work
+	made  map[string]bool // results by name
+	gone  map[string]bool // work files that no map needs any more
+	done  float64         // maps, and shares of those in work
 	total int
 }
 
@@ -47,9 +50,10 @@ func (m *mosaic) run(ctx context.Context, groups []group) error {
 		work.Go(m.guarded(ctx, func(ctx context.Context) error {
 			for len(missing) > 0 {
 				n := together(missing, shape.maps)
-				if err := m.make(ctx, missing[:n], shape); err != nil {
+				if err := m.make(ctx, missing[:n], shape); err != nil && !m.madeMeanwhile(ctx, err, missing[:n]) {
 					return err
 				}
+				m.release(ctx, missing[:n])
 				missing = missing[n:]
 			}
 			return nil
@@ -69,6 +73,12 @@ func together(products []product, maps int) int {
 }
 
 func (m *mosaic) missing(pr product) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lacks(pr)
+}
+
+func (m *mosaic) lacks(pr product) bool {
 	for _, info := range pr.maps {
 		if !m.made[info.name] {
 			return true
@@ -85,6 +95,57 @@ func (m *mosaic) progress(maps float64) {
 	m.report(m.request.ID, "maps", m.done, float64(m.total))
 }
 
+// madeMeanwhile reports whether products could not be made because somebody else had made
+// them, and removed the work files that they are made of.
+func (m *mosaic) madeMeanwhile(ctx context.Context, err error, products []product) bool {
+	if gcerrors.Code(err) != gcerrors.NotFound {
+		return false
+	}
+	made, err := m.listResults(ctx)
+	if err != nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.made = made
+	return !slices.ContainsFunc(products, m.lacks)
+}
+
+// release notes that products are made, and removes the work files of tiles that no
+// missing map is made of. What fails to go now goes with the job.
+func (m *mosaic) release(ctx context.Context, products []product) {
+	m.mu.Lock()
+	for _, pr := range products {
+		for _, info := range pr.maps {
+			m.made[info.name] = true
+		}
+	}
+	needed := map[string]bool{}
+	for _, stage := range m.stages {
+		for _, pr := range stage {
+			for _, in := range pr.inputs {
+				if in.result == "" {
+					needed[in.file] = needed[in.file] || m.lacks(pr)
+				}
+			}
+		}
+	}
+	var keys []string
+	for file, still := range needed {
+		if still || m.gone[file] {
+			continue
+		}
+		m.gone[file] = true
+		for _, part := range m.partsOf(file, m.plan.Tiles, m.dem.Bounds()) {
+			keys = append(keys, part.key)
+		}
+	}
+	m.mu.Unlock()
+	if err := m.delete(ctx, keys); err != nil {
+		m.log.Warn("work files that no map needs any more stay until the job ends", "error", err)
+	}
+}
+
 // part is what one pass over the tiles makes of a product: all its maps, or one
 // band of the only one.
 type part struct {
@@ -98,6 +159,16 @@ type part struct {
 type sharedWriter struct {
 	sync.Mutex
 	*geotiff.Writer
+	spools *spools
+}
+
+func (m *mosaic) newWriter(info mapInfo) (*sharedWriter, error) {
+	spools := newSpools(m.Temp)
+	w, err := geotiff.NewWriter(m.resultOptions(m.dem, info, m.block, spools.open))
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", info.name, err)
+	}
+	return &sharedWriter{Writer: w, spools: spools}, nil
 }
 
 func (w *sharedWriter) writeWindow(band int, at raster.Window, cells []float32) error {
@@ -108,44 +179,15 @@ func (w *sharedWriter) writeWindow(band int, at raster.Window, cells []float32) 
 
 // make writes the maps of some products.
 func (m *mosaic) make(ctx context.Context, products []product, shape shape) error {
-	spools := newSpools(m.Temp)
-	defer spools.remove()
-	parts, err := m.walk(ctx, products, shape, spools)
-	if err != nil {
-		return err
-	}
-	store, ctx := errgroup.WithContext(ctx)
-	store.SetLimit(shape.threads)
-	for _, p := range parts {
-		if p.band > 0 {
-			continue // the map is there with its first band
-		}
-		for i, info := range p.maps {
-			store.Go(m.guarded(ctx, func(ctx context.Context) error {
-				return m.put(ctx, job.ResultKey(m.request.ID, info.name), tiffType, p.writers[i].Close)
-			}))
-		}
-	}
-	return store.Wait()
-}
-
-// walk fills the writers of some products.
-func (m *mosaic) walk(ctx context.Context, products []product, shape shape, spools *spools) ([]part, error) {
-	select {
-	case m.walks <- struct{}{}:
-		defer func() { <-m.walks }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 	var parts []part
 	for _, pr := range products {
 		writers := make([]*sharedWriter, len(pr.maps))
 		for i, info := range pr.maps {
-			w, err := geotiff.NewWriter(m.resultOptions(m.dem, info, m.block, spools.open))
-			if err != nil {
-				return nil, fmt.Errorf("map %s: %w", info.name, err)
+			var err error
+			if writers[i], err = m.newWriter(info); err != nil {
+				return err
 			}
-			writers[i] = &sharedWriter{Writer: w}
+			defer writers[i].spools.remove()
 		}
 		if !pr.stacked() {
 			parts = append(parts, part{product: pr, writers: writers, share: float64(len(pr.maps))})
@@ -156,6 +198,33 @@ func (m *mosaic) walk(ctx context.Context, products []product, shape shape, spoo
 			parts = append(parts, part{product: one, writers: writers, band: b, share: 1 / float64(len(pr.inputs))})
 		}
 	}
+	if err := m.walk(ctx, parts, shape); err != nil {
+		return err
+	}
+	store, ctx := errgroup.WithContext(ctx)
+	store.SetLimit(shape.threads)
+	for _, p := range parts {
+		if p.band > 0 {
+			continue // the map is there with its first band
+		}
+		for i, info := range p.maps {
+			store.Go(m.guarded(ctx, func(ctx context.Context) error {
+				defer p.writers[i].spools.remove() // a map takes its room once, not twice, when it is stored
+				return m.put(ctx, job.ResultKey(m.request.ID, info.name), tiffType, p.writers[i].Close)
+			}))
+		}
+	}
+	return store.Wait()
+}
+
+// walk writes the cells of all parts, in as many passes as it takes.
+func (m *mosaic) walk(ctx context.Context, parts []part, shape shape) error {
+	select {
+	case m.walks <- struct{}{}:
+		defer func() { <-m.walks }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for at := 0; at < len(parts); {
 		n, room := 0, shape.maps
 		for at+n < len(parts) && (n == 0 || len(parts[at+n].maps) <= room) {
@@ -163,11 +232,11 @@ func (m *mosaic) walk(ctx context.Context, products []product, shape shape, spoo
 			n++
 		}
 		if err := m.pass(ctx, parts[at:at+n], shape.threads); err != nil {
-			return nil, err
+			return err
 		}
 		at += n
 	}
-	return parts, nil
+	return nil
 }
 
 // pass makes parts of maps in one walk over the tiles, block after block of the
@@ -277,20 +346,24 @@ func (m *mosaic) tilesUnder(w raster.Window) []job.Tile {
 	return tiles
 }
 
+// partsOf lists the objects of a work file that have cells of w, of which tiles has all.
+func (m *mosaic) partsOf(file string, tiles []job.Tile, w raster.Window) []filePart {
+	if file == terrainFile {
+		return m.terrainPieces(m.plan, w)
+	}
+	parts := make([]filePart, len(tiles))
+	for i, t := range tiles {
+		parts[i] = filePart{t.Window, tileKey(m.request.ID, t.Task, file)}
+	}
+	return parts
+}
+
 // read fills dst with the cells of w, of which tiles has all. some is memory to be used again.
 func (m *mosaic) read(ctx context.Context, files *openFiles, in input, tiles []job.Tile, w raster.Window, dst, some []float64) ([]float64, error) {
 	if in.result != "" {
 		return some, files.read(ctx, job.ResultKey(m.request.ID, in.result), in.band, w, dst)
 	}
-	var parts []filePart
-	if in.file == terrainFile {
-		parts = m.terrainPieces(m.plan, w)
-	} else {
-		for _, t := range tiles {
-			parts = append(parts, filePart{t.Window, tileKey(m.request.ID, t.Task, in.file)})
-		}
-	}
-	for _, t := range parts {
+	for _, t := range m.partsOf(in.file, tiles, w) {
 		common := w.Intersect(t.window)
 		if common.Width == 0 || common.Height == 0 {
 			continue
