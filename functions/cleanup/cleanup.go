@@ -205,8 +205,11 @@ func (s *Service) giveUp(ctx context.Context, st job.Status, times int, still ti
 		asked = fmt.Sprintf(", asked for %d times in vain", times)
 	}
 	done := fmt.Sprintf("%d of %d tiles were done", st.Done, st.Planned)
-	if st.Terrain != nil {
+	switch {
+	case st.Terrain != nil:
 		done = fmt.Sprintf("%d of %d windows of stage %d of the terrain were done", st.Terrain.Done, st.Terrain.Planned, st.Terrain.Number)
+	case st.MapsPlanned > 0:
+		done = fmt.Sprintf("%d of %d tiles and %d of %d maps were done", st.Done, st.Planned, st.Maps, st.MapsPlanned)
 	}
 	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %s; it waits for %s%s; %s; submit the job again",
 		still.Round(time.Minute), asked, done, words, more, cause), "")
@@ -220,7 +223,11 @@ func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words stri
 	case st.Planned == 0:
 		return job.PlanTask, "its plan", 1, nil
 	case st.Done >= st.Planned:
-		return job.AssemblyTask, "the assembly of its maps", 1, nil
+		begun, err := s.Store.BegunMaps(ctx, st.Request.ID)
+		if err == nil && len(begun) > 0 {
+			return begun[0], job.InWords(begun[0]), len(begun), nil
+		}
+		return job.AssemblyTask, "the assembly of its maps", 1, err
 	}
 	plan, err := s.Store.Plan(ctx, st.Request.ID)
 	if err != nil {

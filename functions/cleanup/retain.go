@@ -262,7 +262,7 @@ func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 // orphans removes what belongs to no job.
 func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) error {
 	full := errors.New("the next pass goes on")
-	err := survey.Orphans(ctx, p.now.Add(-abandoned), func(o *blob.ListObject) error {
+	err := survey.Orphans(ctx, p.now.Add(-abandoned), m.Dry, func(o *blob.ListObject) error {
 		if len(p.report.Orphans) >= maxOrphans {
 			return full
 		}

@@ -49,6 +49,11 @@ type Service struct {
 	// MostTries is how often work on a task may be begun and not finished before the job
 	// is ended; 0 means DefaultTries.
 	MostTries int
+	// AssembleWithin is how long the assembly may take on this replica before its maps are
+	// asked for as tasks of their own; 0 means a minute.
+	AssembleWithin time.Duration
+	// AtOnce is how many calls that only wait for the bucket go on at a time; 0 means 16.
+	AtOnce int
 	// Watch is how often running work looks whether its job has ended; 0 means every 10 s.
 	Watch time.Duration
 	// Progress is told how far a piece of work is; may be nil.
@@ -96,11 +101,13 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 	case eventing.TileRequested:
 		if _, ok := job.StageOf(step.Task); ok {
 			err = work.stageTask(ctx, step.Task, step.Attempt)
+		} else if job.IsMapsTask(step.Task) {
+			err = work.makeMaps(ctx, step.Task, step.Attempt)
 		} else {
 			err = work.tile(ctx, step.Task, step.Attempt)
 		}
 	case eventing.TilesCompleted:
-		err = work.try(ctx, job.AssemblyTask, work.assemble)
+		err = work.try(ctx, job.AssemblyTask, func(ctx context.Context) error { return work.assemble(ctx, step.Attempt) })
 	}
 	if errors.Is(err, errEnded) {
 		log.Info("job has ended meanwhile, its work is given up")

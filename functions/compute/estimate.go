@@ -207,36 +207,6 @@ func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
 	return nil
 }
 
-const (
-	// mapHeld is how many compressed bytes of a map stay in memory.
-	mapHeld = 4 << 20
-	// mapsAtOnce is the most maps of one pass over the tiles: more hardly save anything.
-	mapsAtOnce = 16
-)
-
-// assemblyShape tells how many passes over the tiles may go on at a time, with
-// how many maps each. One product, which has up to four maps, is always possible.
-func assemblyShape(memory int64, threads, width, height, block int) (workers, maps int) {
-	// Of the overviews one block each is open: sums and counts. Then there is the
-	// block at hand, as values, as samples and compressed.
-	cells := int64(min(block, width)) * int64(min(block, height))
-	one := mapHeld + (8+4+4)*cells
-	for side := max(width, height); side > block; side = (side + 1) / 2 {
-		one += 12 * cells
-	}
-	// Strips of 24 inputs, of which the year of an energy is made, and open files.
-	pass := 24*8*workBlock*int64(min(block, width)) + filesOpen*fileCache
-	// Garbage and buffers between readers, compressors and bucket take as much again
-	// as what is in use; half of the rest is left to the system's own cache of files.
-	free := (cmp.Or(memory, DefaultMemory) - startMemory) / 4
-	for workers = max(1, threads); ; workers-- {
-		maps = int((free/int64(workers) - pass) / one)
-		if maps >= 4 || workers == 1 {
-			return workers, min(max(maps, 4), mapsAtOnce)
-		}
-	}
-}
-
 // drainageSide is the side of the tiles water is followed over, so that what is
 // held of them takes no more than a quarter of the memory.
 func drainageSide(memory int64) int {

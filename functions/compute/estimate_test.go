@@ -65,9 +65,9 @@ func TestTilesFitTheReplica(t *testing.T) {
 				if w.Memory > c.cost.Memory || w.Tiles < 1 || w.Seconds <= 0 {
 					t.Errorf("%d x %d cells: %+v", side, side, w)
 				}
-				workers, maps := assemblyShape(c.cost.Memory, c.cost.Cores, side, side, 640)
-				if workers < 1 || workers > c.cost.Cores || maps < 4 {
-					t.Errorf("%d passes of %d maps", workers, maps)
+				s := shapeOf(c.cost.Memory, c.cost.Cores, side, side, 640)
+				if s.groups < 1 || s.threads < 1 || s.groups*s.threads > c.cost.Cores || s.maps < 4 {
+					t.Errorf("maps are made as %+v", s)
 				}
 			}
 		})

@@ -157,4 +157,5 @@ func (s *spools) remove() {
 		_ = f.Close()
 		_ = os.Remove(f.Name())
 	}
+	s.files = nil
 }

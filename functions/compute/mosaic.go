@@ -1,79 +1,80 @@
 package compute
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
+	"gocloud.dev/gcerrors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// run makes the products of one stage that are missing, some of them in one
-// pass over the tiles, as many passes at a time as there are threads.
-func (m *mosaic) run(ctx context.Context, stage []product) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	workers, maps := assemblyShape(m.cost().Memory, m.Threads, m.plan.Width, m.plan.Height, m.block)
-	work := make(chan []product)
-	errs := make(chan error, workers)
-	var wait sync.WaitGroup
-	for range workers {
-		wait.Go(func() {
-			for group := range work {
-				if err := m.make(ctx, group, maps); err != nil {
-					stop()
-					errs <- err
-					return
-				}
-				m.report(m.request.ID, "maps", float64(m.done.Add(int64(len(group)))), float64(m.total))
-			}
-		})
-	}
-feed:
-	for _, group := range m.groups(stage, maps) {
-		select {
-		case work <- group:
-		case <-ctx.Done():
-			break feed
-		}
-	}
-	close(work)
-	wait.Wait()
-	close(errs)
-	// The first error is the cause; the others follow from stopping.
-	if err, ok := <-errs; ok {
-		return err
-	}
-	return ctx.Err()
+// mosaic makes the products of a job, with memory for some blocks of some maps.
+type mosaic struct {
+	*piece
+	dem    *dem.DEM
+	plan   *job.Plan
+	stages [][]product
+	block  int // side of the maps' blocks
+
+	mu    sync.Mutex
+	made  map[string]bool // results by name
+	gone  map[string]bool // work files that no map needs any more
+	done  float64         // maps, and shares of those in work
+	total int
 }
 
-// groups puts neighbouring products that are missing together, up to so many maps.
-func (m *mosaic) groups(stage []product, maps int) [][]product {
-	var groups [][]product
-	room := 0
-	for _, pr := range stage {
-		if !m.missing(pr) {
-			m.done.Add(1)
+// run makes the products of some groups that are missing. Threads share the blocks
+// of one group; where a map has fewer blocks, they take several groups at a time.
+func (m *mosaic) run(ctx context.Context, groups []group) error {
+	shape := shapeOf(m.cost().Memory, m.Threads, m.plan.Width, m.plan.Height, m.block)
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(shape.groups)
+	for _, g := range groups {
+		missing := slices.DeleteFunc(slices.Clone(g.products), func(pr product) bool { return !m.missing(pr) })
+		if len(missing) == 0 {
 			continue
 		}
-		if len(pr.maps) > room || pr.stacked() {
-			groups = append(groups, nil)
-			room = maps
-		}
-		last := &groups[len(groups)-1]
-		*last = append(*last, pr)
-		room -= len(pr.maps)
-		if pr.stacked() {
-			room = 0
-		}
+		work.Go(m.guarded(ctx, func(ctx context.Context) error {
+			for len(missing) > 0 {
+				n := together(missing, shape.maps)
+				if err := m.make(ctx, missing[:n], shape); err != nil && !m.madeMeanwhile(ctx, err, missing[:n]) {
+					return err
+				}
+				m.release(ctx, missing[:n])
+				missing = missing[n:]
+			}
+			return nil
+		}))
 	}
-	return groups
+	return work.Wait()
+}
+
+// together is how many of the first products are made in one pass with so many maps.
+func together(products []product, maps int) int {
+	n, room := 1, maps-len(products[0].maps)
+	for n < len(products) && !products[0].stacked() && !products[n].stacked() && len(products[n].maps) <= room {
+		room -= len(products[n].maps)
+		n++
+	}
+	return n
 }
 
 func (m *mosaic) missing(pr product) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lacks(pr)
+}
+
+func (m *mosaic) lacks(pr product) bool {
 	for _, info := range pr.maps {
 		if !m.made[info.name] {
 			return true
@@ -82,103 +83,243 @@ func (m *mosaic) missing(pr product) bool {
 	return false
 }
 
+// progress tells that more maps, or a share of them, are made.
+func (m *mosaic) progress(maps float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done += maps
+	m.report(m.request.ID, "maps", m.done, float64(m.total))
+}
+
+// madeMeanwhile reports whether products could not be made because somebody else had made
+// them, and removed the work files that they are made of.
+func (m *mosaic) madeMeanwhile(ctx context.Context, err error, products []product) bool {
+	if gcerrors.Code(err) != gcerrors.NotFound {
+		return false
+	}
+	made, err := m.listResults(ctx)
+	if err != nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.made = made
+	return !slices.ContainsFunc(products, m.lacks)
+}
+
+// release notes that products are made, and removes the work files of tiles that no
+// missing map is made of. What fails to go now goes with the job.
+func (m *mosaic) release(ctx context.Context, products []product) {
+	m.mu.Lock()
+	for _, pr := range products {
+		for _, info := range pr.maps {
+			m.made[info.name] = true
+		}
+	}
+	needed := map[string]bool{}
+	for _, stage := range m.stages {
+		for _, pr := range stage {
+			for _, in := range pr.inputs {
+				if in.result == "" {
+					needed[in.file] = needed[in.file] || m.lacks(pr)
+				}
+			}
+		}
+	}
+	var keys []string
+	for file, still := range needed {
+		if still || m.gone[file] {
+			continue
+		}
+		m.gone[file] = true
+		for _, part := range m.partsOf(file, m.plan.Tiles, m.dem.Bounds()) {
+			keys = append(keys, part.key)
+		}
+	}
+	m.mu.Unlock()
+	if err := m.delete(ctx, keys); err != nil {
+		m.log.Warn("work files that no map needs any more stay until the job ends", "error", err)
+	}
+}
+
 // part is what one pass over the tiles makes of a product: all its maps, or one
 // band of the only one.
 type part struct {
 	product
-	writers []*geotiff.Writer
+	writers []*sharedWriter
 	band    int
-	out     [][]float32
 }
 
-// make writes the maps of some products, so many maps or bands in one pass.
-func (m *mosaic) make(ctx context.Context, products []product, maps int) error {
+// sharedWriter is a map that several threads write blocks of.
+type sharedWriter struct {
+	sync.Mutex
+	*geotiff.Writer
+	spools *spools
+}
+
+func (m *mosaic) newWriter(info mapInfo) (*sharedWriter, error) {
 	spools := newSpools(m.Temp)
-	defer spools.remove()
+	w, err := geotiff.NewWriter(m.resultOptions(m.dem, info, m.block, spools.open))
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", info.name, err)
+	}
+	return &sharedWriter{Writer: w, spools: spools}, nil
+}
+
+func (w *sharedWriter) writeWindow(band int, at raster.Window, cells []float32) error {
+	w.Lock()
+	defer w.Unlock()
+	return w.WriteWindow(band, at, cells)
+}
+
+// make writes the maps of some products.
+func (m *mosaic) make(ctx context.Context, products []product, shape shape) error {
 	var parts []part
 	for _, pr := range products {
-		writers := make([]*geotiff.Writer, len(pr.maps))
+		writers := make([]*sharedWriter, len(pr.maps))
 		for i, info := range pr.maps {
 			var err error
-			if writers[i], err = geotiff.NewWriter(m.resultOptions(m.dem, info, m.block, spools.open)); err != nil {
-				return fmt.Errorf("map %s: %w", info.name, err)
+			if writers[i], err = m.newWriter(info); err != nil {
+				return err
 			}
+			defer writers[i].spools.remove()
 		}
 		if !pr.stacked() {
-			parts = append(parts, part{product: pr, writers: writers, out: make([][]float32, len(writers))})
+			parts = append(parts, part{product: pr, writers: writers})
 			continue
 		}
 		for b := range pr.inputs {
 			one := product{pr.inputs[b : b+1], pr.maps, pr.combine}
-			parts = append(parts, part{product: one, writers: writers, band: b, out: make([][]float32, 1)})
+			parts = append(parts, part{product: one, writers: writers, band: b})
 		}
 	}
+	each := float64(len(parts[0].maps)) // of a stacked map a pass makes some bands
+	if products[0].stacked() {
+		each /= float64(len(parts))
+	}
 	for at := 0; at < len(parts); {
-		n, room := 0, maps
-		for at+n < len(parts) && (n == 0 || len(parts[at+n].out) <= room) {
-			room -= len(parts[at+n].out)
+		n, room := 0, shape.maps
+		for at+n < len(parts) && (n == 0 || len(parts[at+n].maps) <= room) {
+			room -= len(parts[at+n].maps)
 			n++
 		}
-		if err := m.pass(ctx, parts[at:at+n]); err != nil {
+		share := each
+		if !products[0].stacked() {
+			share = 0
+			for _, p := range parts[at : at+n] {
+				share += float64(len(p.maps))
+			}
+		} else {
+			share *= float64(n)
+		}
+		if err := m.pass(ctx, parts[at:at+n], shape.threads, share); err != nil {
 			return err
 		}
 		at += n
 	}
+	store, ctx := errgroup.WithContext(ctx)
+	store.SetLimit(shape.threads)
 	for _, p := range parts {
 		if p.band > 0 {
 			continue // the map is there with its first band
 		}
 		for i, info := range p.maps {
-			if err := m.put(ctx, job.ResultKey(m.request.ID, info.name), tiffType, p.writers[i].Close); err != nil {
-				return err
+			store.Go(m.guarded(ctx, func(ctx context.Context) error {
+				defer p.writers[i].spools.remove() // a map takes its room once, not twice, when it is stored
+				return m.put(ctx, job.ResultKey(m.request.ID, info.name), tiffType, p.writers[i].Close)
+			}))
+		}
+	}
+	return store.Wait()
+}
+
+// pass makes parts of maps in one walk over the tiles, block after block of the
+// maps, as many at a time as there are threads. share is how many maps that is.
+func (m *mosaic) pass(ctx context.Context, parts []part, threads int, share float64) error {
+	windows := parts[0].writers[0].Windows()
+	blocks := 0
+	for range windows {
+		blocks++
+	}
+	files := m.newOpenFiles(parts, threads)
+	defer files.close()
+	work, ctx := errgroup.WithContext(ctx)
+	next := make(chan raster.Window)
+	work.Go(func() error {
+		defer close(next)
+		for block := range windows {
+			select {
+			case next <- block:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for range min(threads, blocks) {
+		work.Go(m.guarded(ctx, func(ctx context.Context) error {
+			h := &hand{mosaic: m, files: files}
+			for block := range next {
+				if err := h.write(ctx, parts, block); err != nil {
+					return err
+				}
+				m.progress(share / float64(blocks))
+			}
+			return nil
+		}))
+	}
+	return work.Wait()
+}
+
+// hand is what one thread of a pass works with.
+type hand struct {
+	*mosaic
+	files *openFiles
+	in    [][]float64
+	out   [][]float32
+	some  []float64
+}
+
+// write makes one block of all parts, in strips that are whole blocks of work files.
+func (h *hand) write(ctx context.Context, parts []part, block raster.Window) error {
+	tiles := h.tilesUnder(block)
+	for row := 0; row < block.Height; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		// Strips end where blocks of work files do, wherever the block begins.
+		w := block
+		w.Row += row
+		w.Height = min(block.Height-row, workBlock-w.Row%workBlock)
+		row += w.Height
+		for _, p := range parts {
+			h.in, h.out = rooms(h.in, len(p.inputs), w.Width*w.Height), rooms(h.out, len(p.writers), w.Width*w.Height)
+			for i, from := range p.inputs {
+				var err error
+				if h.some, err = h.read(ctx, h.files, from, tiles, w, h.in[i], h.some); err != nil {
+					return err
+				}
+			}
+			p.combine(h.in[:len(p.inputs)], h.out[:len(p.writers)])
+			for i, to := range p.writers {
+				if err := to.writeWindow(p.band, w, h.out[i]); err != nil {
+					return fmt.Errorf("map %s: %w", p.maps[i].name, err)
+				}
 			}
 		}
 	}
 	return nil
 }
 
-// pass makes parts of maps in one walk over the tiles: block after block of the
-// maps, each in strips as high as the blocks of work files.
-func (m *mosaic) pass(ctx context.Context, parts []part) error {
-	files := &openFiles{piece: m.piece}
-	defer files.close()
-	var in [][]float64
-	var some []float64
-	for block := range parts[0].writers[0].Windows() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		tiles := m.tilesUnder(block)
-		for row := 0; row < block.Height; {
-			// Strips end where blocks of work files do, wherever the block begins.
-			w := block
-			w.Row += row
-			w.Height = min(block.Height-row, workBlock-w.Row%workBlock)
-			row += w.Height
-			for _, p := range parts {
-				for len(in) < len(p.inputs) {
-					in = append(in, nil)
-				}
-				for i, from := range p.inputs {
-					in[i] = room(in[i], w.Width*w.Height)
-					var err error
-					if some, err = m.read(ctx, files, from, tiles, w, in[i], some); err != nil {
-						return err
-					}
-				}
-				for i := range p.out {
-					p.out[i] = room(p.out[i], w.Width*w.Height)
-				}
-				p.combine(in[:len(p.inputs)], p.out)
-				for i, to := range p.writers {
-					if err := to.WriteWindow(p.band, w, p.out[i]); err != nil {
-						return fmt.Errorf("map %s: %w", p.maps[i].name, err)
-					}
-				}
-			}
-		}
+// rooms returns at least so many slices, the first ones of n values, in b where they fit.
+func rooms[T any](b [][]T, slices, n int) [][]T {
+	for len(b) < slices {
+		b = append(b, nil)
 	}
-	return nil
+	for i := range slices {
+		b[i] = room(b[i], n)
+	}
+	return b
 }
 
 // room returns n values, in b where they fit.
@@ -199,20 +340,24 @@ func (m *mosaic) tilesUnder(w raster.Window) []job.Tile {
 	return tiles
 }
 
+// partsOf lists the objects of a work file that have cells of w, of which tiles has all.
+func (m *mosaic) partsOf(file string, tiles []job.Tile, w raster.Window) []filePart {
+	if file == terrainFile {
+		return m.terrainPieces(m.plan, w)
+	}
+	parts := make([]filePart, len(tiles))
+	for i, t := range tiles {
+		parts[i] = filePart{t.Window, tileKey(m.request.ID, t.Task, file)}
+	}
+	return parts
+}
+
 // read fills dst with the cells of w, of which tiles has all. some is memory to be used again.
 func (m *mosaic) read(ctx context.Context, files *openFiles, in input, tiles []job.Tile, w raster.Window, dst, some []float64) ([]float64, error) {
 	if in.result != "" {
 		return some, files.read(ctx, job.ResultKey(m.request.ID, in.result), in.band, w, dst)
 	}
-	var parts []filePart
-	if in.file == terrainFile {
-		parts = m.terrainPieces(m.plan, w)
-	} else {
-		for _, t := range tiles {
-			parts = append(parts, filePart{t.Window, tileKey(m.request.ID, t.Task, in.file)})
-		}
-	}
-	for _, t := range parts {
+	for _, t := range m.partsOf(in.file, tiles, w) {
 		common := w.Intersect(t.window)
 		if common.Width == 0 || common.Height == 0 {
 			continue
@@ -235,54 +380,138 @@ func (m *mosaic) read(ctx context.Context, files *openFiles, in input, tiles []j
 }
 
 const (
-	// filesOpen is how many files a pass keeps open, fileCache what each holds of its file, in bytes.
-	filesOpen = 4
-	fileCache = 16 << 20
+	// filesOpen is how many files a pass keeps open at least, filesCache what it holds of
+	// all of them, in bytes.
+	filesOpen  = 4
+	filesCache = 64 << 20
 )
 
-// openFiles keeps the files read last open.
+// openFiles keeps the files read last open, for all threads of a pass.
 type openFiles struct {
 	*piece
-	files []imageFile // the last one first
+	most  int
+	mu    sync.Mutex
+	files []*imageFile // the last one first
+}
+
+// newOpenFiles has room for all files that the blocks at hand are made of: means over
+// many years would else open each for every strip.
+func (m *mosaic) newOpenFiles(parts []part, threads int) *openFiles {
+	names := map[input]int{}
+	for _, p := range parts {
+		for _, in := range p.inputs {
+			n := min(threads, filesOpen) // neighbours may lie in as many tiles
+			if in.result != "" || in.file == terrainFile {
+				n = 1
+			}
+			names[input{file: in.file, result: in.result}] = n
+		}
+	}
+	most := 0
+	for _, n := range names {
+		most += n
+	}
+	return &openFiles{piece: m.piece, most: max(filesOpen, most)}
 }
 
 type imageFile struct {
 	key    string
+	users  int
+	open   sync.Once
 	image  *geotiff.Image
 	closer io.Closer
+	err    error
 }
 
 func (o *openFiles) read(ctx context.Context, key string, band int, w raster.Window, dst []float64) error {
-	at := 0
-	for at < len(o.files) && o.files[at].key != key {
-		at++
+	f := o.take(key)
+	defer o.release(f)
+	f.open.Do(func() { f.image, f.closer, f.err = o.openWithin(ctx, key, filesCache/int64(o.most)) })
+	if f.err != nil {
+		return f.err
 	}
-	var f imageFile
-	if at < len(o.files) {
-		f = o.files[at]
-	} else {
-		f.key = key
-		var err error
-		if f.image, f.closer, err = o.openWithin(ctx, key, fileCache); err != nil {
-			return err
-		}
-		if at == filesOpen {
-			at--
-			_ = o.files[at].closer.Close()
-		} else {
-			o.files = append(o.files, f)
-		}
-	}
-	copy(o.files[1:at+1], o.files[:at])
-	o.files[0] = f
 	if err := f.image.Read(ctx, band, w, dst); err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
 	return nil
 }
 
+func (o *openFiles) take(key string) *imageFile {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := slices.IndexFunc(o.files, func(f *imageFile) bool { return f.key == key })
+	if at < 0 {
+		at = len(o.files)
+		o.files = append(o.files, &imageFile{key: key})
+	}
+	f := o.files[at]
+	copy(o.files[1:at+1], o.files[:at])
+	o.files[0] = f
+	f.users++
+	return f
+}
+
+// release closes the files that nobody reads and nobody read for long.
+func (o *openFiles) release(f *imageFile) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f.users--
+	for at := len(o.files) - 1; at >= 0 && len(o.files) > o.most; at-- {
+		if o.files[at].users == 0 {
+			o.files[at].close()
+			o.files = slices.Delete(o.files, at, at+1)
+		}
+	}
+}
+
+func (f *imageFile) close() {
+	if f.closer != nil {
+		_ = f.closer.Close()
+	}
+}
+
 func (o *openFiles) close() {
 	for _, f := range o.files {
-		_ = f.closer.Close()
+		f.close()
+	}
+}
+
+// mapHeld is how many compressed bytes of a map stay in memory.
+const mapHeld = 4 << 20
+
+// mapsAtOnce is the most maps of one pass over the tiles: more hardly save anything.
+const mapsAtOnce = 16
+
+// shape is how groups of maps are made: so many groups at a time, each by so many
+// threads in passes of so many maps.
+type shape struct{ groups, threads, maps int }
+
+// shapeOf fits the making of maps of width x height cells to memory. One product,
+// which has up to four maps, is always possible.
+func shapeOf(memory int64, threads, width, height, block int) shape {
+	cells := int64(min(block, width)) * int64(min(block, height))
+	blocks := ((width + block - 1) / block) * ((height + block - 1) / block)
+	// Strips of 24 inputs, of which the year of an energy is made.
+	hand := 24 * 8 * workBlock * int64(min(block, width))
+	// Garbage and buffers between readers, compressors and bucket take as much again
+	// as what is in use; half of the rest is left to the system's own cache of files.
+	free := (cmp.Or(memory, DefaultMemory) - startMemory) / 4
+	for n := max(1, threads); ; n-- {
+		s := shape{threads: min(n, blocks)}
+		s.groups = n / s.threads
+		// Each thread has a block at hand, as values, as samples and compressed, and may
+		// have one of each overview open: sums and counts.
+		one := mapHeld + int64(s.threads)*(8+4+4)*cells
+		for n := (blocks + 3) / 4; ; n = (n + 3) / 4 {
+			one += int64(min(n, s.threads)) * 12 * cells
+			if n == 1 {
+				break
+			}
+		}
+		s.maps = int((free/int64(s.groups) - filesCache - int64(s.threads)*hand) / one)
+		if s.maps >= 4 || n == 1 {
+			s.maps = min(max(s.maps, 4), mapsAtOnce)
+			return s
+		}
 	}
 }

@@ -108,6 +108,7 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	one.Cores = 1 // what the report says does not depend on who planned
 	work := one.Estimate(p.request.Workflow, params, width, height)
 	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
+	plan.Maps = mapsOf(p.request)
 	if p.request.Workflow == job.EEMT {
 		if !p.drainsInline(width, height) {
 			draft, err := p.makeDraft(ctx, d, plan)

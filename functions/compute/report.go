@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -85,63 +87,71 @@ type Layer struct {
 	Summary bool `json:"summary,omitempty"`
 }
 
-// finish draws the previews and writes the report.
-func (p *piece) finish(ctx context.Context, d *dem.DEM, plan *job.Plan, tasks []job.Task, sums map[int]job.Sums, kappa map[int][12]float64, stages [][]product) error {
+// writeReport draws the previews, and writes the item and the report.
+func (a *assembly) writeReport(ctx context.Context) error {
+	d, plan, kappa := a.dem, a.plan, a.kappa
 	r := Report{
-		JobID: p.request.ID, Workflow: p.request.Workflow, Version: p.Version, Parameters: p.request.Parameters,
-		Created: p.request.Created, Finished: p.Now().UTC(), Tiles: len(plan.Tiles), Estimate: plan.Estimate,
+		JobID: a.request.ID, Workflow: a.request.Workflow, Version: a.Version, Parameters: a.request.Parameters,
+		Created: a.request.Created, Finished: a.Now().UTC(), Tiles: len(plan.Tiles), Estimate: plan.Estimate,
 		SolarCalendar: "365 days; the same sun serves every climate year",
 		Kappa:         kappa, MeanWetness: plan.MeanWetness, Warnings: append([]string{}, plan.Warnings...), Previews: []string{},
 		DEM: ReportDEM{
-			Name: p.request.DEM.Name, SHA256: p.request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
+			Name: a.request.DEM.Name, SHA256: a.request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
 			CRS: plan.CRS, CellSize: d.Cell.Mean(), Minimum: plan.Minimum, Maximum: plan.Maximum,
 			Longitude: plan.Longitude, Latitude: plan.Latitude,
 		},
 	}
-	for _, t := range tasks {
+	for _, t := range a.tasks {
 		r.Seconds += t.Seconds
 		r.Longest = max(r.Longest, t.Seconds)
 	}
-	summary := summaryMaps(p.request)
-	for _, stage := range stages {
+	summary := summaryMaps(a.request)
+	var maps []mapInfo
+	for _, stage := range a.stages {
 		for _, pr := range stage {
-			for _, m := range pr.maps {
-				l, err := p.layerOf(ctx, m)
-				if err != nil {
-					return err
-				}
-				l.Summary = summary[m.name]
-				r.Layers = append(r.Layers, l)
-			}
+			maps = append(maps, pr.maps...)
 		}
 	}
-	if p.request.Workflow == job.EEMT {
+	r.Layers = make([]Layer, len(maps))
+	look, looking := errgroup.WithContext(ctx)
+	look.SetLimit(a.atOnce())
+	for i, m := range maps {
+		look.Go(func() (err error) {
+			r.Layers[i], err = a.layerOf(looking, m)
+			r.Layers[i].Summary = summary[m.name]
+			return err
+		})
+	}
+	if err := look.Wait(); err != nil {
+		return err
+	}
+	if a.request.Workflow == job.EEMT {
 		e := energy.DefaultParameters()
 		r.Energy = &e
 		r.Climate = map[int]Climate{}
-		for _, year := range p.request.Parameters.Years() {
-			s := sums[year]
+		for _, year := range a.request.Parameters.Years() {
+			s := a.sums[year]
 			area := s.Area.Float64()
 			if area == 0 {
 				continue // no cell has a result
 			}
 			r.Climate[year] = Climate{Temperature: s.Temperature.Float64() / area, Precipitation: s.Precipitation.Float64() / area}
 		}
-		r.Warnings = append(r.Warnings, energyWarnings(plan, p.request.Parameters.Years(), kappa)...)
-		r.Warnings = append(r.Warnings, crossCheck(r.Climate, p.request.Parameters.Years(), r.Layers)...)
+		r.Warnings = append(r.Warnings, energyWarnings(plan, a.request.Parameters.Years(), kappa)...)
+		r.Warnings = append(r.Warnings, crossCheck(r.Climate, a.request.Parameters.Years(), r.Layers)...)
 	}
 	var err error
-	if r.Previews, err = p.previews(ctx, d, r.Layers); err != nil {
+	if r.Previews, err = a.previews(ctx, d, r.Layers); err != nil {
 		return err
 	}
-	if err := p.writeItem(ctx, d, &r); err != nil {
+	if err := a.writeItem(ctx, d, &r); err != nil {
 		return err
 	}
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
-	return p.put(ctx, job.ResultKey(p.request.ID, ReportName), "application/json", func(w io.Writer) error {
+	return a.put(ctx, job.ResultKey(a.request.ID, ReportName), "application/json", func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})

@@ -83,6 +83,11 @@ func (p *piece) guard(ctx context.Context, work func(ctx context.Context) error)
 	return work(ctx)
 }
 
+// guarded is guard for work in a goroutine of its own, where a panic would end the process.
+func (p *piece) guarded(ctx context.Context, work func(ctx context.Context) error) func() error {
+	return func() error { return p.guard(ctx, work) }
+}
+
 // lasting reports whether an error will be the same next time: a panic, a record or a
 // file that holds what nobody wrote, or that is gone. A bucket that is away says so
 // otherwise.

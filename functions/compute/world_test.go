@@ -68,6 +68,8 @@ type options struct {
 	log      io.Writer
 	reach    compute.Reach
 	cost     compute.Cost
+	// within is how long an assembly may take before its maps become tasks.
+	within time.Duration
 }
 
 func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
@@ -97,7 +99,7 @@ func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
 	sources := compute.Sources{Bucket: b}
 	w.compute = &compute.Service{
 		Store: w.store, Events: events, Climate: sources.Open, Threads: max(1, o.threads), Now: now, Log: log,
-		Version: "test", Temp: t.TempDir(), Progress: o.progress, Reach: o.reach, Cost: o.cost,
+		Version: "test", Temp: t.TempDir(), Progress: o.progress, Reach: o.reach, Cost: o.cost, AssembleWithin: o.within,
 	}
 	w.submission = &submission.Service{
 		Store: w.store, Events: events, Now: now, NewID: func() string { return jobID }, Log: log, Version: "test", MaxUpload: 1 << 20,

@@ -130,7 +130,7 @@ func inputKey(id, name string) string {
 	if len(safe) > 100 {
 		safe = safe[len(safe)-100:]
 	}
-	return job.InputPrefix + id + "_" + safe
+	return job.InputKey(id, safe)
 }
 
 // baseName is a file's name without the folders of whatever system it comes from.
@@ -351,6 +351,12 @@ func (s *Service) submit(ctx context.Context, w job.Workflow, p job.Parameters, 
 	r := job.Request{
 		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
 		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256), Delivery: d,
+	}
+	if err := s.Store.Use(ctx, r); err != nil {
+		if errors.Is(err, job.ErrInputGone) {
+			err = invalid{err}
+		}
+		return job.Request{}, err
 	}
 	if err := s.Store.Create(ctx, r); err != nil {
 		return job.Request{}, err

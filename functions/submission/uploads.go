@@ -451,6 +451,9 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 			return outcome{looked: true}, err
 		}
 	}
+	if err := s.Store.Use(ctx, r); err != nil {
+		return outcome{looked: true}, err
+	}
 	if err := s.Store.Create(ctx, r); err != nil {
 		return outcome{looked: true}, err
 	}

@@ -101,7 +101,7 @@ func TestDroppedFileBecomesAJob(t *testing.T) {
 			return r.Parameters.Step == 20
 		}},
 		{"with a climate table", []string{"eemt-workflow", "eemt", "eemt-climate", "table:station.csv", "eemt-start-year", "2022"}, map[string]string{"station.csv": table}, func(r job.Request) bool {
-			return r.Workflow == job.EEMT && r.Parameters.Climate == "table:inputs/"+r.ID+"_station.csv" && r.Parameters.EndYear == 2022
+			return r.Workflow == job.EEMT && r.Parameters.Climate == "table:inputs/"+r.ID+"-1_station.csv" && r.Parameters.EndYear == 2022
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestDroppedFileBecomesAJob(t *testing.T) {
 			}
 			st := s.only(t)
 			r := st.Request
-			if st.State != job.Pending || !c.check(r) || r.DEM.Name != "dem.tif" || r.DEM.Key != "inputs/"+r.ID+"_dem.tif" || len(r.DEM.SHA256) != 64 || !r.Created.Equal(noon) {
+			if st.State != job.Pending || !c.check(r) || r.DEM.Name != "dem.tif" || r.DEM.Key != "inputs/"+r.ID+"-1_dem.tif" || len(r.DEM.SHA256) != 64 || !r.Created.Equal(noon) {
 				t.Errorf("job %+v", st)
 			}
 			if data, err := s.Store.Bucket.ReadAll(t.Context(), r.DEM.Key); err != nil || string(data) != hills(t) {

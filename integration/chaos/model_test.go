@@ -13,9 +13,13 @@ import (
 //
 // The world is one job of two tiles, two compute replicas, a client that submits,
 // somebody who may cancel, the resume tick, retention, and a broker that may deliver
-// twice, late, in any order, or never.
+// twice, late, in any order, or never. Where maps are made by tasks all begins when the tiles
+// are done; there are two groups of maps, and a third that is made of their maps.
 
-const tiles = 2
+const (
+	tiles  = 2
+	groups = 3
+)
 
 // The ends of a job.
 const (
@@ -32,6 +36,11 @@ const (
 	tile0
 	tile1
 	allDone // tiles.completed
+	maps0
+	maps1
+	maps2 // made of the maps of the other two
+
+	kinds
 )
 
 // state is everything that is not forgotten: the objects, the events under way, and
@@ -39,9 +48,9 @@ const (
 type state struct {
 	index, job, plan bool
 	data, task       [tiles]bool
-	result           bool // the maps, made of the data of all tiles
+	maps             [groups]bool
 	end              uint8
-	events           [allDone + 1]bool
+	events           [kinds]bool
 	work             [2]process
 	client           uint8 // steps of the submission
 	retention        uint8 // steps of the removal
@@ -51,12 +60,20 @@ type state struct {
 	wrong  uint8 // index of a promise that a step broke
 }
 
-// process is a replica at work on an event.
-type process struct{ event, at uint8 }
+// process is a replica at work on an event. saw is which maps were there when it looked.
+type process struct {
+	event, at uint8
+	saw       [groups]bool
+}
+
+// all reports whether all maps are there.
+func all(maps [groups]bool) bool { return maps[0] && maps[1] && maps[2] }
 
 // rules are the protocol, and what may go wrong. The zero value of the second half is right.
 type rules struct {
 	crash, lose, duplicate, tick, cancel, retain bool
+
+	byTasks bool // maps are made by tasks
 
 	recordFirst   bool // a tile's record is written before its data
 	endTwice      bool // end.json may be replaced
@@ -68,12 +85,16 @@ type rules struct {
 	forgetsToAsk  bool // the plan that finds itself made asks for nothing
 	planTwice     bool // plan.json may be replaced by another plan
 	asksEarly     bool // a tile asks for the assembly without looking whether it is the last
+	mapsLookEarly bool // a group lists the maps before it has written its own
+	mapsAskEarly  bool // a group asks for the next stage without looking whether it is the last of its own
+	mapsBlind     bool // a group does not look whether the maps are there that it is made of
+	mapsEndEarly  bool // a group ends the job without looking for the others
 }
 
 // The promises a step may break.
 var promises = []string{
 	"", "a tile has its record and not its data", "the end changed", "the job completed without its maps", "maps were made of missing data",
-	"a job that ended looks as if it went on", "tiles of two plans met",
+	"a job that ended looks as if it went on", "tiles of two plans met", "maps were made of missing maps",
 }
 
 type step = move[state]
@@ -122,7 +143,7 @@ func (r rules) next(s state) []step {
 		to.events[submitted] = true
 		add("resume tick", to)
 	}
-	for e := submitted; e <= allDone; e++ {
+	for e := submitted; e < kinds; e++ {
 		if s.events[e] && r.lose {
 			to := s
 			to.events[e] = false
@@ -131,12 +152,12 @@ func (r rules) next(s state) []step {
 	}
 	for i, p := range s.work {
 		if p.event == none {
-			for e := submitted; e <= allDone; e++ {
+			for e := submitted; e < kinds; e++ {
 				if !s.events[e] {
 					continue
 				}
 				to := s
-				to.work[i] = process{uint8(e), 0}
+				to.work[i] = process{event: uint8(e)}
 				if r.ackFirst {
 					to.events[e] = false
 				}
@@ -269,26 +290,82 @@ func (r rules) act(s state, i int) []step {
 			}
 			acknowledge()
 		}
-	case allDone:
+	case maps0, maps1, maps2:
+		g := p.event - maps0
 		switch p.at {
-		case 1: // are all records there?
-			if !r.assembleBlind && (!s.task[0] || !s.task[1]) {
+		case 1: // are all records there, and the maps it is made of?
+			ready := s.task[0] && s.task[1] && (g < 2 || s.maps[0] && s.maps[1])
+			switch {
+			case !ready && !r.mapsBlind:
 				acknowledge()
-			} else {
+			case s.maps[g]:
+				to.work[i].saw, to.work[i].at = s.maps, 4
+			default:
+				if r.mapsLookEarly {
+					to.work[i].saw = s.maps
+				}
 				goOn()
 			}
 		case 2: // read the data, write the maps
 			switch {
-			case s.result:
+			case s.maps[g]:
+			case g == 2 && (!s.maps[0] || !s.maps[1]) && s.wasEnd == open:
+				to.wrong = 7
+			case (!s.data[0] || !s.data[1] || g == 2 && (!s.maps[0] || !s.maps[1])) && s.wasEnd != open:
+				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
+				return finish()
+			case !s.data[0] || !s.data[1]:
+				to.wrong = 4
+			}
+			to.maps[g] = true
+			goOn()
+		case 3: // list the maps
+			if !r.mapsLookEarly {
+				to.work[i].saw = s.maps
+			}
+			goOn()
+		case 4:
+			switch {
+			case all(p.saw) || r.mapsEndEarly:
+				to.work[i] = process{event: p.event, at: 5}
+			case g < 2 && (p.saw[0] && p.saw[1] || r.mapsAskEarly):
+				to.events[maps2] = true
+				acknowledge()
+			default:
+				acknowledge() // others are at work
+			}
+		case 5:
+			to.finish(r, completed)
+			goOn()
+		case 6:
+			if s.end == completed {
+				to.data = [tiles]bool{}
+			}
+			acknowledge()
+		}
+	case allDone:
+		switch p.at {
+		case 1: // are all records there?
+			switch {
+			case !r.assembleBlind && (!s.task[0] || !s.task[1]):
+				acknowledge()
+			case r.byTasks:
+				to.work[i].at = 12
+			default:
+				goOn()
+			}
+		case 2: // read the data, write the maps
+			switch {
+			case all(s.maps):
 				goOn()
 			case (!s.data[0] || !s.data[1]) && (s.end != open || s.wasEnd != open):
 				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
 			case !s.data[0] || !s.data[1]:
 				to.wrong = 4
-				to.result = true
+				to.maps = [groups]bool{true, true, true}
 				goOn()
 			default:
-				to.result = true
+				to.maps = [groups]bool{true, true, true}
 				goOn()
 			}
 		case 3:
@@ -299,6 +376,24 @@ func (r rules) act(s state, i int) []step {
 				to.data = [tiles]bool{}
 			}
 			acknowledge()
+		case 12: // list the maps
+			to.work[i].saw = s.maps
+			goOn()
+		case 13, 14: // ask for those of the first stage that are missing
+			if g := p.at - 13; !p.saw[g] {
+				to.events[maps0+g] = true
+			}
+			goOn()
+		case 15: // of the second if the first is complete; none is missing: end the job
+			switch {
+			case all(p.saw):
+				to.work[i] = process{event: p.event, at: 3}
+			default:
+				if p.saw[0] && p.saw[1] {
+					to.events[maps2] = true
+				}
+				acknowledge()
+			}
 		}
 	}
 	return finish()
@@ -317,7 +412,7 @@ func (r rules) remove(s state) []step {
 	}
 	switch s.retention {
 	case 0: // data, results, plan, records of tiles
-		to.plan, to.result, to.data, to.task = false, false, [tiles]bool{}, [tiles]bool{}
+		to.plan, to.maps, to.data, to.task = false, [groups]bool{}, [tiles]bool{}, [tiles]bool{}
 	case job:
 		to.job = false
 	case end:
@@ -336,12 +431,12 @@ func (r rules) remove(s state) []step {
 // broken returns the promise that a state breaks.
 func (r rules) broken(s state) uint8 {
 	for t := range tiles {
-		if s.task[t] && !s.data[t] && s.end == open && s.wasEnd == open && !s.result {
+		if s.task[t] && !s.data[t] && s.end == open && s.wasEnd == open && !all(s.maps) {
 			return 1
 		}
 	}
 	switch {
-	case s.job && s.end == completed && !s.result: // without job.json it is an orphan, which goes a day later
+	case s.job && s.end == completed && !all(s.maps): // without job.json it is an orphan, which goes a day later
 		return 3
 	case s.wasEnd != open && s.job && s.end == open:
 		return 5
@@ -351,7 +446,14 @@ func (r rules) broken(s state) uint8 {
 
 // explore visits every state.
 func (r rules) explore(most int) (int, string, error) {
-	return explore(most, state{}, func(s state) ([]step, string) { return r.next(s), promises[s.wrong] },
+	var begin state
+	if r.byTasks { // what comes before is the same
+		begin = state{
+			index: true, job: true, plan: true, data: [tiles]bool{true, true}, task: [tiles]bool{true, true}, client: 4, told: true,
+			events: [kinds]bool{allDone: true},
+		}
+	}
+	return explore(most, begin, func(s state) ([]step, string) { return r.next(s), promises[s.wrong] },
 		// The job has ended, or nobody was ever told of one.
 		func(s state) bool { return s.wasEnd != open || s.client == 9 && !s.told && !s.job }, "the job can never end")
 }
@@ -440,6 +542,9 @@ func explore[S comparable](most int, start S, next func(S) ([]move[S], string), 
 // storm is everything that may go wrong, against which the tick helps.
 var storm = rules{crash: true, lose: true, duplicate: true, tick: true, cancel: true, retain: true}
 
+// plant changes rules.
+func plant(in rules, f func(r *rules)) rules { f(&in); return in }
+
 func TestProtocolHolds(t *testing.T) {
 	for name, r := range map[string]rules{
 		"calm":                          {},
@@ -447,8 +552,11 @@ func TestProtocolHolds(t *testing.T) {
 		"crashes of replicas, no ticks": {crash: false, duplicate: true, cancel: true},
 		"storm":                         storm,
 		"asked for early":               {duplicate: true, asksEarly: true},
+		"maps by tasks, calm":           {byTasks: true},
+		"maps by tasks, duplicates":     {byTasks: true, duplicate: true, cancel: true},
+		"maps by tasks, storm":          plant(storm, func(r *rules) { r.byTasks, r.retain = true, os.Getenv("EEMT_SLOW") != "" }),
 	} {
-		if name == "storm" && testing.Short() {
+		if strings.Contains(name, "storm") && testing.Short() {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -465,7 +573,8 @@ func TestProtocolHolds(t *testing.T) {
 func TestModelFindsPlantedBugs(t *testing.T) {
 	small := storm
 	small.retain, small.cancel = false, false
-	plant := func(in rules, f func(r *rules)) rules { f(&in); return in }
+	maps := small
+	maps.byTasks = true
 	for _, c := range []struct {
 		name string
 		r    rules
@@ -480,6 +589,9 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		{"events are taken off first", rules{ackFirst: true, crash: true}, "can never end"},
 		{"index after job", plant(small, func(r *rules) { r.indexLast = true }), "can never end"},
 		{"end goes before job", plant(storm, func(r *rules) { r.endGoesFirst = true }), promises[5]},
+		{"a group looks before it writes", rules{byTasks: true, mapsLookEarly: true}, "can never end"},
+		{"a group asks for the next stage too early, which does not look", plant(maps, func(r *rules) { r.mapsAskEarly, r.mapsBlind = true, true }), promises[7]},
+		{"a group ends the job without looking for the others", plant(maps, func(r *rules) { r.mapsEndEarly = true }), promises[3]},
 		{"the assembly does not look, and is asked for early", plant(storm, func(r *rules) { r.assembleBlind, r.asksEarly = true, true }), promises[4]},
 	} {
 		t.Run(c.name, func(t *testing.T) {

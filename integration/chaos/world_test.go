@@ -122,6 +122,9 @@ type world struct {
 	trace   []string
 
 	completed, failed map[string]int // announcements by job
+
+	// mapsWithin is how long an assembly may take before its maps become tasks of their own.
+	mapsWithin time.Duration
 }
 
 var epoch = time.Now().UTC().Truncate(time.Second)
@@ -330,7 +333,7 @@ func (f *flight) handle(ctx context.Context, clock func() time.Time) error {
 	switch f.place.kind {
 	case "compute":
 		sources := compute.Sources{Bucket: store.Bucket}
-		s := &compute.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Threads: 1, Now: clock, Log: quiet, Version: "chaos", Watch: time.Hour, Climate: sources.Open, Drainage: f.w.drainage}
+		s := &compute.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Threads: 1, Now: clock, Log: quiet, Version: "chaos", Watch: time.Hour, AtOnce: 1, AssembleWithin: f.w.mapsWithin, Climate: sources.Open, Drainage: f.w.drainage}
 		return s.Handle(ctx, f.event)
 	case "cleanup":
 		s := &cleanup.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Now: clock, Log: quiet, Policy: cleanup.DefaultPolicy(), AtOnce: 1}

@@ -193,8 +193,8 @@ func load(dir string) (g grass, start cost, err error) {
 // beyond, rings of coarse cells, coarser cells a side in the first.
 const (
 	whole   = 8 << 20
-	halo    = 1024
-	coarser = 4
+	halo    = 512
+	coarser = 2
 )
 
 // year times a year of the engine, over tiles of at most tile cells a side.

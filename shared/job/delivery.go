@@ -55,6 +55,9 @@ func (s Status) Message() string {
 	case s.Done < s.Planned:
 		return fmt.Sprintf("%d of %d tiles are done", s.Done, s.Planned)
 	}
+	if s.Maps > 0 && s.MapsPlanned > 0 {
+		return fmt.Sprintf("%d of %d maps are made", s.Maps, s.MapsPlanned)
+	}
 	return "the maps are being put together"
 }
 

@@ -66,6 +66,8 @@ type Plan struct {
 	// Far is how tiles see the terrain beyond; nil where the halo is the whole DEM.
 	Far   *Far   `json:"far,omitempty"`
 	Tiles []Tile `json:"tiles"`
+	// Maps is how many maps are made of the tiles; 0 in plans of older versions.
+	Maps int `json:"maps,omitempty"`
 	// MeanWetness is the mean topographic wetness index over the valid cells of each
 	// climate year (ln m).
 	MeanWetness map[int]float64 `json:"mean_wetness,omitempty"`
@@ -214,6 +216,8 @@ type Status struct {
 	Done, Planned int
 	// Terrain is how far the terrain is where it is followed in stages; nil once the plan is made.
 	Terrain *StageStatus
+	// Maps of MapsPlanned are made, counted once all tiles are done.
+	Maps, MapsPlanned int
 	// Started is when the plan was made, or its draft; zero before.
 	Started time.Time
 	// Updated is when the youngest record was written.
@@ -230,7 +234,7 @@ type Status struct {
 }
 
 // Progress is the share of the work done, 0 to 100: 5 once planned, 90 when
-// all tiles are done, 100 when completed.
+// all tiles are done, 99 when all maps are made, 100 when completed.
 func (s Status) Progress() int {
 	switch {
 	case s.State == Completed:
@@ -239,6 +243,8 @@ func (s Status) Progress() int {
 		return int(5 * s.Terrain.Share)
 	case s.Planned == 0:
 		return 0
+	case s.Maps > 0 && s.MapsPlanned > 0:
+		return 90 + 9*min(s.Maps, s.MapsPlanned)/s.MapsPlanned
 	}
 	return 5 + 85*s.Done/s.Planned
 }

@@ -76,7 +76,8 @@ func (s Store) uses(ctx context.Context) (Uses, error) {
 // Remover removes jobs one after the other.
 type Remover struct {
 	Store Store
-	// Uses are what all jobs need. Nil: it looks through all jobs each time.
+	// Uses are what all jobs need. Nil: the marks of uses tell; where there are none it
+	// looks through all jobs each time.
 	Uses Uses
 	// Dry only counts.
 	Dry bool
@@ -166,35 +167,6 @@ func (m Remover) All(ctx context.Context, r Request) (Removed, error) {
 // lastRecords go after everything else of a job, in this order. While job.json is
 // there end.json says that the job does not go on.
 var lastRecords = []string{"job.json", "end.json", "keep.json", "removing.json"}
-
-// inputs deletes the uploaded files of a job unless a job that still has its data
-// shares them.
-func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
-	if len(r.Inputs()) == 0 {
-		return nil
-	}
-	uses := m.Uses
-	if uses == nil {
-		var err error
-		if uses, err = m.Store.uses(ctx); err != nil {
-			return err
-		}
-	}
-	for _, key := range uses.drop(r) {
-		a, err := m.Store.Bucket.Attributes(ctx, key)
-		if gcerrors.Code(err) == gcerrors.NotFound {
-			continue
-		}
-		if err == nil {
-			err = m.delete(ctx, key, a.Size, gone)
-		}
-		if err != nil {
-			uses.Add(r, false) // it is still there, and the job's
-			return fmt.Errorf("input %s: %w", key, err)
-		}
-	}
-	return nil
-}
 
 // Object deletes one object that belongs to no job.
 func (m Remover) Object(ctx context.Context, o *blob.ListObject) (Removed, error) {

@@ -93,21 +93,6 @@ func StageOf(task string) (int, bool) {
 	return n, task == StageTask(n, terrain.Place{Col: col, Row: row})
 }
 
-// InWords says what a task is.
-func InWords(task string) string {
-	switch task {
-	case PlanTask:
-		return "planning"
-	case AssemblyTask:
-		return "assembly of the maps"
-	}
-	if n, ok := StageOf(task); ok {
-		_, window, _ := strings.Cut(task, "-")
-		return fmt.Sprintf("window %s of stage %d of the terrain", window, n)
-	}
-	return "tile " + task
-}
-
 // Found is stages/<n>/<task>.json: a finished task of a stage. Its output objects
 // are complete before it exists.
 type Found struct {

@@ -235,7 +235,7 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 	return st, err
 }
 
-// progress counts the finished tiles of a plan.
+// progress counts the finished tiles of a plan and, when all are, the maps made of them.
 func (s Store) progress(ctx context.Context, p Plan, st *Status) error {
 	done, err := s.Done(ctx, st.Request.ID)
 	if err != nil {
@@ -249,7 +249,19 @@ func (s Store) progress(ctx context.Context, p Plan, st *Status) error {
 			}
 		}
 	}
-	return nil
+	if st.Done < st.Planned {
+		return nil
+	}
+	st.MapsPlanned = p.Maps
+	return s.list(ctx, ResultKey(st.Request.ID, ""), func(o *blob.ListObject) error {
+		if strings.HasSuffix(o.Key, ".tif") {
+			st.Maps++
+		}
+		if o.ModTime.After(st.Updated) {
+			st.Updated = o.ModTime
+		}
+		return nil
+	})
 }
 
 // ifThere reads a record that may be there. It reports whether it is.

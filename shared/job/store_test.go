@@ -171,12 +171,16 @@ func TestStatus(t *testing.T) {
 		want     job.State
 		done     int
 		progress int
+		maps     []string
 	}{
 		{name: "new", want: job.Pending},
 		{name: "planned", plan: 4, want: job.Running, progress: 5},
 		{name: "half done", plan: 4, tasks: []string{"r0000c0000", "r0000c0003"}, want: job.Running, done: 2, progress: 47},
 		{name: "a task of no tile", plan: 4, tasks: []string{"r0009c0000"}, want: job.Running, progress: 5},
 		{name: "all tiles done", plan: 1, tasks: []string{"r0000c0000"}, want: job.Running, done: 1, progress: 90},
+		{name: "some maps made", plan: 1, tasks: []string{"r0000c0000"}, maps: []string{"slope_dec.tif", "global/annual/total_sun_sum.tif", "previews/slope_dec.png"}, want: job.Running, done: 1, progress: 94},
+		{name: "all maps made", plan: 1, tasks: []string{"r0000c0000"}, maps: []string{"a.tif", "b.tif", "c.tif", "d.tif", "e.tif"}, want: job.Running, done: 1, progress: 99},
+		{name: "maps before the tiles", plan: 2, tasks: []string{"r0000c0000"}, maps: []string{"a.tif"}, want: job.Running, done: 1, progress: 47},
 		{name: "completed", plan: 1, tasks: []string{"r0000c0000"}, end: &job.End{State: job.Completed, Ended: at(time.Hour)}, want: job.Completed, done: 1, progress: 100},
 		{name: "failed before the plan", end: &job.End{State: job.Failed, Reason: "x", Ended: at(time.Hour)}, want: job.Failed},
 		{name: "cancelled half way", plan: 2, tasks: []string{"r0000c0001"}, end: &job.End{State: job.Cancelled, Ended: at(time.Hour)}, want: job.Cancelled, done: 1, progress: 47},
@@ -187,9 +191,14 @@ func TestStatus(t *testing.T) {
 			r := request(1)
 			create(t, s, r)
 			if c.plan > 0 {
-				if _, err := s.WritePlan(t.Context(), r.ID, plan(c.plan)); err != nil {
+				p := plan(c.plan)
+				p.Maps = 4
+				if _, err := s.WritePlan(t.Context(), r.ID, p); err != nil {
 					t.Fatal(err)
 				}
+			}
+			for _, name := range c.maps {
+				put(t, s, job.ResultKey(r.ID, name), "map")
 			}
 			for _, task := range c.tasks {
 				if err := s.WriteTask(t.Context(), r.ID, job.Task{Task: task}); err != nil {

@@ -88,8 +88,8 @@ func (v *Survey) look(ctx context.Context, f func(id string, st Status, err erro
 // Orphans calls f with the objects that no job accounts for and nobody wrote since
 // before: uploads that were never submitted, and what interrupted removals,
 // submissions and imports left of jobs without job.json, index entries last. It calls
-// lost with the ids of jobs that the index lacks.
-func (v *Survey) Orphans(ctx context.Context, before time.Time, f func(o *blob.ListObject) error, lost func(id string) error) error {
+// lost with the ids of jobs that the index lacks. With dry set f only tells of them.
+func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func(o *blob.ListObject) error, lost func(id string) error) error {
 	// A job that came since the survey may use what nobody used then.
 	err := v.look(ctx, func(string, Status, error) error { return nil })
 	if err != nil {
@@ -107,11 +107,24 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, f func(o *blob.L
 	if v.Blind {
 		return nil
 	}
+	if err := v.store.marks(ctx, v.jobs, before, f); err != nil {
+		return err
+	}
 	return v.store.list(ctx, InputPrefix, func(o *blob.ListObject) error {
 		if len(v.Uses[o.Key]) > 0 || !o.ModTime.Before(before) {
 			return nil
 		}
-		return f(o)
+		if !markedInput.MatchString(o.Key) {
+			return f(o)
+		}
+		// A job may have come by now.
+		if goes, err := v.store.claim(ctx, o.Key, "retention", dry); err != nil || !goes {
+			return err
+		}
+		if err := f(o); err != nil || dry {
+			return err
+		}
+		return v.store.drop(ctx, marksOf(o.Key)+claimName)
 	})
 }
 
@@ -185,10 +198,13 @@ func (v *Survey) remains(ctx context.Context, id string, before time.Time, f fun
 	return nil
 }
 
-// Reindex writes the index entry of a job again.
+// Reindex writes the index entry of a job again, and marks what it uses.
 func (s Store) Reindex(ctx context.Context, id string) error {
 	r, err := s.Request(ctx, id)
 	if err != nil {
+		return err
+	}
+	if err := s.mark(ctx, r); err != nil {
 		return err
 	}
 	return s.putIndex(ctx, r)

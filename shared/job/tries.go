@@ -43,6 +43,24 @@ const (
 	resumeTask   = "resume"
 )
 
+// InWords names a task in a sentence.
+func InWords(task string) string {
+	switch task {
+	case PlanTask:
+		return "planning"
+	case AssemblyTask:
+		return "assembly of the maps"
+	}
+	if n, ok := StageOf(task); ok {
+		_, window, _ := strings.Cut(task, "-")
+		return fmt.Sprintf("window %s of stage %d of the terrain", window, n)
+	}
+	if IsMapsTask(task) {
+		return "group " + task + " of the maps"
+	}
+	return "tile " + task
+}
+
 // ErrTries says that a task was begun as often as it may be.
 var ErrTries = errors.New("begun too often")
 

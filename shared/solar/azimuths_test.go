@@ -13,12 +13,12 @@ import (
 type ring [][]horizon.Code
 
 func newRing(s *Surface, n int) ring {
-	t := horizon.NewTerrain(s.DEM, s.Cell, s.OriginCol, s.OriginRow)
+	t := horizon.NewTerrain(s.DEM, s.Core, s.Cell, s.OriginCol, s.OriginRow)
 	var w horizon.Sweeper
 	r := make(ring, n)
 	for a := range r {
 		r[a] = make([]horizon.Code, s.Core.Width*s.Core.Height)
-		w.Sweep(t, float64(a)*2*math.Pi/float64(n), s.Cell.DX[0], s.Cell.DY[0], s.Core, r[a])
+		w.Sweep(t, nil, float64(a)*2*math.Pi/float64(n), s.Cell.DX[0], s.Cell.DY[0], s.Core, r[a])
 	}
 	return r
 }

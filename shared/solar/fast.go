@@ -55,7 +55,7 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 	var terrain chan *horizon.Terrain
 	if p.Shadows {
 		terrain = make(chan *horizon.Terrain, 1)
-		go func() { terrain <- horizon.NewTerrain(s.DEM, s.Cell, s.OriginCol, s.OriginRow) }()
+		go func() { terrain <- horizon.NewTerrain(s.DEM, s.Core, s.Cell, s.OriginCol, s.OriginRow) }()
 	}
 	f.groups = make([]int32, s.Core.Width*s.Core.Height)
 	surveys := make([]survey, (s.Core.Height+surveyRows-1)/surveyRows)

@@ -66,7 +66,7 @@ func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Wi
 		n, b := task/len(bands), bands[task%len(bands)]
 		from := n*sky.cells + (b.first-w.Row)*w.Width
 		core := raster.Window{Col: w.Col, Row: b.first, Width: w.Width, Height: b.rows}
-		sweepers[worker].Sweep(t, float64(active[n])*spacing, b.dx, b.dy, core, sky.codes[from:from+b.rows*w.Width])
+		sweepers[worker].Sweep(t, s.Far, float64(active[n])*spacing, b.dx, b.dy, core, sky.codes[from:from+b.rows*w.Width])
 	}, func(finished int) {
 		if done != nil {
 			done(float64(finished) / float64(tasks))
@@ -75,11 +75,7 @@ func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Wi
 	if err != nil {
 		return nil, err
 	}
-	directions := make([]float64, len(active))
-	for n, a := range active {
-		directions[n] = float64(a) * spacing
-	}
-	return sky, raiseFar(ctx, s, w, directions, func(n int) []horizon.Code { return sky.codes[n*sky.cells : (n+1)*sky.cells] }, threads)
+	return sky, nil
 }
 
 // tangent returns the horizon of cell i in a grid azimuth, linear between the planes.

@@ -108,7 +108,7 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 // eachHorizon sweeps the core in each azimuth, as many at a time as there are
 // threads, and hands the horizons on in order.
 func eachHorizon(ctx context.Context, s *Surface, azimuths []float64, threads int, use func(a int, codes []horizon.Code) error) error {
-	t := horizon.NewTerrain(s.DEM, s.Cell, s.OriginCol, s.OriginRow)
+	t := horizon.NewTerrain(s.DEM, s.Core, s.Cell, s.OriginCol, s.OriginRow)
 	bands := bandsOf(s, s.Core)
 	threads = max(1, threads)
 	sweepers := make([]horizon.Sweeper, threads)
@@ -122,11 +122,8 @@ func eachHorizon(ctx context.Context, s *Surface, azimuths []float64, threads in
 			k, b := task/len(bands), bands[task%len(bands)]
 			from := (b.first - s.Core.Row) * s.Core.Width
 			core := raster.Window{Col: s.Core.Col, Row: b.first, Width: s.Core.Width, Height: b.rows}
-			sweepers[worker].Sweep(t, azimuths[first+k], b.dx, b.dy, core, codes[k][from:from+b.rows*s.Core.Width])
+			sweepers[worker].Sweep(t, s.Far, azimuths[first+k], b.dx, b.dy, core, codes[k][from:from+b.rows*s.Core.Width])
 		}, nil)
-		if err == nil {
-			err = raiseFar(ctx, s, s.Core, azimuths[first:first+n], func(k int) []horizon.Code { return codes[k] }, threads)
-		}
 		if err != nil {
 			return err
 		}

@@ -196,6 +196,11 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 	if err := c.keep(ctx, st, fresh); err != nil {
 		return false, err
 	}
+	if st.Expired == nil {
+		if err := c.to.Use(ctx, st.Request); err != nil {
+			return false, err
+		}
+	}
 	// The index entry and job.json: from here on the job is there.
 	if err := c.to.Create(ctx, st.Request); err != nil {
 		return false, err

@@ -7,22 +7,21 @@ import (
 )
 
 // Far is the terrain around a block of cells, thinned more the farther it lies.
-// What lies near is swept at full resolution; Far raises those horizons by what
-// stands beyond.
+// What lies near is swept at full resolution; the lines of a sweep begin with the
+// hull of what stands beyond. All lines of a bundle begin with the same one.
 //
 // The horizon of a point at distance d, from cells of side s, differs from that
 // of full resolution by at most
 //
-//	r/d + 2 w |t|/d,   w = 2 s + nodeSpacing cells
+//	r/d + 2 w |t|/d,   w = 2 s + 4 cells
 //
 // in its tangent t, r being the greatest difference of elevation within w of that
-// point plus that within nodeSpacing cells of who looks: a coarse cell holds an
-// elevation between the least and the greatest of its cells, at a place off by
-// less than w. Rings keep s/d below a constant.
+// point: a coarse cell holds an elevation between the least and the greatest of its
+// cells, at a place off by less than w. Rings keep s/d below a constant.
 type Far struct {
 	// Block is the block in cells of the whole raster. All distances count from
-	// its edges, so that a cell's horizon does not depend on the window computed.
-	// Neither side may be longer than the first ring's Inner.
+	// its edges. The terrain that is swept reaches as far as the first ring's Inner
+	// around it, so that a cell's horizon does not depend on the window computed.
 	Block raster.Window
 	// Rings in order of distance, without gaps.
 	Rings []Ring
@@ -122,69 +121,6 @@ func (t *Thinner) Add(row []float64, last bool) bool {
 	}
 	t.clear()
 	return true
-}
-
-// The far terrain is looked at from nodes, the corners between cells that are
-// some cells apart: 1/nodesNear of the distance where it begins, at most
-// nodeSpacing. Between them its horizon is bilinear.
-const (
-	nodeSpacing = 8
-	nodesNear   = 64
-)
-
-// spacing returns the distance of nodes in cells, a power of two.
-func (f *Far) spacing() int {
-	n := 1
-	for len(f.Rings) > 0 && n < nodeSpacing && 2*n*nodesNear <= f.Rings[0].Inner {
-		n *= 2
-	}
-	return n
-}
-
-// FarView is the far terrain as the cells of a window see it. It is read only,
-// so that several goroutines may raise horizons at a time.
-type FarView struct {
-	far                  *Far
-	core                 raster.Window // in cells of the whole raster
-	spacing              int           // of nodes, cells
-	firstCol, firstRow   int           // nodes, in units of spacing
-	cols, rows           int
-	elevation            []float64 // of the nodes; NaN where no cell beside has any
-	dem                  *raster.Grid[float64]
-	originCol, originRow int
-}
-
-// View prepares a window of dem, whose upper-left cell is originCol, originRow of
-// the whole raster. core is in cells of dem, within the block; dem must reach at
-// least nodeSpacing cells beyond core where the raster does.
-func (f *Far) View(dem *raster.Grid[float64], originCol, originRow int, core raster.Window) *FarView {
-	v := &FarView{far: f, dem: dem, originCol: originCol, originRow: originRow, core: core, spacing: f.spacing()}
-	v.core.Col += originCol
-	v.core.Row += originRow
-	v.firstCol, v.firstRow = v.core.Col/v.spacing, v.core.Row/v.spacing
-	v.cols = (v.core.Col+v.core.Width-1)/v.spacing + 2 - v.firstCol
-	v.rows = (v.core.Row+v.core.Height-1)/v.spacing + 2 - v.firstRow
-	v.elevation = make([]float64, v.cols*v.rows)
-	for i := range v.elevation {
-		v.elevation[i] = v.mean((v.firstCol+i%v.cols)*v.spacing, (v.firstRow+i/v.cols)*v.spacing)
-	}
-	return v
-}
-
-// mean returns the mean elevation of the cells that touch a node's surroundings:
-// the node is their upper-left corner's.
-func (v *FarView) mean(col, row int) float64 {
-	w := raster.Window{Col: col - v.originCol, Row: row - v.originRow}.Grow(v.spacing).Intersect(v.dem.Bounds())
-	sum, n := 0.0, 0
-	for r := w.Row; r < w.Row+w.Height; r++ {
-		for _, z := range v.dem.Row(r)[w.Col : w.Col+w.Width] {
-			if z > noData && z < -noData {
-				sum += z
-				n++
-			}
-		}
-	}
-	return sum / float64(n)
 }
 
 // course is a ray's direction over the cells of the whole raster.
@@ -300,192 +236,3 @@ func (f *Far) March(col, row int, z, azimuth float64) float64 {
 
 // coarse turns the place of a cell's centre into coarse cells.
 func coarse(at float64, factor int) float64 { return (at+0.5)/float64(factor) - 0.5 }
-
-// FarSweeper holds the working memory of one goroutine.
-type FarSweeper struct {
-	hulls []ridge
-	sizes []int
-	here  []int // where the last look at a line's hull ended
-	// The horizon at a node as a line in the elevation of who looks:
-	// tangent = offset - elevation * inverse.
-	offset, inverse []float64
-	best            []float64
-	rowOffset       []float64
-	rowInverse      []float64
-}
-
-// ridge is a corner of the upper hull of a line's far terrain.
-type ridge struct {
-	along  float64 // metres from the block's edge
-	z      float64
-	height float64 // z less along²/2R
-}
-
-// Raise raises the horizons out of the view's cells in one grid azimuth, in
-// radians, where the far terrain stands higher.
-func (w *FarSweeper) Raise(v *FarView, azimuth float64, out []Code) {
-	f := v.far
-	c := f.course(azimuth)
-	n := len(v.elevation)
-	w.offset, w.inverse, w.best = zeros(w.offset, n), zeros(w.inverse, n), zeros(w.best, n)
-	any := false
-	for i := range f.Rings {
-		any = w.ring(v, &f.Rings[i], c) || any
-	}
-	if !any {
-		return
-	}
-	w.rowOffset, w.rowInverse = zeros(w.rowOffset, v.cols), zeros(w.rowInverse, v.cols)
-	for r := range v.core.Height {
-		w.spread(v, r, out[r*v.core.Width:(r+1)*v.core.Width])
-	}
-}
-
-func zeros(s []float64, n int) []float64 {
-	if cap(s) < n {
-		return make([]float64, n)
-	}
-	s = s[:n]
-	clear(s)
-	return s
-}
-
-// ring raises the nodes by one ring, and reports whether any was.
-func (w *FarSweeper) ring(v *FarView, g *Ring, c course) bool {
-	f := v.far
-	s := f.side(g, c)
-	steps := s.steps
-	if steps == 0 {
-		return false
-	}
-	// A node lies on line number minor - shift * forward * major, in coarse cells.
-	slope := c.shift * float64(c.forward)
-	line := func(col, row int) (number, major float64) {
-		y, x := coarse(float64(col*v.spacing)-0.5, g.Factor), coarse(float64(row*v.spacing)-0.5, g.Factor)
-		if c.northSouth {
-			y, x = x, y
-		}
-		return x - slope*y, y
-	}
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, k := range [][2]int{{0, 0}, {v.cols - 1, 0}, {0, v.rows - 1}, {v.cols - 1, v.rows - 1}} {
-		l, _ := line(v.firstCol+k[0], v.firstRow+k[1])
-		low, high = min(low, l), max(high, l)
-	}
-	first := int(math.Floor(low))
-	lines := int(math.Floor(high)) + 2 - first
-	edge := f.Block.Col
-	if c.northSouth {
-		edge = f.Block.Row
-	}
-	// Metres along the ray from the block's edge, of a coarse major coordinate.
-	metres := float64(g.Factor) * c.distance
-	origin := coarse(float64(edge)-0.5, g.Factor)
-	along := func(major float64) float64 { return float64(c.forward) * (major - origin) * metres }
-
-	if need := lines * steps; cap(w.hulls) < need {
-		w.hulls = make([]ridge, need)
-	}
-	w.hulls = w.hulls[:lines*steps]
-	if cap(w.sizes) < lines {
-		w.sizes, w.here = make([]int, lines), make([]int, lines)
-	}
-	w.sizes, w.here = w.sizes[:lines], w.here[:lines]
-	for l := range lines {
-		hull := w.hulls[l*steps : (l+1)*steps]
-		top := 0
-		for k := range steps {
-			m := s.farthest + k*s.step
-			z, ok := s.at(m, float64(first+l)+slope*float64(m))
-			if !ok {
-				continue
-			}
-			a := along(float64(m))
-			p := ridge{along: a, z: z, height: z - a*a/(2*EarthRadius)}
-			// Points come from far to near: drop those below the line to the new one.
-			for top > 1 && (hull[top-1].height-p.height)*(hull[top-2].along-p.along) <= (hull[top-2].height-p.height)*(hull[top-1].along-p.along) {
-				top--
-			}
-			hull[top] = p
-			top++
-		}
-		w.sizes[l], w.here[l] = top, 0
-	}
-	any := false
-	for r := range v.rows {
-		for k := range v.cols {
-			i := r*v.cols + k
-			z := v.elevation[i]
-			if !(z > noData) {
-				continue
-			}
-			number, major := line(v.firstCol+k, v.firstRow+r)
-			whole := math.Floor(number)
-			fraction := number - whole
-			l := int(whole) - first
-			o0, i0 := w.look(l, steps, along(major), z)
-			o1, i1 := w.look(l+1, steps, along(major), z)
-			offset, inverse := o0+fraction*(o1-o0), i0+fraction*(i1-i0)
-			if t := offset - z*inverse; t > w.best[i] {
-				w.best[i], w.offset[i], w.inverse[i] = t, offset, inverse
-				any = true
-			}
-		}
-	}
-	return any
-}
-
-// look finds the highest point of a line's hull from a place along it at
-// elevation z, as offset and inverse of its horizon; both are 0 if none stands
-// above the level.
-func (w *FarSweeper) look(line, steps int, at, z float64) (offset, inverse float64) {
-	n := w.sizes[line]
-	if n == 0 {
-		return 0, 0
-	}
-	hull := w.hulls[line*steps : line*steps+n]
-	base := z - at*at/(2*EarthRadius)
-	// Slopes from outside rise to one greatest, and fall behind it.
-	i := w.here[line]
-	for i+1 < n && (hull[i+1].height-base)*(hull[i].along-at) > (hull[i].height-base)*(hull[i+1].along-at) {
-		i++
-	}
-	for i > 0 && (hull[i-1].height-base)*(hull[i].along-at) > (hull[i].height-base)*(hull[i-1].along-at) {
-		i--
-	}
-	w.here[line] = i
-	d := hull[i].along - at
-	offset, inverse = hull[i].z/d-d/(2*EarthRadius), 1/d
-	if offset-z*inverse <= 0 {
-		return 0, 0
-	}
-	return offset, inverse
-}
-
-// spread raises the horizons of one row of the core, bilinear between nodes.
-func (w *FarSweeper) spread(v *FarView, r int, out []Code) {
-	// Nodes are the corners between cells.
-	y := (float64(v.core.Row+r)+0.5)/float64(v.spacing) - float64(v.firstRow)
-	k := int(y)
-	fy := y - float64(k)
-	any := false
-	for c := range v.cols {
-		i := k*v.cols + c
-		w.rowOffset[c] = w.offset[i] + fy*(w.offset[i+v.cols]-w.offset[i])
-		w.rowInverse[c] = w.inverse[i] + fy*(w.inverse[i+v.cols]-w.inverse[i])
-		any = any || w.rowInverse[c] > 0
-	}
-	if !any {
-		return
-	}
-	heights := v.dem.Row(v.core.Row - v.originRow + r)[v.core.Col-v.originCol:]
-	for c := range out {
-		x := (float64(v.core.Col+c)+0.5)/float64(v.spacing) - float64(v.firstCol)
-		k := int(x)
-		fx := x - float64(k)
-		t := w.rowOffset[k] + fx*(w.rowOffset[k+1]-w.rowOffset[k]) - heights[c]*(w.rowInverse[k]+fx*(w.rowInverse[k+1]-w.rowInverse[k]))
-		if t > 0 { // false where there is no data
-			out[c] = max(out[c], Encode(t))
-		}
-	}
-}

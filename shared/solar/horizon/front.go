@@ -8,7 +8,7 @@ import "unsafe"
 // vertex is a corner of a line's upper hull.
 type vertex struct {
 	height float32
-	step   int32 // from the line's start
+	step   int32 // from the line's start; sweeps count half steps, in which the centres of all coarse cells lie
 }
 
 // lines are the sweep lines of a strip, side by side.
@@ -18,6 +18,8 @@ type lines struct {
 	since [strip]int32   // its step
 	next  [strip]float32 // height of the one below it
 	below [strip]int32   // its step
+	third [strip]float32 // height of the one below that; in plain Go it is not kept
+	under [strip]int32   // its step
 	// The corner that stands highest as seen from the line: its height, 1/distance
 	// and the tangent by which it sinks. Inverse is 0 where there is none beyond near.
 	// One more line than there are, to be read with eight others.
@@ -58,17 +60,18 @@ type front struct {
 	drop            float32 // tangent by which the Earth sinks in a step
 	before, after   float32 // what the horizons of the lines before and after a cell count
 	near            float32 // steps within which lines do not count
-	_               float32
+	look            uint32  // not 0 where cells look at the lines
 	ahead           uintptr // what nearer will be in some steps, to be fetched; may point anywhere
+	room            int     // corners that hulls has
 }
 
 // advanceGo moves the lines by a step in plain Go: it drops the corners of each
-// line's hull that cannot be seen from there, notes the one that stands highest,
-// adds the place itself. A place beside a hole looks out, but hides nothing.
+// line's hull that cannot be seen from there, notes the one that stands highest if
+// cells look at it, adds the place itself. A place beside a hole looks out, but hides nothing.
 // Products are rounded before they are added, so that all versions agree to the
 // last bit.
 func advanceGo(g *front) {
-	hulls := unsafe.Slice(g.hulls, (int(g.here)+1)*strip)
+	hulls := unsafe.Slice(g.hulls, g.room)
 	n := g.lines
 	for l := g.first; l < g.end; l++ {
 		p := *(*float32)(unsafe.Add(unsafe.Pointer(g.nearer), 4*l))
@@ -79,7 +82,9 @@ func advanceGo(g *front) {
 			z = max(p, q)
 		}
 		depth := n.depth[l]
-		n.inverse[l] = 0
+		if g.look != 0 {
+			n.inverse[l] = 0
+		}
 		if z < noData {
 			continue
 		}
@@ -98,13 +103,13 @@ func advanceGo(g *front) {
 				r := float32(g.here - v.step)
 				i := g.inverse / r
 				t := float32((v.height-z)*i) - float32(g.drop*r)
-				if t < best {
+				if !(t >= best) {
 					break
 				}
 				apex, step, run, per, best = v.height, v.step, r, i, t
 				depth--
 			}
-			if run > g.near {
+			if g.look != 0 && run > g.near {
 				n.apex[l], n.inverse[l], n.sink[l] = apex, per, float32(g.drop*run)
 			}
 		}

@@ -109,7 +109,7 @@ type tangent func(g *raster.Grid[float64], col, row int, azimuth, dx, dy float64
 
 // mixed is what rays find by either way, in proportion to how rough the ground is.
 func mixed(g *raster.Grid[float64], dx, dy float64) tangent {
-	t := NewTerrain(g, raster.UniformCellSize(g.Height, dx, dy), 0, 0)
+	t := NewTerrain(g, g.Bounds(), raster.UniformCellSize(g.Height, dx, dy), 0, 0)
 	return func(g *raster.Grid[float64], col, row int, azimuth, dx, dy float64) float64 {
 		rough := float64(t.roughByRow[(row+margin)*(t.width+2*margin)+margin+col]) / 255
 		return (1-rough)*march(g, col, row, azimuth, dx, dy) + rough*nearest(g, col, row, azimuth, dx, dy)
@@ -120,8 +120,8 @@ func mixed(g *raster.Grid[float64], dx, dy float64) tangent {
 func sweep(g *raster.Grid[float64], as ground, azimuth, dx, dy float64) []float64 {
 	codes := make([]Code, len(g.Cells))
 	var w Sweeper
-	t := as.of(NewTerrain(g, raster.UniformCellSize(g.Height, dx, dy), -g.Width/2, -g.Height/2))
-	w.Sweep(t, azimuth, dx, dy, g.Bounds(), codes)
+	t := as.of(NewTerrain(g, g.Bounds(), raster.UniformCellSize(g.Height, dx, dy), -g.Width/2, -g.Height/2))
+	w.Sweep(t, nil, azimuth, dx, dy, g.Bounds(), codes)
 	out := make([]float64, len(codes))
 	for i, c := range codes {
 		out[i] = math.Atan(float64(c.Tangent())) / deg
@@ -380,7 +380,7 @@ func TestRoughGround(t *testing.T) {
 	})
 	g.Set(50, 25, math.NaN())
 	size := raster.UniformCellSize(50, 10, 12)
-	all := NewTerrain(g, size, 0, 0)
+	all := NewTerrain(g, g.Bounds(), size, 0, 0)
 	at := func(t *Terrain, c, r int) uint8 { return t.roughByRow[(r+margin)*(t.width+2*margin)+margin+c] }
 	for _, c := range []struct {
 		col, row int
@@ -390,7 +390,7 @@ func TestRoughGround(t *testing.T) {
 			t.Errorf("cell %d %d: rough by %d, want %d", c.col, c.row, got, c.want)
 		}
 	}
-	part := NewTerrain(g.Sub(raster.Window{Col: 20, Row: 10, Width: 30, Height: 30}), size.Rows(10, 30), 20, 10)
+	part := NewTerrain(g.Sub(raster.Window{Col: 20, Row: 10, Width: 30, Height: 30}), raster.Window{Col: 4, Row: 4, Width: 22, Height: 22}, size.Rows(10, 30), 20, 10)
 	for r := 4; r < 26; r++ {
 		for c := 4; c < 26; c++ {
 			if got, want := at(part, c, r), at(all, c+20, r+10); got != want {
@@ -407,12 +407,12 @@ func BenchmarkSweep1024(b *testing.B) {
 	g := rough(1024, 1024, 220)
 	out := make([]Code, len(g.Cells))
 	for _, as := range []ground{smooth, jumpy} {
-		t := as.of(NewTerrain(g, raster.UniformCellSize(1024, 10, 10), 0, 0))
+		t := as.of(NewTerrain(g, g.Bounds(), raster.UniformCellSize(1024, 10, 10), 0, 0))
 		for _, az := range []float64{0, 33, 60, 90, 150} {
 			b.Run(fmt.Sprintf("%v/%g", as, az), func(b *testing.B) {
 				var w Sweeper
 				for b.Loop() {
-					w.Sweep(t, az*deg, 10, 10, g.Bounds(), out)
+					w.Sweep(t, nil, az*deg, 10, 10, g.Bounds(), out)
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(g.Cells)), "ns/cell")
 			})

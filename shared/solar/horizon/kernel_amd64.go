@@ -12,9 +12,9 @@ import (
 var (
 	_ = [1]struct{}{}[unsafe.Offsetof(front{}.looks)-80]
 	_ = [1]struct{}{}[unsafe.Offsetof(front{}.here)-112]
-	_ = [1]struct{}{}[unsafe.Offsetof(front{}.near)-136]
-	_ = [1]struct{}{}[unsafe.Offsetof(lines{}.apex)-5*4*strip]
-	_ = [1]struct{}{}[unsafe.Offsetof(lines{}.sink)-5*4*strip-2*4*(strip+8)]
+	_ = [1]struct{}{}[unsafe.Offsetof(front{}.look)-140]
+	_ = [1]struct{}{}[unsafe.Offsetof(lines{}.apex)-7*4*strip]
+	_ = [1]struct{}{}[unsafe.Offsetof(lines{}.sink)-7*4*strip-2*4*(strip+8)]
 	_ = [1]struct{}{}[unsafe.Sizeof(ray{})-48]
 	_ = [1]struct{}{}[unsafe.Sizeof(cellLook{})-16]
 	_ = [1]struct{}{}[unsafe.Sizeof(vertex{})-8]

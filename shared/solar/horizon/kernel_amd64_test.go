@@ -1,10 +1,13 @@
 package horizon
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
 	"golang.org/x/sys/cpu"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // The assembly against the loops in Go, to the last bit: 300 steps of a strip
@@ -46,11 +49,11 @@ func TestKernelsAgree(t *testing.T) {
 		g := front{
 			nearer: &cells[at], farther: &cells[at+m%2], rough: &rough[at], row: &cells[at],
 			rays: &rays[0], halves: m % 2, wholes: 3 - m%2, looks: &looks[0], count: m % 4,
-			here: int32(m), part: 0.1 * float32(m%6), inverse: 0.1, drop: 1e-6, before: 0.3, after: 0.7, near: 6,
+			here: int32(m), part: 0.1 * float32(m%6), inverse: 0.1, drop: 1e-6, before: 0.3, after: 0.7, near: 6, look: uint32(m % 5),
 		}
 		first, end := 8*random.IntN(3), strip-8*random.IntN(3)
 		for _, s := range []*state{a, b} {
-			g.hulls, g.lines, g.out = &s.hulls[0], &s.lines, &s.codes[0]
+			g.hulls, g.room, g.lines, g.out = &s.hulls[0], len(s.hulls), &s.lines, &s.codes[0]
 			g.first, g.end = first, end
 			if s == a {
 				advance(&g)
@@ -81,5 +84,32 @@ func TestKernelsAgree(t *testing.T) {
 	}
 	if seen < steps*strip/4 || far < steps*strip/4 {
 		t.Errorf("only %d horizons stand above the level, %d corners are far", seen, far)
+	}
+}
+
+// Whole sweeps, lines of which begin with far terrain, with the assembly and without.
+func TestSweepsAgreeWithoutAVX2(t *testing.T) {
+	if !cpu.X86.HasAVX2 {
+		t.Skip("the processor has no AVX2")
+	}
+	defer func() { cpu.X86.HasAVX2 = true }()
+	block := raster.Window{Col: 128, Row: 160, Width: 64, Height: 64}
+	g := basin(320, 320, 400, block.Grow(64))
+	for i := range g.Cells {
+		if i%97 == 0 {
+			g.Cells[i] = math.NaN()
+		}
+	}
+	f := far(g, block, 64, 2, 10, 13)
+	for a := range 12 {
+		az := (float64(a)*30 + 1.3) * deg
+		cpu.X86.HasAVX2 = true
+		want := split(g, f, 64, block, az)
+		cpu.X86.HasAVX2 = false
+		for i, h := range split(g, f, 64, block, az) {
+			if h != want[i] {
+				t.Fatalf("azimuth %.1f, cell %d: tangent %g without AVX2, %g with it", az/deg, i, h, want[i])
+			}
+		}
 	}
 }

@@ -27,8 +27,8 @@ const (
 	mostBend   = bendUnit
 )
 
-// findRough fills in roughByRow.
-func (t *Terrain) findRough(size raster.CellSize) {
+// findRough fills in roughByRow for the cells of core.
+func (t *Terrain) findRough(core raster.Window, size raster.CellSize) {
 	w := t.width + 2*margin
 	const window = 2*roughReach + 1
 	// Sums by column over the rows at hand, of bends and of how many there are.
@@ -50,11 +50,12 @@ func (t *Terrain) findRough(size raster.CellSize) {
 			rows[i].bends[c] = -1
 		}
 	}
-	for r := range t.height + roughReach {
+	first, end := max(0, core.Row-roughReach), core.Row+core.Height
+	for r := first; r < end+roughReach; r++ {
 		slot := rows[r%window].bends
 		add(slot, -1)
 		if r < t.height {
-			t.bends(slot, r, size)
+			t.bends(slot, r, core, size)
 		} else {
 			for c := range slot {
 				slot[c] = -1
@@ -62,14 +63,15 @@ func (t *Terrain) findRough(size raster.CellSize) {
 		}
 		add(slot, 1)
 		to := r - roughReach
-		if to < 0 {
+		if to < core.Row {
 			continue
 		}
 		out := t.roughByRow[(to+margin)*w:]
 		var sum, count int32
-		for c := margin - roughReach; c < margin+t.width+roughReach; c++ {
+		left := margin + core.Col
+		for c := left - roughReach; c < left+core.Width+roughReach; c++ {
 			sum, count = sum+sums[c], count+counts[c]
-			if at := c - roughReach; at >= margin {
+			if at := c - roughReach; at >= left {
 				out[at] = share(sum, count)
 				sum, count = sum-sums[at-roughReach], count-counts[at-roughReach]
 			}
@@ -86,14 +88,15 @@ func share(sum, count int32) uint8 {
 	return uint8(255*max(0, min(1, (mean-smoothBend)/(roughBend-smoothBend))) + 0.5)
 }
 
-// bends finds the bend of each cell of row r, -1 where a cell has none: the mean of
+// bends finds the bend of each cell of row r in and beside the columns of core, -1 where a cell has none: the mean of
 // that along the row and that along the column, as far as there are neighbours.
-func (t *Terrain) bends(out []int32, r int, size raster.CellSize) {
+func (t *Terrain) bends(out []int32, r int, core raster.Window, size raster.CellSize) {
 	w := t.width + 2*margin
 	here := t.byRow[(r+margin)*w:][:w]
 	north, south := t.byRow[(r+margin-1)*w:][:w], t.byRow[(r+margin+1)*w:][:w]
 	ew, ns := float32(bendUnit/2/size.DX[r]), float32(bendUnit/2/size.DY[r])
-	for c := margin; c < margin+t.width; c++ {
+	from, to := max(0, core.Col-roughReach), min(t.width, core.Col+core.Width+roughReach)
+	for c := margin + from; c < margin+to; c++ {
 		out[c] = -1
 		z := here[c]
 		if z < noData {

@@ -25,6 +25,7 @@ type Sweeper struct {
 	cells  []cellLook
 	last   int // where lines are on the last line of cells, less their number
 	halves int // rays that are half-way between lines, the first of them
+	far    outlook
 }
 
 // frame is a sweep seen along its major axis, the one it advances on by whole cells.
@@ -32,7 +33,8 @@ type frame struct {
 	cells                []float32 // with margin, minor axis contiguous
 	rough                []uint8
 	stride               int
-	major, minor         int // size
+	northSouth           bool // rows are the major axis
+	major, minor         int  // size
 	originMajor          int
 	originMinor          int
 	coreMajor, coreMinor int
@@ -46,9 +48,10 @@ type frame struct {
 
 // Sweep writes the horizon in one grid azimuth (radians clockwise from grid
 // north) for the cells of core, row-major, to out. dx and dy are the cell size in metres.
-// Each cell costs O(1) amortised: lines run toward the azimuth from every cell
-// of the major axis, and each keeps the upper hull of the terrain ahead.
-func (w *Sweeper) Sweep(t *Terrain, azimuth, dx, dy float64, core raster.Window, out []Code) {
+// far is what stands beyond the terrain, nil for nothing. Each cell costs O(1)
+// amortised: lines run toward the azimuth from every cell of the major axis, and
+// each keeps the upper hull of the terrain ahead.
+func (w *Sweeper) Sweep(t *Terrain, far *Far, azimuth, dx, dy float64, core raster.Window, out []Code) {
 	sin, cos := math.Sincos(azimuth)
 	east, south := sin/dx, -cos/dy // cells per metre toward the azimuth
 	const tiny = 1e-12             // keeps cardinal directions on their row or column
@@ -61,7 +64,7 @@ func (w *Sweeper) Sweep(t *Terrain, azimuth, dx, dy float64, core raster.Window,
 	var f frame
 	if math.Abs(south) >= math.Abs(east) {
 		f = frame{
-			cells: t.byRow, rough: t.roughByRow, stride: t.width + 2*margin, major: t.height, minor: t.width,
+			cells: t.byRow, rough: t.roughByRow, stride: t.width + 2*margin, northSouth: true, major: t.height, minor: t.width,
 			originMajor: t.originRow, originMinor: t.originCol,
 			coreMajor: core.Row, coreMinor: core.Col, sizeMajor: core.Height, sizeMinor: core.Width,
 			outMajor: core.Width, outMinor: 1, majorSize: dy, minorSize: dx,
@@ -81,7 +84,7 @@ func (w *Sweeper) Sweep(t *Terrain, azimuth, dx, dy float64, core raster.Window,
 	}
 	w.lookBetween(&f)
 	w.lookAtCells(&f)
-	w.sweep(&f, out)
+	w.sweep(&f, far, out)
 }
 
 // lookBetween lists where rays meet the surface near every cell: where they cross the
@@ -158,21 +161,22 @@ func (f *frame) offset(m int) float64 {
 	return f.shift * float64(f.forward*(f.originMajor+m))
 }
 
-func (w *Sweeper) sweep(f *frame, out []Code) {
+func (w *Sweeper) sweep(f *frame, far *Far, out []Code) {
 	steps := f.coreMajor + f.sizeMajor
 	start, stop := 0, steps
 	if f.forward > 0 {
 		start, stop = f.major-1, f.coreMajor-1
 		steps = f.major - f.coreMajor
 	}
-	if need := (steps + 1) * strip; len(w.hulls) < need {
+	w.far.set(f, far, start)
+	if need := (steps + 1 + w.far.most()) * strip; len(w.hulls) < need {
 		w.hulls = make([]vertex, need)
 	}
 	g := front{
-		hulls: &w.hulls[0], lines: &w.lines, out: &w.codes[0],
+		hulls: &w.hulls[0], room: len(w.hulls), lines: &w.lines, out: &w.codes[0],
 		rays: &w.rays[0], halves: w.halves, wholes: len(w.rays) - w.halves,
 		looks: &w.cells[0], count: len(w.cells),
-		inverse: float32(1 / f.distance), drop: float32(f.distance / (2 * EarthRadius)), near: near,
+		inverse: float32(2 / f.distance), drop: float32(f.distance / 2 / (2 * EarthRadius)), near: 2 * near,
 	}
 	w.last = int(math.Floor(f.offset(stop + f.forward)))
 	first, last := math.MaxInt, math.MinInt
@@ -182,23 +186,26 @@ func (w *Sweeper) sweep(f *frame, out []Code) {
 	}
 	for line := first; line < last; line += between {
 		w.lines = lines{}
+		w.far.prepare(&w.lines, w.hulls, line, last+1)
 		g.here = 0
 		for m := start; m != stop; m -= f.forward {
-			w.step(f, &g, m, line, out)
-			g.here++
+			w.step(f, &g, m, line, last+1-line, out)
+			g.here += 2
 		}
 	}
 }
 
-// step moves the strip that begins with a line on to major index m.
-func (w *Sweeper) step(f *frame, g *front, m, line int, out []Code) {
+// step moves the strip that begins with a line, and has count lines at most, on to major index m.
+func (w *Sweeper) step(f *frame, g *front, m, line, count int, out []Code) {
 	offset := f.offset(m)
 	whole := int(math.Floor(offset))
 	// The first line lies between minor cells at and at + 1.
 	at := line + whole - f.originMinor
 	nearer, farther, part := neighbours(offset)
-	lo, hi := max(0, -1-at), min(strip, f.minor-at)
+	lo, hi := max(0, -1-at), min(strip, count, f.minor-at)
+	g.look = 0
 	if m >= f.coreMajor && m < f.coreMajor+f.sizeMajor {
+		g.look = 1
 		// Lines that have left the core are done.
 		end := line + w.last - f.originMinor
 		lo, hi = max(lo, f.coreMinor-1-max(at, end)), min(hi, f.coreMinor+f.sizeMinor-min(at, end))
@@ -217,7 +224,7 @@ func (w *Sweeper) step(f *frame, g *front, m, line int, out []Code) {
 	g.part = float32(part)
 	g.ahead = uintptr(unsafe.Pointer(g.nearer)) - uintptr(4*fetch*f.forward*f.stride)
 	advance(g)
-	if m < f.coreMajor || m >= f.coreMajor+f.sizeMajor {
+	if g.look == 0 {
 		return
 	}
 	// Cell l lies between lines l and l + 1.

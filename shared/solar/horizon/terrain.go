@@ -38,9 +38,9 @@ type Terrain struct {
 const margin = nearCells + 8 // looks from cells beside the terrain, sixteen at a time, stay within the copy
 
 // NewTerrain copies a grid of elevations in metres, NaN where there is no data,
-// with cells of the given sizes. The origin is the place of its upper-left cell
-// in the whole raster, to which sweep lines are anchored.
-func NewTerrain(dem *raster.Grid[float64], size raster.CellSize, originCol, originRow int) *Terrain {
+// with cells of the given sizes. Sweeps are for cells of core. The origin is the
+// place of its upper-left cell in the whole raster, to which sweep lines are anchored.
+func NewTerrain(dem *raster.Grid[float64], core raster.Window, size raster.CellSize, originCol, originRow int) *Terrain {
 	t := &Terrain{width: dem.Width, height: dem.Height, originCol: originCol, originRow: originRow}
 	w, h := t.width+2*margin, t.height+2*margin
 	t.byRow = make([]float32, w*h)
@@ -56,7 +56,7 @@ func NewTerrain(dem *raster.Grid[float64], size raster.CellSize, originCol, orig
 		}
 	}
 	t.roughByRow = make([]uint8, w*h)
-	t.findRough(size)
+	t.findRough(core, size)
 	t.byCol, t.roughByCol = transpose(t.byRow, w, h), transpose(t.roughByRow, w, h)
 	return t
 }

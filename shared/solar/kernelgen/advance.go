@@ -29,6 +29,7 @@ const (
 	frontBefore  = frontHere + 16
 	frontAfter   = frontHere + 20
 	frontNear    = frontHere + 24
+	frontLook    = frontHere + 28
 	frontAhead   = frontHere + 32
 )
 
@@ -39,7 +40,9 @@ const (
 	lineSince   = 2 * lineTop
 	lineNext    = 3 * lineTop
 	lineBelow   = 4 * lineTop
-	lineApex    = 5 * lineTop
+	lineThird   = 5 * lineTop
+	lineUnder   = 6 * lineTop
+	lineApex    = 7 * lineTop
 	lineInverse = lineApex + 4*264
 	lineSink    = lineInverse + 4*264
 )
@@ -73,7 +76,7 @@ func advance() {
 	TEXT("advanceAVX2", NOSPLIT, "func(front *uint8)")
 	Pragma("noescape")
 	f := Load(Param("front"), GP64())
-	scratch := AllocLocal(32)
+	scratch, has := AllocLocal(32), AllocLocal(32)
 	nearer, farther, hulls, n, l := GP64(), GP64(), GP64(), GP64(), GP64()
 	MOVQ(f4(f, frontNearer), nearer)
 	MOVQ(f4(f, frontFarther), farther)
@@ -106,9 +109,9 @@ func advance() {
 		less(p, broadcast(noData), p)
 		return p
 	}
-	// rise computes run, inverse distance and tangent of corners of a height and step.
-	rise := func(z, height, step, run, per, tangent VecVirtual) {
-		part := YMM()
+	// rise computes run and tangent of corners of a height and step.
+	rise := func(z, height, step, run, tangent VecVirtual) {
+		part, per := YMM(), YMM()
 		VPBROADCASTD(f4(f, frontHere), run)
 		VPSUBD(step, run, run)
 		VCVTDQ2PS(run, run)
@@ -138,55 +141,29 @@ func advance() {
 		VMAXPS(q, p, p)
 		VBLENDVPS(partial, p, z, z)
 	}
-	depth, step, apex, per, best, open := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
+	depth, step, apex, best, pop := YMM(), YMM(), YMM(), YMM(), YMM()
 	VMOVDQU(of(lineDepth), depth)
 	VMOVUPS(of(lineTop), apex)
 	VMOVDQU(of(lineSince), step)
-	rise(z, apex, step, YMM(), per, best)
-	VPCMPGTD(zeroes(), depth, open)
+	rise(z, apex, step, YMM(), best)
+	VPCMPGTD(zeroes(), depth, pop)
 	{
 		none := broadcast(noData)
 		less(z, none, none)
-		VPANDN(open, none, open)
+		VPANDN(pop, none, pop)
 	}
-	has := YMM()
-	VMOVDQA(open, has)
+	VMOVDQU(pop, has)
 
-	// The corner below the last is at hand too; those further down are in memory.
-	more, bits := YMM(), GP32()
-	height, at, r2, i2, t2, pop := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
-	deeper := func() {
-		one := broadcast(1)
-		VPCMPGTD(one, depth, more)
-		VPAND(open, more, more)
-		VMOVMSKPS(more, bits)
-		TESTL(bits, bits)
-		JZ(LabelRef("found"))
-	}
-	try := func() {
-		rise(z, height, at, r2, i2, t2)
-		VCMPPS(Imm(0x1D), best, t2, pop) // t2 >= best
-		VPAND(more, pop, pop)
-		VMOVMSKPS(pop, bits)
-		TESTL(bits, bits)
-		JZ(LabelRef("found"))
-		VPADDD(pop, depth, depth)
-		VBLENDVPS(pop, height, apex, apex)
-		VBLENDVPS(pop, at, step, step)
-		VBLENDVPS(pop, i2, per, per)
-		VBLENDVPS(pop, t2, best, best)
-		VMOVDQA(pop, open)
-	}
-	deeper()
-	VMOVUPS(of(lineNext), height)
-	VMOVDQU(of(lineBelow), at)
-	try()
-	Label("pop")
-	deeper()
-	{
+	// The corners below the last are looked at in turn, as long as each is better
+	// than the one before. Most lines drop one, and few groups more than two: three
+	// looks are taken without asking, for what a processor cannot foresee costs
+	// more. Of the first three corners two are at hand; what lies below them is in
+	// memory, at a place that does not depend on the looks. The corner below the one
+	// that stays is kept for the next step.
+	bits := GP32()
+	height, at, t2, third, under := YMM(), YMM(), YMM(), YMM(), YMM()
+	gather := func() { // of the corners that at counts
 		low, high := YMM(), YMM()
-		VPADDD(allOnes(), depth, at)
-		VPADDD(allOnes(), at, at)
 		VPMAXSD(zeroes(), at, at)
 		VPSLLD(Imm(8), at, at)
 		VPADDD(lineNumbers(), at, at)
@@ -198,19 +175,57 @@ func advance() {
 		VPERMQ(Imm(0xD8), height, height)
 		VPERMQ(Imm(0xD8), at, at)
 	}
+	try := func() {
+		rise(z, height, at, YMM(), t2)
+		VBLENDVPS(pop, height, third, third)
+		VBLENDVPS(pop, at, under, under)
+		more := broadcast(1)
+		VPCMPGTD(more, depth, more)
+		VPAND(more, pop, pop)
+		VCMPPS(Imm(0x1D), best, t2, more) // t2 >= best
+		VPAND(more, pop, pop)
+		VPADDD(pop, depth, depth)
+		VBLENDVPS(pop, height, apex, apex)
+		VBLENDVPS(pop, at, step, step)
+		VBLENDVPS(pop, t2, best, best)
+	}
+	VMOVUPS(of(lineNext), height)
+	VMOVDQU(of(lineBelow), at)
+	VMOVAPS(height, third)
+	VMOVDQA(at, under)
+	try()
+	VMOVUPS(of(lineThird), height)
+	VMOVDQU(of(lineUnder), at)
+	try()
+	VPCMPEQD(at, at, at)
+	VPSLLD(Imm(2), at, at) // -4
+	VPADDD(of(lineDepth), at, at)
+	gather()
+	try()
+	Label("pop")
+	VMOVMSKPS(pop, bits)
+	TESTL(bits, bits)
+	JZ(LabelRef("found"))
+	VPADDD(allOnes(), depth, at)
+	VPADDD(allOnes(), at, at)
+	gather()
 	try()
 	JMP(LabelRef("pop"))
 
 	Label("found")
+	CMPL(f4(f, frontLook), Imm(0))
+	JEQ(LabelRef("push"))
 	{
 		// What lies near is looked at from the cells themselves.
-		run, far, sink := YMM(), YMM(), YMM()
+		run, far, sink, per := YMM(), YMM(), YMM(), YMM()
 		VPBROADCASTD(f4(f, frontHere), run)
 		VPSUBD(step, run, run)
 		VCVTDQ2PS(run, run)
 		VBROADCASTSS(f4(f, frontNear), far)
 		less(far, run, far)
 		VPAND(has, far, far)
+		VBROADCASTSS(f4(f, frontInverse), per)
+		VDIVPS(run, per, per)
 		VPAND(far, per, per)
 		VMOVUPS(per, of(lineInverse))
 		VMOVUPS(apex, of(lineApex))
@@ -218,7 +233,8 @@ func advance() {
 		VMULPS(run, sink, sink)
 		VMOVUPS(sink, of(lineSink))
 	}
-	// Push this place; beside a hole what is written counts for nothing.
+	Label("push")
+	// Beside a hole what is pushed counts for nothing.
 	partial, here := isPartial(), YMM()
 	VPBROADCASTD(f4(f, frontHere), here)
 	{
@@ -259,7 +275,7 @@ func advance() {
 	for _, v := range []struct {
 		place int
 		now   VecVirtual
-	}{{lineTop, z}, {lineSince, here}, {lineNext, apex}, {lineBelow, step}} {
+	}{{lineTop, z}, {lineSince, here}, {lineNext, apex}, {lineBelow, step}, {lineThird, third}, {lineUnder, under}} {
 		old := YMM()
 		VMOVUPS(of(v.place), old)
 		VBLENDVPS(partial, old, v.now, v.now)

@@ -1,0 +1,196 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+)
+
+// A job that reads a file under inputs/ leaves a mark before its record: the empty
+// object inputs-used/NAME/JOB. So whoever removes a job learns from one short listing
+// whether another needs the file. Names with -1 after the id are of files that only jobs
+// with marks use; for others all jobs are looked at.
+const usedPrefix = "inputs-used/"
+
+// claimName is, beside the marks, the object that says that a file is being removed.
+const claimName = "removing"
+
+var markedInput = regexp.MustCompile(`^` + InputPrefix + `[0-9A-HJKMNP-TV-Z]{26}-1_`)
+
+// InputKey is the object of a file that jobs will read; id is a fresh ULID, name free of
+// slashes.
+func InputKey(id, name string) string { return InputPrefix + id + "-1_" + name }
+
+func marksOf(input string) string {
+	return usedPrefix + strings.TrimPrefix(input, InputPrefix) + "/"
+}
+
+// ErrInputGone says that a file was removed, or is about to be.
+var ErrInputGone = errors.New("it is removed with the job that used it: upload it again")
+
+// Use marks the files under inputs/ that a job will read, before its record is written.
+// ErrInputGone: one of them is no more, or will not be for long.
+func (s Store) Use(ctx context.Context, r Request) error {
+	if err := s.mark(ctx, r); err != nil {
+		return err
+	}
+	for _, key := range r.Inputs() {
+		if !markedInput.MatchString(key) {
+			continue
+		}
+		// Who removes the file claims it, then looks for marks: of two at the same time at
+		// least one sees the other.
+		claimed, err := s.Bucket.Exists(ctx, marksOf(key)+claimName)
+		there := false
+		if err == nil && !claimed {
+			there, err = s.Bucket.Exists(ctx, key)
+		}
+		if err != nil {
+			return fmt.Errorf("look for %s: %w", key, err)
+		}
+		if !there {
+			return fmt.Errorf("file %s: %w", strings.TrimPrefix(key, InputPrefix), errors.Join(ErrInputGone, s.unmark(ctx, r)))
+		}
+	}
+	return nil
+}
+
+func (s Store) mark(ctx context.Context, r Request) error {
+	for _, key := range r.Inputs() {
+		if !markedInput.MatchString(key) {
+			continue
+		}
+		if err := s.Bucket.WriteAll(ctx, marksOf(key)+r.ID, nil, nil); err != nil {
+			return fmt.Errorf("mark the use of %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// marks calls f with the marks and claims that say nothing any more: of jobs that are
+// not among jobs, and nobody touched since before.
+func (s Store) marks(ctx context.Context, jobs map[string]bool, before time.Time, f func(o *blob.ListObject) error) error {
+	return s.list(ctx, usedPrefix, func(o *blob.ListObject) error {
+		if jobs[path.Base(o.Key)] || !o.ModTime.Before(before) {
+			return nil
+		}
+		return f(o)
+	})
+}
+
+func (s Store) unmark(ctx context.Context, r Request) error {
+	for _, key := range r.Inputs() {
+		if !markedInput.MatchString(key) {
+			continue
+		}
+		if err := s.drop(ctx, marksOf(key)+r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop deletes an object that may be gone.
+func (s Store) drop(ctx context.Context, key string) error {
+	var gone Removed
+	return Remover{Store: s}.delete(ctx, key, 0, &gone)
+}
+
+// claim is inputs-used/NAME/removing.
+type claim struct {
+	By string `json:"by"`
+}
+
+// claim says that a file is about to be removed on behalf of a job, or of retention, and
+// reports whether it may be: nobody else uses it, or claims it. What two claim at a time
+// stays until retention finds that it belongs to no job.
+func (s Store) claim(ctx context.Context, input, by string, dry bool) (bool, error) {
+	key := marksOf(input) + claimName
+	if !dry {
+		won, err := s.once(ctx, key, claim{By: by})
+		if err != nil {
+			return false, err
+		}
+		if !won {
+			var other claim
+			if err := s.read(ctx, key, &other); errors.Is(err, ErrNotFound) || err == nil && other.By != by {
+				return false, nil
+			} else if err != nil && !errors.Is(err, ErrDamaged) {
+				return false, err
+			}
+		}
+	}
+	used := false
+	err := s.list(ctx, marksOf(input), func(o *blob.ListObject) error {
+		name := strings.TrimPrefix(o.Key, marksOf(input))
+		used = used || name != claimName && name != by
+		return nil
+	})
+	if err == nil && used && !dry {
+		err = s.drop(ctx, key)
+	}
+	return err == nil && !used, err
+}
+
+// inputs deletes the uploaded files of a job unless a job that still has its data
+// shares them.
+func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
+	keys := slices.Compact(slices.Sorted(slices.Values(r.Inputs())))
+	uses := m.Uses
+	if uses == nil && slices.ContainsFunc(keys, func(key string) bool { return !markedInput.MatchString(key) }) {
+		var err error
+		if uses, err = m.Store.uses(ctx); err != nil {
+			return err
+		}
+	}
+	free := uses.drop(r)
+	for _, key := range keys {
+		marked := markedInput.MatchString(key)
+		if slices.Contains(free, key) {
+			if err := m.input(ctx, key, r.ID, gone); err != nil {
+				if uses != nil {
+					uses.Add(r, false) // it is still there, and the job's
+				}
+				return fmt.Errorf("input %s: %w", key, err)
+			}
+		}
+		if marked && !m.Dry {
+			if err := m.Store.drop(ctx, marksOf(key)+r.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// input deletes a file for a job that is removed, unless it is marked by another.
+func (m Remover) input(ctx context.Context, key, id string, gone *Removed) error {
+	marked := markedInput.MatchString(key)
+	if marked {
+		if goes, err := m.Store.claim(ctx, key, id, m.Dry); err != nil || !goes {
+			return err
+		}
+	}
+	a, err := m.Store.Bucket.Attributes(ctx, key)
+	if err == nil {
+		err = m.delete(ctx, key, a.Size, gone)
+	}
+	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		return err
+	}
+	if !marked || m.Dry {
+		return nil
+	}
+	if err := m.Store.drop(ctx, marksOf(key)+id); err != nil {
+		return err
+	}
+	return m.Store.drop(ctx, marksOf(key)+claimName)
+}
