@@ -154,8 +154,9 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	if w == job.EEMT {
 		maps += 2 + mapsOfYear*float64(len(p.Years()))
 		seconds += secondsOfTerrain / c.Speed
-		side := min(2*float64(drainageSide(c.Memory)), math.Sqrt(cells))
-		memory = startMemory + 2*25*side*side
+		threads := drainageThreads(c.Cores)
+		side := min(2*float64(drainageSide(c.Memory/int64(threads))), math.Sqrt(cells))
+		memory = startMemory + float64(threads)*2*25*side*side
 	}
 	if p.Daily {
 		maps += 365 * float64(len(radiations(p)))
