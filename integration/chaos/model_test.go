@@ -68,6 +68,9 @@ type process struct {
 	saw       [groups]bool
 }
 
+// conclude is the first of the steps that end a job whose maps are there.
+const conclude = 20
+
 // all reports whether all maps are there.
 func all(maps [groups]bool) bool { return maps[0] && maps[1] && maps[2] }
 
@@ -93,6 +96,7 @@ type rules struct {
 	mapsLookEarly bool // a group lists the maps before it has written its own
 	mapsAskEarly  bool // a group asks for the next stage without looking whether it is the last of its own
 	mapsBlind     bool // a group does not look whether the maps are there that it is made of
+	releaseEarly  bool // a group removes the data before all maps are there that are made of it
 	mapsEndEarly  bool // a group ends the job without looking for the others
 }
 
@@ -261,6 +265,27 @@ func (r rules) act(s state, i int) []step {
 		}
 		return finish()
 	}
+	switch p.at { // whoever finds all maps ends the job
+	case conclude:
+		to.finish(r, completed)
+		goOn()
+		return finish()
+	case conclude + 1:
+		if s.end == completed {
+			to.data = [tiles]bool{}
+		}
+		if !r.announce {
+			acknowledge()
+			return finish()
+		}
+		goOn()
+		return finish()
+	case conclude + 2: // only the end of its own making
+		if s.end != completed || to.announce(r) {
+			acknowledge()
+		}
+		return finish()
+	}
 	switch p.event {
 	case submitted:
 		switch p.at {
@@ -334,7 +359,7 @@ func (r rules) act(s state, i int) []step {
 			case !ready && !r.mapsBlind:
 				acknowledge()
 			case s.maps[g]:
-				to.work[i].saw, to.work[i].at = s.maps, 4
+				to.work[i].saw, to.work[i].at = s.maps, 5
 			default:
 				if r.mapsLookEarly {
 					to.work[i].saw = s.maps
@@ -346,7 +371,8 @@ func (r rules) act(s state, i int) []step {
 			case s.maps[g]:
 			case g == 2 && (!s.maps[0] || !s.maps[1]) && s.wasEnd == open:
 				to.wrong = 7
-			case (!s.data[0] || !s.data[1] || g == 2 && (!s.maps[0] || !s.maps[1])) && s.wasEnd != open:
+			case g == 2 && s.maps[0] && s.maps[1]:
+			case (g == 2 || !s.data[0] || !s.data[1]) && s.wasEnd != open:
 				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
 				return finish()
 			case !s.data[0] || !s.data[1]:
@@ -359,24 +385,21 @@ func (r rules) act(s state, i int) []step {
 				to.work[i].saw = s.maps
 			}
 			goOn()
-		case 4:
+		case 4: // remove the data that no missing map is made of
+			if p.saw[0] && p.saw[1] || r.releaseEarly {
+				to.data = [tiles]bool{}
+			}
+			goOn()
+		case 5:
 			switch {
 			case all(p.saw) || r.mapsEndEarly:
-				to.work[i] = process{event: p.event, at: 5}
+				to.work[i] = process{event: p.event, at: conclude}
 			case g < 2 && (p.saw[0] && p.saw[1] || r.mapsAskEarly):
 				to.events[maps2] = true
 				acknowledge()
 			default:
 				acknowledge() // others are at work
 			}
-		case 5:
-			to.finish(r, completed)
-			goOn()
-		case 6:
-			if s.end == completed {
-				to.data = [tiles]bool{}
-			}
-			acknowledge()
 		}
 	case allDone:
 		switch p.at {
@@ -392,32 +415,15 @@ func (r rules) act(s state, i int) []step {
 		case 2: // read the data, write the maps
 			switch {
 			case all(s.maps):
-				goOn()
+				to.work[i].at = conclude
 			case (!s.data[0] || !s.data[1]) && (s.end != open || s.wasEnd != open):
 				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
 			case !s.data[0] || !s.data[1]:
 				to.wrong = 4
-				to.maps = [groups]bool{true, true, true}
-				goOn()
+				fallthrough
 			default:
 				to.maps = [groups]bool{true, true, true}
-				goOn()
-			}
-		case 3:
-			to.finish(r, completed)
-			goOn()
-		case 4:
-			if s.end == completed {
-				to.data = [tiles]bool{}
-			}
-			if !r.announce {
-				acknowledge()
-				return finish()
-			}
-			goOn()
-		case 5: // only the end of its own making
-			if s.end != completed || to.announce(r) {
-				acknowledge()
+				to.work[i].at = conclude
 			}
 		case 12: // list the maps
 			to.work[i].saw = s.maps
@@ -430,7 +436,7 @@ func (r rules) act(s state, i int) []step {
 		case 15: // of the second if the first is complete; none is missing: end the job
 			switch {
 			case all(p.saw):
-				to.work[i] = process{event: p.event, at: 3}
+				to.work[i] = process{event: p.event, at: conclude}
 			default:
 				if p.saw[0] && p.saw[1] {
 					to.events[maps2] = true
@@ -474,7 +480,7 @@ func (r rules) remove(s state) []step {
 // broken returns the promise that a state breaks.
 func (r rules) broken(s state) uint8 {
 	for t := range tiles {
-		if s.task[t] && !s.data[t] && s.end == open && s.wasEnd == open && !all(s.maps) {
+		if s.task[t] && !s.data[t] && s.end == open && s.wasEnd == open && (!s.maps[0] || !s.maps[1]) {
 			return 1
 		}
 	}
@@ -623,7 +629,7 @@ func TestProtocolHolds(t *testing.T) {
 		"asked for early":               {duplicate: true, asksEarly: true},
 		"maps by tasks, calm":           {byTasks: true},
 		"maps by tasks, duplicates":     {byTasks: true, duplicate: true, cancel: true},
-		"maps by tasks, storm":          plant(storm, func(r *rules) { r.byTasks, r.retain = true, os.Getenv("EEMT_SLOW") != "" }),
+		"maps by tasks, storm":          plant(storm, func(r *rules) { r.byTasks, r.retain, r.cancel = true, os.Getenv("EEMT_SLOW") != "", os.Getenv("EEMT_SLOW") != "" }),
 	} {
 		if strings.Contains(name, "storm") && testing.Short() {
 			continue
@@ -662,6 +668,7 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		{"the note before the announcement", plant(announcements, func(r *rules) { r.notesFirst = true }), "never be announced"},
 		{"a group looks before it writes", rules{byTasks: true, mapsLookEarly: true}, "can never end"},
 		{"a group asks for the next stage too early, which does not look", plant(maps, func(r *rules) { r.mapsAskEarly, r.mapsBlind = true, true }), promises[7]},
+		{"a group removes what others need", plant(maps, func(r *rules) { r.releaseEarly = true }), promises[1]},
 		{"a group ends the job without looking for the others", plant(maps, func(r *rules) { r.mapsEndEarly = true }), promises[3]},
 		{"the assembly does not look, and is asked for early", plant(storm, func(r *rules) { r.assembleBlind, r.asksEarly = true, true }), promises[4]},
 	} {
