@@ -8,6 +8,7 @@ import (
 
 	"gocloud.dev/blob/memblob"
 
+	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -134,6 +135,45 @@ func TestGiveUpOnTerrain(t *testing.T) {
 			end, err := s.Store.End(t.Context(), r.ID)
 			if err != nil || end.State != job.Failed || !strings.Contains(end.Reason, c.want) {
 				t.Errorf("end %+v (%v), want %q", end, err, c.want)
+			}
+		})
+	}
+}
+
+// TestDeathIsNoVerdict: an event that the broker gave up ends its job if the last try said why it failed, not if its
+// process died, or somebody is at work on it.
+func TestDeathIsNoVerdict(t *testing.T) {
+	const task = "r0000c0001"
+	for _, c := range []struct {
+		name string
+		// tries are how earlier work ended; empty: it died.
+		tries []string
+		ends  bool
+	}{
+		{"nobody began", nil, true},
+		{"died", []string{"", "", ""}, false},
+		{"failed, then died", []string{"no space left", ""}, false},
+		{"died, then failed", []string{"", "no space left"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			r := s.add(t, 1, job.Running, time.Time{})
+			for _, why := range c.tries {
+				n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 12)
+				if err == nil && why != "" {
+					err = s.Store.FailTry(t.Context(), r.ID, task, n, job.Failure{Cause: why, At: s.now})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			e := eventing.WithFailure(eventing.NewTileRequested("/test", r.ID, task, 0, s.now), eventing.Failure{Dest: "compute", Code: 503, Reason: "no answer"})
+			if err := s.DeadLetter(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			end, err := s.Store.End(t.Context(), r.ID)
+			if ended := err == nil; ended != c.ends || ended && end.Reason != "tile r0000c0001 failed repeatedly: no answer" {
+				t.Errorf("end %+v (%v)", end, err)
 			}
 		})
 	}

@@ -13,13 +13,13 @@ type Reach struct {
 	// Whole is the most cells of a DEM that every tile reads whole (8 Mi).
 	Whole int
 	// Of larger DEMs a tile reads the block it lies in, a square of Block cells a
-	// side (640), Near cells around it (1024), and beyond them rings of coarse
-	// cells, of Factor cells a side in the first (4).
+	// side (640), Near cells around it (512), and beyond them rings of coarse
+	// cells, of Factor cells a side in the first (2).
 	Block, Near, Factor int
 }
 
 func (r Reach) orDefault() Reach {
-	d := Reach{Whole: 8 << 20, Block: 640, Near: 1024, Factor: 4}
+	d := Reach{Whole: 8 << 20, Block: 640, Near: 512, Factor: 2}
 	return Reach{
 		Whole: cmp.Or(r.Whole, d.Whole), Block: cmp.Or(r.Block, d.Block),
 		Near: cmp.Or(r.Near, d.Near), Factor: cmp.Or(r.Factor, d.Factor),

@@ -24,6 +24,8 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
@@ -32,6 +34,7 @@ import (
 
 var (
 	only = flag.Int("seed", -1, "run this seed alone, and print its course")
+	kill = flag.Float64("kill", -1, "chance that a process dies at a bucket call, in place of what the seed draws")
 	runs = flag.Int("runs", 0, "how many seeds to run; 0: 6, or 500 when EEMT_SLOW is set")
 )
 
@@ -93,7 +96,11 @@ func (f *flight) client(ctx context.Context, store job.Store, clock func() time.
 		return err
 	}
 	if f.event.Type() == clientCancel {
-		_, _, err := store.WriteEnd(ctx, jobID(n), job.End{State: job.Cancelled, Ended: clock()})
+		s := &submission.Service{
+			Store: store, Events: eventing.PublisherFunc(f.Publish), Now: clock, Log: slog.New(slog.DiscardHandler),
+			NewID: func() string { return f.event.ID() },
+		}
+		_, err := s.Cancel(ctx, jobID(n))
 		return err
 	}
 	r := request(n, clock())
@@ -109,8 +116,10 @@ type outcome struct {
 	states  map[string]job.State
 	reasons map[string]string
 	waits   map[string]time.Duration
-	steps   int
-	kills   int
+	// silent is the longest that an end waited to be announced.
+	silent time.Duration
+	steps  int
+	kills  int
 }
 
 // bound is how long a job may take to end, in the time of the world, whatever happens: a day of standing still is
@@ -165,6 +174,9 @@ func (w *world) run(jobs []int, cancel bool, tiff []byte) outcome {
 		for _, n := range jobs {
 			id := jobID(n)
 			if out.states[id] != "" {
+				if w.announced[id] == 0 {
+					open++ // a resume tick announces it
+				}
 				continue
 			}
 			r, err := store.Request(ctx, id)
@@ -188,7 +200,7 @@ func (w *world) run(jobs []int, cancel bool, tiff []byte) outcome {
 			break
 		}
 		if w.now.Sub(epoch) > bound+2*time.Hour {
-			w.fail("jobs have not ended after %s", w.now.Sub(epoch))
+			w.fail("jobs have not ended, or ends were not announced, after %s: %v, announced %v", w.now.Sub(epoch), out.states, w.announced)
 		}
 	}
 	for id, waited := range out.waits {
@@ -197,6 +209,11 @@ func (w *world) run(jobs []int, cancel bool, tiff []byte) outcome {
 		}
 		if out.states[id] == job.Failed && out.reasons[id] == "" {
 			w.fail("job %s failed without a word", id)
+		}
+	}
+	for id := range out.waits {
+		if out.silent = max(out.silent, w.heard[id].Sub(w.made[job.Prefix(id)+"end.json"])); out.silent > bound {
+			w.fail("the end of job %s was announced after %s, more than %s", id, out.silent, bound)
 		}
 	}
 	for _, text := range w.wrong {
@@ -258,7 +275,7 @@ func (w *world) results(id string) map[string][]byte {
 	return all
 }
 
-var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|stac/\w+/\d{4}-\d\d-\d\d|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
+var idOrTime = regexp.MustCompile(`01JCHAAS\d{18}|\d{4}-\d\d-\d\d(T[0-9:.]+Z)?`)
 
 func (w *world) keys(prefix string) []string {
 	w.t.Helper()
@@ -362,6 +379,9 @@ func climate(seed uint64) (weather, []int, bool) {
 		kill: of(0, 0.0005, 0.002, 0.004), fail: of(0, 0.02, 0.1, 0.2), slow: of(0, 0.02), drop: of(0, 0.1, 0.1), copy: of(0, 0.3, 1), jump: of(0, 0.2),
 		full: r.IntN(3) / 2 * (1 + r.IntN(3)), lose: r.IntN(3),
 	}
+	if *kill >= 0 {
+		w.kill = *kill
+	}
 	jobs := []int{0, 1}[:1+r.IntN(5)/4]
 	cancel := r.IntN(10) == 0
 	if r.IntN(3) == 0 {
@@ -377,27 +397,27 @@ func (w weather) mild() bool { return w.kill <= 0.002 && w.fail <= 0.1 && w.full
 func TestDeathAtEveryCall(t *testing.T) {
 	tiff := hills(t)
 	for _, c := range []struct {
-		name         string
-		job          int
-		begin, steps int // of a calm run, where what is of interest begins, how many there are
-		stride       int
-		mapsWithin   time.Duration
+		name   string
+		job    int
+		begin  int // the step of a calm run where what is of interest begins
+		steps  int // that it takes
+		stride int
+		within time.Duration // what maps may take before they are made by tasks
 	}{
-		{name: "sun", steps: 420, stride: 105},
-		{name: "maps by tasks", begin: 100, steps: 420, stride: 105, mapsWithin: time.Nanosecond},
-		{name: "terrain in stages", job: wet, steps: 600, stride: 150},
+		{"maps of the sun", 0, 0, 420, 105, 0},
+		{"maps by tasks", 0, 100, 420, 105, time.Nanosecond},
+		{"terrain in stages", wet, 0, 600, 150, 0},
 	} {
 		if os.Getenv("EEMT_SLOW") != "" {
 			c.stride = 9
 		}
 		calm := calmRun(t, c.job)
 		for _, how := range []fate{dieBefore, dieAfter} {
-			for at := c.begin + 1 + int(how)%2*c.stride/2; at < c.begin+c.steps; at += c.stride {
+			for at := 1 + int(how)%2*c.stride/2; at < c.steps; at += c.stride {
 				t.Run(fmt.Sprint(c.name, map[fate]string{dieBefore: ", before ", dieAfter: ", after "}[how], at), func(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t, 0, weather{})
-					w.killAt, w.killed = at, how
-					w.mapsWithin = c.mapsWithin
+					w.killAt, w.killed, w.mapsWithin = c.begin+at, how, c.within
 					out := w.run([]int{c.job}, false, tiff)
 					if state := out.states[jobID(c.job)]; state != job.Completed && state != "" {
 						w.fail("the job is %s: %s", state, out.reasons[jobID(c.job)])
@@ -409,6 +429,44 @@ func TestDeathAtEveryCall(t *testing.T) {
 					w.tidy(out)
 				})
 			}
+		}
+	}
+}
+
+// TestEndsAreAnnounced kills who ends a job around the announcement of the end, and loses its event: a resume tick
+// announces it.
+func TestEndsAreAnnounced(t *testing.T) {
+	tiff := hills(t)
+	for _, who := range []string{clientCancel, eventing.TilesCompleted} {
+		for _, c := range []struct {
+			name, op, key string
+			how           fate
+		}{
+			{"the end is written", faultbucket.Commit, "/end.json", dieAfter},
+			{"before the announcement", "publish", "job-", dieBefore},
+			{"after the announcement", "publish", "job-", dieAfter},
+			{"the note is not written", faultbucket.Commit, "/announced.json", dieBefore},
+		} {
+			t.Run(who+" "+c.name, func(t *testing.T) {
+				for seed := uint64(1); ; seed++ {
+					w := newWorld(t, seed, weather{})
+					w.fatal = func(x *call) bool {
+						return x.flight.event.Type() == who && x.op == c.op && strings.Contains(x.key, c.key)
+					}
+					w.killed = c.how
+					out := w.run([]int{0}, who == clientCancel, tiff) // which fails if the end is not announced
+					if w.kills == 0 && seed < 20 {
+						continue // it came too late to cancel
+					}
+					if w.kills == 0 {
+						w.fail("nobody was killed")
+					}
+					if out.silent > 11*time.Minute {
+						w.fail("the end was announced after %s", out.silent)
+					}
+					return
+				}
+			})
 		}
 	}
 }
@@ -462,10 +520,12 @@ func TestStorms(t *testing.T) {
 	})
 	close(states)
 	count, kills, steps, reasons := map[job.State]int{}, 0, 0, map[string]int{}
+	var silent time.Duration
 	var waits []time.Duration
 	for o := range states {
 		kills += o.kills
 		steps += o.steps
+		silent = max(silent, o.silent)
 		for id, s := range o.states {
 			count[s]++
 			if s == job.Failed {
@@ -478,8 +538,8 @@ func TestStorms(t *testing.T) {
 	if len(waits) == 0 {
 		return
 	}
-	t.Logf("%d runs, %d steps, %d kills; jobs %v; half of them ended within %s, 9 of 10 within %s, all within %s",
-		n, steps, kills, count, waits[len(waits)/2].Round(time.Second), waits[len(waits)*9/10].Round(time.Second), waits[len(waits)-1].Round(time.Second))
+	t.Logf("%d runs, %d steps, %d kills; jobs %v; half of them ended within %s, 9 of 10 within %s, all within %s; ends were announced within %s",
+		n, steps, kills, count, waits[len(waits)/2].Round(time.Second), waits[len(waits)*9/10].Round(time.Second), waits[len(waits)-1].Round(time.Second), silent.Round(time.Second))
 	for reason, k := range reasons {
 		t.Logf("%d failed: %s", k, reason)
 	}

@@ -292,7 +292,7 @@ func (r stageRules) act(s stageState, i int) []move[stageState] {
 }
 
 func (r stageRules) explore(most int) (int, string, error) {
-	return explore(most, stageState{events: 1}, r.next, func(s stageState) bool { return s.plan && s.asked&1 == 1 || s.plan && r.tick }, "the plan is never made")
+	return explore(most, stageState{events: 1}, r.next, goal[stageState]{func(s stageState) bool { return s.plan && s.asked&1 == 1 || s.plan && r.tick }, "the plan is never made"})
 }
 
 var stageStorm = stageRules{crash: true, lose: true, duplicate: true, tick: true}

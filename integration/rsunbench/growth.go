@@ -11,12 +11,15 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/solar"
 )
 
 // point is the cost of one size.
 type point struct {
 	side            int
-	one, all, grass cost // the engine on one core, on all, r.sun's year; r.sun's may be missing
+	cells           float64 // of which there are times
+	one, all, grass cost    // the engine on one core, on all, r.sun's year; r.sun's may be missing
 }
 
 // grow times the engine, and r.sun as far as wanted, over sizes of terrain.
@@ -30,13 +33,14 @@ func grow(out io.Writer, sizes []int, o options, day int) error {
 		if err != nil {
 			return err
 		}
-		points = append(points, p)
-		cells := float64(side) * float64(side)
+		if side <= most {
+			points = append(points, p)
+		}
 		sun := "not timed"
 		if p.grass.cpu > 0 {
 			sun = fmt.Sprintf("%.0f", p.grass.cpu)
 		}
-		_, _ = fmt.Fprintf(out, "%5d x %4d %18.2f %12.2f (%7.2f) %24.2f %12s\n", side, side, p.one.wall, p.all.wall, p.all.cpu, p.all.cpu/cells*1e6, sun)
+		_, _ = fmt.Fprintf(out, "%5d x %4d %18.2f %12.2f (%7.2f) %24.2f %12s\n", side, side, p.one.wall, p.all.wall, p.all.cpu, p.all.cpu/p.cells*1e6, sun)
 	}
 	if o.plot == "" {
 		return nil
@@ -44,8 +48,20 @@ func grow(out io.Writer, sizes []int, o options, day int) error {
 	return os.WriteFile(o.plot, []byte(draw(points)), 0o644)
 }
 
+// most is the largest size that is held and timed as a whole.
+const most = 8192
+
 func timeSize(side int, o options, day, cores int) (p point, err error) {
-	p.side = side
+	p.side, p.cells = side, float64(side)*float64(side)
+	if side > most {
+		s, err := middle(side)
+		if err != nil {
+			return p, err
+		}
+		p.cells = block * block
+		err = p.both(s, block, cores)
+		return p, err
+	}
 	dir, err := os.MkdirTemp("", "rsunbench-*")
 	if err != nil {
 		return p, err
@@ -70,14 +86,19 @@ func timeSize(side int, o options, day, cores int) (p point, err error) {
 		}
 		p.grass = c.minus(start).times(365)
 	}
-	tile := min(side, o.tile)
+	err = p.both(s, min(side, o.tile), cores)
+	return p, err
+}
+
+// both times a year on one core, and on all.
+func (p *point) both(s solar.Surface, tile, cores int) (err error) {
 	runtime.GC()
 	if p.one, err = year(s, tile, 1); err != nil {
-		return p, err
+		return err
 	}
 	runtime.GC()
 	p.all, err = year(s, tile, cores)
-	return p, err
+	return err
 }
 
 // draw plots CPU time against cells, both logarithmic.

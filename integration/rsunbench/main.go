@@ -35,8 +35,8 @@ func main() {
 	side := flag.Int("side", 1024, "cells along each side of the terrain")
 	days := flag.String("days", "15,105,196,288", "days of the year that r.sun computes")
 	horizons := flag.Bool("horizons", true, "time r.sun with 72 r.horizon maps too")
-	growth := flag.String("growth", "", "time these sizes instead, for instance 512,1024,2048,4096")
-	tile := flag.Int("tile", 1024, "with -growth: cells along a side of the tiles that larger terrain is cut into")
+	growth := flag.String("growth", "", "time these sizes instead, for instance 512,1024,2048,4096,20000; of more than 8192 the block in the middle")
+	tile := flag.Int("tile", 768, "with -growth: cells along a side of the tiles that larger terrain is cut into")
 	upTo := flag.Int("rsun-up-to", 0, "with -growth: the largest size that r.sun computes the first of -days for; 0 leaves it out")
 	plot := flag.String("plot", "", "with -growth: write a plot of time against size to this SVG file")
 	limit := flag.Bool("limit", false, "compare the engine with the memory and the arithmetic of the machine instead")
@@ -86,7 +86,7 @@ func run(out io.Writer, o options) error {
 	case o.limit:
 		return limits(out, o.side)
 	case o.growth != "":
-		sizes, err := numbers(o.growth, "size", 16, 16384)
+		sizes, err := numbers(o.growth, "size", 16, 65536)
 		if err != nil {
 			return err
 		}
@@ -189,10 +189,11 @@ func load(dir string) (g grass, start cost, err error) {
 	return g, start, err
 }
 
-// What tiles of more than whole cells see, as eemt's do: halo cells around them and,
-// beyond, rings of coarse cells, coarser cells a side in the first.
+// What tiles of more than whole cells see, as eemt's do: the block they lie in, halo
+// cells around it and, beyond, rings of coarse cells, coarser cells a side in the first.
 const (
 	whole   = 8 << 20
+	block   = 640
 	halo    = 512
 	coarser = 2
 )
@@ -201,7 +202,14 @@ const (
 func year(s solar.Surface, tile, threads int) (cost, error) {
 	before := spent(syscall.RUSAGE_SELF)
 	begun := time.Now()
+	if s.Far != nil {
+		_, err := solar.Fast().Year(context.Background(), s, solar.DefaultParameters(), threads, nil)
+		return cost{time.Since(begun).Seconds(), spent(syscall.RUSAGE_SELF) - before}, err
+	}
 	rings := thin(s)
+	if rings != nil {
+		tile = min(tile, block)
+	}
 	for row := 0; row < s.Core.Height; row += tile {
 		for col := 0; col < s.Core.Width; col += tile {
 			w := raster.Window{Col: col, Row: row, Width: min(tile, s.Core.Width-col), Height: min(tile, s.Core.Height-row)}
@@ -214,27 +222,48 @@ func year(s solar.Surface, tile, threads int) (cost, error) {
 }
 
 // thin makes the rings of a large terrain.
-func thin(s solar.Surface) (rings []horizon.Ring) {
-	side := max(s.DEM.Width, s.DEM.Height)
+func thin(s solar.Surface) []horizon.Ring {
 	if len(s.DEM.Cells) <= whole {
 		return nil
 	}
+	r := newRings(s.DEM.Bounds())
+	for row := range s.DEM.Height {
+		r.add(s.DEM.Row(row))
+	}
+	return r.rings
+}
+
+// rings are made of terrain that comes row by row.
+type rings struct {
+	rings    []horizon.Ring
+	thinners []*horizon.Thinner
+	row, end int
+}
+
+func newRings(w raster.Window) *rings {
+	r := &rings{end: w.Height}
 	factor := coarser
-	for inner := halo; inner < side; inner *= 2 {
-		r := horizon.Ring{Factor: factor, Inner: inner, Outer: 2 * inner}
-		t := horizon.NewThinner(s.DEM.Width, factor)
-		rows := (s.DEM.Height + factor - 1) / factor
-		r.NorthSouth, r.EastWest = raster.New[float32](len(t.NorthSouth), rows), raster.New[float32](len(t.EastWest), rows)
-		for row := range s.DEM.Height {
-			if t.Add(s.DEM.Row(row), row == s.DEM.Height-1) {
-				copy(r.NorthSouth.Row(row/factor), t.NorthSouth)
-				copy(r.EastWest.Row(row/factor), t.EastWest)
-			}
-		}
-		rings = append(rings, r)
+	for inner := halo; inner < max(w.Width, w.Height); inner *= 2 {
+		t := horizon.NewThinner(w.Width, factor)
+		rows := (w.Height + factor - 1) / factor
+		r.rings = append(r.rings, horizon.Ring{
+			Factor: factor, Inner: inner, Outer: 2 * inner,
+			NorthSouth: raster.New[float32](len(t.NorthSouth), rows), EastWest: raster.New[float32](len(t.EastWest), rows),
+		})
+		r.thinners = append(r.thinners, t)
 		factor *= 2
 	}
-	return rings
+	return r
+}
+
+func (r *rings) add(row []float64) {
+	for i, t := range r.thinners {
+		if g := &r.rings[i]; t.Add(row, r.row == r.end-1) {
+			copy(g.NorthSouth.Row(r.row/g.Factor), t.NorthSouth)
+			copy(g.EastWest.Row(r.row/g.Factor), t.EastWest)
+		}
+	}
+	r.row++
 }
 
 // part is the surface with w as its core, with all of the terrain or, where there
@@ -263,16 +292,9 @@ func part(s solar.Surface, w raster.Window, rings []horizon.Ring) solar.Surface 
 // and returns them for the engine.
 func surface(path string, side int) (solar.Surface, error) {
 	z := raster.New[float64](side, side)
+	waves := hills()
 	for r := range side {
-		for c := range side {
-			x, y, v := float64(c), float64(r), 0.0
-			for k, length := 0, 400.0; k < 6; k, length = k+1, length/2.3 {
-				turn := float64(k) * 0.9
-				u, w := (x*math.Cos(turn)+y*math.Sin(turn))/length, (y*math.Cos(turn)-x*math.Sin(turn))/length
-				v += 0.35 * length * math.Sin(u*2*math.Pi+float64(k)) * math.Cos(w*2*math.Pi)
-			}
-			z.Set(c, r, float64(float32(1800+v)))
-		}
+		fill(waves, r, 0, z.Row(r))
 	}
 	utm, err := crs.FromEPSG(32613)
 	if err != nil {

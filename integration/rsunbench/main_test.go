@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}{
 		{"side", "side 3: must be 16 to 16384 cells", options{side: 3, days: "1"}},
 		{"day", `day "400": must be 1 to 365`, options{side: 64, days: "1,400"}},
-		{"size", `size "x": must be 16 to 16384`, options{side: 64, days: "1", growth: "64,x", tile: 64}},
+		{"size", `size "x": must be 16 to 65536`, options{side: 64, days: "1", growth: "64,x", tile: 64}},
 		{"tile", "tile 1: must be 64 cells or more", options{side: 64, days: "1", growth: "64", tile: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,5 +101,31 @@ func TestPartOfLargeTerrainHasRings(t *testing.T) {
 	}
 	if got, want := p.DEM.At(p.Core.Col, p.Core.Row), s.DEM.At(5, 7); got != want || p.Far.Block != w {
 		t.Errorf("elevation %g of block %v, want %g of %v", got, p.Far.Block, want, w)
+	}
+}
+
+// Hills row by row are those of the formula, and the block in the middle of large
+// ones sees all rings.
+func TestMiddleOfLargeTerrain(t *testing.T) {
+	out := make([]float64, 300)
+	fill(hills(), 77, 1000, out)
+	want := 1800.0
+	for k, length := 0, 400.0; k < 6; k, length = k+1, length/2.3 {
+		sin, cos := math.Sincos(float64(k) * 0.9)
+		u, w := (1299*cos+77*sin)/length, (77*cos-1299*sin)/length
+		want += 0.35 * length * math.Sin(u*2*math.Pi+float64(k)) * math.Cos(w*2*math.Pi)
+	}
+	if got := out[299]; math.Abs(got-want) > 1e-3 {
+		t.Errorf("elevation %g, want %g", got, want)
+	}
+	s, err := middle(2600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Far.Rings) != 3 || s.DEM.Width != block+2*halo || s.Far.Block.Col != 640 {
+		t.Errorf("%d rings around block %v of a window of %d cells", len(s.Far.Rings), s.Far.Block, s.DEM.Width)
 	}
 }

@@ -8,12 +8,12 @@ import (
 
 // Far is the terrain around a block of cells, thinned more the farther it lies.
 // What lies near is swept at full resolution; the lines of a sweep begin with the
-// hull of what stands beyond. All lines of a bundle begin with the same one.
+// hull of what stands beyond. Neighbouring lines share it.
 //
 // The horizon of a point at distance d, from cells of side s, differs from that
 // of full resolution by at most
 //
-//	r/d + 2 w |t|/d,   w = 2 s + 4 cells
+//	r/d + 2 w |t|/d,   w = 4 s, or 1/64 of the ring's Inner if that is more,
 //
 // in its tangent t, r being the greatest difference of elevation within w of that
 // point: a coarse cell holds an elevation between the least and the greatest of its

@@ -89,7 +89,7 @@ func bound(g *raster.Grid[float64], f *Far, col, row int, azimuth, cell float64)
 		if c.forward < 0 {
 			first, last = at-from+ring.Inner, at-from+ring.Outer
 		}
-		reach := 2*ring.Factor + 4
+		reach := max(4*ring.Factor, ring.Inner/64)
 		for ahead := first; ahead < last; ahead += ring.Factor {
 			x, y := col+int(c.shift*float64(ahead)), row+c.forward*ahead
 			if !c.northSouth {

@@ -8,18 +8,18 @@ import "unsafe"
 // vertex is a corner of a line's upper hull.
 type vertex struct {
 	height float32
-	step   int32 // from the line's start; sweeps count half steps, in which the centres of all coarse cells lie
+	step   float32 // a whole number, from the line's start; sweeps count half steps, in which the centres of all coarse cells lie
 }
 
 // lines are the sweep lines of a strip, side by side.
 type lines struct {
 	depth [strip]int32   // corners of the hull
 	top   [strip]float32 // height of the last of them
-	since [strip]int32   // its step
+	since [strip]float32 // its step
 	next  [strip]float32 // height of the one below it
-	below [strip]int32   // its step
+	below [strip]float32 // its step
 	third [strip]float32 // height of the one below that; in plain Go it is not kept
-	under [strip]int32   // its step
+	under [strip]float32 // its step
 	// The corner that stands highest as seen from the line: its height, 1/distance
 	// and the tangent by which it sinks. Inverse is 0 where there is none beyond near.
 	// One more line than there are, to be read with eight others.
@@ -54,7 +54,7 @@ type front struct {
 	count           int // of looks
 	first           int // lines to work on, multiples of eight, or cells, of sixteen
 	end             int
-	here            int32   // this step
+	here            float32 // this step
 	part            float32 // of the way from nearer to farther that lines run at
 	inverse         float32 // 1/metres of a step
 	drop            float32 // tangent by which the Earth sinks in a step
@@ -88,11 +88,10 @@ func advanceGo(g *front) {
 		if z < noData {
 			continue
 		}
-		var apex float32
-		var step int32
+		var apex, step float32
 		if depth > 0 {
 			apex, step = n.top[l], n.since[l]
-			run := float32(g.here - step)
+			run := g.here - step
 			per := g.inverse / run
 			best := float32((apex-z)*per) - float32(g.drop*run)
 			for depth > 1 {
@@ -100,7 +99,7 @@ func advanceGo(g *front) {
 				if depth < n.depth[l] {
 					v = hulls[int(depth-2)*strip+l]
 				}
-				r := float32(g.here - v.step)
+				r := g.here - v.step
 				i := g.inverse / r
 				t := float32((v.height-z)*i) - float32(g.drop*r)
 				if !(t >= best) {

@@ -8,14 +8,18 @@ import (
 )
 
 // Sweep lines share the hull of the line of far terrain in their middle: as many as
-// lie within 1/bundles of the distance where a ring begins. Where coarse cells are no
-// longer than that, the lower one of two hides at most that much more than the other.
-const bundles = 128
+// lie within 1/bundles of the distance where a ring begins. Of the coarse cells of a
+// line that lie within 1/runs of it the highest is enough: another hides at most that
+// much more.
+const (
+	bundles = 128
+	runs    = 64
+)
 
-// width returns how many lines share a hull, a power of two.
-func (g *Ring) width() int {
+// within returns the greatest power of two, or 1, of which parts do not go beyond.
+func within(parts, beyond int) int {
 	n := 1
-	for 2*n*bundles <= g.Inner {
+	for 2*n*parts <= beyond {
 		n *= 2
 	}
 	return n
@@ -40,8 +44,8 @@ type level struct {
 	// Windows of the raster, as major first and end, minor first and end: the ring's, and
 	// the one inside, which nearer levels see.
 	outer, inner [4]int
-	pairs        bool // of two cells along the line the higher one is enough
-	line         int  // the first of the bundle that hull is of
+	run          int // coarse cells along the line, of which the highest is enough
+	line         int // the first of the bundle that hull is of
 	hull         []summit
 	end          float64 // how far ahead the hull ends
 }
@@ -81,9 +85,9 @@ func (o *outlook) set(f *frame, far *Far, start int) {
 		g := &far.Rings[i]
 		data := axes(raster.Window{Col: g.Col, Row: g.Row, Width: g.EastWest.Width, Height: g.EastWest.Height})
 		v := level{
-			cells: g.EastWest.Cells, majorStride: 1, stride: g.EastWest.Width, factor: g.Factor, width: g.width(),
+			cells: g.EastWest.Cells, majorStride: 1, stride: g.EastWest.Width, factor: g.Factor, width: within(bundles, g.Inner),
 			major: [2]int(data[:2]), minor: [2]int(data[2:]),
-			outer: axes(far.Block.Grow(g.Outer)), inner: inner, pairs: bundles*g.Factor <= g.Inner, line: math.MinInt,
+			outer: axes(far.Block.Grow(g.Outer)), inner: inner, run: within(runs*g.Factor, g.Inner), line: math.MinInt,
 		}
 		if f.northSouth {
 			v.cells, v.majorStride, v.stride = g.NorthSouth.Cells, g.NorthSouth.Width, 1
@@ -171,10 +175,9 @@ func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit
 	hull = slices.Grow(hull, max(0, high-low+1))[:top+max(0, high-low+1)]
 	for u := high; u >= low; u-- {
 		at, z := u, cell(u)
-		if v.pairs && u&1 == 1 && u > low {
-			u--
-			if nearer := cell(u); !(nearer < z) && nearer > noData {
-				at, z = u, nearer
+		for ; u > low && u&(v.run-1) != 0; u-- {
+			if nearer := cell(u - 1); !(nearer < z) && nearer > noData {
+				at, z = u-1, nearer
 			}
 		}
 		if !(z > noData) {
@@ -192,20 +195,12 @@ func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit
 	return hull[:top]
 }
 
-// most bounds how many corners a hull can have.
-func (o *outlook) most() int {
-	n := 0
-	for i := range o.levels {
-		n += o.levels[i].major[1] - o.levels[i].major[0]
-	}
-	return n
-}
-
-// prepare begins the hulls of a strip's lines, up to line end.
-func (o *outlook) prepare(g *lines, hulls []vertex, line, end int) {
+// prepare begins the hulls of a strip's lines, up to line end. It returns hulls, or
+// larger ones that have room for as many steps more.
+func (o *outlook) prepare(g *lines, hulls []vertex, line, end, steps int) []vertex {
 	near := len(o.levels) - 1
 	if near < 0 {
-		return
+		return hulls
 	}
 	for l := line; l < min(line+strip, end); l++ {
 		v := o.hull(near, l)
@@ -218,9 +213,12 @@ func (o *outlook) prepare(g *lines, hulls []vertex, line, end int) {
 		if depth == 0 {
 			continue
 		}
+		if need := (depth + steps) * strip; need > len(hulls) {
+			hulls = append(hulls, make([]vertex, need-len(hulls))...)
+		}
 		at := l - line
 		for i, s := range hull {
-			hulls[i*strip+at] = vertex{s.z, int32(2*o.start - s.ahead)}
+			hulls[i*strip+at] = vertex{s.z, float32(2*o.start - s.ahead)}
 		}
 		g.depth[at] = int32(depth)
 		last := hulls[(depth-1)*strip+at]
@@ -230,4 +228,5 @@ func (o *outlook) prepare(g *lines, hulls []vertex, line, end int) {
 		g.next[at], g.below[at] = next.height, next.step
 		g.third[at], g.under[at] = third.height, third.step
 	}
+	return hulls
 }

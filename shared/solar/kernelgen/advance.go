@@ -71,12 +71,27 @@ func zeroes() VecVirtual {
 	return y
 }
 
-// advance is advanceGo: one step of the front of sweep lines, eight at a time.
+// constant is eight times a 32-bit pattern in memory.
+func constant(name string, bits uint32) Mem {
+	m := GLOBL(name, RODATA|NOPTR)
+	for i := range 8 {
+		DATA(4*i, U32(bits))
+	}
+	return m
+}
+
+// advance is advanceGo: one step of the front of sweep lines, eight at a time. What
+// bounds it is how many operations there are, a blend counting as three.
 func advance() {
+	numbers := GLOBL("numbers", RODATA|NOPTR)
+	for i := range 8 {
+		DATA(4*i, U32(uint32(i)))
+	}
+	one, minusFour, none := constant("one", 1), constant("minusFour", 0xFFFFFFFC), constant("none", noData)
 	TEXT("advanceAVX2", NOSPLIT, "func(front *uint8)")
 	Pragma("noescape")
 	f := Load(Param("front"), GP64())
-	scratch, has := AllocLocal(32), AllocLocal(32)
+	scratch, has, holes := AllocLocal(32), AllocLocal(32), AllocLocal(32)
 	nearer, farther, hulls, n, l := GP64(), GP64(), GP64(), GP64(), GP64()
 	MOVQ(f4(f, frontNearer), nearer)
 	MOVQ(f4(f, frontFarther), farther)
@@ -84,37 +99,13 @@ func advance() {
 	MOVQ(f4(f, frontLines), n)
 	MOVQ(f4(f, frontFirst), l)
 
-	numbers := GLOBL("numbers", RODATA|NOPTR)
-	for i := range 8 {
-		DATA(4*i, U32(uint32(i)))
-	}
-	lineNumbers := func() VecVirtual {
-		x, y := XMM(), YMM()
-		VMOVD(l.As32(), x)
-		VPBROADCASTD(x, y)
-		VPADDD(numbers, y, y)
-		return y
-	}
 	of := func(place int) Mem { return Mem{Base: n, Disp: place, Index: l, Scale: 4} }
-	beside := func() (p, q VecVirtual) {
-		p, q = YMM(), YMM()
-		VMOVUPS(Mem{Base: nearer, Index: l, Scale: 4}, p)
-		VMOVUPS(Mem{Base: farther, Index: l, Scale: 4}, q)
-		return p, q
-	}
-	// isPartial marks lines beside a hole; it is cheap to make again.
-	isPartial := func() VecVirtual {
-		p, q := beside()
-		VMINPS(q, p, p)
-		less(p, broadcast(noData), p)
-		return p
-	}
+	belowNone := func(v, mask VecVirtual) { VCMPPS(Imm(0x11), none, v, mask) }
 	// rise computes run and tangent of corners of a height and step.
 	rise := func(z, height, step, run, tangent VecVirtual) {
 		part, per := YMM(), YMM()
-		VPBROADCASTD(f4(f, frontHere), run)
-		VPSUBD(step, run, run)
-		VCVTDQ2PS(run, run)
+		VBROADCASTSS(f4(f, frontHere), run)
+		VSUBPS(step, run, run)
 		VBROADCASTSS(f4(f, frontInverse), per)
 		VDIVPS(run, per, per)
 		VSUBPS(z, height, tangent)
@@ -128,31 +119,37 @@ func advance() {
 	soon := GP64()
 	MOVQ(f4(f, frontAhead), soon)
 	PREFETCHT0(Mem{Base: soon, Index: l, Scale: 4})
-	z := YMM()
+	hull := GP64() // the corners of line l
+	LEAQ(Mem{Base: hulls, Index: l, Scale: 8}, hull)
+	z, depth, pop := YMM(), YMM(), YMM()
+	bits, partial := GP32(), GP32()
+	VMOVDQU(of(lineDepth), depth)
+	VPCMPGTD(zeroes(), depth, pop)
 	{
-		p, q := beside()
-		part, partial := YMM(), YMM()
+		p, q, part := YMM(), YMM(), YMM()
+		VMOVUPS(Mem{Base: nearer, Index: l, Scale: 4}, p)
+		VMOVUPS(Mem{Base: farther, Index: l, Scale: 4}, q)
 		VSUBPS(p, q, z)
 		VBROADCASTSS(f4(f, frontPart), part)
 		VMULPS(part, z, z)
 		VADDPS(p, z, z)
-		VMINPS(q, p, partial)
-		less(partial, broadcast(noData), partial)
+		VMINPS(q, p, part)
+		belowNone(part, part)
+		VMOVMSKPS(part, partial)
+		TESTL(partial, partial)
+		JZ(LabelRef("whole"))
+		VMOVUPS(part, holes)
 		VMAXPS(q, p, p)
-		VBLENDVPS(partial, p, z, z)
-	}
-	depth, step, apex, best, pop := YMM(), YMM(), YMM(), YMM(), YMM()
-	VMOVDQU(of(lineDepth), depth)
-	VMOVUPS(of(lineTop), apex)
-	VMOVDQU(of(lineSince), step)
-	rise(z, apex, step, YMM(), best)
-	VPCMPGTD(zeroes(), depth, pop)
-	{
-		none := broadcast(noData)
-		less(z, none, none)
-		VPANDN(pop, none, pop)
+		VBLENDVPS(part, p, z, z)
+		belowNone(z, part)
+		VPANDN(pop, part, pop)
+		Label("whole")
 	}
 	VMOVDQU(pop, has)
+	step, apex, best := YMM(), YMM(), YMM()
+	VMOVUPS(of(lineTop), apex)
+	VMOVUPS(of(lineSince), step)
+	rise(z, apex, step, YMM(), best)
 
 	// The corners below the last are looked at in turn, as long as each is better
 	// than the one before. Most lines drop one, and few groups more than two: three
@@ -160,47 +157,49 @@ func advance() {
 	// more. Of the first three corners two are at hand; what lies below them is in
 	// memory, at a place that does not depend on the looks. The corner below the one
 	// that stays is kept for the next step.
-	bits := GP32()
 	height, at, t2, third, under := YMM(), YMM(), YMM(), YMM(), YMM()
-	gather := func() { // of the corners that at counts
+	gather := func() { // the corners that at counts
 		low, high := YMM(), YMM()
 		VPMAXSD(zeroes(), at, at)
 		VPSLLD(Imm(8), at, at)
-		VPADDD(lineNumbers(), at, at)
-		VPGATHERDQ(allOnes(), Mem{Base: hulls, Index: at.AsX(), Scale: 8}, low)
+		VPADDD(numbers, at, at)
+		VPGATHERDQ(allOnes(), Mem{Base: hull, Index: at.AsX(), Scale: 8}, low)
 		VEXTRACTI128(Imm(1), at, at.AsX())
-		VPGATHERDQ(allOnes(), Mem{Base: hulls, Index: at.AsX(), Scale: 8}, high)
+		VPGATHERDQ(allOnes(), Mem{Base: hull, Index: at.AsX(), Scale: 8}, high)
 		VSHUFPS(Imm(0x88), high, low, height)
 		VSHUFPS(Imm(0xDD), high, low, at)
 		VPERMQ(Imm(0xD8), height, height)
 		VPERMQ(Imm(0xD8), at, at)
 	}
-	try := func() {
-		rise(z, height, at, YMM(), t2)
+	stays := func() {
 		VBLENDVPS(pop, height, third, third)
 		VBLENDVPS(pop, at, under, under)
-		more := broadcast(1)
-		VPCMPGTD(more, depth, more)
+	}
+	try := func() {
+		rise(z, height, at, YMM(), t2)
+		more := YMM()
+		VPCMPGTD(one, depth, more)
 		VPAND(more, pop, pop)
 		VCMPPS(Imm(0x1D), best, t2, more) // t2 >= best
 		VPAND(more, pop, pop)
 		VPADDD(pop, depth, depth)
 		VBLENDVPS(pop, height, apex, apex)
 		VBLENDVPS(pop, at, step, step)
-		VBLENDVPS(pop, t2, best, best)
+		VMOVAPS(t2, best) // lines that stay look no more
 	}
 	VMOVUPS(of(lineNext), height)
-	VMOVDQU(of(lineBelow), at)
+	VMOVUPS(of(lineBelow), at)
 	VMOVAPS(height, third)
-	VMOVDQA(at, under)
+	VMOVAPS(at, under)
 	try()
 	VMOVUPS(of(lineThird), height)
-	VMOVDQU(of(lineUnder), at)
+	VMOVUPS(of(lineUnder), at)
+	stays()
 	try()
-	VPCMPEQD(at, at, at)
-	VPSLLD(Imm(2), at, at) // -4
-	VPADDD(of(lineDepth), at, at)
+	VMOVDQU(of(lineDepth), at)
+	VPADDD(minusFour, at, at)
 	gather()
+	stays()
 	try()
 	Label("pop")
 	VMOVMSKPS(pop, bits)
@@ -209,6 +208,7 @@ func advance() {
 	VPADDD(allOnes(), depth, at)
 	VPADDD(allOnes(), at, at)
 	gather()
+	stays()
 	try()
 	JMP(LabelRef("pop"))
 
@@ -218,9 +218,8 @@ func advance() {
 	{
 		// What lies near is looked at from the cells themselves.
 		run, far, sink, per := YMM(), YMM(), YMM(), YMM()
-		VPBROADCASTD(f4(f, frontHere), run)
-		VPSUBD(step, run, run)
-		VCVTDQ2PS(run, run)
+		VBROADCASTSS(f4(f, frontHere), run)
+		VSUBPS(step, run, run)
 		VBROADCASTSS(f4(f, frontNear), far)
 		less(far, run, far)
 		VPAND(has, far, far)
@@ -234,21 +233,39 @@ func advance() {
 		VMOVUPS(sink, of(lineSink))
 	}
 	Label("push")
-	// Beside a hole what is pushed counts for nothing.
-	partial, here := isPartial(), YMM()
-	VPBROADCASTD(f4(f, frontHere), here)
+	here, place := YMM(), YMM()
+	VBROADCASTSS(f4(f, frontHere), here)
+	VMOVDQA(depth, place)
+	TESTL(partial, partial)
+	JZ(LabelRef("ready"))
 	{
-		old, at := YMM(), YMM()
+		// A line beside a hole pushes its last corner again, onto itself.
+		mask, old := YMM(), YMM()
+		VMOVUPS(holes, mask)
 		VMOVDQU(of(lineDepth), old)
-		VBLENDVPS(partial, old, depth, depth)
-		VPSLLD(Imm(8), depth, at)
-		VPADDD(lineNumbers(), at, at)
-		VMOVDQU(at, scratch)
-		one := broadcast(1)
-		VPANDN(one, partial, one)
-		VPADDD(one, depth, depth)
-		VMOVDQU(depth, of(lineDepth))
+		VPADDD(allOnes(), old, old)
+		VBLENDVPS(mask, old, depth, depth)
+		VPMAXSD(zeroes(), depth, place)
+		for _, v := range []struct {
+			place int
+			now   VecVirtual
+		}{{lineTop, z}, {lineSince, here}, {lineNext, apex}, {lineBelow, step}, {lineThird, third}, {lineUnder, under}} {
+			VMOVUPS(of(v.place), old)
+			VBLENDVPS(mask, old, v.now, v.now)
+		}
 	}
+	Label("ready")
+	VPADDD(one, depth, depth)
+	VMOVDQU(depth, of(lineDepth))
+	VMOVUPS(z, of(lineTop))
+	VMOVUPS(here, of(lineSince))
+	VMOVUPS(apex, of(lineNext))
+	VMOVUPS(step, of(lineBelow))
+	VMOVUPS(third, of(lineThird))
+	VMOVUPS(under, of(lineUnder))
+	VPSLLD(Imm(8), place, place)
+	VPADDD(numbers, place, place)
+	VMOVDQU(place, scratch)
 	{
 		low, high := YMM(), YMM()
 		VPUNPCKLDQ(here, z, low)  // lines 0 1 4 5
@@ -258,7 +275,7 @@ func advance() {
 				for k := range 2 {
 					at := GP64()
 					MOVL(scratch.Offset(4*(4*half+2*i+k)), at.As32())
-					to := Mem{Base: hulls, Index: at, Scale: 8}
+					to := Mem{Base: hull, Index: at, Scale: 8}
 					if k == 0 {
 						VMOVLPS(v.AsX(), to)
 					} else {
@@ -271,15 +288,6 @@ func advance() {
 				VEXTRACTI128(Imm(1), high, high.AsX())
 			}
 		}
-	}
-	for _, v := range []struct {
-		place int
-		now   VecVirtual
-	}{{lineTop, z}, {lineSince, here}, {lineNext, apex}, {lineBelow, step}, {lineThird, third}, {lineUnder, under}} {
-		old := YMM()
-		VMOVUPS(of(v.place), old)
-		VBLENDVPS(partial, old, v.now, v.now)
-		VMOVUPS(v.now, of(v.place))
 	}
 	ADDQ(Imm(8), l)
 	CMPQ(l, f4(f, frontEnd))
