@@ -43,8 +43,10 @@ var (
 func scratchSides(width, height int) [4]raster.Window {
 	w, h := min(width, scratchRim), min(height, scratchRim)
 	return [4]raster.Window{
-		{Width: width, Height: h}, {Row: height - h, Width: width, Height: h},
-		{Width: w, Height: height}, {Col: width - w, Width: w, Height: height},
+		{Width: width, Height: h},
+		{Row: height - h, Width: width, Height: h},
+		{Width: w, Height: height},
+		{Col: width - w, Width: w, Height: height},
 	}
 }
 

@@ -52,15 +52,15 @@ func TestStagesGiveTheSameBytes(t *testing.T) {
 	}
 }
 
-// staged is a world that follows water by tasks.
-func staged(t *testing.T, o options, side int, hook faultbucket.Hook) *world {
+// staged is a world that follows water by tasks, on tiles of 8 cells.
+func staged(t *testing.T, o options, hook faultbucket.Hook) *world {
 	t.Helper()
 	b := newBucket(t)
 	if hook != nil {
 		b = faultbucket.Wrap(b, hook)
 	}
 	w := newWorld(t, b, o)
-	w.compute.Drainage = inStages(side)
+	w.compute.Drainage = inStages(8)
 	return w
 }
 
@@ -75,7 +75,7 @@ func TestStagesThroughDuplicates(t *testing.T) {
 	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		var tasks atomic.Int64
-		w := staged(t, options{concurrency: 4, broker: broker.Options{Duplicates: 2, Pick: random.IntN}}, 8, func(op, key string) error {
+		w := staged(t, options{concurrency: 4, broker: broker.Options{Duplicates: 2, Pick: random.IntN}}, func(op, key string) error {
 			if op == faultbucket.Commit && strings.HasSuffix(key, ".bin") {
 				tasks.Add(1)
 			}
@@ -106,7 +106,7 @@ func TestStagesThroughLoss(t *testing.T) {
 			}
 			lost.Store(true)
 			return false
-		}}, 8, nil)
+		}}, nil)
 		first.submit(t, job.EEMT, p, tiff)
 		first.settle(t)
 		first.die()
@@ -140,7 +140,7 @@ func TestStagesThroughDeath(t *testing.T) {
 	for n := 0; ; n += step {
 		var writes atomic.Int64
 		var dead, terrain atomic.Bool
-		first := staged(t, options{broker: broker.Options{Retries: -1}}, 8, func(op, key string) error {
+		first := staged(t, options{broker: broker.Options{Retries: -1}}, func(op, key string) error {
 			if strings.HasPrefix(key, "inputs/") {
 				return nil
 			}
@@ -230,7 +230,7 @@ func half(t *testing.T, w *world, stages int) []string {
 }
 
 func TestStatusInStages(t *testing.T) {
-	w := staged(t, options{}, 8, nil)
+	w := staged(t, options{}, nil)
 	waiting := half(t, w, 2)
 	st, err := w.store.Status(t.Context(), jobID)
 	if err != nil {
@@ -262,7 +262,7 @@ func TestLateTask(t *testing.T) {
 	}
 	t.Run("done meanwhile", func(t *testing.T) {
 		var meanwhile func()
-		w := staged(t, options{}, 8, func(op, key string) error {
+		w := staged(t, options{}, func(op, key string) error {
 			if meanwhile != nil && op == faultbucket.Commit && strings.Contains(key, "/attempts/") {
 				do := meanwhile
 				meanwhile = nil
@@ -285,7 +285,7 @@ func TestLateTask(t *testing.T) {
 		}
 	})
 	t.Run("gone", func(t *testing.T) {
-		w := staged(t, options{}, 8, nil)
+		w := staged(t, options{}, nil)
 		waiting := half(t, w, 2)
 		lose(t, w)
 		e := eventing.NewTileRequested("/test", jobID, waiting[0], 0, noon)
@@ -304,7 +304,7 @@ func TestLateTask(t *testing.T) {
 }
 
 func TestBadTasksOfStages(t *testing.T) {
-	w := staged(t, options{}, 8, nil)
+	w := staged(t, options{}, nil)
 	half(t, w, 1)
 	for _, task := range []string{"s0001-r0900c0000", "s0002-r0001c0001"} {
 		if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, task, 0, noon)); !eventing.IsRejected(err) {
@@ -324,7 +324,7 @@ func TestNoSlopeInStages(t *testing.T) {
 			dem.Set(c, r, math.NaN())
 		}
 	}
-	w := staged(t, options{}, 8, nil)
+	w := staged(t, options{}, nil)
 	w.submit(t, job.EEMT, quick(job.EEMT), demtest.Encode(t, dem))
 	w.settle(t)
 	st, err := w.store.Status(t.Context(), jobID)
@@ -336,7 +336,7 @@ func TestNoSlopeInStages(t *testing.T) {
 
 // TestCancelStopsStages: no stage follows on a cancelled job.
 func TestCancelStopsStages(t *testing.T) {
-	w := staged(t, options{}, 8, nil)
+	w := staged(t, options{}, nil)
 	waiting := half(t, w, 2)
 	if _, err := w.submission.Cancel(t.Context(), jobID); err != nil {
 		t.Fatal(err)
@@ -366,7 +366,7 @@ func TestScratchIsRemoved(t *testing.T) {
 		for key, n := range count {
 			most[key] = max(most[key], n)
 		}
-	}}, 8, nil)
+	}}, nil)
 	tiff, p := wetHills(t)
 	w.submit(t, job.EEMT, p, tiff)
 	w.settle(t)
