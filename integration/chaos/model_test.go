@@ -629,7 +629,9 @@ func TestProtocolHolds(t *testing.T) {
 		"asked for early":               {duplicate: true, asksEarly: true},
 		"maps by tasks, calm":           {byTasks: true},
 		"maps by tasks, duplicates":     {byTasks: true, duplicate: true, cancel: true},
-		"maps by tasks, storm":          plant(storm, func(r *rules) { r.byTasks, r.retain, r.cancel = true, os.Getenv("EEMT_SLOW") != "", os.Getenv("EEMT_SLOW") != "" }),
+		"maps by tasks, storm": plant(storm, func(r *rules) {
+			r.byTasks, r.retain, r.cancel = true, os.Getenv("EEMT_SLOW") != "", os.Getenv("EEMT_SLOW") != ""
+		}),
 	} {
 		if strings.Contains(name, "storm") && testing.Short() {
 			continue
