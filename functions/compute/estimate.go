@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
@@ -31,15 +33,15 @@ type Cost struct {
 // of two on other terrain.
 const (
 	// Core seconds per cell: of slopes, horizons and the like; per look at the sun in
-	// an hour; of each climate year; of the pass over the whole terrain; per map; per
-	// daily map.
-	secondsPerCell     = 2.6e-6
-	secondsPerLook     = 0.7e-6
-	secondsPerYear     = 3.5e-6
+	// an hour; of each climate year; of the pass over the whole terrain; per daily map;
+	// per layer of work files. Those of maps are in groups.go.
+	secondsPerCell     = 2.9e-6
+	secondsPerLook     = 0.47e-6
+	secondsPerYear     = 3.9e-6
 	secondsOfTerrain   = 1.5e-6
-	secondsPerMap      = 0.055e-6
 	dailySecondsPerMap = 0.1e-6
-	// bytesPerCell of a compressed map.
+	secondsPerLayer    = 0.03e-6
+	// bytesPerCell of a compressed layer of a work file.
 	bytesPerCell = 3.2
 
 	// startMemory is what the process takes without any cell.
@@ -49,11 +51,13 @@ const (
 	partBytes  = 800
 	layerBytes = 8
 	fieldBytes = 24
+	farBytes   = 8
 
 	// partMost bounds the side of a part: larger ones are not faster.
 	partMost = 768
-	// taskSeconds is what a tile should take, taskBytes the most its work files may.
-	taskSeconds = 15
+	// taskSeconds is what a tile should take, taskBytes the most its work files may. Whole
+	// blocks make of the seconds half as much to twice as much.
+	taskSeconds = 22
 	taskBytes   = 512 << 20
 )
 
@@ -89,7 +93,8 @@ func layers(w job.Workflow, p job.Parameters) (kept, written int) {
 
 // tileSecondsPerCell are the core seconds a tile takes for each cell.
 func (c Cost) tileSecondsPerCell(w job.Workflow, p job.Parameters) float64 {
-	s := secondsPerCell + secondsPerLook*60/p.Step
+	_, written := layers(w, p)
+	s := secondsPerCell + secondsPerLook*60/p.Step + secondsPerLayer*float64(written)
 	if w == job.EEMT {
 		s += secondsPerYear * float64(len(p.Years()))
 	}
@@ -99,14 +104,19 @@ func (c Cost) tileSecondsPerCell(w job.Workflow, p job.Parameters) float64 {
 	return s / c.Speed
 }
 
-// field is how many cells of the DEM a part reads at most.
-func field(reach Reach, width, height int) int {
-	reach = reach.orDefault()
-	if reach.far(width, height) == nil {
+// field is how many cells of the DEM a part reads at most. A coarse cell of the far
+// terrain, which is held as it is stored, counts as farBytes do.
+func field(far *job.Far, near, width, height int) int {
+	if far == nil {
 		return width * height
 	}
-	around := func(size int) int { return min(size, reach.Block+2*reach.Near) }
-	return around(width) * around(height)
+	around := func(size, reach int) int { return min(size, far.Block+2*reach) }
+	n := around(width, near) * around(height, near)
+	for _, factor := range far.Factors {
+		near *= 2
+		n += around(width, near) / factor * (around(height, near) / factor) * farBytes / fieldBytes
+	}
+	return n
 }
 
 // partSide is the side of the parts that tiles are computed in, so that one takes
@@ -133,37 +143,71 @@ func partMemory(w job.Workflow, p job.Parameters, cells, fieldCells float64) flo
 func (c Cost) taskSide(w job.Workflow, p job.Parameters, block int) int {
 	c = c.orDefault()
 	_, written := layers(w, p)
-	cells := min(taskSeconds*float64(c.Cores)/c.tileSecondsPerCell(w, p), taskBytes/(bytesPerCell*float64(written)))
-	side := int(math.Sqrt(cells))
+	side := math.Sqrt(taskSeconds * float64(c.Cores) / c.tileSecondsPerCell(w, p))
+	most := int(math.Sqrt(taskBytes / (bytesPerCell * float64(written))))
 	if block > 0 {
-		return max(1, side/block) * block
+		return max(1, min(int(math.Round(side/float64(block))), most/block)) * block
 	}
-	return max(workBlock, side/workBlock*workBlock)
+	return max(workBlock, min(int(side), most)/workBlock*workBlock)
+}
+
+// ofMaps are the core seconds and the bytes of a cell of all maps of a job.
+func ofMaps(w job.Workflow, p job.Parameters) (seconds, bytes float64) {
+	for _, stage := range products(job.Request{Workflow: w, Parameters: p}, nil) {
+		for _, pr := range stage {
+			seconds += pr.secondsPerCell()
+			for _, m := range pr.maps {
+				bytes += m.bytesPerCell() * float64(max(1, len(m.bands)))
+			}
+		}
+	}
+	return seconds, bytes
+}
+
+// bytesPerCell of a compressed map or band, half-way between mountains and gentle
+// terrain (docs/performance.md): noise in the last digits is what is left of them.
+func (m mapInfo) bytesPerCell() float64 {
+	in := func(text string) bool { return strings.Contains(m.name, text) }
+	switch {
+	case in("flat_total_sun"):
+		return 2.2
+	case in("hours_sun_day") || in("daily/hours_sun"):
+		return 0.9
+	case in("hours_sun"):
+		return 2
+	case in("global/"):
+		return 3.5
+	case in("eemt/"):
+		// Of months without growth or runoff there is nothing to store.
+		v := 2.6
+		if slices.ContainsFunc(months[:], func(month string) bool { return in("_" + month + "_") }) {
+			v = 1.8
+		}
+		if in("_Topo_") {
+			v += 0.8
+		}
+		return v
+	}
+	return 3.9
 }
 
 // Estimate tells what a job on a DEM of width x height cells takes.
 func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) survey.Work {
 	c = c.orDefault()
 	cells := float64(width) * float64(height)
-	maps, mapsOfYear := 82.0, 104.0
-	if p.Maps == job.AnnualMaps {
-		maps, mapsOfYear = 10, 8
-	}
-	seconds := c.tileSecondsPerCell(w, p)
+	mapSeconds, bytes := ofMaps(w, p)
+	seconds := c.tileSecondsPerCell(w, p) + mapSeconds/c.Speed
 	memory := 0.0
 	if w == job.EEMT {
-		maps += 2 + mapsOfYear*float64(len(p.Years()))
 		seconds += secondsOfTerrain / c.Speed
-		side := min(2*float64(drainageSide(c.Memory)), math.Sqrt(cells))
-		memory = startMemory + 2*25*side*side
+		threads := drainageThreads(c.Cores)
+		side := min(2*float64(drainageSide(c.Memory/int64(threads))), math.Sqrt(cells))
+		memory = startMemory + float64(threads)*2*25*side*side
 	}
-	if p.Daily {
-		maps += 365 * float64(len(radiations(p)))
-	}
-	seconds += secondsPerMap * maps / c.Speed
 	reach := Reach{}.orDefault()
+	far := reach.far(width, height)
 	block := 0
-	if far := reach.far(width, height); far != nil {
+	if far != nil {
 		block = far.Block
 	}
 	side := p.TileSize
@@ -172,12 +216,12 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	} else if block > 0 {
 		side = min(side, block)
 	}
-	n := field(reach, width, height)
+	n := field(far, reach.Near, width, height)
 	part := math.Min(float64(c.partSide(w, p, n)), float64(side))
 	memory = math.Max(memory, partMemory(w, p, math.Min(cells, part*part), float64(n)))
 	return survey.Work{
 		Tiles: len(cut(width, height, side, block)), Seconds: math.Ceil(seconds * cells / float64(c.Cores)), Cores: c.Cores,
-		Memory: int64(memory), Results: int64(bytesPerCell * maps * cells),
+		Memory: int64(memory), Results: int64(bytes * cells),
 	}
 }
 

@@ -104,12 +104,7 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 // partSide is the side of the parts of a tile on this replica. Another may take
 // others: parts never change a number.
 func (p *piece) partSide(plan *job.Plan) int {
-	n := plan.Width * plan.Height
-	if f := plan.Far; f != nil {
-		around := f.Block + 2*plan.Halo
-		n = min(around, plan.Width) * min(around, plan.Height)
-	}
-	return p.cost().partSide(p.request.Workflow, p.request.Parameters, n)
+	return p.cost().partSide(p.request.Workflow, p.request.Parameters, field(plan.Far, plan.Halo, plan.Width, plan.Height))
 }
 
 // tilePart is a window of a tile that is computed in one go.

@@ -246,8 +246,12 @@ func (w *world) coming(n int) bool {
 func (w *world) fail(format string, args ...any) {
 	w.t.Helper()
 	from := max(0, len(w.trace)-60)
-	w.t.Fatalf("seed %d: %s\nreplay: go test ./integration/chaos -run '%s' -seed %d -v\n%s",
-		w.seed, fmt.Sprintf(format, args...), strings.SplitN(w.t.Name(), "/", 2)[0], w.seed, strings.Join(w.trace[from:], "\n"))
+	more := ""
+	if *kill >= 0 {
+		more = fmt.Sprintf(" -kill %g", *kill)
+	}
+	w.t.Fatalf("seed %d: %s\nreplay: go test ./integration/chaos -run '%s' -seed %d%s -v\n%s",
+		w.seed, fmt.Sprintf(format, args...), strings.SplitN(w.t.Name(), "/", 2)[0], w.seed, more, strings.Join(w.trace[from:], "\n"))
 }
 
 // results reads the results of a job, times and the job's id blanked.

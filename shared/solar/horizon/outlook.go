@@ -195,20 +195,12 @@ func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit
 	return hull[:top]
 }
 
-// most bounds how many corners a hull can have.
-func (o *outlook) most() int {
-	n := 0
-	for i := range o.levels {
-		n += o.levels[i].major[1] - o.levels[i].major[0]
-	}
-	return n
-}
-
-// prepare begins the hulls of a strip's lines, up to line end.
-func (o *outlook) prepare(g *lines, hulls []vertex, line, end int) {
+// prepare begins the hulls of a strip's lines, up to line end. It returns hulls, or
+// larger ones that have room for as many steps more.
+func (o *outlook) prepare(g *lines, hulls []vertex, line, end, steps int) []vertex {
 	near := len(o.levels) - 1
 	if near < 0 {
-		return
+		return hulls
 	}
 	for l := line; l < min(line+strip, end); l++ {
 		v := o.hull(near, l)
@@ -220,6 +212,9 @@ func (o *outlook) prepare(g *lines, hulls []vertex, line, end int) {
 		depth := len(hull)
 		if depth == 0 {
 			continue
+		}
+		if need := (depth + steps) * strip; need > len(hulls) {
+			hulls = append(hulls, make([]vertex, need-len(hulls))...)
 		}
 		at := l - line
 		for i, s := range hull {
@@ -233,4 +228,5 @@ func (o *outlook) prepare(g *lines, hulls []vertex, line, end int) {
 		g.next[at], g.below[at] = next.height, next.step
 		g.third[at], g.under[at] = third.height, third.step
 	}
+	return hulls
 }

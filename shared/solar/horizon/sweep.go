@@ -169,11 +169,11 @@ func (w *Sweeper) sweep(f *frame, far *Far, out []Code) {
 		steps = f.major - f.coreMajor
 	}
 	w.far.set(f, far, start)
-	if need := (steps + 1 + w.far.most()) * strip; len(w.hulls) < need {
+	if need := (steps + 1) * strip; len(w.hulls) < need {
 		w.hulls = make([]vertex, need)
 	}
 	g := front{
-		hulls: &w.hulls[0], room: len(w.hulls), lines: &w.lines, out: &w.codes[0],
+		lines: &w.lines, out: &w.codes[0],
 		rays: &w.rays[0], halves: w.halves, wholes: len(w.rays) - w.halves,
 		looks: &w.cells[0], count: len(w.cells),
 		inverse: float32(2 / f.distance), drop: float32(f.distance / 2 / (2 * EarthRadius)), near: 2 * near,
@@ -186,7 +186,8 @@ func (w *Sweeper) sweep(f *frame, far *Far, out []Code) {
 	}
 	for line := first; line < last; line += between {
 		w.lines = lines{}
-		w.far.prepare(&w.lines, w.hulls, line, last+1)
+		w.hulls = w.far.prepare(&w.lines, w.hulls, line, last+1, steps+1)
+		g.hulls, g.room = &w.hulls[0], len(w.hulls)
 		g.here = 0
 		for m := start; m != stop; m -= f.forward {
 			w.step(f, &g, m, line, last+1-line, out)
