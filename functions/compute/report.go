@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -183,22 +182,20 @@ const layersAtOnce = 8
 // layers takes the statistics of maps, and notes them for who goes on from here.
 func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 	layers := make([]Layer, len(maps))
-	work, ctx := errgroup.WithContext(ctx)
+	var work errgroup.Group // what fails does not stop the others, whose notes the next try goes on from
 	work.SetLimit(p.atOnce())
 	for from := 0; from < len(maps); from += layersAtOnce {
 		some := maps[from:min(from+layersAtOnce, len(maps))]
 		to := layers[from : from+len(some)]
 		work.Go(func() error {
+			// A note that cannot be read or written costs a look at its maps, no more.
 			note := job.LayersKey(p.request.ID, from)
-			switch data, err := p.Store.Bucket.ReadAll(ctx, note); {
-			case err == nil:
+			if data, err := p.Store.Bucket.ReadAll(ctx, note); err == nil {
 				var noted []Layer
 				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.name }) {
 					copy(to, noted)
 					return nil
 				}
-			case gcerrors.Code(err) != gcerrors.NotFound:
-				return fmt.Errorf("read %s: %w", note, err)
 			}
 			for i, m := range some {
 				var err error
@@ -210,7 +207,10 @@ func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 			if err != nil {
 				return fmt.Errorf("encode %s: %w", note, err)
 			}
-			return p.putBytes(ctx, note, data)
+			if err := p.putBytes(ctx, note, data); err != nil {
+				p.log.Debug("statistics of maps are not noted", "error", err)
+			}
+			return ctx.Err()
 		})
 	}
 	return layers, work.Wait()
