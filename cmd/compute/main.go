@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,10 +21,12 @@ import (
 type config struct {
 	serving.Config
 	serving.Cost
-	Version      string   `env:"EEMT_VERSION" envDefault:"dev"`
-	TileSize     int      `env:"EEMT_TILE_SIZE"`
-	ClimateToken string   `env:"EEMT_CLIMATE_TOKEN"`
-	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
+	Version  string `env:"EEMT_VERSION" envDefault:"dev"`
+	TileSize int    `env:"EEMT_TILE_SIZE"`
+	// LongestStep is what a plan or an assembly may take on this replica, as foreseen, before it is split into tasks.
+	LongestStep  time.Duration `env:"EEMT_LONGEST_STEP" envDefault:"1m"`
+	ClimateToken string        `env:"EEMT_CLIMATE_TOKEN"`
+	ClimateHosts []string      `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
 }
 
 func main() {
@@ -35,6 +38,10 @@ func main() {
 		if c.TileSize != 0 && (c.TileSize < 32 || c.TileSize > 4096) {
 			return fmt.Errorf("EEMT_TILE_SIZE %d: must be 32 to 4096 cells, or 0", c.TileSize)
 		}
+		if c.LongestStep < 0 || c.LongestStep > time.Hour {
+			return fmt.Errorf("EEMT_LONGEST_STEP %s: must be 1s to 1h, or 0s to split all", c.LongestStep)
+		}
+		longest := cmp.Or(c.LongestStep, -1) // 0 stands for the default there
 		cores := runtime.GOMAXPROCS(0)
 		cost, err := c.On(cores)
 		if err != nil {
@@ -52,6 +59,7 @@ func main() {
 		s := &compute.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: cores, Cost: cost,
 			Now: time.Now, Log: log, Version: c.Version, TileSize: c.TileSize,
+			Drainage: compute.Drainage{Inline: longest}, AssembleWithin: longest,
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", serving.Health)

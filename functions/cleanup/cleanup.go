@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -87,11 +88,13 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 // Resume emits again what jobs that stood still for quiet are waiting for, after twice
 // as long the second time, and so on; 0 means all jobs, whatever the clocks say. It
 // returns how many jobs it revived. A job that was asked for Policy.Attempts times in
-// vain, or stood still for Policy.GiveUp, is ended as failed.
+// vain, or stood still for Policy.GiveUp, is ended as failed. Ends that nobody announced
+// are announced.
 func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) {
 	now := s.Now().UTC()
 	var mu sync.Mutex
 	revived := 0
+	var announced atomic.Int64
 	var failed []error
 	var work errgroup.Group
 	work.SetLimit(max(s.AtOnce, 1))
@@ -100,7 +103,7 @@ func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) 
 	}
 	err := s.Store.List(ctx, func(id string) (bool, error) {
 		work.Go(func() error {
-			again, err := s.revive(ctx, id, quiet, now)
+			again, err := s.revive(ctx, id, quiet, now, &announced)
 			mu.Lock()
 			defer mu.Unlock()
 			if again {
@@ -130,9 +133,19 @@ const jobsAtOnce = 16
 // bucket or the broker is away.
 const mostFaults = 10
 
-func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, now time.Time) (bool, error) {
-	ended, err := s.Store.Ended(ctx, id)
-	if err != nil || ended {
+func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, now time.Time, announced *atomic.Int64) (bool, error) {
+	ended, err := s.Store.EndedAt(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	if !ended.IsZero() {
+		if age := now.Sub(ended); age < settled || age > stale || announced.Load() >= mostAnnounced {
+			return false, nil
+		}
+		did, err := s.announceEnd(ctx, id)
+		if did {
+			announced.Add(1)
+		}
 		return false, err
 	}
 	st, err := s.Store.Status(ctx, id)
@@ -212,7 +225,7 @@ func (s *Service) giveUp(ctx context.Context, st job.Status, times int, still ti
 		done = fmt.Sprintf("%d of %d tiles and %d of %d maps were done", st.Done, st.Planned, st.Maps, st.MapsPlanned)
 	}
 	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %s; it waits for %s%s; %s; submit the job again",
-		still.Round(time.Minute), asked, done, words, more, cause), "")
+		still.Round(time.Minute), asked, done, words, more, cause), resumed)
 }
 
 // waitsFor names the step that a job waits for, and how many there are.
@@ -246,6 +259,9 @@ func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words stri
 	}
 	return task, words, missing, nil
 }
+
+// resumed marks the ends that Resume made; the next pass announces them if this one dies.
+const resumed = "resume"
 
 // waitsForTerrain is waitsFor of a job whose terrain is followed in stages.
 func (s *Service) waitsForTerrain(ctx context.Context, st job.Status) (task, words string, missing int, err error) {
@@ -287,22 +303,22 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 		s.Log.Warn("event was not taken in time", "event", e.Type(), "id", e.ID(), "reason", failure.Reason)
 		return nil
 	}
-	var id, what string
+	var id, task string
 	switch e.Type() {
 	case eventing.TileRequested:
 		t, err := eventing.TileOf(e)
 		if err != nil {
 			return err
 		}
-		id, what = t.JobID, job.InWords(t.Task)
+		id, task = t.JobID, t.Task
 	case eventing.JobSubmitted, eventing.TilesCompleted:
 		j, err := eventing.JobOf(e)
 		if err != nil {
 			return err
 		}
-		id, what = j.JobID, "planning"
+		id, task = j.JobID, job.PlanTask
 		if e.Type() == eventing.TilesCompleted {
-			what = "assembly of the maps"
+			task = job.AssemblyTask
 		}
 	default:
 		s.Log.Warn("undeliverable event", "event", e.Type(), "id", e.ID())
@@ -311,32 +327,40 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	if _, err := s.Store.Request(ctx, id); errors.Is(err, job.ErrNotFound) {
 		return nil
 	}
-	if e.Type() == eventing.TilesCompleted {
-		// An assembly that dies on its way, and goes on from there each time, is not to be given up.
-		tries, err := s.Store.Tries(ctx, id, job.AssemblyTask)
-		if err != nil {
-			return err
-		}
-		if tries.Fruitful > 0 && tries.Begun < stuck {
-			s.Log.Warn("the assembly is interrupted again and again, but goes on", "job", id, "reason", failure.Reason)
-			return nil
-		}
+	tries, err := s.Store.Tries(ctx, id, task)
+	if err == nil && job.IsMapsTask(task) && tries.Begun == 0 {
+		// Who makes the last maps goes on with what the assembly has left to do.
+		tries, err = s.Store.Tries(ctx, id, job.AssemblyTask)
 	}
-	reason := what + " failed repeatedly"
+	if err != nil {
+		return err
+	}
+	switch {
+	case tries.Fruitful > 0 && tries.Begun < stuck:
+		// An assembly that dies on its way, and goes on from there each time, is not to be given up.
+		s.Log.Warn("the assembly is interrupted again and again, but goes on", "job", id, "reason", failure.Reason)
+		return nil
+	case tries.Silent:
+		// Processes that vanish, as spot nodes do, say nothing of the work. The resume tick asks again; who begins it too
+		// often ends the job.
+		s.Log.Warn("work died without a word as often as its event was delivered", "job", id, "task", task, "tries", tries.Begun)
+		return nil
+	}
+	reason := job.InWords(task) + " failed repeatedly"
 	if failure.Reason != "" {
 		reason += ": " + failure.Reason
 	}
 	return s.end(ctx, id, reason, e.ID())
 }
 
-// end ends a job as failed. event, when not empty, is the id of the event that does so: when it comes
+// end ends a job as failed. event is the id of the event that does so, or resumed: when it comes
 // again its handler may have died before it announced the end.
 func (s *Service) end(ctx context.Context, id, reason, event string) error {
 	end, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: s.Now().UTC(), Event: event})
 	if err != nil {
 		return err
 	}
-	if !won && (event == "" || end.Event != event || end.State != job.Failed) {
+	if !won && (end.Event != event || end.State != job.Failed) {
 		return nil
 	}
 	if announced, err := s.Store.Announced(ctx, id); err != nil || announced {

@@ -396,6 +396,9 @@ func TestDeadLetter(t *testing.T) {
 		want string
 	}{
 		{"tile", func(at time.Time) event.Event { return eventing.NewTileRequested("/test", id(1), "r0000c0001", 0, at) }, "tile r0000c0001 failed repeatedly: out of memory"},
+		{"terrain", func(at time.Time) event.Event {
+			return eventing.NewTileRequested("/test", id(1), "s0002-r0000c0001", 0, at)
+		}, "window r0000c0001 of stage 2 of the terrain failed repeatedly: out of memory"},
 		{"plan", func(at time.Time) event.Event { return eventing.NewJobSubmitted("/test", id(1), 0, at) }, "planning failed repeatedly: out of memory"},
 		{"assembly", func(at time.Time) event.Event { return eventing.NewTilesCompleted("/test", id(1), 0, at) }, "assembly of the maps failed repeatedly: out of memory"},
 	} {

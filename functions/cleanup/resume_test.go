@@ -8,9 +8,11 @@ import (
 
 	"gocloud.dev/blob/memblob"
 
+	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
 // TestAttempts asks for a job that stands still 8 times, after twice as long each time, then ends it with a sentence
@@ -87,6 +89,91 @@ func TestAttempts(t *testing.T) {
 			}
 			if waited := end.Ended.Sub(start); waited > 24*time.Hour {
 				t.Errorf("it took %s", waited)
+			}
+		})
+	}
+}
+
+// TestGiveUpOnTerrain names the window that a job waits for whose terrain is followed in stages.
+func TestGiveUpOnTerrain(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		done []int
+		want string
+	}{
+		{"one is missing", []int{0}, "1 of 2 windows of stage 3 of the terrain were done; it waits for window r0000c0001 of stage 3 of the terrain; the last time: no space left; submit the job again"},
+		{"both are missing", nil, "0 of 2 windows of stage 3 of the terrain were done; it waits for window r0000c0000 of stage 3 of the terrain and 1 more; nobody began it: is compute running?"},
+		{"none is missing", []int{0, 1}, "2 of 2 windows of stage 3 of the terrain were done; it waits for what follows on stage 3 of the terrain; nobody began it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			r := s.add(t, 1, job.Pending, time.Time{})
+			stage := &job.Stage{Number: 3, Kind: job.AreaStage, Windows: []terrain.Place{{}, {Col: 1}}, Created: s.now}
+			if _, err := s.Store.WriteDraft(t.Context(), r.ID, &job.Draft{Plan: &job.Plan{Width: 9, Height: 9, Created: s.now}, Side: 4}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Store.WriteStage(t.Context(), r.ID, stage); err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range c.done {
+				if err := s.Store.WriteFound(t.Context(), r.ID, job.Found{Task: stage.Task(stage.Windows[i])}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			task := stage.Task(stage.Windows[1])
+			n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10)
+			if err == nil {
+				err = s.Store.FailTry(t.Context(), r.ID, task, n, job.Failure{Cause: "no space left", At: s.now})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.now = time.Now().Add(s.Policy.GiveUp + time.Minute)
+			if _, err := s.Resume(t.Context(), s.Policy.Quiet); err != nil {
+				t.Fatal(err)
+			}
+			end, err := s.Store.End(t.Context(), r.ID)
+			if err != nil || end.State != job.Failed || !strings.Contains(end.Reason, c.want) {
+				t.Errorf("end %+v (%v), want %q", end, err, c.want)
+			}
+		})
+	}
+}
+
+// TestDeathIsNoVerdict: an event that the broker gave up ends its job if the last try said why it failed, not if its
+// process died, or somebody is at work on it.
+func TestDeathIsNoVerdict(t *testing.T) {
+	const task = "r0000c0001"
+	for _, c := range []struct {
+		name string
+		// tries are how earlier work ended; empty: it died.
+		tries []string
+		ends  bool
+	}{
+		{"nobody began", nil, true},
+		{"died", []string{"", "", ""}, false},
+		{"failed, then died", []string{"no space left", ""}, false},
+		{"died, then failed", []string{"", "no space left"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			r := s.add(t, 1, job.Running, time.Time{})
+			for _, why := range c.tries {
+				n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 12)
+				if err == nil && why != "" {
+					err = s.Store.FailTry(t.Context(), r.ID, task, n, job.Failure{Cause: why, At: s.now})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			e := eventing.WithFailure(eventing.NewTileRequested("/test", r.ID, task, 0, s.now), eventing.Failure{Dest: "compute", Code: 503, Reason: "no answer"})
+			if err := s.DeadLetter(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			end, err := s.Store.End(t.Context(), r.ID)
+			if ended := err == nil; ended != c.ends || ended && end.Reason != "tile r0000c0001 failed repeatedly: no answer" {
+				t.Errorf("end %+v (%v)", end, err)
 			}
 		})
 	}

@@ -50,7 +50,7 @@ type Service struct {
 	// is ended; 0 means DefaultTries.
 	MostTries int
 	// AssembleWithin is how long the assembly may take on this replica before its maps are
-	// asked for as tasks of their own; 0 means a minute.
+	// asked for as tasks of their own; 0 means a minute, less than 0 always.
 	AssembleWithin time.Duration
 	// AtOnce is how many calls that only wait for the bucket go on at a time; 0 means 16.
 	AtOnce int

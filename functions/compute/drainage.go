@@ -59,8 +59,9 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 			return fmt.Errorf("room for the terrain: %w", err)
 		}
 	}
+	threads := drainageThreads(p.Threads)
 	work := &terrain.Tiled{
-		Width: plan.Width, Height: plan.Height, Cell: d.Cell, Side: p.drainageSide(),
+		Width: plan.Width, Height: plan.Height, Cell: d.Cell, Side: p.drainageSide(threads), Threads: threads,
 		Filled: scratch[0], Area: scratch[1],
 		Elevation: func(w raster.Window) (*raster.Grid[float64], error) {
 			z, err := d.Elevation(ctx, w)

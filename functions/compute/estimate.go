@@ -200,8 +200,9 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	memory := 0.0
 	if w == job.EEMT {
 		seconds += secondsOfTerrain / c.Speed
-		side := min(2*float64(drainageSide(c.Memory)), math.Sqrt(cells))
-		memory = startMemory + 2*25*side*side
+		threads := drainageThreads(c.Cores)
+		side := min(2*float64(drainageSide(c.Memory/int64(threads))), math.Sqrt(cells))
+		memory = startMemory + float64(threads)*2*25*side*side
 	}
 	reach := Reach{}.orDefault()
 	far := reach.far(width, height)

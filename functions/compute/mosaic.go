@@ -25,6 +25,8 @@ type mosaic struct {
 	stages [][]product
 	block  int // side of the maps' blocks
 
+	walks chan struct{} // a slot for each walk over the tiles that may go on at a time
+
 	mu    sync.Mutex
 	made  map[string]bool // results by name
 	gone  map[string]bool // work files that no map needs any more
@@ -33,11 +35,13 @@ type mosaic struct {
 }
 
 // run makes the products of some groups that are missing. Threads share the blocks
-// of one group; where a map has fewer blocks, they take several groups at a time.
+// of one group; where a map has fewer blocks, they take several groups at a time. Maps
+// are stored while the next ones are made, unless there is one thread only.
 func (m *mosaic) run(ctx context.Context, groups []group) error {
 	shape := shapeOf(m.cost().Memory, m.Threads, m.plan.Width, m.plan.Height, m.block)
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(shape.groups)
+	work.SetLimit(min(shape.groups+1, max(1, m.Threads)))
+	m.walks = make(chan struct{}, shape.groups)
 	for _, g := range groups {
 		missing := slices.DeleteFunc(slices.Clone(g.products), func(pr product) bool { return !m.missing(pr) })
 		if len(missing) == 0 {
@@ -148,6 +152,7 @@ type part struct {
 	product
 	writers []*sharedWriter
 	band    int
+	share   float64 // how many maps that is
 }
 
 // sharedWriter is a map that several threads write blocks of.
@@ -185,37 +190,16 @@ func (m *mosaic) make(ctx context.Context, products []product, shape shape) erro
 			defer writers[i].spools.remove()
 		}
 		if !pr.stacked() {
-			parts = append(parts, part{product: pr, writers: writers})
+			parts = append(parts, part{product: pr, writers: writers, share: float64(len(pr.maps))})
 			continue
 		}
 		for b := range pr.inputs {
 			one := product{pr.inputs[b : b+1], pr.maps, pr.combine}
-			parts = append(parts, part{product: one, writers: writers, band: b})
+			parts = append(parts, part{product: one, writers: writers, band: b, share: 1 / float64(len(pr.inputs))})
 		}
 	}
-	each := float64(len(parts[0].maps)) // of a stacked map a pass makes some bands
-	if products[0].stacked() {
-		each /= float64(len(parts))
-	}
-	for at := 0; at < len(parts); {
-		n, room := 0, shape.maps
-		for at+n < len(parts) && (n == 0 || len(parts[at+n].maps) <= room) {
-			room -= len(parts[at+n].maps)
-			n++
-		}
-		share := each
-		if !products[0].stacked() {
-			share = 0
-			for _, p := range parts[at : at+n] {
-				share += float64(len(p.maps))
-			}
-		} else {
-			share *= float64(n)
-		}
-		if err := m.pass(ctx, parts[at:at+n], shape.threads, share); err != nil {
-			return err
-		}
-		at += n
+	if err := m.walk(ctx, parts, shape); err != nil {
+		return err
 	}
 	store, ctx := errgroup.WithContext(ctx)
 	store.SetLimit(shape.threads)
@@ -233,13 +217,35 @@ func (m *mosaic) make(ctx context.Context, products []product, shape shape) erro
 	return store.Wait()
 }
 
+// walk writes the cells of all parts, in as many passes as it takes.
+func (m *mosaic) walk(ctx context.Context, parts []part, shape shape) error {
+	select {
+	case m.walks <- struct{}{}:
+		defer func() { <-m.walks }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for at := 0; at < len(parts); {
+		n, room := 0, shape.maps
+		for at+n < len(parts) && (n == 0 || len(parts[at+n].maps) <= room) {
+			room -= len(parts[at+n].maps)
+			n++
+		}
+		if err := m.pass(ctx, parts[at:at+n], shape.threads); err != nil {
+			return err
+		}
+		at += n
+	}
+	return nil
+}
+
 // pass makes parts of maps in one walk over the tiles, block after block of the
-// maps, as many at a time as there are threads. share is how many maps that is.
-func (m *mosaic) pass(ctx context.Context, parts []part, threads int, share float64) error {
-	windows := parts[0].writers[0].Windows()
-	blocks := 0
-	for range windows {
-		blocks++
+// maps, as many at a time as there are threads.
+func (m *mosaic) pass(ctx context.Context, parts []part, threads int) error {
+	windows := slices.Collect(parts[0].writers[0].Windows())
+	share := 0.0
+	for _, p := range parts {
+		share += p.share / float64(len(windows))
 	}
 	files := m.newOpenFiles(parts, threads)
 	defer files.close()
@@ -247,7 +253,7 @@ func (m *mosaic) pass(ctx context.Context, parts []part, threads int, share floa
 	next := make(chan raster.Window)
 	work.Go(func() error {
 		defer close(next)
-		for block := range windows {
+		for _, block := range windows {
 			select {
 			case next <- block:
 			case <-ctx.Done():
@@ -256,14 +262,14 @@ func (m *mosaic) pass(ctx context.Context, parts []part, threads int, share floa
 		}
 		return nil
 	})
-	for range min(threads, blocks) {
+	for range min(threads, len(windows)) {
 		work.Go(m.guarded(ctx, func(ctx context.Context) error {
 			h := &hand{mosaic: m, files: files}
 			for block := range next {
 				if err := h.write(ctx, parts, block); err != nil {
 					return err
 				}
-				m.progress(share / float64(blocks))
+				m.progress(share)
 			}
 			return nil
 		}))
@@ -401,7 +407,7 @@ func (m *mosaic) newOpenFiles(parts []part, threads int) *openFiles {
 	for _, p := range parts {
 		for _, in := range p.inputs {
 			n := min(threads, filesOpen) // neighbours may lie in as many tiles
-			if in.result != "" || in.file == terrainFile {
+			if in.result != "" {
 				n = 1
 			}
 			names[input{file: in.file, result: in.result}] = n
@@ -501,7 +507,8 @@ func shapeOf(memory int64, threads, width, height, block int) shape {
 		s.groups = n / s.threads
 		// Each thread has a block at hand, as values, as samples and compressed, and may
 		// have one of each overview open: sums and counts.
-		one := mapHeld + int64(s.threads)*(8+4+4)*cells
+		// What is held of a map stays while it is stored.
+		one := 2*min(mapHeld, 6*int64(width)*int64(height)) + int64(s.threads)*(8+4+4)*cells
 		for n := (blocks + 3) / 4; ; n = (n + 3) / 4 {
 			one += int64(min(n, s.threads)) * 12 * cells
 			if n == 1 {

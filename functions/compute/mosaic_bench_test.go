@@ -98,7 +98,7 @@ func BenchmarkMaps(b *testing.B) {
 			}
 			begun := coreSeconds()
 			for b.Loop() {
-				m := &mosaic{piece: p, dem: d, plan: plan, made: map[string]bool{}, block: resultBlock(plan)}
+				m := &mosaic{piece: p, dem: d, plan: plan, made: map[string]bool{}, block: resultBlock(plan), walks: make(chan struct{}, 1)}
 				if err := m.make(context.Background(), g.products, shape{groups: 1, threads: c.threads, maps: mapsAtOnce}); err != nil {
 					b.Fatal(err)
 				}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -112,18 +113,12 @@ func (a *assembly) writeReport(ctx context.Context) error {
 			maps = append(maps, pr.maps...)
 		}
 	}
-	r.Layers = make([]Layer, len(maps))
-	look, looking := errgroup.WithContext(ctx)
-	look.SetLimit(a.atOnce())
-	for i, m := range maps {
-		look.Go(func() (err error) {
-			r.Layers[i], err = a.layerOf(looking, m)
-			r.Layers[i].Summary = summary[m.name]
-			return err
-		})
-	}
-	if err := look.Wait(); err != nil {
+	var err error
+	if r.Layers, err = a.layers(ctx, maps); err != nil {
 		return err
+	}
+	for i := range r.Layers {
+		r.Layers[i].Summary = summary[r.Layers[i].Name]
 	}
 	if a.request.Workflow == job.EEMT {
 		e := energy.DefaultParameters()
@@ -140,7 +135,6 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		r.Warnings = append(r.Warnings, energyWarnings(plan, a.request.Parameters.Years(), kappa)...)
 		r.Warnings = append(r.Warnings, crossCheck(r.Climate, a.request.Parameters.Years(), r.Layers)...)
 	}
-	var err error
 	if r.Previews, err = a.previews(ctx, d, r.Layers); err != nil {
 		return err
 	}
@@ -180,6 +174,46 @@ func summaryMaps(r job.Request) map[string]bool {
 		set[n] = true
 	}
 	return set
+}
+
+// layersAtOnce is how many maps have their statistics noted together: so many are looked
+// at again when the process dies.
+const layersAtOnce = 8
+
+// layers takes the statistics of maps, and notes them for who goes on from here.
+func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
+	layers := make([]Layer, len(maps))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(p.atOnce())
+	for from := 0; from < len(maps); from += layersAtOnce {
+		some := maps[from:min(from+layersAtOnce, len(maps))]
+		to := layers[from : from+len(some)]
+		work.Go(func() error {
+			note := job.LayersKey(p.request.ID, from)
+			switch data, err := p.Store.Bucket.ReadAll(ctx, note); {
+			case err == nil:
+				var noted []Layer
+				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.name }) {
+					copy(to, noted)
+					return nil
+				}
+			case gcerrors.Code(err) != gcerrors.NotFound:
+				return fmt.Errorf("read %s: %w", note, err)
+			}
+			for i, m := range some {
+				var err error
+				if to[i], err = p.layerOf(ctx, m); err != nil {
+					return err
+				}
+			}
+			data, err := json.Marshal(to)
+			if err != nil {
+				return fmt.Errorf("encode %s: %w", note, err)
+			}
+			return p.putBytes(ctx, note, data)
+		})
+	}
+	return layers, work.Wait()
 }
 
 // layerOf takes the statistics that the writer left in the map's own tags.
@@ -260,23 +294,27 @@ const previewCells = 4 << 20
 // previewSide is the longer side of a preview, pixels.
 const previewSide = 640
 
-// previews draws the summary maps as PNG, as many at a time as there are threads.
-func (p *piece) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]string, error) {
+// previews draws the summary maps as PNG unless they are there, as many at a time as
+// there are threads.
+func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]string, error) {
 	var names []string
 	var errs []error
 	var mu sync.Mutex
 	var wait sync.WaitGroup
-	free := make(chan struct{}, max(1, p.Threads))
+	free := make(chan struct{}, max(1, a.Threads))
 	for _, l := range layers {
 		if !l.Summary {
 			continue
 		}
 		name := "previews/" + strings.TrimSuffix(path.Base(l.Name), ".tif") + ".png"
 		names = append(names, name)
+		if a.made[name] {
+			continue
+		}
 		free <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-free }()
-			err := p.put(ctx, job.ResultKey(p.request.ID, name), "image/png", func(w io.Writer) error { return p.draw(ctx, d, l, w) })
+			err := a.put(ctx, job.ResultKey(a.request.ID, name), "image/png", func(w io.Writer) error { return a.draw(ctx, d, l, w) })
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)

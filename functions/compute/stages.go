@@ -33,17 +33,30 @@ type Drainage struct {
 // drainsInline reports whether the plan follows water by itself.
 func (p *piece) drainsInline(width, height int) bool {
 	seconds := secondsOfTerrain / p.cost().Speed * float64(width) * float64(height)
+	if drainageThreads(p.Threads) > 1 {
+		seconds /= gainOfThreads
+	}
 	return time.Duration(seconds*float64(time.Second)) <= cmp.Or(p.Drainage.Inline, time.Minute)
 }
 
-func (p *piece) drainageSide() int { return cmp.Or(p.Drainage.Side, drainageSide(p.cost().Memory)) }
+// gainOfThreads is how much sooner threads are done with the terrain than one: windows
+// of a round differ.
+const gainOfThreads = 1.5
+
+// drainageThreads is how many windows the plan works on at a time, with so many threads.
+func drainageThreads(threads int) int { return min(max(threads, 1), 4) }
+
+// drainageSide is the side of tiles that threads work on.
+func (p *piece) drainageSide(threads int) int {
+	return cmp.Or(p.Drainage.Side, drainageSide(p.cost().Memory/int64(threads)))
+}
 
 // makeDraft does what the plan can before the terrain is known.
 func (p *piece) makeDraft(ctx context.Context, d *dem.DEM, plan *job.Plan) (*job.Draft, error) {
 	if err := p.planClimate(ctx, d, plan); err != nil {
 		return nil, err
 	}
-	draft := &job.Draft{Plan: plan, Side: p.drainageSide()}
+	draft := &job.Draft{Plan: plan, Side: p.drainageSide(1)}
 	plan.TerrainSide = 2 * draft.Side
 	plan.Created = p.Now().UTC()
 	draft, err := p.Store.WriteDraft(ctx, p.request.ID, draft)

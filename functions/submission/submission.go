@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
@@ -372,6 +373,17 @@ func (s *Service) announce(ctx context.Context, r job.Request) {
 	}
 }
 
+// announceEnd publishes how a job ended, and notes that it did. What fails here the next resume tick does.
+func (s *Service) announceEnd(ctx context.Context, id string, e event.Event) {
+	err := s.Events.Publish(ctx, e)
+	if err == nil {
+		err = s.Store.MarkAnnounced(ctx, id, s.Now())
+	}
+	if err != nil {
+		s.Log.Warn("announcing the end of the job failed; a resume tick will", "job", id, "error", err)
+	}
+}
+
 // validate checks what can be checked without reading anything.
 func validate(w job.Workflow, p job.Parameters) error {
 	if err := p.Validate(w); err != nil {
@@ -391,14 +403,12 @@ func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
 		return job.Status{}, err
 	}
 	at := s.Now().UTC()
-	_, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Cancelled, Reason: "Job cancelled by user", Ended: at})
+	_, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Cancelled, Reason: "Job cancelled by user", Ended: at, Event: "cancel." + s.NewID()})
 	if err != nil {
 		return job.Status{}, err
 	}
 	if won {
-		if err := s.Events.Publish(ctx, eventing.NewJobCancelled(Source, id, 0, at)); err != nil {
-			s.Log.Warn("announcing the cancellation failed", "job", id, "error", err)
-		}
+		s.announceEnd(ctx, id, eventing.NewJobCancelled(Source, id, 0, at))
 		return s.Store.Status(ctx, id)
 	}
 	st, err := s.Store.Status(ctx, id)

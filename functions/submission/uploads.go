@@ -446,7 +446,7 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 		return outcome{looked: true}, err
 	case refused != nil:
 		// The end comes first, so that nobody takes the job up.
-		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: s.Now().UTC()}
+		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: s.Now().UTC(), Event: "upload"}
 		if _, _, err := s.Store.WriteEnd(ctx, r.ID, end); err != nil {
 			return outcome{looked: true}, err
 		}
@@ -463,9 +463,7 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 	} else {
 		o.said = fmt.Sprintf("it becomes job %s, which failed: %v", r.ID, refused)
 		s.Log.Warn("dropped file cannot be used", "job", r.ID, "key", r.DEM.Key, "reason", refused)
-		if err := s.Events.Publish(ctx, eventing.NewJobFailed(Source, r.ID, refused.Error(), 0, r.Created)); err != nil {
-			s.Log.Warn("announcing the failure failed", "job", r.ID, "error", err)
-		}
+		s.announceEnd(ctx, r.ID, eventing.NewJobFailed(Source, r.ID, refused.Error(), 0, r.Created))
 	}
 	return o, s.Store.EndIntake(ctx, r.ID)
 }

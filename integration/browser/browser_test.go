@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -20,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -97,12 +99,11 @@ func serveIn(t *testing.T, data string) string {
 			t.Log(log.String())
 		}
 	})
-	for range 400 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		if r, err := http.Get("http://" + address + "/healthz"); err == nil {
 			_ = r.Body.Close()
 			return "http://" + address
 		}
-		time.Sleep(25 * time.Millisecond)
 	}
 	t.Fatal("serve does not answer")
 	return ""
@@ -181,6 +182,13 @@ func open(t *testing.T, url, path string, width, height int64) *tab {
 
 func (p *tab) do(actions ...chromedp.Action) {
 	p.Helper()
+	if err := p.try(actions...); err != nil {
+		p.shot("failed-" + p.Name())
+		p.Fatal(err)
+	}
+}
+
+func (p *tab) try(actions ...chromedp.Action) error {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	// The first run of a context must not end with the timeout: it holds the browser.
@@ -188,10 +196,7 @@ func (p *tab) do(actions ...chromedp.Action) {
 	if chromedp.FromContext(p.ctx).Target == nil {
 		run = p.ctx
 	}
-	if err := chromedp.Run(run, actions...); err != nil {
-		p.shot("failed-" + p.Name())
-		p.Fatal(err)
-	}
+	return chromedp.Run(run, actions...)
 }
 
 func (p *tab) goTo(path string) {
@@ -202,7 +207,11 @@ func (p *tab) goTo(path string) {
 // eval runs an expression, awaiting promises, and decodes what it gives into v.
 func (p *tab) eval(v any, expression string, args ...any) {
 	p.Helper()
-	p.do(chromedp.Evaluate(fmt.Sprintf(expression, args...), v, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	p.do(evaluate(fmt.Sprintf(expression, args...), v))
+}
+
+func evaluate(expression string, v any) chromedp.Action {
+	return chromedp.Evaluate(expression, v, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) })
 }
 
 func (p *tab) text(selector string) string {
@@ -212,26 +221,49 @@ func (p *tab) text(selector string) string {
 	return s
 }
 
-// until waits until an expression is true.
+// until waits until an expression is true. One that cannot be evaluated, as of an element that is not there yet or
+// while the page is loaded again, is not.
 func (p *tab) until(what, expression string, args ...any) {
 	p.Helper()
 	expression = fmt.Sprintf(expression, args...)
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		var ok bool
-		p.eval(&ok, "!!(%s)", expression)
-		if ok {
+		err := p.try(evaluate("!!("+expression+")", &ok))
+		if ok && err == nil {
 			return
 		}
 		if time.Now().After(end) {
 			p.shot("failed-" + p.Name())
-			p.Fatalf("%s: it never came to that; the page shows\n%s", what, p.text("main"))
+			p.Fatalf("%s: it never came to that (%v); the page shows\n%s", what, err, p.text("main"))
 		}
 	}
 }
 
+// click clicks on an element. The page draws anew what changes, so that the element which was found may be gone before
+// it is clicked on: another then has its place.
 func (p *tab) click(selector string) {
 	p.Helper()
-	p.do(chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+	var err error
+	for range 20 {
+		if err = p.try(chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery)); !replaced(err) {
+			break
+		}
+	}
+	if err != nil {
+		p.shot("failed-" + p.Name())
+		p.Fatalf("click %s: %v", selector, err)
+	}
+}
+
+// replaced reports whether an action failed because its element has left the page: then it was not done.
+func replaced(err error) bool {
+	var gone *cdproto.Error
+	if !errors.As(err, &gone) {
+		return false
+	}
+	return slices.ContainsFunc([]string{"detached", "layout object", "box model", "Could not find node", "No node with given id"}, func(words string) bool {
+		return strings.Contains(gone.Message, words)
+	})
 }
 
 // fill gives a field a value as typing does.

@@ -161,7 +161,7 @@ func TestFollowCancelRunAgain(t *testing.T) {
 	p.fill("#p-step", "5")
 	p.fill("#p-tile_size", "256")
 	p.click("#submit")
-	p.until("the job runs", `document.querySelector(".badge.running")`)
+	p.until("the job runs", `document.querySelector(".badge.running") && document.querySelector("main progress")`)
 	var first int
 	p.eval(&first, `document.querySelector("main progress").value`)
 	p.until("progress moves", `document.querySelector("main progress")?.value > %d`, first)
@@ -288,15 +288,11 @@ func TestPhoneAndDark(t *testing.T) {
 	p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), emulation.SetDeviceMetricsOverride(wide, high, 1, false))
 	p.goTo("/api/jobs")
 	p.goTo("/monitor#" + id)
-	if p.eval(&is, "%s", dark); !is {
-		t.Error("the page does not follow the system into the dark")
-	}
+	p.until("the page follows the system into the dark", "%s", dark)
 	p.until("the map is drawn", drawn)
 	p.shot("dark")
 	p.click("#theme")
-	if p.eval(&is, "%s", dark); is {
-		t.Error("the choice of light is not taken")
-	}
+	p.until("the choice of light is taken", "!%s", dark)
 	p.do(chromedp.Reload())
 	p.until("the map is drawn", drawn)
 	if p.eval(&is, "%s", dark); is {
@@ -343,6 +339,7 @@ func TestWeight(t *testing.T) {
 	p.until("the form is there", `document.querySelector("#p-step")`)
 	var bytes, paint float64
 	p.eval(&bytes, `performance.getEntriesByType("resource").filter(e => /\.(js|css|svg)$/.test(e.name)).reduce((n, e) => n + e.encodedBodySize, performance.getEntriesByType("navigation")[0].encodedBodySize)`)
+	p.until("something is painted", `performance.getEntriesByName("first-contentful-paint").length`)
 	p.eval(&paint, `performance.getEntriesByName("first-contentful-paint")[0].startTime`)
 	t.Logf("%.0f bytes, first contentful paint after %.0f ms", bytes, paint)
 	if bytes > 400e3 || bytes < 1000 {

@@ -23,6 +23,9 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
@@ -31,6 +34,7 @@ import (
 
 var (
 	only = flag.Int("seed", -1, "run this seed alone, and print its course")
+	kill = flag.Float64("kill", -1, "chance that a process dies at a bucket call, in place of what the seed draws")
 	runs = flag.Int("runs", 0, "how many seeds to run; 0: 6, or 500 when EEMT_SLOW is set")
 )
 
@@ -43,13 +47,32 @@ func TestMain(m *testing.M) {
 // jobID names the jobs of a run.
 func jobID(n int) string { return fmt.Sprintf("01JCHAAS%018d", n) }
 
-const demKey = "inputs/hills.tif"
+const (
+	demKey     = "inputs/hills.tif"
+	climateKey = "inputs/station.csv"
+)
+
+// station is the climate of the job of EEMT.
+var station = func() []byte {
+	b := []byte("# elevation_m: 2300\nmonth,tmin,tmax,prcp,vp\n")
+	for m := 1; m <= 12; m++ {
+		b = fmt.Appendf(b, "%d,%d,%d,%d,%d\n", m, m-8, m+9, 30+m, 400+50*m)
+	}
+	return b
+}()
+
+// wet is the job that needs the terrain: of EEMT, which it follows in stages.
+const wet = 2
 
 // request is job n: they differ in a parameter, and so in their maps.
 func request(n int, at time.Time) job.Request {
 	p := job.DefaultParameters()
 	p.Step, p.TileSize = 60, 32
 	p.Albedo = []float64{0.2 + 0.1*float64(n)}
+	if n == wet {
+		p.Climate = "table:" + climateKey
+		return job.Request{ID: jobID(n), Workflow: job.EEMT, Parameters: p, DEM: job.DEM{Key: demKey, Name: "hills.tif"}, Created: at.UTC()}
+	}
 	return job.Request{ID: jobID(n), Workflow: job.Sol, Parameters: p, DEM: job.DEM{Key: demKey, Name: "hills.tif"}, Created: at.UTC()}
 }
 
@@ -73,7 +96,11 @@ func (f *flight) client(ctx context.Context, store job.Store, clock func() time.
 		return err
 	}
 	if f.event.Type() == clientCancel {
-		_, _, err := store.WriteEnd(ctx, jobID(n), job.End{State: job.Cancelled, Ended: clock()})
+		s := &submission.Service{
+			Store: store, Events: eventing.PublisherFunc(f.Publish), Now: clock, Log: slog.New(slog.DiscardHandler),
+			NewID: func() string { return f.event.ID() },
+		}
+		_, err := s.Cancel(ctx, jobID(n))
 		return err
 	}
 	r := request(n, clock())
@@ -89,8 +116,10 @@ type outcome struct {
 	states  map[string]job.State
 	reasons map[string]string
 	waits   map[string]time.Duration
-	steps   int
-	kills   int
+	// silent is the longest that an end waited to be announced.
+	silent time.Duration
+	steps  int
+	kills  int
 }
 
 // bound is how long a job may take to end, in the time of the world, whatever happens: a day of standing still is
@@ -98,18 +127,21 @@ type outcome struct {
 const bound = 25 * time.Hour
 
 // run submits jobs, lets the world go until they have ended and nothing is under way, and holds it to the promises.
-func (w *world) run(jobs int, cancel bool, tiff []byte) outcome {
+func (w *world) run(jobs []int, cancel bool, tiff []byte) outcome {
 	t := w.t
 	t.Helper()
 	ctx := context.Background()
 	if err := w.base.WriteAll(ctx, demKey, tiff, nil); err != nil {
 		t.Fatal(err)
 	}
-	for n := range jobs {
+	if err := w.base.WriteAll(ctx, climateKey, station, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range jobs {
 		w.send("client", clientEvent(clientSubmit, n), time.Duration(w.rng.IntN(10))*time.Second, 0)
 	}
 	if cancel {
-		w.send("client", clientEvent(clientCancel, 0), time.Duration(w.rng.IntN(30))*time.Second, 0)
+		w.send("client", clientEvent(clientCancel, jobs[0]), time.Duration(w.rng.IntN(30))*time.Second, 0)
 	}
 	store := job.Store{Bucket: w.base}
 	out := outcome{states: map[string]job.State{}, reasons: map[string]string{}, waits: map[string]time.Duration{}}
@@ -139,9 +171,12 @@ func (w *world) run(jobs int, cancel bool, tiff []byte) outcome {
 			continue
 		}
 		open := 0
-		for n := range jobs {
+		for _, n := range jobs {
 			id := jobID(n)
 			if out.states[id] != "" {
+				if w.announced[id] == 0 {
+					open++ // a resume tick announces it
+				}
 				continue
 			}
 			r, err := store.Request(ctx, id)
@@ -165,7 +200,7 @@ func (w *world) run(jobs int, cancel bool, tiff []byte) outcome {
 			break
 		}
 		if w.now.Sub(epoch) > bound+2*time.Hour {
-			w.fail("jobs have not ended after %s", w.now.Sub(epoch))
+			w.fail("jobs have not ended, or ends were not announced, after %s: %v, announced %v", w.now.Sub(epoch), out.states, w.announced)
 		}
 	}
 	for id, waited := range out.waits {
@@ -174,6 +209,11 @@ func (w *world) run(jobs int, cancel bool, tiff []byte) outcome {
 		}
 		if out.states[id] == job.Failed && out.reasons[id] == "" {
 			w.fail("job %s failed without a word", id)
+		}
+	}
+	for id := range out.waits {
+		if out.silent = max(out.silent, w.heard[id].Sub(w.made[job.Prefix(id)+"end.json"])); out.silent > bound {
+			w.fail("the end of job %s was announced after %s, more than %s", id, out.silent, bound)
 		}
 	}
 	for _, text := range w.wrong {
@@ -206,8 +246,12 @@ func (w *world) coming(n int) bool {
 func (w *world) fail(format string, args ...any) {
 	w.t.Helper()
 	from := max(0, len(w.trace)-60)
-	w.t.Fatalf("seed %d: %s\nreplay: go test ./integration/chaos -run '%s' -seed %d -v\n%s",
-		w.seed, fmt.Sprintf(format, args...), strings.SplitN(w.t.Name(), "/", 2)[0], w.seed, strings.Join(w.trace[from:], "\n"))
+	more := ""
+	if *kill >= 0 {
+		more = fmt.Sprintf(" -kill %g", *kill)
+	}
+	w.t.Fatalf("seed %d: %s\nreplay: go test ./integration/chaos -run '%s' -seed %d%s -v\n%s",
+		w.seed, fmt.Sprintf(format, args...), strings.SplitN(w.t.Name(), "/", 2)[0], w.seed, more, strings.Join(w.trace[from:], "\n"))
 }
 
 // results reads the results of a job, times and the job's id blanked.
@@ -302,7 +346,7 @@ func (w *world) tidy(out outcome) {
 			id, name, _ = strings.Cut(rest, "/")
 		}
 		switch {
-		case strings.HasPrefix(path, "cleanup/"), path == demKey:
+		case strings.HasPrefix(path, "cleanup/"), path == demKey, path == climateKey:
 		case strings.HasPrefix(path, "index/") && out.states[path[len(path)-26:]] == job.Completed:
 		case id != "" && out.states[id] == job.Completed && !strings.HasPrefix(name, "work/") && !strings.HasPrefix(name, "attempts/"):
 		default:
@@ -313,32 +357,41 @@ func (w *world) tidy(out outcome) {
 
 func hills(t testing.TB) []byte { return demtest.Encode(t, demtest.Holes(demtest.Hills(48, 40))) }
 
-// calmRun is what the jobs come to when nothing goes wrong.
-func calmRun(t testing.TB, jobs int) map[string]map[string][]byte {
+// calmRun is what the jobs come to when nothing goes wrong, and the plan follows the water by itself.
+func calmRun(t testing.TB, jobs ...int) map[string]map[string][]byte {
 	t.Helper()
 	w := newWorld(t, 0, weather{})
+	w.drainage = compute.Drainage{}
 	out := w.run(jobs, false, hills(t))
 	calm := map[string]map[string][]byte{}
-	for n := range jobs {
+	for _, n := range jobs {
 		if out.states[jobID(n)] != job.Completed {
 			t.Fatalf("a calm job is %s: %s\n%s", out.states[jobID(n)], out.reasons[jobID(n)], strings.Join(w.trace, "\n"))
 		}
 		calm[jobID(n)] = w.results(jobID(n))
 	}
 	w.tidy(out)
-	t.Logf("calm: %d steps, %d files each", out.steps, len(calm[jobID(0)]))
+	t.Logf("calm: %d steps, %d files of the first", out.steps, len(calm[jobID(jobs[0])]))
 	return calm
 }
 
 // climate draws the weather of a seed.
-func climate(seed uint64) (weather, int, bool) {
+func climate(seed uint64) (weather, []int, bool) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	of := func(values ...float64) float64 { return values[r.IntN(len(values))] }
 	w := weather{
 		kill: of(0, 0.0005, 0.002, 0.004), fail: of(0, 0.02, 0.1, 0.2), slow: of(0, 0.02), drop: of(0, 0.1, 0.1), copy: of(0, 0.3, 1), jump: of(0, 0.2),
 		full: r.IntN(3) / 2 * (1 + r.IntN(3)), lose: r.IntN(3),
 	}
-	return w, 1 + r.IntN(5)/4, r.IntN(10) == 0
+	if *kill >= 0 {
+		w.kill = *kill
+	}
+	jobs := []int{0, 1}[:1+r.IntN(5)/4]
+	cancel := r.IntN(10) == 0
+	if r.IntN(3) == 0 {
+		jobs[len(jobs)-1] = wet
+	}
+	return w, jobs, cancel
 }
 
 // mild weather is what a platform of this kind sees on a bad day: no job may fail of it.
@@ -346,39 +399,77 @@ func (w weather) mild() bool { return w.kill <= 0.002 && w.fail <= 0.1 && w.full
 
 // TestDeathAtEveryCall kills a process between any two bucket calls, and in the middle of them, in an otherwise calm world.
 func TestDeathAtEveryCall(t *testing.T) {
-	stride := 105
-	if os.Getenv("EEMT_SLOW") != "" {
-		stride = 9
-	}
 	tiff := hills(t)
-	calm := calmRun(t, 1)
-	const (
-		steps     = 420 // of a calm run
-		mapsBegin = 100 // the step where maps by tasks begin, which take as many steps more
-	)
-	for _, how := range []fate{dieBefore, dieAfter} {
-		for at := 1 + int(how)%2*stride/2; at < 2*steps; at += stride {
-			byTasks := at >= steps
-			name, at := fmt.Sprint(map[fate]string{dieBefore: "before ", dieAfter: "after "}[how], at), at%steps
-			if byTasks {
-				name, at = name+", maps by tasks", at+mapsBegin
+	for _, c := range []struct {
+		name   string
+		job    int
+		begin  int // the step of a calm run where what is of interest begins
+		steps  int // that it takes
+		stride int
+		within time.Duration // what maps may take before they are made by tasks
+	}{
+		{"maps of the sun", 0, 0, 420, 105, 0},
+		{"maps by tasks", 0, 100, 420, 105, time.Nanosecond},
+		{"terrain in stages", wet, 0, 600, 150, 0},
+	} {
+		if os.Getenv("EEMT_SLOW") != "" {
+			c.stride = 9
+		}
+		calm := calmRun(t, c.job)
+		for _, how := range []fate{dieBefore, dieAfter} {
+			for at := 1 + int(how)%2*c.stride/2; at < c.steps; at += c.stride {
+				t.Run(fmt.Sprint(c.name, map[fate]string{dieBefore: ", before ", dieAfter: ", after "}[how], at), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t, 0, weather{})
+					w.killAt, w.killed, w.mapsWithin = c.begin+at, how, c.within
+					out := w.run([]int{c.job}, false, tiff)
+					if state := out.states[jobID(c.job)]; state != job.Completed && state != "" {
+						w.fail("the job is %s: %s", state, out.reasons[jobID(c.job)])
+					}
+					if waited := out.waits[jobID(c.job)]; waited > 16*time.Minute {
+						w.fail("the job ended after %s", waited)
+					}
+					w.same(out, calm)
+					w.tidy(out)
+				})
 			}
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t, 0, weather{})
-				w.killAt, w.killed = at, how
-				if byTasks {
-					w.mapsWithin = time.Nanosecond
+		}
+	}
+}
+
+// TestEndsAreAnnounced kills who ends a job around the announcement of the end, and loses its event: a resume tick
+// announces it.
+func TestEndsAreAnnounced(t *testing.T) {
+	tiff := hills(t)
+	for _, who := range []string{clientCancel, eventing.TilesCompleted} {
+		for _, c := range []struct {
+			name, op, key string
+			how           fate
+		}{
+			{"the end is written", faultbucket.Commit, "/end.json", dieAfter},
+			{"before the announcement", "publish", "job-", dieBefore},
+			{"after the announcement", "publish", "job-", dieAfter},
+			{"the note is not written", faultbucket.Commit, "/announced.json", dieBefore},
+		} {
+			t.Run(who+" "+c.name, func(t *testing.T) {
+				for seed := uint64(1); ; seed++ {
+					w := newWorld(t, seed, weather{})
+					w.fatal = func(x *call) bool {
+						return x.flight.event.Type() == who && x.op == c.op && strings.Contains(x.key, c.key)
+					}
+					w.killed = c.how
+					out := w.run([]int{0}, who == clientCancel, tiff) // which fails if the end is not announced
+					if w.kills == 0 && seed < 20 {
+						continue // it came too late to cancel
+					}
+					if w.kills == 0 {
+						w.fail("nobody was killed")
+					}
+					if out.silent > 11*time.Minute {
+						w.fail("the end was announced after %s", out.silent)
+					}
+					return
 				}
-				out := w.run(1, false, tiff)
-				if state := out.states[jobID(0)]; state != job.Completed && state != "" {
-					w.fail("the job is %s: %s", state, out.reasons[jobID(0)])
-				}
-				if waited := out.waits[jobID(0)]; waited > 16*time.Minute {
-					w.fail("the job ended after %s", waited)
-				}
-				w.same(out, calm)
-				w.tidy(out)
 			})
 		}
 	}
@@ -397,7 +488,7 @@ func TestStorms(t *testing.T) {
 		}
 	}
 	tiff := hills(t)
-	calm := calmRun(t, 2)
+	calm := calmRun(t, 0, 1, wet)
 	states := make(chan outcome, n)
 	t.Run("seeds", func(t *testing.T) {
 		for seed := range n {
@@ -433,10 +524,12 @@ func TestStorms(t *testing.T) {
 	})
 	close(states)
 	count, kills, steps, reasons := map[job.State]int{}, 0, 0, map[string]int{}
+	var silent time.Duration
 	var waits []time.Duration
 	for o := range states {
 		kills += o.kills
 		steps += o.steps
+		silent = max(silent, o.silent)
 		for id, s := range o.states {
 			count[s]++
 			if s == job.Failed {
@@ -449,8 +542,8 @@ func TestStorms(t *testing.T) {
 	if len(waits) == 0 {
 		return
 	}
-	t.Logf("%d runs, %d steps, %d kills; jobs %v; half of them ended within %s, 9 of 10 within %s, all within %s",
-		n, steps, kills, count, waits[len(waits)/2].Round(time.Second), waits[len(waits)*9/10].Round(time.Second), waits[len(waits)-1].Round(time.Second))
+	t.Logf("%d runs, %d steps, %d kills; jobs %v; half of them ended within %s, 9 of 10 within %s, all within %s; ends were announced within %s",
+		n, steps, kills, count, waits[len(waits)/2].Round(time.Second), waits[len(waits)*9/10].Round(time.Second), waits[len(waits)-1].Round(time.Second), silent.Round(time.Second))
 	for reason, k := range reasons {
 		t.Logf("%d failed: %s", k, reason)
 	}

@@ -55,6 +55,8 @@ type state struct {
 	client           uint8 // steps of the submission
 	retention        uint8 // steps of the removal
 	told             bool  // the client was told of the job
+	cancelling       bool  // who cancelled the job has yet to announce it
+	heard, noted     bool  // the end was announced; announced.json says so
 	// What was, for the properties.
 	wasEnd uint8 // the first end
 	wrong  uint8 // index of a promise that a step broke
@@ -66,12 +68,16 @@ type process struct {
 	saw       [groups]bool
 }
 
+// conclude is the first of the steps that end a job whose maps are there.
+const conclude = 20
+
 // all reports whether all maps are there.
 func all(maps [groups]bool) bool { return maps[0] && maps[1] && maps[2] }
 
 // rules are the protocol, and what may go wrong. The zero value of the second half is right.
 type rules struct {
 	crash, lose, duplicate, tick, cancel, retain bool
+	announce                                     bool // ends are announced, too
 
 	byTasks bool // maps are made by tasks
 
@@ -85,9 +91,12 @@ type rules struct {
 	forgetsToAsk  bool // the plan that finds itself made asks for nothing
 	planTwice     bool // plan.json may be replaced by another plan
 	asksEarly     bool // a tile asks for the assembly without looking whether it is the last
+	tickIsDeaf    bool // the resume tick does not look at ends that nobody announced
+	notesFirst    bool // announced.json is written before the announcement
 	mapsLookEarly bool // a group lists the maps before it has written its own
 	mapsAskEarly  bool // a group asks for the next stage without looking whether it is the last of its own
 	mapsBlind     bool // a group does not look whether the maps are there that it is made of
+	releaseEarly  bool // a group removes the data before all maps are there that are made of it
 	mapsEndEarly  bool // a group ends the job without looking for the others
 }
 
@@ -97,10 +106,7 @@ var promises = []string{
 	"a job that ended looks as if it went on", "tiles of two plans met", "maps were made of missing maps",
 }
 
-type step struct {
-	name string
-	to   state
-}
+type step = move[state]
 
 // next lists what can happen in a state.
 func (r rules) next(s state) []step {
@@ -139,7 +145,23 @@ func (r rules) next(s state) []step {
 	if r.cancel && s.told && s.job && s.end == open && s.wasEnd == open {
 		to := s
 		to.finish(r, cancelled)
+		to.cancelling = r.announce
 		add("cancel", to)
+	}
+	if s.cancelling {
+		to := s
+		to.cancelling = !to.announce(r)
+		add("cancel is announced", to)
+		if r.crash {
+			to := s
+			to.cancelling = false
+			add("who cancelled dies", to)
+		}
+	}
+	if r.tick && r.announce && !r.tickIsDeaf && s.index && s.job && s.end != open && !s.noted {
+		to := s
+		to.announce(r)
+		add("resume tick announces", to)
 	}
 	if r.tick && s.index && s.job && s.end == open && !s.events[submitted] {
 		to := s
@@ -196,6 +218,20 @@ func (s *state) finish(r rules, end uint8) {
 	}
 }
 
+// announce is the next step of an announcement: the event, the note. It reports whether it was the last.
+func (s *state) announce(r rules) bool {
+	first, second := &s.heard, &s.noted
+	if r.notesFirst {
+		first, second = second, first
+	}
+	if !*first {
+		*first = true
+		return false
+	}
+	*second = true
+	return true
+}
+
 // act is the next step of a replica.
 func (r rules) act(s state, i int) []step {
 	p := s.work[i]
@@ -226,6 +262,27 @@ func (r rules) act(s state, i int) []step {
 			acknowledge()
 		} else {
 			goOn()
+		}
+		return finish()
+	}
+	switch p.at { // whoever finds all maps ends the job
+	case conclude:
+		to.finish(r, completed)
+		goOn()
+		return finish()
+	case conclude + 1:
+		if s.end == completed {
+			to.data = [tiles]bool{}
+		}
+		if !r.announce {
+			acknowledge()
+			return finish()
+		}
+		goOn()
+		return finish()
+	case conclude + 2: // only the end of its own making
+		if s.end != completed || to.announce(r) {
+			acknowledge()
 		}
 		return finish()
 	}
@@ -302,7 +359,7 @@ func (r rules) act(s state, i int) []step {
 			case !ready && !r.mapsBlind:
 				acknowledge()
 			case s.maps[g]:
-				to.work[i].saw, to.work[i].at = s.maps, 4
+				to.work[i].saw, to.work[i].at = s.maps, 5
 			default:
 				if r.mapsLookEarly {
 					to.work[i].saw = s.maps
@@ -314,7 +371,8 @@ func (r rules) act(s state, i int) []step {
 			case s.maps[g]:
 			case g == 2 && (!s.maps[0] || !s.maps[1]) && s.wasEnd == open:
 				to.wrong = 7
-			case (!s.data[0] || !s.data[1] || g == 2 && (!s.maps[0] || !s.maps[1])) && s.wasEnd != open:
+			case g == 2 && s.maps[0] && s.maps[1]:
+			case (g == 2 || !s.data[0] || !s.data[1]) && s.wasEnd != open:
 				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
 				return finish()
 			case !s.data[0] || !s.data[1]:
@@ -327,24 +385,21 @@ func (r rules) act(s state, i int) []step {
 				to.work[i].saw = s.maps
 			}
 			goOn()
-		case 4:
+		case 4: // remove the data that no missing map is made of
+			if p.saw[0] && p.saw[1] || r.releaseEarly {
+				to.data = [tiles]bool{}
+			}
+			goOn()
+		case 5:
 			switch {
 			case all(p.saw) || r.mapsEndEarly:
-				to.work[i] = process{event: p.event, at: 5}
+				to.work[i] = process{event: p.event, at: conclude}
 			case g < 2 && (p.saw[0] && p.saw[1] || r.mapsAskEarly):
 				to.events[maps2] = true
 				acknowledge()
 			default:
 				acknowledge() // others are at work
 			}
-		case 5:
-			to.finish(r, completed)
-			goOn()
-		case 6:
-			if s.end == completed {
-				to.data = [tiles]bool{}
-			}
-			acknowledge()
 		}
 	case allDone:
 		switch p.at {
@@ -360,25 +415,16 @@ func (r rules) act(s state, i int) []step {
 		case 2: // read the data, write the maps
 			switch {
 			case all(s.maps):
-				goOn()
+				to.work[i].at = conclude
 			case (!s.data[0] || !s.data[1]) && (s.end != open || s.wasEnd != open):
 				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
 			case !s.data[0] || !s.data[1]:
 				to.wrong = 4
-				to.maps = [groups]bool{true, true, true}
-				goOn()
+				fallthrough
 			default:
 				to.maps = [groups]bool{true, true, true}
-				goOn()
+				to.work[i].at = conclude
 			}
-		case 3:
-			to.finish(r, completed)
-			goOn()
-		case 4:
-			if s.end == completed {
-				to.data = [tiles]bool{}
-			}
-			acknowledge()
 		case 12: // list the maps
 			to.work[i].saw = s.maps
 			goOn()
@@ -390,7 +436,7 @@ func (r rules) act(s state, i int) []step {
 		case 15: // of the second if the first is complete; none is missing: end the job
 			switch {
 			case all(p.saw):
-				to.work[i] = process{event: p.event, at: 3}
+				to.work[i] = process{event: p.event, at: conclude}
 			default:
 				if p.saw[0] && p.saw[1] {
 					to.events[maps2] = true
@@ -434,7 +480,7 @@ func (r rules) remove(s state) []step {
 // broken returns the promise that a state breaks.
 func (r rules) broken(s state) uint8 {
 	for t := range tiles {
-		if s.task[t] && !s.data[t] && s.end == open && s.wasEnd == open && !all(s.maps) {
+		if s.task[t] && !s.data[t] && s.end == open && s.wasEnd == open && (!s.maps[0] || !s.maps[1]) {
 			return 1
 		}
 	}
@@ -449,7 +495,7 @@ func (r rules) broken(s state) uint8 {
 
 // explore visits every state. It returns how many there are, and what is wrong with a
 // way that leads there: a promise is broken, or a job that somebody may know of can
-// no longer end, whatever happens.
+// no longer end, or its end no longer be announced, whatever happens.
 func (r rules) explore(most int) (int, string, error) {
 	var begin state
 	if r.byTasks { // what comes before is the same
@@ -458,8 +504,34 @@ func (r rules) explore(most int) (int, string, error) {
 			events: [kinds]bool{allDone: true},
 		}
 	}
-	number := map[state]int32{begin: 0}
-	states := []state{begin}
+	// The job has ended, or nobody was ever told of one.
+	goals := []goal[state]{{func(s state) bool { return s.wasEnd != open || s.client == 9 && !s.told && !s.job }, "the job can never end"}}
+	if r.announce {
+		// The same, and the end was announced, unless retention was faster.
+		goals = append(goals, goal[state]{func(s state) bool { return s.heard || s.wasEnd != open && !s.job || s.client == 9 && !s.told && !s.job }, "the end can never be announced"})
+	}
+	return explore(most, begin, func(s state) ([]step, string) { return r.next(s), promises[s.wrong] }, goals...)
+}
+
+// goal is what can be reached from every state.
+type goal[S comparable] struct {
+	reached func(S) bool
+	never   string
+}
+
+// move is a step to another state.
+type move[S comparable] struct {
+	name string
+	to   S
+}
+
+// explore visits every state of a model. next lists what can happen in a state, and the
+// promise that is broken in it. It returns how many states there are, and what is wrong with a
+// way that leads there: a promise is broken, or a goal can no longer be reached,
+// whatever happens.
+func explore[S comparable](most int, start S, next func(S) ([]move[S], string), goals ...goal[S]) (int, string, error) {
+	number := map[S]int32{start: 0}
+	states := []S{start}
 	parent, by := []int32{-1}, []string{""}
 	var from, to []int32 // edges
 	way := func(i int32) string {
@@ -470,16 +542,17 @@ func (r rules) explore(most int) (int, string, error) {
 		return strings.Join(names, "\n  ")
 	}
 	for i := 0; i < len(states); i++ {
-		for _, n := range r.next(states[i]) {
+		moves, wrong := next(states[i])
+		if wrong != "" {
+			return len(states), wrong + ":\n  " + way(int32(i)), nil
+		}
+		for _, n := range moves {
 			k, ok := number[n.to]
 			if !ok {
 				k = int32(len(states))
 				number[n.to] = k
 				states = append(states, n.to)
 				parent, by = append(parent, int32(i)), append(by, n.name)
-				if n.to.wrong != 0 {
-					return len(states), promises[n.to.wrong] + ":\n  " + way(k), nil
-				}
 				if len(states) > most {
 					return len(states), "", fmt.Errorf("more than %d states", most)
 				}
@@ -487,7 +560,6 @@ func (r rules) explore(most int) (int, string, error) {
 			from, to = append(from, int32(i)), append(to, k)
 		}
 	}
-	// Backwards from the states where the job has ended, or nobody was ever told of one.
 	first := make([]int32, len(states)+1)
 	for _, k := range to {
 		first[k+1]++
@@ -501,10 +573,21 @@ func (r rules) explore(most int) (int, string, error) {
 		before[fill[k]] = from[e]
 		fill[k]++
 	}
+	for _, goal := range goals {
+		if k := hopeless(before, first, states, goal.reached); k >= 0 {
+			return len(states), goal.never + ":\n  " + way(k), nil
+		}
+	}
+	return len(states), "", nil
+}
+
+// hopeless returns a state from which none that is good can be reached, or -1. before are
+// the states that lead to the kth, from first[k] on.
+func hopeless[S comparable](before, first []int32, states []S, isGood func(S) bool) int32 {
 	good := make([]bool, len(states))
 	var todo []int32
 	for k, s := range states {
-		if s.wasEnd != open || s.client == 9 && !s.told && !s.job {
+		if isGood(s) {
 			good[k] = true
 			todo = append(todo, int32(k))
 		}
@@ -521,14 +604,17 @@ func (r rules) explore(most int) (int, string, error) {
 	}
 	for k := range states {
 		if !good[k] {
-			return len(states), "the job can never end:\n  " + way(int32(k)), nil
+			return int32(k)
 		}
 	}
-	return len(states), "", nil
+	return -1
 }
 
 // storm is everything that may go wrong, against which the tick helps.
 var storm = rules{crash: true, lose: true, duplicate: true, tick: true, cancel: true, retain: true}
+
+// announcements is what may go wrong with those. Events that come twice and retention only multiply the states.
+var announcements = rules{crash: true, lose: true, tick: true, cancel: true, announce: true}
 
 // plant changes rules.
 func plant(in rules, f func(r *rules)) rules { f(&in); return in }
@@ -539,10 +625,11 @@ func TestProtocolHolds(t *testing.T) {
 		"duplicates":                    {duplicate: true},
 		"crashes of replicas, no ticks": {crash: false, duplicate: true, cancel: true},
 		"storm":                         storm,
+		"announcements":                 announcements,
 		"asked for early":               {duplicate: true, asksEarly: true},
 		"maps by tasks, calm":           {byTasks: true},
 		"maps by tasks, duplicates":     {byTasks: true, duplicate: true, cancel: true},
-		"maps by tasks, storm":          plant(storm, func(r *rules) { r.byTasks, r.retain = true, os.Getenv("EEMT_SLOW") != "" }),
+		"maps by tasks, storm":          plant(storm, func(r *rules) { r.byTasks, r.retain, r.cancel = true, os.Getenv("EEMT_SLOW") != "", os.Getenv("EEMT_SLOW") != "" }),
 	} {
 		if strings.Contains(name, "storm") && testing.Short() {
 			continue
@@ -577,8 +664,11 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		{"events are taken off first", rules{ackFirst: true, crash: true}, "can never end"},
 		{"index after job", plant(small, func(r *rules) { r.indexLast = true }), "can never end"},
 		{"end goes before job", plant(storm, func(r *rules) { r.endGoesFirst = true }), promises[5]},
+		{"the tick does not look at ends", plant(announcements, func(r *rules) { r.tickIsDeaf = true }), "never be announced"},
+		{"the note before the announcement", plant(announcements, func(r *rules) { r.notesFirst = true }), "never be announced"},
 		{"a group looks before it writes", rules{byTasks: true, mapsLookEarly: true}, "can never end"},
 		{"a group asks for the next stage too early, which does not look", plant(maps, func(r *rules) { r.mapsAskEarly, r.mapsBlind = true, true }), promises[7]},
+		{"a group removes what others need", plant(maps, func(r *rules) { r.releaseEarly = true }), promises[1]},
 		{"a group ends the job without looking for the others", plant(maps, func(r *rules) { r.mapsEndEarly = true }), promises[3]},
 		{"the assembly does not look, and is asked for early", plant(storm, func(r *rules) { r.assembleBlind, r.asksEarly = true, true }), promises[4]},
 	} {

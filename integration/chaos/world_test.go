@@ -99,6 +99,8 @@ type world struct {
 	weather weather
 	dir     string
 	base    *blob.Bucket
+	// drainage is how jobs that need it follow water.
+	drainage compute.Drainage
 
 	mu    sync.Mutex // guards made and broken: several goroutines of one flight may write
 	made  map[string]time.Time
@@ -114,12 +116,14 @@ type world struct {
 	steps   int
 	killAt  int // kill at this step; 0: by chance
 	killed  fate
+	fatal   func(c *call) bool // kill the process that makes the first such call, and lose its event
 	kills   int
 	full    int // steps that the disk is full for
 	tick    time.Time
 	trace   []string
 
-	completed, failed map[string]int // announcements by job
+	announced map[string]int       // how often the end of a job was
+	heard     map[string]time.Time // when it was first
 
 	// mapsWithin is how long an assembly may take before its maps become tasks of their own.
 	mapsWithin time.Duration
@@ -146,7 +150,7 @@ func newWorld(t testing.TB, seed uint64, weather weather) *world {
 	w := &world{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), weather: weather, dir: dir, base: base, made: map[string]time.Time{},
 		now: epoch, calls: make(chan *call), done: make(chan *flight), tick: epoch.Add(5 * time.Minute),
-		completed: map[string]int{}, failed: map[string]int{},
+		announced: map[string]int{}, heard: map[string]time.Time{}, drainage: compute.Drainage{Inline: -1, Side: 12},
 	}
 	for n := range 3 {
 		w.places = append(w.places, &place{name: fmt.Sprint("compute ", n), kind: "compute"})
@@ -247,12 +251,11 @@ func (f *flight) Publish(_ context.Context, e cloudevents.Event) error {
 func (w *world) publish(e cloudevents.Event) {
 	switch e.Type() {
 	case eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted:
-	case eventing.JobCompleted, eventing.JobFailed:
-		j, err := eventing.JobOf(e)
-		if err == nil && e.Type() == eventing.JobCompleted {
-			w.completed[j.JobID]++
-		} else if err == nil {
-			w.failed[j.JobID]++
+	case eventing.JobCompleted, eventing.JobFailed, eventing.JobCancelled:
+		if j, err := eventing.JobOf(e); err == nil {
+			if w.announced[j.JobID]++; w.announced[j.JobID] == 1 {
+				w.heard[j.JobID] = w.now
+			}
 		}
 		return
 	default:
@@ -330,7 +333,8 @@ func (f *flight) handle(ctx context.Context, clock func() time.Time) error {
 	store, quiet := job.Store{Bucket: f.bucket()}, slog.New(slog.DiscardHandler)
 	switch f.place.kind {
 	case "compute":
-		s := &compute.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Threads: 1, Now: clock, Log: quiet, Version: "chaos", Watch: time.Hour, AtOnce: 1, AssembleWithin: f.w.mapsWithin}
+		sources := compute.Sources{Bucket: store.Bucket}
+		s := &compute.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Threads: 1, Now: clock, Log: quiet, Version: "chaos", Watch: time.Hour, AtOnce: 1, AssembleWithin: f.w.mapsWithin, Climate: sources.Open, Drainage: f.w.drainage}
 		return s.Handle(ctx, f.event)
 	case "cleanup":
 		s := &cleanup.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Now: clock, Log: quiet, Policy: cleanup.DefaultPolicy(), AtOnce: 1}
@@ -403,6 +407,8 @@ func (w *world) land(f *flight) {
 	switch {
 	case f.place.kind == "client", f.event.Type() == eventing.PingTick:
 		return // a client tries again by itself, a tick comes again
+	case f.dead && w.fatal != nil:
+		w.log("lost: %s", f.event.ID())
 	case f.tries < retries && !eventing.IsRejected(f.err):
 		w.send(f.place.kind, f.event, 100*time.Millisecond<<f.tries, f.tries+1)
 	case f.place.kind == "compute":
@@ -463,6 +469,12 @@ func (w *world) step() {
 }
 
 func (w *world) fate(c *call) fate {
+	if w.fatal != nil {
+		if w.kills == 0 && w.fatal(c) {
+			return w.killed
+		}
+		return proceed
+	}
 	if w.killAt > 0 {
 		if w.steps >= w.killAt && w.kills == 0 {
 			return w.killed

@@ -431,16 +431,16 @@ func TestStrategies(t *testing.T) {
 		})
 	}
 	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "compute": values{
-		"resources": values{"memory": "2Gi"}, "maxScale": 3, "tileSize": 96, "coreSpeed": 0.5,
+		"resources": values{"memory": "2Gi"}, "maxScale": 3, "tileSize": 96, "coreSpeed": 0.5, "longestStep": "5m",
 		"largestJob": values{"cells": 2500000000, "coreHours": 12.5, "resultBytes": 1000000000000},
 	}, "cleanup": values{"batchSize": 50, "cacheRetentionDays": 3}})
 	for name, want := range map[string]string{
-		"EEMT_TILE_SIZE": "96", "EEMT_CORE_SPEED": "0.5", "EEMT_MAX_CELLS": "2500000000", "EEMT_MAX_CORE_HOURS": "12.5", "EEMT_MAX_RESULT_BYTES": "1000000000000",
+		"EEMT_TILE_SIZE": "96", "EEMT_LONGEST_STEP": "5m", "EEMT_CORE_SPEED": "0.5", "EEMT_MAX_CELLS": "2500000000", "EEMT_MAX_CORE_HOURS": "12.5", "EEMT_MAX_RESULT_BYTES": "1000000000000",
 	} {
 		if got := env(find(t, list, "Service", "maps-compute"))[name]; got != want {
 			t.Errorf("%s is %v, want %s", name, got, want)
 		}
-		if got := env(find(t, list, "Service", "maps-submission"))[name]; got != want && name != "EEMT_TILE_SIZE" {
+		if got := env(find(t, list, "Service", "maps-submission"))[name]; got != want && name != "EEMT_TILE_SIZE" && name != "EEMT_LONGEST_STEP" {
 			t.Errorf("%s of submission is %v, want %s", name, got, want)
 		}
 	}

@@ -194,12 +194,13 @@ func (d *deployment) volume(t *testing.T) {
 	kubectl(t, "apply", "-f", fill(t, "persistent.yaml", "@NAME@", d.namespace))
 }
 
-// TestHybrid runs compute and cleanup in the cluster, and submission here, as deploy.sh says.
+// TestHybrid runs compute and cleanup in the cluster, and submission here, as deploy.sh says. Whatever can be
+// split into tasks is.
 func TestHybrid(t *testing.T) {
 	t.Parallel()
 	requireCluster(t)
 	d := fresh(t, "hybrid")
-	out, err := d.deploy(t, "--mode", "hybrid")
+	out, err := d.deploy(t, "--mode", "hybrid", "--set", "compute.longestStep=0s")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -243,10 +244,18 @@ func TestHybrid(t *testing.T) {
 		return res.StatusCode == http.StatusOK, res.Status
 	})
 	plugin := program(t, "kn-eemt")
-	want := local(t, plugin, "--step", "60")
-	dir := t.TempDir()
-	d.kn(t, plugin, here, "submit", "sol", filepath.Join(root, "examples", "maungawhau", "dem.tif"), "--step", "60", "--wait", "--output", dir)
-	sameMaps(t, mapsIn(t, dir), want)
+	example := func(name string) string { return filepath.Join(root, "examples", "maungawhau", name) }
+	job := []string{"eemt", example("dem.tif"), "--climate", "table:" + example("climate.csv"), "--step", "60", "--output"}
+	alone, there := t.TempDir(), t.TempDir()
+	run(t, plugin, append(append([]string{"run"}, job...), alone)...)
+	d.kn(t, plugin, here, append(append([]string{"submit"}, job...), there, "--wait")...)
+	sameMaps(t, mapsIn(t, there), mapsIn(t, alone))
+	records := strings.Join(d.list(t, "jobs/"), "\n")
+	for _, want := range []string{"/stages/0001/s0001-r0000c0000.json", "/stages/0003/s0003-r0000c0000.json"} {
+		if !strings.Contains(records, want) {
+			t.Errorf("nothing ends in %s among\n%s", want, records)
+		}
+	}
 	t.Logf("a job that was taken here and computed by %d pods of the cluster", len(strings.Fields(kubectl(t, "-n", d.namespace, "get", "pods", "-l", "serving.knative.dev/service="+release+"-compute", "-o", "name"))))
 }
 

@@ -203,8 +203,9 @@ type End struct {
 	// Reason says in one sentence why a job failed or was cancelled.
 	Reason string    `json:"reason,omitempty"`
 	Ended  time.Time `json:"ended"`
-	// Event is the id of the event whose work ended the job. When it comes again its
-	// handler may have died before it announced the end.
+	// Event is the id of the event whose work ended the job, or says who did without one.
+	// When the event comes again its handler may have died before it announced the end.
+	// Empty: it is not known whether the end was announced.
 	Event string `json:"event,omitempty"`
 }
 

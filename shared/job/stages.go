@@ -87,7 +87,7 @@ func StageTask(stage int, at terrain.Place) string {
 // StageOf returns the number of the stage that a task belongs to; false for a tile.
 func StageOf(task string) (int, bool) {
 	var n, row, col int
-	if _, err := fmt.Sscanf(task, "s%04d-r%04dc%04d", &n, &row, &col); err != nil || n < 1 || row < 0 || col < 0 {
+	if _, err := fmt.Sscanf(task, "s%d-r%dc%d", &n, &row, &col); err != nil || n < 1 || row < 0 || col < 0 {
 		return 0, false
 	}
 	return n, task == StageTask(n, terrain.Place{Col: col, Row: row})

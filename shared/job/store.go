@@ -43,6 +43,14 @@ func ResultKey(id, name string) string { return Prefix(id) + "results/" + name }
 // WorkKey is the object of an intermediate file.
 func WorkKey(id, name string) string { return Prefix(id) + "work/" + name }
 
+// layersPrefix is where an assembly notes the statistics of maps.
+func layersPrefix(id string) string { return WorkKey(id, "layers/") }
+
+// LayersKey is the object of the statistics of maps, by the number of the first.
+func LayersKey(id string, first int) string {
+	return fmt.Sprintf("%s%05d.json", layersPrefix(id), first)
+}
+
 // indexKey sorts newest first: the time counts down.
 func indexKey(created time.Time, id string) string {
 	return fmt.Sprintf("index/%015d-%s", indexEnd-created.UnixMilli(), id)
@@ -143,6 +151,19 @@ func (s Store) End(ctx context.Context, id string) (End, error) {
 // Ended reports whether the job has an end.
 func (s Store) Ended(ctx context.Context, id string) (bool, error) {
 	return s.Bucket.Exists(ctx, Prefix(id)+"end.json")
+}
+
+// EndedAt tells when the end of a job was written, by the bucket's clock; zero while the
+// job goes on.
+func (s Store) EndedAt(ctx context.Context, id string) (time.Time, error) {
+	a, err := s.Bucket.Attributes(ctx, Prefix(id)+"end.json")
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the end of job %s: %w", id, err)
+	}
+	return a.ModTime, nil
 }
 
 // Announced reports whether the end of a job is known to have been announced.

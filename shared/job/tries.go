@@ -33,7 +33,9 @@ type Tries struct {
 	Fruitful int
 	// Last is how the youngest that failed did; nil when none said anything.
 	Last *Failure
-	next int
+	// Silent says that the youngest try left no word: it died, or goes on.
+	Silent bool
+	next   int
 }
 
 // The names of the steps of a job that are not tiles, where tries are counted.
@@ -67,23 +69,25 @@ var ErrTries = errors.New("begun too often")
 func triesPrefix(id, task string) string { return Prefix(id) + "attempts/" + task + "/" }
 
 // Tries reads what is known of earlier work on a task. The assembly goes on where it
-// was: its tries count from the youngest map that it made.
+// was: its tries count from the youngest file that it made.
 func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 	t := Tries{next: 1}
 	var moved time.Time
 	if task == AssemblyTask {
-		err := s.list(ctx, Prefix(id)+"results/", func(o *blob.ListObject) error {
-			if o.ModTime.After(moved) {
-				moved = o.ModTime
+		for _, prefix := range []string{Prefix(id) + "results/", layersPrefix(id)} {
+			err := s.list(ctx, prefix, func(o *blob.ListObject) error {
+				if o.ModTime.After(moved) {
+					moved = o.ModTime
+				}
+				return nil
+			})
+			if err != nil {
+				return t, err
 			}
-			return nil
-		})
-		if err != nil {
-			return t, err
 		}
 	}
 	prefix := triesPrefix(id, task)
-	failed := ""
+	failed, spoke := "", 0
 	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
 		name := strings.TrimPrefix(o.Key, prefix)
 		var n int
@@ -92,7 +96,7 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 		}
 		t.next = max(t.next, n+1)
 		if strings.HasSuffix(name, ".failed.json") {
-			failed = o.Key // listed in order of their numbers
+			failed, spoke = o.Key, n // listed in order of their numbers
 			return nil
 		}
 		if o.ModTime.Before(moved) {
@@ -102,6 +106,7 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 		}
 		return nil
 	})
+	t.Silent = t.next > 1 && spoke < t.next-1
 	if err != nil || failed == "" {
 		return t, err
 	}

@@ -3,9 +3,11 @@ package terrain
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"sync"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -22,9 +24,11 @@ type Scratch interface {
 type Tiled struct {
 	Width, Height int
 	Cell          raster.CellSize
-	// Side of a tile in cells. About 25 bytes times (2 Side)^2 are held.
+	// Side of a tile in cells. About 25 bytes times (2 Side)^2 are held for each thread.
 	Side int
-	// Elevation reads a window of the raster, NaN where there is no data.
+	// Threads is how many windows are worked on at a time; 0 means 1.
+	Threads int
+	// Elevation reads a window of the raster, NaN where there is no data; threads call it at a time.
 	Elevation func(raster.Window) (*raster.Grid[float64], error)
 	// Filled and Area get 8 bytes for each cell.
 	Filled, Area Scratch
@@ -32,7 +36,6 @@ type Tiled struct {
 	// foreseen; may be nil.
 	Progress func(share float64)
 
-	buf []byte
 	// seen are the tiles that have something in Filled, in Area, row by row.
 	seen [2][]bool
 	// passes counts the windows filled and summed.
@@ -89,6 +92,7 @@ func (t *Tiled) scratch(what int) (file Scratch, unknown float64) {
 func (t *Tiled) load(what int, w raster.Window) (*raster.Grid[float64], error) {
 	file, unknown := t.scratch(what)
 	g := raster.New[float64](w.Width, w.Height)
+	var buf []byte
 	across, _ := t.tiling().Tiles()
 	for r := range w.Height {
 		row := g.Row(r)
@@ -102,12 +106,12 @@ func (t *Tiled) load(what int, w raster.Window) (*raster.Grid[float64], error) {
 				}
 				continue
 			}
-			t.buf = grown(t.buf, 8*len(part))
-			if _, err := file.ReadAt(t.buf, t.offset(w.Col+c-len(part), w.Row+r)); err != nil {
+			buf = grown(buf, 8*len(part))
+			if _, err := file.ReadAt(buf, t.offset(w.Col+c-len(part), w.Row+r)); err != nil {
 				return nil, fmt.Errorf("read back row %d of the terrain: %w", w.Row+r, err)
 			}
 			for i := range part {
-				part[i] = math.Float64frombits(binary.LittleEndian.Uint64(t.buf[8*i:]))
+				part[i] = math.Float64frombits(binary.LittleEndian.Uint64(buf[8*i:]))
 			}
 		}
 	}
@@ -118,94 +122,133 @@ func (t *Tiled) load(what int, w raster.Window) (*raster.Grid[float64], error) {
 func (t *Tiled) save(what int, g *raster.Grid[float64], col, row int, at Place) error {
 	file, _ := t.scratch(what)
 	core := t.tiling().Window(at)
-	t.buf = grown(t.buf, 8*core.Width)
+	buf := make([]byte, 8*core.Width)
 	for r := core.Row; r < core.Row+core.Height; r++ {
 		for c, v := range g.Row(r - row)[core.Col-col : core.Col-col+core.Width] {
-			binary.LittleEndian.PutUint64(t.buf[8*c:], math.Float64bits(v))
+			binary.LittleEndian.PutUint64(buf[8*c:], math.Float64bits(v))
 		}
-		if _, err := file.WriteAt(t.buf, t.offset(core.Col, r)); err != nil {
+		if _, err := file.WriteAt(buf, t.offset(core.Col, r)); err != nil {
 			return fmt.Errorf("write row %d of the terrain: %w", r, err)
 		}
-	}
-	across, _ := t.tiling().Tiles()
-	for _, tile := range t.tiling().Under(at) {
-		t.seen[what][tile.Row*across+tile.Col] = true
 	}
 	return nil
 }
 
 func (t *Tiled) offset(col, row int) int64 { return 8 * (int64(row)*int64(t.Width) + int64(col)) }
 
+// work takes the windows of a course, those with the first news first, as many
+// at a time as there are threads. do returns the new cells of a window, which reach frame
+// cells beyond it, nil if they are the old ones; done is told of each window.
+func (t *Tiled) work(ctx context.Context, what int, course *Course, frame int,
+	do func(thread int, at Place, frame raster.Window) (cells *raster.Grid[float64], news []News, known int, err error), done func(known int),
+) error {
+	type result struct {
+		cells *raster.Grid[float64]
+		frame raster.Window
+		news  []News
+		known int
+	}
+	across, _ := t.tiling().Tiles()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		places := course.Next(max(1, t.Threads))
+		if len(places) == 0 {
+			return nil
+		}
+		t.passes[what] += len(places)
+		results := make([]result, len(places))
+		// All is read before anything is written: the frames reach into the other windows.
+		err := each(len(places), func(i int) (err error) {
+			r := &results[i]
+			r.frame = t.tiling().Window(places[i]).Grow(frame).Intersect(t.whole())
+			r.cells, r.news, r.known, err = do(i, places[i], r.frame)
+			return err
+		})
+		if err == nil {
+			err = each(len(places), func(i int) error {
+				r := &results[i]
+				if r.cells == nil {
+					return nil
+				}
+				return t.save(what, r.cells, r.frame.Col, r.frame.Row, places[i])
+			})
+		}
+		if err != nil {
+			return err
+		}
+		for i, at := range places {
+			course.Add(results[i].news)
+			if results[i].cells != nil {
+				for _, tile := range t.tiling().Under(at) {
+					t.seen[what][tile.Row*across+tile.Col] = true
+				}
+			}
+			done(results[i].known)
+		}
+	}
+}
+
+// each calls f for 0 to n-1, all at a time.
+func each(n int, f func(i int) error) error {
+	if n == 1 {
+		return f(0)
+	}
+	errs := make([]error, n)
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() { errs[i] = f(i) })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
 // fill fills the windows, that with the lowest news first, as the lowest cell does
 // in the flood of one grid.
 func (t *Tiled) fill(ctx context.Context) error {
 	course := NewCourse(t.tiling(), true)
 	share := 0.0
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		next := course.Next(1)
-		if len(next) == 0 {
-			return nil
-		}
-		at := next[0]
-		core := t.tiling().Window(at)
-		frame := core.Grow(FillFrame).Intersect(t.whole())
+	return t.work(ctx, inFilled, course, FillFrame, func(_ int, at Place, frame raster.Window) (*raster.Grid[float64], []News, int, error) {
 		ground, err := t.Elevation(frame)
 		if err != nil {
-			return err
+			return nil, nil, 0, err
 		}
 		filled, err := t.load(inFilled, frame)
 		if err != nil {
-			return err
+			return nil, nil, 0, err
 		}
-		t.passes[inFilled]++
-		course.Add(t.tiling().Fill(at, ground, filled))
-		if err := t.save(inFilled, filled, frame.Col, frame.Row, at); err != nil {
-			return err
-		}
+		return filled, t.tiling().Fill(at, ground, filled), 0, nil
+	}, func(int) {
 		share = max(share, course.Share())
 		t.report(0, share)
-	}
+	})
 }
 
 // accumulate sums area in the windows, that with the highest news first.
 func (t *Tiled) accumulate(ctx context.Context) error {
-	course := NewCourse(t.tiling(), false)
-	a := new(accumulation)
+	memory := make([]accumulation, max(1, t.Threads))
 	known, all := 0, t.Width*t.Height
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		next := course.Next(1)
-		if len(next) == 0 {
-			break
-		}
-		at := next[0]
-		frame := t.tiling().Window(at).Grow(AreaFrame).Intersect(t.whole())
+	err := t.work(ctx, inArea, NewCourse(t.tiling(), false), AreaFrame, func(thread int, at Place, frame raster.Window) (*raster.Grid[float64], []News, int, error) {
 		filled, err := t.load(inFilled, frame)
 		if err != nil {
-			return err
+			return nil, nil, 0, err
 		}
 		area, err := t.load(inArea, frame)
 		if err != nil {
-			return err
+			return nil, nil, 0, err
 		}
-		t.passes[inArea]++
-		news, n := t.tiling().sum(a, at, filled, area, t.Cell.Rows(frame.Row, frame.Height))
-		course.Add(news)
-		if n > 0 {
-			if err := t.save(inArea, area, frame.Col, frame.Row, at); err != nil {
-				return err
-			}
+		news, n := t.tiling().sum(&memory[thread], at, filled, area, t.Cell.Rows(frame.Row, frame.Height))
+		if n == 0 {
+			area = nil
 		}
+		return area, news, n, nil
+	}, func(n int) {
 		known += n
 		t.report(1, float64(known)/float64(all))
+	})
+	if err == nil && known != all {
+		err = fmt.Errorf("%d of %d cells have no area: their water runs in a circle", all-known, all)
 	}
-	if known != all {
-		return fmt.Errorf("%d of %d cells have no area: their water runs in a circle", all-known, all)
-	}
-	return nil
+	return err
 }

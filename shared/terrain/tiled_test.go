@@ -8,15 +8,21 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // memory is a Scratch.
-type memory struct{ b []byte }
+type memory struct {
+	mu sync.Mutex
+	b  []byte
+}
 
 func (m *memory) WriteAt(b []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if end := int(off) + len(b); end > len(m.b) {
 		m.b = append(m.b, make([]byte, end-len(m.b))...)
 	}
@@ -24,6 +30,8 @@ func (m *memory) WriteAt(b []byte, off int64) (int, error) {
 }
 
 func (m *memory) ReadAt(b []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if int(off)+len(b) > len(m.b) {
 		return 0, io.ErrUnexpectedEOF
 	}
@@ -108,6 +116,7 @@ func mustMatchWhole(t *testing.T, dem *raster.Grid[float64], sides ...int) {
 	area, _ := ContributingArea(filled, cell)
 	for _, side := range sides {
 		work := tiled(t, dem, cell, side, &memory{}, &memory{})
+		work.Threads = side % 4
 		if err := work.Run(t.Context()); err != nil {
 			t.Fatalf("tiles of %d: %v", side, err)
 		}
@@ -232,12 +241,25 @@ func FuzzTiled(f *testing.F) {
 func BenchmarkTiled(b *testing.B) {
 	dem := fractal(2048, 2048, 1)
 	cell := raster.UniformCellSize(2048, 10, 10)
-	for b.Loop() {
-		work := tiled(b, dem, cell, 256, &memory{}, &memory{})
-		if err := work.Run(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(float64(work.passes[0]), "fillings")
-		b.ReportMetric(float64(work.passes[1]), "passes")
+	for _, threads := range []int{1, 2} {
+		b.Run(fmt.Sprint(threads), func(b *testing.B) {
+			for b.Loop() {
+				var files [2]*os.File
+				for i := range files {
+					var err error
+					if files[i], err = os.Create(filepath.Join(b.TempDir(), fmt.Sprint(i))); err != nil {
+						b.Fatal(err)
+					}
+				}
+				work := tiled(b, dem, cell, 256, files[0], files[1])
+				work.Threads = threads
+				if err := work.Run(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(work.passes[0]), "fillings")
+				b.ReportMetric(float64(work.passes[1]), "passes")
+				_, _ = files[0].Close(), files[1].Close()
+			}
+		})
 	}
 }
