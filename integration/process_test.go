@@ -269,7 +269,7 @@ func unchanged(t *testing.T, before, after map[string]time.Time) {
 // tiles, and starts it again.
 func TestServeSurvivesKills(t *testing.T) {
 	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(2100, 14)))
-	fields := map[string]string{"workflow_type": "sol", "step": "10"}
+	fields := map[string]string{"workflow_type": "sol", "step": "10", "tile_size": "700"}
 	calm := serve(t, t.TempDir())
 	id := calm.submit(t, tiff, fields)
 	begun := time.Now()
