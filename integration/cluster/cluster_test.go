@@ -721,6 +721,27 @@ func TestCluster(t *testing.T) {
 
 	step("a poisoned event ends as a dead letter", func(t *testing.T) {
 		d.atRest(t)
+		id := d.submit(t, slow)
+		// Before compute has started: what it cannot read is in front of all that it tries.
+		d.object(t, http.MethodPost, "jobs/"+id+"/job.json", []byte("{"))
+		var end struct{ State, Reason string }
+		eventually(t, 3*time.Minute, "failed", func() (bool, string) {
+			code, data := d.object(t, http.MethodGet, "jobs/"+id+"/end.json", nil)
+			if code != http.StatusOK {
+				return false, fmt.Sprint("end.json: ", code)
+			}
+			decode(t, data, &end)
+			return true, ""
+		})
+		t.Logf("the job says: %s", end.Reason)
+		if end.State != "failed" || !strings.HasPrefix(end.Reason, "planning failed repeatedly: ") || !strings.Contains(end.Reason, "damaged record") {
+			t.Errorf("end %+v", end)
+		}
+		d.object(t, http.MethodDelete, "jobs/"+id+"/job.json", nil) // the steps after this have no damaged job
+	})
+
+	step("a file that is gone ends its job", func(t *testing.T) {
+		d.atRest(t)
 		before := map[string]bool{}
 		for _, k := range d.list(t, "inputs/") {
 			before[k] = true
@@ -737,7 +758,7 @@ func TestCluster(t *testing.T) {
 			return s.Status == "failed", s.Status
 		})
 		t.Logf("the job says: %s", s.Error)
-		if !strings.HasPrefix(s.Error, "planning failed repeatedly: open the DEM") {
+		if !strings.HasPrefix(s.Error, "planning failed twice the same way: open the DEM") {
 			t.Errorf("reason %q", s.Error)
 		}
 	})
