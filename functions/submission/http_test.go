@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,15 +54,12 @@ func newService(t *testing.T, hook faultbucket.Hook) *service {
 		b = faultbucket.Wrap(b, hook)
 	}
 	s := &service{}
-	n := 0
+	var n atomic.Int64
 	s.Service = &submission.Service{
 		Store: job.Store{Bucket: b}, Log: slog.New(slog.DiscardHandler), Version: "test", MaxUpload: 64 << 10,
-		Now: func() time.Time { return noon.Add(time.Duration(n) * time.Second) },
+		Now: func() time.Time { return noon.Add(time.Duration(n.Load()) * time.Second) },
 		NewID: func() string {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			n++
-			return fmt.Sprintf("01JTEST%019d", n)
+			return fmt.Sprintf("01JTEST%019d", n.Add(1))
 		},
 		Events: eventing.PublisherFunc(func(_ context.Context, e event.Event) error {
 			s.mu.Lock()
