@@ -69,7 +69,9 @@ type progress struct {
 	off   bool
 	bar   *progressbar.ProgressBar
 	tenth int
-	stage string
+	// furthest is the largest share that was shown.
+	furthest float64
+	stage    string
 }
 
 func newProgress(out io.Writer, off bool) *progress {
@@ -109,6 +111,9 @@ func (p *progress) show(f float64, stage string) {
 	if p.off {
 		return
 	}
+	// Of a large DEM the climate is read before the water is followed: what was shown stays.
+	f = max(f, p.furthest)
+	p.furthest = f
 	if p.bar != nil {
 		p.bar.Describe(fmt.Sprintf("%-8s", stage))
 		_ = p.bar.Set(int(1000 * f))

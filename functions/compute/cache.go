@@ -26,9 +26,6 @@ const cacheEntry = "entry.json"
 // that retention sees which are used.
 const freshen = 24 * time.Hour
 
-// copiesAtOnce is how many objects are copied at a time: each waits for the bucket.
-const copiesAtOnce = 8
-
 // cacheKey is the folder of what follows from so many words.
 func cacheKey(kind string, words ...string) string {
 	hash := sha256.Sum256([]byte(strings.Join(words, "\n")))
@@ -95,7 +92,7 @@ func (p *piece) putBytes(ctx context.Context, key string, data []byte) error {
 // copyEach copies files from a folder to another.
 func (p *piece) copyEach(ctx context.Context, files []string, from, to string) error {
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(copiesAtOnce)
+	work.SetLimit(p.atOnce())
 	for _, name := range files {
 		work.Go(func() error {
 			if err := p.Store.Bucket.Copy(ctx, to+name, from+name, nil); err != nil {

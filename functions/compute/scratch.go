@@ -138,9 +138,6 @@ func scratchKey(id, what string, stage int, tile terrain.Place) string {
 	return job.WorkKey(id, job.ScratchName(what, stage, tile))
 }
 
-// scratchAtOnce is how many requests for scratch files go on at a time.
-const scratchAtOnce = 8
-
 // scratch is one of the quantities as a stage finds it.
 type scratch struct {
 	*piece
@@ -166,7 +163,7 @@ func (s *scratch) read(ctx context.Context, w raster.Window) (*raster.Grid[float
 	g := raster.New[float64](w.Width, w.Height)
 	across, down := s.tiling.Tiles()
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(scratchAtOnce)
+	work.SetLimit(s.atOnce())
 	for r := w.Row / s.tiling.Side; r < down && r*s.tiling.Side < w.Row+w.Height; r++ {
 		for c := w.Col / s.tiling.Side; c < across && c*s.tiling.Side < w.Col+w.Width; c++ {
 			work.Go(func() error { return s.readTile(ctx, terrain.Place{Col: c, Row: r}, g, w) })

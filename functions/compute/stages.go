@@ -389,7 +389,7 @@ func (p *piece) mayAsk(ctx context.Context, stage int, won, again bool) (bool, e
 func (p *piece) readFound(ctx context.Context, stage *job.Stage) ([]job.Found, error) {
 	found := make([]job.Found, len(stage.Windows))
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(scratchAtOnce)
+	work.SetLimit(p.atOnce())
 	for i, at := range stage.Windows {
 		work.Go(func() (err error) {
 			found[i], err = p.Store.Found(ctx, p.request.ID, stage.Task(at))
@@ -504,7 +504,7 @@ func (p *piece) removeReplaced(ctx context.Context, draft *job.Draft, stage *job
 	if err == nil {
 		across, _ := draft.Tiling().Tiles()
 		work, ctx := errgroup.WithContext(ctx)
-		work.SetLimit(scratchAtOnce)
+		work.SetLimit(p.atOnce())
 		for what, stages := range map[string][2][]int{scratchFilled: {before.Filled, stage.Filled}, scratchArea: {before.Area, stage.Area}} {
 			for i, was := range stages[0] {
 				if was == 0 || i >= len(stages[1]) || stages[1][i] == was {
