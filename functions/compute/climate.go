@@ -20,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // Sources opens what a climate source names: an object of the job bucket, of
@@ -159,14 +160,15 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 		return p.put(ctx, name, kind, write)
 	}
 	cells := func(yield func(climate.Cells, error) bool) {
+		step := thinning(d, meanCells)
 		for square := range squares(d.Bounds()) {
-			c, err := p.cellsOf(ctx, d, square)
+			c, err := p.everyCellOf(ctx, d, square, step)
 			if !yield(c, err) || err != nil {
 				return
 			}
 		}
 	}
-	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), cells, folder, p.Climate, store)
+	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), thinned(d), cells, folder, p.Climate, store)
 	if err != nil {
 		return spec, p.inputError(err)
 	}
@@ -178,6 +180,30 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 		p.toCache(ctx, folder, files, note, entry)
 	}
 	return p.noteSource(ctx, snapshot, known)
+}
+
+// meanCells is about how many cells of a DEM a climate's reference elevation is the mean
+// of at most: of larger ones some are left out, evenly.
+const meanCells = 1 << 28
+
+// everyCellOf is cellsOf for those in the middle of step x step cells.
+func (p *piece) everyCellOf(ctx context.Context, d *dem.DEM, w raster.Window, step int) (climate.Cells, error) {
+	if step == 1 {
+		return p.cellsOf(ctx, d, w)
+	}
+	z, err := d.Elevation(ctx, w)
+	if err != nil {
+		return climate.Cells{}, p.inputError(err)
+	}
+	var c climate.Cells
+	c.Lon, c.Lat = lonLatOfEvery(d, step, w)
+	some := everyOf(w, step)
+	for row := range some.Height {
+		for col := range some.Width {
+			c.Elevation = append(c.Elevation, z.At((some.Col+col)*step+step/2-w.Col, (some.Row+row)*step+step/2-w.Row))
+		}
+	}
+	return c, nil
 }
 
 // within is a source whose files have moved from a folder to another.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
@@ -27,6 +28,8 @@ type Cost struct {
 	MaxCells     int64
 	MaxCoreHours float64
 	MaxResults   int64
+	// MaxEvent is the longest that one event may take; 0 for no limit.
+	MaxEvent time.Duration
 }
 
 // The model, measured on mountains (docs/performance.md); it is good to a factor
@@ -248,7 +251,26 @@ func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
 		return fmt.Errorf("the maps would take about %d MB for %d x %d cells: at most %d MB are allowed here (EEMT_MAX_RESULT_BYTES); take maps annual, no daily maps, fewer years or a smaller DEM",
 			work.Results/1e6, width, height, c.MaxResults/1e6)
 	}
+	if name, seconds := c.slowestMap(w, p, width, height); c.MaxEvent > 0 && seconds > c.MaxEvent.Seconds() {
+		return fmt.Errorf("%s alone would take about %.0f s for %d x %d cells on %d cores: an event may take at most %g s here (EEMT_EVENT_TIMEOUT); leave it out, take a smaller DEM, or ask for replicas with more cores",
+			name, seconds, width, height, c.orDefault().Cores, c.MaxEvent.Seconds())
+	}
 	return nil
+}
+
+// slowestMap is the map that takes the longest of those that no task can share, and the
+// seconds it takes.
+func (c Cost) slowestMap(w job.Workflow, p job.Parameters, width, height int) (name string, seconds float64) {
+	c = c.orDefault()
+	cells := float64(width) * float64(height) / (float64(c.Cores) * c.Speed)
+	for _, stage := range products(job.Request{Workflow: w, Parameters: p}, nil) {
+		for _, pr := range stage {
+			if s := cells * pr.secondsPerCell(); s > seconds {
+				name, seconds = pr.maps[0].name, s
+			}
+		}
+	}
+	return name, seconds
 }
 
 // drainageSide is the side of the tiles water is followed over, so that what is

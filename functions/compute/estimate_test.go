@@ -3,6 +3,7 @@ package compute
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -147,7 +148,8 @@ func TestTooLargeIsRefused(t *testing.T) {
 		{Cost{MaxCells: 1e6}, []string{"2000 x 1000 = 2000000 cells", "1000000", "EEMT_MAX_CELLS"}},
 		{Cost{MaxCoreHours: 1e-3}, []string{"core hours", "0.001", "EEMT_MAX_CORE_HOURS"}},
 		{Cost{MaxResults: 5e6}, []string{"MB", "at most 5 MB", "EEMT_MAX_RESULT_BYTES"}},
-		{Cost{MaxCells: 2e6, MaxCoreHours: 1, MaxResults: 1e10}, nil},
+		{Cost{MaxEvent: 50 * time.Millisecond}, []string{"total_sun_sum.tif alone would take about 0 s for 2000 x 1000 cells on 2 cores", "at most 0.05 s", "EEMT_EVENT_TIMEOUT"}},
+		{Cost{MaxCells: 2e6, MaxCoreHours: 1, MaxResults: 1e10, MaxEvent: time.Second}, nil},
 		{Cost{}, nil},
 	} {
 		err := c.cost.Check(job.Sol, job.DefaultParameters(), 2000, 1000)

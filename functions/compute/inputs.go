@@ -20,7 +20,7 @@ import (
 // folder of the job, where tiles find it. What came over the network is kept in cache/ for
 // all jobs with the same rasters and DEM.
 func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	outline := outline(d)
+	thinned := thinned(d)
 	for _, in := range p.request.Parameters.Inputs() {
 		files := in.Files()
 		if len(files) == 0 {
@@ -43,7 +43,7 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 		}
 		if !exists {
 			field := climate.Field{Name: in.Name, Files: files, Low: in.Low, High: in.High}
-			err := field.Snapshot(ctx, outline, plan.Width*plan.Height, p.Climate, func(write func(io.Writer) error) error {
+			err := field.Snapshot(ctx, thinned, plan.Width*plan.Height, p.Climate, func(write func(io.Writer) error) error {
 				return p.put(ctx, key, tiffType, write)
 			})
 			if err != nil {
@@ -53,7 +53,7 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 				p.toCache(ctx, folder, []string{name}, nil, entry)
 			}
 		}
-		whole, err := climate.FieldHolds(ctx, key, outline, p.bucketClimate)
+		whole, err := climate.FieldHolds(ctx, key, thinned, p.bucketClimate)
 		if err != nil {
 			return err
 		}
@@ -64,17 +64,45 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 	return nil
 }
 
-// outline is the outermost cells of a DEM.
-func outline(d *dem.DEM) climate.Cells {
+// thinned is the outermost cells of a DEM, and some of those within.
+func thinned(d *dem.DEM) climate.Cells {
 	w, h := d.Image.Width, d.Image.Height
 	var c climate.Cells
+	add := func(lon, lat []float64) { c.Lon, c.Lat = append(c.Lon, lon...), append(c.Lat, lat...) }
+	add(lonLatOfEvery(d, thinning(d, 1<<18), d.Bounds()))
 	for _, side := range []raster.Window{
 		{Width: w, Height: 1}, {Row: h - 1, Width: w, Height: 1}, {Width: 1, Height: h}, {Col: w - 1, Width: 1, Height: h},
 	} {
-		lon, lat := d.LonLat(side)
-		c.Lon, c.Lat = append(c.Lon, lon...), append(c.Lat, lat...)
+		add(d.LonLat(side))
 	}
 	return c
+}
+
+// thinning is the odd step in columns and rows that leaves a DEM about so many cells at most.
+func thinning(d *dem.DEM, cells int) int {
+	step := 1
+	for d.Image.Width/step*(d.Image.Height/step) > cells {
+		step += 2
+	}
+	return step
+}
+
+// everyOf counts those cells of a window that are in the middle of step x step cells, by
+// columns and rows of such.
+func everyOf(w raster.Window, step int) raster.Window {
+	first := func(n int) int { return (n + step/2) / step }
+	col, row := first(w.Col), first(w.Row)
+	return raster.Window{Col: col, Row: row, Width: first(w.Col+w.Width) - col, Height: first(w.Row+w.Height) - row}
+}
+
+// lonLatOfEvery places the cells of everyOf.
+func lonLatOfEvery(d *dem.DEM, step int, w raster.Window) (lon, lat []float64) {
+	t := d.Image.Transform
+	t.StepX, t.StepY = t.StepX*float64(step), t.StepY*float64(step)
+	w = everyOf(w, step)
+	lon, lat = make([]float64, w.Width*w.Height), make([]float64, w.Width*w.Height)
+	d.CRS.LonLat(t, w, lon, lat)
+	return lon, lat
 }
 
 // readInput samples an input raster at the cells of a tile; all nil without one.

@@ -32,10 +32,10 @@ const finest = 16
 // fieldValues bounds the values held of a field while it is copied.
 const fieldValues = 1 << 22
 
-// Snapshot reads once what lies under a DEM, whose outermost cells are outline
-// and which has cells cells, and stores it as one GeoTIFF that ReadField reads.
+// Snapshot reads once what lies under a DEM of so many cells, the outermost of which are
+// among thinned, and stores it as one GeoTIFF that ReadField reads.
 // It fails if there is no value under the DEM.
-func (f Field) Snapshot(ctx context.Context, outline Cells, cells int, open Opener, store func(write func(io.Writer) error) error) error {
+func (f Field) Snapshot(ctx context.Context, thinned Cells, cells int, open Opener, store func(write func(io.Writer) error) error) error {
 	if len(f.Files) != 1 && len(f.Files) != Months {
 		return fmt.Errorf("%s: %d rasters: must be one, or one for each of the 12 months", f.Name, len(f.Files))
 	}
@@ -51,7 +51,7 @@ func (f Field) Snapshot(ctx context.Context, outline Cells, cells int, open Open
 		}
 		first = &m.grid
 		var err error
-		window, err = f.window(first, outline, cells)
+		window, err = f.window(first, thinned, cells)
 		return err
 	})
 	if err != nil {
@@ -113,20 +113,15 @@ func (f Field) with(ctx context.Context, i int, open Opener, use func(*image) er
 }
 
 // window returns the part of the field's grid under the DEM, with a cell to spare.
-func (f Field) window(g *grid, outline Cells, cells int) (w raster.Window, err error) {
-	if err := outline.check(false); err != nil {
+func (f Field) window(g *grid, thinned Cells, cells int) (raster.Window, error) {
+	w, ok, err := g.under(thinned)
+	if err != nil {
 		return w, err
 	}
-	var all cover
-	for i, lon := range outline.Lon {
-		col, row := g.position(lon, outline.Lat[i])
-		all.add(col, row, g.width, g.height)
-	}
-	if !all.any {
-		lon0, lon1, lat0, lat1 := extent(outline)
+	if !ok {
+		lon0, lon1, lat0, lat1 := extent(thinned)
 		return w, fmt.Errorf("it does not lie under the DEM, which has longitude %.4f to %.4f, latitude %.4f to %.4f", lon0, lon1, lat0, lat1)
 	}
-	w = all.window(g.width, g.height).Grow(1).Intersect(raster.Window{Width: g.width, Height: g.height})
 	if most := finest*cells + 1<<16; w.Width > most/w.Height {
 		return w, fmt.Errorf("%d x %d of its cells lie under a DEM of %d cells: must be at most %d for each; average it to the DEM's cell size with: gdalwarp -r average -tr XRES YRES in.tif out.tif", w.Width, w.Height, cells, finest)
 	}
@@ -163,12 +158,12 @@ func (f Field) copy(ctx context.Context, m *image, band int, window raster.Windo
 }
 
 // FieldHolds reports whether what Snapshot stored under name lies under all of the
-// DEM with that outline.
-func FieldHolds(ctx context.Context, name string, outline Cells, open Opener) (whole bool, err error) {
+// DEM, the outermost cells of which are among thinned.
+func FieldHolds(ctx context.Context, name string, thinned Cells, open Opener) (whole bool, err error) {
 	whole = true
 	err = with(ctx, name, open, func(m *image) error {
-		for i, lon := range outline.Lon {
-			col, row := m.position(lon, outline.Lat[i])
+		for i, lon := range thinned.Lon {
+			col, row := m.position(lon, thinned.Lat[i])
 			whole = whole && col >= 0 && col <= float64(m.width) && row >= 0 && row <= float64(m.height)
 		}
 		return nil

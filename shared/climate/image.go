@@ -27,11 +27,12 @@ type grid struct {
 func (g *grid) position(lon, lat float64) (col, row float64) {
 	x, y := g.system.Forward(lon, lat)
 	col, row = g.transform.Pixel(x, y)
-	if g.system.Geographic() && !(col >= 0 && col <= float64(g.width)) {
+	beyond := func(col float64) float64 { return max(-col, col-float64(g.width), 0) }
+	if g.system.Geographic() && beyond(col) > 0 {
 		// A grid may count from 0 to 360 or beyond the date line.
 		for _, turn := range []float64{-360, 360} {
-			if c, _ := g.transform.Pixel(x+turn, y); c >= 0 && c <= float64(g.width) {
-				return c, row
+			if c, _ := g.transform.Pixel(x+turn, y); beyond(c) < beyond(col) {
+				col = c
 			}
 		}
 	}

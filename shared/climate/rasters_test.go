@@ -452,7 +452,7 @@ func TestSnapshot(t *testing.T) {
 			for i, p := range [][2]int{{0, 50}, {50, len(places)}} {
 				half[i] = Cells{cells.Lon[p[0]:p[1]], cells.Lat[p[0]:p[1]], cells.Elevation[p[0]:p[1]]}
 			}
-			local, err := Snapshot(context.Background(), spec, []int{2020, 2021}, Blocks(half[:]...), "jobs/7/climate/", inMemory(files),
+			local, err := Snapshot(context.Background(), spec, []int{2020, 2021}, cells, Blocks(half[:]...), "jobs/7/climate/", inMemory(files),
 				func(name string, write func(io.Writer) error) error {
 					if stored[name] != nil {
 						t.Errorf("%s is stored twice", name)
@@ -495,6 +495,42 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// Few cells of a DEM tell what part of the rasters lies under it.
+func TestUnder(t *testing.T) {
+	degrees := raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}
+	for _, c := range []struct {
+		name   string
+		width  int
+		left   float64 // longitude of its border
+		places [][2]float64
+		want   raster.Window
+		none   bool
+	}{
+		{"all within", 40, -110, [][2]float64{{-104.5, 4.5}, {-102.5, 6.5}}, raster.Window{Col: 4, Row: 2, Width: 6, Height: 6}, false},
+		{"the rasters end", 40, -110, [][2]float64{{-112, 4}, {-105.5, 6}, {-112, 12}}, raster.Window{Width: 7, Height: 8}, false},
+		{"the rasters lie within the DEM", 4, -110, [][2]float64{{-130, -20}, {-108, 5}, {-90, 30}}, raster.Window{Width: 4, Height: 10}, false},
+		{"beyond the date line", 20, 170, [][2]float64{{179.5, 5}, {-178.5, 5}, {-165, 5}}, raster.Window{Col: 8, Row: 3, Width: 12, Height: 4}, false},
+		{"west of the date line", 20, -180, [][2]float64{{179.5, 5}, {-178.5, 5}}, raster.Window{Row: 3, Width: 4, Height: 4}, false},
+		{"beside", 4, -110, [][2]float64{{-130, 5}, {-108, 11}}, raster.Window{}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			system, err := crs.FromGeoKeys(degrees)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := &grid{width: c.width, height: 10, transform: raster.Transform{OriginX: c.left, OriginY: 10, StepX: 1, StepY: -1}, system: system}
+			var cells Cells
+			for _, p := range c.places {
+				cells.Lon, cells.Lat = append(cells.Lon, p[0]), append(cells.Lat, p[1])
+			}
+			w, ok, err := g.under(cells)
+			if err != nil || ok == c.none || ok && w != c.want {
+				t.Errorf("%+v, %v, %v; want %+v", w, ok, err, c.want)
+			}
+		})
+	}
+}
+
 func TestSnapshotOfATable(t *testing.T) {
 	files := map[string][]byte{"a.csv": []byte("# elevation_m: 12\n" + months)}
 	stored := map[string][]byte{}
@@ -504,7 +540,7 @@ func TestSnapshotOfATable(t *testing.T) {
 		stored[name] = b.Bytes()
 		return err
 	}
-	spec, err := Snapshot(context.Background(), parse(t, "table:a.csv", ""), []int{2020}, nil, "p/", inMemory(files), keep)
+	spec, err := Snapshot(context.Background(), parse(t, "table:a.csv", ""), []int{2020}, Cells{}, nil, "p/", inMemory(files), keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -534,7 +570,7 @@ func TestSnapshotRefuses(t *testing.T) {
 		"missing year": {[]int{2019, 2020}, "", [2]float64{5, 5}, "climate raster tmin_2020.tif"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Snapshot(context.Background(), spec, c.years, Blocks(f.at(t, c.place)), c.prefix, inMemory(files), keep)
+			_, err := Snapshot(context.Background(), spec, c.years, f.at(t, c.place), Blocks(f.at(t, c.place)), c.prefix, inMemory(files), keep)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v\nwant  %s", err, c.want)
 			}
@@ -542,7 +578,7 @@ func TestSnapshotRefuses(t *testing.T) {
 	}
 	// A failing block of the DEM ends it.
 	broken := errors.New("broken")
-	_, err := Snapshot(context.Background(), spec, []int{2019}, func(yield func(Cells, error) bool) { yield(Cells{}, broken) }, "", inMemory(files), keep)
+	_, err := Snapshot(context.Background(), spec, []int{2019}, f.at(t, [2]float64{5, 5}), func(yield func(Cells, error) bool) { yield(Cells{}, broken) }, "", inMemory(files), keep)
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v, want %v", err, broken)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,14 +25,14 @@ type Store func(name string, write func(io.Writer) error) error
 // Of rasters that is a window of each variable and year with one cell to spare,
 // and the reference elevation on the same grid; of a table a copy.
 //
-// dem yields the cells of the DEM in blocks of any size, and must yield the same
-// whenever it is ranged over; it is ranged over twice with ElevationDEM. A DEM
-// may be thinned as long as its outermost cells are there. Afterwards the
-// climate of a cell no longer depends on which cells are asked for with it.
+// thinned are cells of the DEM, its outermost among them. dem yields its cells in
+// blocks of any size; only ElevationDEM asks for them, which takes the mean of what
+// lies within a climate cell. Afterwards the climate of a cell no longer depends on
+// which cells are asked for with it.
 //
-// It fails with ErrNoCoverage if the source has no data for any cell in any of
+// It fails with ErrNoCoverage if the source has no data around the DEM in any of
 // the years.
-func Snapshot(ctx context.Context, spec Spec, years []int, dem iter.Seq2[Cells, error], prefix string, open Opener, store Store) (Spec, error) {
+func Snapshot(ctx context.Context, spec Spec, years []int, thinned Cells, dem iter.Seq2[Cells, error], prefix string, open Opener, store Store) (Spec, error) {
 	if err := spec.check(); err != nil {
 		return Spec{}, err
 	}
@@ -46,7 +45,7 @@ func Snapshot(ctx context.Context, spec Spec, years []int, dem iter.Seq2[Cells, 
 	if spec.Kind != KindRaster {
 		return snapshotTable(ctx, spec, years, prefix, open, store)
 	}
-	return snapshotRasters(ctx, spec, years, dem, prefix, open, store)
+	return snapshotRasters(ctx, spec, years, thinned, dem, prefix, open, store)
 }
 
 // Blocks yields blocks of cells that are in memory, for Snapshot.
@@ -82,7 +81,7 @@ func snapshotTable(ctx context.Context, spec Spec, years []int, prefix string, o
 	return out, errors.Join(err, c.Close())
 }
 
-func snapshotRasters(ctx context.Context, spec Spec, years []int, dem iter.Seq2[Cells, error], prefix string, open Opener, store Store) (Spec, error) {
+func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells, dem iter.Seq2[Cells, error], prefix string, open Opener, store Store) (Spec, error) {
 	out := Spec{Kind: KindRaster, Path: prefix + "{var}.tif", Elevation: prefix + "elevation.tif", NoLeapDays: spec.NoLeapDays}
 	if spec.dated() {
 		out.Path = prefix + "{var}_{year}.tif"
@@ -100,9 +99,14 @@ func snapshotRasters(ctx context.Context, spec Spec, years []int, dem iter.Seq2[
 	if err != nil {
 		return Spec{}, err
 	}
-	window, err := windowOf(g, dem, spec)
+	window, ok, err := g.under(thinned)
 	if err != nil {
 		return Spec{}, err
+	}
+	if !ok {
+		lon0, lon1, lat0, lat1 := extent(thinned)
+		return Spec{}, fmt.Errorf("climate %s: no cell lies within the rasters; the cells have longitude %.4f to %.4f, latitude %.4f to %.4f: %w",
+			spec.Path, lon0, lon1, lat0, lat1, ErrNoCoverage)
 	}
 	var elevation []float64
 	if spec.Elevation == ElevationDEM {
@@ -138,29 +142,27 @@ func (y *yearWindow) whyNone() string {
 	return y.why(true, Cells{Lon: lon, Lat: lat})
 }
 
-// windowOf returns the window of the grid around all cells, one cell wider than needed.
-func windowOf(g *grid, dem iter.Seq2[Cells, error], spec Spec) (raster.Window, error) {
+// under returns the part of the grid under a DEM, from its outermost cells and some
+// within, with a cell to spare; false if none of them lies on the grid.
+func (g *grid) under(thinned Cells) (raster.Window, bool, error) {
+	if err := thinned.check(false); err != nil {
+		return raster.Window{}, false, err
+	}
 	var all cover
-	lon0, lon1, lat0, lat1 := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	for cells, err := range dem {
-		if err == nil {
-			err = cells.check(false)
+	inside := false
+	for i, lon := range thinned.Lon {
+		col, row := g.position(lon, thinned.Lat[i])
+		if !finite(col) || !finite(row) {
+			continue
 		}
-		if err != nil {
-			return raster.Window{}, err
-		}
-		for i, lon := range cells.Lon {
-			col, row := g.position(lon, cells.Lat[i])
-			all.add(col, row, g.width, g.height)
-		}
-		a, b, c, d := extent(cells)
-		lon0, lon1, lat0, lat1 = min(lon0, a), max(lon1, b), min(lat0, c), max(lat1, d)
+		// A grid that ends under the DEM reaches to its end, which cells on both sides of
+		// it tell.
+		within := func(v float64, size int) float64 { return max(0, min(v, float64(size))) }
+		c, r := within(col, g.width), within(row, g.height)
+		all.add(c, r, g.width, g.height)
+		inside = inside || c == col && r == row
 	}
-	if !all.any {
-		return raster.Window{}, fmt.Errorf("climate %s: no cell lies within the rasters; the cells have longitude %.4f to %.4f, latitude %.4f to %.4f: %w",
-			spec.Path, lon0, lon1, lat0, lat1, ErrNoCoverage)
-	}
-	return all.window(g.width, g.height).Grow(1).Intersect(raster.Window{Width: g.width, Height: g.height}), nil
+	return all.window(g.width, g.height).Grow(1).Intersect(raster.Window{Width: g.width, Height: g.height}), inside, nil
 }
 
 func meanElevation(g *grid, window raster.Window, dem iter.Seq2[Cells, error]) ([]float64, error) {

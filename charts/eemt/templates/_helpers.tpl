@@ -68,6 +68,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: EEMT_MAX_CELLS, value: {{ $v.largestJob.cells | int64 | quote }}}
 - {name: EEMT_MAX_CORE_HOURS, value: {{ $v.largestJob.coreHours | quote }}}
 - {name: EEMT_MAX_RESULT_BYTES, value: {{ $v.largestJob.resultBytes | int64 | quote }}}
+- {name: EEMT_EVENT_TIMEOUT, value: {{ printf "%ds" ($v.timeoutSeconds | int64) | quote }}}
 {{- end }}
 
 {{/* Where events go: what the class of broker publishes as its address. A SinkBinding would find it by itself, but changes

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"time"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
 )
@@ -15,6 +16,8 @@ type Cost struct {
 	MaxCells     int64   `env:"EEMT_MAX_CELLS"`
 	MaxCoreHours float64 `env:"EEMT_MAX_CORE_HOURS"`
 	MaxResults   int64   `env:"EEMT_MAX_RESULT_BYTES"`
+	// MaxEvent is what the platform allows compute for an event.
+	MaxEvent time.Duration `env:"EEMT_EVENT_TIMEOUT"`
 }
 
 // Replica is what a replica of compute has, told to those that are none.
@@ -59,8 +62,11 @@ func (c Cost) model(memory int64, cores int) (compute.Cost, error) {
 	if c.MaxCells < 0 || c.MaxResults < 0 || !(c.MaxCoreHours >= 0) {
 		return compute.Cost{}, fmt.Errorf("EEMT_MAX_CELLS %d, EEMT_MAX_CORE_HOURS %g, EEMT_MAX_RESULT_BYTES %d: must be positive, or 0 for no limit", c.MaxCells, c.MaxCoreHours, c.MaxResults)
 	}
+	if c.MaxEvent < 0 {
+		return compute.Cost{}, fmt.Errorf("EEMT_EVENT_TIMEOUT %s: must be positive, as 600s, or 0s for no limit", c.MaxEvent)
+	}
 	return compute.Cost{
 		Memory: memory, Cores: cores, Speed: c.Speed,
-		MaxCells: c.MaxCells, MaxCoreHours: c.MaxCoreHours, MaxResults: c.MaxResults,
+		MaxCells: c.MaxCells, MaxCoreHours: c.MaxCoreHours, MaxResults: c.MaxResults, MaxEvent: c.MaxEvent,
 	}, nil
 }

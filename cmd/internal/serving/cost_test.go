@@ -3,6 +3,7 @@ package serving_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 )
@@ -40,10 +41,12 @@ func TestCostSettings(t *testing.T) {
 		{serving.Cost{Speed: 0}, "EEMT_CORE_SPEED 0: must be 0.05 to 100"},
 		{serving.Cost{Speed: 1, MaxCells: -1}, "EEMT_MAX_CELLS -1"},
 		{serving.Cost{Speed: 1, MaxCoreHours: -2}, "EEMT_MAX_CORE_HOURS -2"},
+		{serving.Cost{Speed: 1, MaxEvent: 10 * time.Minute}, ""},
+		{serving.Cost{Speed: 1, MaxEvent: -time.Second}, "EEMT_EVENT_TIMEOUT -1s"},
 	} {
 		got, err := c.cost.On(4)
 		if c.want == "" {
-			if err != nil || got.Cores != 4 || got.Memory < 128<<20 || got.MaxCells != c.cost.MaxCells {
+			if err != nil || got.Cores != 4 || got.Memory < 128<<20 || got.MaxCells != c.cost.MaxCells || got.MaxEvent != c.cost.MaxEvent {
 				t.Errorf("%+v: %+v, %v", c.cost, got, err)
 			}
 			continue
