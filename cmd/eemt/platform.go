@@ -11,9 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
@@ -71,40 +69,20 @@ func newPlatform(o platformOptions) (*platform, error) {
 		Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute},
 		Token: os.Getenv("EEMT_CLIMATE_TOKEN"), Hosts: o.hosts, Local: o.local,
 	}
-	together := compute.DrainageThreads(o.threads)
 	p.compute = &compute.Service{
 		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads, Cost: o.cost,
-		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress, Drainage: compute.Drainage{Together: together},
+		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress,
 	}
 	p.submission = &submission.Service{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,
 		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: serving.Uploads(address),
 		Climate: sources.Open, Estimate: o.cost.Estimate, Limits: o.cost,
 	}
-	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, together, oneAtATime(together, p.compute.Handle))
+	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)
 	p.broker.Subscribe("callbacks", submission.CallbackEvents(), 1, p.submission.Notify)
 	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)
 	return p, nil
-}
-
-// oneAtATime hands events on one at a time, since each has use for all cores, but so many
-// at a time that ask for a task of the terrain, which has use for one.
-func oneAtATime(together int, h eventing.Handler) eventing.Handler {
-	cores := semaphore.NewWeighted(int64(together))
-	return func(ctx context.Context, e event.Event) error {
-		need := int64(together)
-		if tile, err := eventing.TileOf(e); err == nil {
-			if _, ok := job.StageOf(tile.Task); ok {
-				need = 1
-			}
-		}
-		if err := cores.Acquire(ctx, need); err != nil {
-			return err
-		}
-		defer cores.Release(need)
-		return h(ctx, e)
-	}
 }
 
 // close ends running work at once: what is not finished is found in the bucket

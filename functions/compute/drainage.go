@@ -59,7 +59,7 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 			return fmt.Errorf("room for the terrain: %w", err)
 		}
 	}
-	threads := DrainageThreads(p.Threads)
+	threads := drainageThreads(p.Threads)
 	work := &terrain.Tiled{
 		Width: plan.Width, Height: plan.Height, Cell: d.Cell, Side: p.drainageSide(threads), Threads: threads,
 		Filled: scratch[0], Area: scratch[1],

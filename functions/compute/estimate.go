@@ -203,7 +203,7 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	memory := 0.0
 	if w == job.EEMT {
 		seconds += secondsOfTerrain / c.Speed
-		threads := DrainageThreads(c.Cores)
+		threads := drainageThreads(c.Cores)
 		side := min(2*float64(drainageSide(c.Memory/int64(threads))), math.Sqrt(cells))
 		memory = startMemory + float64(threads)*2*25*side*side
 	}

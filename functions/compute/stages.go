@@ -28,14 +28,12 @@ type Drainage struct {
 	Inline time.Duration
 	// Side of the tiles, in cells; 0 lets Cost decide.
 	Side int
-	// Together is how many tasks of stages this process may be sent at a time; 0 means one.
-	Together int
 }
 
 // drainsInline reports whether the plan follows water by itself.
 func (p *piece) drainsInline(width, height int) bool {
 	seconds := secondsOfTerrain / p.cost().Speed * float64(width) * float64(height)
-	if DrainageThreads(p.Threads) > 1 {
+	if drainageThreads(p.Threads) > 1 {
 		seconds /= gainOfThreads
 	}
 	return time.Duration(seconds*float64(time.Second)) <= cmp.Or(p.Drainage.Inline, time.Minute)
@@ -45,11 +43,8 @@ func (p *piece) drainsInline(width, height int) bool {
 // of a round differ.
 const gainOfThreads = 1.5
 
-// DrainageThreads is how many windows of the terrain are worth to be worked on at a time,
-// with so many threads.
-func DrainageThreads(threads int) int { return min(max(threads, 1), 4) }
-
-func (d Drainage) together() int { return max(d.Together, 1) }
+// drainageThreads is how many windows the plan works on at a time, with so many threads.
+func drainageThreads(threads int) int { return min(max(threads, 1), 4) }
 
 // drainageSide is the side of tiles that threads work on.
 func (p *piece) drainageSide(threads int) int {
@@ -61,7 +56,7 @@ func (p *piece) makeDraft(ctx context.Context, d *dem.DEM, plan *job.Plan) (*job
 	if err := p.planClimate(ctx, d, plan); err != nil {
 		return nil, err
 	}
-	draft := &job.Draft{Plan: plan, Side: p.drainageSide(p.Drainage.together())}
+	draft := &job.Draft{Plan: plan, Side: p.drainageSide(1)}
 	plan.TerrainSide = 2 * draft.Side
 	plan.Created = p.Now().UTC()
 	draft, err := p.Store.WriteDraft(ctx, p.request.ID, draft)
@@ -284,7 +279,7 @@ func (p *piece) wetnessPiece(ctx context.Context, draft *job.Draft, d *dem.DEM, 
 		}
 	}
 	found.Floored, found.Sloping = file.floored, file.sloping
-	found.Wetness, err = p.sumSquares(ctx, d, draft.Plan, w, p.Drainage.together(), func(_ context.Context, square raster.Window) (*raster.Grid[float64], error) {
+	found.Wetness, err = p.sumSquares(ctx, d, draft.Plan, w, func(_ context.Context, square raster.Window) (*raster.Grid[float64], error) {
 		g := raster.New[float64](square.Width, square.Height)
 		for i, v := range wetness.Sub(local(square)).Cells {
 			g.Cells[i] = float64(v)
