@@ -273,11 +273,12 @@ func (s *Service) waitsForTerrain(ctx context.Context, st job.Status) (task, wor
 	if err != nil {
 		return "", "", 0, err
 	}
-	for _, at := range stage.Windows {
-		if _, ok := done[stage.Task(at)]; !ok {
-			if missing++; missing == 1 {
-				task, words = stage.Task(at), job.InWords(stage.Task(at))
+	for name, windows := range stage.Tasks() {
+		if _, ok := done[name]; !ok {
+			if missing == 0 {
+				task, words = name, job.InWords(name)
 			}
+			missing += len(windows)
 		}
 	}
 	if missing == 0 {

@@ -116,11 +116,11 @@ func TestGiveUpOnTerrain(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, i := range c.done {
-				if err := s.Store.WriteFound(t.Context(), r.ID, job.Found{Task: stage.Task(stage.Windows[i])}); err != nil {
+				if err := s.Store.WriteFound(t.Context(), r.ID, job.Found{Task: job.StageTask(3, stage.Windows[i])}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			task := stage.Task(stage.Windows[1])
+			task := job.StageTask(3, stage.Windows[1])
 			n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10)
 			if err == nil {
 				err = s.Store.FailTry(t.Context(), r.ID, task, n, job.Failure{Cause: "no space left", At: s.now})

@@ -233,7 +233,7 @@ func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map
 		return nil, err
 	}
 	defer func() { _ = closer.Close() }()
-	return p.sumSquares(ctx, d, plan, d.Bounds(), func(ctx context.Context, square raster.Window) (*raster.Grid[float64], error) {
+	return p.sumSquares(ctx, d, plan, d.Bounds(), 1, func(ctx context.Context, square raster.Window) (*raster.Grid[float64], error) {
 		g, err := img.Grid(ctx, 0, square)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", terrainFile, err)
@@ -242,9 +242,9 @@ func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map
 	})
 }
 
-// sumSquares is sumWetness of a window, square by square, some at a time; wetness
-// returns the index, NaN where there is no slope.
-func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w raster.Window,
+// sumSquares is sumWetness of one of so many windows that are summed together, square by
+// square, some at a time; wetness returns the index, NaN where there is no slope.
+func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w raster.Window, together int,
 	wetness func(context.Context, raster.Window) (*raster.Grid[float64], error),
 ) (map[int]job.WetnessSum, error) {
 	source, spec, err := p.openClimate(ctx, plan)
@@ -255,7 +255,7 @@ func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w ra
 	total := map[int]job.WetnessSum{}
 	var mu sync.Mutex
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(int(max(1, min(int64(p.Threads), p.cost().Memory/squareMemory))))
+	work.SetLimit(int(max(1, min(int64(p.Threads), p.cost().Memory/squareMemory)/int64(together))))
 	for square := range squares(w) {
 		work.Go(func() error {
 			if err := ctx.Err(); err != nil {

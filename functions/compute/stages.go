@@ -28,6 +28,8 @@ type Drainage struct {
 	Inline time.Duration
 	// Side of the tiles, in cells; 0 lets Cost decide.
 	Side int
+	// Together is how many windows a task has; 0 means as many as the planner has cores for.
+	Together int
 }
 
 // drainsInline reports whether the plan follows water by itself.
@@ -43,7 +45,7 @@ func (p *piece) drainsInline(width, height int) bool {
 // of a round differ.
 const gainOfThreads = 1.5
 
-// drainageThreads is how many windows the plan works on at a time, with so many threads.
+// drainageThreads is how many windows the plan, or a task, works on at a time, with so many threads.
 func drainageThreads(threads int) int { return min(max(threads, 1), 4) }
 
 // drainageSide is the side of tiles that threads work on.
@@ -56,7 +58,8 @@ func (p *piece) makeDraft(ctx context.Context, d *dem.DEM, plan *job.Plan) (*job
 	if err := p.planClimate(ctx, d, plan); err != nil {
 		return nil, err
 	}
-	draft := &job.Draft{Plan: plan, Side: p.drainageSide(1)}
+	together := cmp.Or(p.Drainage.Together, drainageThreads(p.Threads))
+	draft := &job.Draft{Plan: plan, Side: p.drainageSide(together), Together: together}
 	plan.TerrainSide = 2 * draft.Side
 	plan.Created = p.Now().UTC()
 	draft, err := p.Store.WriteDraft(ctx, p.request.ID, draft)
@@ -94,8 +97,7 @@ func (p *piece) askForStage(ctx context.Context, stage *job.Stage, attempt int) 
 	if err != nil {
 		return 0, err
 	}
-	for _, at := range stage.Windows {
-		task := stage.Task(at)
+	for task := range stage.Tasks() {
 		if _, ok := done[task]; ok {
 			continue
 		}
@@ -114,7 +116,7 @@ func firstStage(draft *job.Draft) *job.Stage {
 	across, down := draft.Tiling().Tiles()
 	course := terrain.NewCourse(draft.Tiling(), true)
 	return &job.Stage{
-		Number: 1, Kind: job.FillStage, Windows: course.Next(math.MaxInt), News: course.Left(),
+		Number: 1, Kind: job.FillStage, Windows: course.Next(math.MaxInt), Together: draft.Together, News: course.Left(),
 		Filled: make([]int, across*down), Area: make([]int, across*down),
 	}
 }
@@ -131,8 +133,8 @@ func (p *piece) stageTask(ctx context.Context, task string, attempt int) error {
 	if err != nil {
 		return err
 	}
-	at, ok := stage.Window(task)
-	if !ok {
+	windows := stage.WindowsOf(task)
+	if windows == nil {
 		return eventing.Reject(fmt.Errorf("job %s has no task %q", id, task))
 	}
 	draft, err := p.Store.Draft(ctx, id)
@@ -148,7 +150,7 @@ func (p *piece) stageTask(ctx context.Context, task string, attempt int) error {
 		found := job.Found{Task: task, Attempt: attempt}
 		begun, late := p.Now(), false
 		err := p.try(ctx, task, func(ctx context.Context) error {
-			err := p.window(ctx, draft, stage, at, &found)
+			err := p.windows(ctx, draft, stage, windows, &found)
 			if errors.Is(err, errNoScratch) {
 				// Two stages later the files go: then this try is a late copy of one that was done.
 				_, looked := p.Store.Found(ctx, id, task)
@@ -173,8 +175,8 @@ func (p *piece) stageTask(ctx context.Context, task string, attempt int) error {
 		return err
 	}
 	p.report(id, "terrain", stage.Share, 1)
-	for _, at := range stage.Windows {
-		if _, ok := done[stage.Task(at)]; !ok {
+	for task := range stage.Tasks() {
+		if _, ok := done[task]; !ok {
 			return nil
 		}
 	}
@@ -184,7 +186,24 @@ func (p *piece) stageTask(ctx context.Context, task string, attempt int) error {
 // errNoScratch says that a scratch file is gone.
 var errNoScratch = errors.New("the file is gone")
 
-// window does the work of one task.
+// windows does the work of one task: as many windows at a time as there are cores for.
+func (p *piece) windows(ctx context.Context, draft *job.Draft, stage *job.Stage, windows []terrain.Place, found *job.Found) error {
+	each := make([]job.Found, len(windows))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(drainageThreads(p.Threads))
+	for i, at := range windows {
+		work.Go(p.guarded(ctx, func(ctx context.Context) error { return p.window(ctx, draft, stage, at, &each[i]) }))
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	for _, f := range each {
+		found.Add(f)
+	}
+	return nil
+}
+
+// window does the work of a task in one window.
 func (p *piece) window(ctx context.Context, draft *job.Draft, stage *job.Stage, at terrain.Place, found *job.Found) error {
 	d, closer, err := p.openDEM(ctx)
 	if err != nil {
@@ -279,7 +298,7 @@ func (p *piece) wetnessPiece(ctx context.Context, draft *job.Draft, d *dem.DEM, 
 		}
 	}
 	found.Floored, found.Sloping = file.floored, file.sloping
-	found.Wetness, err = p.sumSquares(ctx, d, draft.Plan, w, func(_ context.Context, square raster.Window) (*raster.Grid[float64], error) {
+	found.Wetness, err = p.sumSquares(ctx, d, draft.Plan, w, max(1, draft.Together), func(_ context.Context, square raster.Window) (*raster.Grid[float64], error) {
 		g := raster.New[float64](square.Width, square.Height)
 		for i, v := range wetness.Sub(local(square)).Cells {
 			g.Cells[i] = float64(v)
@@ -385,14 +404,18 @@ func (p *piece) mayAsk(ctx context.Context, stage int, won, again bool) (bool, e
 	return !asked, err
 }
 
-// readFound reads the records of all tasks of a stage, in the order of its windows.
+// readFound reads the records of all tasks of a stage, in their order.
 func (p *piece) readFound(ctx context.Context, stage *job.Stage) ([]job.Found, error) {
-	found := make([]job.Found, len(stage.Windows))
+	var tasks []string
+	for task := range stage.Tasks() {
+		tasks = append(tasks, task)
+	}
+	found := make([]job.Found, len(tasks))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(p.atOnce())
-	for i, at := range stage.Windows {
+	for i, task := range tasks {
 		work.Go(func() (err error) {
-			found[i], err = p.Store.Found(ctx, p.request.ID, stage.Task(at))
+			found[i], err = p.Store.Found(ctx, p.request.ID, task)
 			return err
 		})
 	}
@@ -414,7 +437,7 @@ func nextStage(draft *job.Draft, stage *job.Stage, found []job.Found) (*job.Stag
 	t := draft.Tiling()
 	across, _ := t.Tiles()
 	next := &job.Stage{
-		Number: stage.Number + 1, Kind: stage.Kind, Filled: slices.Clone(stage.Filled), Area: slices.Clone(stage.Area), Known: stage.Known,
+		Number: stage.Number + 1, Kind: stage.Kind, Together: stage.Together, Filled: slices.Clone(stage.Filled), Area: slices.Clone(stage.Area), Known: stage.Known,
 	}
 	course := terrain.Restore(t, stage.Kind == job.FillStage, stage.News)
 	stages := next.Filled

@@ -39,8 +39,8 @@ func TestStagesGiveTheSameBytes(t *testing.T) {
 			p := quick(job.EEMT)
 			p.TileSize = 32
 			want := run(t, job.EEMT, p, tiff, options{}).results(t)
-			for _, side := range c.sides {
-				w := newWorld(t, newBucket(t), options{threads: 2, concurrency: 3})
+			for i, side := range c.sides {
+				w := newWorld(t, newBucket(t), options{threads: 1 + 2*i, concurrency: 3})
 				w.compute.Drainage = inStages(side)
 				w.submit(t, job.EEMT, p, tiff)
 				w.settle(t)

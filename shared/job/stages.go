@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,8 @@ type Draft struct {
 	Plan *Plan `json:"plan"`
 	// Side of the tiles of the terrain, in cells.
 	Side int `json:"side"`
+	// Together is how many windows of the terrain a task has, 1 where nothing is said.
+	Together int `json:"together,omitempty"`
 }
 
 // Tiling cuts the terrain into tiles.
@@ -52,8 +56,10 @@ const (
 type Stage struct {
 	Number int       `json:"number"`
 	Kind   StageKind `json:"kind"`
-	// Windows are the places of the windows of the terrain's tiling, one for each task.
-	Windows []terrain.Place `json:"windows"`
+	// Windows are the places of the windows of the terrain's tiling that are worked on;
+	// Together is how many of them a task has, 1 where nothing is said.
+	Windows  []terrain.Place `json:"windows"`
+	Together int             `json:"together,omitempty"`
 	// Filled and Area tell of each tile, row by row, which stage wrote it last; 0 for none.
 	Filled []int `json:"filled,omitempty"`
 	Area   []int `json:"area,omitempty"`
@@ -66,20 +72,28 @@ type Stage struct {
 	Created time.Time `json:"created"`
 }
 
-// Task names the task of a window of the stage.
-func (s *Stage) Task(at terrain.Place) string { return StageTask(s.Number, at) }
-
-// Window returns the window of a task; false when the stage has no such task.
-func (s *Stage) Window(task string) (terrain.Place, bool) {
-	for _, at := range s.Windows {
-		if s.Task(at) == task {
-			return at, true
+// Tasks yields the tasks of the stage by name, with their windows.
+func (s *Stage) Tasks() iter.Seq2[string, []terrain.Place] {
+	return func(yield func(string, []terrain.Place) bool) {
+		for windows := range slices.Chunk(s.Windows, max(1, s.Together)) {
+			if !yield(StageTask(s.Number, windows[0]), windows) {
+				return
+			}
 		}
 	}
-	return terrain.Place{}, false
 }
 
-// StageTask names the task of a window in a stage.
+// WindowsOf returns the windows of a task; none when the stage has no such task.
+func (s *Stage) WindowsOf(task string) []terrain.Place {
+	for name, windows := range s.Tasks() {
+		if name == task {
+			return windows
+		}
+	}
+	return nil
+}
+
+// StageTask names the task of a stage whose first window is at a place.
 func StageTask(stage int, at terrain.Place) string {
 	return fmt.Sprintf("s%04d-%s", stage, TaskName(at.Row, at.Col))
 }
@@ -112,6 +126,20 @@ type Found struct {
 	Sloping bool `json:"sloping,omitempty"`
 	// Wetness is summed by climate year.
 	Wetness map[int]WetnessSum `json:"wetness,omitempty"`
+}
+
+// Add adds what the task found in another window.
+func (f *Found) Add(o Found) {
+	f.Wrote, f.News = append(f.Wrote, o.Wrote...), append(f.News, o.News...)
+	f.Known, f.Floored, f.Sloping = f.Known+o.Known, f.Floored+o.Floored, f.Sloping || o.Sloping
+	for year, sum := range o.Wetness {
+		if f.Wetness == nil {
+			f.Wetness = map[int]WetnessSum{}
+		}
+		all := f.Wetness[year]
+		all.Add(sum)
+		f.Wetness[year] = all
+	}
 }
 
 // WetnessSum is over the cells that have elevation, slope and climate.
@@ -307,9 +335,9 @@ func (s Store) drafted(ctx context.Context, id string, may func(name string) boo
 	if made.After(st.Updated) {
 		st.Updated = made
 	}
-	for _, at := range record.Windows {
-		if at, ok := done[record.Task(at)]; ok {
-			st.Terrain.Done++
+	for task, windows := range record.Tasks() {
+		if at, ok := done[task]; ok {
+			st.Terrain.Done += len(windows)
 			if at.After(st.Updated) {
 				st.Updated = at
 			}

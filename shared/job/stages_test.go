@@ -3,6 +3,7 @@ package job_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -105,14 +106,33 @@ func TestTaskNamesOfStages(t *testing.T) {
 			t.Errorf("%s is %q, want %q", c.task, got, c.words)
 		}
 	}
-	s := stage(4, terrain.Place{Col: 2, Row: 0}, terrain.Place{Col: 0, Row: 6})
-	for _, at := range s.Windows {
-		if got, ok := s.Window(s.Task(at)); !ok || got != at {
-			t.Errorf("task %s is of window %v, %t", s.Task(at), got, ok)
+}
+
+// TestTasksOfAStage: each window is in one task.
+func TestTasksOfAStage(t *testing.T) {
+	s := stage(4, terrain.Place{Col: 2}, terrain.Place{Row: 6}, terrain.Place{Col: 4}, terrain.Place{Col: 6}, terrain.Place{Col: 8})
+	for together, want := range map[int][]string{
+		0: {"s0004-r0000c0002", "s0004-r0006c0000", "s0004-r0000c0004", "s0004-r0000c0006", "s0004-r0000c0008"},
+		2: {"s0004-r0000c0002", "s0004-r0000c0004", "s0004-r0000c0008"},
+		9: {"s0004-r0000c0002"},
+	} {
+		s.Together = together
+		var names []string
+		var all []terrain.Place
+		for name, windows := range s.Tasks() {
+			names, all = append(names, name), append(all, windows...)
+			if !slices.Equal(s.WindowsOf(name), windows) {
+				t.Errorf("task %s has windows %v, not %v", name, s.WindowsOf(name), windows)
+			}
+		}
+		if !slices.Equal(names, want) || !slices.Equal(all, s.Windows) {
+			t.Errorf("%d together: tasks %v, want %v; windows %v", together, names, want, all)
 		}
 	}
-	if _, ok := s.Window("s0005-r0000c0002"); ok {
-		t.Error("a task of another stage")
+	for _, task := range []string{"s0005-r0000c0002", "s0004-r0006c0000"} {
+		if w := s.WindowsOf(task); w != nil {
+			t.Errorf("task %s has windows %v", task, w)
+		}
 	}
 }
 
