@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -398,23 +399,49 @@ func (s *Service) guarded(c *gin.Context) {
 		// One that does not say how long it is, ends there too.
 		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, most)
 	}
-	control := http.NewResponseController(c.Writer)
-	timer := time.AfterFunc(s.stall(), func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
-	defer timer.Stop()
-	c.Request.Body = &watched{c.Request.Body, timer, s.stall()}
+	w := &watched{ReadCloser: c.Request.Body, control: http.NewResponseController(c.Writer), stall: s.stall()}
+	w.timer = time.AfterFunc(w.stall, w.late)
+	w.timer.Stop()
+	defer w.timer.Stop()
+	c.Request.Body = w
 	c.Next()
 }
 
+// watched bounds how long each read may take. Between reads, and once the body has come, the client is not waited for:
+// a deadline then would end the request's context under the work on it.
 type watched struct {
 	io.ReadCloser
-	timer *time.Timer
-	stall time.Duration
+	control *http.ResponseController
+	stall   time.Duration
+	timer   *time.Timer
+
+	mu            sync.Mutex
+	reading, past bool
 }
 
 func (w *watched) Read(p []byte) (int, error) {
+	w.mu.Lock()
+	w.reading = true
+	w.timer.Reset(w.stall)
+	w.mu.Unlock()
 	n, err := w.ReadCloser.Read(p)
-	if n > 0 && err == nil {
-		w.timer.Reset(w.stall)
+	w.timer.Stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reading = false
+	if w.past && (err == nil || errors.Is(err, io.EOF)) { // it came at the last moment
+		w.past = false
+		_ = w.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
+}
+
+// late ends the read under way.
+func (w *watched) late() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading {
+		w.past = true
+		_ = w.control.SetReadDeadline(time.Unix(1, 0))
+	}
 }
