@@ -2,9 +2,12 @@ package submission_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
 )
 
 // Only who waits for a body is kept waiting by its client: the work on one that has come may take longer.
@@ -22,5 +25,30 @@ func TestWorkAfterTheBodyIsNoStall(t *testing.T) {
 	a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: up.json(t)["filename"].(string)})
 	if a.status != http.StatusOK {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// The last part of an upload has come: joining the parts may take longer than a part may stall.
+func TestJoiningIsNoStall(t *testing.T) {
+	s := newService(t, func(op, key string) error {
+		if op == faultbucket.Commit && strings.HasPrefix(key, "inputs/") {
+			time.Sleep(400 * time.Millisecond)
+		}
+		return nil
+	})
+	s.Stall = 100 * time.Millisecond
+	s.http = definition(t).NewServer(t, s.Handler())
+	data := hills(t)
+	path := s.begin(t, "dem.tif", len(data))
+	if a := s.patch(t, path, 0, data); a.status != http.StatusNoContent {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	// Nor where another request joins them.
+	path = s.begin(t, "dem.tif", len(data))
+	if err := s.Store.Bucket.WriteAll(t.Context(), "incoming"+strings.TrimPrefix(path, "/uploads")+"/000000000000000", []byte(data), nil); err != nil {
+		t.Fatal(err)
+	}
+	if at := s.offset(t, path); at != strconv.Itoa(len(data)) {
+		t.Errorf("offset %s", at)
 	}
 }

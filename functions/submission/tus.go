@@ -68,7 +68,11 @@ func (s *Service) tusRoutes(r *gin.Engine) {
 		panic(err) // the configuration above is fixed
 	}
 	serve := func(f http.HandlerFunc) gin.HandlerFunc {
-		return gin.WrapH(http.StripPrefix("/uploads", h.Middleware(f)))
+		inner := http.StripPrefix("/uploads", h.Middleware(f))
+		return func(c *gin.Context) {
+			ctx := context.WithValue(c.Request.Context(), connection{}, http.NewResponseController(c.Writer))
+			inner.ServeHTTP(c.Writer, c.Request.WithContext(ctx))
+		}
 	}
 	none := serve(func(http.ResponseWriter, *http.Request) {})
 	r.OPTIONS("/uploads", none)
@@ -83,6 +87,18 @@ func (s *Service) tusRoutes(r *gin.Engine) {
 		}
 	}, serve(h.PatchFile))
 	r.DELETE("/uploads/:name", serve(h.DelFile))
+}
+
+// connection is the key of a request's context under which its http.ResponseController is.
+type connection struct{}
+
+// unhurried lifts the deadlines that the protocol's library set for the request's body: it has come, and they would end
+// the work on it.
+func unhurried(ctx context.Context) {
+	if c, ok := ctx.Value(connection{}).(*http.ResponseController); ok {
+		_ = c.SetReadDeadline(time.Time{})
+		_ = c.SetWriteDeadline(time.Time{})
+	}
 }
 
 // tusStore keeps uploads in the bucket.
@@ -233,6 +249,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	if err := u.count(ctx); err != nil || u.done {
 		return err
 	}
+	unhurried(ctx)
 	r := &joined{ctx: ctx, bucket: u.s.Store.Bucket, keys: u.parts}
 	defer r.close()
 	ref, err := u.s.uploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r)
