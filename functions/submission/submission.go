@@ -207,12 +207,13 @@ func (s *Service) discard(ctx context.Context, keys []string) {
 // nothing behind.
 func (s *Service) Upload(ctx context.Context, name string, r io.Reader) (job.DEM, error) {
 	name = baseName(name)
-	return s.uploadAs(ctx, inputKey(s.NewID(), name), name, fromClient{r})
+	return s.uploadAs(ctx, inputKey(s.NewID(), name), name, fromClient{r}, false)
 }
 
 // uploadAs is Upload under a given key. What is no TIFF is refused at its first
-// bytes.
-func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader) (job.DEM, error) {
+// bytes. With once set another may bring the same file under the key: what is there
+// stays, and goes only if it is no DEM.
+func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader, once bool) (job.DEM, error) {
 	head := bufio.NewReaderSize(r, 4096)
 	first, err := head.Peek(geotiff.SniffSize)
 	if len(first) == geotiff.SniffSize || errors.Is(err, io.EOF) && len(first) > 0 {
@@ -220,11 +221,14 @@ func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader) (
 			return job.DEM{}, invalid{fmt.Errorf("file %s: %w", name, err)}
 		}
 	}
-	ref, err := s.storeAt(ctx, key, name, head, s.MaxUpload, false)
+	ref, err := s.storeAt(ctx, key, name, head, s.MaxUpload, once)
 	if err != nil {
 		return ref, err
 	}
 	if _, err := s.checkHeader(ctx, ref.Key); err != nil {
+		if once && !errors.Is(err, ErrInvalid) {
+			return ref, err
+		}
 		return ref, errors.Join(err, s.Store.Bucket.Delete(context.WithoutCancel(ctx), ref.Key))
 	}
 	return ref, nil

@@ -252,7 +252,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	unhurried(ctx)
 	r := &joined{ctx: ctx, bucket: u.s.Store.Bucket, keys: u.parts}
 	defer r.close()
-	ref, err := u.s.uploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r)
+	ref, err := u.s.uploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
 	if errors.Is(err, ErrInvalid) && r.err == nil {
 		_ = u.Terminate(ctx)
 		return tusError(http.StatusBadRequest, err.Error())

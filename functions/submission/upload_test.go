@@ -231,3 +231,37 @@ func TestSignedUpload(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoJoin lets two requests join the parts at the same time, as when a client asks for the offset while its last
+// part is still answered: a passing fault of the slower one takes nothing from the faster.
+func TestTwoJoin(t *testing.T) {
+	var s *service
+	var path string
+	var joining, away atomic.Bool
+	data := hills(t)
+	s = newService(t, func(op, key string) error {
+		if !strings.HasPrefix(key, "inputs/") {
+			return nil
+		}
+		if op == faultbucket.Commit && joining.CompareAndSwap(true, false) {
+			if at := s.offset(t, path); at != strconv.Itoa(len(data)) {
+				t.Errorf("the faster one is told offset %s", at)
+			}
+			away.Store(true)
+		}
+		if away.Load() && (op == faultbucket.Attributes || op == faultbucket.Read) {
+			return errors.New("away")
+		}
+		return nil
+	})
+	path = s.begin(t, "dem.tif", len(data))
+	joining.Store(true)
+	s.patch(t, path, 0, data)
+	away.Store(false)
+	if at := s.offset(t, path); at != strconv.Itoa(len(data)) {
+		t.Errorf("offset %s", at)
+	}
+	if a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: strings.TrimPrefix(path, "/uploads/")}); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
