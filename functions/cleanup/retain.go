@@ -166,7 +166,7 @@ func (p pass) run(ctx context.Context) error {
 	if len(due) > batch {
 		p.report.Remaining += len(due) - batch
 	}
-	m := job.Remover{Store: p.Store, Uses: survey.Uses, Dry: p.Policy.DryRun}
+	m := job.Remover{Store: p.Store, Uses: survey.Uses, Dry: p.Policy.DryRun, Said: map[string]bool{}}
 	if survey.Blind {
 		m.Uses = nil
 	}
@@ -285,6 +285,9 @@ func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) er
 
 // removeOrphan removes an object of no job. One that cannot be removed is reported.
 func (p pass) removeOrphan(ctx context.Context, m job.Remover, o *blob.ListObject) error {
+	if m.Dry && m.Said[o.Key] { // it would have gone with its job
+		return nil
+	}
 	gone, err := m.Object(ctx, o)
 	if err != nil {
 		p.report.Errors = append(p.report.Errors, err.Error())

@@ -335,3 +335,40 @@ func TestBlindRetentionKeepsInputs(t *testing.T) {
 		t.Errorf("inputs are %s", got)
 	}
 }
+
+// TestDryRunOfSharedInputs says that a file goes with the last of the jobs that read it, once.
+func TestDryRunOfSharedInputs(t *testing.T) {
+	for _, key := range []string{job.InputKey(id(9), "dem.tif"), "inputs/" + id(9) + "_dem.tif"} {
+		s := newService(t, nil)
+		s.now = s.now.Add(25 * time.Hour) // old enough for what belongs to no job
+		put(t, s, key, "dem of both")
+		for n := 1; n <= 2; n++ {
+			r := job.Request{ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: s.now, DEM: job.DEM{Key: key}}
+			if err := errors.Join(s.Store.Use(t.Context(), r), s.Store.Create(t.Context(), r)); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := s.Store.WriteEnd(t.Context(), r.ID, job.End{State: job.Failed, Ended: s.now.Add(-13 * time.Hour)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var said [2][]string
+		for i, dry := range []bool{true, false} {
+			s.Policy.DryRun = dry
+			r, err := s.Retain(t.Context())
+			if err != nil || len(r.Errors) != 0 {
+				t.Fatalf("%v %v", r.Errors, err)
+			}
+			for _, d := range r.Details {
+				said[i] = append(said[i], d.Objects...)
+			}
+			for _, o := range r.Orphans {
+				said[i] = append(said[i], o.Object)
+			}
+			said[i] = slices.DeleteFunc(said[i], func(k string) bool { return strings.HasSuffix(k, "/removing.json") }) // its own
+			slices.Sort(said[i])
+		}
+		if !slices.Equal(said[0], said[1]) || !slices.Contains(said[1], key) {
+			t.Errorf("a dry run said\n%v\nwhat went is\n%v", said[0], said[1])
+		}
+	}
+}

@@ -81,6 +81,16 @@ type Remover struct {
 	Uses Uses
 	// Dry only counts.
 	Dry bool
+	// Said is what a dry run has counted so far: the ids of jobs, whose marks then say
+	// nothing more, and the files under inputs/ that went with them. May be nil.
+	Said map[string]bool
+}
+
+// say notes what a dry run has counted.
+func (m Remover) say(what string) {
+	if m.Dry && m.Said != nil {
+		m.Said[what] = true
+	}
 }
 
 // Data calls f for the data of a job: all but the records that outlive them.

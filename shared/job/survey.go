@@ -118,7 +118,7 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 			return f(o)
 		}
 		// A job may have come by now.
-		if goes, err := v.store.claim(ctx, o.Key, "retention", dry); err != nil || !goes {
+		if goes, err := v.store.claim(ctx, o.Key, "retention", dry, nil); err != nil || !goes {
 			return err
 		}
 		if err := f(o); err != nil || dry {

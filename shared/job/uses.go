@@ -110,9 +110,10 @@ type claim struct {
 }
 
 // claim says that a file is about to be removed on behalf of a job, or of retention, and
-// reports whether it may be: nobody else uses it, or claims it. What two claim at a time
-// stays until retention finds that it belongs to no job.
-func (s Store) claim(ctx context.Context, input, by string, dry bool) (bool, error) {
+// reports whether it may be: nobody else uses it, or claims it; the marks of jobs that a
+// dry run said would go do not count. What two claim at a time stays until retention
+// finds that it belongs to no job.
+func (s Store) claim(ctx context.Context, input, by string, dry bool, said map[string]bool) (bool, error) {
 	key := marksOf(input) + claimName
 	if !dry {
 		won, err := s.once(ctx, key, claim{By: by})
@@ -131,7 +132,7 @@ func (s Store) claim(ctx context.Context, input, by string, dry bool) (bool, err
 	used := false
 	err := s.list(ctx, marksOf(input), func(o *blob.ListObject) error {
 		name := strings.TrimPrefix(o.Key, marksOf(input))
-		used = used || name != claimName && name != by
+		used = used || name != claimName && name != by && !said[name]
 		return nil
 	})
 	if err == nil && used && !dry {
@@ -151,6 +152,7 @@ func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
 			return err
 		}
 	}
+	defer m.say(r.ID)
 	free := uses.drop(r)
 	for _, key := range keys {
 		marked := markedInput.MatchString(key)
@@ -175,12 +177,13 @@ func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
 func (m Remover) input(ctx context.Context, key, id string, gone *Removed) error {
 	marked := markedInput.MatchString(key)
 	if marked {
-		if goes, err := m.Store.claim(ctx, key, id, m.Dry); err != nil || !goes {
+		if goes, err := m.Store.claim(ctx, key, id, m.Dry, m.Said); err != nil || !goes {
 			return err
 		}
 	}
 	a, err := m.Store.Bucket.Attributes(ctx, key)
 	if err == nil {
+		m.say(key)
 		err = m.delete(ctx, key, a.Size, gone)
 	}
 	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
