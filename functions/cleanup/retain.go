@@ -176,16 +176,7 @@ func (p pass) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	for _, id := range leftovers {
-		err := p.Store.Leftovers(ctx, id, func(o *blob.ListObject) error { return p.removeOrphan(ctx, m, o) })
-		if err != nil {
-			return err
-		}
-	}
-	if err := p.orphans(ctx, m, survey); err != nil {
-		return err
-	}
-	if err := p.incoming(ctx, m); err != nil {
+	if err := p.ownerless(ctx, m, survey, leftovers); err != nil && !errors.Is(err, errFull) {
 		return err
 	}
 	if !survey.Blind {
@@ -199,6 +190,24 @@ func (p pass) run(ctx context.Context) error {
 	return p.Partial(ctx, p.now.Add(-abandoned), p.Policy.DryRun, func(name string, bytes int64) {
 		p.orphan(job.Removed{Objects: 1, Bytes: bytes, Keys: []string{name}})
 	})
+}
+
+// errFull says that a pass has removed as many objects of no job as it may.
+var errFull = errors.New("the next pass goes on")
+
+// ownerless removes what jobs that have ended left over, what belongs to no job, and what
+// uploads left that nobody went on with.
+func (p pass) ownerless(ctx context.Context, m job.Remover, survey *job.Survey, leftovers []string) error {
+	for _, id := range leftovers {
+		err := p.Store.Leftovers(ctx, id, func(o *blob.ListObject) error { return p.removeOrphan(ctx, m, o) })
+		if err != nil {
+			return err
+		}
+	}
+	if err := p.orphans(ctx, m, survey); err != nil {
+		return err
+	}
+	return p.incoming(ctx, m)
 }
 
 // oldest returns the n jobs that ended first.
@@ -261,11 +270,7 @@ func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // orphans removes what belongs to no job.
 func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) error {
-	full := errors.New("the next pass goes on")
-	err := survey.Orphans(ctx, p.now.Add(-abandoned), m.Dry, func(o *blob.ListObject) error {
-		if len(p.report.Orphans) >= maxOrphans {
-			return full
-		}
+	return survey.Orphans(ctx, p.now.Add(-abandoned), m.Dry, func(o *blob.ListObject) error {
 		return p.removeOrphan(ctx, m, o)
 	}, func(id string) error {
 		if !m.Dry {
@@ -277,16 +282,15 @@ func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) er
 		p.report.Reindexed = append(p.report.Reindexed, id)
 		return nil
 	})
-	if errors.Is(err, full) {
-		return nil
-	}
-	return err
 }
 
 // removeOrphan removes an object of no job. One that cannot be removed is reported.
 func (p pass) removeOrphan(ctx context.Context, m job.Remover, o *blob.ListObject) error {
 	if m.Dry && m.Said[o.Key] { // it would have gone with its job
 		return nil
+	}
+	if len(p.report.Orphans) >= maxOrphans {
+		return errFull
 	}
 	gone, err := m.Object(ctx, o)
 	if err != nil {

@@ -372,3 +372,24 @@ func TestDryRunOfSharedInputs(t *testing.T) {
 		}
 	}
 }
+
+// TestOrphansAreBounded: a pass removes 10,000 objects of no job, wherever they lie, and the next goes on.
+func TestOrphansAreBounded(t *testing.T) {
+	s := newService(t, nil)
+	done := s.add(t, 1, job.Completed, s.now.Add(25*time.Hour))
+	s.now = s.now.Add(50 * time.Hour)
+	for _, folder := range []string{job.Prefix(done.ID) + "attempts/", job.Incoming + "a.tif/", job.Incoming + "b.tif/"} {
+		for n := range 4000 {
+			put(t, s, fmt.Sprintf("%s%d", folder, n), "x")
+		}
+	}
+	before := len(kept(t, s))
+	for pass, want := range []int{10000, 2001, 0} { // one of the job's own
+		r, err := s.Retain(t.Context())
+		left := len(kept(t, s))
+		if err != nil || len(r.Errors) != 0 || before-left != want || len(r.Orphans) != want {
+			t.Errorf("pass %d: %d objects went, %d in the report (%v %v), want %d", pass+1, before-left, len(r.Orphans), err, r.Errors, want)
+		}
+		before = left
+	}
+}
