@@ -204,7 +204,7 @@ func (s Store) Reindex(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.mark(ctx, r); err != nil {
+	if err := s.mark(ctx, r.ID, r.Inputs()); err != nil {
 		return err
 	}
 	return s.putIndex(ctx, r)

@@ -38,11 +38,14 @@ var ErrInputGone = errors.New("it is removed with the job that used it: upload i
 
 // Use marks the files under inputs/ that a job will read, before its record is written.
 // ErrInputGone: one of them is no more, or will not be for long.
-func (s Store) Use(ctx context.Context, r Request) error {
-	if err := s.mark(ctx, r); err != nil {
+func (s Store) Use(ctx context.Context, r Request) error { return s.UseFiles(ctx, r.ID, r.Inputs()) }
+
+// UseFiles is Use for some of the files of a job: those that are left where another is gone for good.
+func (s Store) UseFiles(ctx context.Context, id string, keys []string) error {
+	if err := s.mark(ctx, id, keys); err != nil {
 		return err
 	}
-	for _, key := range r.Inputs() {
+	for _, key := range keys {
 		if !markedInput.MatchString(key) {
 			continue
 		}
@@ -57,18 +60,18 @@ func (s Store) Use(ctx context.Context, r Request) error {
 			return fmt.Errorf("look for %s: %w", key, err)
 		}
 		if !there {
-			return fmt.Errorf("file %s: %w", strings.TrimPrefix(key, InputPrefix), errors.Join(ErrInputGone, s.unmark(ctx, r)))
+			return fmt.Errorf("file %s: %w", strings.TrimPrefix(key, InputPrefix), errors.Join(ErrInputGone, s.unmark(ctx, id, keys)))
 		}
 	}
 	return nil
 }
 
-func (s Store) mark(ctx context.Context, r Request) error {
-	for _, key := range r.Inputs() {
+func (s Store) mark(ctx context.Context, id string, keys []string) error {
+	for _, key := range keys {
 		if !markedInput.MatchString(key) {
 			continue
 		}
-		if err := s.Bucket.WriteAll(ctx, marksOf(key)+r.ID, nil, nil); err != nil {
+		if err := s.Bucket.WriteAll(ctx, marksOf(key)+id, nil, nil); err != nil {
 			return fmt.Errorf("mark the use of %s: %w", key, err)
 		}
 	}
@@ -86,12 +89,12 @@ func (s Store) marks(ctx context.Context, jobs map[string]bool, before time.Time
 	})
 }
 
-func (s Store) unmark(ctx context.Context, r Request) error {
-	for _, key := range r.Inputs() {
+func (s Store) unmark(ctx context.Context, id string, keys []string) error {
+	for _, key := range keys {
 		if !markedInput.MatchString(key) {
 			continue
 		}
-		if err := s.drop(ctx, marksOf(key)+r.ID); err != nil {
+		if err := s.drop(ctx, marksOf(key)+id); err != nil {
 			return err
 		}
 	}

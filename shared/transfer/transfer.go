@@ -197,7 +197,9 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 		return false, err
 	}
 	if st.Expired == nil {
-		if err := c.to.Use(ctx, st.Request); err != nil {
+		// Of the first stage, the files under inputs/ that the source has.
+		files := slices.DeleteFunc(slices.Clone(stages[0]), func(key string) bool { return !strings.HasPrefix(key, job.InputPrefix) })
+		if err := c.to.UseFiles(ctx, id, files); err != nil {
 			return false, err
 		}
 	}

@@ -317,3 +317,35 @@ func TestJobMovesWhileCopied(t *testing.T) {
 		t.Error("the end did not come along")
 	}
 }
+
+// TestLostInput copies a job that failed because a file it reads is gone, with those that are there.
+func TestLostInput(t *testing.T) {
+	from, to := memblob.OpenBucket(nil), memblob.OpenBucket(nil)
+	s, ctx := job.Store{Bucket: from}, t.Context()
+	table := job.InputKey(id(8), "station.csv")
+	r := job.Request{
+		ID: id(1), Workflow: job.EEMT, Parameters: job.DefaultParameters(), Created: noon,
+		DEM: job.DEM{Key: job.InputKey(id(9), "dem.tif"), Name: "dem.tif"},
+	}
+	r.Parameters.Climate = "table:" + table
+	put(t, from, r.DEM.Key, "dem")
+	put(t, from, table, "csv")
+	err := errors.Join(s.Use(ctx, r), s.Create(ctx, r))
+	if err == nil {
+		_, _, err = s.WriteEnd(ctx, r.ID, job.End{State: job.Failed, Reason: "the table is gone", Ended: noon})
+	}
+	if err == nil {
+		err = from.Delete(ctx, table)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []transfer.Job
+	sum, err := transfer.Copy(ctx, from, to, transfer.Options{Done: func(j transfer.Job) { told = append(told, j) }})
+	if err != nil || sum.Jobs != 1 {
+		t.Errorf("%+v %+v (%v)", sum, told, err)
+	}
+	want := content(t, from)
+	delete(want, "inputs-used/"+strings.TrimPrefix(table, "inputs/")+"/"+r.ID)
+	same(t, content(t, to), want)
+}
