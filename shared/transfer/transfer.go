@@ -134,6 +134,8 @@ func Copy(ctx context.Context, from, to *blob.Bucket, o Options) (Summary, error
 type copier struct {
 	from, to job.Store
 	Options
+	// ended says that the job has ended in the destination: whatever it has there stands.
+	ended bool
 }
 
 // errMoved says that an object vanished between its listing and its reading.
@@ -184,6 +186,13 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 	stages, err := c.list(ctx, st)
 	if err != nil {
 		return false, err
+	}
+	c.ended = !fresh && there.Ended()
+	if c.ended {
+		// Nobody would use or remove work files there.
+		stages[0] = slices.DeleteFunc(stages[0], func(key string) bool {
+			return strings.HasPrefix(key, job.WorkKey(id, "")) || strings.HasPrefix(key, job.Prefix(id)+"attempts/")
+		})
 	}
 	for _, stage := range stages {
 		if err := c.stage(ctx, st.Request, stage, j); err != nil {
@@ -319,7 +328,7 @@ func (c copier) object(ctx context.Context, key, checksum string) (int64, error)
 	switch {
 	case err == nil && there.Size == a.Size && (len(there.MD5) == 0 || len(a.MD5) == 0 || string(there.MD5) == string(a.MD5)):
 		return -1, nil
-	case err == nil && isRecord(key):
+	case err == nil && (isRecord(key) || c.ended && strings.HasPrefix(key, "jobs/")):
 		return -1, nil // the destination went on by itself
 	case err != nil && gcerrors.Code(err) != gcerrors.NotFound:
 		return 0, fmt.Errorf("look for %s: %w", key, err)

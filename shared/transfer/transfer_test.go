@@ -349,3 +349,24 @@ func TestLostInput(t *testing.T) {
 	delete(want, "inputs-used/"+strings.TrimPrefix(table, "inputs/")+"/"+r.ID)
 	same(t, content(t, to), want)
 }
+
+// TestEndedJobKeepsItsResults: a job that went its own way in the destination, and has ended there, gets nothing
+// from the source that would replace what it has, nor work files that nobody would remove.
+func TestEndedJobKeepsItsResults(t *testing.T) {
+	from, to := memblob.OpenBucket(nil), memblob.OpenBucket(nil)
+	r := add(t, from, 1, job.Running)
+	add(t, to, 1, job.Completed)
+	put(t, to, job.ResultKey(r.ID, "report.json"), "of the destination")
+	if err := to.Delete(t.Context(), job.WorkKey(r.ID, "r0000c0000/sol.tif")); err != nil {
+		t.Fatal(err)
+	}
+	put(t, from, job.ResultKey(r.ID, "slope_rad.tif"), "another program's slope")
+	want := content(t, to)
+	delete(want, "cache/inputs/00ff.tif")
+	if _, err := transfer.Copy(t.Context(), from, to, transfer.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	got := content(t, to)
+	delete(got, "cache/inputs/00ff.tif")
+	same(t, got, want)
+}
