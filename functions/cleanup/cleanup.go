@@ -156,6 +156,19 @@ func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, no
 		return false, err
 	}
 	still := now.Sub(st.Updated)
+	if still >= s.Policy.GiveUp && !st.Ended() {
+		// It may have been copied here since.
+		came, err := s.Store.CameAt(ctx, id)
+		if errors.Is(err, job.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if came.After(st.Updated) {
+			st.Updated, still = came, now.Sub(came)
+		}
+	}
 	if st.Ended() || quiet > 0 && still < quiet {
 		return false, nil
 	}

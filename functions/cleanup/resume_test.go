@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/terrain"
+	"github.com/cyverse-gis/eemt/shared/transfer"
 )
 
 // TestAttempts asks for a job that stands still 8 times, after twice as long each time, then ends it with a sentence
@@ -176,5 +177,35 @@ func TestDeathIsNoVerdict(t *testing.T) {
 				t.Errorf("end %+v (%v)", end, err)
 			}
 		})
+	}
+}
+
+// TestImportedJobsGoOn: a job that was copied here has the time to move that a new one has, however long ago it was
+// made, and however often it was asked for where it came from.
+func TestImportedJobsGoOn(t *testing.T) {
+	from, here := newService(t, nil), newService(t, nil)
+	r := from.add(t, 72, job.Pending, time.Time{}) // hours ago
+	for range 7 {
+		asked, err := from.Store.Asked(t.Context(), r.ID, r.Created)
+		if err == nil {
+			_, err = from.Store.Ask(t.Context(), r.ID, asked, from.now)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := transfer.Copy(t.Context(), from.Store.Bucket, here.Store.Bucket, transfer.Options{Restored: here.now}); err != nil {
+		t.Fatal(err)
+	}
+	here.now = here.now.Add(6 * time.Minute)
+	if n, err := here.Resume(t.Context(), here.Policy.Quiet); n != 1 || err != nil {
+		t.Errorf("%d jobs go on (%v), want one", n, err)
+	}
+	here.now = here.now.Add(25 * time.Hour)
+	if _, err := here.Resume(t.Context(), here.Policy.Quiet); err != nil {
+		t.Fatal(err)
+	}
+	if end, err := here.Store.End(t.Context(), r.ID); err != nil || !strings.HasPrefix(end.Reason, "no progress for 25h") {
+		t.Errorf("a day later: %+v (%v)", end, err)
 	}
 }

@@ -166,6 +166,19 @@ func (s Store) EndedAt(ctx context.Context, id string) (time.Time, error) {
 	return a.ModTime, nil
 }
 
+// CameAt tells when the record of a job was written to this bucket, by its clock: when the
+// job was made, or copied here.
+func (s Store) CameAt(ctx context.Context, id string) (time.Time, error) {
+	a, err := s.Bucket.Attributes(ctx, Prefix(id)+"job.json")
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return time.Time{}, fmt.Errorf("job %q: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for job %s: %w", id, err)
+	}
+	return a.ModTime, nil
+}
+
 // Announced reports whether the end of a job is known to have been announced.
 func (s Store) Announced(ctx context.Context, id string) (bool, error) {
 	return s.Bucket.Exists(ctx, Prefix(id)+"announced.json")

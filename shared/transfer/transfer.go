@@ -191,7 +191,7 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 	if c.ended {
 		// Nobody would use or remove work files there.
 		stages[0] = slices.DeleteFunc(stages[0], func(key string) bool {
-			return strings.HasPrefix(key, job.WorkKey(id, "")) || strings.HasPrefix(key, job.Prefix(id)+"attempts/")
+			return strings.HasPrefix(key, job.WorkKey(id, ""))
 		})
 	}
 	for _, stage := range stages {
@@ -250,6 +250,8 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 		case name == "job.json", name == "keep.json", name == "removing.json":
 		case name == "draft.json", strings.HasPrefix(name, "stages/"), job.IsScratch(name):
 			// The terrain of a job without a plan is followed anew: its files come and go with each stage.
+		case strings.HasPrefix(name, "attempts/"):
+			// What failed there says nothing of the destination, where it would count as of today.
 		case name == "plan.json", name == "expired.json":
 			stages[2] = append(stages[2], o.Key)
 		case name == "end.json", name == "announced.json":
