@@ -22,7 +22,7 @@ type Options struct {
 	// Backoff is how long to wait before try n = 2, 3, ...; nil means 50 ms doubling up to 2 s.
 	Backoff func(n int) time.Duration
 	// Call is how long a call may take: opening, listing, deleting, and each read from or write to an
-	// object that is open, its end included. 0 means 2 minutes.
+	// object that is open, its end included. 0 means 2 minutes. Copying an object may take 15 times as long.
 	Call time.Duration
 	// Sleep waits for d or until ctx ends; nil means a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -38,6 +38,9 @@ const (
 // held is how much of an object is kept while it is written, so that its write can be repeated. A larger one is
 // written as it comes, and once.
 const held = 4 << 20
+
+// copying is how many times as long as a call a copy may take: some stores answer when the object is copied.
+const copying = 15
 
 // ErrSlow says that a call took longer than it may.
 var ErrSlow = errors.New("the bucket did not answer in time")
@@ -129,8 +132,13 @@ func (b *bucket) repeat(ctx context.Context, f func(try int) error) error {
 
 // call repeats f with a context that ends when one call takes too long.
 func (b *bucket) call(ctx context.Context, f func(ctx context.Context) error) error {
+	return b.within(ctx, b.opts.Call, f)
+}
+
+// within is call with a time of its own.
+func (b *bucket) within(ctx context.Context, most time.Duration, f func(ctx context.Context) error) error {
 	return b.repeat(ctx, func(int) error {
-		limited, cancel := context.WithTimeoutCause(ctx, b.opts.Call, ErrSlow)
+		limited, cancel := context.WithTimeoutCause(ctx, most, ErrSlow)
 		defer cancel()
 		err := f(limited)
 		if err != nil && ctx.Err() == nil && limited.Err() != nil {
@@ -211,7 +219,7 @@ func (b *bucket) Delete(ctx context.Context, key string, _ *driver.DeleteOptions
 }
 
 func (b *bucket) Copy(ctx context.Context, dst, src string, _ *driver.CopyOptions) error {
-	return b.repeat(ctx, func(int) error { return b.to.Copy(ctx, dst, src, nil) }) // as long as the object needs
+	return b.within(ctx, copying*b.opts.Call, func(ctx context.Context) error { return b.to.Copy(ctx, dst, src, nil) })
 }
 
 func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {

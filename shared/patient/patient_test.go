@@ -192,6 +192,7 @@ func TestDeadline(t *testing.T) {
 		"read":       func() error { _, err := b.ReadAll(context.Background(), "a"); return err },
 		"write":      func() error { return b.WriteAll(context.Background(), "a", nil, nil) },
 		"delete":     func() error { return b.Delete(context.Background(), "a") },
+		"copy":       func() error { return b.Copy(context.Background(), "b", "a", nil) },
 		"list": func() error {
 			_, err := b.List(nil).Next(context.Background())
 			return err
