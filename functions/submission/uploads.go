@@ -418,7 +418,10 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) erro
 		return err
 	}
 	if !found || now.JobID() != r.ID {
-		s.discard(ctx, []string{ref.Key})
+		// Another look may have made the job before.
+		if err := s.Store.DropInput(context.WithoutCancel(ctx), ref.Key, s.NewID()); err != nil {
+			s.Log.Warn("the copy of a replaced file is left", "key", ref.Key, "error", err)
+		}
 		return errReplaced
 	}
 	r.DEM = ref

@@ -543,3 +543,25 @@ func TestUploadsByHTTPStartNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestReplacedBehindASecondLook: of two looks at a version one makes the job, then the file is replaced. The other
+// finds that, and leaves what the job reads alone.
+func TestReplacedBehindASecondLook(t *testing.T) {
+	var s *service
+	looking := false
+	s = newService(t, func(op, key string) error {
+		if op == faultbucket.Commit && strings.HasPrefix(key, "inputs/") && looking {
+			looking = false
+			s.take(t, "uploads/dem.tif")
+			s.drop(t, "uploads/dem.tif", hills(t)+"\x00")
+		}
+		return nil
+	})
+	s.drop(t, "uploads/dem.tif", hills(t))
+	looking = true
+	s.take(t, "uploads/dem.tif")
+	st := s.only(t)
+	if there, err := s.Store.Bucket.Exists(t.Context(), st.Request.DEM.Key); !there || err != nil {
+		t.Errorf("the DEM of the job is gone (%v)", err)
+	}
+}

@@ -176,6 +176,13 @@ func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
 	return nil
 }
 
+// DropInput deletes a file under inputs/ unless a job uses it, or somebody else is about to
+// delete it. by is a fresh id.
+func (s Store) DropInput(ctx context.Context, key, by string) error {
+	var gone Removed
+	return Remover{Store: s}.input(ctx, key, by, &gone)
+}
+
 // input deletes a file for a job that is removed, unless it is marked by another.
 func (m Remover) input(ctx context.Context, key, id string, gone *Removed) error {
 	marked := markedInput.MatchString(key)
