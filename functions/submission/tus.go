@@ -127,7 +127,17 @@ func (t tusStore) NewUpload(ctx context.Context, info handler.FileInfo) (handler
 	if err == nil {
 		err = t.s.Store.Bucket.WriteAll(ctx, u.key("info.json"), data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
 	}
-	return u, err
+	return u, u.fault(err)
+}
+
+// fault tells the log of an error that is not the client's, and the client that there was one: the protocol's library
+// would tell the client all of it, and the log nothing.
+func (u *upload) fault(err error) error {
+	if err == nil || errors.As(err, new(handler.Error)) {
+		return err
+	}
+	u.s.Log.Error("an upload failed", "upload", u.info.ID, "error", err)
+	return tusError(http.StatusInternalServerError, "the service cannot reach its storage; try again")
 }
 
 // GetUpload finds out what of an upload has come.
@@ -143,11 +153,11 @@ func (t tusStore) GetUpload(ctx context.Context, id string) (handler.Upload, err
 	if err == nil {
 		err = json.Unmarshal(data, &u.info)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("upload %s: %w", id, err)
+	if err == nil {
+		err = u.count(ctx)
 	}
-	if err := u.count(ctx); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, u.fault(err)
 	}
 	if u.info.Offset == u.info.Size && !u.done {
 		// Whoever brought the last part died, or the bucket was away.
@@ -213,7 +223,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (i
 		n, err := u.writePart(ctx, offset+written, in)
 		written += n
 		if err != nil {
-			return written, err
+			return written, u.fault(err)
 		}
 		u.info.Offset = offset + written
 	}
@@ -245,7 +255,9 @@ func (u *upload) writePart(ctx context.Context, offset int64, in io.Reader) (int
 
 // FinishUpload joins the parts to a DEM and checks it. Doing it twice gives the
 // same object.
-func (u *upload) FinishUpload(ctx context.Context) error {
+func (u *upload) FinishUpload(ctx context.Context) error { return u.fault(u.join(ctx)) }
+
+func (u *upload) join(ctx context.Context) error {
 	if err := u.count(ctx); err != nil || u.done {
 		return err
 	}
@@ -284,11 +296,11 @@ func (t tusStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpl
 // Terminate removes what has come, the record last.
 func (u *upload) Terminate(ctx context.Context) error {
 	if err := u.count(ctx); err != nil {
-		return err
+		return u.fault(err)
 	}
 	for _, key := range append(u.parts, u.key("done.json"), u.key("info.json")) {
 		if err := u.s.Store.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-			return err
+			return u.fault(err)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -206,10 +207,15 @@ func TestUploadFinishesAfterFault(t *testing.T) {
 		}
 		return nil
 	})
+	var log strings.Builder
+	s.Log = slog.New(slog.NewTextHandler(&log, nil))
 	data := hills(t)
 	path := s.begin(t, "dem.tif", len(data))
-	if a := s.patch(t, path, 0, data); a.status != http.StatusInternalServerError {
-		t.Fatalf("%d %s, want the fault", a.status, a.body)
+	if a := s.patch(t, path, 0, data); a.status != http.StatusInternalServerError || strings.Contains(a.body, "away") {
+		t.Fatalf("%d %s, want the fault without its cause", a.status, a.body)
+	}
+	if !strings.Contains(log.String(), "away") {
+		t.Errorf("the log says %q of the fault", log.String())
 	}
 	if got := s.offset(t, path); got != strconv.Itoa(len(data)) {
 		t.Errorf("offset %s", got)
