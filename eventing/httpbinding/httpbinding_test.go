@@ -46,7 +46,8 @@ func TestReceiveFromSDKClient(t *testing.T) {
 		} {
 			t.Run(mode.name+"/"+c.name, func(t *testing.T) {
 				var got event.Event
-				srv := httptest.NewServer(NewReceiver(func(_ context.Context, e event.Event) error { got = e; return c.err }, nil))
+				var log bytes.Buffer
+				srv := httptest.NewServer(NewReceiver(func(_ context.Context, e event.Event) error { got = e; return c.err }, slog.New(slog.NewTextHandler(&log, nil))))
 				defer srv.Close()
 				p, err := cehttp.New()
 				if err != nil {
@@ -66,6 +67,9 @@ func TestReceiveFromSDKClient(t *testing.T) {
 				}
 				if got.String() != sample.String() {
 					t.Errorf("received\n%swant\n%s", got, sample)
+				}
+				if c.err == nil && log.Len() > 0 || c.err != nil && (!strings.Contains(log.String(), c.err.Error()) || !strings.Contains(log.String(), sample.ID())) {
+					t.Errorf("the log says %q of %v", log.String(), c.err)
 				}
 			})
 		}

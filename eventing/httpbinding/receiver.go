@@ -63,12 +63,17 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		answer(w, status, err.Error())
 		return
 	}
-	switch err := r.handle(req.Context(), *e); {
-	case err == nil:
+	err = r.handle(req.Context(), *e)
+	if err == nil {
 		w.WriteHeader(http.StatusAccepted)
-	case eventing.IsRejected(err):
+		return
+	}
+	// Brokers do not log what they are answered, and keep it only of events that they give up.
+	rejected := eventing.IsRejected(err)
+	r.logger.Warn("event was not handled", "event", e.ID(), "type", e.Type(), "again", !rejected, "error", err)
+	if rejected {
 		answer(w, http.StatusBadRequest, err.Error())
-	default:
+	} else {
 		answer(w, http.StatusServiceUnavailable, err.Error())
 	}
 }
