@@ -73,7 +73,15 @@ func (s *Service) place(ctx context.Context, o objectnotice.Object) (string, err
 // postEvents takes CloudEvents and the bare payloads of the stores.
 func (s *Service) postEvents(c *gin.Context) {
 	if c.GetHeader("Ce-Specversion") != "" || strings.HasPrefix(c.ContentType(), event.ApplicationCloudEventsJSON) {
-		httpbinding.NewReceiver(s.HandleEvent, s.Log).ServeHTTP(c.Writer, c.Request)
+		httpbinding.NewReceiver(func(ctx context.Context, e event.Event) error {
+			err := s.HandleEvent(ctx, e)
+			if err == nil || eventing.IsRejected(err) {
+				return err
+			}
+			// Whoever can reach this service may send events; what its storage says is not for them.
+			s.Log.Error("event failed", "event", e.ID(), "type", e.Type(), "error", err)
+			return errors.New("the service cannot reach its storage, or a subscriber; try again")
+		}, s.Log).ServeHTTP(c.Writer, c.Request)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, httpbinding.MaxBody))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -523,6 +524,12 @@ func TestEventsOverHTTP(t *testing.T) {
 		}
 		if err := s.HandleEvent(t.Context(), e); err == nil || eventing.IsRejected(err) {
 			t.Errorf("error %v, want a passing fault", err)
+		}
+		var log strings.Builder
+		s.Log = slog.New(slog.NewTextHandler(&log, nil))
+		a := s.do(t, http.MethodPost, "/events", strings.NewReader(payload(t, "gcs-cloudevent.json")), "Content-Type", event.ApplicationCloudEventsJSON)
+		if a.status != 503 || strings.Contains(a.body, "away") || !strings.Contains(log.String(), "away") {
+			t.Errorf("answer %d %q, log %q: want 503 with the cause in the log alone", a.status, a.body, log.String())
 		}
 	})
 }
