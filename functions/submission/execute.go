@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -149,6 +150,10 @@ func (s *Service) demOf(ctx context.Context, d ogc.DEM) (ref job.DEM, fresh bool
 	switch {
 	case d.Upload != "":
 		ref, err = s.Stored(ctx, d.Upload)
+	case strings.HasPrefix(d.Object, job.UploadPrefix):
+		// Its owner may replace or remove it while the job goes on.
+		fresh = true
+		ref, err = s.copyObject(ctx, d.Object)
 	case d.Object != "":
 		ref, err = s.storedObject(ctx, d.Object, path.Base(d.Object))
 	case d.URL != "":
@@ -159,6 +164,23 @@ func (s *Service) demOf(ctx context.Context, d ogc.DEM) (ref job.DEM, fresh bool
 		ref, err = s.Upload(ctx, "dem.tif", bytes.NewReader(d.Data))
 	}
 	return ref, fresh, err
+}
+
+// copyObject copies a DEM of the bucket to where only jobs read.
+func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
+	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return job.DEM{}, invalid{fmt.Errorf("href of input dem: there is no %s; upload it first", key)}
+	}
+	if err != nil {
+		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	if _, err := s.checkHeader(ctx, key); err != nil { // before all of it is read
+		return job.DEM{}, err
+	}
+	name := path.Base(key)
+	return s.uploadAs(ctx, inputKey(s.NewID(), name), name, r, false)
 }
 
 // fetch downloads a DEM from an allowed host into the bucket.

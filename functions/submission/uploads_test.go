@@ -572,3 +572,32 @@ func TestReplacedBehindASecondLook(t *testing.T) {
 		t.Errorf("the DEM of the job is gone (%v)", err)
 	}
 }
+
+// TestExecutedUploadMayBeReplaced: a job on a file under uploads/ reads a copy, so that its tiles are of one version.
+func TestExecutedUploadMayBeReplaced(t *testing.T) {
+	s := newService(t, nil)
+	data := hills(t)
+	s.drop(t, "uploads/dem.tif", data)
+	execute := func(href string) answer {
+		t.Helper()
+		return s.do(t, http.MethodPost, "/processes/sol/execution", strings.NewReader(`{"inputs":{"dem":{"href":"`+href+`"}}}`), "Content-Type", "application/json", "Prefer", "respond-async")
+	}
+	if a := execute("uploads/dem.tif"); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	r := s.only(t).Request
+	s.drop(t, "uploads/dem.tif", "another")
+	got, err := s.Store.Bucket.ReadAll(t.Context(), r.DEM.Key)
+	if err != nil || string(got) != data || r.DEM.Name != "dem.tif" || r.DEM.Size != int64(len(data)) {
+		t.Errorf("the job reads %d bytes of %+v (%v), want %d", len(got), r.DEM, err, len(data))
+	}
+	before := keys(t, s.Store.Bucket)
+	for _, href := range []string{"uploads/dem.tif", "uploads/none.tif"} { // one is no DEM any more
+		if a := execute(href); a.status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", href, a.status, a.body)
+		}
+	}
+	if after := keys(t, s.Store.Bucket); !slices.Equal(after, before) {
+		t.Errorf("refused requests left %v, before there was %v", after, before)
+	}
+}
