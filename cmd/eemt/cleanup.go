@@ -25,7 +25,8 @@ func cleanupCommand() *cobra.Command {
 failed jobs altogether after 12 hours. Pinned jobs stay; jobs with days of their own are kept so
 long. What belongs to no job goes after a day: uploads that were never submitted or never
 finished, and what interrupted work has left. With --dry-run it says object by object what would
-go. It prints a report. Exit code 1: some jobs could not be removed; 2: nothing could be done.`,
+go. It prints a report. Exit code 1: some jobs could not be removed; 2: nothing could be done,
+or not all of it: the report says what was.`,
 		Example: `  eemt cleanup --dry-run
   eemt cleanup --data /srv/eemt --success-retention-days 30`,
 		Args: noArguments,
@@ -53,13 +54,14 @@ go. It prints a report. Exit code 1: some jobs could not be removed; 2: nothing 
 			if closing := p.close(); err == nil {
 				err = closing
 			}
-			if err != nil {
-				return exitError{err, 2}
-			}
+			// Also of a pass that broke off: what it removed is gone.
 			e := json.NewEncoder(c.OutOrStdout())
 			e.SetIndent("", "  ")
-			if err := e.Encode(report); err != nil {
-				return err
+			if printing := e.Encode(report); err == nil && printing != nil {
+				return printing
+			}
+			if err != nil {
+				return exitError{err, 2}
 			}
 			if n := len(report.Errors); n > 0 {
 				return fmt.Errorf("%d jobs could not be removed; the report says why", n)
