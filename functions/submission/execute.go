@@ -26,8 +26,9 @@ import (
 const (
 	// maxInline bounds an execute request, which is held in memory whole.
 	maxInline = 16 << 20
-	// inlineAtOnce bounds how many are held at a time.
-	inlineAtOnce = 8
+	// inlineAtOnce bounds how many are held at a time that have more than smallRequest bytes, which hold a place while
+	// they come.
+	inlineAtOnce, smallRequest = 8, 64 << 10
 	// longestWait bounds how long a client may wait for results.
 	longestWait = 60 * time.Second
 	// smallCells is the largest DEM whose client may wait.
@@ -89,13 +90,19 @@ func (s *Service) readExecute(c *gin.Context, p ogc.Process) (ogc.Execute, error
 	if t, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err != nil || t != ogc.JSON {
 		return ogc.Execute{}, ogc.Plain(http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: an execute request is application/json", c.GetHeader("Content-Type")))
 	}
-	select {
-	case s.inline() <- struct{}{}:
-		defer func() { <-s.inline() }()
-	case <-c.Request.Context().Done():
-		return ogc.Execute{}, c.Request.Context().Err()
+	in := http.MaxBytesReader(c.Writer, c.Request.Body, maxInline)
+	body, err := io.ReadAll(io.LimitReader(in, smallRequest))
+	if err == nil && len(body) == smallRequest {
+		select {
+		case s.inline() <- struct{}{}:
+			defer func() { <-s.inline() }()
+		case <-c.Request.Context().Done():
+			return ogc.Execute{}, c.Request.Context().Err()
+		}
+		var rest []byte
+		rest, err = io.ReadAll(in)
+		body = append(body, rest...)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxInline))
 	if err != nil {
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			return ogc.Execute{}, err

@@ -1,6 +1,9 @@
 package submission_test
 
 import (
+	"context"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -50,5 +53,38 @@ func TestJoiningIsNoStall(t *testing.T) {
 	}
 	if at := s.offset(t, path); at != strconv.Itoa(len(data)) {
 		t.Errorf("offset %s", at)
+	}
+}
+
+// Clients that send large requests byte by byte hold up nobody whose request is small.
+func TestSlowInlineRequests(t *testing.T) {
+	s := newService(t, nil)
+	up := s.post(t, "/api/upload-file", field{"file", hills(t), "dem.tif"})
+	for range 20 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.http.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		if _, err := io.WriteString(c, "POST /processes/sol/execution HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(50 * time.Millisecond) // they are being read
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	body := `{"inputs":{"dem":{"href":"inputs/` + up.json(t)["filename"].(string) + `"}}}`
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.http.URL+"/processes/sol/execution", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusCreated {
+		t.Error(res.Status)
 	}
 }
