@@ -20,6 +20,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
@@ -64,6 +65,8 @@ type Service struct {
 	// Stopping ends the streams of progress when it is closed; nil never does.
 	Stopping <-chan struct{}
 	streams  streams
+	// joins are the uploads whose parts are being joined.
+	joins singleflight.Group
 
 	// Stall is how long a body may bring nothing before the request is ended; 0 means a minute.
 	Stall time.Duration

@@ -255,13 +255,21 @@ func (u *upload) writePart(ctx context.Context, offset int64, in io.Reader) (int
 
 // FinishUpload joins the parts to a DEM and checks it. Doing it twice gives the
 // same object.
-func (u *upload) FinishUpload(ctx context.Context) error { return u.fault(u.join(ctx)) }
+//
+// Whoever asks for an upload that is being joined in this process waits for that.
+func (u *upload) FinishUpload(ctx context.Context) error {
+	unhurried(ctx)
+	_, err, shared := u.s.joins.Do(u.info.ID, func() (any, error) { return nil, u.fault(u.join(ctx)) })
+	if err == nil && shared {
+		err = u.fault(u.count(ctx))
+	}
+	return err
+}
 
 func (u *upload) join(ctx context.Context) error {
 	if err := u.count(ctx); err != nil || u.done {
 		return err
 	}
-	unhurried(ctx)
 	r := &joined{ctx: ctx, bucket: u.s.Store.Bucket, keys: u.parts}
 	defer r.close()
 	ref, err := u.s.uploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)

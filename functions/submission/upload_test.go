@@ -238,10 +238,10 @@ func TestSignedUpload(t *testing.T) {
 	}
 }
 
-// TestTwoJoin lets two requests join the parts at the same time, as when a client asks for the offset while its last
+// TestTwoJoin lets two replicas join the parts at the same time, as when a client asks for the offset while its last
 // part is still answered: a passing fault of the slower one takes nothing from the faster.
 func TestTwoJoin(t *testing.T) {
-	var s *service
+	var s, other *service
 	var path string
 	var joining, away atomic.Bool
 	data := hills(t)
@@ -250,7 +250,7 @@ func TestTwoJoin(t *testing.T) {
 			return nil
 		}
 		if op == faultbucket.Commit && joining.CompareAndSwap(true, false) {
-			if at := s.offset(t, path); at != strconv.Itoa(len(data)) {
+			if at := other.offset(t, path); at != strconv.Itoa(len(data)) {
 				t.Errorf("the faster one is told offset %s", at)
 			}
 			away.Store(true)
@@ -260,6 +260,8 @@ func TestTwoJoin(t *testing.T) {
 		}
 		return nil
 	})
+	other = newService(t, nil)
+	other.Store = s.Store
 	path = s.begin(t, "dem.tif", len(data))
 	joining.Store(true)
 	s.patch(t, path, 0, data)
@@ -269,5 +271,39 @@ func TestTwoJoin(t *testing.T) {
 	}
 	if a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: strings.TrimPrefix(path, "/uploads/")}); a.status != http.StatusOK {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// TestJoinedOnce: asking for an upload while its parts are joined does not join them again.
+func TestJoinedOnce(t *testing.T) {
+	var commits atomic.Int32
+	s := newService(t, func(op, key string) error {
+		if op == faultbucket.Commit && strings.HasPrefix(key, "inputs/") {
+			commits.Add(1)
+			time.Sleep(300 * time.Millisecond)
+		}
+		return nil
+	})
+	data := hills(t)
+	path := s.begin(t, "dem.tif", len(data))
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		if a := s.patch(t, path, 0, data); a.status != http.StatusNoContent {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+	for commits.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 10 {
+		wait.Go(func() {
+			if at := s.offset(t, path); at != strconv.Itoa(len(data)) {
+				t.Errorf("offset %s", at)
+			}
+		})
+	}
+	wait.Wait()
+	if n := commits.Load(); n != 1 {
+		t.Errorf("the parts were joined %d times", n)
 	}
 }
