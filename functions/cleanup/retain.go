@@ -148,6 +148,9 @@ func (p pass) run(ctx context.Context) error {
 			if p.due(st) {
 				p.report.Pinned++
 			}
+			if st.Removing && !p.Policy.DryRun {
+				return p.Store.EndOldRemoval(ctx, id, p.now.Add(-abandoned))
+			}
 		case st.Expired != nil && st.Removing && !p.Policy.DryRun:
 			return p.Store.EndRemoval(ctx, id)
 		}

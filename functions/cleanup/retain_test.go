@@ -393,3 +393,35 @@ func TestOrphansAreBounded(t *testing.T) {
 		before = left
 	}
 }
+
+// TestPinOutlastsADeadRemoval: the word of a pass that died when it had found the job pinned is taken back a day later.
+func TestPinOutlastsADeadRemoval(t *testing.T) {
+	var dead bool
+	s := newService(t, func(op, key string) error {
+		if dead && op == faultbucket.Delete {
+			return errors.New("away")
+		}
+		return nil
+	})
+	r := s.add(t, 1, job.Completed, s.now.Add(-30*24*time.Hour))
+	pin := func() error {
+		return s.Store.SetKeep(t.Context(), r.ID, job.Keep{Pinned: true, At: s.now})
+	}
+	if err := pin(); err != nil {
+		t.Fatal(err)
+	}
+	dead = true
+	if _, err := s.Store.BeginRemoval(t.Context(), r.ID, s.now, func(k job.Keep) bool { return !k.Pinned }); err == nil {
+		t.Fatal("it did not die")
+	}
+	dead = false
+	for _, after := range []time.Duration{time.Hour, 25 * time.Hour} {
+		s.now = s.now.Add(after)
+		if report, err := s.Retain(t.Context()); err != nil || len(report.Errors) != 0 {
+			t.Fatalf("%+v (%v)", report, err)
+		}
+		if err := pin(); (err == nil) != (after > 24*time.Hour) {
+			t.Errorf("%s later: %v", after, err)
+		}
+	}
+}

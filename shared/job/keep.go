@@ -145,7 +145,8 @@ type removal struct {
 // whether they may: due is asked with what keep.json says now. It reports false,
 // and takes its word back, when they are to stay.
 func (s Store) BeginRemoval(ctx context.Context, id string, at time.Time, due func(Keep) bool) (bool, error) {
-	if _, err := s.once(ctx, removingKey(id), removal{At: at.UTC()}); err != nil {
+	won, err := s.once(ctx, removingKey(id), removal{At: at.UTC()})
+	if err != nil {
 		return false, err
 	}
 	k, err := s.Keep(ctx, id)
@@ -155,7 +156,23 @@ func (s Store) BeginRemoval(ctx context.Context, id string, at time.Time, due fu
 	if due(k) {
 		return true, nil
 	}
+	if !won { // another pass may go on under it
+		return false, nil
+	}
 	return false, s.EndRemoval(ctx, id)
+}
+
+// EndOldRemoval takes back what a BeginRemoval that died said before a time.
+func (s Store) EndOldRemoval(ctx context.Context, id string, before time.Time) error {
+	var r removal
+	err := s.read(ctx, removingKey(id), &r)
+	if errors.Is(err, ErrNotFound) || err == nil && !r.At.Before(before) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	return s.EndRemoval(ctx, id)
 }
 
 // EndRemoval takes back what BeginRemoval said.

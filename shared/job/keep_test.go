@@ -146,3 +146,36 @@ func TestPinsAndRemovalsMeet(t *testing.T) {
 		t.Errorf("outcomes %v: want some of each order", outcomes)
 	}
 }
+
+// TestPinMeetsTwoRemovals lets two passes of retention begin at any two steps of a pin: the second, which finds the job
+// pinned by then, does not take back the word that the first goes on under.
+func TestPinMeetsTwoRemovals(t *testing.T) {
+	for one := range 8 {
+		for two := one; two < 8; two++ {
+			inner := memblob.OpenBucket(nil)
+			plain := job.Store{Bucket: inner}
+			create(t, plain, request(1))
+			goes := false
+			remove := func() {
+				ok, err := plain.BeginRemoval(t.Context(), id(1), noon, func(k job.Keep) bool { return !k.Pinned })
+				if err != nil {
+					t.Fatal(err)
+				}
+				goes = goes || ok
+			}
+			step := -1
+			s := job.Store{Bucket: faultbucket.Wrap(inner, func(string, string) error {
+				step++
+				for _, at := range []int{one, two} {
+					if step == at {
+						remove()
+					}
+				}
+				return nil
+			})}
+			if err := s.SetKeep(t.Context(), id(1), job.Keep{Pinned: true, At: noon}); err == nil && goes {
+				t.Errorf("removals at steps %d and %d: pinned, and removed", one, two)
+			}
+		}
+	}
+}
