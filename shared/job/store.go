@@ -86,6 +86,9 @@ func (s Store) Request(ctx context.Context, id string) (Request, error) {
 		return r, fmt.Errorf("job %q: %w", id, ErrNotFound)
 	}
 	err := s.read(ctx, Prefix(id)+"job.json", &r)
+	if err == nil && r.ID != id { // whoever acts on it would act on another job
+		err = fmt.Errorf("%w: %sjob.json says it is of job %.80q", ErrDamaged, Prefix(id), r.ID)
+	}
 	return r, err
 }
 

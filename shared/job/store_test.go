@@ -401,7 +401,7 @@ func TestHostileRecords(t *testing.T) {
 	s := job.Store{Bucket: memblob.OpenBucket(nil)}
 	create(t, s, request(1))
 	for name, data := range map[string]string{
-		"not JSON": "hello", "empty": "", "cut": `{"id":"01`, "another shape": `[1,2]`, "huge": `"` + strings.Repeat("x", 64<<20) + `"`,
+		"not JSON": "hello", "empty": "", "cut": `{"id":"01`, "another shape": `[1,2]`, "of another job": `{"id":"` + id(2) + `"}`, "of none": `{}`, "huge": `"` + strings.Repeat("x", 64<<20) + `"`,
 	} {
 		put(t, s, job.Prefix(id(1))+"job.json", data)
 		if _, err := s.Status(t.Context(), id(1)); !errors.Is(err, job.ErrDamaged) {
