@@ -190,9 +190,15 @@ func (p pass) run(ctx context.Context) error {
 	if p.Partial == nil {
 		return nil
 	}
-	return p.Partial(ctx, p.now.Add(-abandoned), p.Policy.DryRun, func(name string, bytes int64) {
+	err = p.Partial(ctx, p.now.Add(-abandoned), p.Policy.DryRun, func(name string, bytes int64) {
 		p.orphan(job.Removed{Objects: 1, Bytes: bytes, Keys: []string{name}})
 	})
+	if err != nil && ctx.Err() == nil {
+		// A store that has no such listing, or does not allow it, is no reason to begin the pass again.
+		p.report.Errors = append(p.report.Errors, fmt.Sprintf("unfinished objects: %v", err))
+		return nil
+	}
+	return err
 }
 
 // errFull says that a pass has removed as many objects of no job as it may.

@@ -425,3 +425,14 @@ func TestPinOutlastsADeadRemoval(t *testing.T) {
 		}
 	}
 }
+
+// TestPartialObjectsThatCannotBeListed: everything else of the pass is done, and it is not begun again.
+func TestPartialObjectsThatCannotBeListed(t *testing.T) {
+	s := newService(t, nil)
+	s.add(t, 1, job.Failed, s.now.Add(-13*time.Hour))
+	s.Partial = func(context.Context, time.Time, bool, func(string, int64)) error { return errors.New("not allowed") }
+	r, err := s.Retain(t.Context())
+	if err != nil || r.Failed != 1 || len(r.Errors) != 1 || !strings.Contains(r.Errors[0], "not allowed") {
+		t.Errorf("%+v (%v)", r, err)
+	}
+}
