@@ -17,6 +17,16 @@ import (
 
 const s3Linked = true
 
+// longestCall bounds each call that goes past the bucket, which has a bound of its own.
+var longestCall = 2 * time.Minute
+
+// bounded makes one such call.
+func bounded(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, longestCall)
+	defer cancel()
+	return f(ctx)
+}
+
 // abortUploads ends the multipart uploads below a prefix that began before a time: what they hold is paid for and in
 // no listing. The other stores forget theirs after a week.
 func abortUploads(ctx context.Context, b *blob.Bucket, name, prefix string, before time.Time, dry bool, f func(name string, bytes int64)) error {
@@ -26,7 +36,11 @@ func abortUploads(ctx context.Context, b *blob.Bucket, name, prefix string, befo
 	}
 	pages := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{Bucket: &name, Prefix: aws.String(prefix)})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+		var page *s3.ListMultipartUploadsOutput
+		err := bounded(ctx, func(ctx context.Context) (err error) {
+			page, err = pages.NextPage(ctx)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("list unfinished uploads: %w", err)
 		}
@@ -35,7 +49,10 @@ func abortUploads(ctx context.Context, b *blob.Bucket, name, prefix string, befo
 				continue
 			}
 			if !dry {
-				_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &name, Key: u.Key, UploadId: u.UploadId})
+				err := bounded(ctx, func(ctx context.Context) error {
+					_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &name, Key: u.Key, UploadId: u.UploadId})
+					return err
+				})
 				if gone := (*types.NoSuchUpload)(nil); errors.As(err, &gone) {
 					continue
 				}
