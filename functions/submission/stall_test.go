@@ -18,11 +18,11 @@ func TestWorkAfterTheBodyIsNoStall(t *testing.T) {
 	slow := false
 	s := newService(t, func(_, key string) error {
 		if slow && strings.HasPrefix(key, "jobs/") {
-			time.Sleep(400 * time.Millisecond)
+			time.Sleep(1200 * time.Millisecond)
 		}
 		return nil
 	})
-	s.Stall = 100 * time.Millisecond
+	s.Stall = 500 * time.Millisecond
 	up := s.post(t, "/api/upload-file", field{"file", hills(t), "dem.tif"})
 	slow = true
 	a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: up.json(t)["filename"].(string)})
@@ -35,11 +35,11 @@ func TestWorkAfterTheBodyIsNoStall(t *testing.T) {
 func TestJoiningIsNoStall(t *testing.T) {
 	s := newService(t, func(op, key string) error {
 		if op == faultbucket.Commit && strings.HasPrefix(key, "inputs/") {
-			time.Sleep(400 * time.Millisecond)
+			time.Sleep(1200 * time.Millisecond)
 		}
 		return nil
 	})
-	s.Stall = 100 * time.Millisecond
+	s.Stall = 500 * time.Millisecond
 	s.http = definition(t).NewServer(t, s.Handler())
 	data := hills(t)
 	path := s.begin(t, "dem.tif", len(data))
