@@ -80,10 +80,13 @@ func newPlatform(o platformOptions) (*platform, error) {
 	}
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)
-	p.broker.Subscribe("callbacks", submission.CallbackEvents(), 1, p.submission.Notify)
+	p.broker.Subscribe("callbacks", submission.CallbackEvents(), callbacksAtOnce, p.submission.Notify)
 	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)
 	return p, nil
 }
+
+// callbacksAtOnce bounds how many subscribers are told of jobs at a time: one that does not answer holds up its like only.
+const callbacksAtOnce = 8
 
 // close ends running work at once: what is not finished is found in the bucket
 // when the program starts again.

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 const (
@@ -37,6 +39,16 @@ func (s *streams) enter() bool {
 }
 
 func (s *streams) leave() { s.open.Add(-1) }
+
+// look is status for one of many streams: those of a job that look at the same time share
+// one look, so that a job of many tiles, on which it takes long, is not looked at more often.
+func (s *Service) look(ctx context.Context, id string) (job.Status, error) {
+	st, err, _ := s.looks.Do(id, func() (any, error) { return s.status(context.WithoutCancel(ctx), id) })
+	if err != nil {
+		return job.Status{}, err
+	}
+	return st.(job.Status), ctx.Err()
+}
 
 // getEvents tells the course of a job as server-sent events: "status" with the
 // job as /api/jobs/ID has it whenever something changes, "end" once it has ended.
@@ -71,7 +83,7 @@ func (s *Service) getEvents(c *gin.Context) {
 	var last string
 	pause, quiet := time.Second, time.Duration(0)
 	for open := time.Duration(0); open < longestStream; open += pause {
-		st, err := s.status(ctx, id)
+		st, err := s.look(ctx, id)
 		if err != nil {
 			send("event: gone\ndata: {}\n\n")
 			return

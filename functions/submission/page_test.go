@@ -3,12 +3,16 @@ package submission_test
 import (
 	"bytes"
 	"flag"
+	"io"
 	"math"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -104,6 +108,43 @@ func TestEventStream(t *testing.T) {
 	if a.status != http.StatusOK || a.header.Get("Content-Type") != "text/event-stream" || strings.Count(a.body, "event: status\ndata: {") != 1 || !strings.Contains(a.body, `"error_message":"because"`) ||
 		!strings.HasSuffix(a.body, "event: end\ndata: {}\n\n") {
 		t.Errorf("stream: %d %v\n%s", a.status, a.header, a.body)
+	}
+}
+
+// Streams of one job that look at the same time share a look.
+func TestStreamsShareALook(t *testing.T) {
+	var open, now, most atomic.Int32
+	s := newService(t, func(_, key string) error {
+		if open.Load() == 20 && strings.HasSuffix(key, "/plan.json") {
+			most.Store(max(most.Load(), now.Add(1)))
+			time.Sleep(20 * time.Millisecond)
+			now.Add(-1)
+		}
+		return nil
+	})
+	stop := make(chan struct{})
+	s.Stopping = stop
+	id := s.submit(t)
+	var streams sync.WaitGroup
+	for range 20 {
+		streams.Go(func() {
+			r, err := http.Get(s.http.URL + "/jobs/" + id + "/events")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = r.Body.Close() }()
+			open.Add(1)
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(3 * time.Second)
+	close(stop)
+	streams.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d looks at a time", most.Load())
 	}
 }
 

@@ -65,6 +65,7 @@ type Service struct {
 	// Stopping ends the streams of progress when it is closed; nil never does.
 	Stopping <-chan struct{}
 	streams  streams
+	looks    singleflight.Group
 	// joins are the uploads whose parts are being joined.
 	joins singleflight.Group
 
