@@ -397,7 +397,7 @@ func TestOrphansAreBounded(t *testing.T) {
 // TestPinOutlastsADeadRemoval: the word of a pass that died when it had found the job pinned is taken back a day later.
 func TestPinOutlastsADeadRemoval(t *testing.T) {
 	var dead bool
-	s := newService(t, func(op, key string) error {
+	s := newService(t, func(op, _ string) error {
 		if dead && op == faultbucket.Delete {
 			return errors.New("away")
 		}
