@@ -248,8 +248,8 @@ func (s *Service) put(ctx context.Context, key, contentType string, write func(i
 	return nil
 }
 
-// storeFault is an error of the bucket in the middle of reading an input: it says
-// nothing of the input.
+// storeFault is an error of the bucket, or of the place for temporary files, in the middle
+// of work on an input: it says nothing of the input.
 type storeFault struct{ error }
 
 func (f *storeFault) Unwrap() error { return f.error }

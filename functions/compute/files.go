@@ -91,6 +91,7 @@ func (p *piece) newTileFiles(d *dem.DEM, tile job.Tile) *tileFiles {
 }
 
 // add puts the cells of a window of the DEM into a band of a file, which is begun now if it is new.
+// Its error is a storeFault: that there is no room here for temporary files.
 func (f *tileFiles) add(name string, bands []geotiff.BandInfo, band int, at raster.Window, cells []float32) error {
 	w := f.writers[name]
 	if w == nil {
@@ -98,14 +99,14 @@ func (f *tileFiles) add(name string, bands []geotiff.BandInfo, band int, at rast
 		opts.Spool, opts.Held = f.spools.open, mapHeld
 		var err error
 		if w, err = geotiff.NewWriter(opts); err != nil {
-			return fmt.Errorf("file %s: %w", name, err)
+			return &storeFault{fmt.Errorf("file %s: %w", name, err)}
 		}
 		f.writers[name] = w
 	}
 	at.Col -= f.tile.Window.Col
 	at.Row -= f.tile.Window.Row
 	if err := w.WriteWindow(band, at, cells); err != nil {
-		return fmt.Errorf("file %s: %w", name, err)
+		return &storeFault{fmt.Errorf("file %s: %w", name, err)}
 	}
 	return nil
 }

@@ -211,8 +211,12 @@ func (p *piece) solarParameters() solar.Parameters {
 	return params
 }
 
-// solarError separates an interruption from an input the engine refuses.
+// solarError separates an interruption, and a fault of where the engine's results go, from
+// an input the engine refuses.
 func (p *piece) solarError(err error) error {
+	if fault := (*storeFault)(nil); errors.As(err, &fault) {
+		return err
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
