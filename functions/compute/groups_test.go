@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -347,4 +348,54 @@ func TestMapsMadeMeanwhile(t *testing.T) {
 		t.Error("nobody overtook the assembly")
 	}
 	sameBytes(t, w.results(t), want)
+}
+
+// TestSomeMapsMadeMeanwhile: a replica that finds work files gone, since another has made some of the maps at hand, goes
+// on with the others. Such a try is no failure: two of them would end the job.
+func TestSomeMapsMadeMeanwhile(t *testing.T) {
+	tiff := hills(t)
+	p := quick(job.EEMT)
+	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	for name, within := range map[string]time.Duration{"in one event": time.Hour, "by tasks": always} {
+		t.Run(name, func(t *testing.T) {
+			inner := newBucket(t)
+			overtaken := map[string]bool{}
+			overtake := func(file string, made func(name string) bool) {
+				overtaken[file] = true
+				for name, data := range want {
+					if made(name) {
+						put(t, inner, job.ResultKey(jobID, name), data)
+					}
+				}
+				for key := range objects(t, inner, job.WorkKey(jobID, "")) {
+					if strings.HasSuffix("/"+key, file) {
+						if err := inner.Delete(context.Background(), job.WorkKey(jobID, key)); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			}
+			assembling := false
+			w := newWorld(t, faultbucket.Wrap(inner, func(op, key string) error {
+				assembling = assembling || strings.Contains(key, "/attempts/assembly/") || strings.Contains(key, "/attempts/m0")
+				switch {
+				case !assembling:
+				case op == faultbucket.Read && strings.HasSuffix(key, "/terrain.tif") && !overtaken["/terrain.tif"]:
+					overtake("/terrain.tif", func(name string) bool { return name == "twi.tif" || name == "catchment.tif" })
+				case op == faultbucket.Read && strings.Contains(key, "/eemt_") && !overtaken["/"+path.Base(key)]:
+					overtake("/"+path.Base(key), func(name string) bool { return strings.HasPrefix(name, "eemt/") })
+				case op == faultbucket.Commit && strings.HasSuffix(key, ".failed.json"):
+					t.Errorf("a try counts as failed: %s", key)
+				}
+				return nil
+			}), options{within: within})
+			w.submit(t, job.EEMT, p, tiff)
+			w.settle(t)
+			w.mustComplete(t)
+			if len(overtaken) != 2 {
+				t.Errorf("overtaken at %v, want at the terrain and at the energy of a year", overtaken)
+			}
+			sameBytes(t, w.results(t), want)
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 
@@ -50,8 +51,14 @@ func (m *mosaic) run(ctx context.Context, groups []group) error {
 		work.Go(m.guarded(ctx, func(ctx context.Context) error {
 			for len(missing) > 0 {
 				n := together(missing, shape.maps)
-				if err := m.make(ctx, missing[:n], shape); err != nil && !m.madeMeanwhile(ctx, err, missing[:n]) {
+				err := m.make(ctx, missing[:n], shape)
+				if err != nil && !m.anyMadeMeanwhile(ctx, err, missing[:n]) {
 					return err
+				}
+				if err != nil { // the others are still to be made, of files that are there
+					missing = slices.DeleteFunc(missing, func(pr product) bool { return !m.missing(pr) })
+					m.release(ctx, nil)
+					continue
 				}
 				m.release(ctx, missing[:n])
 				missing = missing[n:]
@@ -95,9 +102,9 @@ func (m *mosaic) progress(maps float64) {
 	m.report(m.request.ID, "maps", m.done, float64(m.total))
 }
 
-// madeMeanwhile reports whether products could not be made because somebody else had made
-// them, and removed the work files that they are made of.
-func (m *mosaic) madeMeanwhile(ctx context.Context, err error, products []product) bool {
+// anyMadeMeanwhile reports whether products could not be made because somebody else had made
+// one of them at least, and removed the work files that it is made of.
+func (m *mosaic) anyMadeMeanwhile(ctx context.Context, err error, products []product) bool {
 	if gcerrors.Code(err) != gcerrors.NotFound {
 		return false
 	}
@@ -107,8 +114,8 @@ func (m *mosaic) madeMeanwhile(ctx context.Context, err error, products []produc
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.made = made
-	return !slices.ContainsFunc(products, m.lacks)
+	maps.Copy(m.made, made) // which knows less than m of what others of this process made since
+	return slices.ContainsFunc(products, func(pr product) bool { return !m.lacks(pr) })
 }
 
 // release notes that products are made, and removes the work files of tiles that no
