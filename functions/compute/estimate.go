@@ -223,7 +223,7 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 	part := math.Min(float64(c.partSide(w, p, n)), float64(side))
 	memory = math.Max(memory, partMemory(w, p, math.Min(cells, part*part), float64(n)))
 	return survey.Work{
-		Tiles: len(cut(width, height, side, block)), Seconds: math.Ceil(seconds * cells / float64(c.Cores)), Cores: c.Cores,
+		Tiles: countTiles(width, height, side, block), Seconds: math.Ceil(seconds * cells / float64(c.Cores)), Cores: c.Cores,
 		Memory: int64(memory), Results: int64(bytes * cells),
 	}
 }

@@ -469,7 +469,7 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 	}{
 		{"cells", hills(t), compute.Cost{MaxCells: 100}, 0, []string{"EMT_MAX_CELLS", "at most 100 "}},
 		{"time", wide, compute.Cost{MaxCoreHours: 0.01}, 0, []string{"core hours", "EEMT_MAX_CORE_HOURS"}},
-		{"tiles", wide, compute.Cost{}, 32, []string{"tile_size 32", "69169 tiles", "at least 33"}},
+		{"tiles", wide, compute.Cost{}, 32, []string{"tile_size 32", "69169 tiles", "at least 34"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{progress: func(p compute.Progress) {

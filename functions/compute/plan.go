@@ -146,10 +146,9 @@ func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
 	case block > 0: // tiles of a size asked for do not cross the border of two blocks
 		side = min(side, block)
 	}
-	along := func(size int) int { return (size + side - 1) / side }
-	if tiles := along(plan.Width) * along(plan.Height); tiles > mostTiles {
+	if tiles := countTiles(plan.Width, plan.Height, side, block); tiles > mostTiles {
 		return 0, 0, &badInput{fmt.Errorf("tile_size %d: cuts %d x %d cells into %d tiles, at most %d are allowed; give at least %d, or leave it out",
-			side, plan.Width, plan.Height, tiles, mostTiles, int(math.Ceil(math.Sqrt(float64(plan.Width)*float64(plan.Height)/mostTiles))))}
+			side, plan.Width, plan.Height, tiles, mostTiles, leastSide(plan.Width, plan.Height, block))}
 	}
 	return side, block, nil
 }

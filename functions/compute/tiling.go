@@ -2,6 +2,7 @@ package compute
 
 import (
 	"cmp"
+	"math"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -47,10 +48,7 @@ const mostTiles = 1 << 16
 // Each lies within a block of block cells a side, or is of whole blocks; 0 stands
 // for no blocks.
 func cut(width, height, side, block int) []job.Tile {
-	if block == 0 || side%block == 0 {
-		block = max(width, height)
-	}
-	rows, cols := borders(height, side, block), borders(width, side, block)
+	rows, cols := cuts(width, height, side, block)
 	var tiles []job.Tile
 	for r := range len(rows) - 1 {
 		for c := range len(cols) - 1 {
@@ -61,6 +59,29 @@ func cut(width, height, side, block int) []job.Tile {
 		}
 	}
 	return tiles
+}
+
+// cuts lists where the rows and columns of tiles begin, and their ends.
+func cuts(width, height, side, block int) (rows, cols []int) {
+	if block == 0 || side%block == 0 {
+		block = max(width, height)
+	}
+	return borders(height, side, block), borders(width, side, block)
+}
+
+// countTiles is how many tiles cut returns, without the room for millions of them.
+func countTiles(width, height, side, block int) int {
+	rows, cols := cuts(width, height, side, block)
+	return (len(rows) - 1) * (len(cols) - 1)
+}
+
+// leastSide is the shortest side of tiles of which there are not more than mostTiles.
+func leastSide(width, height, block int) int {
+	side := int(math.Ceil(math.Sqrt(float64(width) * float64(height) / mostTiles)))
+	for countTiles(width, height, side, block) > mostTiles {
+		side++
+	}
+	return side
 }
 
 // borders lists where tiles begin along an axis, and its end.
