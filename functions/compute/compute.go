@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -205,6 +206,11 @@ func (p *piece) inputError(err error) error {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, rangeread.ErrUnavailable) || errors.Is(err, rangeread.ErrChanged) {
+		return err
+	}
+	// What a bucket refuses says nothing of the file, nor, once, that it is gone: Azure's driver takes
+	// a name server that stumbles for an object that is not there, that of Google Cloud a refusal.
+	if code := gcerrors.Code(err); code != gcerrors.Unknown && code != gcerrors.OK {
 		return err
 	}
 	return &badInput{err}
