@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"time"
 
-	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/eventing"
@@ -377,7 +376,7 @@ func (p *piece) closeStage(ctx context.Context, draft *job.Draft, stage *job.Sta
 		return err
 	}
 	if next == nil {
-		return p.closeTerrain(ctx, draft, found, attempt, again)
+		return p.closeTerrain(ctx, draft, stage, found, attempt, again)
 	}
 	next.Created = p.Now().UTC()
 	won, err := p.Store.WriteStage(ctx, id, next)
@@ -479,8 +478,8 @@ func nextStage(draft *job.Draft, stage *job.Stage, found []job.Found) (*job.Stag
 	return next, nil
 }
 
-// closeTerrain writes the plan, and asks for its tiles.
-func (p *piece) closeTerrain(ctx context.Context, draft *job.Draft, found []job.Found, attempt int, again bool) error {
+// closeTerrain writes the plan, asks for its tiles, and removes what stages kept of the terrain.
+func (p *piece) closeTerrain(ctx context.Context, draft *job.Draft, stage *job.Stage, found []job.Found, attempt int, again bool) error {
 	plan := draft.Plan
 	sums := map[int]job.WetnessSum{}
 	floored, sloping := 0, false
@@ -514,7 +513,15 @@ func (p *piece) closeTerrain(ctx context.Context, draft *job.Draft, found []job.
 	if err := p.ask(ctx, stands, attempt); err != nil {
 		return err
 	}
-	return p.Store.MarkAskedFor(ctx, p.request.ID, job.PlanTiles)
+	if err := p.Store.MarkAskedFor(ctx, p.request.ID, job.PlanTiles); err != nil {
+		return err
+	}
+	p.removeReplaced(ctx, draft, stage)
+	// The pieces have all that tiles and maps read; nobody reads what the last stage did.
+	across, down := draft.Tiling().Tiles()
+	none := make([]int, across*down)
+	p.removeScratch(ctx, draft, stage, &job.Stage{Filled: none, Area: none})
+	return nil
 }
 
 // removeReplaced deletes the scratch files that only the stage before this one read.
@@ -524,27 +531,26 @@ func (p *piece) removeReplaced(ctx context.Context, draft *job.Draft, stage *job
 		return
 	}
 	before, err := p.Store.Stage(ctx, p.request.ID, stage.Number-1)
-	if err == nil {
-		across, _ := draft.Tiling().Tiles()
-		work, ctx := errgroup.WithContext(ctx)
-		work.SetLimit(p.atOnce())
-		for what, stages := range map[string][2][]int{scratchFilled: {before.Filled, stage.Filled}, scratchArea: {before.Area, stage.Area}} {
-			for i, was := range stages[0] {
-				if was == 0 || i >= len(stages[1]) || stages[1][i] == was {
-					continue
-				}
-				key := scratchKey(p.request.ID, what, was, terrain.Place{Col: i % across, Row: i / across})
-				work.Go(func() error {
-					if err := p.Store.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-						return err
-					}
-					return nil
-				})
-			}
-		}
-		err = work.Wait()
-	}
 	if err != nil {
+		p.log.Warn("files of an earlier stage stay until the job ends", "error", err)
+		return
+	}
+	p.removeScratch(ctx, draft, before, stage)
+}
+
+// removeScratch deletes the scratch files that a stage reads and the other does not.
+func (p *piece) removeScratch(ctx context.Context, draft *job.Draft, before, after *job.Stage) {
+	across, _ := draft.Tiling().Tiles()
+	var keys []string
+	for what, stages := range map[string][2][]int{scratchFilled: {before.Filled, after.Filled}, scratchArea: {before.Area, after.Area}} {
+		for i, was := range stages[0] {
+			if was == 0 || i >= len(stages[1]) || stages[1][i] == was {
+				continue
+			}
+			keys = append(keys, scratchKey(p.request.ID, what, was, terrain.Place{Col: i % across, Row: i / across}))
+		}
+	}
+	if err := p.delete(ctx, keys); err != nil {
 		p.log.Warn("files of an earlier stage stay until the job ends", "error", err)
 	}
 }

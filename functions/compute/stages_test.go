@@ -352,11 +352,19 @@ func TestCancelStopsStages(t *testing.T) {
 	}
 }
 
-// TestScratchIsRemoved: of each tile there are the files of two stages at most.
+// TestScratchIsRemoved: of each tile there are the files of two stages at most, and none when
+// the tiles are computed.
 func TestScratchIsRemoved(t *testing.T) {
 	most := map[string]int{}
 	var w *world
-	w = staged(t, options{progress: func(compute.Progress) {
+	sun := false
+	w = staged(t, options{progress: func(pr compute.Progress) {
+		if pr.Stage == "sun" {
+			sun = true
+			if n := len(w.stillThere(t, ".bin")); n > 0 {
+				t.Errorf("%d files of stages are there while tiles are computed", n)
+			}
+		}
 		count := map[string]int{}
 		for key := range w.stillThere(t, ".bin") {
 			name := key[strings.LastIndex(key, "/")+1:]
@@ -376,7 +384,7 @@ func TestScratchIsRemoved(t *testing.T) {
 			t.Errorf("%d files of %s", n, key)
 		}
 	}
-	if left := objects(t, w.bucket, job.WorkKey(jobID, "")); len(most) == 0 || len(left) > 0 {
+	if left := objects(t, w.bucket, job.WorkKey(jobID, "")); len(most) == 0 || !sun || len(left) > 0 {
 		t.Errorf("%d files were seen, %d work files are left", len(most), len(left))
 	}
 }
