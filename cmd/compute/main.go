@@ -47,6 +47,12 @@ func main() {
 		if err != nil {
 			return err
 		}
+		// A container that is started again after it was killed finds what it had written: a volume outlives it.
+		if n, err := compute.SweepTemp("", time.Now()); err != nil {
+			log.Warn("removing temporary files of a process before failed", "error", err)
+		} else if n > 0 {
+			log.Info("removed temporary files of a process that was killed", "files", n)
+		}
 		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err

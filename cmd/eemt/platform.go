@@ -61,6 +61,9 @@ func newPlatform(o platformOptions) (*platform, error) {
 			o.log.Warn("removing old temporary files failed", "error", err)
 		}
 	}
+	if _, err := compute.SweepTemp("", time.Now().Add(-24*time.Hour)); err != nil {
+		o.log.Warn("removing old temporary files failed", "error", err)
+	}
 	p := &platform{bucket: bucket, store: job.Store{Bucket: bucket}}
 	p.cleanup = &cleanup.Service{Store: p.store, Now: time.Now, Log: o.log, Policy: cleanup.DefaultPolicy(), Partial: serving.Partial(address, bucket)}
 	p.broker = broker.New(broker.Options{DeadLetter: p.cleanup.DeadLetter, Logger: o.log})

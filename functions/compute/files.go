@@ -1,12 +1,18 @@
 package compute
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
@@ -133,6 +139,37 @@ func (f *tileFiles) put(ctx context.Context) error {
 
 func (f *tileFiles) remove() { f.spools.remove() }
 
+// spoolPrefix begins the name of a temporary file.
+const spoolPrefix = "eemt-spool-"
+
+// SweepTemp removes the temporary files that killed processes left in a directory, the system's
+// place for them if it is empty, and nobody touched since before. It returns how many there
+// were. A process at work goes on with the files that it has open.
+func SweepTemp(dir string, before time.Time) (int, error) {
+	dir = cmp.Or(dir, os.TempDir())
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	removed := 0
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), spoolPrefix) {
+			continue
+		}
+		info, lost := e.Info()
+		if lost != nil || !info.ModTime().Before(before) {
+			continue
+		}
+		switch failed := os.Remove(filepath.Join(dir, e.Name())); {
+		case failed == nil:
+			removed++
+		case !errors.Is(failed, fs.ErrNotExist) && !errors.Is(failed, fs.ErrPermission): // gone, or of another user
+			err = errors.Join(err, failed)
+		}
+	}
+	return removed, err
+}
+
 // spools are the temporary files of some writers.
 type spools struct {
 	dir   string
@@ -143,7 +180,7 @@ type spools struct {
 func newSpools(dir string) *spools { return &spools{dir: dir} }
 
 func (s *spools) open() (geotiff.Spool, error) {
-	f, err := os.CreateTemp(s.dir, "eemt-spool-*")
+	f, err := os.CreateTemp(s.dir, spoolPrefix+"*")
 	if err != nil {
 		return nil, err
 	}

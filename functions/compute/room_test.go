@@ -2,14 +2,81 @@ package compute_test
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
+
+// TestSweepTemp removes what killed processes left, and nothing else, nor what is in work.
+func TestSweepTemp(t *testing.T) {
+	dir := t.TempDir()
+	old := time.Now().Add(-time.Hour)
+	for name, at := range map[string]time.Time{"eemt-spool-1": old, "eemt-spool-2": old, "eemt-spool-3": time.Now(), "other": old} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "eemt-spool-4"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(filepath.Join(dir, "eemt-spool-4"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := compute.SweepTemp(dir, time.Now().Add(-time.Minute)); n != 2 || err != nil {
+		t.Errorf("%d were removed (%v), want 2", n, err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 3 || left[0].Name() != "eemt-spool-3" || left[1].Name() != "eemt-spool-4" || left[2].Name() != "other" {
+		t.Errorf("left are %v (%v)", left, err)
+	}
+	if n, err := compute.SweepTemp(filepath.Join(dir, "none"), time.Now()); n != 0 || err != nil {
+		t.Errorf("%d of a directory that there is not (%v)", n, err)
+	}
+}
+
+// TestSpoolsAreSwept: what a process spooled when it was killed has the name that the sweep looks for.
+func TestSpoolsAreSwept(t *testing.T) {
+	p := quick(job.Sol)
+	p.Maps = job.AnnualMaps
+	p.Layers = []job.Layer{job.Horizon}
+	b := newBucket(t)
+	dir, copied := "", t.TempDir()
+	w := newWorld(t, faultbucket.Wrap(b, func(op, key string) error {
+		if op == faultbucket.Commit && strings.HasSuffix(key, "/horizon.tif") {
+			if err := os.CopyFS(copied, os.DirFS(dir)); err != nil && !errors.Is(err, fs.ErrExist) {
+				t.Error(err)
+			}
+		}
+		return nil
+	}), options{threads: 2})
+	dir = w.compute.Temp
+	w.submit(t, job.Sol, p, demtest.Encode(t, demtest.Hills(300, 300)))
+	for _, e := range []event{eventing.NewJobSubmitted("/test", jobID, 0, noon), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)} {
+		if err := w.compute.Handle(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := compute.SweepTemp(copied, time.Now().Add(time.Hour)); n == 0 || err != nil {
+		t.Errorf("%d were removed (%v)", n, err)
+	}
+	for _, place := range []string{copied, dir} {
+		if left, err := os.ReadDir(place); err != nil || len(left) > 0 {
+			t.Errorf("left are %v (%v)", left, err)
+		}
+	}
+}
 
 // TestNoRoomForTemporaryFilesIsNoVerdict: a replica without room for what a tile spools says nothing of the DEM, whichever
 // file of the tile meets it first.
