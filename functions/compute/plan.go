@@ -323,6 +323,23 @@ func (p *piece) cellsOf(ctx context.Context, d *dem.DEM, w raster.Window) (clima
 	return climate.Cells{Lon: lon, Lat: lat, Elevation: z.Cells}, nil
 }
 
+// stripRows is how many rows of a DEM so wide are read at a time, so that a row of its
+// blocks, which no cache holds of a wide one, is fetched and decoded once: 4 Mi cells in whole
+// blocks, or a block where a quarter of the memory has room for it, or an even share of one.
+func stripRows(width, block int, memory int64) int {
+	rows := max(1, (4<<20)/width)
+	if rows >= block {
+		return rows / block * block
+	}
+	most := max(rows, int(memory/(4*8)/int64(width)))
+	for n := 1; block/n >= rows; n++ {
+		if block%n == 0 && block/n <= most {
+			return block / n
+		}
+	}
+	return rows
+}
+
 // surveyElevation takes the range of elevation in blocks of rows, and thins the
 // far terrain where the plan has rings of it.
 func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
@@ -332,7 +349,7 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 	}
 	defer rings.remove()
 	plan.Minimum, plan.Maximum = math.Inf(1), math.Inf(-1)
-	rows := max(1, (4<<20)/plan.Width)
+	rows := stripRows(plan.Width, d.Image.BlockHeight, p.cost().Memory)
 	for row := 0; row < plan.Height; row += rows {
 		z, err := d.Elevation(ctx, raster.Window{Row: row, Width: plan.Width, Height: min(rows, plan.Height-row)})
 		if err != nil {
