@@ -29,6 +29,10 @@ type config struct {
 	ClimateHosts []string      `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
 }
 
+// publishing is how many tasks are asked for at a time: a large DEM has thousands, and a broker may take
+// a quarter of a second for each.
+const publishing = 16
+
 func main() {
 	serving.Main(func(ctx context.Context, log *slog.Logger) error {
 		c, err := env.ParseAs[config]()
@@ -65,7 +69,7 @@ func main() {
 		s := &compute.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: cores, Cost: cost,
 			Now: time.Now, Log: log, Version: c.Version, TileSize: c.TileSize,
-			Drainage: compute.Drainage{Inline: longest}, AssembleWithin: longest,
+			Drainage: compute.Drainage{Inline: longest}, AssembleWithin: longest, Publishing: publishing,
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", serving.Health)

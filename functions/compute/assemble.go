@@ -190,17 +190,13 @@ func (a *assembly) stage() int {
 
 // ask requests the groups of the first stage that lacks maps; false when none does.
 func (a *assembly) ask(ctx context.Context, attempt int) (bool, error) {
-	asked := false
+	var tasks []string
 	for _, g := range a.groupsIn(a.stage()) {
-		if !a.anyMissing(g) {
-			continue
-		}
-		asked = true
-		if err := a.Events.Publish(ctx, eventing.NewTileRequested(Source, a.request.ID, g.task, attempt, a.Now())); err != nil {
-			return true, err
+		if a.anyMissing(g) {
+			tasks = append(tasks, g.task)
 		}
 	}
-	return asked, nil
+	return len(tasks) > 0, a.askFor(ctx, tasks, attempt)
 }
 
 // finish ends a job whose maps are all there.

@@ -55,6 +55,9 @@ type Service struct {
 	AssembleWithin time.Duration
 	// AtOnce is how many calls that only wait for the bucket go on at a time; 0 means 16.
 	AtOnce int
+	// Publishing is how many tasks are asked for at a time, which waits for the broker; 0 means
+	// one, in their order.
+	Publishing int
 	// Watch is how often running work looks whether its job has ended; 0 means every 10 s.
 	Watch time.Duration
 	// Progress is told how far a piece of work is; may be nil.

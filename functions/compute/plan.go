@@ -51,20 +51,31 @@ func (p *piece) ask(ctx context.Context, plan *job.Plan, attempt int) error {
 	if err != nil {
 		return err
 	}
-	missing := 0
+	var missing []string
 	for _, t := range plan.Tiles {
-		if _, ok := done[t.Task]; ok {
-			continue
-		}
-		missing++
-		if err := p.Events.Publish(ctx, eventing.NewTileRequested(Source, p.request.ID, t.Task, attempt, p.Now())); err != nil {
-			return err
+		if _, ok := done[t.Task]; !ok {
+			missing = append(missing, t.Task)
 		}
 	}
-	if missing == 0 {
+	if len(missing) == 0 {
 		return p.Events.Publish(ctx, eventing.NewTilesCompleted(Source, p.request.ID, attempt, p.Now()))
 	}
-	return nil
+	return p.askFor(ctx, missing, attempt)
+}
+
+// askFor asks for tasks, Publishing at a time. It stops at the first that cannot be asked for.
+func (p *piece) askFor(ctx context.Context, tasks []string, attempt int) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(max(1, p.Publishing))
+	for _, task := range tasks {
+		work.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return p.Events.Publish(ctx, eventing.NewTileRequested(Source, p.request.ID, task, attempt, p.Now()))
+		})
+	}
+	return work.Wait()
 }
 
 // makePlan returns the plan, or its draft where the terrain is left to stages.

@@ -96,19 +96,19 @@ func (p *piece) askForStage(ctx context.Context, stage *job.Stage, attempt int) 
 	if err != nil {
 		return 0, err
 	}
+	var tasks []string
 	for task := range stage.Tasks() {
-		if _, ok := done[task]; ok {
-			continue
-		}
-		missing++
-		if err := p.Events.Publish(ctx, eventing.NewTileRequested(Source, p.request.ID, task, attempt, p.Now())); err != nil {
-			return 0, err
+		if _, ok := done[task]; !ok {
+			tasks = append(tasks, task)
 		}
 	}
-	if missing == 0 {
+	if len(tasks) == 0 {
 		return 0, nil
 	}
-	return missing, p.Store.MarkAskedFor(ctx, p.request.ID, stage.Number)
+	if err := p.askFor(ctx, tasks, attempt); err != nil {
+		return 0, err
+	}
+	return len(tasks), p.Store.MarkAskedFor(ctx, p.request.ID, stage.Number)
 }
 
 func firstStage(draft *job.Draft) *job.Stage {
