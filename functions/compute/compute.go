@@ -129,15 +129,17 @@ func (s *Service) announceAgain(ctx context.Context, id string, end job.End, e e
 	if end.Event == "" || end.Event != e.ID() {
 		return nil
 	}
+	return s.announce(ctx, id, end)
+}
+
+// announce publishes the end of a job that compute ended, and notes that it did; nothing when
+// somebody else did so meanwhile: of many tasks that meet the same fault, or two that made the
+// last maps, each comes here.
+func (s *Service) announce(ctx context.Context, id string, end job.End) error {
 	announced, err := s.Store.Announced(ctx, id)
 	if err != nil || announced {
 		return err
 	}
-	return s.announce(ctx, id, end)
-}
-
-// announce publishes the end of a job that compute ended, and notes that it did.
-func (s *Service) announce(ctx context.Context, id string, end job.End) error {
 	e := eventing.NewJobCompleted(Source, id, 0, end.Ended)
 	if end.State == job.Failed {
 		e = eventing.NewJobFailed(Source, id, end.Reason, 0, end.Ended)

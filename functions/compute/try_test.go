@@ -166,3 +166,45 @@ func TestEndIsAnnouncedAgain(t *testing.T) {
 		t.Errorf("%d events, want job.failed once", len(events))
 	}
 }
+
+// TestEndIsAnnouncedByOne: whoever comes to the same end while another announces it has nothing to add.
+func TestEndIsAnnouncedByOne(t *testing.T) {
+	for _, c := range []struct {
+		name, at string // at is the object that the second has just read
+		tiff     []byte
+		state    job.State
+	}{
+		{"failed", "_hills.tif", []byte("no raster"), job.Failed},
+		{"completed", "/slope_dec.tif", hills(t), job.Completed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inner := newBucket(t)
+			store := job.Store{Bucket: inner}
+			overtaken := false
+			w := newWorld(t, faultbucket.Wrap(inner, func(op, key string) error {
+				if op == faultbucket.Read && strings.HasSuffix(key, c.at) && !overtaken {
+					overtaken = true
+					if _, _, err := store.WriteEnd(context.Background(), jobID, job.End{State: c.state, Ended: noon, Event: "another"}); err != nil {
+						t.Error(err)
+					}
+					if err := store.MarkAnnounced(context.Background(), jobID, noon); err != nil {
+						t.Error(err)
+					}
+				}
+				return nil
+			}), options{})
+			n := 0
+			w.compute.Events = eventing.PublisherFunc(func(ctx context.Context, e event) error {
+				if e.Type() == eventing.JobFailed || e.Type() == eventing.JobCompleted {
+					n++
+				}
+				return w.broker.Publish(ctx, e)
+			})
+			w.submit(t, job.Sol, quick(job.Sol), c.tiff)
+			w.settle(t)
+			if !overtaken || n != 0 {
+				t.Errorf("overtaken: %t; announced %d times more", overtaken, n)
+			}
+		})
+	}
+}
