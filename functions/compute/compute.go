@@ -242,9 +242,19 @@ func (s *Service) openWithin(ctx context.Context, key string, cache int64) (*geo
 
 // put writes one object, complete or not at all. Its error is a storeFault.
 func (s *Service) put(ctx context.Context, key, contentType string, write func(io.Writer) error) error {
+	return s.putUpTo(ctx, 0, key, contentType, write)
+}
+
+// putUpTo is put of an object that may have so many bytes, more than stores take of one whose
+// length nobody said.
+func (s *Service) putUpTo(ctx context.Context, most int64, key, contentType string, write func(io.Writer) error) error {
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
-	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType})
+	opts := &blob.WriterOptions{ContentType: contentType}
+	if opts.BufferSize = partSize(most); opts.BufferSize > 0 {
+		opts.MaxConcurrency = 2 // each holds a part
+	}
+	w, err := s.Store.Bucket.NewWriter(ctx, key, opts)
 	if err != nil {
 		return &storeFault{fmt.Errorf("write %s: %w", key, err)}
 	}
@@ -257,6 +267,16 @@ func (s *Service) put(ctx context.Context, key, contentType string, write func(i
 		return &storeFault{fmt.Errorf("write %s: %w", key, err)}
 	}
 	return nil
+}
+
+// partSize is that of the parts in which an object of at most so many bytes is sent; 0 leaves
+// it to the store's driver. S3 takes 10,000 parts, which of its driver's 8 MiB are 84 GB.
+func partSize(most int64) int {
+	const usual, parts, unit = 8 << 20, 9000, 1 << 20
+	if most <= usual*parts {
+		return 0
+	}
+	return int((most/parts/unit + 1) * unit)
 }
 
 // storeFault is an error of the bucket, or of the place for temporary files, in the middle

@@ -217,11 +217,17 @@ func (m *mosaic) make(ctx context.Context, products []product, shape shape) erro
 		for i, info := range p.maps {
 			store.Go(m.guarded(ctx, func(ctx context.Context) error {
 				defer p.writers[i].spools.remove() // a map takes its room once, not twice, when it is stored
-				return m.put(ctx, job.ResultKey(m.request.ID, info.name), tiffType, p.writers[i].Close)
+				return m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.name), tiffType, p.writers[i].Close)
 			}))
 		}
 	}
 	return store.Wait()
+}
+
+// mostBytes is more than a map can have: what compression does not shorten, overviews included.
+func (m *mosaic) mostBytes(info mapInfo) int64 {
+	const perCell = 6
+	return perCell * int64(m.plan.Width) * int64(m.plan.Height) * int64(max(1, len(info.bands)))
 }
 
 // walk writes the cells of all parts, in as many passes as it takes.
