@@ -30,6 +30,8 @@ type Cost struct {
 	MaxResults   int64
 	// MaxEvent is the longest that one event may take; 0 for no limit.
 	MaxEvent time.Duration
+	// MaxTemp is what temporary files of a replica may take, in bytes; 0 for no limit.
+	MaxTemp int64
 }
 
 // The model, measured on mountains (docs/performance.md); it is good to a factor
@@ -159,9 +161,7 @@ func ofMaps(w job.Workflow, p job.Parameters) (seconds, bytes float64) {
 	for _, stage := range products(job.Request{Workflow: w, Parameters: p}, nil) {
 		for _, pr := range stage {
 			seconds += pr.secondsPerCell()
-			for _, m := range pr.maps {
-				bytes += m.bytesPerCell() * float64(max(1, len(m.bands)))
-			}
+			bytes += pr.tempPerCell() // which is stored then
 		}
 	}
 	return seconds, bytes
@@ -255,7 +255,49 @@ func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
 		return fmt.Errorf("%s alone would take about %.0f s for %d x %d cells on %d cores: an event may take at most %g s here (EEMT_EVENT_TIMEOUT); leave it out, take a smaller DEM, or ask for replicas with more cores",
 			name, seconds, width, height, c.orDefault().Cores, c.MaxEvent.Seconds())
 	}
+	if name, bytes := c.largestTemp(w, p, width, height); c.MaxTemp > 0 && bytes > c.MaxTemp {
+		return fmt.Errorf("%s would take about %d MB of temporary files for %d x %d cells: a replica has %d MB for them here (EEMT_TEMP_BYTES); take a smaller DEM, or give replicas more room",
+			name, bytes/1e6, width, height, c.MaxTemp/1e6)
+	}
 	return nil
+}
+
+// ringTemp is what the plan spools of the rings of far terrain, in bytes for each cell of the DEM:
+// a third as many cells, two values each.
+const ringTemp = 2
+
+// tempPerCell is what the maps of a product spool until they are stored, in bytes for each cell.
+func (p *product) tempPerCell() (bytes float64) {
+	for _, m := range p.maps {
+		bytes += m.bytesPerCell() * float64(max(1, len(m.bands)))
+	}
+	return bytes
+}
+
+// largestTemp is the work that takes the most temporary files of what no task can share, and
+// how many bytes.
+func (c Cost) largestTemp(w job.Workflow, p job.Parameters, width, height int) (name string, bytes int64) {
+	cells := float64(width) * float64(height)
+	if (Reach{}).orDefault().far(width, height) != nil {
+		name, bytes = "thinning the DEM", int64(cells*ringTemp)
+	}
+	for _, stage := range products(job.Request{Workflow: w, Parameters: p}, nil) {
+		for _, pr := range stage {
+			if b := int64(cells * pr.tempPerCell()); b > bytes {
+				name, bytes = "making "+pr.maps[0].name+" and what goes with it", b
+			}
+		}
+	}
+	return name, bytes
+}
+
+// tempOfBatch is what maps that are made in one go may spool, in bytes for each cell, where so
+// many batches are in work at a time: three quarters of the room, since compression differs.
+func (c Cost) tempOfBatch(width, height, batches int) float64 {
+	if c.MaxTemp <= 0 {
+		return math.Inf(1)
+	}
+	return 0.75 * float64(c.MaxTemp) / (float64(width) * float64(height) * float64(max(1, batches)))
 }
 
 // slowestMap is the map that takes the longest of those that no task can share, and the

@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,7 +150,8 @@ func TestTooLargeIsRefused(t *testing.T) {
 		{Cost{MaxCoreHours: 1e-3}, []string{"core hours", "0.001", "EEMT_MAX_CORE_HOURS"}},
 		{Cost{MaxResults: 5e6}, []string{"MB", "at most 5 MB", "EEMT_MAX_RESULT_BYTES"}},
 		{Cost{MaxEvent: 50 * time.Millisecond}, []string{"total_sun_sum.tif alone would take about 0 s for 2000 x 1000 cells on 2 cores", "at most 0.05 s", "EEMT_EVENT_TIMEOUT"}},
-		{Cost{MaxCells: 2e6, MaxCoreHours: 1, MaxResults: 1e10, MaxEvent: time.Second}, nil},
+		{Cost{MaxTemp: 10e6}, []string{"making slope_rad.tif and what goes with it would take about 15 MB of temporary files for 2000 x 1000 cells", "has 10 MB", "EEMT_TEMP_BYTES"}},
+		{Cost{MaxCells: 2e6, MaxCoreHours: 1, MaxResults: 1e10, MaxEvent: time.Second, MaxTemp: 100e6}, nil},
 		{Cost{}, nil},
 	} {
 		err := c.cost.Check(job.Sol, job.DefaultParameters(), 2000, 1000)
@@ -162,5 +164,46 @@ func TestTooLargeIsRefused(t *testing.T) {
 				t.Errorf("%q does not say %q", err, w)
 			}
 		}
+	}
+}
+
+// TestMapsFitTheRoomForTemporaryFiles: whatever the DEM, what is spooled at a time has room, or is refused.
+func TestMapsFitTheRoomForTemporaryFiles(t *testing.T) {
+	for name, c := range map[string]Cost{
+		"minimal":  {Cores: 2, Memory: 3481 << 20, MaxTemp: 5 << 30},
+		"balanced": {Cores: 4, Memory: 6963 << 20, MaxTemp: 20 << 30},
+		"none":     {Cores: 4, Memory: 6963 << 20},
+	} {
+		batches := 0
+		for _, side := range []int{1000, 5000, 9000, 12000, 16000, 20000, 30000, 40000, 50000} {
+			for w, p := range map[job.Workflow]job.Parameters{job.Sol: job.DefaultParameters(), job.EEMT: eemtOf(2)} {
+				refused := c.Check(w, p, side, side) != nil
+				if tight := c.MaxTemp > 0; refused != (tight && slices.ContainsFunc(slices.Concat(products(job.Request{Workflow: w, Parameters: p}, nil)...), func(pr product) bool {
+					return max(ringTemp, pr.tempPerCell())*float64(side*side) > float64(c.MaxTemp)
+				})) {
+					t.Errorf("%s, %s of %d x %d cells: refused %t", name, w, side, side, refused)
+				}
+				if refused {
+					continue
+				}
+				plan := &job.Plan{Width: side, Height: side}
+				shape := shapeOf(c.Memory, c.Cores, side, side, 640)
+				for _, g := range groupsOf(plan, products(job.Request{Workflow: w, Parameters: p}, nil)) {
+					for left := g.products; len(left) > 0; {
+						n := together(left, shape.maps, c.tempOfBatch(side, side, 1))
+						temp := 0.0
+						for _, pr := range left[:n] {
+							temp += pr.tempPerCell() * float64(side*side)
+						}
+						if c.MaxTemp > 0 && temp > float64(c.MaxTemp) {
+							t.Errorf("%s, %s of %d x %d cells: %d products of %s spool %.0f MB", name, w, side, side, n, g.task, temp/1e6)
+						}
+						left = left[n:]
+						batches++
+					}
+				}
+			}
+		}
+		t.Logf("%s: %d batches", name, batches)
 	}
 }

@@ -40,8 +40,10 @@ type mosaic struct {
 // are stored while the next ones are made, unless there is one thread only.
 func (m *mosaic) run(ctx context.Context, groups []group) error {
 	shape := shapeOf(m.cost().Memory, m.Threads, m.plan.Width, m.plan.Height, m.block)
+	atOnce := min(shape.groups+1, max(1, m.Threads))
+	temp := m.cost().tempOfBatch(m.plan.Width, m.plan.Height, min(atOnce, len(groups)))
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(min(shape.groups+1, max(1, m.Threads)))
+	work.SetLimit(atOnce)
 	m.walks = make(chan struct{}, shape.groups)
 	for _, g := range groups {
 		missing := slices.DeleteFunc(slices.Clone(g.products), func(pr product) bool { return !m.missing(pr) })
@@ -50,7 +52,7 @@ func (m *mosaic) run(ctx context.Context, groups []group) error {
 		}
 		work.Go(m.guarded(ctx, func(ctx context.Context) error {
 			for len(missing) > 0 {
-				n := together(missing, shape.maps)
+				n := together(missing, shape.maps, temp)
 				err := m.make(ctx, missing[:n], shape)
 				if err != nil && !m.anyMadeMeanwhile(ctx, err, missing[:n]) {
 					return err
@@ -69,11 +71,14 @@ func (m *mosaic) run(ctx context.Context, groups []group) error {
 	return work.Wait()
 }
 
-// together is how many of the first products are made in one pass with so many maps.
-func together(products []product, maps int) int {
+// together is how many of the first products are made in one pass with so many maps, which
+// spool so many bytes for each cell; one at least.
+func together(products []product, maps int, temp float64) int {
 	n, room := 1, maps-len(products[0].maps)
-	for n < len(products) && !products[0].stacked() && !products[n].stacked() && len(products[n].maps) <= room {
+	temp -= products[0].tempPerCell()
+	for n < len(products) && !products[0].stacked() && !products[n].stacked() && len(products[n].maps) <= room && products[n].tempPerCell() <= temp {
 		room -= len(products[n].maps)
+		temp -= products[n].tempPerCell()
 		n++
 	}
 	return n

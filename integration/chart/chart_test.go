@@ -435,7 +435,7 @@ func TestStrategies(t *testing.T) {
 		"largestJob": values{"cells": 2500000000, "coreHours": 12.5, "resultBytes": 1000000000000},
 	}, "cleanup": values{"batchSize": 50, "cacheRetentionDays": 3}})
 	for name, want := range map[string]string{
-		"EEMT_TILE_SIZE": "96", "EEMT_LONGEST_STEP": "5m", "EEMT_CORE_SPEED": "0.5", "EEMT_MAX_CELLS": "2500000000", "EEMT_MAX_CORE_HOURS": "12.5", "EEMT_MAX_RESULT_BYTES": "1000000000000", "EEMT_EVENT_TIMEOUT": "600s",
+		"EEMT_TILE_SIZE": "96", "EEMT_LONGEST_STEP": "5m", "EEMT_CORE_SPEED": "0.5", "EEMT_MAX_CELLS": "2500000000", "EEMT_MAX_CORE_HOURS": "12.5", "EEMT_MAX_RESULT_BYTES": "1000000000000", "EEMT_EVENT_TIMEOUT": "600s", "EEMT_TEMP_BYTES": "21474836480",
 	} {
 		if got := env(find(t, list, "Service", "maps-compute"))[name]; got != want {
 			t.Errorf("%s is %v, want %s", name, got, want)

@@ -64,11 +64,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{/* What jobs may take: for submission, which refuses them, and for compute, which makes sure. */}}
 {{- define "eemt.largestJob" -}}
 {{- $v := .Values.compute -}}
+{{- $size := (include "eemt.sizes" . | fromYaml).compute -}}
 - {name: EEMT_CORE_SPEED, value: {{ $v.coreSpeed | quote }}}
 - {name: EEMT_MAX_CELLS, value: {{ $v.largestJob.cells | int64 | quote }}}
 - {name: EEMT_MAX_CORE_HOURS, value: {{ $v.largestJob.coreHours | quote }}}
 - {name: EEMT_MAX_RESULT_BYTES, value: {{ $v.largestJob.resultBytes | int64 | quote }}}
 - {name: EEMT_EVENT_TIMEOUT, value: {{ printf "%ds" ($v.timeoutSeconds | int64) | quote }}}
+- {name: EEMT_TEMP_BYTES, value: {{ mul (include "eemt.mebi" ($size.tmpSize | default "1Gi") | int64) 1048576 | quote }}}
 {{- end }}
 
 {{/* Where events go: what the class of broker publishes as its address. A SinkBinding would find it by itself, but changes

@@ -18,6 +18,8 @@ type Cost struct {
 	MaxResults   int64   `env:"EEMT_MAX_RESULT_BYTES"`
 	// MaxEvent is what the platform allows compute for an event.
 	MaxEvent time.Duration `env:"EEMT_EVENT_TIMEOUT"`
+	// MaxTemp is what the platform gives compute for temporary files, in bytes.
+	MaxTemp int64 `env:"EEMT_TEMP_BYTES"`
 }
 
 // Replica is what a replica of compute has, told to those that are none.
@@ -62,11 +64,14 @@ func (c Cost) model(memory int64, cores int) (compute.Cost, error) {
 	if c.MaxCells < 0 || c.MaxResults < 0 || !(c.MaxCoreHours >= 0) {
 		return compute.Cost{}, fmt.Errorf("EEMT_MAX_CELLS %d, EEMT_MAX_CORE_HOURS %g, EEMT_MAX_RESULT_BYTES %d: must be positive, or 0 for no limit", c.MaxCells, c.MaxCoreHours, c.MaxResults)
 	}
+	if c.MaxTemp < 0 {
+		return compute.Cost{}, fmt.Errorf("EEMT_TEMP_BYTES %d: must be positive, or 0 for no limit", c.MaxTemp)
+	}
 	if c.MaxEvent < 0 {
 		return compute.Cost{}, fmt.Errorf("EEMT_EVENT_TIMEOUT %s: must be positive, as 600s, or 0s for no limit", c.MaxEvent)
 	}
 	return compute.Cost{
 		Memory: memory, Cores: cores, Speed: c.Speed,
-		MaxCells: c.MaxCells, MaxCoreHours: c.MaxCoreHours, MaxResults: c.MaxResults, MaxEvent: c.MaxEvent,
+		MaxCells: c.MaxCells, MaxCoreHours: c.MaxCoreHours, MaxResults: c.MaxResults, MaxEvent: c.MaxEvent, MaxTemp: c.MaxTemp,
 	}, nil
 }

@@ -42,11 +42,13 @@ func TestCostSettings(t *testing.T) {
 		{serving.Cost{Speed: 1, MaxCells: -1}, "EEMT_MAX_CELLS -1"},
 		{serving.Cost{Speed: 1, MaxCoreHours: -2}, "EEMT_MAX_CORE_HOURS -2"},
 		{serving.Cost{Speed: 1, MaxEvent: 10 * time.Minute}, ""},
+		{serving.Cost{Speed: 1, MaxTemp: 20 << 30}, ""},
+		{serving.Cost{Speed: 1, MaxTemp: -1}, "EEMT_TEMP_BYTES -1"},
 		{serving.Cost{Speed: 1, MaxEvent: -time.Second}, "EEMT_EVENT_TIMEOUT -1s"},
 	} {
 		got, err := c.cost.On(4)
 		if c.want == "" {
-			if err != nil || got.Cores != 4 || got.Memory < 128<<20 || got.MaxCells != c.cost.MaxCells || got.MaxEvent != c.cost.MaxEvent {
+			if err != nil || got.Cores != 4 || got.Memory < 128<<20 || got.MaxCells != c.cost.MaxCells || got.MaxEvent != c.cost.MaxEvent || got.MaxTemp != c.cost.MaxTemp {
 				t.Errorf("%+v: %+v, %v", c.cost, got, err)
 			}
 			continue
