@@ -106,6 +106,13 @@ func (m *Image) eachBlock(ctx context.Context, w raster.Window, f func(col, row 
 				scratches.Put(sc)
 			}
 		}()
+		defer func() {
+			// In a goroutine of its own it would end the process, at each try.
+			if v := recover(); v != nil {
+				errs[k] = fmt.Errorf("%w: the decoder failed: %v", ErrDamaged, v)
+				stop.Store(true)
+			}
+		}()
 		for !stop.Load() {
 			i := int(next.Add(1)) - 1
 			if i >= n {
