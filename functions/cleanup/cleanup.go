@@ -2,6 +2,7 @@
 package cleanup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,8 @@ type Policy struct {
 	// Attempts is how often a job that stands still is asked for before it is ended as
 	// failed; 0 means DefaultAttempts.
 	Attempts int
-	// GiveUp is how long a job may stand still before it is ended as failed.
+	// GiveUp is how long a job may stand still before it is asked for a last time, and then
+	// ended as failed. One that nobody began waits seven times as long while others go on.
 	GiveUp time.Duration
 	// Cached is how long what was read over the network is kept for other jobs after the
 	// last use; 0 means DefaultCached.
@@ -86,28 +88,31 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 }
 
 // Resume emits again what jobs that stood still for quiet are waiting for, after twice
-// as long the second time, and so on; 0 means all jobs, whatever the clocks say. It
-// returns how many jobs it revived. A job that was asked for Policy.Attempts times in
-// vain, or stood still for Policy.GiveUp, is ended as failed. Ends that nobody announced
-// are announced.
+// as long the second time, and so on; 0 means all jobs, whatever the clocks say, since
+// whoever was to work on them has forgotten them. It returns how many jobs it revived. A
+// job that was asked for Policy.Attempts times in vain, or once after it had stood still
+// for Policy.GiveUp, is ended as failed, unless it only waits behind others. Ends that
+// nobody announced are announced.
 func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) {
-	now := s.Now().UTC()
 	var mu sync.Mutex
 	revived := 0
-	var announced atomic.Int64
+	t := &tick{Service: s, quiet: quiet, now: s.Now().UTC()}
 	var failed []error
 	var work errgroup.Group
 	work.SetLimit(max(s.AtOnce, 1))
 	if s.AtOnce == 0 {
 		work.SetLimit(jobsAtOnce)
 	}
-	err := s.Store.List(ctx, func(id string) (bool, error) {
+	look := func(id string, last bool) {
 		work.Go(func() error {
-			again, err := s.revive(ctx, id, quiet, now, &announced)
+			again, lost, err := t.revive(ctx, id, last)
 			mu.Lock()
 			defer mu.Unlock()
 			if again {
 				revived++
+			}
+			if lost {
+				t.lost = append(t.lost, id)
 			}
 			if err != nil {
 				// One job must not keep the others waiting.
@@ -118,11 +123,21 @@ func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) 
 			}
 			return nil
 		})
+	}
+	err := s.Store.List(ctx, func(id string) (bool, error) {
+		look(id, false)
 		mu.Lock()
 		defer mu.Unlock()
 		return len(failed) < mostFaults && ctx.Err() == nil, ctx.Err()
 	})
 	_ = work.Wait() // the errors are in failed
+	// Whether compute is at work is known when all jobs were looked at.
+	if err == nil && len(failed) < mostFaults {
+		for _, id := range t.lost {
+			look(id, true)
+		}
+		_ = work.Wait()
+	}
 	return revived, errors.Join(append(failed, err)...)
 }
 
@@ -133,76 +148,124 @@ const jobsAtOnce = 16
 // bucket or the broker is away.
 const mostFaults = 10
 
-func (s *Service) revive(ctx context.Context, id string, quiet time.Duration, now time.Time, announced *atomic.Int64) (bool, error) {
+// atWork is how long compute may do nothing that shows and still counts as at work: no
+// task takes so long.
+const atWork = time.Hour
+
+// tick is one pass of Resume.
+type tick struct {
+	*Service
+	quiet     time.Duration
+	now       time.Time
+	announced atomic.Int64
+	// alive says that compute did something of late.
+	alive atomic.Bool
+	// lost are the jobs that are to be ended, if they do not only wait behind others.
+	lost []string
+}
+
+// revive looks at a job, and asks for it if it stands still. lost reports that it is to be
+// ended; with last set it is, unless it waits behind others.
+func (t *tick) revive(ctx context.Context, id string, last bool) (again, lost bool, err error) {
+	s, quiet, now := t.Service, t.quiet, t.now
 	ended, err := s.Store.EndedAt(ctx, id)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if !ended.IsZero() {
-		if age := now.Sub(ended); age < settled || age > stale || announced.Load() >= mostAnnounced {
-			return false, nil
+		age := now.Sub(ended)
+		if age < atWork && !t.alive.Load() {
+			if end, err := s.Store.End(ctx, id); err == nil && end.State == job.Completed {
+				t.alive.Store(true)
+			}
+		}
+		if age < settled || age > stale || t.announced.Load() >= mostAnnounced {
+			return false, false, nil
 		}
 		did, err := s.announceEnd(ctx, id)
 		if did {
-			announced.Add(1)
+			t.announced.Add(1)
 		}
-		return false, err
+		return false, false, err
 	}
 	st, err := s.Store.Status(ctx, id)
 	if errors.Is(err, job.ErrNotFound) {
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	still := now.Sub(st.Updated)
+	if st.State == job.Running && still < atWork {
+		t.alive.Store(true)
+	}
 	if still >= s.Policy.GiveUp && !st.Ended() {
 		// It may have been copied here since.
 		came, err := s.Store.CameAt(ctx, id)
 		if errors.Is(err, job.ErrNotFound) {
-			return false, nil
+			return false, false, nil
 		}
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
 		if came.After(st.Updated) {
 			st.Updated, still = came, now.Sub(came)
 		}
 	}
 	if st.Ended() || quiet > 0 && still < quiet {
-		return false, nil
+		return false, false, nil
 	}
 	attempt := 1
 	if quiet > 0 {
 		asked, err := s.Store.Asked(ctx, id, st.Updated)
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
-		if still >= s.Policy.GiveUp {
-			return false, s.giveUp(ctx, st, asked.Times, still)
-		}
-		if asked.Times > 0 && now.Sub(asked.Last) < quiet<<min(asked.Times, 20) {
-			return false, nil
-		}
-		most := s.Policy.Attempts
-		if most <= 0 {
-			most = DefaultAttempts
-		}
-		if asked.Times >= most {
-			return false, s.giveUp(ctx, st, asked.Times, still)
+		late := still >= s.Policy.GiveUp
+		// Whoever was to do the work may have been away as long as the tick was.
+		askedLate := late && asked.Last.Sub(st.Updated) >= s.Policy.GiveUp
+		early := asked.Times > 0 && now.Sub(asked.Last) < quiet<<min(asked.Times, 20)
+		switch {
+		case askedLate && now.Sub(asked.Last) < quiet, !late && early:
+			return false, false, nil
+		case askedLate, !late && asked.Times >= cmp.Or(max(s.Policy.Attempts, 0), DefaultAttempts):
+			if !last {
+				return false, true, nil
+			}
+			waits, err := t.waitsBehindOthers(ctx, st)
+			if err != nil {
+				return false, false, err
+			}
+			if !waits || still >= 7*s.Policy.GiveUp {
+				return false, false, s.giveUp(ctx, st, asked.Times, still)
+			}
+			if early {
+				return false, false, nil
+			}
 		}
 		won, err := s.Store.Ask(ctx, id, asked, now)
 		if err != nil || !won {
-			return false, err
+			return false, false, err
 		}
 		attempt = asked.Times + 1
-	} else if still >= s.Policy.GiveUp {
-		return false, s.giveUp(ctx, st, 0, still)
 	}
 	s.Log.Info("job stood still, reviving it", "job", id, "done", st.Done, "planned", st.Planned, "still", still.Round(time.Second), "attempt", attempt)
 	// The plan step asks again for whatever is missing. Attempts of one job must differ, or a broker may take them for duplicates.
 	number := min(max(0, int(still/time.Minute))+attempt, eventing.MaxAttempt)
-	return true, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, number, now))
+	return true, false, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, number, now))
+}
+
+// waitsBehindOthers reports whether compute is at work, and nobody began what a job waits for.
+func (t *tick) waitsBehindOthers(ctx context.Context, st job.Status) (bool, error) {
+	if !t.alive.Load() {
+		return false, nil
+	}
+	task, _, _, err := t.waitsFor(ctx, st)
+	if err != nil {
+		return false, err
+	}
+	tries, err := t.Store.Tries(ctx, st.Request.ID, task)
+	return tries.Begun == 0 && tries.Last == nil, err
 }
 
 // giveUp ends a job that does not move, and says what it waits for and why.

@@ -326,6 +326,7 @@ func TestResume(t *testing.T) {
 		tasks   int
 		still   time.Duration
 		quiet   time.Duration
+		asked   bool
 		resumed int
 		reason  string
 	}{
@@ -339,10 +340,12 @@ func TestResume(t *testing.T) {
 		{name: "completed", state: job.Completed, tasks: 2, still: time.Hour},
 		{name: "cancelled", state: job.Cancelled, still: time.Hour},
 		{name: "just before giving up", state: job.Running, tasks: 1, still: 24*time.Hour - time.Minute, quiet: time.Minute, resumed: 1},
-		{name: "given up", state: job.Running, tasks: 1, still: 25 * time.Hour, quiet: time.Minute, reason: "1 of 2 tiles"},
+		{name: "after a day, which may have been one without ticks", state: job.Running, tasks: 1, still: 25 * time.Hour, quiet: time.Minute, resumed: 1},
+		{name: "given up", state: job.Running, tasks: 1, still: 25 * time.Hour, quiet: time.Minute, asked: true, reason: "1 of 2 tiles"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
+			s.clocked()
 			r := s.add(t, 1, c.state, s.now)
 			for i := range c.tasks {
 				if err := s.Store.WriteTask(t.Context(), r.ID, job.Task{Task: fmt.Sprintf("r0000c000%d", i)}); err != nil {
@@ -350,6 +353,13 @@ func TestResume(t *testing.T) {
 				}
 			}
 			s.now = s.now.Add(c.still)
+			if c.asked {
+				if n, err := s.Resume(t.Context(), c.quiet); n != 1 || err != nil {
+					t.Errorf("asked for %d (%v)", n, err)
+				}
+				s.events = nil
+				s.now = s.now.Add(c.quiet)
+			}
 			n, err := s.Resume(t.Context(), c.quiet)
 			if err != nil || n != c.resumed {
 				t.Errorf("resumed %d (%v), want %d", n, err, c.resumed)

@@ -12,6 +12,7 @@ import (
 // sentence that names the group that it waits for.
 func TestMapsThatDoNotMove(t *testing.T) {
 	s := newService(t, nil)
+	s.clocked()
 	r := s.add(t, 1, job.Running, time.Time{})
 	plan, err := s.Store.Plan(t.Context(), r.ID)
 	if err != nil {
@@ -35,14 +36,12 @@ func TestMapsThatDoNotMove(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.now = time.Now().Add(4 * time.Minute) // objects in memory date from the real clock
+	s.now = s.now.Add(4 * time.Minute)
 	if n, err := s.Resume(t.Context(), s.Policy.Quiet); err != nil || n != 0 {
 		t.Errorf("%d jobs were asked for again (%v), though a map came 4 minutes ago", n, err)
 	}
 	s.now = s.now.Add(25 * time.Hour)
-	if _, err := s.Resume(t.Context(), s.Policy.Quiet); err != nil {
-		t.Fatal(err)
-	}
+	s.lastChance(t)
 	end, err := s.Store.End(t.Context(), r.ID)
 	const want = "2 of 2 tiles and 2 of 82 maps were done; it waits for group m0002 of the maps and 1 more; it was begun 1 times and never finished, as when memory runs out; submit the job again"
 	if err != nil || end.State != job.Failed || !strings.Contains(end.Reason, want) {

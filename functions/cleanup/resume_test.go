@@ -3,10 +3,9 @@ package cleanup_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"gocloud.dev/blob/memblob"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
@@ -16,7 +15,36 @@ import (
 	"github.com/cyverse-gis/eemt/shared/transfer"
 )
 
-// TestAttempts asks for a job that stands still 8 times, after twice as long each time, then ends it with a sentence
+// clocked lets objects date from the service's clock.
+func (s *service) clocked() {
+	made := map[string]time.Time{}
+	var mu sync.Mutex
+	s.Store.Bucket = faultbucket.WrapAround(s.Store.Bucket, func(op, key string, do func() error) error {
+		if op == faultbucket.Commit {
+			mu.Lock()
+			made[key] = s.now
+			mu.Unlock()
+		}
+		return do()
+	}, func(key string, _ time.Time) time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return made[key]
+	})
+}
+
+// lastChance lets two ticks come, some minutes apart: the first asks for the last time what stood still for a day.
+func (s *service) lastChance(t *testing.T) {
+	t.Helper()
+	for _, want := range []int{1, 0} {
+		if n, err := s.Resume(t.Context(), s.Policy.Quiet); n != want || err != nil {
+			t.Errorf("%d jobs were asked for (%v), want %d", n, err, want)
+		}
+		s.now = s.now.Add(s.Policy.Quiet)
+	}
+}
+
+// TestAttempts asks for a job that stands still 8 times, after twice as long each time, once more after a day, then ends it with a sentence
 // that names what it waits for and why. Progress begins the count anew.
 func TestAttempts(t *testing.T) {
 	for _, c := range []struct {
@@ -31,14 +59,7 @@ func TestAttempts(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
-			made := map[string]time.Time{}
-			inner := memblob.OpenBucket(nil)
-			s.Store.Bucket = faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
-				if op == faultbucket.Commit {
-					made[key] = s.now
-				}
-				return do()
-			}, func(key string, _ time.Time) time.Time { return made[key] })
+			s.clocked()
 			r := s.add(t, 1, job.Running, time.Time{})
 			start := s.now
 			record := func(n int) {
@@ -78,9 +99,7 @@ func TestAttempts(t *testing.T) {
 			for n := range cleanup.DefaultAttempts {
 				want = append(want, 5*time.Minute*time.Duration(1<<(n+1)-1))
 			}
-			if n := len(want); want[n-1] > 24*time.Hour {
-				want = want[:n-1]
-			}
+			want = append(want, 24*time.Hour)
 			if got := fmt.Sprint(asked(50 * time.Hour)); got != fmt.Sprint(want) {
 				t.Errorf("after progress asked at %s, want %v", got, want)
 			}
@@ -88,7 +107,7 @@ func TestAttempts(t *testing.T) {
 			if err != nil || end.State != job.Failed || !strings.Contains(end.Reason, c.want) || !strings.HasPrefix(end.Reason, "no progress for ") || !strings.Contains(end.Reason, "asked for") {
 				t.Errorf("end %+v (%v), want %q", end, err, c.want)
 			}
-			if waited := end.Ended.Sub(start); waited > 24*time.Hour {
+			if waited := end.Ended.Sub(start); waited > 24*time.Hour+s.Policy.Quiet {
 				t.Errorf("it took %s", waited)
 			}
 		})
@@ -108,6 +127,7 @@ func TestGiveUpOnTerrain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
+			s.clocked()
 			r := s.add(t, 1, job.Pending, time.Time{})
 			stage := &job.Stage{Number: 3, Kind: job.AreaStage, Windows: []terrain.Place{{}, {Col: 1}}, Created: s.now}
 			if _, err := s.Store.WriteDraft(t.Context(), r.ID, &job.Draft{Plan: &job.Plan{Width: 9, Height: 9, Created: s.now}, Side: 4}); err != nil {
@@ -129,10 +149,8 @@ func TestGiveUpOnTerrain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.now = time.Now().Add(s.Policy.GiveUp + time.Minute)
-			if _, err := s.Resume(t.Context(), s.Policy.Quiet); err != nil {
-				t.Fatal(err)
-			}
+			s.now = s.now.Add(s.Policy.GiveUp + time.Minute)
+			s.lastChance(t)
 			end, err := s.Store.End(t.Context(), r.ID)
 			if err != nil || end.State != job.Failed || !strings.Contains(end.Reason, c.want) {
 				t.Errorf("end %+v (%v), want %q", end, err, c.want)
@@ -184,6 +202,8 @@ func TestDeathIsNoVerdict(t *testing.T) {
 // made, and however often it was asked for where it came from.
 func TestImportedJobsGoOn(t *testing.T) {
 	from, here := newService(t, nil), newService(t, nil)
+	from.clocked()
+	here.clocked()
 	r := from.add(t, 72, job.Pending, time.Time{}) // hours ago
 	for range 7 {
 		asked, err := from.Store.Asked(t.Context(), r.ID, r.Created)
@@ -202,10 +222,69 @@ func TestImportedJobsGoOn(t *testing.T) {
 		t.Errorf("%d jobs go on (%v), want one", n, err)
 	}
 	here.now = here.now.Add(25 * time.Hour)
-	if _, err := here.Resume(t.Context(), here.Policy.Quiet); err != nil {
-		t.Fatal(err)
-	}
+	here.lastChance(t)
 	if end, err := here.Store.End(t.Context(), r.ID); err != nil || !strings.HasPrefix(end.Reason, "no progress for 25h") {
 		t.Errorf("a day later: %+v (%v)", end, err)
+	}
+}
+
+// TestJobsWaitBehindOthers: a queue may be longer than a day. Who only waits for others to be done is not given up
+// while compute goes on, and ends soon after it does not.
+func TestJobsWaitBehindOthers(t *testing.T) {
+	s := newService(t, nil)
+	s.clocked()
+	waits := s.add(t, 1, job.Pending, time.Time{})
+	begun := s.add(t, 2, job.Pending, time.Time{})
+	busy := s.add(t, 3, job.Running, time.Time{})
+	if _, _, err := s.Store.BeginTry(t.Context(), begun.ID, job.PlanTask, s.now, 10); err != nil {
+		t.Fatal(err)
+	}
+	ended := func(r job.Request) bool {
+		t.Helper()
+		_, err := s.Store.End(t.Context(), r.ID)
+		return err == nil
+	}
+	tick := func() {
+		t.Helper()
+		if _, err := s.Resume(t.Context(), s.Policy.Quiet); err != nil {
+			t.Fatal(err)
+		}
+		s.now = s.now.Add(5 * time.Minute)
+	}
+	// busy goes on for two days, a map every half an hour.
+	for i := range 2 * 24 * 12 {
+		if i%6 == 0 {
+			put(t, s, job.ResultKey(busy.ID, fmt.Sprintf("map%d.tif", i)), "map")
+			put(t, s, job.Prefix(busy.ID)+"tasks/r0000c0000.json", "{}")
+			put(t, s, job.Prefix(busy.ID)+"tasks/r0000c0001.json", "{}")
+		}
+		tick()
+	}
+	if ended(waits) || !ended(begun) || ended(busy) {
+		t.Errorf("after two days have ended: who waits %v, who was begun %v, who goes on %v; want the second", ended(waits), ended(begun), ended(busy))
+	}
+	for range 24 {
+		tick()
+	}
+	if !ended(waits) {
+		t.Error("compute did nothing for two hours, and the job still waits")
+	}
+}
+
+// TestOutage: after days in which nobody was there to ask, or to work, jobs get their chance.
+func TestOutage(t *testing.T) {
+	for _, quiet := range []time.Duration{0, 5 * time.Minute} {
+		s := newService(t, nil)
+		s.clocked()
+		r := s.add(t, 1, job.Running, time.Time{})
+		s.now = s.now.Add(60 * time.Hour)
+		for range 2 { // of two at the same time one asks
+			if _, err := s.Resume(t.Context(), quiet); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Store.End(t.Context(), r.ID); err == nil || len(s.events) == 0 || s.events[0].Type() != eventing.JobSubmitted {
+			t.Errorf("quiet %s: the job ended (%v), %d events", quiet, err, len(s.events))
+		}
 	}
 }
