@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,8 +27,9 @@ import (
 // service is a cleanup function with a clock that tests set.
 type service struct {
 	*cleanup.Service
-	now    time.Time
-	events []event.Event
+	now        time.Time
+	publishing sync.Mutex
+	events     []event.Event
 }
 
 // newService has a clock that starts now: buckets date their objects by the real one.
@@ -42,6 +44,8 @@ func newService(t *testing.T, hook faultbucket.Hook) *service {
 	s.Service = &cleanup.Service{
 		Store: job.Store{Bucket: b}, Now: func() time.Time { return s.now }, Log: slog.New(slog.DiscardHandler), Policy: cleanup.DefaultPolicy(),
 		Events: eventing.PublisherFunc(func(_ context.Context, e event.Event) error {
+			s.publishing.Lock()
+			defer s.publishing.Unlock()
 			s.events = append(s.events, e)
 			return nil
 		}),
