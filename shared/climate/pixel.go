@@ -59,7 +59,7 @@ type pixelParser struct {
 	station Station
 	columns []string                               // names without units; nil before the header
 	days    map[int]*[366]*[len(variables)]float64 // by year and yday-1; nil: no line, NaN: a missing value
-	sun     map[int]*[366]float64                  // MJ m-2 of each day by year; 0 where there is none, nil without the columns
+	sun     map[int]*[366]float64                  // MJ m-2 of each day by year, 0 in the polar night; NaN where it is not known, nil without the columns
 }
 
 func (p *pixelParser) line(text string) error {
@@ -154,9 +154,10 @@ func (p *pixelParser) day(fields []string) error {
 		return fmt.Errorf(": day %d of %d appears twice", int(yday), int(year))
 	}
 	days[int(yday)-1] = &values
-	if energy := srad * dayl / 1e6; energy > 0 {
+	if energy := srad * dayl / 1e6; !math.IsNaN(energy) {
 		if p.sun[int(year)] == nil {
 			p.sun[int(year)] = new([366]float64)
+			fill(p.sun[int(year)][:], math.NaN())
 		}
 		p.sun[int(year)][int(yday)-1] = energy
 	}
@@ -219,19 +220,20 @@ func monthsOfDays(year int, days *[366]*[len(variables)]float64) (out *[len(vari
 	return out, ""
 }
 
-// meanRadiation returns the monthly means of the days with radiation, 0 where
-// more than a tenth of a month lack it.
+// meanRadiation returns the monthly means of the days whose radiation is known, NaN
+// where that of more than a tenth of a month is not.
 func meanRadiation(year int, days *[366]float64) (out [Months]float64) {
 	first := 0
 	for month := range out {
 		length := monthLength(year, month)
 		sum, present := 0.0, 0
 		for _, v := range days[first : first+length] {
-			if v > 0 {
+			if !math.IsNaN(v) {
 				sum += v
 				present++
 			}
 		}
+		out[month] = math.NaN()
 		if float64(length-present) <= maxMissing*float64(length) {
 			out[month] = sum / float64(present)
 		}

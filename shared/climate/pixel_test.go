@@ -152,3 +152,37 @@ func TestReadPixelRealFile(t *testing.T) {
 		t.Errorf("January vp %g, want 544.516", got)
 	}
 }
+
+// Beyond the polar circle days of the polar night have a daylength and radiation of
+// 0, which count in the mean; a day without the values does not.
+func TestPixelRadiationInThePolarNight(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("Latitude: 71.3  Longitude: -156.8\nElevation: 5 meters\nyear,yday,dayl (s),prcp (mm/day),srad (W/m^2),tmax (deg c),tmin (deg c),vp (Pa)\n")
+	for yday := 1; yday <= 365; yday++ {
+		dayl, srad := 36000, 100
+		switch {
+		case yday <= 23 || yday >= 322:
+			dayl, srad = 0, 0
+		case yday == 40:
+			dayl, srad = -9999, -9999
+		}
+		fmt.Fprintf(&b, "2019,%d,%d,1,%d,-5,-15,200\n", yday, dayl, srad)
+	}
+	table, err := ReadPixel(strings.NewReader(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := table.Radiation([]int{2019})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 3.6 // 100 W over 36000 s, MJ
+	for month, want := range map[int]float64{0: day * 8 / 31, 1: day, 5: day, 10: day * 17 / 30, 11: 0} {
+		if math.Abs(got[month]-want) > 1e-12 {
+			t.Errorf("month %d: %g MJ m-2 d-1, want %g", month+1, got[month], want)
+		}
+	}
+	if _, err := table.Radiation([]int{2018}); err == nil {
+		t.Error("a year without radiation has one")
+	}
+}

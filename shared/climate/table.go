@@ -32,7 +32,7 @@ type Table struct {
 	values map[int]*[len(variables)][Months]float64
 	// Why a year that was read is not among years.
 	incomplete map[int]string
-	// Global radiation on flat ground by year, MJ m-2 d-1; 0: not known.
+	// Global radiation on flat ground by year, MJ m-2 d-1; NaN: not known. The polar night has 0.
 	radiation map[int][Months]float64
 }
 
@@ -41,8 +41,9 @@ type Table struct {
 // month of any of them.
 func (t *Table) Radiation(years []int) (mean [Months]float64, err error) {
 	for _, year := range years {
-		for month, v := range t.radiation[year] { // zeros for a year without
-			if !(v > 0) {
+		months, known := t.radiation[year]
+		for month, v := range months {
+			if !known || math.IsNaN(v) {
 				return mean, fmt.Errorf("climate table: no radiation of month %d of %d: it takes the columns srad and dayl of Daymet's single-pixel service, nine days of ten", month+1, year)
 			}
 			mean[month] += v / float64(len(years))
