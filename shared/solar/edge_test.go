@@ -170,6 +170,26 @@ func TestEdgeCases(t *testing.T) {
 	}
 }
 
+// A month without sun has none on flat ground either, or S_i would be 0 over a little
+// instead of the polar night's 1. At 82 N the sun still comes up in February.
+func TestPolarNightBesideASunnyKnot(t *testing.T) {
+	s, p := plateau(500, 82.05), DefaultParameters()
+	grid := raster.New[float32](s.Core.Width, s.Core.Height)
+	grid.Fill(2.3)
+	layered := s
+	for m := range 12 {
+		layered.Linke[m] = grid
+	}
+	for name, s := range map[string]Surface{"one sky": s, "turbidity by cell": layered} {
+		want, got := yearOf(t, Reference(), s, p, 1), yearOf(t, Fast(), s, p, 1)
+		for m := range 12 {
+			if w, g := want.Flat[m].Cells[7], got.Flat[m].Cells[7]; (w == 0) != (g == 0) || (w == 0) != (m <= 1 || m >= 10) {
+				t.Errorf("%s, month %d: flat global %g, want %g", name, m+1, g, w)
+			}
+		}
+	}
+}
+
 func TestDayLength(t *testing.T) {
 	for _, c := range []struct {
 		latitude float64

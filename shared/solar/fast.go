@@ -452,7 +452,7 @@ func (w *worker) yearOf(f *field, c *chunk, sky *skyline, offset int, out *Month
 			around := w.corners(w.heights[k], weather{ownTurbidity, false})
 			for m := range 12 {
 				lit := around.sum(w.changes.plus[m], w.changes.minus[m])
-				open := around.open(m)
+				open := w.moments[m].beam(around.open(m))
 				t := pl.energy(&lit, w.changes.count[m], w.diffuse[m], open, f.p.Albedo[m], f.p)
 				out.set(m, i, t, open+w.diffuse[m])
 			}
@@ -468,6 +468,7 @@ func (w *worker) ownAir(i, k int, out *Monthly) {
 	for m := range 12 {
 		a := f.s.air(f.p, i, m)
 		lit, open := f.mix(a, m, w.changes.plus[m], w.changes.minus[m], corner)
+		open = w.moments[m].beam(open)
 		s := newSky(1, a)
 		diffuse := w.moments[m].diffuse(&s)
 		t := w.planes[k].energy(&lit, w.changes.count[m], diffuse, open, a.albedo, f.p)

@@ -339,6 +339,15 @@ func (m *skyMoments) diffuse(s *sky) float64 {
 	return s.kDiff * s.tn * (s.a1*m[0] + s.a2*m[1] + s.a3*m[2])
 }
 
+// beam returns the month's horizontal beam as interpolated from latitude knots: none in
+// the polar night, though the sun may be up at a knot beside it.
+func (m *skyMoments) beam(interpolated float64) float64 {
+	if m[0] == 0 {
+		return 0
+	}
+	return interpolated
+}
+
 // almanac keeps the latitude knots in use, for all goroutines.
 type almanac struct {
 	f *field
