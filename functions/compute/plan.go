@@ -216,8 +216,8 @@ func (p *piece) meanWetness(plan *job.Plan, sums map[int]job.WetnessSum) error {
 		if last.Cells == 0 {
 			return &badInput{fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.request.Parameters.Climate, year, plan.Longitude, plan.Latitude)}
 		}
-		if last.Cells < plan.Valid*9/10 {
-			plan.Warnings = append(plan.Warnings, fmt.Sprintf("climate of %d covers %d of %d cells", year, last.Cells, plan.Valid))
+		if last.Cells < last.Sloping*9/10 {
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("climate of %d covers %d of the %d cells that have a slope", year, last.Cells, last.Sloping))
 		}
 		plan.MeanWetness[year] = last.Wetness.Float64() / last.Area.Float64()
 	}
@@ -309,7 +309,11 @@ func (p *piece) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], so
 			}
 			for i := lo; i < hi; i++ {
 				l := wetness.Cells[i]
-				if math.IsNaN(l) || math.IsNaN(c.ZRef[i-lo]) {
+				if math.IsNaN(l) {
+					continue
+				}
+				sum.Sloping++
+				if math.IsNaN(c.ZRef[i-lo]) {
 					continue
 				}
 				r := square.Row + i/square.Width

@@ -489,3 +489,47 @@ func TestDegreesInTheSouth(t *testing.T) {
 		t.Error("the report does not say how northness is read in the south")
 	}
 }
+
+// The outermost cells of a DEM have no slope, with climate or without: only cells that
+// lack climate alone are worth a note.
+func TestNoteOfClimateThatEnds(t *testing.T) {
+	tiff := demtest.Encode(t, demtest.Hills(14, 11))
+	d, err := dem.Open(bytes.NewReader(tiff), int64(len(tiff)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	middle, lat := d.Center()
+	note := func(w *world) string {
+		w.mustComplete(t)
+		for _, warning := range readReport(t, w).Warnings {
+			if strings.HasPrefix(warning, "climate of") {
+				return warning
+			}
+		}
+		return ""
+	}
+	if got := note(run(t, job.EEMT, quick(job.EEMT), tiff, options{})); got != "" {
+		t.Errorf("a station everywhere: %s", got)
+	}
+	at := raster.Transform{OriginX: middle - 0.01, OriginY: lat + 0.01, StepX: 0.001, StepY: -0.001}
+	files := map[string][]byte{}
+	for name, v := range map[string]float64{"tmin": 2, "tmax": 12, "prcp": 50, "vp": 700} {
+		bands := make([]*raster.Grid[float64], 12)
+		for b := range bands {
+			bands[b] = raster.New[float64](10, 20) // to the middle of the DEM
+			bands[b].Fill(v)
+		}
+		var out bytes.Buffer
+		opts := geotiff.Options{Transform: at, GeoKeys: raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}, Type: geotiff.Float64}
+		if err := geotiff.Write(&out, opts, bands...); err != nil {
+			t.Fatal(err)
+		}
+		files["climate/"+name+".tif"] = out.Bytes()
+	}
+	p := quick(job.EEMT)
+	p.Climate, p.ClimateElevation = "raster:climate/{var}.tif", "dem"
+	got := note(runWith(t, job.EEMT, p, tiff, files))
+	if !strings.HasSuffix(got, "of the 108 cells that have a slope") {
+		t.Errorf("climate that ends in the middle: %q", got)
+	}
+}

@@ -148,6 +148,8 @@ type WetnessSum struct {
 	Wetness exactsum.Sum `json:"wetness"`
 	Area    exactsum.Sum `json:"area"`
 	Cells   int          `json:"cells"`
+	// Sloping counts the cells with elevation and slope, whether or not they have climate.
+	Sloping int `json:"sloping"`
 }
 
 // Add adds o to s.
@@ -155,6 +157,7 @@ func (s *WetnessSum) Add(o WetnessSum) {
 	s.Wetness.AddSum(o.Wetness)
 	s.Area.AddSum(o.Area)
 	s.Cells += o.Cells
+	s.Sloping += o.Sloping
 }
 
 // StageStatus is how far the terrain of a job is.
