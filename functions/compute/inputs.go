@@ -188,15 +188,28 @@ const (
 	mostClear  = 1.0
 )
 
-// clearness finds the tile's clear-sky index; nil if the job has none.
-func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, lon, lat []float64, sun *solar.Monthly) (*clearness, error) {
+// leaveOut takes the place from the cells that lack an input in any month: they have no result.
+func leaveOut(latitude []float64, months *[12]*raster.Grid[float32]) {
+	for _, g := range months {
+		if g == nil {
+			continue
+		}
+		for i, v := range g.Cells {
+			if v != v {
+				latitude[i] = math.NaN()
+			}
+		}
+	}
+}
+
+// clearness finds the tile's clear-sky index, from that of a raster if there is one; nil if the job has none.
+func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, given [12]*raster.Grid[float32], sun *solar.Monthly) (*clearness, error) {
 	user := p.request.Parameters
 	c := &clearness{values: job.Factor(user.KC)}
 	switch {
 	case user.KCRaster != nil:
-		var err error
-		c.grids, err = p.readInput(ctx, plan, "kc", w, lon, lat)
-		return c, err
+		c.grids = given
+		return c, nil
 	case user.KCClimate:
 		measured, err := p.measuredRadiation(ctx, plan)
 		if err != nil {

@@ -325,6 +325,24 @@ func TestRasterVariesOverTheDEM(t *testing.T) {
 	if math.IsNaN(got.Cells[3*90+4]) || !math.IsNaN(got.Cells[3*90+85]) {
 		t.Errorf("cells with and without an index: %g, %g", got.Cells[3*90+4], got.Cells[3*90+85])
 	}
+
+	// A month without leaves no result in any, of hours and beam neither.
+	p.Layers = []job.Layer{job.Beam}
+	wd = runWith(t, job.Sol, p, demtest.Encode(t, demtest.Hills(90, 8)), map[string][]byte{"climate/kc.tif": degreeGrid(t, 12, func(m int, lon, lat float64) float64 {
+		if m == 2 {
+			return half(m, lon, lat)
+		}
+		return 0.6
+	})})
+	wd.mustComplete(t)
+	for name, g := range maps(t, wd.results(t)) {
+		if strings.HasPrefix(name, "slope") || strings.HasPrefix(name, "aspect") {
+			continue
+		}
+		if math.IsNaN(g.Cells[3*90+4]) || !math.IsNaN(g.Cells[3*90+85]) {
+			t.Errorf("%s with an index and without one in March: %g, %g", name, g.Cells[3*90+4], g.Cells[3*90+85])
+		}
+	}
 }
 
 func TestBadInputRasters(t *testing.T) {

@@ -147,13 +147,18 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if surface.Far, err = p.far(ctx, d, p.plan, w); err != nil {
 		return err
 	}
+	given, err := p.readInput(ctx, p.plan, "kc", w, lon, lat)
+	if err != nil {
+		return err
+	}
+	leaveOut(surface.Latitude, &given)
 	sun, err := engine.Year(ctx, surface, params, p.Threads, func(done, all int) {
 		p.progress("sun", 0.9*float64(done)/float64(all))
 	})
 	if err != nil {
 		return p.solarError(err)
 	}
-	clouds, err := p.clearness(ctx, p.plan, w, lon, lat, sun)
+	clouds, err := p.clearness(ctx, p.plan, w, given, sun)
 	if err != nil {
 		return err
 	}
