@@ -16,6 +16,10 @@ import (
 // usually less.
 const MaxCells = 1 << 32
 
+// MaxSide bounds the columns and the rows of a DEM: every row has numbers of its
+// own, which of a narrow raster of billions of rows, a file of 200 kB, take 20 GB.
+const MaxSide = 1 << 20
+
 // DEM is an elevation raster that has been checked: one band at least, placed
 // on the map by a coordinate reference system that is known here.
 type DEM struct {
@@ -47,6 +51,10 @@ func Open(r io.ReaderAt, size int64) (*DEM, error) {
 	if cells := int64(img.Width) * int64(img.Height); cells > MaxCells {
 		return nil, fmt.Errorf("the DEM has %d x %d = %d million cells: at most %d million; cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif",
 			img.Width, img.Height, cells>>20, MaxCells>>20)
+	}
+	if img.Width > MaxSide || img.Height > MaxSide {
+		return nil, fmt.Errorf("the DEM has %d x %d cells: each side at most %d; cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif",
+			img.Width, img.Height, MaxSide)
 	}
 	c, err := crs.FromGeoKeys(img.GeoKeys)
 	if err != nil {
