@@ -238,3 +238,35 @@ func FuzzOpen(f *testing.F) {
 		readSome(t, b)
 	})
 }
+
+// TestGeoKeysShareText: keys that all state the same long text do not add up to
+// gigabytes where the keys of a file are written.
+func TestGeoKeysShareText(t *testing.T) {
+	for _, c := range []struct {
+		tag   uint16
+		count int
+	}{{tagGeoASCIIParams, 2000}, {tagGeoDoubleParams, 200}} {
+		k := raster.GeoKeys{
+			Shorts:  map[uint16]uint16{},
+			Doubles: map[uint16][]float64{2057: make([]float64, 200)},
+			Strings: map[uint16]string{1026: strings.Repeat("x", 2000)},
+		}
+		for i := range 400 {
+			k.Shorts[uint16(5000+i)] = 0
+		}
+		var out bytes.Buffer
+		if err := Write(&out, Options{Transform: place, GeoKeys: k}, hills[float32](16, 16)); err != nil {
+			t.Fatal(err)
+		}
+		b := out.Bytes()
+		le := binary.LittleEndian
+		dir := bytes.Index(b, []byte{0x88, 0x13, 0, 0, 1, 0, 0, 0}) // key 5000
+		for i := range 400 {
+			le.PutUint16(b[dir+8*i+2:], c.tag)
+			le.PutUint16(b[dir+8*i+4:], uint16(c.count))
+		}
+		if _, err := Open(bytes.NewReader(b), int64(len(b))); err == nil || !strings.Contains(err.Error(), "each at most 65535") {
+			t.Errorf("tag %d: error %v", c.tag, err)
+		}
+	}
+}

@@ -81,9 +81,21 @@ func (m *Image) readKeys() error {
 	}
 	k := raster.GeoKeys{Shorts: map[uint16]uint16{}, Doubles: map[uint16][]float64{}, Strings: map[uint16]string{}}
 	n := min(int(dir[3]), (len(dir)-4)/4)
+	var numbers, letters int
 	for i := range n {
 		e := dir[4+4*i:]
 		id, count, at := uint16(e[0]), int(e[2]), int(e[3])
+		switch e[1] {
+		case tagGeoDoubleParams:
+			numbers += count
+		case tagGeoASCIIParams:
+			letters += count + 1
+		}
+		// Keys may share values. A file of 500 kB could so state gigabytes, and where
+		// a value of a written file begins is a number of 16 bits.
+		if numbers > math.MaxUint16 || letters > math.MaxUint16 {
+			return fmt.Errorf("the file is damaged: its GeoKeys have %d numbers and %d letters: each at most %d", numbers, letters, math.MaxUint16)
+		}
 		switch e[1] {
 		case 0:
 			k.Shorts[id] = uint16(at)
