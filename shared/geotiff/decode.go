@@ -66,13 +66,17 @@ func (m *Image) block(i, from, to int, sc *scratch) ([]byte, error) {
 		m.toLittleEndian(sc.raw)
 		return sc.raw, nil
 	}
-	sc.packed = resize(sc.packed, int(count))
-	if err := m.src.readAt(sc.packed, int64(off)); err != nil {
-		return nil, err
-	}
 	rows := m.BlockHeight
 	if br := i % (m.across * m.down) / m.across; !m.Tiled {
 		rows = min(rows, m.Height-br*m.BlockHeight)
+	}
+	// No compression makes twice as much of a block, but for what each row and the
+	// block may cost: of a size beyond the rest is not fetched, so that a file which
+	// states its own size for each of its blocks is not read once for each.
+	count = min(count, uint64(2*row+32)*uint64(rows)+4096)
+	sc.packed = resize(sc.packed, int(count))
+	if err := m.src.readAt(sc.packed, int64(off)); err != nil {
+		return nil, err
 	}
 	if err := m.decompress(sc, to, to == rows); err != nil {
 		return nil, err

@@ -270,3 +270,30 @@ func TestGeoKeysShareText(t *testing.T) {
 		}
 	}
 }
+
+// TestSizesOfBlocks: a file that states for each of its blocks what is left of the
+// file is read, but not once for each block.
+func TestSizesOfBlocks(t *testing.T) {
+	g := hills[float32](16, 16*2000)
+	var out bytes.Buffer
+	if err := Write(&out, Options{Transform: place, BlockSize: 16, Type: Float64}, g); err != nil {
+		t.Fatal(err)
+	}
+	b := out.Bytes()
+	m := openBytes(t, b)
+	want := readAll(t, m, 0)
+	e := m.dir[tagTileByteCounts]
+	at := binary.LittleEndian.Uint32(e.value[:])
+	for i, off := range m.offsets {
+		binary.LittleEndian.PutUint32(b[int(at)+4*i:], uint32(len(b)-int(off)))
+	}
+	r := &countingReader{Reader: bytes.NewReader(b)}
+	m, err := Open(r, int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, "sizes", 16, readAll(t, m, 0), want)
+	if limit := int64(25 * len(b)); r.bytes > limit {
+		t.Errorf("%d bytes were read of a file of %d", r.bytes, len(b))
+	}
+}
