@@ -191,6 +191,11 @@ func (s *source) raw(tag uint16, e entry, limit uint64) ([]byte, error) {
 
 // uints returns the values of an integer tag, nil when the tag is absent.
 func (s *source) uints(d directory, tag uint16, limit uint64) ([]uint64, error) {
+	return s.first(d, tag, limit, math.MaxUint64)
+}
+
+// first is uints of at most so many values.
+func (s *source) first(d directory, tag uint16, limit, most uint64) ([]uint64, error) {
 	e, ok := d[tag]
 	if !ok {
 		return nil, nil
@@ -199,7 +204,7 @@ func (s *source) uints(d directory, tag uint16, limit uint64) ([]uint64, error) 
 	if err != nil {
 		return nil, err
 	}
-	v := make([]uint64, e.count)
+	v := make([]uint64, min(e.count, most))
 	for i := range v {
 		switch e.kind {
 		case 1:

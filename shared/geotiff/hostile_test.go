@@ -297,3 +297,23 @@ func TestSizesOfBlocks(t *testing.T) {
 		t.Errorf("%d bytes were read of a file of %d", r.bytes, len(b))
 	}
 }
+
+// TestListOfBlocks: sizes of more blocks than there are take no memory of their own.
+func TestListOfBlocks(t *testing.T) {
+	var out bytes.Buffer
+	if err := Write(&out, Options{Transform: place}, hills[float32](40, 40)); err != nil {
+		t.Fatal(err)
+	}
+	const more = 1 << 20
+	b := out.Bytes()
+	size := openBytes(t, b)
+	if err := size.index(); err != nil {
+		t.Fatal(err)
+	}
+	b = setTag(t, b, tagTileByteCounts, more, uint32(len(b)))
+	b = append(binary.LittleEndian.AppendUint32(b, uint32(size.counts[0])), make([]byte, 4*more)...)
+	m := openBytes(t, b)
+	if readAll(t, m, 0); len(m.counts) != 1 {
+		t.Errorf("%d sizes of one block are held", len(m.counts))
+	}
+}

@@ -381,11 +381,11 @@ func (m *Image) index() error {
 		if m.Tiled {
 			offsets, counts = tagTileOffsets, tagTileByteCounts
 		}
-		limit := uint64(m.src.size)
-		if m.offsets, m.blocksErr = m.src.uints(m.dir, offsets, limit); m.blocksErr != nil {
+		limit, blocks := uint64(m.src.size), uint64(m.blocks())
+		if m.offsets, m.blocksErr = m.src.first(m.dir, offsets, limit, blocks); m.blocksErr != nil {
 			return
 		}
-		if m.counts, m.blocksErr = m.src.uints(m.dir, counts, limit); m.blocksErr != nil {
+		if m.counts, m.blocksErr = m.src.first(m.dir, counts, limit, blocks); m.blocksErr != nil {
 			return
 		}
 		if m.counts == nil && m.comp == compNone {
