@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -315,5 +316,40 @@ func TestListOfBlocks(t *testing.T) {
 	m := openBytes(t, b)
 	if readAll(t, m, 0); len(m.counts) != 1 {
 		t.Errorf("%d sizes of one block are held", len(m.counts))
+	}
+}
+
+// TestOneStrip: of an uncompressed raster in one strip, little more is held than
+// the window.
+func TestOneStrip(t *testing.T) {
+	const width, height = 8192, 2000
+	var out bytes.Buffer
+	if err := Write(&out, Options{Transform: place, Compression: None}, hills[float32](16, 16)); err != nil {
+		t.Fatal(err)
+	}
+	b := out.Bytes()
+	for id, v := range map[uint16]uint32{tagImageWidth: width, tagImageLength: height, tagTileWidth: width, tagTileLength: height, tagTileByteCounts: 4 * width * height} {
+		b = setTag(t, b, id, 1, v)
+	}
+	b = setTag(t, b, tagTileOffsets, 1, uint32(len(b)))
+	for i := range width * height {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(i)))
+	}
+	m := openBytes(t, b)
+	w := raster.Window{Col: 100, Row: 50, Width: 3, Height: 1900}
+	dst := make([]float64, w.Width*w.Height)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := m.Read(t.Context(), 0, w, dst); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	for i, v := range dst {
+		if want := float64((w.Row+i/w.Width)*width + w.Col + i%w.Width); v != want {
+			t.Fatalf("cell %d: %g, want %g", i, v, want)
+		}
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 2*pieceBytes {
+		t.Errorf("%d bytes were allocated", n)
 	}
 }

@@ -146,9 +146,28 @@ func (m *Image) part(bc, br int, w raster.Window) raster.Window {
 	})
 }
 
+// pieceBytes is how much of an uncompressed block is read at a time. Strips as
+// wide as the raster and as high, which some programs write, may have gigabytes.
+const pieceBytes = 4 << 20
+
 // readPart fills in what one block holds of w.
 func (m *Image) readPart(bc, br int, bands []int, w raster.Window, dst [][]float64, sc *scratch) error {
 	p := m.part(bc, br, w)
+	rows := p.Height
+	if m.comp == compNone {
+		rows = max(1, min(rows, pieceBytes/m.rowBytes()))
+	}
+	for r := p.Row; r < p.Row+p.Height; r += rows {
+		piece := p
+		piece.Row, piece.Height = r, min(rows, p.Row+p.Height-r)
+		if err := m.readPiece(bc, br, bands, piece, w, dst, sc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Image) readPiece(bc, br int, bands []int, p, w raster.Window, dst [][]float64, sc *scratch) error {
 	from := p.Row - br*m.BlockHeight
 	var b []byte
 	for k, band := range bands {
