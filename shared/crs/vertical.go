@@ -35,6 +35,25 @@ func VerticalMetres(keys raster.GeoKeys) (factor float64, stated bool, err error
 	return unit, true, nil
 }
 
+// Compound reports whether the keys state a vertical coordinate system beside the
+// horizontal one.
+func Compound(keys raster.GeoKeys) bool {
+	k := geoKeys(keys)
+	if code := k.code(keyVerticalCRS); code != 0 {
+		if _, ok := lookup(kindVertical, code); ok || code == userDefined {
+			return true
+		}
+	}
+	for _, key := range []uint16{keyProjectedCRS, keyGeodeticCRS} {
+		if code, ok := k.epsg(key); ok {
+			if _, ok := lookup(kindCompound, code); ok {
+				return true
+			}
+		}
+	}
+	return k.code(keyVerticalUnits) != 0
+}
+
 // vertical returns the unit of the vertical system which a code states, 0 when
 // none does, and the name of the system if it counts depths.
 func (k geoKeys) vertical() (metres float64, depth string, err error) {

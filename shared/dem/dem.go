@@ -68,6 +68,10 @@ func Open(r io.ReaderAt, size int64) (*DEM, error) {
 	if stated && vertical != 1 {
 		d.Notes = append(d.Notes, fmt.Sprintf("elevations are converted to metres (x %.7g)", vertical))
 	}
+	if (img.ScaleZ != 0 && img.ScaleZ != 1 || img.OffsetZ != 0) && crs.Compound(img.GeoKeys) {
+		img.SetScale(img.ScaleZ, img.OffsetZ)
+		d.Notes = append(d.Notes, fmt.Sprintf("elevations are stored x %.7g + %.7g, as the third step of the raster's position says", img.ScaleZ, img.OffsetZ))
+	}
 	if img.Bands > 1 {
 		d.Notes = append(d.Notes, fmt.Sprintf("the file has %d bands; elevation is read from the first", img.Bands))
 	}

@@ -3,6 +3,8 @@ package dem_test
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -63,5 +65,84 @@ func TestLongSides(t *testing.T) {
 		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
 			t.Errorf("%d x %d cells: %d bytes were allocated", size[0], size[1], n)
 		}
+	}
+}
+
+// TestScaleOfPosition: in a compound system GDAL writes scale and offset of a band
+// into the third step of the raster's position, and nowhere else.
+func TestScaleOfPosition(t *testing.T) {
+	utm := map[uint16]uint16{1024: 1, 3072: 32611}
+	with := func(keys map[uint16]uint16, key, value uint16) map[uint16]uint16 {
+		keys = maps.Clone(keys)
+		keys[key] = value
+		return keys
+	}
+	for _, c := range []struct {
+		name             string
+		keys             map[uint16]uint16
+		minor            byte // revision of the keys
+		scale, tie, tieZ float64
+		want             float64 // of 1000
+	}{
+		{"compound", with(utm, 4096, 5773), 1, 0.1, 0, 100, 200},
+		{"compound code", map[uint16]uint16{1024: 1, 3072: 5555}, 1, 0.1, 0, 100, 200},
+		{"tie within", with(utm, 4096, 5773), 1, 0.1, 50, 100, 195},
+		{"user-defined", with(utm, 4096, 32767), 1, 0.1, 0, 100, 200},
+		{"unit alone", with(utm, 4099, 9001), 1, 0.1, 0, 100, 200},
+		{"feet", with(utm, 4096, 6360), 1, 0.1, 0, 100, 200 * 1200. / 3937},
+		{"offset alone", with(utm, 4096, 5773), 1, 1, 0, 100, 1100},
+		{"nothing", with(utm, 4096, 5773), 1, 0, 0, 0, 1000},
+		{"no step", with(utm, 4096, 5773), 1, 0, 0, 100, 1000},
+		{"old keys", with(utm, 4096, 5773), 0, 0.1, 0, 100, 1000},
+		{"not compound", utm, 1, 0.1, 0, 100, 1000},
+		{"ellipsoidal", with(utm, 4096, 5030), 1, 0.1, 0, 100, 1000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b bytes.Buffer
+			g := raster.New[float32](40, 40)
+			g.Fill(1000)
+			if err := geotiff.Write(&b, geotiff.Options{
+				Type: geotiff.Int16, BlockSize: 16, Overviews: true,
+				Transform: raster.Transform{OriginX: 500000, OriginY: 4e6, StepX: 10, StepY: -10},
+				GeoKeys:   raster.GeoKeys{Shorts: c.keys},
+			}, g); err != nil {
+				t.Fatal(err)
+			}
+			file := b.Bytes()
+			le := binary.LittleEndian
+			at := int(le.Uint32(file[4:]))
+			for i := range int(le.Uint16(file[at:])) {
+				e := file[at+2+12*i:]
+				value := file[min(le.Uint32(e[8:]), uint32(len(file))):]
+				put := func(i int, v float64) { le.PutUint64(value[8*i:], math.Float64bits(v)) }
+				switch le.Uint16(e) {
+				case 33550:
+					put(2, c.scale)
+				case 33922:
+					put(2, c.tie)
+					put(5, c.tieZ)
+				case 34735:
+					value[4] = c.minor
+				}
+			}
+			d, err := dem.Open(bytes.NewReader(file), int64(len(file)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			z, err := d.Elevation(t.Context(), d.Bounds())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := z.At(7, 9); math.Abs(got-c.want) > 1e-9*c.want {
+				t.Errorf("elevation %g, want %g", got, c.want)
+			}
+			o := d.Image.Overviews()[0]
+			if z, err = o.Grid(t.Context(), 0, o.Bounds()); err != nil {
+				t.Fatal(err)
+			}
+			if got := z.At(3, 4) * d.Vertical; math.Abs(got-c.want) > 1e-9*c.want {
+				t.Errorf("elevation of the overview %g, want %g", got, c.want)
+			}
+		})
 	}
 }

@@ -34,6 +34,10 @@ func (m *Image) georeference() error {
 		t.StepX, t.StepY = scale[0], -scale[1]
 		t.OriginX = tie[3] - tie[0]*t.StepX
 		t.OriginY = tie[4] - tie[1]*t.StepY
+		// A step of 0 is that of a raster without heights.
+		if len(scale) >= 3 && m.heights && scale[2] != 0 && finite(scale[2]) && finite(tie[5]-tie[2]*scale[2]) {
+			m.ScaleZ, m.OffsetZ = scale[2], tie[5]-tie[2]*scale[2]
+		}
 	case len(matrix) == 16:
 		if matrix[1] != 0 || matrix[4] != 0 {
 			return &Unsupported{"a rotated or sheared raster is not read", fixWarp}
@@ -49,7 +53,7 @@ func (m *Image) georeference() error {
 		t.OriginY -= t.StepY / 2
 	}
 	for _, v := range []float64{t.OriginX, t.OriginY, t.StepX, t.StepY} {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !finite(v) {
 			return fmt.Errorf("the file is damaged: its position is %v", t)
 		}
 	}
@@ -64,6 +68,8 @@ func (m *Image) georeference() error {
 	m.Transform, m.HasTransform = t, true
 	return nil
 }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // readKeys reads the GeoKey directory (OGC 19-008r4, 7.1).
 func (m *Image) readKeys() error {
@@ -117,6 +123,8 @@ func (m *Image) readKeys() error {
 		}
 	}
 	m.GeoKeys = k
+	// Before revision 1.1 writers put anything there.
+	m.heights = dir[1] == 1 && dir[2] >= 1
 	return nil
 }
 

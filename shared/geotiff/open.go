@@ -35,17 +35,23 @@ type Image struct {
 	PixelIsPoint bool           // the file gave the centre of the upper-left cell
 	NoData       float64        // cells equal to it are read as NaN, if HasNoData
 	HasNoData    bool
-	Compression  string // "None", "LZW", "Deflate", "ZSTD", "PackBits"
-	Tiled        bool
-	BlockWidth   int
-	BlockHeight  int
-	Metadata     map[string]string // the file's own items in GDAL_METADATA
+	// ScaleZ and OffsetZ are what the third step of the raster's position says of its
+	// values in a vertical coordinate system: value = stored*ScaleZ + OffsetZ, as
+	// GDAL takes them of a compound one. They are 0 where it does not say. Read
+	// applies them only after SetScale.
+	ScaleZ, OffsetZ float64
+	Compression     string // "None", "LZW", "Deflate", "ZSTD", "PackBits"
+	Tiled           bool
+	BlockWidth      int
+	BlockHeight     int
+	Metadata        map[string]string // the file's own items in GDAL_METADATA
 
 	src       *source
 	dir       directory
 	comp      uint64
 	predictor uint64
 	planar    bool // each band in blocks of its own
+	heights   bool // the revision of the GeoKeys gives a meaning to the third step
 	bits      int  // per sample: 1 in a mask, else 8*Type.Size()
 	across    int  // blocks per row of blocks
 	down      int
@@ -182,6 +188,16 @@ func (m *Image) Band(band int) BandInfo {
 		b.Scale = 1
 	}
 	return b
+}
+
+// SetScale replaces what the file says of the scale and offset of its bands, also
+// in its overviews. It must not be called while the image is read.
+func (m *Image) SetScale(scale, offset float64) {
+	for band := range m.Bands {
+		b := m.bands[band]
+		b.Scale, b.Offset = scale, offset
+		m.bands[band] = b
+	}
 }
 
 // image reads the geometry of one directory.
