@@ -228,6 +228,8 @@ func TestVerticalMetres(t *testing.T) {
 		{"compound code in feet", map[uint16]uint16{3072: 8720}, 1200. / 3937, true, ""},
 		{"three-dimensional", map[uint16]uint16{2048: 4979}, 1, true, ""},
 		{"GeoTIFF 1.0 ellipsoid", map[uint16]uint16{4096: 5030}, 1, false, ""},
+		{"GeoTIFF 1.0 NAVD88", map[uint16]uint16{4096: 5103}, 1, false, ""},
+		{"GeoTIFF 1.0 NAVD88 in feet", map[uint16]uint16{4096: 5103, 4099: 9003}, 1200. / 3937, true, ""},
 		{"projected code only", map[uint16]uint16{3072: 26913}, 1, false, ""},
 		{"depth with unit", map[uint16]uint16{4096: 5831, 4099: 9001}, 0, false, "counts depths"},
 		{"depth", map[uint16]uint16{4096: 5831}, 0, false, "counts depths"},

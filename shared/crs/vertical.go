@@ -76,8 +76,8 @@ func (k geoKeys) vertical() (metres float64, depth string, err error) {
 	switch {
 	case !found && ellipsoidal(code) != 0:
 		return 1, "", nil
-	case !found && code >= 5001 && code <= 5033:
-		// GeoTIFF 1.0 numbered heights above ellipsoids so.
+	case !found && (code >= 5001 && code <= 5033 || code >= 5101 && code <= 5106):
+		// GeoTIFF 1.0 numbered heights above ellipsoids so, and above sea level.
 		return 0, "", nil
 	case !found:
 		return 0, "", fmt.Errorf("VerticalGeoKey %d: no such vertical coordinate system in %s", code, Dataset())
