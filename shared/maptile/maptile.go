@@ -57,8 +57,12 @@ func Open(r io.ReaderAt, size int64) (*Layer, error) {
 func (l *Layer) cell(m *geotiff.Image, lon, lat float64) (col, row float64) {
 	x, y := l.CRS.Forward(lon, lat)
 	t := m.Transform
-	if l.CRS.Geographic() && x < t.OriginX { // a grid that counts from 0 to 360, or across the antimeridian
-		x += 360
+	if l.CRS.Geographic() { // a grid may count from 0 to 360, or across the antimeridian from either side
+		if x < t.OriginX {
+			x += 360
+		} else if x-360 >= t.OriginX {
+			x -= 360
+		}
 	}
 	return (x - t.OriginX) / t.StepX, (y - t.OriginY) / t.StepY
 }
@@ -80,6 +84,7 @@ func (l *Layer) Value(ctx context.Context, lon, lat float64) (value float64, col
 
 // Outline walks the edge of the raster clockwise from its upper-left corner, in
 // degrees, and closes the ring. Places outside the projection's domain are left out.
+// Across the antimeridian longitudes go on beyond 180, unless the ring is around a pole.
 func (l *Layer) Outline() [][2]float64 {
 	const steps = 16
 	t, w, h := l.Image.Transform, float64(l.Image.Width), float64(l.Image.Height)
@@ -107,10 +112,35 @@ func (l *Layer) Outline() [][2]float64 {
 	if len(ring) > 0 {
 		ring = append(ring, ring[0])
 	}
-	return ring
+	return unwrap(ring)
 }
 
-// BBox is the extent of the raster: west, south, east, north, degrees. Its outline
+// unwrap takes the jumps from 180 to -180 degrees out of a ring.
+func unwrap(ring [][2]float64) [][2]float64 {
+	out := make([][2]float64, len(ring))
+	turn, west := 0.0, math.Inf(1)
+	for i, p := range ring {
+		if i > 0 {
+			if d := p[0] - ring[i-1][0]; math.Abs(d) > 180 {
+				turn -= math.Copysign(360, d)
+			}
+		}
+		out[i] = [2]float64{p[0] + turn, p[1]}
+		west = min(west, out[i][0])
+	}
+	if turn != 0 {
+		return ring
+	}
+	if back := 360 * math.Floor((west+180)/360); back != 0 {
+		for i := range out {
+			out[i][0] -= back
+		}
+	}
+	return out
+}
+
+// BBox is the extent of the raster: west, south, east, north, degrees; east is beyond
+// 180 where it lies across the antimeridian. Its outline
 // is walked, since corners of a projected grid are not its extremes.
 func (l *Layer) BBox() [4]float64 {
 	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}

@@ -85,6 +85,38 @@ func TestValue(t *testing.T) {
 	}
 }
 
+// TestAntimeridian: a raster across it is as wide as it is, wherever its grid counts from.
+func TestAntimeridian(t *testing.T) {
+	degrees := raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 2048: 4326}}
+	for _, west := range []float64{-181, 179} {
+		l := layer(t, 16, 12, raster.Transform{OriginX: west, OriginY: 60, StepX: 0.125, StepY: -0.125}, degrees)
+		if b := l.BBox(); b != [4]float64{179, 58.5, 181, 60} {
+			t.Errorf("from %g: box %v", west, b)
+		}
+		if low, _ := l.Zooms(); low != 7 {
+			t.Errorf("from %g: level %d shows it in one tile, want 7", west, low)
+		}
+		for col := range 16 {
+			lon := math.Remainder(179+0.125*(float64(col)+0.5), 360)
+			v, c, _, inside, err := l.Value(t.Context(), lon, 59.9)
+			if err != nil || !inside || c != col || v != float64(col) {
+				t.Errorf("from %g: at longitude %g: %g of column %d, inside %t (%v)", west, lon, v, c, inside, err)
+			}
+		}
+	}
+	// Places beyond a UTM zone, and around a pole.
+	fiji := layer(t, 16, 12, raster.Transform{OriginX: 800000, OriginY: 8.2e6, StepX: 2000, StepY: -2000}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 3072: 32760}})
+	if b := fiji.BBox(); math.Abs(b[0]-179.8) > 0.05 || math.Abs(b[2]-180.1) > 0.05 {
+		t.Errorf("Fiji: box %v", b)
+	}
+	pole := layer(t, 16, 12, raster.Transform{OriginX: -8000, OriginY: 6000, StepX: 1000, StepY: -1000}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 3072: 3413}})
+	for _, p := range pole.Outline() {
+		if math.Abs(p[0]) > 180 {
+			t.Errorf("around the pole: %v", p)
+		}
+	}
+}
+
 // Every pixel of a tile has the colour of the cell under it.
 func TestTilePixelsAreCells(t *testing.T) {
 	for name, l := range map[string]*maptile.Layer{

@@ -43,7 +43,8 @@ type Source struct {
 	Finished time.Time
 	// FirstYear and LastYear bound the time that the maps are of.
 	FirstYear, LastYear int
-	// Outline is a closed ring of longitude and latitude, degrees.
+	// Outline is a closed ring of longitude and latitude, degrees, clockwise. Across the
+	// antimeridian longitudes go on beyond 180.
 	Outline [][2]float64
 	// EPSG code, 0 when there is none.
 	EPSG          int
@@ -99,10 +100,51 @@ type Statistics struct {
 	Mean    float64 `json:"mean"`
 }
 
-// Geometry is GeoJSON.
+// Geometry is GeoJSON: a Polygon, or a MultiPolygon of what lies on both sides of the
+// antimeridian.
 type Geometry struct {
-	Type        string         `json:"type"`
-	Coordinates [][][2]float64 `json:"coordinates"`
+	Type string `json:"type"`
+	// Coordinates are rings, or polygons of rings.
+	Coordinates any `json:"coordinates"`
+}
+
+// place returns the geometry and the box of a ring (RFC 7946, 3.1.9 and 5.2).
+func place(outline [][2]float64) (Geometry, [4]float64) {
+	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
+	// GeoJSON rings run counter-clockwise.
+	ring := make([][2]float64, len(outline))
+	for i, p := range outline {
+		box = [4]float64{min(box[0], p[0]), min(box[1], p[1]), max(box[2], p[0]), max(box[3], p[1])}
+		ring[len(ring)-1-i] = p
+	}
+	if box[2] <= 180 {
+		return Geometry{"Polygon", [][][2]float64{ring}}, box
+	}
+	west, east := cut(ring, 1), cut(ring, -1)
+	for i := range east {
+		east[i][0] -= 360
+	}
+	if box[2] -= 360; box[2] >= box[0] {
+		box[0], box[2] = -180, 180
+	}
+	return Geometry{"MultiPolygon", [][][][2]float64{{west}, {east}}}, box
+}
+
+// cut returns the part of a ring west (1) or east (-1) of longitude 180.
+func cut(ring [][2]float64, side float64) (out [][2]float64) {
+	for i, p := range ring[1:] {
+		q := ring[i] // the one before
+		if (q[0]-180)*(p[0]-180) < 0 {
+			out = append(out, [2]float64{180, q[1] + (p[1]-q[1])*(180-q[0])/(p[0]-q[0])})
+		}
+		if side*(p[0]-180) <= 0 {
+			out = append(out, p)
+		}
+	}
+	if len(out) > 0 {
+		out = append(out, out[0])
+	}
+	return out
 }
 
 // Item is one job's results. Its links and assets are relative to its own place, so
@@ -128,13 +170,7 @@ func NewItem(s Source) (Item, error) {
 	if len(s.Outline) < 4 {
 		return Item{}, fmt.Errorf("item %s: the outline has %d corners, needs 4 at least", s.ID, len(s.Outline))
 	}
-	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
-	// GeoJSON rings run counter-clockwise.
-	ring := make([][2]float64, len(s.Outline))
-	for i, p := range s.Outline {
-		box = [4]float64{min(box[0], p[0]), min(box[1], p[1]), max(box[2], p[0]), max(box[3], p[1])}
-		ring[len(ring)-1-i] = p
-	}
+	geometry, box := place(s.Outline)
 	var code, epsg any
 	if s.EPSG != 0 {
 		code, epsg = fmt.Sprintf("EPSG:%d", s.EPSG), s.EPSG
@@ -145,7 +181,7 @@ func NewItem(s Source) (Item, error) {
 	}
 	it := Item{
 		Type: "Feature", Version: Version, Extensions: extensions, ID: s.ID, Collection: s.Process,
-		Geometry: Geometry{"Polygon", [][][2]float64{ring}}, BBox: box,
+		Geometry: geometry, BBox: box,
 		Properties: map[string]any{
 			"title": s.Title, "datetime": nil,
 			"start_datetime": day(s.FirstYear, time.January, 1, 0, 0, 0), "end_datetime": day(s.LastYear, time.December, 31, 23, 59, 59),
