@@ -453,7 +453,11 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) {
 	c.Covered = worst
 	switch {
 	case worst == 0:
-		refuse(fmt.Errorf("climate %s does not cover the DEM (longitude %.4f to %.4f, latitude %.4f to %.4f); choose another source", o.Climate, r.BBox[0], r.BBox[2], r.BBox[1], r.BBox[3]))
+		where := ""
+		if b := r.BBox; b != nil { // an edge outside of the projection's domain has none
+			where = fmt.Sprintf(" (longitude %.4f to %.4f, latitude %.4f to %.4f)", b[0], b[2], b[1], b[3])
+		}
+		refuse(fmt.Errorf("climate %s does not cover the DEM%s; choose another source", o.Climate, where))
 	case worst < 1:
 		r.warn("climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
 	}

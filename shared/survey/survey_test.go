@@ -126,6 +126,31 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestBeyondTheMap: the edge of a DEM may lie where its projection ends, and have no
+// longitude and latitude.
+func TestBeyondTheMap(t *testing.T) {
+	bands := make([]*raster.Grid[float32], 12)
+	for i := range bands {
+		bands[i] = raster.New[float32](4, 4)
+		bands[i].Fill(5)
+	}
+	var elsewhere bytes.Buffer
+	if err := geotiff.Write(&elsewhere, geotiff.Options{Transform: raster.Transform{OriginX: 170, OriginY: -40, StepX: 1, StepY: -1},
+		GeoKeys: raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 2048: 4326}}}, bands...); err != nil {
+		t.Fatal(err)
+	}
+	wide := raster.Transform{OriginX: -135e5 + 5e5, OriginY: 135e5, StepX: 9e5, StepY: -9e5}
+	r := examine(t, demtest.EncodeAs(t, demtest.Hills(30, 30), wide, demtest.UTM()), survey.Options{
+		Climate: "raster:{var}.tif", Years: []int{2020},
+		Open: func(context.Context, string) (io.ReaderAt, int64, io.Closer, error) {
+			return bytes.NewReader(elsewhere.Bytes()), int64(elsewhere.Len()), io.NopCloser(nil), nil
+		},
+	})
+	if r.BBox != nil || r.Usable || !strings.Contains(r.Detail, "does not cover the DEM; choose another source") {
+		t.Errorf("usable %t, %q, box %v", r.Usable, r.Detail, r.BBox)
+	}
+}
+
 type counter struct {
 	io.ReaderAt
 	n atomic.Int64
