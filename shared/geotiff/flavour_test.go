@@ -221,3 +221,26 @@ func TestNoData(t *testing.T) {
 		t.Error("none: no error")
 	}
 }
+
+// TestRemarks: characters that are none in XML do not keep a file from being read.
+func TestRemarks(t *testing.T) {
+	for _, c := range []struct{ text, remark string }{
+		{"<GDALMetadata><Item name=\"REMARK\">\xa9 M\xfcller</Item>", "\ufffd M\ufffdller"},
+		{"<GDALMetadata><Item name=\"REMARK\">M\x01</Item>", "M\ufffd"},
+		{"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><GDALMetadata><Item name=\"REMARK\">M</Item>", "M"},
+		{"<GDALMetadata><Item name=\"REMARK\">\u00a9 M\u00fcller</Item>", "\u00a9 M\u00fcller"},
+	} {
+		const scale = "<Item name=\"SCALE\" sample=\"0\" role=\"scale\">0.5</Item></GDALMetadata>"
+		var out bytes.Buffer
+		if err := Write(&out, Options{Transform: place, Metadata: map[string]string{"A": strings.Repeat("x", 500)}}, hills[float32](16, 16)); err != nil {
+			t.Fatal(err)
+		}
+		b := out.Bytes()
+		at := bytes.Index(b, []byte("<GDALMetadata>"))
+		copy(b[at:], c.text+scale+"\x00")
+		m := openBytes(t, b)
+		if m.Metadata["REMARK"] != c.remark || m.Band(0).Scale != 0.5 {
+			t.Errorf("%q: remark %q, scale %g", c.text, m.Metadata["REMARK"], m.Band(0).Scale)
+		}
+	}
+}

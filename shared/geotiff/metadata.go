@@ -3,9 +3,11 @@ package geotiff
 import (
 	"encoding/xml"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -166,9 +168,9 @@ func (m *Image) readMetadata() error {
 	if err != nil || !ok || strings.TrimSpace(text) == "" {
 		return err
 	}
-	var doc gdalMetadata
-	if err := xml.Unmarshal([]byte(text), &doc); err != nil {
-		return fmt.Errorf("the GDAL_METADATA tag is not readable as XML: %w", err)
+	doc, err := parseMetadata(text)
+	if err != nil {
+		return fmt.Errorf("the GDAL_METADATA tag is not readable as XML: %w; write it anew with: %s", err, fixTranslate)
 	}
 	for _, it := range doc.Items {
 		it.Value = unescape.Replace(it.Value)
@@ -177,6 +179,20 @@ func (m *Image) readMetadata() error {
 		}
 	}
 	return nil
+}
+
+// parseMetadata is as lenient as GDAL is with characters that XML does not permit,
+// which are found in remarks: other programs write those in any encoding.
+func parseMetadata(text string) (doc gdalMetadata, err error) {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+	d := xml.NewDecoder(strings.NewReader(text))
+	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
+	return doc, d.Decode(&doc)
 }
 
 func (m *Image) addItem(it gdalItem) error {
