@@ -207,6 +207,10 @@ func TestNoData(t *testing.T) {
 		{"1e40", Float32, math.MaxFloat32, false},
 		{"nan", Float32, 0, false},
 		{"-1.#IND nan", Float64, 0, false},
+		{"-1.#IND", Float64, 0, false},
+		{"1.#INF", Float32, math.Inf(1), true},
+		{"-1.#INF", Float32, math.Inf(-1), true},
+		{"-1.#INF", Float32, math.Inf(1), false},
 	} {
 		v, err := parseNoData(c.text, c.kind)
 		if err != nil {

@@ -243,10 +243,14 @@ func parseNoData(text string, t SampleType) (float64, error) {
 		return math.Copysign(math.MaxFloat64, v), nil
 	}
 	if err != nil {
-		if strings.Contains(strings.ToLower(text), "nan") {
+		// Windows printed 1.#QNAN, -1.#IND and 1.#INF.
+		switch low := strings.ToLower(text); {
+		case strings.Contains(low, "nan") || strings.Contains(low, "#ind"):
 			return math.NaN(), nil
+		case strings.HasSuffix(low, "#inf"):
+			return math.Inf(1 - 2*strings.Count(low, "-")), nil
 		}
-		return 0, fmt.Errorf("the nodata value %q is not a number", text)
+		return 0, fmt.Errorf("the nodata value %.40q is not a number; state one with: gdal_edit.py -a_nodata VALUE in.tif", text)
 	}
 	if t == Float32 {
 		if f := float64(float32(v)); !math.IsInf(f, 0) {
