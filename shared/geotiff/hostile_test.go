@@ -353,3 +353,14 @@ func TestOneStrip(t *testing.T) {
 		t.Errorf("%d bytes were allocated", n)
 	}
 }
+
+// TestLargeBlocks: what is decoded at a time does not grow with the cores of a machine.
+func TestLargeBlocks(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(64))
+	for _, c := range []struct{ side, want int }{{512, 64}, {2048, 16}, {4096, 4}, {8192, 1}} {
+		m := &Image{Width: 1 << 20, Height: 1 << 20, Bands: 1, Type: Float32, bits: 32, comp: compDeflate, BlockWidth: c.side, BlockHeight: c.side}
+		if got := m.workers(1000); got != c.want {
+			t.Errorf("%d blocks of %d x %d cells are decoded at a time, want %d", got, c.side, c.side, c.want)
+		}
+	}
+}

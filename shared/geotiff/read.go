@@ -79,6 +79,16 @@ const keepScratch = 16 << 20
 // Bounds is the window that covers the image.
 func (m *Image) Bounds() raster.Window { return raster.Window{Width: m.Width, Height: m.Height} }
 
+// workers is how many of n blocks are decoded at a time: on all cores, but together no
+// more than the largest block may have, which a file of 250 kB may hold many of.
+func (m *Image) workers(n int) int {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if m.comp != compNone {
+		workers = min(workers, max(1, maxBlock/m.rowBytes()/m.BlockHeight))
+	}
+	return workers
+}
+
 // eachBlock calls f for the blocks under w, on all cores.
 func (m *Image) eachBlock(ctx context.Context, w raster.Window, f func(col, row int, sc *scratch) error) error {
 	c0, c1 := w.Col/m.BlockWidth, (w.Col+w.Width-1)/m.BlockWidth
@@ -95,7 +105,7 @@ func (m *Image) eachBlock(ctx context.Context, w raster.Window, f func(col, row 
 		}
 		return nil
 	}
-	workers := min(runtime.GOMAXPROCS(0), n)
+	workers := m.workers(n)
 	errs := make([]error, workers)
 	var next atomic.Int64
 	var stop atomic.Bool
