@@ -112,8 +112,13 @@ func (d *DEM) Elevation(ctx context.Context, w raster.Window) (*raster.Grid[floa
 		z *= d.Vertical
 		g.Cells[i] = z
 		if z < -12000 || z > 9000 {
+			band := d.Image.Band(0)
+			stored := (z/d.Vertical - band.Offset) / band.Scale // which is what a file declares
+			if !d.Image.Type.Float() {
+				stored = math.Round(stored)
+			}
 			return nil, fmt.Errorf("elevation %g m at column %d, row %d: must be -12000 to 9000 m; if it marks missing data declare it with: gdal_translate -a_nodata %g in.tif out.tif",
-				z, w.Col+i%w.Width, w.Row+i/w.Width, z/d.Vertical)
+				z, w.Col+i%w.Width, w.Row+i/w.Width, stored)
 		}
 	}
 	return g, nil

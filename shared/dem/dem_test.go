@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -144,5 +145,29 @@ func TestScaleOfPosition(t *testing.T) {
 				t.Errorf("elevation of the overview %g, want %g", got, c.want)
 			}
 		})
+	}
+}
+
+// TestUndeclaredOfScaled: the command of the message declares what the file stores.
+func TestUndeclaredOfScaled(t *testing.T) {
+	var b bytes.Buffer
+	g := raster.New[float32](40, 40)
+	g.Fill(100)
+	g.Set(3, 4, -32768)
+	item := `<Item name="SCALE" sample="0" role="scale">10</Item><Item name="OFFSET" sample="0" role="offset">0.3</Item></GDALMetadata>`
+	if err := geotiff.Write(&b, geotiff.Options{
+		Type: geotiff.Int16, Transform: demtest.Place(), GeoKeys: demtest.UTM(), Plain: true,
+		Metadata: map[string]string{"A": strings.Repeat("x", len(item))},
+	}, g); err != nil {
+		t.Fatal(err)
+	}
+	file := b.Bytes()
+	copy(file[bytes.Index(file, []byte("<GDALMetadata>"))+len("<GDALMetadata>"):], item+"\x00")
+	d, err := dem.Open(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = d.Elevation(t.Context(), d.Bounds()); err == nil || !strings.Contains(err.Error(), "-a_nodata -32768 in.tif") {
+		t.Errorf("error %v", err)
 	}
 }
