@@ -387,6 +387,9 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 	if plan.Valid == 0 {
 		return &badInput{fmt.Errorf("the DEM has no cell with an elevation: all %d cells are nodata", cells)}
 	}
+	if text := d.Undeclared(plan.Minimum); text != "" {
+		plan.Warnings = append(plan.Warnings, text)
+	}
 	if share := 1 - float64(plan.Valid)/float64(cells); share > 0.5 {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("%.0f %% of the DEM is nodata", 100*share))
 	}

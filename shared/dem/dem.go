@@ -112,16 +112,32 @@ func (d *DEM) Elevation(ctx context.Context, w raster.Window) (*raster.Grid[floa
 		z *= d.Vertical
 		g.Cells[i] = z
 		if z < -12000 || z > 9000 {
-			band := d.Image.Band(0)
-			stored := (z/d.Vertical - band.Offset) / band.Scale // which is what a file declares
-			if !d.Image.Type.Float() {
-				stored = math.Round(stored)
-			}
 			return nil, fmt.Errorf("elevation %g m at column %d, row %d: must be -12000 to 9000 m; if it marks missing data declare it with: gdal_translate -a_nodata %g in.tif out.tif",
-				z, w.Col+i%w.Width, w.Row+i/w.Width, stored)
+				z, w.Col+i%w.Width, w.Row+i/w.Width, d.stored(z))
 		}
 	}
 	return g, nil
+}
+
+// stored is the number in the file of an elevation, which is what a file declares to be
+// missing data.
+func (d *DEM) stored(z float64) float64 {
+	band := d.Image.Band(0)
+	v := (z/d.Vertical - band.Offset) / band.Scale
+	if near := math.Round(v); !d.Image.Type.Float() || math.Abs(v-near) < 1e-9*math.Abs(v) {
+		return near
+	}
+	return v
+}
+
+// Undeclared is a warning where the lowest elevation, metres, is a number that by custom
+// marks missing data, of which -9999 m is an elevation too; empty where it is not.
+func (d *DEM) Undeclared(lowest float64) string {
+	switch v := d.stored(lowest); v {
+	case -9999, -32767, -32768:
+		return fmt.Sprintf("the lowest elevation is stored as %g, which marks missing data by custom; if it does here declare it with: gdal_translate -a_nodata %g in.tif out.tif", v, v)
+	}
+	return ""
 }
 
 // LonLat returns the longitude and latitude, degrees, of the cell centres of a

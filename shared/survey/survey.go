@@ -315,6 +315,9 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 		return false
 	}
 	e.Mean /= float64(valid)
+	if text := d.Undeclared(e.Minimum); text != "" {
+		r.Warnings = append(r.Warnings, text)
+	}
 	r.Elevation, r.Spikes = &e, &spikes
 	if !sampled {
 		n, largest := voids(patches[0].Grid)

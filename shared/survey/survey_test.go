@@ -126,6 +126,32 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestUndeclared: numbers that mark missing data by custom, and may be elevations, are doubted.
+func TestUndeclared(t *testing.T) {
+	feet := demtest.UTM()
+	feet.Shorts[4099] = 9003
+	for name, c := range map[string]struct {
+		keys  raster.GeoKeys
+		value float64
+		want  string
+	}{
+		"metres": {demtest.UTM(), -9999, "-a_nodata -9999 in.tif"},
+		"feet":   {feet, -9999, "-a_nodata -9999 in.tif"},
+		"short":  {feet, -32768, "-a_nodata -32768 in.tif"},
+		"pit":    {demtest.UTM(), -9998, ""},
+	} {
+		g := demtest.Hills(8, 8)
+		for i := range 24 {
+			g.Cells[i] = c.value
+		}
+		r := examine(t, demtest.EncodeAs(t, g, demtest.Place(), c.keys), survey.Options{})
+		got := strings.Join(r.Warnings, "; ")
+		if !r.Usable || strings.Contains(got, "by custom") != (c.want != "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 // TestBeyondTheMap: the edge of a DEM may lie where its projection ends, and have no
 // longitude and latitude.
 func TestBeyondTheMap(t *testing.T) {
