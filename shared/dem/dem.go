@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
@@ -71,6 +73,9 @@ func Open(r io.ReaderAt, size int64) (*DEM, error) {
 	if (img.ScaleZ != 0 && img.ScaleZ != 1 || img.OffsetZ != 0) && crs.Compound(img.GeoKeys) {
 		img.SetScale(img.ScaleZ, img.OffsetZ)
 		d.Notes = append(d.Notes, fmt.Sprintf("elevations are stored x %.7g + %.7g, as the third step of the raster's position says", img.ScaleZ, img.OffsetZ))
+	}
+	if unit := img.Band(0).Unit; !stated && unit != "" && !slices.Contains([]string{"m", "metre", "meter", "metres", "meters"}, strings.ToLower(strings.TrimSpace(unit))) {
+		d.Notes = append(d.Notes, fmt.Sprintf("the unit of the band is %.40q, but its coordinate system states none of elevations, which are read as metres; if they are feet turn them into metres with: gdal_calc.py -A in.tif --calc=A*0.3048 --outfile=out.tif", unit))
 	}
 	if img.Bands > 1 {
 		d.Notes = append(d.Notes, fmt.Sprintf("the file has %d bands; elevation is read from the first", img.Bands))

@@ -171,3 +171,28 @@ func TestUndeclaredOfScaled(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestUnitOfBand: a unit that only the band states is not used, and not passed over.
+func TestUnitOfBand(t *testing.T) {
+	stated := demtest.UTM()
+	stated.Shorts[4099] = 9003
+	for _, c := range []struct {
+		unit string
+		keys raster.GeoKeys
+		want bool
+	}{{"ft", demtest.UTM(), true}, {"US survey foot", demtest.UTM(), true}, {"Meters", demtest.UTM(), false}, {"", demtest.UTM(), false}, {"ft", stated, false}} {
+		var b bytes.Buffer
+		if err := geotiff.Write(&b, geotiff.Options{
+			Transform: demtest.Place(), GeoKeys: c.keys, Bands: []geotiff.BandInfo{{Unit: c.unit}},
+		}, demtest.Hills(8, 8)); err != nil {
+			t.Fatal(err)
+		}
+		d, err := dem.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(d.Notes, " "), "the unit of the band is"); got != c.want {
+			t.Errorf("%q: %v", c.unit, d.Notes)
+		}
+	}
+}
