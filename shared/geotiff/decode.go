@@ -48,6 +48,9 @@ func (m *Image) block(i, from, to int, sc *scratch) ([]byte, error) {
 		count = uint64(row * to)
 	}
 	off := m.offsets[i]
+	if count == 0 && m.comp == compNone && m.blocks() == 1 {
+		count = uint64(row * to) // which is how some programs leave it
+	}
 	if off == 0 || count == 0 {
 		return nil, nil
 	}

@@ -248,3 +248,15 @@ func TestRemarks(t *testing.T) {
 		}
 	}
 }
+
+// TestSizeNotStated: one uncompressed block at a place of the file is there, whatever
+// its size is said to be.
+func TestSizeNotStated(t *testing.T) {
+	var out bytes.Buffer
+	g := hills[float32](16, 16)
+	if err := Write(&out, Options{Transform: place, Compression: None}, g); err != nil {
+		t.Fatal(err)
+	}
+	want := readAll(t, openBytes(t, out.Bytes()), 0)
+	compare(t, "size 0", 16, readAll(t, openBytes(t, setTag(t, out.Bytes(), tagTileByteCounts, 1, 0)), 0), want)
+}
