@@ -252,9 +252,15 @@ func parseNoData(text string, t SampleType) (float64, error) {
 		}
 		return 0, fmt.Errorf("the nodata value %.40q is not a number; state one with: gdal_edit.py -a_nodata VALUE in.tif", text)
 	}
-	if t == Float32 {
+	switch t {
+	case Float32:
 		if f := float64(float32(v)); !math.IsInf(f, 0) {
 			v = f
+		}
+	case Float16: // -9999 is stored as -10000
+		if a := math.Abs(v); a > 0 && a < 65520 {
+			ulp := math.Ldexp(1, max(-14, math.Ilogb(a))-10)
+			v = math.RoundToEven(v/ulp) * ulp
 		}
 	}
 	return v, nil
