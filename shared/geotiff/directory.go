@@ -147,6 +147,9 @@ func (s *source) directory(off uint64) (d directory, next uint64, err error) {
 	for i := range n {
 		e := b[i*each:]
 		id := s.order.Uint16(e)
+		if !asked(id) {
+			continue
+		}
 		t := entry{kind: s.order.Uint16(e[2:])}
 		if s.big {
 			t.count = s.order.Uint64(e[4:])
@@ -163,6 +166,20 @@ func (s *source) directory(off uint64) (d directory, next uint64, err error) {
 		return d, s.order.Uint64(b[n*each:]), nil
 	}
 	return d, uint64(s.order.Uint32(b[n*each:])), nil
+}
+
+// asked reports whether a tag is read here. Others are not held: a hundred directories of
+// 65535 tags each may overlap in a small file.
+func asked(tag uint16) bool {
+	switch tag {
+	case tagNewSubfileType, tagImageWidth, tagImageLength, tagBitsPerSample, tagCompression, tagFillOrder,
+		tagStripOffsets, tagSamplesPerPixel, tagRowsPerStrip, tagStripByteCounts, tagPlanarConfig, tagPredictor,
+		tagTileWidth, tagTileLength, tagTileOffsets, tagTileByteCounts, tagSampleFormat,
+		tagModelPixelScale, tagModelTiepoint, tagModelTransformation,
+		tagGeoKeyDirectory, tagGeoDoubleParams, tagGeoASCIIParams, tagGDALMetadata, tagGDALNoData:
+		return true
+	}
+	return false
 }
 
 // raw returns the bytes of a tag's value, at most limit of them.

@@ -364,3 +364,47 @@ func TestLargeBlocks(t *testing.T) {
 		}
 	}
 }
+
+// TestOverlappingDirectories: directories may share their bytes; tags that nobody
+// asks for are not held.
+func TestOverlappingDirectories(t *testing.T) {
+	var out bytes.Buffer
+	if err := Write(&out, Options{Transform: place}, hills[float32](16, 16)); err != nil {
+		t.Fatal(err)
+	}
+	le := binary.LittleEndian
+	b := out.Bytes()
+	want := readAll(t, openBytes(t, bytes.Clone(b)), 0)
+	first := int(le.Uint32(b[4:]))
+	link := first + 2 + 12*int(le.Uint16(b[first:]))
+	const tags, directories = 60000, 120
+	at := len(b)
+	le.PutUint32(b[link:], uint32(at))
+	b = append(b, make([]byte, 12*(tags+directories)+6)...)
+	for i := range tags + directories {
+		le.PutUint16(b[at+2+12*i:], uint16(43000+i%22000))
+	}
+	for i := range directories {
+		le.PutUint16(b[at+12*i:], tags)
+		next := uint32(at + 12*(i+1))
+		if i+1 == directories {
+			next = 0
+		}
+		le.PutUint32(b[at+12*i+2+12*tags:], next)
+	}
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	m, err := Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.Mallocs - before.Mallocs; n > 1000 {
+		t.Errorf("%d allocations for %d bytes", n, len(b))
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > directories*12*(tags+1000) {
+		t.Errorf("%d bytes were allocated for a file of %d", n, len(b))
+	}
+	compare(t, "image", 16, readAll(t, m, 0), want)
+}
