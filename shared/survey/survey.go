@@ -267,7 +267,7 @@ func elevations(ctx context.Context, d *dem.DEM) (patches []patch, read string, 
 func sample(width, height int, tiled bool) []raster.Window {
 	var list []raster.Window
 	if !tiled {
-		const bands = 16
+		bands := min(16, max(2, mostCells/3/width))
 		rows := max(3, mostCells/bands/width)
 		for i := range bands {
 			row := i * max(0, height-rows) / (bands - 1)
