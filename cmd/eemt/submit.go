@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -184,7 +185,8 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 	bar.finish(err == nil)
 	if err != nil {
 		var refusal client.Refusal
-		if errors.As(err, &refusal) {
+		var unread *fs.PathError
+		if errors.As(err, &refusal) || errors.As(err, &unread) && !errors.Is(err, client.ErrAway) {
 			return exitError{err, 2}
 		}
 		return r.explain(c.Context(), err)

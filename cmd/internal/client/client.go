@@ -112,6 +112,7 @@ func (c *Client) Submit(ctx context.Context, fields []Field, files []File, sent 
 	}
 	r, w := io.Pipe()
 	form := multipart.NewWriter(w)
+	unread := make(chan error, 1)
 	go func() {
 		done := int64(0)
 		err := func() error {
@@ -127,6 +128,9 @@ func (c *Client) Submit(ctx context.Context, fields []Field, files []File, sent 
 						sent(done, total)
 					}
 				}); err != nil {
+					if !errors.Is(err, io.ErrClosedPipe) {
+						unread <- fmt.Errorf("%s could not be sent: %w", f.Path, err)
+					}
 					return err
 				}
 			}
@@ -139,6 +143,10 @@ func (c *Client) Submit(ctx context.Context, fields []Field, files []File, sent 
 		ID string `json:"job_id"`
 	}
 	if err := c.call(ctx, http.MethodPost, "/api/submit-job", r, form.FormDataContentType(), &answer); err != nil {
+		select {
+		case err = <-unread: // of this machine, whatever the server made of the rest
+		default:
+		}
 		return "", err
 	}
 	if answer.ID == "" {

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -123,6 +125,34 @@ func TestSubmit(t *testing.T) {
 	id, err := c.Submit(t.Context(), []Field{{"step", "30"}}, []File{{"dem_file", dem}}, func(done, total int64) { last, of = done, total })
 	if err != nil || id != "x" || last != 10 || of != 10 {
 		t.Errorf("%q (%v), %d of %d bytes", id, err, last, of)
+	}
+}
+
+// TestSubmitOfWhatCannotBeRead sends a file that opens and gives nothing.
+func TestSubmitOfWhatCannotBeRead(t *testing.T) {
+	c, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	dir := t.TempDir()
+	var unread *fs.PathError
+	_, err := c.Submit(t.Context(), nil, []File{{"climate_file", dir}}, nil)
+	if !errors.As(err, &unread) || errors.Is(err, ErrAway) || !strings.Contains(err.Error(), dir+" could not be sent: ") {
+		t.Errorf("%v, want an error of %s", err, dir)
+	}
+}
+
+// TestDownloadToAFullDisk is not taken up again, for the server is not at fault.
+func TestDownloadToAFullDisk(t *testing.T) {
+	requests := 0
+	c, slept := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		_, _ = io.WriteString(w, "data")
+	})
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = full.Close() }()
+	if err := c.fetch(t.Context(), "/a.tif", 4, full, func(int) {}); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrAway) || requests != 1 || *slept != 0 {
+		t.Errorf("%v after %d requests and %v", err, requests, *slept)
 	}
 }
 

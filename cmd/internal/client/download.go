@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -123,7 +124,8 @@ func (c *Client) piece(ctx context.Context, path string, have, size int64, etag 
 		return 0, etag, fmt.Errorf("%d bytes, want %d: the file changed since it was listed; start again", res.ContentLength, size-have)
 	}
 	n, err := io.Copy(f, io.LimitReader(counted{res.Body, got}, size-have))
-	if err != nil {
+	var disk *fs.PathError // of the file that is written: a connection has none
+	if err != nil && !errors.As(err, &disk) {
 		err = fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return n, tag, err
