@@ -18,7 +18,7 @@ func jobsCommand() *cobra.Command {
 	var r remote
 	var want client.Query
 	c := &cobra.Command{
-		Use: "jobs [ID...]", Short: "List the jobs of a server, or show some",
+		Use: "jobs [ID...]", Short: "List the jobs of a server, or show some", Args: func(_ *cobra.Command, args []string) error { return areIDs(args) },
 		Example: `  eemt jobs
   eemt jobs --status failed --limit 10
   eemt jobs --search jemez --workflow eemt

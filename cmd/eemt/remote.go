@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // exitAway is the exit code when the server cannot be reached or cannot work.
@@ -66,9 +67,27 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// oneJob checks for the id of one job.
+func oneJob(c *cobra.Command, args []string) error {
+	if err := exactly("one job")(c, args); err != nil {
+		return err
+	}
+	return areIDs(args)
+}
+
 func atLeastOne(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return exitError{fmt.Errorf("%s takes one job or more; see: %s --help", c.CommandPath(), c.CommandPath()), 2}
+	}
+	return areIDs(args)
+}
+
+// areIDs refuses what cannot be the id of a job: in the path of a request "" would lead to the list, ".." to a page.
+func areIDs(args []string) error {
+	for _, id := range args {
+		if !job.ValidID(id) {
+			return exitError{fmt.Errorf("job %q: must be an id of 26 letters and digits, as eemt jobs prints it", id), 2}
+		}
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func rerunCommand() *cobra.Command {
 	var r remote
 	var then follow
 	c := &cobra.Command{
-		Use: "rerun ID", Short: "Send a job of a server again, with some parameters changed", Args: exactly("one job"),
+		Use: "rerun ID", Short: "Send a job of a server again, with some parameters changed", Args: oneJob,
 		Long: `rerun makes a new job of the DEM that a server has from an earlier one, with the same parameters but those given.
 It works for as long as the server keeps the data of the earlier job.`,
 		Example: `  eemt rerun 01JTESTKDH6BKDYFCDM6QM1YQ4 --step 5

@@ -26,7 +26,7 @@ breaks off is taken up where it was; a file appears under its name when it is wh
 		Example: `  eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4
   eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4 --list
   eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4 'global/annual/*.tif' report.json --output maps`,
-		Args: atLeastOne,
+		Args: func(c *cobra.Command, args []string) error { return atLeastOne(c, args[:min(len(args), 1)]) },
 	}
 	r.flags(c.Flags())
 	f := c.Flags()

@@ -17,7 +17,7 @@ const watchPause, watchPatience = time.Second, 10 * time.Minute
 func watchCommand() *cobra.Command {
 	var r remote
 	c := &cobra.Command{
-		Use: "watch ID", Short: "Show how far a job of a server is, until it has ended", Args: exactly("one job"),
+		Use: "watch ID", Short: "Show how far a job of a server is, until it has ended", Args: oneJob,
 		Long: `watch shows the progress of a job until it has ended. A server that is away meanwhile is waited for, up to
 10 minutes. Ctrl-C stops watching, not the job. Exit codes: 1 the job failed, 3 the server is away.`,
 		Example: `  eemt watch 01JTESTKDH6BKDYFCDM6QM1YQ4`,
