@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -148,38 +149,35 @@ func (p *platform) export(ctx context.Context, id, dir string) (*compute.Report,
 	return report, json.Unmarshal(data, report)
 }
 
-// place links to the object's file, or copies the object where links do not work.
+// place links to the object's file, or copies the object where links do not work. The temporary file has a name of its
+// own, for another run may place the same map: a link of that run, opened as if it were a copy, would empty the object.
 func place(ctx context.Context, b *blob.Bucket, key, object, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	temporary := to + ".part"
-	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	temporary := to + "." + rand.Text()[:8] + ".part"
+	err := os.Link(object, temporary)
+	if err != nil {
+		err = download(ctx, b, key, temporary)
 	}
-	if os.Link(object, temporary) == nil {
-		// Renaming a link over another link to the same file leaves both.
-		if err := os.Rename(temporary, to); err != nil {
-			return err
-		}
-		if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
+	if err == nil {
+		err = os.Rename(temporary, to)
 	}
-	f, err := os.Create(temporary)
+	// Renaming a link over another link to the same file leaves both.
+	if left := os.Remove(temporary); err == nil && !errors.Is(left, fs.ErrNotExist) {
+		err = left
+	}
+	return err
+}
+
+func download(ctx context.Context, b *blob.Bucket, key, to string) error {
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
 	err = b.Download(ctx, key, f, nil)
 	if closing := f.Close(); err == nil {
 		err = closing
-	}
-	if err == nil {
-		err = os.Rename(temporary, to)
-	}
-	if err != nil {
-		_ = os.Remove(temporary)
 	}
 	return err
 }
