@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"mime"
@@ -103,14 +104,19 @@ func importFile(ctx context.Context, b *blob.Bucket, path string) (key string, e
 	return key, b.Upload(ctx, key, f, &blob.WriterOptions{ContentType: cmp.Or(mime.TypeByExtension(filepath.Ext(path)), "application/octet-stream")})
 }
 
-// wait returns when the job has ended, with its reason if it failed.
-func (p *platform) wait(ctx context.Context, id string, ended <-chan struct{}) error {
+// wait returns when the job has ended, with its reason if it failed, or when its work was given up: no tick asks for it
+// again here.
+func (p *platform) wait(ctx context.Context, id string, ended <-chan struct{}, lost <-chan string) error {
 	end, err := p.store.End(ctx, id)
-	for errors.Is(err, job.ErrNotFound) {
+	for reason := ""; errors.Is(err, job.ErrNotFound); {
+		if reason != "" {
+			return fmt.Errorf("%s; what is finished is kept: run the same command again to go on", reason)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ended:
+		case reason = <-lost:
 		}
 		end, err = p.store.End(ctx, id)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
@@ -44,6 +45,8 @@ type platformOptions struct {
 	hosts    []string // https hosts for climate; nil allows all
 	log      *slog.Logger
 	progress func(compute.Progress)
+	// lost, if not nil, gets the reason of each event of work that was given up.
+	lost func(reason string)
 }
 
 func newPlatform(o platformOptions) (*platform, error) {
@@ -66,7 +69,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 	}
 	p := &platform{bucket: bucket, store: job.Store{Bucket: bucket}}
 	p.cleanup = &cleanup.Service{Store: p.store, Now: time.Now, Log: o.log, Policy: cleanup.DefaultPolicy(), Partial: serving.Partial(address, bucket)}
-	p.broker = broker.New(broker.Options{DeadLetter: p.cleanup.DeadLetter, Logger: o.log})
+	p.broker = broker.New(broker.Options{DeadLetter: p.deadLetter(o.lost), Logger: o.log})
 	p.cleanup.Events = p.broker
 	sources := compute.Sources{
 		Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute},
@@ -86,6 +89,18 @@ func newPlatform(o platformOptions) (*platform, error) {
 	p.broker.Subscribe("callbacks", submission.CallbackEvents(), callbacksAtOnce, p.submission.Notify)
 	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)
 	return p, nil
+}
+
+// deadLetter ends the job of an event that was given up. Where that fails too, as on a full disk, or is left to the next
+// tick, lost is how the reason gets out.
+func (p *platform) deadLetter(lost func(reason string)) eventing.Handler {
+	return func(ctx context.Context, e event.Event) error {
+		err := p.cleanup.DeadLetter(ctx, e)
+		if f, ok := eventing.FailureOf(e); ok && lost != nil && f.Code != http.StatusBadRequest {
+			lost(f.Reason)
+		}
+		return err
+	}
 }
 
 // callbacksAtOnce bounds how many subscribers are told of jobs at a time: one that does not answer holds up its like only.

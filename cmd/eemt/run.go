@@ -108,9 +108,15 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err != nil {
 		return exitError{err, 2}
 	}
+	lost := make(chan string, 1)
 	p, err := newPlatform(platformOptions{
-		cost: cost,
-		dir:  filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update,
+		cost: cost, lost: func(reason string) {
+			select {
+			case lost <- reason:
+			default: // one is enough
+			}
+		},
+		dir: filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update,
 	})
 	if err != nil {
 		return err
@@ -126,7 +132,7 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	p.broker.Start()
 	id, err := p.submitLocal(ctx, w, o.params, dem)
 	if err == nil {
-		err = p.wait(ctx, id, ended)
+		err = p.wait(ctx, id, ended, lost)
 	}
 	bar.finish(err == nil)
 	var report *compute.Report
