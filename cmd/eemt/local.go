@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gocloud.dev/blob"
 
@@ -94,7 +95,7 @@ func importFile(ctx context.Context, b *blob.Bucket, path string) (key string, e
 		}
 		return r
 	}, filepath.Base(path))
-	key = job.InputPrefix + hex.EncodeToString(sum.Sum(nil)[:8]) + "_" + name
+	key = job.InputPrefix + hex.EncodeToString(sum.Sum(nil)[:8]) + "_" + short(name)
 	if exists, err := b.Exists(ctx, key); err != nil || exists {
 		return key, err
 	}
@@ -102,6 +103,21 @@ func importFile(ctx context.Context, b *blob.Bucket, path string) (key string, e
 		return "", err
 	}
 	return key, b.Upload(ctx, key, f, &blob.WriterOptions{ContentType: cmp.Or(mime.TypeByExtension(filepath.Ext(path)), "application/octet-stream")})
+}
+
+// mostName is how many bytes of a file's name its object keeps: a bucket takes less than a disk does.
+const mostName = 150
+
+// short leaves out of a long name what is before its end, with the suffix that tells the kind.
+func short(name string) string {
+	if len(name) <= mostName {
+		return name
+	}
+	cut := len(name) - mostName
+	for !utf8.RuneStart(name[cut]) {
+		cut++
+	}
+	return name[cut:]
 }
 
 // wait returns when the job has ended, with its reason if it failed, or when its work was given up: no tick asks for it
