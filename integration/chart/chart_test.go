@@ -471,6 +471,22 @@ func env(o object) map[string]any {
 	return out
 }
 
+// TestClimateToken gives the token to all that open climate: without it submission refuses what compute could read.
+func TestClimateToken(t *testing.T) {
+	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "compute": values{"climate": values{"tokenSecret": "daymet"}}})
+	for _, name := range []string{"submission", "compute"} {
+		entries, _ := find(t, list, "Service", release+"-"+name).at("spec", "template", "spec", "containers", 0, "env").([]any)
+		if !slices.ContainsFunc(entries, func(e any) bool {
+			v := e.(values)
+			from, _ := v["valueFrom"].(values)
+			secret, _ := from["secretKeyRef"].(values)
+			return v["name"] == "EEMT_CLIMATE_TOKEN" && secret["name"] == "daymet" && secret["key"] == "token"
+		}) {
+			t.Errorf("%s has no token", name)
+		}
+	}
+}
+
 // TestPlacement looks at where GPUs and spot nodes put compute.
 func TestPlacement(t *testing.T) {
 	bucket := values{"url": "gs://maps"}
