@@ -591,6 +591,25 @@ func TestQuotaHoldsLargestScale(t *testing.T) {
 	find(t, list, "LimitRange", release)
 }
 
+// TestLimitRangeLetsAllIn makes compute smaller than the others, and than what the range gives a container by itself.
+func TestLimitRangeLetsAllIn(t *testing.T) {
+	for _, c := range []struct{ cpu, memory, wantCPU, wantMemory string }{
+		{"1", "1Gi", "1000m", "2048Mi"}, // of submission
+		{"4", "8Gi", "4000m", "8192Mi"},
+	} {
+		list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "limitRange": values{"enabled": true}, "compute": values{"resources": values{"cpu": c.cpu, "memory": c.memory}}})
+		most := find(t, list, "LimitRange", release).at("spec", "limits", 0, "max").(values)
+		if most["cpu"] != c.wantCPU || most["memory"] != c.wantMemory {
+			t.Errorf("with %s CPU and %s for compute the limit is %v", c.cpu, c.memory, most)
+		}
+	}
+	small := values{"resources": values{"cpu": "250m", "memory": "256Mi"}}
+	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "limitRange": values{"enabled": true}, "submission": small, "compute": small})
+	if most := find(t, list, "LimitRange", release).at("spec", "limits", 0, "max").(values); most["cpu"] != "500m" || most["memory"] != "512Mi" {
+		t.Errorf("the limit is %v, below the range's own defaults", most)
+	}
+}
+
 // TestNetworkPolicies checks that compute hears only Knative, and that nothing leads to private networks.
 func TestNetworkPolicies(t *testing.T) {
 	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "networkPolicy": values{"enabled": true}})
