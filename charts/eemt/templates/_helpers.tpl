@@ -51,6 +51,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if hasSuffix "Mi" $s -}}{{ trimSuffix "Mi" $s | int64 }}{{- else -}}{{ mul (trimSuffix "Gi" $s | int64) 1024 }}{{- end -}}
 {{- end }}
 
+{{/* A duration of one unit, in seconds. */}}
+{{- define "eemt.seconds" -}}
+{{- if hasSuffix "ms" . -}}{{ divf (trimSuffix "ms" . | float64) 1000 }}
+{{- else if hasSuffix "s" . -}}{{ trimSuffix "s" . | float64 }}
+{{- else if hasSuffix "m" . -}}{{ mulf (trimSuffix "m" . | float64) 60 }}
+{{- else -}}{{ mulf (trimSuffix "h" . | float64) 3600 }}
+{{- end -}}
+{{- end }}
+
 {{/* The cores that the Go runtime takes a CPU limit for: rounded up, two or more. */}}
 {{- define "eemt.cores" -}}
 {{- max 2 (div (add (include "eemt.milli" . | int64) 999) 1000) -}}
@@ -99,7 +108,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $min := (get $v $name).minScale | int -}}
 {{- $max := (get $sizes $name).maxScale | default (get $v $name).maxScale | int -}}
 {{- if gt $min $max -}}{{ fail (printf "%s.minScale %d: must not be above maxScale %d" $name $min $max) }}{{- end -}}
+{{- $size := get $sizes $name -}}
+{{- if and $size.cpuRequest (gt (include "eemt.milli" $size.cpuRequest | int64) (include "eemt.milli" $size.cpu | int64)) -}}{{ fail (printf "%s.resources.cpuRequest %s: must not be above the limit of %s" $name $size.cpuRequest $size.cpu) }}{{- end -}}
+{{- if and $size.memoryRequest (gt (include "eemt.mebi" $size.memoryRequest | int64) (include "eemt.mebi" $size.memory | int64)) -}}{{ fail (printf "%s.resources.memoryRequest %s: must not be above the limit of %s" $name $size.memoryRequest $size.memory) }}{{- end -}}
 {{- end -}}
+{{- /* What the programs refuse when they start would only be seen when the release is not ready in time. */ -}}
+{{- if lt (include "eemt.goMemory" $sizes.compute.memory | int64) 128 -}}{{ fail (printf "compute.resources.memory %s: must be at least 151Mi" $sizes.compute.memory) }}{{- end -}}
+{{- $resume := include "eemt.seconds" $v.cleanup.resumeAfter | float64 -}}
+{{- if or (lt $resume 1.0) (gt $resume 43200.0) -}}{{ fail (printf "cleanup.resumeAfter %s: must be 1s to 12h" $v.cleanup.resumeAfter) }}{{- end -}}
+{{- if gt (include "eemt.seconds" $v.compute.longestStep | float64) 3600.0 -}}{{ fail (printf "compute.longestStep %s: must be at most 1h" $v.compute.longestStep) }}{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) -}}{{ fail "ingress.host is missing: give the host name that users call" }}{{- end -}}
 {{- if and $v.ingress.enabled (or (eq $v.mode "hybrid") (not $v.submission.enabled)) -}}{{ fail "ingress.enabled: there is no submission service to reach" }}{{- end -}}
 {{- end }}
