@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Removes a deployment of EEMT from a cluster; see --help.
 set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
 
 usage() {
 	cat <<'TEXT'
@@ -25,6 +27,7 @@ Examples
   ko/cleanup.sh --all --force
 TEXT
 }
+say() { printf '%s\n' "$*" >&2; }
 die() {
 	printf 'error: %s\n' "$*" >&2
 	exit 1
@@ -33,6 +36,9 @@ misuse() {
 	printf 'error: %s; see ko/cleanup.sh --help\n' "$*" >&2
 	exit 2
 }
+
+# shellcheck source=ko/tool.sh
+. "$here/tool.sh"
 
 namespace=eemt release=eemt force= keep_namespace= keep_data= all= dry=
 while [ $# -gt 0 ]; do
@@ -56,12 +62,12 @@ done
 case $namespace in default | kube-* | knative-*) [ -z "$all" ] || misuse "--all would remove the namespace $namespace, which is not EEMT's own" ;; esac
 
 command -v kubectl >/dev/null || die "kubectl is not installed"
-command -v helm >/dev/null || die "helm is not installed"
 kubectl get --raw /version >/dev/null 2>&1 || die "the cluster does not answer"
 kubectl get namespace "$namespace" >/dev/null 2>&1 || {
 	echo "nothing to do: there is no namespace $namespace"
 	exit
 }
+helm=$(tool helm helm.sh/helm/v3/cmd/helm)
 label=app.kubernetes.io/instance=$release
 claims=$(kubectl -n "$namespace" get persistentvolumeclaim -l "$label" -o name)
 bucket=$(kubectl -n "$namespace" get configmap "$release" -o 'jsonpath={.data.EEMT_BUCKET}' 2>/dev/null || true)
@@ -79,7 +85,7 @@ fi
 
 echo "From namespace $namespace of $(kubectl config current-context 2>/dev/null || echo 'this cluster'):"
 kubectl -n "$namespace" get ksvc,broker,trigger,pingsource -l "$label" -o name | sed 's/^/  remove /'
-[ -z "$(helm -n "$namespace" list -q --filter "^$release\$")" ] || echo "  remove release $release with its configuration, accounts and policies"
+[ -z "$("$helm" -n "$namespace" list -q --filter "^$release\$")" ] || echo "  remove release $release with its configuration, accounts and policies"
 for c in $claims; do [ -n "$all" ] && echo "  remove $c with all data on it" || echo "  keep $c"; done
 case $bucket in "" | file:*) ;; *) echo "  keep $bucket" ;; esac
 [ -n "$drop_namespace" ] && echo "  remove namespace $namespace" || echo "  keep namespace $namespace"
@@ -103,7 +109,7 @@ fi
 # Services first: the pods of a service are given up to its timeout to end, and a namespace that goes waits for that.
 kubectl -n "$namespace" delete pingsource,trigger,broker,ksvc -l "$label" --ignore-not-found
 kubectl -n "$namespace" delete pod "$release-test" --ignore-not-found >/dev/null
-[ -z "$(helm -n "$namespace" list -a -q --filter "^$release\$")" ] || helm uninstall "$release" -n "$namespace" >/dev/null
+[ -z "$("$helm" -n "$namespace" list -a -q --filter "^$release\$")" ] || "$helm" uninstall "$release" -n "$namespace" >/dev/null
 if [ -n "$all" ] && [ -n "$claims" ]; then
 	# shellcheck disable=SC2086 # names, one by one
 	kubectl -n "$namespace" delete $claims --wait=false

@@ -175,6 +175,24 @@ func TestDeployWithoutCluster(t *testing.T) {
 	}
 }
 
+// TestCleanupWithoutHelm removes what deploy.sh has deployed where helm is not installed: both build it.
+func TestCleanupWithoutHelm(t *testing.T) {
+	helmDir(t)
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "kubectl"), []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("../../ko/cleanup.sh", "--dry-run")
+	c.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(bin, "none"), "PATH="+bin+":"+filepath.Dir(goTool)+":/usr/bin:/bin")
+	if out, _ := c.CombinedOutput(); strings.Contains(string(out), "helm is not installed") || !strings.Contains(string(out), "From namespace eemt") {
+		t.Errorf("%s", out)
+	}
+}
+
 // TestLocalMode starts what --mode local starts.
 func TestLocalMode(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
