@@ -137,7 +137,7 @@ if [ "$mode" = local ]; then
 else
 	[ ${#rest[@]} = 0 ] || misuse "${rest[0]}: only --mode local gives what follows -- to eemt serve"
 fi
-for file in ${files+"${files[@]}"} $images; do
+for file in ${files+"${files[@]}"} ${images:+"$images"}; do
 	[ -r "$file" ] || misuse "file $file cannot be read"
 done
 [ -z "$debug" ] || [ -n "$dry" ] || [ "$mode" = local ] || set -x

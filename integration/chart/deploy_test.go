@@ -135,6 +135,10 @@ func TestDryRun(t *testing.T) {
 }
 
 func TestDeployWithoutCluster(t *testing.T) {
+	spaced := filepath.Join(t.TempDir(), "my images.yaml")
+	if err := os.WriteFile(spaced, []byte("images: {smoke: example.org/smoke}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, script string
 		args         []string
@@ -157,6 +161,7 @@ func TestDeployWithoutCluster(t *testing.T) {
 		{"canary of nothing", "deploy.sh", []string{"--canary", "10"}, 2, "needs --upgrade"},
 		{"canary of all", "deploy.sh", []string{"-u", "--canary", "100"}, 2, "--canary 100: must be 1 to 99 percent"},
 		{"values that are not there", "deploy.sh", []string{"-f", "nowhere.yaml"}, 2, "nowhere.yaml cannot be read"},
+		{"images in a file with a space", "deploy.sh", []string{"-b", "gs://maps", "--images", spaced, "--dry-run"}, 0, "image: example.org/smoke"},
 		{"typo in a value", "deploy.sh", []string{"-b", "gs://maps", "--set", "compute.maxscale=3", "--dry-run"}, 1, "maxscale"},
 		{"no bucket", "deploy.sh", []string{"--dry-run"}, 1, "bucket.url is missing"},
 		{"no cluster", "deploy.sh", []string{"-b", "gs://maps"}, 1, "error: "},
