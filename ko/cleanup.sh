@@ -43,6 +43,9 @@ misuse() {
 namespace=eemt release=eemt force= keep_namespace= keep_data= all= dry=
 while [ $# -gt 0 ]; do
 	case $1 in
+	--*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+	esac
+	case $1 in
 	-n | --namespace | -r | --release)
 		[ $# -ge 2 ] && [ -n "$2" ] || misuse "$1 needs a value"
 		case $1 in -n | --namespace) namespace=$2 ;; *) release=$2 ;; esac

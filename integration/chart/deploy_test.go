@@ -168,6 +168,7 @@ func TestDeployWithoutCluster(t *testing.T) {
 		{"cleanup help", "cleanup.sh", []string{"-h"}, 0, "--keep-data"},
 		{"cleanup unknown", "cleanup.sh", []string{"--everything"}, 2, "flag --everything is not known"},
 		{"cleanup of nothing", "cleanup.sh", []string{"-r"}, 2, "-r needs a value"},
+		{"cleanup with a value behind =", "cleanup.sh", []string{"--all", "--namespace=kube-system"}, 2, "not EEMT's own"},
 		{"cleanup contradiction", "cleanup.sh", []string{"--all", "--keep-data"}, 2, "--all excludes --keep-data"},
 		{"cleanup of the cluster", "cleanup.sh", []string{"--all", "-n", "kube-system"}, 2, "not EEMT's own"},
 	} {
