@@ -147,7 +147,15 @@ done
 
 if [ "$mode" = local ]; then
 	command=(eemt serve)
-	command -v eemt >/dev/null || command=(go -C "$root" run ./cmd/eemt serve)
+	if ! command -v eemt >/dev/null; then
+		# Not by "go run" in the sources: paths are those of where this is called, and a signal goes to the server.
+		command=("$root/bin/eemt" serve)
+		[ -n "$dry" ] || {
+			command -v go >/dev/null || die "eemt is not installed, and neither is go to build it"
+			say "building eemt"
+			go -C "$root" build -o bin/eemt ./cmd/eemt || die "eemt could not be built"
+		}
+	fi
 	case $bucket in
 	"") ;;
 	file:///*) command+=(--data "${bucket#file://}") ;;

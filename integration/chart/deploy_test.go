@@ -199,23 +199,50 @@ func TestCleanupWithoutHelm(t *testing.T) {
 	}
 }
 
-// TestLocalMode starts what --mode local starts.
+// TestLocalMode starts what --mode local starts, where eemt is installed and where it is not.
 func TestLocalMode(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	deploy, err := filepath.Abs("../../ko/deploy.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
+	goTool, err := exec.LookPath("go")
+	if err != nil {
 		t.Fatal(err)
 	}
 	bin := t.TempDir()
 	if out, err := exec.Command("go", "-C", "../..", "build", "-o", filepath.Join(bin, "eemt"), "./cmd/eemt").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	data := filepath.Join(t.TempDir(), "maps")
-	c := exec.Command("../../ko/deploy.sh", "--mode", "local", "--bucket", "file://"+data, "--", "--address", address)
-	c.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	for _, l := range []struct{ name, path, bucket string }{
+		{"installed", bin + ":" + os.Getenv("PATH"), "file://%s/maps"},
+		{"from sources", filepath.Dir(goTool) + ":/usr/bin:/bin", "maps"},
+	} {
+		t.Run(l.name, func(t *testing.T) {
+			dir := t.TempDir()
+			c := exec.Command(deploy, "--mode", "local", "--bucket", strings.ReplaceAll(l.bucket, "%s", dir), "--", "--address", free(t))
+			c.Dir, c.Env = dir, append(os.Environ(), "PATH="+l.path)
+			serves(t, c)
+			if _, err := os.Stat(filepath.Join(dir, "maps")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// free is an address that nobody listens at.
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// serves starts a server, whose address is its last argument, and ends it when it answers.
+func serves(t *testing.T, c *exec.Cmd) {
+	t.Helper()
 	var said bytes.Buffer
 	c.Stdout, c.Stderr = &said, &said
 	if err := c.Start(); err != nil {
@@ -225,7 +252,7 @@ func TestLocalMode(t *testing.T) {
 	go func() { ended <- c.Wait() }()
 	t.Cleanup(func() { _ = c.Process.Kill() })
 	for {
-		if res, err := http.Get("http://" + address + "/healthz"); err == nil {
+		if res, err := http.Get("http://" + c.Args[len(c.Args)-1] + "/healthz"); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				break
@@ -243,8 +270,5 @@ func TestLocalMode(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("after an interrupt: %v\n%s", err, said.String())
-	}
-	if _, err := os.Stat(data); err != nil {
-		t.Error(err)
 	}
 }
