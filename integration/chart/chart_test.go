@@ -643,6 +643,17 @@ func TestNetworkPolicies(t *testing.T) {
 	}
 }
 
+// TestMetricsThroughNetworkPolicies lets Prometheus read what podMonitor names, port http-usermetric, and only then.
+func TestMetricsThroughNetworkPolicies(t *testing.T) {
+	for _, monitored := range []bool{false, true} {
+		list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "networkPolicy": values{"enabled": true, "monitoringNamespaces": []any{"observability"}}, "podMonitor": values{"enabled": monitored}})
+		calls := find(t, list, "NetworkPolicy", release+"-calls")
+		if got := calls.at("spec", "ingress", 1, "from", 0, "namespaceSelector", "matchExpressions", 0, "values", 0) == "observability" && calls.at("spec", "ingress", 1, "ports", 0, "port") == 9091.0; got != monitored {
+			t.Errorf("podMonitor %v: metrics can be read: %v\n%s", monitored, got, calls.text)
+		}
+	}
+}
+
 // TestRefusals gives values that cannot be meant.
 func TestRefusals(t *testing.T) {
 	c := load(t)
