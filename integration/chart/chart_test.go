@@ -591,6 +591,24 @@ func TestQuotaHoldsLargestScale(t *testing.T) {
 	find(t, list, "LimitRange", release)
 }
 
+// TestQuotaLeavesOutWhatIsNotThere holds cleanup alone, and what hybrid leaves in the cluster.
+func TestQuotaLeavesOutWhatIsNotThere(t *testing.T) {
+	off := values{"enabled": false}
+	for _, c := range []struct {
+		name string
+		v    values
+		cpu  string
+	}{
+		{"cleanup alone", values{"submission": off, "compute": off}, "600m"}, // 0.1 + 0.5
+		{"hybrid", values{"mode": "hybrid"}, "90600m"},                       // and 20 x (4 + 0.5)
+	} {
+		list := mustRender(t, merged(values{"bucket": values{"url": "gs://maps"}, "quota": values{"enabled": true}}, c.v))
+		if got := find(t, list, "ResourceQuota", release).at("spec", "hard", "limits.cpu"); got != c.cpu {
+			t.Errorf("%s: %v CPU, want %s", c.name, got, c.cpu)
+		}
+	}
+}
+
 // TestLimitRangeLetsAllIn makes compute smaller than the others, and than what the range gives a container by itself.
 func TestLimitRangeLetsAllIn(t *testing.T) {
 	for _, c := range []struct{ cpu, memory, wantCPU, wantMemory string }{
