@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/caarlos0/env/v11"
-
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
@@ -22,8 +20,8 @@ type config struct {
 
 func main() {
 	serving.Main(func(ctx context.Context, log *slog.Logger) error {
-		c, err := env.ParseAs[config]()
-		if err != nil {
+		var c config
+		if err := serving.Parse(&c); err != nil {
 			return err
 		}
 		policy, err := c.Policy()

@@ -10,8 +10,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/caarlos0/env/v11"
-
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -35,8 +33,8 @@ const publishing = 16
 
 func main() {
 	serving.Main(func(ctx context.Context, log *slog.Logger) error {
-		c, err := env.ParseAs[config]()
-		if err != nil {
+		var c config
+		if err := serving.Parse(&c); err != nil {
 			return err
 		}
 		if c.TileSize != 0 && (c.TileSize < 32 || c.TileSize > 4096) {

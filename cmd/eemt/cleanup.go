@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
@@ -15,7 +14,7 @@ import (
 
 func cleanupCommand() *cobra.Command {
 	var r serving.Retention
-	environment := env.Parse(&r)
+	environment := serving.Parse(&r)
 	var data string
 	var verbose bool
 	c := &cobra.Command{

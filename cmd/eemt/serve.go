@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
@@ -74,7 +73,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		return exitError{fmt.Errorf("num-threads %d: must be 1 to 512", o.threads), 2}
 	}
 	var keep serving.Retention
-	if err := env.Parse(&keep); err != nil {
+	if err := serving.Parse(&keep); err != nil {
 		return exitError{err, 2}
 	}
 	policy, err := keep.Policy()

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/caarlos0/env/v11"
-
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -41,8 +39,8 @@ type config struct {
 
 func main() {
 	serving.Main(func(ctx context.Context, log *slog.Logger) error {
-		c, err := env.ParseAs[config]()
-		if err != nil {
+		var c config
+		if err := serving.Parse(&c); err != nil {
 			return err
 		}
 		cost, err := c.Of(c.Replica)
