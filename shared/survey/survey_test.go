@@ -161,8 +161,10 @@ func TestBeyondTheMap(t *testing.T) {
 		bands[i].Fill(5)
 	}
 	var elsewhere bytes.Buffer
-	if err := geotiff.Write(&elsewhere, geotiff.Options{Transform: raster.Transform{OriginX: 170, OriginY: -40, StepX: 1, StepY: -1},
-		GeoKeys: raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 2048: 4326}}}, bands...); err != nil {
+	if err := geotiff.Write(&elsewhere, geotiff.Options{
+		Transform: raster.Transform{OriginX: 170, OriginY: -40, StepX: 1, StepY: -1},
+		GeoKeys:   raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 2048: 4326}},
+	}, bands...); err != nil {
 		t.Fatal(err)
 	}
 	wide := raster.Transform{OriginX: -135e5 + 5e5, OriginY: 135e5, StepX: 9e5, StepY: -9e5}
