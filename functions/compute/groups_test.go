@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -375,8 +376,11 @@ func TestSomeMapsMadeMeanwhile(t *testing.T) {
 					}
 				}
 			}
+			var mu sync.Mutex
 			assembling := false
 			w := newWorld(t, faultbucket.Wrap(inner, func(op, key string) error {
+				mu.Lock()
+				defer mu.Unlock()
 				assembling = assembling || strings.Contains(key, "/attempts/assembly/") || strings.Contains(key, "/attempts/m0")
 				switch {
 				case !assembling:
