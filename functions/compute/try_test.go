@@ -114,16 +114,14 @@ func TestCancelStopsRunningWork(t *testing.T) {
 	if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 		t.Fatal(err)
 	}
-	// The watcher's second look finds the end; by the time of a third it has stopped the work.
-	looks := 0
-	w.compute.Store.Bucket = faultbucket.Wrap(b, func(op, key string) error {
-		if op == faultbucket.Attributes && strings.HasSuffix(key, "end.json") && cancelled.Load() {
-			if looks++; looks == 1 {
-				return inner.WriteAll(context.Background(), "stopped", nil, nil)
-			}
+	// Soon after a look of the watcher has found the end it has stopped the work.
+	w.compute.Store.Bucket = faultbucket.WrapAround(b, func(op, key string, do func() error) error {
+		err := do()
+		if op == faultbucket.Attributes && strings.HasSuffix(key, "end.json") && err == nil {
+			time.AfterFunc(300*time.Millisecond, func() { _ = inner.WriteAll(context.Background(), "stopped", nil, nil) })
 		}
-		return nil
-	})
+		return err
+	}, nil)
 	if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)); err != nil {
 		t.Errorf("work that was stopped: %v", err)
 	}
