@@ -173,20 +173,7 @@ func (t *tick) revive(ctx context.Context, id string, last bool) (again, lost bo
 		return false, false, err
 	}
 	if !ended.IsZero() {
-		age := now.Sub(ended)
-		if age < atWork && !t.alive.Load() {
-			if end, err := s.Store.End(ctx, id); err == nil && end.State == job.Completed {
-				t.alive.Store(true)
-			}
-		}
-		if age < settled || age > stale || t.announced.Load() >= mostAnnounced {
-			return false, false, nil
-		}
-		did, err := s.announceEnd(ctx, id)
-		if did {
-			t.announced.Add(1)
-		}
-		return false, false, err
+		return false, false, t.sawEnd(ctx, id, now.Sub(ended))
 	}
 	st, err := s.Store.Status(ctx, id)
 	if errors.Is(err, job.ErrNotFound) {
@@ -253,6 +240,23 @@ func (t *tick) revive(ctx context.Context, id string, last bool) (again, lost bo
 	// The plan step asks again for whatever is missing. Attempts of one job must differ, or a broker may take them for duplicates.
 	number := min(max(0, int(still/time.Minute))+attempt, eventing.MaxAttempt)
 	return true, false, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, number, now))
+}
+
+// sawEnd announces the end of a job if nobody did, and notes whether compute made it of late.
+func (t *tick) sawEnd(ctx context.Context, id string, age time.Duration) error {
+	if age < atWork && !t.alive.Load() {
+		if end, err := t.Store.End(ctx, id); err == nil && end.State == job.Completed {
+			t.alive.Store(true)
+		}
+	}
+	if age < settled || age > stale || t.announced.Load() >= mostAnnounced {
+		return nil
+	}
+	did, err := t.announceEnd(ctx, id)
+	if did {
+		t.announced.Add(1)
+	}
+	return err
 }
 
 // waitsBehindOthers reports whether compute is at work, and nobody began what a job waits for.

@@ -168,7 +168,11 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 			}
 		}
 	}
-	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), thinned(d), cells, folder, p.Climate, store)
+	var some climate.Cells
+	if spec.Kind == climate.KindRaster {
+		some = thinned(d)
+	}
+	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), some, cells, folder, p.Climate, store)
 	if err != nil {
 		return spec, p.inputError(err)
 	}

@@ -158,11 +158,9 @@ func (c Cost) taskSide(w job.Workflow, p job.Parameters, block int) int {
 
 // ofMaps are the core seconds and the bytes of a cell of all maps of a job.
 func ofMaps(w job.Workflow, p job.Parameters) (seconds, bytes float64) {
-	for _, stage := range products(job.Request{Workflow: w, Parameters: p}, nil) {
-		for _, pr := range stage {
-			seconds += pr.secondsPerCell()
-			bytes += pr.tempPerCell() // which is stored then
-		}
+	for _, pr := range allProducts(w, p) {
+		seconds += pr.secondsPerCell()
+		bytes += pr.tempPerCell() // which is stored then
 	}
 	return seconds, bytes
 }
@@ -281,11 +279,9 @@ func (c Cost) largestTemp(w job.Workflow, p job.Parameters, width, height int) (
 	if (Reach{}).orDefault().far(width, height) != nil {
 		name, bytes = "thinning the DEM", int64(cells*ringTemp)
 	}
-	for _, stage := range products(job.Request{Workflow: w, Parameters: p}, nil) {
-		for _, pr := range stage {
-			if b := int64(cells * pr.tempPerCell()); b > bytes {
-				name, bytes = "making "+pr.maps[0].name+" and what goes with it", b
-			}
+	for _, pr := range allProducts(w, p) {
+		if b := int64(cells * pr.tempPerCell()); b > bytes {
+			name, bytes = "making "+pr.maps[0].name+" and what goes with it", b
 		}
 	}
 	return name, bytes
@@ -305,11 +301,9 @@ func (c Cost) tempOfBatch(width, height, batches int) float64 {
 func (c Cost) slowestMap(w job.Workflow, p job.Parameters, width, height int) (name string, seconds float64) {
 	c = c.orDefault()
 	cells := float64(width) * float64(height) / (float64(c.Cores) * c.Speed)
-	for _, stage := range products(job.Request{Workflow: w, Parameters: p}, nil) {
-		for _, pr := range stage {
-			if s := cells * pr.secondsPerCell(); s > seconds {
-				name, seconds = pr.maps[0].name, s
-			}
+	for _, pr := range allProducts(w, p) {
+		if s := cells * pr.secondsPerCell(); s > seconds {
+			name, seconds = pr.maps[0].name, s
 		}
 	}
 	return name, seconds

@@ -1,6 +1,8 @@
 package compute
 
 import (
+	"slices"
+
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -67,10 +69,13 @@ func secondsOf(plan *job.Plan, groups []group) float64 {
 // mapsOf counts the maps of a job.
 func mapsOf(r job.Request) int {
 	n := 0
-	for _, stage := range products(r, nil) {
-		for _, pr := range stage {
-			n += len(pr.maps)
-		}
+	for _, pr := range allProducts(r.Workflow, r.Parameters) {
+		n += len(pr.maps)
 	}
 	return n
+}
+
+// allProducts are those of all stages of a job, to be counted and weighed.
+func allProducts(w job.Workflow, p job.Parameters) []product {
+	return slices.Concat(products(job.Request{Workflow: w, Parameters: p}, nil)...)
 }

@@ -20,12 +20,13 @@ import (
 // folder of the job, where tiles find it. What came over the network is kept in cache/ for
 // all jobs with the same rasters and DEM.
 func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+	rasters := slices.DeleteFunc(p.request.Parameters.Inputs(), func(in job.Input) bool { return len(in.Files()) == 0 })
+	if len(rasters) == 0 {
+		return nil
+	}
 	thinned := thinned(d)
-	for _, in := range p.request.Parameters.Inputs() {
+	for _, in := range rasters {
 		files := in.Files()
-		if len(files) == 0 {
-			continue
-		}
 		folder, name := job.WorkKey(p.request.ID, "inputs/"), in.Name+".tif"
 		key := folder + name
 		if plan.Inputs == nil {
