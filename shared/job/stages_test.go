@@ -129,7 +129,8 @@ func TestTasksOfAStage(t *testing.T) {
 			t.Errorf("%d together: tasks %v, want %v; windows %v", together, names, want, all)
 		}
 	}
-	for _, task := range []string{"s0005-r0000c0002", "s0004-r0006c0000"} {
+	s.Together = 2
+	for _, task := range []string{"s0005-r0000c0002", "s0004-r0006c0000"} { // of another stage; the second window of a task
 		if w := s.WindowsOf(task); w != nil {
 			t.Errorf("task %s has windows %v", task, w)
 		}
