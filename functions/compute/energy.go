@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
+
+	"github.com/sourcegraph/conc"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/energy"
@@ -137,7 +138,7 @@ func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[
 	sums := make([]job.Sums, blocks)
 	valid := make([]int, blocks)
 	errs := make([]error, blocks)
-	var wait sync.WaitGroup
+	var wait conc.WaitGroup
 	free := make(chan struct{}, max(1, threads))
 	for b := range blocks {
 		free <- struct{}{}

@@ -267,7 +267,7 @@ func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w ra
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(int(max(1, min(int64(p.Threads), p.cost().Memory/squareMemory)/int64(together))))
 	for square := range squares(w) {
-		work.Go(func() error {
+		work.Go(p.guarded(ctx, func(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -287,7 +287,7 @@ func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w ra
 				total[year] = all
 			}
 			return nil
-		})
+		}))
 	}
 	return total, work.Wait()
 }

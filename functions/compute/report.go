@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sourcegraph/conc"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -187,7 +188,7 @@ func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 	for from := 0; from < len(maps); from += layersAtOnce {
 		some := maps[from:min(from+layersAtOnce, len(maps))]
 		to := layers[from : from+len(some)]
-		work.Go(func() error {
+		work.Go(p.guarded(ctx, func(ctx context.Context) error {
 			// A note that cannot be read or written costs a look at its maps, no more.
 			note := job.LayersKey(p.request.ID, from)
 			if data, err := p.Store.Bucket.ReadAll(ctx, note); err == nil {
@@ -211,7 +212,7 @@ func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 				p.log.Debug("statistics of maps are not noted", "error", err)
 			}
 			return ctx.Err()
-		})
+		}))
 	}
 	return layers, work.Wait()
 }
@@ -300,7 +301,7 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 	var names []string
 	var errs []error
 	var mu sync.Mutex
-	var wait sync.WaitGroup
+	var wait conc.WaitGroup
 	free := make(chan struct{}, max(1, a.Threads))
 	for _, l := range layers {
 		if !l.Summary {

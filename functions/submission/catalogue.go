@@ -10,10 +10,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/sourcegraph/conc"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
@@ -187,7 +187,7 @@ func (s *Service) lookThrough(ctx context.Context, days map[string]*day, most in
 // inspect finds out, side by side, which candidates have an item. Of those that are linked one call tells.
 func (s *Service) inspect(ctx context.Context, batch []candidate) error {
 	errs := make([]error, len(batch))
-	var wait sync.WaitGroup
+	var wait conc.WaitGroup
 	for i := range batch {
 		wait.Go(func() {
 			c := &batch[i]

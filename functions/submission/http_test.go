@@ -614,15 +614,25 @@ func TestZipBreaksOff(t *testing.T) {
 }
 
 func TestPanicsAreAnswered(t *testing.T) {
+	bad := "index/"
 	s := newService(t, func(_, key string) error {
-		if strings.HasPrefix(key, "index/") {
+		if strings.Contains(key, bad) {
 			panic("a defect")
 		}
 		return nil
 	})
-	if a := s.get(t, "/api/jobs"); a.status != http.StatusInternalServerError || strings.Contains(a.body, "defect") {
-		t.Errorf("%d %s, want 500 without inner words", a.status, a.body)
+	answered := func(path string) {
+		t.Helper()
+		if a := s.get(t, path); a.status != http.StatusInternalServerError || strings.Contains(a.body, "defect") {
+			t.Errorf("%s: %d %s, want 500 without inner words", path, a.status, a.body)
+		}
 	}
+	answered("/api/jobs")
+	bad = "nothing"
+	id := s.submit(t)
+	s.end(t, id, job.Completed)
+	bad = "/end.json" // read in a goroutine of its own
+	answered("/api/jobs")
 	if a := s.get(t, "/healthz"); a.status != http.StatusOK {
 		t.Errorf("after a panic: %d", a.status)
 	}

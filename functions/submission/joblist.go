@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/sourcegraph/conc"
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -156,14 +156,9 @@ func (s *Service) fits(ctx context.Context, id string, q listing) (*job.Status, 
 func (s *Service) statuses(ctx context.Context, entries []job.Entry, q listing) ([]*job.Status, error) {
 	states := make([]*job.Status, len(entries))
 	errs := make([]error, len(entries))
-	var wait sync.WaitGroup
+	var wait conc.WaitGroup
 	for i, e := range entries {
 		wait.Go(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					errs[i] = fmt.Errorf("reading job %s panicked: %v", e.ID, p)
-				}
-			}()
 			st, err := s.fits(ctx, e.ID, q)
 			switch {
 			case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrDamaged):

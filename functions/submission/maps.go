@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/gin-gonic/gin"
+	"github.com/sourcegraph/conc"
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
@@ -258,7 +259,7 @@ func (s *Service) getValue(c *gin.Context) {
 	values := make([]pointValue, len(layers))
 	errs := make([]error, len(layers))
 	free := make(chan struct{}, drawnAtOnce)
-	var wait sync.WaitGroup
+	var wait conc.WaitGroup
 	for i, name := range layers {
 		free <- struct{}{}
 		wait.Go(func() {

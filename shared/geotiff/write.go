@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/sourcegraph/conc"
+
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -72,7 +74,7 @@ type Writer struct {
 	hasND  bool
 
 	slots chan struct{}
-	wg    sync.WaitGroup
+	wg    conc.WaitGroup
 	mu    sync.Mutex
 	err   error
 	held  int64 // compressed bytes in memory

@@ -3,6 +3,7 @@ package solar
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -51,6 +52,22 @@ func TestTilesAndThreadsChangeNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A defect met by one of several threads is met by the caller, who can tell it; in a thread
+// of its own it would end the process.
+func TestPanicsReachTheCaller(t *testing.T) {
+	defer func() {
+		if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "a defect") {
+			t.Errorf("the caller caught %v", v)
+		}
+	}()
+	err := eachBlock(t.Context(), 9, 3, func(_, block int) {
+		if block == 4 {
+			panic("a defect")
+		}
+	}, nil)
+	t.Errorf("no panic, %v", err)
 }
 
 // A halo that reaches past all that can shade gives the numbers of the whole

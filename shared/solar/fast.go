@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/sourcegraph/conc"
+
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
@@ -52,17 +54,14 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 		f.hazy = f.hazy || s.KBeam[m] != nil
 		f.cloudy = f.cloudy || s.KDiffuse[m] != nil
 	}
-	var terrain chan *horizon.Terrain
+	var terrain conc.WaitGroup
 	if p.Shadows {
-		terrain = make(chan *horizon.Terrain, 1)
-		go func() { terrain <- horizon.NewTerrain(s.DEM, s.Core, s.Cell, s.OriginCol, s.OriginRow) }()
+		terrain.Go(func() { f.terrain = horizon.NewTerrain(s.DEM, s.Core, s.Cell, s.OriginCol, s.OriginRow) })
 	}
 	f.groups = make([]int32, s.Core.Width*s.Core.Height)
 	surveys := make([]survey, (s.Core.Height+surveyRows-1)/surveyRows)
 	err := eachBlock(ctx, len(surveys), threads, func(_, b int) { surveys[b].take(f, b) }, nil)
-	if p.Shadows {
-		f.terrain = <-terrain
-	}
+	terrain.Wait()
 	if err != nil {
 		return nil, err
 	}

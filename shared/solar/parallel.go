@@ -3,18 +3,28 @@ package solar
 import (
 	"context"
 	"sync"
+
+	"github.com/sourcegraph/conc"
 )
 
 // eachBlock calls work for every block 0..n-1 from up to threads goroutines,
 // each with its own worker number, until ctx ends. done, when not nil, hears
-// the number of finished blocks, in rising order.
+// the number of finished blocks, in rising order. A panic of work is the caller's.
 func eachBlock(ctx context.Context, n, threads int, work func(worker, block int), done func(finished int)) error {
 	threads = max(1, min(threads, n))
 	var (
 		mu             sync.Mutex
 		next, finished int
-		wg             sync.WaitGroup
+		wg             conc.WaitGroup
 	)
+	tell := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		finished++
+		if done != nil {
+			done(finished)
+		}
+	}
 	for worker := range threads {
 		wg.Go(func() {
 			for ctx.Err() == nil {
@@ -26,12 +36,7 @@ func eachBlock(ctx context.Context, n, threads int, work func(worker, block int)
 					return
 				}
 				work(worker, block)
-				mu.Lock()
-				finished++
-				if done != nil {
-					done(finished)
-				}
-				mu.Unlock()
+				tell()
 			}
 		})
 	}

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"sync"
+
+	"github.com/sourcegraph/conc"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -196,7 +197,7 @@ func each(n int, f func(i int) error) error {
 		return f(0)
 	}
 	errs := make([]error, n)
-	var wait sync.WaitGroup
+	var wait conc.WaitGroup
 	for i := range n {
 		wait.Go(func() { errs[i] = f(i) })
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -201,6 +202,18 @@ func TestTiledErrors(t *testing.T) {
 		if err := work.Run(t.Context()); !errors.Is(err, bad) {
 			t.Errorf("got %v", err)
 		}
+	})
+	t.Run("panic", func(t *testing.T) {
+		defer func() {
+			if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "a defect") {
+				t.Errorf("the caller caught %v", v)
+			}
+		}()
+		work := tiled(t, dem, cell, 8, &memory{}, &memory{})
+		work.Threads = 3
+		work.Elevation = func(raster.Window) (*raster.Grid[float64], error) { panic("a defect") }
+		_ = work.Run(t.Context())
+		t.Error("no panic")
 	})
 	t.Run("sizes", func(t *testing.T) {
 		if err := tiled(t, dem, cell, 1, nil, nil).Run(t.Context()); err == nil {
