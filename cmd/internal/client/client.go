@@ -52,7 +52,10 @@ type Client struct {
 // New returns the client of a server, an http or https address; agent names the program.
 func New(server, agent string) (*Client, error) {
 	u, err := url.Parse(server)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {
+	if err == nil && u.User != nil {
+		return nil, fmt.Errorf("server %s: must be an address without a user name or password", u.Redacted())
+	}
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
 		return nil, fmt.Errorf("server %q: must be an address such as http://localhost:5000", server)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
