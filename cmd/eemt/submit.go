@@ -85,6 +85,10 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 	if !info.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("DEM %s is not a file", dem)
 	}
+	given = oneYear(given)
+	if err := validate(w, given); err != nil {
+		return nil, nil, err
+	}
 	fields := []client.Field{{Name: "workflow_type", Value: string(w)}}
 	var files []client.File
 	for _, f := range given {
@@ -110,7 +114,25 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 		}
 		fields = append(fields, f)
 	}
-	return oneYear(fields), append(files, client.File{Name: "dem_file", Path: dem}), nil
+	return fields, append(files, client.File{Name: "dem_file", Path: dem}), nil
+}
+
+// validate refuses values that no server takes, before the DEM is on its way. What depends on
+// the server, such as which files it has, is left to it.
+func validate(w job.Workflow, given []client.Field) error {
+	p := job.DefaultParameters()
+	for _, f := range given {
+		var err error
+		if raster, ok := job.RasterField(f.Name); ok {
+			err = p.SetInput(raster.Input(), f.Value)
+		} else if field, ok := job.FieldOf(f.Name); ok {
+			err = field.SetText(&p, f.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return p.Validate(w)
 }
 
 // rasterToSend is the file that a parameter names on this machine; without a path
