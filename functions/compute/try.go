@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/sourcegraph/conc/panics"
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff"
@@ -76,7 +77,12 @@ type crash struct{ error }
 func (p *piece) guard(ctx context.Context, work func(ctx context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.log.Error("work panicked", "panic", v, "stack", string(debug.Stack()))
+			stack := debug.Stack()
+			// A panic of a thread comes with where it was met, which differs from time to time.
+			for r, ok := v.(*panics.Recovered); ok; r, ok = v.(*panics.Recovered) {
+				v, stack = r.Value, r.Stack
+			}
+			p.log.Error("work panicked", "panic", v, "stack", string(stack))
 			err = crash{fmt.Errorf("the program failed: %v", v)}
 		}
 	}()

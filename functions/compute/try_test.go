@@ -87,6 +87,22 @@ func TestLastingFailureIsNotRepeated(t *testing.T) {
 	}
 }
 
+// TestPanicOfAThreadEndsTheJob, not the process, and with the words that it came with.
+func TestPanicOfAThreadEndsTheJob(t *testing.T) {
+	w := newWorld(t, faultbucket.Wrap(newBucket(t), func(op, key string) error {
+		if op == faultbucket.Commit && strings.HasSuffix(key, "/previews/total_sun_sum.png") {
+			panic("index out of range")
+		}
+		return nil
+	}), options{})
+	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.settle(t)
+	end, err := w.store.End(t.Context(), jobID)
+	if want := "assembly of the maps failed twice the same way: the program failed: index out of range"; err != nil || end.State != job.Failed || end.Reason != want {
+		t.Errorf("end %+v (%v), want %q", end, err, want)
+	}
+}
+
 // TestCancelStopsRunningWork ends a job while a tile is computed: the work stops at its next look, leaves no record and no note.
 func TestCancelStopsRunningWork(t *testing.T) {
 	inner := newBucket(t)
