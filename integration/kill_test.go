@@ -24,10 +24,12 @@ import (
 
 var killSeed = flag.Uint64("kill-seed", 0, "first seed of the kills of TestProcessesAreKilled")
 
-// relay is a broker that hands each event to one of the replicas, again after a pause when it is not taken.
+// relay is a broker that hands each event to one of the replicas, which have one at a time, again after a pause when it
+// is not taken.
 type relay struct {
 	mu       sync.Mutex
 	replicas []*server
+	busy     map[*server]bool
 	random   *rand.Rand
 	work     sync.WaitGroup
 	ctx      context.Context
@@ -54,19 +56,41 @@ func (r *relay) number(n int) int {
 
 // carry delivers an event until somebody takes it.
 func (r *relay) carry(e received) {
-	for try := range 60 {
-		r.mu.Lock()
-		url := r.replicas[r.random.IntN(len(r.replicas))].url
-		r.mu.Unlock()
-		if r.post(url, e) == http.StatusAccepted || r.ctx.Err() != nil {
-			return
+	for try := 0; try < 60; {
+		pause := 5 * time.Millisecond
+		if p := r.take(); p != nil {
+			status := r.post(p.url, e)
+			r.give(p)
+			if status == http.StatusAccepted {
+				return
+			}
+			pause = time.Duration(20+10*try) * time.Millisecond
+			try++
 		}
 		select {
 		case <-r.ctx.Done():
 			return
-		case <-time.After(time.Duration(20+10*try) * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
+}
+
+// take returns one of the replicas to be its only user, nil when that one has something to do.
+func (r *relay) take() *server {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.replicas[r.random.IntN(len(r.replicas))]
+	if r.busy[p] {
+		return nil
+	}
+	r.busy[p] = true
+	return p
+}
+
+func (r *relay) give(p *server) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, p)
 }
 
 func (r *relay) post(url string, e received) int {
@@ -123,7 +147,7 @@ func killRound(t *testing.T, seed uint64, tiff []byte, wild bool) (map[string][]
 	s := newServices(t)
 	s.data = t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
-	r := &relay{random: rand.New(rand.NewPCG(seed, 9)), ctx: ctx}
+	r := &relay{busy: map[*server]bool{}, random: rand.New(rand.NewPCG(seed, 9)), ctx: ctx}
 	s.sink = httptest.NewServer(r)
 	defer s.sink.Close()
 	defer r.work.Wait()

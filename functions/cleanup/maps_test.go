@@ -32,7 +32,7 @@ func TestMapsThatDoNotMove(t *testing.T) {
 	}
 	put(t, s, job.ResultKey(r.ID, "slope_dec.tif"), "slope")
 	for _, task := range []string{"m0004", "m0002", "mean"} {
-		if _, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10); err != nil {
+		if _, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

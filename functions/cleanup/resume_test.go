@@ -86,7 +86,7 @@ func TestAttempts(t *testing.T) {
 			}
 			record(0)
 			if c.begun {
-				n, _, err := s.Store.BeginTry(t.Context(), r.ID, "r0000c0001", s.now, 10)
+				n, _, err := s.Store.BeginTry(t.Context(), r.ID, "r0000c0001", s.now, 10, 0)
 				if err == nil && c.failure != "" {
 					err = s.Store.FailTry(t.Context(), r.ID, "r0000c0001", n, job.Failure{Cause: c.failure, At: s.now})
 				}
@@ -142,7 +142,7 @@ func TestGiveUpOnTerrain(t *testing.T) {
 				}
 			}
 			task := job.StageTask(3, stage.Windows[1])
-			n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10)
+			n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10, 0)
 			if err == nil {
 				err = s.Store.FailTry(t.Context(), r.ID, task, n, job.Failure{Cause: "no space left", At: s.now})
 			}
@@ -178,7 +178,7 @@ func TestDeathIsNoVerdict(t *testing.T) {
 			s := newService(t, nil)
 			r := s.add(t, 1, job.Running, time.Time{})
 			for _, why := range c.tries {
-				n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 12)
+				n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 12, 0)
 				if err == nil && why != "" {
 					err = s.Store.FailTry(t.Context(), r.ID, task, n, job.Failure{Cause: why, At: s.now})
 				}
@@ -236,7 +236,7 @@ func TestJobsWaitBehindOthers(t *testing.T) {
 	waits := s.add(t, 1, job.Pending, time.Time{})
 	begun := s.add(t, 2, job.Pending, time.Time{})
 	busy := s.add(t, 3, job.Running, time.Time{})
-	if _, _, err := s.Store.BeginTry(t.Context(), begun.ID, job.PlanTask, s.now, 10); err != nil {
+	if _, _, err := s.Store.BeginTry(t.Context(), begun.ID, job.PlanTask, s.now, 10, 0); err != nil {
 		t.Fatal(err)
 	}
 	ended := func(r job.Request) bool {

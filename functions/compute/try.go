@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,19 +23,23 @@ const DefaultTries = 12
 // errEnded says that the job ended while work on it went on.
 var errEnded = errors.New("the job has ended")
 
+// defaultMaxEvent is how long platforms let an event take that do not say so.
+const defaultMaxEvent = 10 * time.Minute
+
 // settling is how long the note of a try may take when the context of its work has ended.
 const settling = 5 * time.Second
 
 // try does a piece of work and keeps count of it in the bucket: what dies leaves a note
 // that it was begun, what fails says how. Work that was begun too often, or fails twice for
-// a cause that will not pass, ends the job. Work is given up when the job ends meanwhile.
+// a cause that will not pass, ends the job; not while one of those who began it may still
+// go on, as when it is asked for again and again while it takes long. Work is given up when the job ends meanwhile.
 func (p *piece) try(ctx context.Context, task string, work func(ctx context.Context) error) error {
 	most := p.MostTries
 	if most <= 0 {
 		most = DefaultTries
 	}
 	id := p.request.ID
-	n, before, err := p.Store.BeginTry(ctx, id, task, p.Now(), most)
+	n, before, err := p.Store.BeginTry(ctx, id, task, p.Now(), most, cmp.Or(p.Cost.MaxEvent, defaultMaxEvent))
 	if errors.Is(err, job.ErrTries) {
 		return &badInput{fmt.Errorf("%s was begun %d times and never finished; %s", job.InWords(task), before.Begun, lastWords(before.Last))}
 	}

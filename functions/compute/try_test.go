@@ -22,7 +22,7 @@ func TestTriesAreCounted(t *testing.T) {
 	w.submit(t, job.Sol, quick(job.Sol), hills(t))
 	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
 	for n := range compute.DefaultTries {
-		if _, _, err := w.store.BeginTry(t.Context(), jobID, job.PlanTask, noon, 100); err != nil {
+		if _, _, err := w.store.BeginTry(t.Context(), jobID, job.PlanTask, noon.Add(-time.Hour), 100, 0); err != nil {
 			t.Fatal(err)
 		}
 		if n == compute.DefaultTries-2 { // one try is left
@@ -41,6 +41,49 @@ func TestTriesAreCounted(t *testing.T) {
 	end, err := w.store.End(t.Context(), jobID)
 	if want := fmt.Sprintf("planning was begun %d times and never finished; each time the process died without a word, as when memory runs out", compute.DefaultTries); err != nil || end.State != job.Failed || end.Reason != want {
 		t.Errorf("end %+v (%v), want %q", end, err, want)
+	}
+}
+
+// TestTriesThatMayGoOn asks for work that was begun as often as it may be, by who may still be at it.
+func TestTriesThatMayGoOn(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		before       time.Duration // the youngest was begun
+		event        time.Duration // the longest that one may take; 0: as platforms say
+		failed, ends bool
+	}{
+		{name: "five minutes ago", before: 5 * time.Minute},
+		{name: "ten minutes ago", before: 10 * time.Minute, ends: true},
+		{name: "longer than an event may take", before: 5 * time.Minute, event: 4 * time.Minute, ends: true},
+		{name: "before an event's long time", before: 20 * time.Minute, event: time.Hour},
+		{name: "in an hour, by another clock", before: -time.Hour, ends: true},
+		{name: "five minutes ago, and failed", before: 5 * time.Minute, failed: true, ends: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, newBucket(t), options{})
+			w.compute.Cost.MaxEvent = c.event
+			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			for n := range compute.DefaultTries {
+				began := noon.Add(-2 * time.Hour)
+				if n == compute.DefaultTries-1 {
+					began = noon.Add(-c.before)
+				}
+				n, _, err := w.store.BeginTry(t.Context(), jobID, job.PlanTask, began, 100, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.failed {
+					if err := w.store.FailTry(t.Context(), jobID, job.PlanTask, n, job.Failure{Cause: "away", At: began}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			answer := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon))
+			_, err := w.store.End(t.Context(), jobID)
+			if ended := err == nil; ended != c.ends || ended != (answer == nil) || !ended && !errors.Is(answer, job.ErrAtWork) {
+				t.Errorf("ended %t (%v), answer %v; want it to end: %t", ended, err, answer, c.ends)
+			}
+		})
 	}
 }
 

@@ -35,7 +35,8 @@ type Tries struct {
 	Last *Failure
 	// Silent says that the youngest try left no word: it died, or goes on.
 	Silent bool
-	next   int
+	// silent is the number of the youngest try that left no word, next that of the try to come.
+	silent, next int
 }
 
 // The names of the steps of a job that are not tiles, where tries are counted.
@@ -63,10 +64,18 @@ func InWords(task string) string {
 	return "tile " + task
 }
 
-// ErrTries says that a task was begun as often as it may be.
-var ErrTries = errors.New("begun too often")
+// ErrTries says that a task was begun as often as it may be, ErrAtWork that of so many
+// tries the youngest may still go on.
+var (
+	ErrTries  = errors.New("begun too often")
+	ErrAtWork = errors.New("others may be at work on it")
+)
 
 func triesPrefix(id, task string) string { return Prefix(id) + "attempts/" + task + "/" }
+
+func tryKey(id, task string, n int) string {
+	return fmt.Sprintf("%s%04d.json", triesPrefix(id, task), n)
+}
 
 // Tries reads what is known of earlier work on a task. The assembly goes on where it
 // was: its tries count from the youngest file that it made.
@@ -96,8 +105,11 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 		}
 		t.next = max(t.next, n+1)
 		if strings.HasSuffix(name, ".failed.json") {
-			failed, spoke = o.Key, n // listed in order of their numbers
+			failed, spoke = o.Key, n // listed in order of their numbers, before the note that the try was begun
 			return nil
+		}
+		if spoke != n {
+			t.silent = n
 		}
 		if o.ModTime.Before(moved) {
 			t.Fruitful++
@@ -120,21 +132,40 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 }
 
 // BeginTry notes that work on a task begins, and returns the number of the try with
-// what was known before. ErrTries: it was begun most times already.
-func (s Store) BeginTry(ctx context.Context, id, task string, at time.Time, most int) (int, Tries, error) {
+// what was known before. When it was begun most times already that is ErrTries; but
+// ErrAtWork when the youngest try that left no word is not older than a try lasts.
+func (s Store) BeginTry(ctx context.Context, id, task string, at time.Time, most int, lasts time.Duration) (int, Tries, error) {
 	t, err := s.Tries(ctx, id, task)
 	if err != nil {
 		return 0, t, err
 	}
 	if t.Begun >= most {
+		if began, err := s.began(ctx, id, task, t.silent); err != nil {
+			return 0, t, err
+		} else if age := at.Sub(began); age >= 0 && age < lasts {
+			return 0, t, fmt.Errorf("%s of job %s was begun %d times, %s ago the last time: %w", task, id, t.Begun, age.Round(time.Second), ErrAtWork)
+		}
 		return 0, t, fmt.Errorf("%s of job %s: %d times: %w", task, id, t.Begun, ErrTries)
 	}
 	for n := t.next; ; n++ {
-		won, err := s.once(ctx, fmt.Sprintf("%s%04d.json", triesPrefix(id, task), n), Try{Began: at.UTC()})
+		won, err := s.once(ctx, tryKey(id, task, n), Try{Began: at.UTC()})
 		if err != nil || won {
 			return n, t, err
 		}
 	}
+}
+
+// began is when a try was begun; no time when there is none, or it was dropped meanwhile.
+func (s Store) began(ctx context.Context, id, task string, n int) (time.Time, error) {
+	var t Try
+	if n == 0 {
+		return t.Began, nil
+	}
+	err := s.read(ctx, tryKey(id, task, n), &t)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
+		err = nil
+	}
+	return t.Began, err
 }
 
 // FailTry notes how a try ended.
@@ -146,7 +177,7 @@ func (s Store) FailTry(ctx context.Context, id, task string, n int, f Failure) e
 // DropTry forgets a try that is done, or was given up in order.
 func (s Store) DropTry(ctx context.Context, id, task string, n int) error {
 	var gone Removed
-	return Remover{Store: s}.delete(ctx, fmt.Sprintf("%s%04d.json", triesPrefix(id, task), n), 0, &gone)
+	return Remover{Store: s}.delete(ctx, tryKey(id, task, n), 0, &gone)
 }
 
 // Asked is how often a job was asked again for what is missing.
