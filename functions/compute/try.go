@@ -32,7 +32,8 @@ const settling = 5 * time.Second
 // try does a piece of work and keeps count of it in the bucket: what dies leaves a note
 // that it was begun, what fails says how. Work that was begun too often, or fails twice for
 // a cause that will not pass, ends the job; not while one of those who began it may still
-// go on, as when it is asked for again and again while it takes long. Work is given up when the job ends meanwhile.
+// go on, as when it is asked for again and again while it takes long. Work is given up
+// when the job ends meanwhile.
 func (p *piece) try(ctx context.Context, task string, work func(ctx context.Context) error) error {
 	most := p.MostTries
 	if most <= 0 {
