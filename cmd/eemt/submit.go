@@ -122,14 +122,10 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 func validate(w job.Workflow, given []client.Field) error {
 	p := job.DefaultParameters()
 	for _, f := range given {
-		var err error
-		if raster, ok := job.RasterField(f.Name); ok {
-			err = p.SetInput(raster.Input(), f.Value)
-		} else if field, ok := job.FieldOf(f.Name); ok {
-			err = field.SetText(&p, f.Value)
-		}
-		if err != nil {
-			return err
+		if field, ok := job.FieldOf(f.Name); ok {
+			if err := field.SetText(&p, f.Value); err != nil {
+				return err
+			}
 		}
 	}
 	return p.Validate(w)

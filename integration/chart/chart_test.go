@@ -722,6 +722,7 @@ func TestNotes(t *testing.T) {
 		{"plain", nil, "kubectl -n terrain get ksvc maps-submission"},
 		{"host", values{"ingress": values{"enabled": true, "host": "maps.example.org", "tlsSecret": "x"}}, "https://maps.example.org"},
 		{"next command", nil, "helm test maps -n terrain"},
+		{"no cleanup", values{"cleanup": values{"enabled": false}}, "There is no cleanup service here."},
 		{"hybrid", values{"mode": "hybrid"}, "http://broker-ingress.knative-eventing.svc.cluster.local/terrain/maps"},
 	} {
 		_, notes, err := render(c, merged(values{"bucket": values{"url": "gs://maps"}}, r.v))

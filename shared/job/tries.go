@@ -118,7 +118,7 @@ func (s Store) Tries(ctx context.Context, id, task string) (Tries, error) {
 		}
 		return nil
 	})
-	t.Silent = t.next > 1 && spoke < t.next-1
+	t.Silent = t.silent > 0 && t.silent == t.next-1
 	if err != nil || failed == "" {
 		return t, err
 	}
