@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -88,6 +89,8 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 		err = e.Encode(r)
 	} else if r.Usable {
 		err = printCheck(out, r)
+	} else { // the refusal is the error
+		err = printFindings(out, slices.DeleteFunc(r.Findings, func(f finding.Finding) bool { return f.Severity == finding.Refusal }))
 	}
 	if err == nil && !r.Usable {
 		err = errors.New(r.Detail)
@@ -126,10 +129,5 @@ func printCheck(out io.Writer, r *survey.Report) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for _, w := range r.Warnings {
-		if _, err := fmt.Fprintf(out, "note: %s\n", strings.TrimSuffix(w, "\n")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printFindings(out, r.Findings)
 }

@@ -116,7 +116,7 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 			default: // one is enough
 			}
 		},
-		dir: filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update,
+		dir: filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update, findings: bar.findings,
 	})
 	if err != nil {
 		return err

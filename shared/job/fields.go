@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 // FieldType is the type of a parameter's value.
@@ -75,6 +77,8 @@ var fields = []Field{
 	},
 	{Name: "daily", Title: "Daily maps", Description: "also a map of each of 365 days", Type: BooleanField},
 	{Name: "layers", Title: "Further maps", Description: "maps on request", Type: StringField, Items: layerNames()},
+	{Name: "accept", Title: "Accepted findings", Description: "codes of doubts about the inputs that are right so, and of refusals that can be settled", Type: StringField, Items: finding.Codes()},
+	{Name: "strict", Title: "Strict", Description: "a doubt about the inputs stops the job", Type: BooleanField},
 	{Name: "method", Title: "Method", Description: "the fast integrator, or the slow reference", Type: StringField, Allowed: []string{"fast", "reference"}},
 	{Name: "tile_size", Title: "Tile size", Description: "side of a tile, 32 to 4096 cells; 0 lets the planner choose", Type: IntegerField, Minimum: 0, Maximum: 4096},
 }
@@ -278,12 +282,7 @@ func (f Field) SetText(p *Parameters, text string) error {
 		}
 		return nil
 	case len(f.Items) > 0:
-		list, err := ParseLayers(text)
-		if err != nil {
-			return err
-		}
-		p.Layers = list
-		return nil
+		return f.setList(p, text)
 	case f.Monthly:
 		value, err = ParseMonthly(text)
 	case f.Type == NumberField:
@@ -308,4 +307,22 @@ func (f Field) SetText(p *Parameters, text string) error {
 		return errors.Join(f.refuse(text))
 	}
 	return nil
+}
+
+// setList gives a parameter that is a list its items, separated by commas.
+func (f Field) setList(p *Parameters, text string) error {
+	switch f.Name {
+	case "accept":
+		codes, err := finding.ParseCodes(text)
+		if err == nil {
+			p.Accept = codes
+		}
+		return err
+	default:
+		list, err := ParseLayers(text)
+		if err == nil {
+			p.Layers = list
+		}
+		return err
+	}
 }

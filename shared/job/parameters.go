@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 // Workflow names what a job computes.
@@ -83,6 +85,10 @@ type Parameters struct {
 	Layers []Layer `json:"layers,omitempty"`
 	// Method is "fast" or "reference".
 	Method string `json:"method"`
+	// Accept are the codes of findings about inputs that the user says are right.
+	Accept []finding.Code `json:"accept,omitempty"`
+	// Strict makes a doubt about an input stop the job.
+	Strict bool `json:"strict,omitempty"`
 	// TileSize is the side of a tile in cells; 0 lets the planner choose.
 	TileSize int `json:"tile_size,omitempty"`
 }
@@ -148,6 +154,9 @@ func (p Parameters) Validate(w Workflow) error {
 	if p.Daily && p.Maps == AnnualMaps {
 		fail("maps annual: leaves out the months, while daily asks for 365 days; give one of the two")
 	}
+	if _, err := finding.ParseCodes(join(p.Accept)); err != nil {
+		errs = append(errs, err)
+	}
 	if p.TileSize != 0 && (p.TileSize < 32 || p.TileSize > 4096) {
 		fail("tile-size %d: must be 32 to 4096 cells, or 0 for the planner's choice", p.TileSize)
 	}
@@ -155,6 +164,14 @@ func (p Parameters) Validate(w Workflow) error {
 		fail("climate is missing: the eemt workflow needs table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE")
 	}
 	return errors.Join(errs...)
+}
+
+func join(codes []finding.Code) string {
+	names := make([]string, len(codes))
+	for i, c := range codes {
+		names[i] = string(c)
+	}
+	return strings.Join(names, ",")
 }
 
 // Years lists the climate years.
