@@ -384,7 +384,11 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 		r.note(finding.DEMHoles, "%.0f %% of the DEM is nodata; cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif", 100*r.NoData.Share)
 	}
 	if spikes.Count > 0 {
-		r.doubt(finding.DEMSpikes, "", "%d cells stand far above or below all of their neighbours, the worst %.0f m at column %d, row %d: they cast false shadows", spikes.Count, spikes.Elevation, spikes.Col, spikes.Row)
+		text := fmt.Sprintf("%d cells stand", spikes.Count)
+		if spikes.Count == 1 {
+			text = "1 cell stands"
+		}
+		r.doubt(finding.DEMSpikes, "", "%s far above or below all neighbours, the worst %.0f m at column %d, row %d: false shadows", text, spikes.Elevation, spikes.Col, spikes.Row)
 	}
 	if e.Minimum == e.Maximum {
 		r.doubt(finding.DEMNotElevation, "", "all cells have the same elevation, %g m", e.Minimum)
