@@ -243,6 +243,7 @@ func TestEndIsNotStoppedByItself(t *testing.T) {
 				}
 				time.Sleep(20 * time.Millisecond) // the watch looks meanwhile
 				if err := ctx.Err(); err != nil {
+					t.Errorf("told to stop: %v", err)
 					return err
 				}
 				if tries++; tries <= c.failed {
@@ -269,6 +270,28 @@ func TestEndIsNotStoppedByItself(t *testing.T) {
 				t.Errorf("%d work files are left", len(left))
 			}
 		})
+	}
+}
+
+// TestEndOutlivesItsSender announces an end although who sent the event has gone since it was written.
+func TestEndOutlivesItsSender(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	w := newWorld(t, faultbucket.WrapAround(newBucket(t), func(op, key string, do func() error) error {
+		err := do()
+		if op == faultbucket.Commit && strings.HasSuffix(key, "end.json") {
+			leave()
+		}
+		return err
+	}, nil), options{})
+	n := 0
+	w.compute.Events = eventing.PublisherFunc(func(ctx context.Context, _ event) error {
+		n++
+		return ctx.Err()
+	})
+	w.submit(t, job.Sol, quick(job.Sol), []byte("no raster"))
+	n = 0
+	if err := w.compute.Handle(ctx, eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil || ctx.Err() == nil || n != 1 {
+		t.Errorf("%v, gone: %v, announced %d times", err, ctx.Err(), n)
 	}
 }
 
