@@ -682,3 +682,34 @@ func TestResultsByRange(t *testing.T) {
 		t.Errorf("files: %s", a.body)
 	}
 }
+
+// TestCancelledAndGone cancels a job for a client that goes as soon as its end is written: the end is announced all the
+// same.
+func TestCancelledAndGone(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	s := newService(t, nil)
+	inner := s.Store.Bucket
+	s.Store.Bucket = faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
+		err := do()
+		if op == faultbucket.Commit && strings.HasSuffix(key, "end.json") {
+			leave()
+		}
+		return err
+	}, nil)
+	var heard []string
+	s.Events = eventing.PublisherFunc(func(ctx context.Context, e event.Event) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		heard = append(heard, e.Type())
+		return nil
+	})
+	r := job.Request{ID: "01JTESTAAAAAAAAAAAAAAAAAAA", Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon}
+	if err := s.Store.Create(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = s.Cancel(ctx, r.ID) // its answer reaches nobody
+	if noted, err := s.Store.Announced(t.Context(), r.ID); err != nil || !noted || !slices.Equal(heard, []string{eventing.JobCancelled}) {
+		t.Errorf("heard %v, noted: %t (%v)", heard, noted, err)
+	}
+}
