@@ -713,3 +713,27 @@ func TestCancelledAndGone(t *testing.T) {
 		t.Errorf("heard %v, noted: %t (%v)", heard, noted, err)
 	}
 }
+
+// TestEchoIsAnnounced: the end of an echo job is announced like any other, at once where it has no pause, else by the
+// resume tick, to which it says so.
+func TestEchoIsAnnounced(t *testing.T) {
+	for pause, heard := range map[int][]string{0: {eventing.JobCompleted}, 30: nil} {
+		s := newService(t, nil)
+		s.Echo = true
+		a := s.do(t, http.MethodPost, "/processes/echo/execution", strings.NewReader(fmt.Sprintf(`{"inputs":{"stringInput":"Value1","pause":%d}}`, pause)),
+			"Content-Type", "application/json", "Prefer", "respond-async")
+		if a.status != http.StatusCreated {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		id := s.only(t).Request.ID
+		var got []string
+		for _, e := range s.events {
+			got = append(got, e.Type())
+		}
+		end, err := s.Store.End(t.Context(), id)
+		noted, noting := s.Store.Announced(t.Context(), id)
+		if err != nil || noting != nil || end.Event == "" || noted != (pause == 0) || !slices.Equal(got, heard) {
+			t.Errorf("pause %d: heard %v, noted: %t, end %+v (%v, %v)", pause, got, noted, end, err, noting)
+		}
+	}
+}
