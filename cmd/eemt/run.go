@@ -11,10 +11,8 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/spf13/cobra"
 
-	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -108,14 +106,7 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err != nil {
 		return err
 	}
-	ended := make(chan struct{}, 1)
-	p.broker.Subscribe("cli", []string{eventing.JobCompleted, eventing.JobFailed}, 1, func(context.Context, event.Event) error {
-		select {
-		case ended <- struct{}{}:
-		default: // one is waiting already
-		}
-		return nil
-	})
+	ended := p.ends()
 	p.broker.Start()
 	id, err := p.submitLocal(ctx, w, o.params, dem)
 	if err == nil {
@@ -125,6 +116,9 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	var report *compute.Report
 	if err == nil {
 		report, err = p.export(context.WithoutCancel(ctx), id, o.output)
+	}
+	if err == nil {
+		_ = p.broker.Wait(ctx) // work files are being removed; after Ctrl-C the same command removes them
 	}
 	if closing := p.close(); err == nil {
 		err = closing
