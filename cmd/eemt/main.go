@@ -8,26 +8,20 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/cyverse-gis/eemt/cmd/internal/build"
 )
 
-// version is set by the linker; otherwise the module's own version stands.
+// version is the version that the linker sets.
 var version = ""
 
-func programVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "0.1.0-dev"
-}
+// programVersion is what records and reports call this build.
+func programVersion() string { return build.Of(version).Version }
 
 // exitError carries an exit code other than 1.
 type exitError struct {
