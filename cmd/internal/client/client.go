@@ -29,7 +29,7 @@ const (
 )
 
 // ErrAway is wrapped by errors of calls that may do better later: nobody answers, or the server cannot work.
-var ErrAway = errors.New("the server is away")
+var ErrAway = errors.New("the server does not answer")
 
 // Refusal is an answer that no repetition mends.
 type Refusal struct {
@@ -330,7 +330,7 @@ func (c *Client) answer(ctx context.Context, method, path string, body io.Reader
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return nil, fmt.Errorf("answer of the server: %w: is it a server of eemt?", err)
+		return nil, fmt.Errorf("the answer is not that of an eemt server: %w", err)
 	}
 	return res.Header, nil
 }
