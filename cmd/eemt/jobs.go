@@ -88,7 +88,7 @@ func (r *remote) list(w io.Writer, list []client.Job) error {
 		if j.Expired != nil {
 			reason = "data removed " + j.Expired.UTC().Format("2006-01-02")
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%d %%\t%s\t%s\t%s\t%s\n", j.ID, j.Workflow, j.Status, j.Progress, j.Created.UTC().Format("2006-01-02 15:04"), kept(j), plain(j.DEM), plain(reason))
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%.0f %%\t%s\t%s\t%s\t%s\n", j.ID, j.Workflow, j.Status, j.Progress, j.Created.UTC().Format("2006-01-02 15:04"), kept(j), plain(j.DEM), plain(reason))
 	}
 	return t.Flush()
 }

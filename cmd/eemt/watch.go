@@ -43,7 +43,7 @@ func watchCommand() *cobra.Command {
 func (r *remote) watch(c *cobra.Command, api *client.Client, id string) (client.Job, error) {
 	bar := newProgress(c.ErrOrStderr(), r.quiet || r.json)
 	j, err := api.Watch(c.Context(), id, watchPause, watchPatience, func(j client.Job) {
-		bar.show(float64(j.Progress)/100, j.Status)
+		bar.watch(j)
 	})
 	bar.finish(err == nil && j.Status == "completed")
 	if c.Context().Err() != nil {

@@ -76,10 +76,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Job is a job as the server shows it.
 type Job struct {
-	ID        string     `json:"id"`
-	Workflow  string     `json:"workflow_type"`
-	Status    string     `json:"status"`
-	Progress  int        `json:"progress"`
+	ID       string `json:"id"`
+	Workflow string `json:"workflow_type"`
+	Status   string `json:"status"`
+	// Progress in per cent.
+	Progress float64 `json:"progress"`
+	// Task says what is being done; Expected is when the server expects the job to end, nil while it cannot tell.
+	Task      string     `json:"current_task"`
+	Expected  *time.Time `json:"estimated_completion"`
 	Created   time.Time  `json:"created_at"`
 	Completed *time.Time `json:"completed_at"`
 	DEM       string     `json:"dem_filename"`
