@@ -102,9 +102,13 @@ func errNoSlope() error {
 	return &badInput{errors.New("no cell of the DEM has a slope: each needs its eight neighbours, and none has them")}
 }
 
-// flooredWarning tells of cells whose wetness was raised to its floor.
+// flooredWarning tells in how many cells the wetness was clamped to its minimum.
 func flooredWarning(n string) string {
-	return fmt.Sprintf("the wetness index of %s cells was raised to its floor", n)
+	cells := "cells"
+	if n == "1" {
+		cells = "cell"
+	}
+	return fmt.Sprintf("topographic wetness index clamped to its minimum in %s %s", n, cells)
 }
 
 // terrainWriter writes the terrain file of a window, or of the whole DEM.

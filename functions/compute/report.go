@@ -264,7 +264,7 @@ func energyWarnings(plan *job.Plan, years []int, kappa map[int][12]float64) []st
 	for _, year := range years {
 		for m, v := range kappa[year] {
 			if v < energy.KappaLow || v > energy.KappaHigh {
-				list = append(list, fmt.Sprintf("kappa of %s %d is %.3f: wetness and effective precipitation are strongly correlated over this DEM", months[m], year, v))
+				list = append(list, fmt.Sprintf("kappa of %s %d is %.3f, far from 1: wetness and effective precipitation are correlated here; use a single catchment", months[m], year, v))
 			}
 		}
 	}
