@@ -31,7 +31,7 @@ import (
 const stateDir = ".eemt"
 
 // submitLocal brings the input files into the bucket and submits the job, unless
-// the same job is there already: then that one goes on.
+// the same job is there already: then that one is continued.
 func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.Parameters, dem string) (string, error) {
 	if kind, path, ok := strings.Cut(params.Climate, ":"); ok && (kind == climate.KindTable || kind == climate.KindPixel) {
 		key, err := importFile(ctx, p.bucket, path)
@@ -62,7 +62,7 @@ func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.P
 	return r.ID, err
 }
 
-// same finds a job with the fingerprint that goes on or is completed.
+// same finds a running or completed job with the fingerprint.
 func (p *platform) same(ctx context.Context, fingerprint string) (string, error) {
 	var found string
 	err := p.store.List(ctx, func(id string) (bool, error) {
@@ -165,7 +165,7 @@ func (p *platform) wait(ctx context.Context, id string, ended <-chan struct{}, l
 			}
 		}
 		if reason != "" {
-			return fmt.Errorf("%s; what is finished is kept: run the same command again to go on", reason)
+			return fmt.Errorf("%s; finished tiles are kept: run the same command again to continue", reason)
 		}
 		select {
 		case <-ctx.Done():

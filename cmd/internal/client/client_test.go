@@ -52,7 +52,7 @@ func TestWatchOutlastsAServerThatIsAway(t *testing.T) {
 		case n%3 == 1 && n > 1:
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case n < 12:
-			_, _ = fmt.Fprintf(w, `{"id":"x","status":"running","progress":%d}`, n)
+			_, _ = fmt.Fprintf(w, `{"id":"x","status":"running","progress":%d.5}`, n)
 		default:
 			_, _ = io.WriteString(w, `{"id":"x","status":"completed","progress":100}`)
 		}
@@ -60,7 +60,7 @@ func TestWatchOutlastsAServerThatIsAway(t *testing.T) {
 			t.Errorf("asked for %s as %s", r.URL, r.Header.Get("User-Agent"))
 		}
 	})
-	var seen []int
+	var seen []float64
 	j, err := c.Watch(t.Context(), "x", time.Second, time.Minute, func(j Job) { seen = append(seen, j.Progress) })
 	if err != nil || j.Status != "completed" || len(seen) < 4 {
 		t.Errorf("%+v (%v), seen %v", j, err, seen)
@@ -92,7 +92,7 @@ func TestAnswersOfOtherServers(t *testing.T) {
 		body, want string
 		away       bool
 	}{
-		{200, "<html>", "is it a server of eemt?", false},
+		{200, "<html>", "the answer is not that of an eemt server", false},
 		{400, "<html>\n<body>no", "the server answered 400 Bad Request", false},
 		{413, "too much", "too much", false},
 		{500, "", "the server answered 500", true},
