@@ -31,8 +31,8 @@ type Field struct {
 	// Raster is set where the name of a GeoTIFF is taken too (see Input): what the
 	// names of its record and of a file sent along begin with.
 	Raster string
-	// Sets are the JSON names of further parameters that it sets, RasterRecord aside.
-	Sets []string
+	// Word may stand in place of values (see WordRecord).
+	Word string
 	// Items are the values that a list may hold; nil: it is no list.
 	Items []string
 	// Monthly takes one value, or twelve for January to December.
@@ -49,13 +49,16 @@ type Field struct {
 
 var fields = []Field{
 	{Name: "step", Title: "Time step", Description: "minutes between two looks at the sun", Type: NumberField, Minimum: 1, Maximum: 60},
-	{Name: "linke_value", Title: "Linke turbidity", Description: "for air mass 2; one value, or one per month", Type: NumberField, Monthly: true, Raster: "linke", Minimum: 1, Maximum: 8},
+	{
+		Name: "linke_value", Title: "Linke turbidity", Description: "for air mass 2: one value, or one per month; climatology takes that of the place, by month",
+		Type: NumberField, Monthly: true, Raster: "linke", Word: FromClimatology, Minimum: 1, Maximum: 8,
+	},
 	{Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects; one value, or one per month", Type: NumberField, Monthly: true, Raster: "albedo", Minimum: 0, Maximum: 1},
 	{Name: "kb", Title: "Real-sky factor of beam radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: "kb", Minimum: 0, Maximum: 1},
 	{Name: "kd", Title: "Real-sky factor of diffuse radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: "kd", Minimum: 0, Maximum: 1},
 	{
 		Name: "kc", Title: "Clear-sky index", Description: "of the global radiation: one value, or one per month; climate takes it from the climate's radiation (eemt)",
-		Type: NumberField, Monthly: true, Raster: "kc", Sets: []string{"kc_climate"}, Minimum: 0.2, Maximum: 1,
+		Type: NumberField, Monthly: true, Raster: "kc", Word: FromClimate, Minimum: 0.2, Maximum: 1,
 	},
 	{Name: "start_year", Title: "First climate year", Description: "first year of the climate", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
 	{Name: "end_year", Title: "Last climate year", Description: "last year of the climate, at most 60 years in one job", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
@@ -94,6 +97,15 @@ func Fields(w Workflow) []Field {
 // takes none.
 func (f Field) RasterRecord() string { return f.beside("_raster") }
 
+// WordRecord is the JSON name of the parameter that is true where the word was given;
+// empty if none is taken.
+func (f Field) WordRecord() string {
+	if f.Word == "" {
+		return ""
+	}
+	return f.Raster + "_" + f.Word
+}
+
 // RasterFile is the field of a form that a raster is sent along in.
 func (f Field) RasterFile() string { return f.beside("_file") }
 
@@ -113,6 +125,16 @@ func RasterField(name string) (Field, bool) {
 	i := slices.IndexFunc(fields, func(f Field) bool {
 		return f.Raster != "" && (name == f.Name || name == f.RasterRecord() || name == f.RasterFile())
 	})
+	if i < 0 {
+		return Field{}, false
+	}
+	return fields[i], true
+}
+
+// WordField finds a parameter that takes a word by the name under which records hold that
+// it was given.
+func WordField(record string) (Field, bool) {
+	i := slices.IndexFunc(fields, func(f Field) bool { return f.Word != "" && f.WordRecord() == record })
 	if i < 0 {
 		return Field{}, false
 	}
@@ -146,6 +168,9 @@ func (f Field) Range() string {
 	}
 	if f.Raster != "" {
 		text += ", or the name of a GeoTIFF"
+	}
+	if f.Word != "" {
+		text += ", or " + f.Word
 	}
 	return text
 }

@@ -13,7 +13,7 @@ import (
 func TestFieldsAreTheParameters(t *testing.T) {
 	want, set := map[string]bool{}, map[string]bool{}
 	for _, f := range job.Fields("") {
-		for _, name := range append(f.Sets, f.RasterRecord()) {
+		for _, name := range []string{f.WordRecord(), f.RasterRecord()} {
 			set[name] = true
 		}
 	}
@@ -67,7 +67,8 @@ func TestSetField(t *testing.T) {
 		{"daily", "true", ""},
 		{"daily", `"true"`, `must be true or false`},
 		{"linke_value", `"climate/linke.tif"`, ""},
-		{"linke_value", `"often"`, "or the name of a GeoTIFF"},
+		{"linke_value", `"often"`, "or the name of a GeoTIFF, or climatology"},
+		{"linke_value", `"climatology"`, ""},
 		{"kc", "0.1", "0.2 to 1"},
 		{"kc", `"climate"`, ""},
 		{"layers", `["beam","skyview"]`, ""},

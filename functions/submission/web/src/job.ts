@@ -213,7 +213,9 @@ function flags(j: Job): string {
   let text = "";
   for (const [k, v] of Object.entries(j.parameters)) {
     const t = Array.isArray(v) ? v.join(",") : String(v);
-    if (t === "" || usual[k] === t || (k.endsWith("_year") && j.workflow_type === "sol")) continue;
+    const word = /^(linke_)(climatology)$|^(kc)_(climate)$/.exec(k);
+    if (word) text += word[1] ? " --linke-value climatology" : " --kc climate";
+    if (word || t === "" || usual[k] === t || (k.endsWith("_year") && j.workflow_type === "sol")) continue;
     text += ` --${k.replaceAll("_", "-")} ${quote(k === "climate" ? t.replace(/^table:inputs\/[^_]*_/, "table:") : t)}`;
   }
   return text;

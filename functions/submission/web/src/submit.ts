@@ -49,6 +49,8 @@ interface Report {
 
 /** What everybody sees; the rest waits behind a fold. */
 const PLAIN = ["step", "linke_value", "albedo_value", "start_year", "end_year"];
+/** Words in place of values, and where a record holds that they were given. */
+const WORDS = [["linke_value", "linke_climatology", "climatology"], ["kc", "kc_climate", "climate"]];
 const ELSEWHERE = ["dem", "climate", "climate_elevation"];
 
 /** A raster of more bytes is sent with the job only, not to be looked at before. */
@@ -201,8 +203,10 @@ export class Submit {
       if (this.given[record]) this.given[field] = this.given[record];
       delete this.given[record];
     }
-    if (this.given.kc_climate === "true") this.given.kc = "climate";
-    delete this.given.kc_climate;
+    for (const [field, record, word] of WORDS) {
+      if (this.given[record] === "true") this.given[field] = word;
+      delete this.given[record];
+    }
     this.climate.source = String(j.parameters.climate ?? "");
     this.climate.elevation = String(j.parameters.climate_elevation ?? "");
     if (j.uploaded_filename && !j.data_expired_at) {
