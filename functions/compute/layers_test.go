@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
 
 var allLayers = []job.Layer{job.Beam, job.Diffuse, job.Reflected, job.Horizon, job.SkyView}
@@ -272,6 +273,41 @@ func TestRastersAsInputs(t *testing.T) {
 				t.Error("the input changes nothing")
 			}
 		})
+	}
+}
+
+// The climatology gives what its twelve values for the place give, and tiles change nothing.
+func TestTurbidityOfThePlace(t *testing.T) {
+	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(70, 40)))
+	word, twelve := quick(job.Sol), quick(job.Sol)
+	if err := word.SetInput("linke-value", "climatology"); err != nil {
+		t.Fatal(err)
+	}
+	wd := run(t, job.Sol, word, tiff, options{threads: 2})
+	whole := wd.results(t)
+	var r compute.Report
+	if err := json.Unmarshal(whole[compute.ReportName], &r); err != nil {
+		t.Fatal(err)
+	}
+	place := turbidity.At(r.DEM.Longitude, r.DEM.Latitude)
+	if !r.Parameters.LinkeClimatology || r.Parameters.Linke != nil {
+		t.Errorf("parameters %+v", r.Parameters)
+	}
+	twelve.Linke = place[:]
+	got, want := maps(t, whole), maps(t, run(t, job.Sol, twelve, tiff, options{threads: 2}).results(t))
+	plain := maps(t, run(t, job.Sol, quick(job.Sol), tiff, options{threads: 2}).results(t))
+	for _, name := range []string{"global/annual/total_sun_sum.tif", "global/monthly/total_sun_jul_sum.tif", "global/annual/flat_total_sun_sum.tif"} {
+		closeTo(t, name, got[name], want[name], 0.004)
+		if equalCells(got[name], plain[name]) {
+			t.Errorf("%s is that of the default", name)
+		}
+	}
+	word.TileSize = 32
+	cut := run(t, job.Sol, word, tiff, options{threads: 1}).results(t)
+	for name, data := range whole {
+		if strings.HasSuffix(name, ".tif") && !bytes.Equal(cut[name], data) {
+			t.Errorf("%s depends on the tiles", name)
+		}
 	}
 }
 
