@@ -272,7 +272,7 @@ func energyWarnings(plan *job.Plan, years []int, kappa map[int][12]float64) []st
 }
 
 // crossCheck compares the mean of EEMT-TRAD with the regression of Rasmussen &
-// Tabor 2007, which is good to +-50 %: a factor of 3 tells of a wrong unit.
+// Tabor 2007, which is good to +-50 % where it is not cold: a factor of 3 tells of a wrong unit.
 func crossCheck(climate map[int]Climate, years []int, layers []Layer) []string {
 	var list []string
 	for _, year := range years {
@@ -280,7 +280,7 @@ func crossCheck(climate map[int]Climate, years []int, layers []Layer) []string {
 		i := slices.IndexFunc(layers, func(l Layer) bool { return l.Name == name })
 		c, ok := climate[year]
 		expected := energy.RasmussenTabor(c.Temperature, c.Precipitation)
-		if i < 0 || !ok || layers[i].Mean >= expected/3 && layers[i].Mean <= expected*3 {
+		if i < 0 || !ok || c.Temperature < energy.RasmussenTaborColdest || layers[i].Mean >= expected/3 && layers[i].Mean <= expected*3 {
 			continue
 		}
 		list = append(list, fmt.Sprintf("mean EEMT-TRAD of %d is %.1f MJ m-2 yr-1, while a regression on mean climate (%.1f degC, %.0f mm; Rasmussen & Tabor 2007, +-50 %%) gives %.1f: check the units of the climate",
