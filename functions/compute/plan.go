@@ -174,6 +174,9 @@ func (p *piece) planClimate(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 	if plan.Climate, err = json.Marshal(spec); err != nil {
 		return fmt.Errorf("encode the climate source: %w", err)
 	}
+	if err := p.climateSources(ctx, plan); err != nil {
+		return err
+	}
 	if p.request.Parameters.KCClimate {
 		_, err = p.measuredRadiation(ctx, plan)
 	}

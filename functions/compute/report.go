@@ -21,6 +21,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/preview"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
 
 // ReportName is the run report among the results.
@@ -43,14 +44,20 @@ type Report struct {
 	// Estimate is what the plan foresaw.
 	Estimate *job.Estimate `json:"estimate,omitempty"`
 	// SolarCalendar states the year the sun was integrated over.
-	SolarCalendar string              `json:"solar_calendar"`
-	Energy        *energy.Parameters  `json:"energy,omitempty"`
-	Climate       map[int]Climate     `json:"climate,omitempty"`
-	Kappa         map[int][12]float64 `json:"kappa,omitempty"`
-	MeanWetness   map[int]float64     `json:"mean_wetness,omitempty"`
-	Warnings      []string            `json:"warnings"`
-	Layers        []Layer             `json:"layers"`
-	Previews      []string            `json:"previews"`
+	SolarCalendar string             `json:"solar_calendar"`
+	Energy        *energy.Parameters `json:"energy,omitempty"`
+	// ClearSky is the clear-sky index applied; nil under a clear sky.
+	ClearSky *ClearSky `json:"clear_sky_index,omitempty"`
+	// Turbidity is that of the climatology where it was taken.
+	Turbidity *Turbidity `json:"turbidity,omitempty"`
+	// Sources are the files that climate and inputs were read from.
+	Sources     []job.Source        `json:"sources,omitempty"`
+	Climate     map[int]Climate     `json:"climate,omitempty"`
+	Kappa       map[int][12]float64 `json:"kappa,omitempty"`
+	MeanWetness map[int]float64     `json:"mean_wetness,omitempty"`
+	Warnings    []string            `json:"warnings"`
+	Layers      []Layer             `json:"layers"`
+	Previews    []string            `json:"previews"`
 }
 
 // Climate is the mean climate over the cells with a result, in one year.
@@ -72,6 +79,10 @@ type ReportDEM struct {
 	Maximum   float64 `json:"maximum_m"`
 	Longitude float64 `json:"center_longitude"`
 	Latitude  float64 `json:"center_latitude"`
+	// Vertical is how many metres one unit of the file's elevations is.
+	Vertical float64 `json:"metres_per_unit"`
+	// NoData is the number in the file that marks cells without elevation; empty where none is declared.
+	NoData string `json:"nodata,omitempty"`
 }
 
 // Layer is the statistics of one map over its cells with data.
@@ -79,6 +90,7 @@ type Layer struct {
 	Name        string  `json:"name"`
 	Description string  `json:"description"`
 	Unit        string  `json:"unit"`
+	SHA256      string  `json:"sha256"`
 	Mean        float64 `json:"mean"`
 	Minimum     float64 `json:"minimum"`
 	Maximum     float64 `json:"maximum"`
@@ -99,8 +111,9 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		DEM: ReportDEM{
 			Name: a.request.DEM.Name, SHA256: a.request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
 			CRS: plan.CRS, CellSize: d.Cell.Mean(), Minimum: plan.Minimum, Maximum: plan.Maximum,
-			Longitude: plan.Longitude, Latitude: plan.Latitude,
+			Longitude: plan.Longitude, Latitude: plan.Latitude, Vertical: d.Vertical, NoData: noData(d),
 		},
+		Sources: plan.Sources,
 	}
 	for _, t := range a.tasks {
 		r.Seconds += t.Seconds
@@ -114,14 +127,24 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		}
 	}
 	var err error
+	a.gatherChecksums(ctx)
 	if r.Layers, err = a.layers(ctx, maps); err != nil {
 		return err
+	}
+	if r.ClearSky, err = clearSky(a.request.Parameters, a.tasks); err != nil {
+		return err
+	}
+	if a.request.Parameters.LinkeClimatology {
+		r.Turbidity = &Turbidity{Source: turbidity.Source, Center: turbidity.At(plan.Longitude, plan.Latitude)}
 	}
 	for i := range r.Layers {
 		r.Layers[i].Summary = summary[r.Layers[i].Name]
 	}
 	if a.request.Workflow == job.EEMT {
 		e := energy.DefaultParameters()
+		if r.ClearSky != nil {
+			e.CloudFactor = r.ClearSky.Mean
+		}
 		r.Energy = &e
 		r.Climate = map[int]Climate{}
 		for _, year := range a.request.Parameters.Years() {
@@ -181,26 +204,26 @@ func summaryMaps(r job.Request) map[string]bool {
 const layersAtOnce = 8
 
 // layers takes the statistics of maps, and notes them for who goes on from here.
-func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
+func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 	layers := make([]Layer, len(maps))
 	var work errgroup.Group // what fails does not stop the others, whose notes the next try goes on from
-	work.SetLimit(p.atOnce())
+	work.SetLimit(a.atOnce())
 	for from := 0; from < len(maps); from += layersAtOnce {
 		some := maps[from:min(from+layersAtOnce, len(maps))]
 		to := layers[from : from+len(some)]
-		work.Go(p.guarded(ctx, func(ctx context.Context) error {
+		work.Go(a.guarded(ctx, func(ctx context.Context) error {
 			// A note that cannot be read or written costs a look at its maps, no more.
-			note := job.LayersKey(p.request.ID, from)
-			if data, err := p.Store.Bucket.ReadAll(ctx, note); err == nil {
+			note := job.LayersKey(a.request.ID, from)
+			if data, err := a.Store.Bucket.ReadAll(ctx, note); err == nil {
 				var noted []Layer
-				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.name }) {
+				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.name && l.SHA256 != "" }) {
 					copy(to, noted)
 					return nil
 				}
 			}
 			for i, m := range some {
 				var err error
-				if to[i], err = p.layerOf(ctx, m); err != nil {
+				if to[i], err = a.layerOf(ctx, m); err != nil {
 					return err
 				}
 			}
@@ -208,8 +231,8 @@ func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 			if err != nil {
 				return fmt.Errorf("encode %s: %w", note, err)
 			}
-			if err := p.putBytes(ctx, note, data); err != nil {
-				p.log.Debug("statistics of maps are not noted", "error", err)
+			if err := a.putBytes(ctx, note, data); err != nil {
+				a.log.Debug("statistics of maps are not noted", "error", err)
 			}
 			return ctx.Err()
 		}))
@@ -217,10 +240,18 @@ func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 	return layers, work.Wait()
 }
 
-// layerOf takes the statistics that the writer left in the map's own tags.
-func (p *piece) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
+// layerOf takes the statistics that the writer left in the map's own tags, and the checksum of
+// what was written; of a map that nobody noted it is read again.
+func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	l := Layer{Name: m.name, Description: m.description, Unit: m.unit}
-	img, closer, err := p.openImage(ctx, job.ResultKey(p.request.ID, m.name))
+	if sum := a.checksums[m.name]; sum != "" {
+		l.SHA256 = sum
+	} else if sum, _, err := a.checksum(ctx, job.ResultKey(a.request.ID, m.name)); err != nil {
+		return l, err
+	} else {
+		l.SHA256 = sum
+	}
+	img, closer, err := a.openImage(ctx, job.ResultKey(a.request.ID, m.name))
 	if err != nil {
 		return l, err
 	}

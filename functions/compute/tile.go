@@ -162,6 +162,9 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.noteClearness(w, clouds, sun); err != nil {
+		return err
+	}
 	if p.request.Workflow == job.EEMT {
 		t := &terrainTile{window: w, elevation: z.Sub(core), slope: slope, aspect: aspect, lon: lon, lat: lat, cell: d.Cell.Rows(w.Row, w.Height)}
 		if err := p.energyYears(ctx, t, sun, clouds); err != nil {
