@@ -1,5 +1,5 @@
 // The form: bring a DEM, hear what it is, set parameters, submit.
-import { ask, follow, Job, post, Refusal, Sent } from "./api";
+import { ask, follow, Job, post, Refusal, Sent, WORDS } from "./api";
 import { fill, h, note } from "./dom";
 import { bytes, duration, value } from "./format";
 import { jobLine } from "./jobs";
@@ -49,8 +49,6 @@ interface Report {
 
 /** What everybody sees; the rest waits behind a fold. */
 const PLAIN = ["step", "linke_value", "albedo_value", "start_year", "end_year"];
-/** Words in place of values, and where a record holds that they were given. */
-const WORDS = [["linke_value", "linke_climatology", "climatology"], ["kc", "kc_climate", "climate"]];
 const ELSEWHERE = ["dem", "climate", "climate_elevation"];
 
 /** A raster of more bytes is sent with the job only, not to be looked at before. */
