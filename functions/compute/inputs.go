@@ -14,7 +14,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
-	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
 
 // planInputs reads the part of each input raster that lies under the DEM into the
@@ -151,23 +150,7 @@ func (p *piece) addInputs(ctx context.Context, plan *job.Plan, w raster.Window, 
 			return err
 		}
 	}
-	if p.request.Parameters.LinkeClimatology {
-		s.Linke = climatology(w, lon, lat)
-	}
 	return nil
-}
-
-// climatology is the turbidity of the place at the cells of a tile.
-func climatology(w raster.Window, lon, lat []float64) (months [12]*raster.Grid[float32]) {
-	for m := range months {
-		months[m] = raster.New[float32](w.Width, w.Height)
-	}
-	for i := range lon {
-		for m, v := range turbidity.At(lon[i], lat[i]) {
-			months[m].Cells[i] = float32(v)
-		}
-	}
-	return months
 }
 
 // clearness is the clear-sky index of a tile: global radiation over that of a

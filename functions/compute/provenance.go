@@ -233,14 +233,6 @@ func clearSky(p job.Parameters, tasks []job.Task) (*ClearSky, error) {
 	return c, nil
 }
 
-// Turbidity says what --linke-value climatology was.
-type Turbidity struct {
-	Source string `json:"source"`
-	// Center is the turbidity of the twelve months at the centre of the DEM; each cell has
-	// its own.
-	Center [12]float64 `json:"center"`
-}
-
 // noData is the number that marks cells of a DEM without elevation, as text; empty where none does.
 func noData(d *dem.DEM) string {
 	if !d.Image.HasNoData {

@@ -21,7 +21,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/preview"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
 
 // ReportName is the run report among the results.
@@ -135,7 +134,8 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		return err
 	}
 	if a.request.Parameters.LinkeClimatology {
-		r.Turbidity = &Turbidity{Source: turbidity.Source, Center: turbidity.At(plan.Longitude, plan.Latitude)}
+		t := turbidityOf(d, plan)
+		r.Turbidity = &t
 	}
 	for i := range r.Layers {
 		r.Layers[i].Summary = summary[r.Layers[i].Name]

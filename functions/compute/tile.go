@@ -144,6 +144,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if err := p.addInputs(ctx, p.plan, w, lon, lat, &surface); err != nil {
 		return err
 	}
+	p.addTurbidity(lon, lat, &surface, &params)
 	if surface.Far, err = p.far(ctx, d, p.plan, w); err != nil {
 		return err
 	}
