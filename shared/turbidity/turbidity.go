@@ -33,6 +33,11 @@ import (
 //go:embed linke.gz
 var packed []byte
 
+// Licence is that of pvlib python, whose text goes with every copy of the grid.
+//
+//go:embed LICENSE.pvlib
+var Licence string
+
 // The grid: cells of Degrees on a side.
 const (
 	Degrees = 1.5

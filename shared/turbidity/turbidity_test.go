@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/solar"
@@ -22,6 +23,9 @@ func TestGridIsWhole(t *testing.T) {
 	}
 	if len(packed) > 200_000 {
 		t.Errorf("%d bytes", len(packed))
+	}
+	if !strings.Contains(Licence, "Copyright (c) 2023 pvlib python Contributors") || !strings.Contains(Licence, "Redistributions in binary form must reproduce") {
+		t.Error("the licence of the grid is not with it")
 	}
 	if Degrees > 2.5 {
 		t.Errorf("%g degrees", Degrees)
