@@ -88,8 +88,10 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 		return exitError{err, 2}
 	}
 	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
+	examined := p
+	examined.Climate = o.params.Climate
 	r, err := survey.Examine(ctx, file, info.Size(), survey.Options{
-		Climate: o.params.Climate, ClimateElevation: p.ClimateElevation, Years: p.Years(), Open: sources.Open,
+		Parameters: examined, Open: sources.Open,
 		Estimate: func(width, height int) survey.Work { return compute.Cost{}.Estimate(w, p, width, height) },
 	})
 	if err != nil {

@@ -69,17 +69,17 @@ func again(j client.Job, given []client.Field) ([]client.Field, error) {
 		}
 		values[name] = text
 	}
-	// Rasters, and an index from the climate, are recorded beside the values whose place they take.
+	// Rasters and words are recorded beside the values whose place they take.
 	for _, f := range job.Fields("") {
 		if record := f.RasterRecord(); values[record] != "" {
 			values[f.Name] = values[record]
 			delete(values, record)
 		}
+		if values[f.WordRecord()] == "true" {
+			values[f.Name] = f.Word
+		}
+		delete(values, f.WordRecord())
 	}
-	if values["kc_climate"] == "true" {
-		values["kc"] = "climate"
-	}
-	delete(values, "kc_climate")
 	for _, f := range given {
 		if kind, _, _ := strings.Cut(f.Value, ":"); f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
 			return nil, fmt.Errorf("climate %q: submit a job with another table with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -65,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"samestamps": sameStamps,
 			"answers":    answers,
 			"setenvfrom": setenvFrom,
+			"sums":       sums,
 		},
 	})
 }
@@ -92,6 +95,37 @@ func sameStamps(ts *testscript.TestScript, neg bool, args []string) {
 	if same := recordStamps(ts, args[0]) == ts.Getenv("STAMPS"); same == neg {
 		ts.Fatalf("files below %s unchanged: %t", args[0], same)
 	}
+}
+
+// sums writes the checksums of a report's maps as sha256sum reads them; with --inputs those of
+// the files that it was made of.
+func sums(ts *testscript.TestScript, _ bool, args []string) {
+	inputs := args[0] == "--inputs"
+	if inputs {
+		args = args[1:]
+	}
+	var report struct {
+		DEM     struct{ Name, SHA256 string }
+		Sources []struct{ File, SHA256 string }
+		Layers  []struct{ Name, SHA256 string }
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &report))
+	var b strings.Builder
+	if inputs {
+		fmt.Fprintf(&b, "%s  %s\n", report.DEM.SHA256, report.DEM.Name)
+		for _, s := range report.Sources {
+			_, own, _ := strings.Cut(s.File, "_") // the name in the bucket begins with an id
+			fmt.Fprintf(&b, "%s  %s\n", s.SHA256, own)
+		}
+	} else {
+		for _, l := range report.Layers {
+			fmt.Fprintf(&b, "%s  %s\n", l.SHA256, l.Name)
+		}
+	}
+	if strings.Count(b.String(), "\n") < 2 {
+		ts.Fatalf("%s has no checksums", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(b.String()), 0o600))
 }
 
 func freeAddress() (string, error) {

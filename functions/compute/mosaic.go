@@ -28,11 +28,13 @@ type mosaic struct {
 
 	walks chan struct{} // a slot for each walk over the tiles that may go on at a time
 
-	mu    sync.Mutex
-	made  map[string]bool // results by name
-	gone  map[string]bool // work files that no map needs any more
-	done  float64         // maps, and shares of those in work
-	total int
+	mu   sync.Mutex
+	made map[string]bool // results by name
+	gone map[string]bool // work files that no map needs any more
+	// checksums are SHA-256 of maps that this process wrote, by name.
+	checksums map[string]string
+	done      float64 // maps, and shares of those in work
+	total     int
 }
 
 // run makes the products of some groups that are missing. Threads share the blocks
@@ -222,7 +224,7 @@ func (m *mosaic) make(ctx context.Context, products []product, shape shape) erro
 		for i, info := range p.maps {
 			store.Go(m.guarded(ctx, func(ctx context.Context) error {
 				defer p.writers[i].spools.remove() // a map takes its room once, not twice, when it is stored
-				return m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.name), tiffType, p.writers[i].Close)
+				return m.putMap(ctx, info, p.writers[i].Close)
 			}))
 		}
 	}

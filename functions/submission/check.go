@@ -92,9 +92,9 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if err := s.checkRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
-	o := survey.Options{Years: f.params.Years(), Open: s.Climate, Accept: f.params.Accept, Strict: f.params.Strict}
-	if f.params.Climate != "table:unknown" {
-		o.Climate, o.ClimateElevation = f.params.Climate, f.params.ClimateElevation
+	o := survey.Options{Parameters: f.params, Open: s.Climate}
+	if f.params.Climate == "table:unknown" {
+		o.Parameters.Climate = ""
 	}
 	if s.Estimate != nil {
 		o.Estimate = func(width, height int) survey.Work { return s.Estimate(f.workflow, f.params, width, height) }
@@ -113,7 +113,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 			rep.Refuse(finding.DEMCells, err)
 		}
 	}
-	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Climate == "" {
+	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Parameters.Climate == "" {
 		rep.Findings.Add(finding.Finding{Code: finding.ClimateMissing, Severity: finding.Note, Message: "no climate was named: the eemt workflow needs one"})
 	}
 	return rep, f.dem.Key[strings.LastIndexByte(f.dem.Key, '/')+1:], err

@@ -299,12 +299,12 @@ func (f *form) set(name, value string) error {
 		}
 		return nil
 	}
-	if name == "kc_climate" { // as job.json has it
-		from, err := strconv.ParseBool(value)
+	if field, ok := job.WordField(name); ok { // as job.json has it
+		given, err := strconv.ParseBool(value)
 		if err != nil {
-			return invalid{fmt.Errorf("kc_climate %q: must be true or false", value)}
+			return invalid{fmt.Errorf("%s %q: must be true or false", name, value)}
 		}
-		f.params.KCClimate = from
+		f.params.SetWord(field, given)
 		return nil
 	}
 	if field, ok := job.RasterField(name); ok && name != field.RasterFile() {

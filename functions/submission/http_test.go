@@ -206,6 +206,12 @@ func TestSubmit(t *testing.T) {
 			p := r.Parameters
 			return p.KB[0] == 0.8 && p.KD == nil && p.KC[0] == 1 && len(p.Layers) == 2 && p.Has(job.Diffuse) && p.Has(job.SkyView)
 		}},
+		{"a word", []field{dem, {name: "linke_value", value: "climatology"}}, func(r job.Request) bool {
+			return r.Parameters.LinkeClimatology && r.Parameters.Linke == nil
+		}},
+		{"a word as records have it", []field{{name: "linke_climatology", value: "true"}, dem}, func(r job.Request) bool {
+			return r.Parameters.LinkeClimatology && r.Parameters.Linke == nil
+		}},
 		{"a raster of the bucket", []field{dem, {name: "linke_value", value: "climate/linke_{month}.tif"}}, func(r job.Request) bool {
 			return len(r.Parameters.LinkeRaster) == 1 && r.Parameters.Linke[0] == 3
 		}},

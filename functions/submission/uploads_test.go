@@ -92,6 +92,12 @@ func TestDroppedFileBecomesAJob(t *testing.T) {
 		{"with metadata", []string{"eemt-step", "30", "Eemt_North", "grid", "eemt-linke-value", "2,2,2,2,2,2,2,2,2,2,2,3", "other", "x"}, nil, func(r job.Request) bool {
 			return r.Parameters.Step == 30 && r.Parameters.North == "grid" && len(r.Parameters.Linke) == 12
 		}},
+		{"with a word in a sidecar", []string{"eemt-linke-value", "2.5"}, map[string]string{"dem.tif.json": `{"linke_value": "climatology"}`}, func(r job.Request) bool {
+			return r.Parameters.LinkeClimatology && r.Parameters.Linke == nil
+		}},
+		{"with a record's parameters", []string{"eemt-linke-value", "climatology"}, map[string]string{"dem.tif.json": `{"linke_climatology": false, "step": 20}`}, func(r job.Request) bool {
+			return !r.Parameters.LinkeClimatology && r.Parameters.Linke[0] == 3
+		}},
 		{"with a sidecar", nil, map[string]string{"dem.tif.json": `{"step": 20, "linke_value": [2,2,2,2,2,2,2,2,2,2,2,3.5], "daily": true}`}, func(r job.Request) bool {
 			return r.Parameters.Step == 20 && r.Parameters.Linke[11] == 3.5 && r.Parameters.Daily
 		}},

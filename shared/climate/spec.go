@@ -2,6 +2,7 @@ package climate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -153,6 +154,30 @@ func (s Spec) File(variable string, year int) string {
 		stat = "monttl"
 	}
 	return strings.NewReplacer("{var}", variable, "{stat}", stat, "{year}", strconv.Itoa(year)).Replace(s.Path)
+}
+
+// Files lists the files that the source is read from over some years, each once.
+func (s Spec) Files(years []int) []string {
+	if s.Kind != KindRaster {
+		return []string{s.Path}
+	}
+	var files []string
+	add := func(name string) {
+		if !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	for _, year := range years {
+		for _, v := range variables {
+			add(s.File(v.name, year))
+		}
+	}
+	for _, year := range years {
+		if s.Elevation != ElevationDEM {
+			add(s.elevationFile(year))
+		}
+	}
+	return files
 }
 
 func (s Spec) elevationFile(year int) string {

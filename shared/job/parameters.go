@@ -49,8 +49,9 @@ func isYear(y int) bool { return y >= FirstYear && y <= LastYear }
 type Parameters struct {
 	// Step is the time step in minutes, 1 to 60.
 	Step float64 `json:"step"`
-	// Linke is the Linke turbidity for air mass 2, 1 to 8: one value, or one per month.
-	Linke []float64 `json:"linke_value"`
+	// Linke is the Linke turbidity for air mass 2, 1 to 8: one value, or one per month;
+	// none with LinkeClimatology.
+	Linke []float64 `json:"linke_value,omitempty"`
 	// Albedo is the ground albedo, 0 to 1: one value, or one per month.
 	Albedo []float64 `json:"albedo_value"`
 	// KB and KD are real-sky factors of beam and diffuse radiation, 0 to 1, KC the
@@ -65,6 +66,9 @@ type Parameters struct {
 	KBRaster     []string `json:"kb_raster,omitempty"`
 	KDRaster     []string `json:"kd_raster,omitempty"`
 	KCRaster     []string `json:"kc_raster,omitempty"`
+	// LinkeClimatology takes the turbidity of each month and cell from a climatology of
+	// the world (shared/turbidity).
+	LinkeClimatology bool `json:"linke_climatology,omitempty"`
 	// KCClimate takes the clear-sky index from the climate's own radiation.
 	KCClimate bool `json:"kc_climate,omitempty"`
 	// StartYear and EndYear are the first and last climate year.
@@ -115,6 +119,9 @@ func (p Parameters) Validate(w Workflow) error {
 	}
 	for _, in := range p.Inputs() {
 		in.check(fail)
+	}
+	if p.LinkeClimatology && (p.Linke != nil || p.LinkeRaster != nil) {
+		fail("linke-value: give climatology, values or a raster, not several")
 	}
 	if p.KCClimate && w != EEMT {
 		fail("kc climate: only the eemt workflow has a climate; give a value, twelve, or a raster")

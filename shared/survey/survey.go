@@ -14,8 +14,10 @@ import (
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
 
 // mostCells bounds how many cells are read of a DEM: of a larger one a reduced
@@ -108,9 +110,8 @@ type Work struct {
 
 // Options are what is examined beside the DEM.
 type Options struct {
-	// Climate is the source of the job, with its reference elevation; empty for none.
-	Climate, ClimateElevation string
-	Years                     []int
+	// Parameters of the job. Its climate is examined where it has one.
+	Parameters job.Parameters
 	// Spec is the climate source where it is stored elsewhere than Climate says; may be nil.
 	Spec *climate.Spec
 	// Open opens climate files; nil leaves the climate unexamined.
@@ -118,9 +119,6 @@ type Options struct {
 	// Fault reports whether an error is one of reading, which says nothing of the input: it is
 	// returned then. Nil takes every error for the input's own.
 	Fault func(error) bool
-	// Accept are the codes of findings that the user says are right, Strict makes doubts stop a job.
-	Accept []finding.Code
-	Strict bool
 	// Estimate tells what a job on a raster of a size takes; may be nil.
 	Estimate func(width, height int) Work
 }
@@ -173,7 +171,11 @@ func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 			w := o.Estimate(d.Image.Width, d.Image.Height)
 			rep.Work = &w
 		}
-		if o.Climate != "" {
+		lon, lat := d.Center()
+		if f, differs := turbidity.Note(lon, lat, rep.Elevation.Mean, o.Parameters); differs {
+			rep.Findings.Add(f)
+		}
+		if o.Parameters.Climate != "" {
 			if err := rep.examineClimate(ctx, d, o); err != nil {
 				return rep, err
 			}
@@ -185,8 +187,8 @@ func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 
 // judge sets whether a job would take the DEM.
 func (r *Report) judge(o Options) {
-	r.Findings.Accept(o.Accept)
-	err := r.Findings.Err(o.Strict)
+	r.Findings.Accept(o.Parameters.Accept)
+	err := r.Findings.Err(o.Parameters.Strict)
 	r.Usable = err == nil
 	if err != nil {
 		r.Detail = err.Error()
@@ -471,7 +473,7 @@ func voids(g *raster.Grid[float64]) (count, largest int) {
 // examineClimate asks the source for a grid of places over the DEM. A source
 // that gives nothing makes the job unusable.
 func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) error {
-	c := &Climate{Source: o.Climate}
+	c := &Climate{Source: o.Parameters.Climate}
 	r.Climate = c
 	refuse := func(err error) error {
 		if ctx.Err() != nil || o.isFault(err) {
@@ -495,11 +497,11 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 	}
 	cells := places(d, r.Elevation.Mean)
 	worst := 1.0
-	for _, year := range o.Years {
+	for _, year := range o.Parameters.Years() {
 		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
 			return refuse(finding.Refuse(finding.Finding{
 				Code: finding.ClimateYears, Value: strconv.Itoa(year),
-				Message: fmt.Sprintf("climate %s has no year %d; it has %d to %d", o.Climate, year, years[0], years[len(years)-1]),
+				Message: fmt.Sprintf("climate %s has no year %d; it has %d to %d", o.Parameters.Climate, year, years[0], years[len(years)-1]),
 			}))
 		}
 		m, err := source.Months(ctx, year, cells)
@@ -523,7 +525,7 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 		}
 		return refuse(finding.Refuse(finding.Finding{
 			Code: finding.ClimateCoverage, Next: "choose another source",
-			Message: fmt.Sprintf("climate %s does not cover the DEM%s", o.Climate, where),
+			Message: fmt.Sprintf("climate %s does not cover the DEM%s", o.Parameters.Climate, where),
 		}))
 	case worst < 1:
 		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
@@ -538,7 +540,7 @@ func (o Options) spec() (climate.Spec, error) {
 	if o.Spec != nil {
 		return *o.Spec, nil
 	}
-	return climate.ParseSpec(o.Climate, o.ClimateElevation)
+	return climate.ParseSpec(o.Parameters.Climate, o.Parameters.ClimateElevation)
 }
 
 // places is a grid of cell centres over the DEM.

@@ -144,7 +144,11 @@ func fieldSchema(f job.Field) Schema {
 	if f.Monthly {
 		forms := []Schema{s, {"type": "array", "items": s, "minItems": 12, "maxItems": 12}}
 		if f.Raster != "" {
-			forms = append(forms, Schema{"type": "string", "description": "name of a GeoTIFF of one band, or of 12: an https address, or an object under climate/ or inputs/", "x-file-field": f.RasterFile()})
+			name := "name of a GeoTIFF of one band, or of 12: an https address, or an object under climate/ or inputs/"
+			if f.Word != "" {
+				name = f.Word + ", or the " + name
+			}
+			forms = append(forms, Schema{"type": "string", "description": name, "x-file-field": f.RasterFile()})
 		}
 		whole = Schema{"oneOf": forms}
 	}
