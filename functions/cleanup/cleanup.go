@@ -237,9 +237,14 @@ func (t *tick) revive(ctx context.Context, id string, last bool) (again, lost bo
 		attempt = asked.Times + 1
 	}
 	s.Log.Info("job stood still, reviving it", "job", id, "done", st.Done, "planned", st.Planned, "still", still.Round(time.Second), "attempt", attempt)
-	// The plan step asks again for whatever is missing. Attempts of one job must differ, or a broker may take them for duplicates.
-	number := min(max(0, int(still/time.Minute))+attempt, eventing.MaxAttempt)
-	return true, false, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, number, now))
+	// The plan step asks again for whatever is missing.
+	return true, false, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, attemptAt(now.Sub(st.Request.Created)), now))
+}
+
+// attemptAt numbers what is asked for when a job is so old, in steps of ten seconds: all attempts of a job must differ,
+// also those of standstills between which it moved, or a broker may take them for duplicates.
+func attemptAt(age time.Duration) int {
+	return 1 + min(int(max(age, 0)/(10*time.Second)), eventing.MaxAttempt-1)
 }
 
 // sawEnd announces the end of a job if nobody did, and notes whether compute made it of late.

@@ -286,7 +286,7 @@ func (p *piece) listResults(ctx context.Context) (map[string]bool, error) {
 }
 
 // removeWork deletes the work files of a completed job, whose end was announced: nobody waits for this. What an
-// interruption leaves goes when the event comes again, or with the job.
+// interruption leaves goes when the event comes again, or by retention.
 func (s *Service) removeWork(ctx context.Context, id string, log *slog.Logger) {
 	keys, err := s.listKeys(ctx, job.WorkKey(id, ""))
 	if err == nil {
