@@ -499,3 +499,6 @@ func (s Spec) dated() bool { return strings.Contains(s.Path, "{year}") }
 
 // monthly reports whether each month has a file of its own.
 func (s Spec) monthly() bool { return strings.Contains(s.Path, "{month}") }
+
+// VapourDerived reports whether saturation at tmin stands for vapour pressure because the user has said so.
+func (s Spec) VapourDerived() bool { return s.Units.Vapour == units.SaturatedTMin }
