@@ -2,11 +2,8 @@ package judge_test
 
 import (
 	"encoding/csv"
-	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,15 +115,20 @@ func catchments(t testing.TB) []place {
 	return list
 }
 
-// found judges a climate against a DEM of one cell's size at its place.
-func (p place) found() finding.List {
+// ground is a DEM of one cell at the place.
+func (p place) ground() judge.Ground {
 	g := judge.Ground{CentreLon: p.lon, CentreLat: p.lat}
 	for _, d := range [][2]float64{{-1, 1}, {1, 1}, {1, -1}, {-1, -1}} {
 		g.Lon, g.Lat = append(g.Lon, p.lon+0.01*d[0]), append(g.Lat, p.lat+0.01*d[1])
 	}
 	g.Elevations.Add(p.Elevation)
+	return g
+}
+
+// found judges a climate at its place.
+func (p place) found() finding.List {
 	station := climate.Station{Name: p.name, Lon: p.lon, Lat: p.lat, Elevation: p.Elevation}
-	return judge.Climate(g, judge.Source{Station: &station}, []judge.Year{p.Year})
+	return judge.Climate(p.ground(), judge.Source{Station: &station}, []judge.Year{p.Year})
 }
 
 func ofClimate(list finding.List, least finding.Severity) (out finding.List) {
@@ -187,7 +189,6 @@ var mistakes = []struct {
 			y.Precipitation[k] = sum
 		}
 	}},
-	{"each month's rain of twelve", finding.ClimatePrecipitation, func(y *judge.Year) { rain(y, 12) }},
 }
 
 func temperatures(y *judge.Year, f func(float64) float64) {
@@ -208,40 +209,4 @@ func humidity(y *judge.Year, whole float64) {
 	for k, e := range y.Vapour {
 		y.Vapour[k] = whole * e / (500 * (energy.SaturationPressure(y.TMin[k]) + energy.SaturationPressure(y.TMax[k])))
 	}
-}
-
-// outOfRange reports whether a reader would have refused a temperature.
-func outOfRange(y judge.Year) bool {
-	return slices.Min(y.TMin[:]) < -60 || slices.Max(y.TMin[:]) > 42 || slices.Max(y.TMax[:]) > 60 || slices.Max(y.Precipitation[:]) > 16864
-}
-
-// TestSilent counts the mistakes that nothing is said of.
-func TestSilent(t *testing.T) {
-	for name, places := range map[string][]place{"normals": normals(t), "catchments": catchments(t)} {
-		for _, m := range mistakes {
-			silent := 0
-			var of []string
-			for _, p := range places {
-				m.apply(&p.Year)
-				found := p.found()
-				if outOfRange(p.Year) || slices.ContainsFunc(ofClimate(found, finding.Doubt), func(f finding.Finding) bool { return f.Code == m.code }) {
-					continue
-				}
-				silent++
-				of = append(of, fmt.Sprintf("%s(%s)", p.name, why(found)))
-			}
-			t.Logf("%-10s %-32s %3d of %d silent %v", name, m.name, silent, len(places), of[:min(len(of), 12)])
-		}
-	}
-	_ = math.Pi
-}
-
-func why(l finding.List) string {
-	var s []string
-	for _, f := range l {
-		if f.Severity != finding.Note {
-			s = append(s, string(f.Code))
-		}
-	}
-	return strings.Join(s, "+")
 }

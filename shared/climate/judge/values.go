@@ -175,24 +175,30 @@ func vapourUnit(y Year) units.Unit {
 	return unit
 }
 
-// box is a part of the earth, degrees.
-type box struct{ west, south, east, north float64 }
+// box is a part of the earth, degrees, with the least rain of a year that there is in it, mm.
+type box struct{ west, south, east, north, least float64 }
 
-// without lists where years without rain, or nearly, are known: the belt from the Sahara to the Thar, the Horn of Africa,
-// Inner Asia, the coasts of Peru and Chile, of Namibia, the mouth of the Colorado, and Antarctica.
-var without = []box{
-	{-26, 14, 76, 37},
-	{36, -3, 56, 14},
-	{50, 35, 112, 48},
-	{-93, -31, -66, 3},
-	{10, -34, 21, -10},
-	{-117.5, 23, -109, 36},
-	{-180, -90, 180, -60},
+// deserts are where the driest years of the earth are known: the Sahara, Arabia and Iran; the Thar; the Horn of Africa; Inner
+// Asia; the coasts of Peru and Chile; of Namibia; the mouth of the Colorado; Antarctica.
+var deserts = []box{
+	{-26, 14, 60, 37, 0.2},
+	{60, 20, 76, 37, 25},
+	{34, -3, 56, 14, 20},
+	{50, 29, 112, 48, 10},
+	{-93, -34, -66, 3, 0.2},
+	{10, -34, 21, -10, 8},
+	{-117.5, 23, -109, 37, 30},
+	{-180, -90, 180, -60, 10},
 }
 
-func within(list []box, lon, lat float64) bool {
+// leastRain is the least rain of a year that is known around a place that has desert, mm; false where it is not so dry.
+func leastRain(lon, lat float64) (float64, bool) {
 	lon = math.Remainder(lon, 360)
-	return slices.ContainsFunc(list, func(b box) bool { return lon >= b.west && lon <= b.east && lat >= b.south && lat <= b.north })
+	i := slices.IndexFunc(deserts, func(b box) bool { return lon >= b.west && lon <= b.east && lat >= b.south && lat <= b.north })
+	if i < 0 {
+		return 0, false
+	}
+	return deserts[i].least, true
 }
 
 // aridity returns precipitation over the limit of dry climates after Köppen, 1 at that of steppe, 0.5 at that of desert.
@@ -222,57 +228,96 @@ func aridity(g Ground, y Year) float64 {
 	return annual / max(limit, 50)
 }
 
-// dry tells the least and the most aridity, as aridity counts it, of the climates around a place.
-func dryness(around koppen.Classes) (least, most float64) {
+// seaLevel is the mean temperature of the year at sea level, degC.
+func seaLevel(y Year) float64 { return mean(y.mean()) + lapse*max(0, y.Elevation)/1000 }
+
+// wetness returns precipitation over the same limit, without the seasons' part, at the temperature of sea level: snow on
+// high mountains comes from warmer air below.
+func wetness(y Year) float64 {
+	t := seaLevel(y)
+	limit := 10 * (2*t + 14)
+	if t < 0 {
+		limit = max(limit, 100*math.Exp(0.06*(t+20)))
+	}
+	return sum(y.Precipitation) / max(limit, 50)
+}
+
+// extreme is the aridity below which there is nothing but a few deserts.
+const extreme = 0.06
+
+// boreal is the mean temperature of the year at sea level below which moist climates have little rain, degC.
+const boreal = 5
+
+// dryness tells the least aridity and the most wetness of the climates around a place, from its temperature at sea level.
+func dryness(around koppen.Classes, t float64) (least, most float64) {
 	switch {
 	case around == 0:
-		return 0.05, 40
+		least = extreme
 	case around&koppen.Desert != 0:
-		least = 0.06
+		least = 0.15
 	case around&koppen.Steppe != 0:
-		least = 0.25
-	default:
+		least = 0.42
+	case t < boreal:
 		least = 0.5
+	default:
+		least = 0.85
 	}
-	most = 12
-	if around&koppen.Moist == 0 {
+	switch {
+	case around == 0 || around == koppen.Moist:
+		most = 12
+	case around&koppen.Moist != 0 && around&koppen.Desert == 0:
+		most = 6
+	case around&koppen.Moist != 0:
+		most = 3.5
+	default:
 		most = 3
+	}
+	if t < 0 { // at sea level: cold air brings little snow
+		most = min(most, 5)
 	}
 	return least, most
 }
 
+// Precipitation of a year beyond which there is none on land, mm, and daily ranges of temperature, K, of moist air: of a cool
+// coast, and anywhere.
+const (
+	mostRain  = 13000
+	coastal   = 8.0
+	moistAir  = 10.5
+	coolBelow = 12.0 // degC
+)
+
 // precipitation holds precipitation against the climates around the place, and the humidity of the air.
 func precipitation(g Ground, s Source, y Year) []finding.Finding {
-	annual, d := sum(y.Precipitation), aridity(g, y)
-	around := koppen.Around(g.CentreLon, g.CentreLat)
-	least, most := dryness(around)
-	value := fmt.Sprintf("%.4g mm a year", annual)
-	const advice = "check its unit, which is mm per month: --climate-units precipitation=inch (or cm, m, mm/day, mm/year) has it turned into mm"
-	same := slices.Max(y.Precipitation[:]) == slices.Min(y.Precipitation[:])
-	desert := within(without, g.CentreLon, g.CentreLat)
+	annual, t := sum(y.Precipitation), mean(y.mean())
+	dry, wet := aridity(g, y), wetness(y)
+	near := around(g)
+	least, most := dryness(near, seaLevel(y))
 	daily := mean(y.TMax) - mean(y.TMin)
-	list := derivedVapour(s, d, daily)
+	rain, desert := leastRain(g.CentreLon, g.CentreLat)
+	if desert = desert && near&koppen.Desert != 0; desert {
+		least = extreme
+	}
+	value := fmt.Sprintf("%.4g mm a year", annual)
+	list := derivedVapour(s, dry, daily)
+	say := func(looks, format string, args ...any) []finding.Finding {
+		return append(list, doubt(finding.ClimatePrecipitation, value, looks,
+			"check its unit, which is mm per month: --climate-units precipitation=inch (or cm, m, mm/day, mm/year) has it turned into mm", format, args...))
+	}
 	switch {
-	case d > most || annual > 13000:
-		return append(list, doubt(finding.ClimatePrecipitation, value, tooMuch(d, least, most), advice,
-			"precipitation of %s is %.0f times the limit of dry climates at %.1f degC, more than there is around the DEM", value, d, mean(y.mean())))
-	case same && annual >= 1:
-		return append(list, doubt(finding.ClimatePrecipitation, value, tooMuch(d, least, most), advice,
-			"precipitation is %.4g mm in each of the 12 months", y.Precipitation[0]))
-	case desert && around&koppen.Desert != 0 && d < 0.5:
-		if annual < 0.2 {
-			return append(list, doubt(finding.ClimatePrecipitation, value, tooLittle(d, least), advice, "precipitation of %s is none", value))
+	case wet > most || annual > mostRain:
+		return say(tooMuch(dry, least), "precipitation of %s is %.0f times the limit of dry climates, more than there is around the DEM", value, wet)
+	case annual >= 1 && slices.Max(y.Precipitation[:])-slices.Min(y.Precipitation[:]) < 1e-4*annual/12:
+		return say(tooMuch(dry, least), "precipitation is %.4g mm in each of the 12 months", y.Precipitation[0])
+	case desert && dry < least:
+		if annual < rain {
+			return say(tooLittle(dry, least), "precipitation of %s is less than in the driest places around the DEM, %g mm", value, rain)
 		}
-		if d < 0.05 {
-			return append(list, note(finding.ClimatePrecipitation, "precipitation of %s is that of an extreme desert, as there are around the DEM", value))
-		}
-		return list
-	case d < least:
-		return append(list, doubt(finding.ClimatePrecipitation, value, tooLittle(d, least), advice,
-			"precipitation of %s is %.2g of the limit of dry climates at %.1f degC, drier than there is around the DEM", value, d, mean(y.mean())))
-	case d < 0.5 && daily < 10.5:
-		return append(list, doubt(finding.ClimatePrecipitation, value, tooLittle(d, 0.5), advice,
-			"precipitation of %s is that of a desert at %.1f degC, while the daily range of temperature, %.1f K, is that of moist air", value, mean(y.mean()), daily))
+		return append(list, note(finding.ClimatePrecipitation, "precipitation of %s is that of an extreme desert, as there are around the DEM", value))
+	case desert && annual < rain, !desert && dry < least:
+		return say(tooLittle(dry, least), "precipitation of %s is %.2g of the limit of dry climates at %.1f degC, drier than there is around the DEM", value, dry, t)
+	case !desert && dry < 0.5 && daily < moistAir, t >= 0 && t < coolBelow && dry < 1 && daily < coastal:
+		return say(tooLittle(dry, 1), "precipitation of %s is that of a dry climate at %.1f degC, while the daily range of temperature, %.1f K, is that of moist air", value, t, daily)
 	}
 	return list
 }
@@ -307,9 +352,18 @@ func tooLittle(aridity, least float64) string {
 }
 
 // tooMuch names units in which precipitation would be usual.
-func tooMuch(aridity, least, most float64) string {
-	if a := aridity / 12; a >= least && a <= most {
+func tooMuch(aridity, least float64) string {
+	if aridity/12 >= least {
 		return "precipitation of the whole year in each month (mm/year)"
 	}
 	return ""
+}
+
+// around gathers the classes of dryness around the DEM's middle and edge.
+func around(g Ground) koppen.Classes {
+	all := koppen.Around(g.CentreLon, g.CentreLat)
+	for i, lon := range g.Lon {
+		all |= koppen.Around(lon, g.Lat[i])
+	}
+	return all
 }

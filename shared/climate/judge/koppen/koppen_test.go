@@ -23,7 +23,7 @@ func TestAround(t *testing.T) {
 		"south pole":           {0, -90, koppen.Moist},
 		"no place":             {math.NaN(), 10, 0},
 		"no latitude":          {10, 91, 0},
-		"many turns west":       {25 - 7*360, 26, koppen.Desert},
+		"many turns west":      {25 - 7*360, 26, koppen.Desert},
 		"infinite":             {math.Inf(-1), 10, 0},
 	} {
 		if got := koppen.Around(c.lon, c.lat); got != c.want {
