@@ -79,7 +79,7 @@ func (p *piece) climateSources(ctx context.Context, plan *job.Plan) error {
 		return err
 	}
 	kept = slices.DeleteFunc(kept, func(key string) bool { return strings.HasSuffix(key, ".json") })
-	return p.sources(ctx, plan, "climate", spec.Files(user.Years()), kept)
+	return p.sources(ctx, plan, "climate", spec.Files(ctx, user.Years(), p.Climate), kept)
 }
 
 // checksumUpTo reads a file of at most so many bytes; a larger one has no checksum.

@@ -64,7 +64,7 @@ func TestParseSpecRefuses(t *testing.T) {
 		"no path":           {"table:", "", "nothing after the colon"},
 		"no base":           {"daymet:", "", "nothing after the colon"},
 		"no var":            {"raster:t_{year}.tif", "", "{var} is missing"},
-		"unknown brace":     {"raster:{var}_{month}.tif", "", "unknown placeholder: must be one of {var} {year} {stat}"},
+		"unknown brace":     {"raster:{var}_{week}.tif", "", "unknown placeholder: must be one of {var} {year} {stat} {month}"},
 		"newline":           {"table:a\nb.csv", "", "control character at byte 1"},
 		"long":              {"table:" + strings.Repeat("a", 3000), "", "name of 3000 bytes: must be at most 2048"},
 		"station elevation": {"table:a.csv", "high", `reference elevation "high" of a climate table: must be -1000 to 9000`},
