@@ -171,7 +171,7 @@ func (o *transferOptions) run(ctx context.Context, from, to string, stdout, stde
 	}
 	sum, err := transfer.Copy(ctx, source, destination, t)
 	if ctx.Err() != nil {
-		return exitError{errors.New("stopped; what is copied is kept: give the same command again to go on"), 130}
+		return exitError{errors.New("stopped; copied jobs are kept: run the same command again to continue"), exitStopped}
 	}
 	switch {
 	case o.json:
@@ -185,7 +185,7 @@ func (o *transferOptions) run(ctx context.Context, from, to string, stdout, stde
 			sum.Jobs, verb, sum.New, sum.Objects, size(sum.Bytes), sum.Skipped, sum.Failed)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w; give the same command again to go on", o.verb, err)
+		return fmt.Errorf("%s: %w; run the same command again to continue", o.verb, err)
 	}
 	return nil
 }

@@ -433,7 +433,7 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	switch {
 	case tries.Fruitful > 0 && tries.Begun < stuck:
 		// An assembly that dies on its way, and goes on from there each time, is not to be given up.
-		s.Log.Warn("the assembly is interrupted again and again, but goes on", "job", id, "reason", failure.Reason)
+		s.Log.Warn("the assembly was interrupted repeatedly, but is continued", "job", id, "reason", failure.Reason)
 		return nil
 	case tries.Silent:
 		// Processes that vanish, as spot nodes do, say nothing of the work. The resume tick asks again; who begins it too

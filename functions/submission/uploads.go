@@ -112,7 +112,7 @@ func (s *Service) attributes(ctx context.Context, key string) (a *blob.Attribute
 		return nil, v, false, nil
 	}
 	if err != nil {
-		return nil, v, false, fmt.Errorf("look at %s: %w", key, err)
+		return nil, v, false, fmt.Errorf("read %s: %w", key, err)
 	}
 	return a, s.version(key, a.ModTime, a.Size, a.MD5, a.As), true, nil
 }
@@ -385,7 +385,7 @@ func besideClimate(key string, p *job.Parameters) error {
 	return nil
 }
 
-var errReplaced = errors.New("it was replaced while it was read; its next version is looked at")
+var errReplaced = errors.New("it was replaced while it was read; its next version is read")
 
 // bring copies what the job reads to where nobody overwrites it.
 func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) error {

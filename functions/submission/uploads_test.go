@@ -509,7 +509,7 @@ func TestEventsOverHTTP(t *testing.T) {
 		{"Pub/Sub push", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "pubsub-push.json"), nil, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
 		{"S3 records", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-records.json"), nil, "uploads/Maunga Whau (west).tif", 200, "object uploads/Ätna.tif: there is no such object", 1},
 		{"SNS", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns.json"), []string{"Content-Type", "text/plain; charset=UTF-8"}, "uploads/Maunga Whau (west).tif", 200, "it becomes job", 1},
-		{"SNS confirmation", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to go on", 0},
+		{"SNS confirmation", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to continue", 0},
 		{"S3 test", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-test.json"), nil, "", 200, "test event of Amazon S3", 0},
 		{"MinIO", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
 		{"Event Grid", submission.Uploads{Bucket: "maps"}, payload(t, "eventgrid.json"), []string{"aeg-event-type", "Notification"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},

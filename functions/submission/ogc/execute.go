@@ -69,7 +69,7 @@ func (p Process) Parse(body []byte) (Execute, error) {
 		return e, Bad("", "", "an execute request: {\"inputs\": {...}, \"outputs\": {...}}", fmt.Sprintf("the body is not the JSON of an execute request: %v", err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return e, Bad("", "", "one JSON object", "the body goes on after the JSON object")
+		return e, Bad("", "", "one JSON object", "the body continues after the JSON object")
 	}
 	if err := p.delivery(&e.Delivery, r); err != nil {
 		return e, err
