@@ -94,7 +94,7 @@ func (o *transferOptions) flags(c *cobra.Command) {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	inGroup(f, job.GroupOutput.Title(), "json", "quiet")
 	completeFlag(c, "status", listOf(jobStates()))
-	describe(c, localExits("the jobs are copied", "some jobs could not be copied; run the command again"), "")
+	describe(c, localExits("the jobs are copied", "some jobs could not be copied; run the command again"))
 }
 
 // options checks the flags.
