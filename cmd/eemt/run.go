@@ -134,7 +134,7 @@ func (o *runOptions) complete(w job.Workflow, dem string) error {
 		return err
 	}
 	if w == job.EEMT {
-		spec, err := climate.ParseSpec(o.params.Climate, o.params.ClimateElevation)
+		spec, err := climate.ParseSpec(o.params.Climate, o.params.ClimateElevation, o.params.ClimateUnits)
 		if err != nil {
 			return err
 		}

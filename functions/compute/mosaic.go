@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -35,6 +36,16 @@ type mosaic struct {
 	checksums map[string]string
 	done      float64 // maps, and shares of those in work
 	total     int
+}
+
+// concerning is the finding that speaks of a map; nil where none does.
+func (m *mosaic) concerning(info mapInfo) *finding.Finding {
+	for i, f := range m.plan.Findings {
+		if info.concern != "" && f.Code == info.concern {
+			return &m.plan.Findings[i]
+		}
+	}
+	return nil
 }
 
 // run makes the products of some groups that are missing. Threads share the blocks
@@ -178,7 +189,11 @@ type sharedWriter struct {
 
 func (m *mosaic) newWriter(info mapInfo) (*sharedWriter, error) {
 	spools := newSpools(m.Temp)
-	w, err := geotiff.NewWriter(m.resultOptions(m.dem, info, m.block, spools.open))
+	opts := m.resultOptions(m.dem, info, m.block, spools.open)
+	if f := m.concerning(info); f != nil {
+		opts.Metadata = map[string]string{"FINDING": fmt.Sprintf("%s: %s", f.Code, f.Sentence())}
+	}
+	w, err := geotiff.NewWriter(opts)
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", info.name, err)
 	}

@@ -70,7 +70,7 @@ func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files
 // climateSources takes the checksums of the files of the climate.
 func (p *piece) climateSources(ctx context.Context, plan *job.Plan) error {
 	user := p.request.Parameters
-	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation)
+	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation, user.ClimateUnits)
 	if err != nil {
 		return &badInput{err}
 	}

@@ -97,6 +97,8 @@ type Layer struct {
 	Maximum     float64 `json:"maximum"`
 	// Bands of a map of several, over all of which the statistics are.
 	Bands int `json:"bands,omitempty"`
+	// Findings are the codes of what concerns this map.
+	Findings []finding.Code `json:"findings,omitempty"`
 	// Summary marks the few maps that tell the most.
 	Summary bool `json:"summary,omitempty"`
 }
@@ -247,6 +249,9 @@ func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) 
 // what was written; of a map that nobody noted it is read again.
 func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	l := Layer{Name: m.name, Description: m.description, Unit: m.unit}
+	if f := a.concerning(m); f != nil {
+		l.Findings = []finding.Code{f.Code}
+	}
 	if sum := a.checksums[m.name]; sum != "" {
 		l.SHA256 = sum
 	} else if sum, _, err := a.checksum(ctx, job.ResultKey(a.request.ID, m.name)); err != nil {
@@ -288,14 +293,6 @@ func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 
 func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) finding.List {
 	var list finding.List
-	if plan.Minimum < energy.NPPTopoLowest || plan.Maximum > energy.NPPTopoHighest {
-		list.Add(finding.Finding{
-			Code: finding.ModelProduction, Severity: finding.Doubt, Value: fmt.Sprintf("%.0f to %.0f m", plan.Minimum, plan.Maximum),
-			Message: fmt.Sprintf("elevations of %.0f to %.0f m reach beyond the %d to %d m for which the production of EEMT-TOPO was fitted (Rasmussen et al. 2015, eq 11)",
-				plan.Minimum, plan.Maximum, int(energy.NPPTopoLowest), int(energy.NPPTopoHighest)),
-			Next: "take E_BIO_Topo, EEMT_Topo with care",
-		})
-	}
 	if plan.Latitude < 0 {
 		list.Add(finding.Finding{
 			Code: finding.ModelHemisphere, Severity: finding.Note,

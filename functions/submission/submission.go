@@ -403,7 +403,7 @@ func validate(w job.Workflow, p job.Parameters) error {
 		return invalid{err}
 	}
 	if w == job.EEMT {
-		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation); err != nil {
+		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation, p.ClimateUnits); err != nil {
 			return invalid{err}
 		}
 	}

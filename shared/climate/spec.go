@@ -53,10 +53,15 @@ const daymetNames = "daymet_v4_{var}_{stat}_na_{year}.tif"
 //	pixel:FILE.csv     days from Daymet's single-pixel service (see ReadPixel)
 //
 // elevation is the reference elevation (see Spec.Elevation); empty means
-// ElevationDEM for rasters and the table's own for tables.
-func ParseSpec(s, elevation string) (Spec, error) {
+// ElevationDEM for rasters and the table's own for tables. stated are the units of the
+// values (see units.Parse); empty means those of the engine.
+func ParseSpec(s, elevation, stated string) (Spec, error) {
 	form, rest, found := strings.Cut(strings.TrimSpace(s), ":")
-	spec := Spec{Path: rest, Elevation: strings.TrimSpace(elevation)}
+	unit, err := units.Parse(stated)
+	if err != nil {
+		return Spec{}, err
+	}
+	spec := Spec{Path: rest, Elevation: strings.TrimSpace(elevation), Units: unit}
 	switch form {
 	case "table":
 		spec.Kind = KindTable

@@ -145,7 +145,7 @@ func TestOpenTableElevation(t *testing.T) {
 		"replaced":         {"full.csv", "120", 120},
 	} {
 		t.Run(name, func(t *testing.T) {
-			spec, err := ParseSpec("table:"+c.file, c.elevation)
+			spec, err := ParseSpec("table:"+c.file, c.elevation, "")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/climate/judge"
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -57,6 +58,8 @@ type Report struct {
 	Spikes    *Spikes    `json:"spikes,omitempty"`
 	Climate   *Climate   `json:"climate,omitempty"`
 	Work      *Work      `json:"estimate,omitempty"`
+
+	counts judge.Elevations
 }
 
 // Elevation is over the cells read, m.
@@ -112,7 +115,7 @@ type Work struct {
 type Options struct {
 	// Parameters of the job. Its climate is examined where it has one.
 	Parameters job.Parameters
-	// Spec is the climate source where it is stored elsewhere than Climate says; may be nil.
+	// Spec is where the climate is stored, if not where the parameters say; may be nil.
 	Spec *climate.Spec
 	// Open opens climate files; nil leaves the climate unexamined.
 	Open climate.Opener
@@ -355,6 +358,7 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 				continue
 			}
 			valid++
+			r.counts.Add(v)
 			e.Mean += v
 			e.Minimum, e.Maximum = min(e.Minimum, v), max(e.Maximum, v)
 		}
@@ -491,12 +495,17 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 		c.Detail = "not examined here"
 		return nil
 	}
-	source, err := climate.Open(ctx, spec, o.Open)
+	stored := spec
+	if o.Spec != nil {
+		stored = *o.Spec
+	}
+	source, err := climate.Open(ctx, stored, o.Open)
 	if err != nil {
 		return refuse(err)
 	}
 	cells := places(d, r.Elevation.Mean)
 	worst := 1.0
+	var years []judge.Year
 	for _, year := range o.Parameters.Years() {
 		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
 			return refuse(finding.Refuse(finding.Finding{
@@ -515,6 +524,9 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 			}
 		}
 		worst = min(worst, float64(covered)/float64(len(cells.Lon)))
+		if y, any := judge.YearOf(year, m); any {
+			years = append(years, y)
+		}
 	}
 	c.Covered = worst
 	switch {
@@ -530,17 +542,20 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 	case worst < 1:
 		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
 	}
+	ground := judge.GroundOf(d)
+	ground.Elevations = r.counts
+	r.Findings.Add(judge.Climate(ground, judge.SourceOf(spec, source), years)...)
+	if f, outside := judge.Production(r.counts, judge.MeanTemperature(r.counts, years)); outside {
+		r.Findings.Add(f)
+	}
 	return nil
 }
 
 func (o Options) isFault(err error) bool { return err != nil && o.Fault != nil && o.Fault(err) }
 
-// spec is the climate source to read.
+// spec is the climate source as the user names it.
 func (o Options) spec() (climate.Spec, error) {
-	if o.Spec != nil {
-		return *o.Spec, nil
-	}
-	return climate.ParseSpec(o.Parameters.Climate, o.Parameters.ClimateElevation)
+	return climate.ParseSpec(o.Parameters.Climate, o.Parameters.ClimateElevation, o.Parameters.ClimateUnits)
 }
 
 // places is a grid of cell centres over the DEM.

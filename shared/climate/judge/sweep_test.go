@@ -67,7 +67,7 @@ func (p place) rasters(t testing.TB) map[string][]byte {
 // examined is what is found about a climate in files, over a DEM at the place.
 func (p place) examined(t testing.TB, source string, files map[string][]byte, u string) finding.List {
 	t.Helper()
-	spec, err := climate.ParseSpec(source, "")
+	spec, err := climate.ParseSpec(source, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
