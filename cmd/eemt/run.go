@@ -30,6 +30,8 @@ type runOptions struct {
 	quiet   bool
 	json    bool
 	verbose bool
+	// overwrite lets maps of another run be replaced.
+	overwrite bool
 }
 
 func runCommand() *cobra.Command {
@@ -79,6 +81,7 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 	f.IntVar(&o.memory, "memory", usualMemory(), "memory to use, in `MiB`, 256 or more")
 	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
 	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default: <DEM name>_"+string(w)+")")
+	f.BoolVar(&o.overwrite, "overwrite", false, "replace the maps of another run in the directory: all that it wrote is removed when the new maps are made")
 	f.StringVar((*string)(&o.params.Maps), "maps", string(o.params.Maps), "all, or annual: those of the terrain and of whole years, a small part of the disk")
 	f.BoolVar(&o.params.Daily, "daily", false, "write a map of every day too")
 	f.StringVar(&o.params.North, "north", o.params.North, "true: directions are from true north; grid: from grid north, as r.sun does")
@@ -99,6 +102,11 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err := o.complete(w, dem); err != nil {
 		return exitError{err, 2}
 	}
+	dir, err := o.claim(w, dem, stderr)
+	if err != nil {
+		return exitError{err, 2}
+	}
+	defer func() { _ = dir.Release() }()
 	log := slog.New(slog.DiscardHandler)
 	if o.verbose {
 		log = newLogger(stderr, true)
@@ -130,14 +138,17 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 		return nil
 	})
 	p.broker.Start()
-	id, err := p.submitLocal(ctx, w, o.params, dem)
+	var id string
+	if err = p.forgetSpoiled(ctx, dir); err == nil {
+		id, err = p.submitLocal(ctx, w, o.params, dem)
+	}
 	if err == nil {
 		err = p.wait(ctx, id, ended, lost)
 	}
 	bar.finish(err == nil)
 	var report *compute.Report
 	if err == nil {
-		report, err = p.export(context.WithoutCancel(ctx), id, o.output)
+		report, err = p.export(context.WithoutCancel(ctx), id, dir, o.note(stderr))
 	}
 	if closing := p.close(); err == nil {
 		err = closing

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script. Each script finds dem.tif, 24 x 20 cells of
-// 30 m, bare.tif, the same without a coordinate reference system, and factor.tif,
+// 30 m, other.tif, 20 x 20 cells of it, bare.tif, the same without a coordinate reference system, and factor.tif,
 // a raster of 0.5 and 0.7 around it in degrees. $ADDRESS is free for a server, and
 // where commands look for one.
 func TestScripts(t *testing.T) {
@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 	files := map[string][]byte{
 		"factor.tif": demtest.EncodeAs(t, factor, degrees, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}),
 		"dem.tif":    demtest.Encode(t, hills),
+		"other.tif":  demtest.Encode(t, demtest.Hills(20, 20)),
 		"bare.tif":   demtest.EncodeAs(t, hills, demtest.Place(), raster.GeoKeys{}),
 	}
 	testscript.Run(t, testscript.Params{
