@@ -141,9 +141,11 @@ func (o *serveOptions) watch(ctx context.Context, p *platform, log *slog.Logger)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
 	}
+	hidden := newUnseen(dir, log)
 	go func() {
 		for {
 			look()
+			hidden.look(ctx)
 			select {
 			case <-ctx.Done():
 				return

@@ -160,8 +160,8 @@ func (s *Service) postUpload(c *gin.Context) {
 
 func (s *Service) uploadPart(c *gin.Context, part *multipart.Part) (job.DEM, error) {
 	name := part.FileName()
-	if l := strings.ToLower(name); !strings.HasSuffix(l, ".tif") && !strings.HasSuffix(l, ".tiff") {
-		return job.DEM{}, invalid{oldWords("Only .tif and .tiff files are supported")}
+	if name == "" { // a form whose file was left out
+		return job.DEM{}, invalid{fmt.Errorf("field %s has no file: choose a DEM", part.FormName())}
 	}
 	return s.Upload(c.Request.Context(), name, part)
 }

@@ -55,6 +55,8 @@ type Service struct {
 
 	// intake bounds the dropped files that are read at a time.
 	intake slots
+	// ignored are the files under uploads/ that the log was told of.
+	ignored told
 	// Echo offers the process that gives back its inputs, for tests of clients.
 	Echo bool
 	// DEMHosts are the hosts that a DEM may be fetched from; none by default.
@@ -141,19 +143,22 @@ func inputKey(id, name string) string {
 // baseName is a file's name without the folders of whatever system it comes from.
 func baseName(name string) string { return path.Base(strings.ReplaceAll(name, `\`, "/")) }
 
+// named reports whether baseName found a name.
+func named(name string) bool { return name != "" && name != "." && name != "/" }
+
 // store streams r into the bucket under a fresh name and returns its place.
 // A file over limit bytes, or one that breaks off, leaves nothing behind.
 func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int64) (job.DEM, error) {
 	return s.storeAs(ctx, s.NewID(), name, fromClient{r}, limit, false)
 }
 
-// storeAs is store under a name that begins with id. With once set a file that is there already stays, and counts
-// as the one that was sent.
+// storeAs is store under a name that begins with id.
 func (s *Service) storeAs(ctx context.Context, id, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
 	name = baseName(name)
 	return s.storeAt(ctx, inputKey(id, name), name, r, limit, once)
 }
 
+// storeAt stores r under a key. With once set a file that is there already stays, and counts as the one that was sent.
 func (s *Service) storeAt(ctx context.Context, key, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
