@@ -32,6 +32,8 @@ type runOptions struct {
 	verbose bool
 	// overwrite lets maps of another run be replaced.
 	overwrite bool
+	// anyRoom begins a run whatever is free on disks.
+	anyRoom bool
 }
 
 func runCommand() *cobra.Command {
@@ -82,6 +84,7 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
 	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default: <DEM name>_"+string(w)+")")
 	f.BoolVar(&o.overwrite, "overwrite", false, "replace the maps of another run in the directory: all that it wrote is removed when the new maps are made")
+	f.BoolVar(&o.anyRoom, "no-space-check", false, "begin even if the disk or the memory is too small for what the run is estimated to take")
 	f.StringVar((*string)(&o.params.Maps), "maps", string(o.params.Maps), "all, or annual: those of the terrain and of whole years, a small part of the disk")
 	f.BoolVar(&o.params.Daily, "daily", false, "write a map of every day too")
 	f.StringVar(&o.params.North, "north", o.params.North, "true: directions are from true north; grid: from grid north, as r.sun does")
@@ -102,20 +105,23 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err := o.complete(w, dem); err != nil {
 		return exitError{err, 2}
 	}
+	cost, err := costOf(o.memory, o.threads)
+	if err != nil {
+		return exitError{err, 2}
+	}
 	dir, err := o.claim(w, dem, stderr)
 	if err != nil {
 		return exitError{err, 2}
 	}
 	defer func() { _ = dir.Release() }()
+	if err := o.checkRoom(cost, w, dem); err != nil {
+		return err
+	}
 	log := slog.New(slog.DiscardHandler)
 	if o.verbose {
 		log = newLogger(stderr, true)
 	}
 	bar := newProgress(stderr, o.quiet || o.json || o.verbose)
-	cost, err := costOf(o.memory, o.threads)
-	if err != nil {
-		return exitError{err, 2}
-	}
 	lost := make(chan string, 1)
 	p, err := newPlatform(platformOptions{
 		cost: cost, lost: func(reason string) {
@@ -125,6 +131,7 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 			}
 		},
 		dir: filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update,
+		room: o.room(cost),
 	})
 	if err != nil {
 		return err

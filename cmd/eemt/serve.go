@@ -31,6 +31,7 @@ type serveOptions struct {
 	demHosts, callbackHosts []string
 	origins                 []string
 	echo                    bool
+	anyRoom                 bool
 	verbose                 bool
 }
 
@@ -64,6 +65,7 @@ A DEM that is copied into the folder uploads of the directory becomes a job too.
 	f.StringSliceVar(&o.callbackHosts, "callback-host", nil, "`hosts` that may be called when a job ends")
 	f.StringSliceVar(&o.origins, "cors-origin", nil, "web `origins` whose pages may read, such as https://example.org; * is any")
 	f.BoolVar(&o.echo, "echo", false, "offer the process echo, which tests clients")
+	f.BoolVar(&o.anyRoom, "no-space-check", false, "take jobs even if the disk or the memory is too small for what they are estimated to take")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
 	return c
 }
@@ -88,7 +90,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return exitError{errors.Join(err, listener.Close()), 2}
 	}
-	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log})
+	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log, room: o.room(cost)})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -53,7 +53,7 @@ the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 
 }
 
 // localFlags of eemt run mean nothing to a server.
-var localFlags = []string{"num-threads", "memory", "output", "overwrite", "quiet", "json", "verbose", "help"}
+var localFlags = []string{"num-threads", "memory", "output", "overwrite", "no-space-check", "quiet", "json", "verbose", "help"}
 
 // parameterFlags adds the flags of eemt run that are parameters of a job, and returns those that were given as fields of
 // a submission.

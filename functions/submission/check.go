@@ -107,8 +107,8 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
 	}
 	rep, err := survey.Examine(ctx, r, r.Size(), o)
-	if err == nil && rep.Usable && s.Limits != nil {
-		if err := s.Limits.Check(f.workflow, f.params, rep.Width, rep.Height); err != nil {
+	if err == nil && rep.Usable {
+		if err := s.allowed(f.workflow, f.params, extent{rep.Width, rep.Height, r.Size()}); err != nil {
 			rep.Usable, rep.Detail = false, err.Error()
 		}
 	}

@@ -464,6 +464,8 @@ func (s *Service) refuse(c *gin.Context, err error) {
 		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": tooLarge("the body", large.Limit).Error()})
 	case errors.Is(err, errTooLarge):
 		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
+	case errors.Is(err, ErrNoRoom):
+		c.JSON(http.StatusInsufficientStorage, gin.H{"detail": sentence(err)})
 	case errors.Is(err, ErrInvalid):
 		c.JSON(http.StatusBadRequest, gin.H{"detail": sentence(err)})
 	default:

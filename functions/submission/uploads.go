@@ -17,6 +17,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -165,7 +166,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		if now.Sub(v.Made) < sidecarWait {
 			return outcome{looked: true, said: wait.Error()}, nil
 		}
-		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, sidecarWait)}
+		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, amount.Duration(sidecarWait))}
 	}
 	if err == nil {
 		err = s.checkDropped(ctx, key, now.Sub(a.ModTime))

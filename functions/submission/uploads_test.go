@@ -308,7 +308,7 @@ func TestSidecarThatIsAnnounced(t *testing.T) {
 		s.drop(t, "uploads/dem.tif", hills(t), "eemt-sidecar", "true")
 		s.Now = func() time.Time { return time.Now().Add(time.Hour) }
 		s.take(t, "uploads/dem.tif")
-		if st := s.only(t); st.State != job.Failed || !strings.Contains(st.End.Reason, "waits for its parameters in uploads/dem.tif.json for 1h0m0s in vain") {
+		if st := s.only(t); st.State != job.Failed || !strings.Contains(st.End.Reason, "waits for its parameters in uploads/dem.tif.json for 60 min in vain") {
 			t.Errorf("job %+v", st.End)
 		}
 	})
