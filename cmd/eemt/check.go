@@ -17,6 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // checkOptions are the flags of eemt check.
@@ -83,6 +84,7 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	if err != nil {
 		return err
 	}
+	r.Reword(wording.Text)
 	if r.Usable {
 		here := runOptions{output: "."}
 		if err := here.room(compute.Cost{})(w, p, r.Width, r.Height, info.Size()); err != nil {

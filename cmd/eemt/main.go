@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // version is set by the linker; otherwise the module's own version stands.
@@ -47,7 +49,7 @@ func run() int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, root.DisplayName()+":", err)
+	fmt.Fprintln(os.Stderr, root.DisplayName()+":", wording.Error(err))
 	var exit exitError
 	if errors.As(err, &exit) {
 		return exit.code

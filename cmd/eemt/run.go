@@ -164,7 +164,7 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 		return exitError{errors.New("stopped; what is finished is kept: run the same command again to go on"), 130}
 	}
 	if err != nil {
-		return err
+		return o.fullDisk(err, cost, w, dem)
 	}
 	return o.show(stdout, report)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // checked is the doctor's answer: what was found, and the name to submit by.
@@ -107,6 +108,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
 	}
 	rep, err := survey.Examine(ctx, r, r.Size(), o)
+	rep.Reword(wording.Text)
 	if err == nil && rep.Usable {
 		if err := s.allowed(f.workflow, f.params, extent{rep.Width, rep.Height, r.Size()}); err != nil {
 			rep.Usable, rep.Detail = false, err.Error()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // Handler returns the HTTP surface: the job endpoints of the old suite, and
@@ -445,7 +446,7 @@ const longestDetail = 2000
 
 // sentence is what an error says to the caller.
 func sentence(err error) string {
-	text := err.Error()
+	text := wording.Error(err)
 	if len(text) > longestDetail {
 		text = strings.ToValidUTF8(text[:longestDetail], "") + "..."
 	}
