@@ -8,6 +8,10 @@ const (
 	workShare = 0.6
 	// tempShare is what maps that are made at a time spool, in bytes for each cell.
 	tempShare = 20
+	// fileBytes is what a file takes beside its cells: its head, and the rest of the last blocks on the disk. picture is
+	// the size of a preview.
+	fileBytes = 16e3
+	picture   = 150e3
 )
 
 // Disk is what a job takes of disks at most at a time, in bytes.
@@ -25,8 +29,9 @@ func (c Cost) Disk(w job.Workflow, p job.Parameters, width, height int, dem int6
 	_, written := layers(w, p)
 	_, maps := ofMaps(w, p)
 	_, largest := c.largestTemp(w, p, width, height)
+	files := fileBytes*float64(len(ResultNames(w, p))) + picture*float64(len(summaryMaps(job.Request{Workflow: w, Parameters: p})))
 	return Disk{
-		Stored: int64(cells*(maps+workShare*bytesPerCell*float64(written))) + dem,
+		Stored: int64(cells*(maps+workShare*bytesPerCell*float64(written))+files) + dem,
 		Temp:   max(largest, int64(cells*min(maps, tempShare))),
 	}
 }
