@@ -58,9 +58,8 @@ when a job would refuse the DEM, and says how to mend it.`,
 
 func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) error {
 	w, p := job.Workflow(o.workflow), o.params
-	if p.EndYear == job.DefaultParameters().EndYear {
-		p.EndYear = max(p.EndYear, p.StartYear)
-	}
+	usual := job.DefaultParameters()
+	p.OneYear(p.StartYear != usual.StartYear, p.EndYear != usual.EndYear)
 	if w == job.EEMT && p.Climate == "" {
 		p.Climate = "table:unknown"
 	}

@@ -64,9 +64,7 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if !c.Flags().Changed("end-year") && o.params.StartYear > o.params.EndYear {
-				o.params.EndYear = o.params.StartYear
-			}
+			o.params.OneYear(c.Flags().Changed("start-year"), c.Flags().Changed("end-year"))
 			if err := o.inputs.apply(c.Flags(), &o.params); err != nil {
 				return exitError{err, 2}
 			}

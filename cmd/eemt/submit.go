@@ -156,19 +156,22 @@ func rasterToSend(f client.Field) (client.File, error) {
 	return client.File{}, nil
 }
 
-// oneYear lets a first year alone, if after the default last one, mean that one year.
+// oneYear lets a first or a last year alone mean one year where eemt run does.
 func oneYear(fields []client.Field) []client.Field {
-	start := ""
+	p := job.DefaultParameters()
+	given := map[string]bool{}
 	for _, f := range fields {
-		switch f.Name {
-		case "start_year":
-			start = f.Value
-		case "end_year":
-			return fields
+		if field, ok := job.FieldOf(f.Name); ok && (f.Name == "start_year" || f.Name == "end_year") {
+			given[f.Name] = field.SetText(&p, f.Value) == nil // what is wrong with it, validate tells
 		}
 	}
-	if start > fmt.Sprint(job.DefaultParameters().EndYear) {
-		fields = append(fields, client.Field{Name: "end_year", Value: start})
+	before := p
+	p.OneYear(given["start_year"], given["end_year"])
+	if p.StartYear != before.StartYear {
+		fields = append(fields, client.Field{Name: "start_year", Value: fmt.Sprint(p.StartYear)})
+	}
+	if p.EndYear != before.EndYear {
+		fields = append(fields, client.Field{Name: "end_year", Value: fmt.Sprint(p.EndYear)})
 	}
 	return fields
 }

@@ -213,6 +213,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 				return f, err
 			}
 		}
+		f.params.OneYear(f.startSet, f.endSet)
 		return f, nil
 	}
 	parts, err := c.Request.MultipartReader()
@@ -222,6 +223,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 	for n := 0; ; n++ {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
+			f.params.OneYear(f.startSet, f.endSet)
 			return f, nil
 		}
 		if n >= mostFields {
@@ -315,6 +317,8 @@ func (f *form) set(name, value string) error {
 	if !ok {
 		return invalid{fmt.Errorf("field %q is not known", name)}
 	}
+	f.startSet = f.startSet || name == "start_year"
+	f.endSet = f.endSet || name == "end_year"
 	if err := field.SetText(&f.params, value); err != nil {
 		return invalid{err}
 	}

@@ -296,9 +296,7 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 	if err := errors.Join(errs...); err != nil {
 		return f, invalid{oneSentence(err)}
 	}
-	if f.startSet && !f.endSet && f.params.EndYear < f.params.StartYear {
-		f.params.EndYear = f.params.StartYear
-	}
+	f.params.OneYear(f.startSet, f.endSet)
 	return f, besideClimate(key, &f.params)
 }
 
@@ -311,8 +309,6 @@ func (f *form) drop(from, name, value string) error {
 	if name == "workflow" {
 		name = "workflow_type"
 	}
-	f.startSet = f.startSet || name == "start_year"
-	f.endSet = f.endSet || name == "end_year"
 	if err := f.set(name, value); err != nil {
 		return invalid{fmt.Errorf("%s%w", from, err)}
 	}

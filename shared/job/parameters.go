@@ -157,6 +157,17 @@ func (p Parameters) Validate(w Workflow) error {
 	return errors.Join(errs...)
 }
 
+// OneYear lets a first or a last year that alone was given, and lies beyond the default of the other, mean that one year.
+func (p *Parameters) OneYear(startGiven, endGiven bool) {
+	switch {
+	case p.EndYear >= p.StartYear:
+	case startGiven && !endGiven:
+		p.EndYear = p.StartYear
+	case endGiven && !startGiven:
+		p.StartYear = p.EndYear
+	}
+}
+
 // Years lists the climate years.
 func (p Parameters) Years() []int {
 	years := make([]int, 0, p.EndYear-p.StartYear+1)
