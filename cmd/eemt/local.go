@@ -48,6 +48,7 @@ func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.P
 	if err != nil {
 		return "", err
 	}
+	ref.Name = filepath.Base(dem) // its object has a shorter one, without what a bucket does not take
 	id, err := p.same(ctx, job.Fingerprint(programVersion(), w, params, ref.SHA256))
 	if err != nil {
 		return "", err
