@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -353,7 +352,7 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 		if !l.Summary {
 			continue
 		}
-		name := "previews/" + strings.TrimSuffix(path.Base(l.Name), ".tif") + ".png"
+		name := previewName(l.Name)
 		names = append(names, name)
 		if a.made[name] {
 			continue

@@ -14,6 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // checked is the doctor's answer: what was found, and the name to submit by.
@@ -108,9 +109,10 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
 	}
 	rep, err := survey.Examine(ctx, r, r.Size(), o)
-	if err == nil && rep.Usable && s.Limits != nil {
-		if err := s.Limits.Check(f.workflow, f.params, rep.Width, rep.Height); err != nil {
-			rep.Refuse(finding.DEMCells, err)
+	rep.Reword(wording.Text)
+	if err == nil && rep.Usable {
+		if err := s.allowed(f.workflow, f.params, extent{rep.Width, rep.Height, r.Size()}); err != nil {
+			rep.Refuse(finding.MachineRoom, err)
 		}
 	}
 	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Parameters.Climate == "" {

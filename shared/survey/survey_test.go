@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
-	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/survey"

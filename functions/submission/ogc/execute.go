@@ -100,9 +100,9 @@ func (p Process) Parse(body []byte) (Execute, error) {
 	if p.ID == string(job.EEMT) && e.Table != nil {
 		e.Parameters.Climate = "table:inline" // until the text is stored
 	}
-	if _, given := r.Inputs["end_year"]; !given {
-		e.Parameters.EndYear = max(e.Parameters.EndYear, e.Parameters.StartYear)
-	}
+	_, start := r.Inputs["start_year"]
+	_, end := r.Inputs["end_year"]
+	e.Parameters.OneYear(start, end)
 	if err := e.Parameters.Validate(job.Workflow(p.ID)); err != nil {
 		return e, Bad("inputs", "", "", err.Error())
 	}
