@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -26,7 +27,8 @@ type checkOptions struct {
 }
 
 func checkCommand() *cobra.Command {
-	o := checkOptions{params: job.DefaultParameters()}
+	var o checkOptions
+	var parameters parameterFlags
 	c := &cobra.Command{
 		Use:   "check DEM",
 		Short: "Examine a DEM before a job is made of it",
@@ -41,28 +43,37 @@ when a job would refuse the DEM, and says how to mend it.`,
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0], c.OutOrStdout()) },
+		RunE: func(c *cobra.Command, args []string) error {
+			var err error
+			if o.params, err = parameters.parameters(); err != nil {
+				return exitError{err, 2}
+			}
+			return o.run(c.Context(), args[0], c.OutOrStdout())
+		},
 	}
+	parameters = addParameters(c, "")
 	f := c.Flags()
-	f.StringVar(&o.workflow, "workflow", "sol", "`sol or eemt`, for the estimate")
-	f.StringVar(&o.params.Climate, "climate", "", "`source` of the climate to examine too")
-	f.StringVar(&o.params.ClimateElevation, "climate-elevation", "", "`elevation` that the climate holds for")
-	f.IntVar(&o.params.StartYear, "start-year", o.params.StartYear, "first climate `year`")
-	f.IntVar(&o.params.EndYear, "end-year", o.params.EndYear, "last climate `year`")
-	f.Float64Var(&o.params.Step, "step", o.params.Step, "`minutes` between two looks at the sun, 1 to 60")
+	f.StringVar(&o.workflow, "workflow", "", "`sol|eemt`: what the estimate is for")
+	f.Lookup("workflow").DefValue = "eemt with a climate, else sol"
+	completeFlag(c, "workflow", workflows)
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return c
 }
 
 func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) error {
 	w, p := job.Workflow(o.workflow), o.params
-	if p.EndYear == job.DefaultParameters().EndYear {
-		p.EndYear = max(p.EndYear, p.StartYear)
+	if w == "" {
+		if w = job.Sol; p.Climate != "" {
+			w = job.EEMT
+		}
 	}
 	if w == job.EEMT && p.Climate == "" {
 		p.Climate = "table:unknown"
 	}
 	if err := p.Validate(w); err != nil {
+		return exitError{err, 2}
+	}
+	if err := checkInputFiles(&p); err != nil {
 		return exitError{err, 2}
 	}
 	file, err := os.Open(path)
@@ -88,6 +99,8 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 		err = e.Encode(r)
 	} else if r.Usable {
 		err = printCheck(out, r)
+	} else { // the refusal is the error
+		err = printFindings(out, slices.DeleteFunc(r.Findings, func(f finding.Finding) bool { return f.Severity == finding.Refusal }))
 	}
 	if err == nil && !r.Usable {
 		err = errors.New(r.Detail)
@@ -126,10 +139,5 @@ func printCheck(out io.Writer, r *survey.Report) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for _, w := range r.Warnings {
-		if _, err := fmt.Fprintf(out, "note: %s\n", strings.TrimSuffix(w, "\n")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printFindings(out, r.Findings)
 }

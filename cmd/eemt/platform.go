@@ -22,6 +22,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -45,6 +46,8 @@ type platformOptions struct {
 	hosts    []string // https hosts for climate; nil allows all
 	log      *slog.Logger
 	progress func(compute.Progress)
+	// findings is told what was noticed about the inputs of a job before it is computed.
+	findings func(id string, found finding.List)
 	// lost, if not nil, gets the reason of each event of work that was given up.
 	lost func(reason string)
 }
@@ -77,7 +80,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 	}
 	p.compute = &compute.Service{
 		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads, Cost: o.cost,
-		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress,
+		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress, Findings: o.findings,
 	}
 	p.submission = &submission.Service{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,

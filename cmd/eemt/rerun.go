@@ -23,7 +23,7 @@ It works for as long as the server keeps the data of the earlier job.`,
 		Example: `  eemt rerun 01JTESTKDH6BKDYFCDM6QM1YQ4 --step 5
   eemt rerun 01JTESTKDH6BKDYFCDM6QM1YQ4 --shadows off --wait`,
 	}
-	given := parameterFlags(c.Flags(), job.EEMT)
+	parameters := addParameters(c, "")
 	r.flags(c.Flags())
 	then.flags(c.Flags(), &r)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -38,7 +38,7 @@ It works for as long as the server keeps the data of the earlier job.`,
 		if j.Uploaded == "" {
 			return fmt.Errorf("the server has the DEM of job %s no more; send it again with: eemt submit %s DEM", j.ID, j.Workflow)
 		}
-		fields, err := again(j, given())
+		fields, err := again(j, parameters.fields())
 		if err != nil {
 			return exitError{err, 2}
 		}

@@ -23,7 +23,6 @@ import (
 // runOptions are the flags of eemt run.
 type runOptions struct {
 	params  job.Parameters
-	inputs  inputFlags
 	threads int
 	memory  int
 	output  string
@@ -50,7 +49,8 @@ func runCommand() *cobra.Command {
 }
 
 func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command {
-	o := runOptions{params: job.DefaultParameters()}
+	var o runOptions
+	var parameters parameterFlags
 	c := &cobra.Command{
 		Use: use, Short: short, Example: example,
 		Args: func(c *cobra.Command, args []string) error {
@@ -60,38 +60,25 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if !c.Flags().Changed("end-year") && o.params.StartYear > o.params.EndYear {
-				o.params.EndYear = o.params.StartYear
-			}
-			if err := o.inputs.apply(c.Flags(), &o.params); err != nil {
+			var err error
+			if o.params, err = parameters.parameters(); err != nil {
 				return exitError{err, 2}
 			}
 			return o.run(c.Context(), w, args[0], c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
+	parameters = addParameters(c, w)
 	f := c.Flags()
-	f.Float64Var(&o.params.Step, "step", o.params.Step, "time step of the sun in `minutes`, 1 to 60")
-	o.inputs.add(f, w)
-	f.IntVar(&o.params.StartYear, "start-year", o.params.StartYear, "first climate `year`")
-	f.IntVar(&o.params.EndYear, "end-year", o.params.EndYear, "last climate `year`, not before the first")
 	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
 	f.Lookup("num-threads").DefValue = "all"
 	f.IntVar(&o.memory, "memory", usualMemory(), "memory to use, in `MiB`, 256 or more")
 	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
 	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default: <DEM name>_"+string(w)+")")
-	f.StringVar((*string)(&o.params.Maps), "maps", string(o.params.Maps), "all, or annual: those of the terrain and of whole years, a small part of the disk")
-	f.BoolVar(&o.params.Daily, "daily", false, "write a map of every day too")
-	f.StringVar(&o.params.North, "north", o.params.North, "true: directions are from true north; grid: from grid north, as r.sun does")
-	f.StringVar(&o.params.Shadows, "shadows", o.params.Shadows, "on: terrain casts shadows; off: slopes only shade themselves")
-	f.StringVar(&o.params.Method, "method", o.params.Method, "fast, or reference: the plain integrator, slow")
-	f.IntVar(&o.params.TileSize, "tile-size", 0, "side of a tile in `cells`, 32 to 4096 (default: some ten seconds of work); never changes a number")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	f.BoolVar(&o.json, "json", false, "print the run report as JSON instead of the table")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
-	if w == job.EEMT {
-		f.StringVar(&o.params.Climate, "climate", "", "climate `source`: table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE")
-		f.StringVar(&o.params.ClimateElevation, "climate-elevation", "", "`reference` elevation of the climate: a raster, or metres for a table (default: dem, or the table's own)")
-	}
+	inGroup(f, machineGroup, "num-threads", "memory")
+	inGroup(f, job.GroupOutput.Title(), "output", "quiet", "json", "verbose")
 	return c
 }
 
@@ -116,7 +103,7 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 			default: // one is enough
 			}
 		},
-		dir: filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update,
+		dir: filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update, findings: bar.findings,
 	})
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,11 +38,11 @@ func submitWorkflow(w job.Workflow, use, short, example string) *cobra.Command {
 		Long: short + `. The DEM and a climate table are sent along; the id of
 the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 3 the server is away.`,
 	}
-	given := parameterFlags(c.Flags(), w)
+	parameters := addParameters(c, w)
 	r.flags(c.Flags())
 	then.flags(c.Flags(), &r)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		fields, files, err := parcel(w, args[0], given())
+		fields, files, err := parcel(w, args[0], parameters)
 		if err != nil {
 			return exitError{err, 2}
 		}
@@ -52,32 +51,8 @@ the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 
 	return c
 }
 
-// localFlags of eemt run mean nothing to a server.
-var localFlags = []string{"num-threads", "memory", "output", "quiet", "json", "verbose", "help"}
-
-// parameterFlags adds the flags of eemt run that are parameters of a job, and returns those that were given as fields of
-// a submission.
-func parameterFlags(f *pflag.FlagSet, w job.Workflow) (given func() []client.Field) {
-	var own []*pflag.Flag
-	workflowCommand(w, string(w), "", "").Flags().VisitAll(func(flag *pflag.Flag) {
-		if !slices.Contains(localFlags, flag.Name) {
-			f.AddFlag(flag)
-			own = append(own, flag)
-		}
-	})
-	return func() []client.Field {
-		var fields []client.Field
-		for _, flag := range own {
-			if flag.Changed {
-				fields = append(fields, client.Field{Name: strings.ReplaceAll(flag.Name, "-", "_"), Value: flag.Value.String()})
-			}
-		}
-		return fields
-	}
-}
-
 // parcel sorts what is sent into fields and files.
-func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, []client.File, error) {
+func parcel(w job.Workflow, dem string, given parameterFlags) ([]client.Field, []client.File, error) {
 	info, err := os.Stat(dem)
 	if err != nil {
 		return nil, nil, fmt.Errorf("DEM: %w", err)
@@ -85,13 +60,18 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 	if !info.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("DEM %s is not a file", dem)
 	}
-	given = oneYear(given)
-	if err := validate(w, given); err != nil {
+	// Values that no server takes are refused before the DEM is on its way. What depends on the server, such as which
+	// files it has, is left to it.
+	params, err := given.parameters()
+	if err == nil {
+		err = params.Validate(w)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	fields := []client.Field{{Name: "workflow_type", Value: string(w)}}
 	var files []client.File
-	for _, f := range given {
+	for _, f := range withYears(given.fields(), params) {
 		kind, file, _ := strings.Cut(f.Value, ":")
 		if f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
 			if _, err := os.Stat(file); err != nil {
@@ -117,20 +97,6 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 	return fields, append(files, client.File{Name: "dem_file", Path: dem}), nil
 }
 
-// validate refuses values that no server takes, before the DEM is on its way. What depends on
-// the server, such as which files it has, is left to it.
-func validate(w job.Workflow, given []client.Field) error {
-	p := job.DefaultParameters()
-	for _, f := range given {
-		if field, ok := job.FieldOf(f.Name); ok {
-			if err := field.SetText(&p, f.Value); err != nil {
-				return err
-			}
-		}
-	}
-	return p.Validate(w)
-}
-
 // rasterToSend is the file that a parameter names on this machine; without a path
 // if it names none. A server may have files of its own.
 func rasterToSend(f client.Field) (client.File, error) {
@@ -154,23 +120,6 @@ func rasterToSend(f client.Field) (client.File, error) {
 		}
 	}
 	return client.File{}, nil
-}
-
-// oneYear lets a first year alone, if after the default last one, mean that one year.
-func oneYear(fields []client.Field) []client.Field {
-	start := ""
-	for _, f := range fields {
-		switch f.Name {
-		case "start_year":
-			start = f.Value
-		case "end_year":
-			return fields
-		}
-	}
-	if start > fmt.Sprint(job.DefaultParameters().EndYear) {
-		fields = append(fields, client.Field{Name: "end_year", Value: start})
-	}
-	return fields
 }
 
 // follow says what becomes of a job after it was sent.

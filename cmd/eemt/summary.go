@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 // show prints the table of the maps that tell the most, or the report.
@@ -45,11 +46,23 @@ func printSummary(w io.Writer, r *compute.Report, dir string) error {
 		return err
 	}
 	_, _ = fmt.Fprintf(w, "\n%s: %d x %d cells of %.3g m, %s\n", r.DEM.Name, r.DEM.Width, r.DEM.Height, r.DEM.CellSize, r.DEM.CRS)
-	for _, warning := range r.Warnings {
-		_, _ = fmt.Fprintf(w, "note: %s\n", warning)
-	}
+	_ = printFindings(w, r.Findings.Open(finding.Doubt))
 	_, err := fmt.Fprintf(w, "%d maps in %s, pictures in %s/previews, the whole account in %s/%s\n", len(r.Layers), dir, dir, dir, compute.ReportName)
 	return err
+}
+
+// printFindings prints a line for each finding.
+func printFindings(w io.Writer, list finding.List) error {
+	for _, f := range list {
+		what := string(f.Severity)
+		if f.Accepted {
+			what += ", accepted"
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s (%s)\n", what, f.Sentence(), f.Code); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // number prints four significant digits without an exponent.
@@ -100,6 +113,19 @@ func share(s compute.Progress) float64 {
 		return 0.75 + 0.25*f
 	}
 	return 0.05 + 0.70*f
+}
+
+// findings prints the doubts about the inputs of a run before it is computed.
+func (p *progress) findings(_ string, found finding.List) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.off {
+		return
+	}
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+	_ = printFindings(p.out, found.Open(finding.Doubt))
 }
 
 func (p *progress) update(s compute.Progress) { p.show(share(s), s.Stage) }

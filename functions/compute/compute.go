@@ -16,6 +16,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
@@ -60,6 +61,8 @@ type Service struct {
 	Publishing int
 	// Watch is how often running work looks whether its job has ended; 0 means every 10 s.
 	Watch time.Duration
+	// Findings is told what was noticed about the inputs of a job before it is computed; may be nil.
+	Findings func(id string, found finding.List)
 	// Progress is told how far a piece of work is; may be nil.
 	Progress func(Progress)
 }
@@ -118,7 +121,7 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 		return nil
 	}
 	if bad := (*badInput)(nil); errors.As(err, &bad) {
-		return work.fail(ctx, bad.Error())
+		return work.fail(ctx, bad)
 	}
 	return err
 }
@@ -176,9 +179,11 @@ type badInput struct{ error }
 
 func (b *badInput) Unwrap() error { return b.error }
 
-func (p *piece) fail(ctx context.Context, reason string) error {
+func (p *piece) fail(ctx context.Context, bad *badInput) error {
 	id := p.request.ID
-	end, _, err := p.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: p.Now().UTC(), Event: p.event})
+	failed := job.End{State: job.Failed, Reason: bad.Error(), Ended: p.Now().UTC(), Event: p.event}
+	failed.Findings.AddError(bad)
+	end, _, err := p.Store.WriteEnd(ctx, id, failed)
 	if err != nil {
 		return err
 	}

@@ -153,7 +153,7 @@ func TestDroppedFileThatIsNoInput(t *testing.T) {
 		{"another format", "uploads/dem.asc", "ncols 4\nnrows 4\n", nil, "", "gdal_translate"},
 		{"too large", "uploads/dem.tif", hills(t) + strings.Repeat("x", 64<<10), nil, "", "is larger than"},
 		{"a step out of range", "uploads/dem.tif", hills(t), []string{"eemt-step", "90"}, "", "step 90: must be 1 to 60 minutes"},
-		{"a step that is no number", "uploads/dem.tif", hills(t), []string{"eemt-step", "often"}, "", `metadata eemt-step "often": not a valid value`},
+		{"a step that is no number", "uploads/dem.tif", hills(t), []string{"eemt-step", "often"}, "", `metadata eemt-step "often": must be a number of 1 to 60`},
 		{"an unknown parameter", "uploads/dem.tif", hills(t), []string{"eemt-speed", "1"}, "", `metadata eemt-field "speed" is not known`},
 		{"a sidecar that is no JSON", "uploads/dem.tif", hills(t), nil, "step=3", "file uploads/dem.tif.json: must be a JSON object of parameters"},
 		{"a sidecar with a nested value", "uploads/dem.tif", hills(t), nil, `{"step":{"a":1}}`, `"step": must be a number, a text`},

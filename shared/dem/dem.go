@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/crs"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -31,8 +32,8 @@ type DEM struct {
 	Cell raster.CellSize
 	// Metres per vertical unit.
 	Vertical float64
-	// Notes are what a user should know about how the file was read.
-	Notes []string
+	// Findings are what a user should know about how the file was read: notes and doubts.
+	Findings finding.List
 }
 
 // Open reads the header. Every error is one sentence about the file.
@@ -66,19 +67,26 @@ func Open(r io.ReaderAt, size int64) (*DEM, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DEM{Image: img, CRS: c, Vertical: vertical, Cell: c.CellSizes(img.Transform, img.Width, img.Height), Notes: c.Notes()}
+	d := &DEM{Image: img, CRS: c, Vertical: vertical, Cell: c.CellSizes(img.Transform, img.Width, img.Height)}
+	for _, text := range c.Notes() {
+		d.note(finding.DEMDatum, "%s", text)
+	}
 	if stated && vertical != 1 {
-		d.Notes = append(d.Notes, fmt.Sprintf("elevations are converted to metres (x %.7g)", vertical))
+		d.note(finding.DEMUnit, "elevations are converted to metres (x %.7g)", vertical)
 	}
 	if (img.ScaleZ != 0 && img.ScaleZ != 1 || img.OffsetZ != 0) && crs.Compound(img.GeoKeys) {
 		img.SetScale(img.ScaleZ, img.OffsetZ)
-		d.Notes = append(d.Notes, fmt.Sprintf("elevations are stored x %.7g + %.7g, as the third step of the raster's position says", img.ScaleZ, img.OffsetZ))
+		d.note(finding.DEMUnit, "elevations are stored x %.7g + %.7g, as the third step of the raster's position says", img.ScaleZ, img.OffsetZ)
 	}
 	if unit := img.Band(0).Unit; !stated && unit != "" && !slices.Contains([]string{"m", "metre", "meter", "metres", "meters"}, strings.ToLower(strings.TrimSpace(unit))) {
-		d.Notes = append(d.Notes, fmt.Sprintf("the unit of the band is %.40q, but its coordinate system states none of elevations, which are read as metres; if they are feet turn them into metres with: gdal_calc.py -A in.tif --calc=A*0.3048 --outfile=out.tif", unit))
+		d.Findings.Add(finding.Finding{
+			Code: finding.DEMUnit, Severity: finding.Doubt, Value: unit,
+			Message: fmt.Sprintf("the unit of the band is %.40q, but its coordinate system states none of elevations, which are read as metres", unit),
+			Next:    "if they are feet turn them into metres with: gdal_calc.py -A in.tif --calc=A*0.3048 --outfile=out.tif",
+		})
 	}
 	if img.Bands > 1 {
-		d.Notes = append(d.Notes, fmt.Sprintf("the file has %d bands; elevation is read from the first", img.Bands))
+		d.note(finding.DEMBands, "the file has %d bands; elevation is read from the first", img.Bands)
 	}
 	for row := range d.Cell.DX {
 		if !usable(d.Cell.DX[row]) || !usable(d.Cell.DY[row]) {
@@ -90,6 +98,10 @@ func Open(r io.ReaderAt, size int64) (*DEM, error) {
 		return nil, fmt.Errorf("the centre of the DEM lies outside the domain of %s; check its georeferencing with: gdalinfo in.tif", c.Name())
 	}
 	return d, nil
+}
+
+func (d *DEM) note(code finding.Code, format string, args ...any) {
+	d.Findings.Add(finding.Finding{Code: code, Severity: finding.Note, Message: fmt.Sprintf(format, args...)})
 }
 
 func usable(metres float64) bool { return metres > 1e-3 && metres < 1e6 }
@@ -135,14 +147,18 @@ func (d *DEM) stored(z float64) float64 {
 	return v
 }
 
-// Undeclared is a warning where the lowest elevation, metres, is a number that by custom
-// marks missing data, of which -9999 m is an elevation too; empty where it is not.
-func (d *DEM) Undeclared(lowest float64) string {
+// Undeclared doubts a lowest elevation, metres, that is a number which by custom marks
+// missing data, of which -9999 m is an elevation too.
+func (d *DEM) Undeclared(lowest float64) finding.List {
 	switch v := d.stored(lowest); v {
 	case -9999, -32767, -32768:
-		return fmt.Sprintf("the lowest elevation is stored as %g, which marks missing data by custom; if it does here declare it with: gdal_translate -a_nodata %g in.tif out.tif", v, v)
+		return finding.List{{
+			Code: finding.DEMNoData, Severity: finding.Doubt, Value: fmt.Sprintf("%g", v),
+			Message: fmt.Sprintf("the lowest elevation is stored as %g, which marks missing data by custom", v),
+			Next:    fmt.Sprintf("if it does here declare it with: gdal_translate -a_nodata %g in.tif out.tif", v),
+		}}
 	}
-	return ""
+	return nil
 }
 
 // LonLat returns the longitude and latitude, degrees, of the cell centres of a

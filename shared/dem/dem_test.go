@@ -191,8 +191,8 @@ func TestUnitOfBand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Contains(strings.Join(d.Notes, " "), "the unit of the band is"); got != c.want {
-			t.Errorf("%q: %v", c.unit, d.Notes)
+		if got := strings.Contains(strings.Join(d.Findings.Sentences(), " "), "the unit of the band is"); got != c.want {
+			t.Errorf("%q: %v", c.unit, d.Findings)
 		}
 	}
 }

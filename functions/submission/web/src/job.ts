@@ -4,6 +4,7 @@ import { fill, h, note } from "./dom";
 import { ago, bytes, duration, time } from "./format";
 import { badge, cancel, countdown, pinButton, progressBar, remove } from "./jobs";
 import { Result } from "./result";
+import { findingList } from "./findings";
 import { upper } from "./submit";
 
 export interface File {
@@ -112,6 +113,7 @@ export class JobPage {
       ended(j) ? null : h("ol", { class: "stages", "aria-label": "Stages" }, stages.map((s, i) => h("li", { class: i < at ? "done" : i === at ? "now" : "" }, s))),
       this.bar ? h("p", { class: "progress" }, this.bar, this.barText) : null,
       j.error_message ? h("div", { class: cancelled(j) ? "verdict fair" : "verdict bad" }, upper(j.error_message)) : null,
+      j.status === "completed" ? null : findingList((j.findings ?? []).filter((f) => f.severity !== "refusal")),
       j.data_expired_at ? h("div", { class: "verdict fair" }, `The maps were deleted ${ago(j.data_expired_at, Date.now())}, as retention says. Run the job again to have them back.`) : null,
       h(
         "p",

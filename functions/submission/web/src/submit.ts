@@ -1,6 +1,7 @@
 // The form: bring a DEM, hear what it is, set parameters, submit.
 import { ask, follow, Job, post, Refusal, Sent } from "./api";
 import { fill, h, note } from "./dom";
+import { doubtful, Finding, findingList } from "./findings";
 import { bytes, duration, value } from "./format";
 import { jobLine } from "./jobs";
 import { bring, Upload } from "./tus";
@@ -27,7 +28,7 @@ interface Process {
 
 interface Report {
   detail?: string;
-  warnings?: string[];
+  findings?: Finding[];
   width?: number;
   height?: number;
   bytes?: number;
@@ -462,16 +463,16 @@ export class Submit {
     if (r.nodata) facts.push(["No data", `${value(100 * r.nodata.share, 2)} %${r.nodata.voids ? `, ${r.nodata.voids} holes` : ""}`]);
     if (r.climate) facts.push(["Climate", r.climate.detail ?? `covers ${value(100 * r.climate.covered, 3)} %`]);
     if (r.estimate) facts.push(["The job takes", `about ${duration(r.estimate.seconds)} on ${r.estimate.cores} cores, ${bytes(r.estimate.memory_bytes)} of memory, ${bytes(r.estimate.results_bytes)} of results, ${r.estimate.tiles} ${r.estimate.tiles === 1 ? "tile" : "tiles"}`]);
-    const warnings = r.warnings ?? [];
+    const findings = r.findings ?? [];
     fill(
       this.verdict,
       h(
         "div",
-        { class: warnings.length ? "verdict fair" : "verdict good" },
+        { class: doubtful(findings) ? "verdict fair" : "verdict good" },
         h("strong", {}, `${this.dem!.name} is ready`),
         h("span", {}, ` (${size})`),
         facts.length ? h("dl", { class: "facts" }, facts.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])) : null,
-        warnings.length ? h("ul", {}, warnings.map((w) => h("li", {}, upper(w)))) : null,
+        findingList(findings),
       ),
     );
   }
@@ -490,7 +491,7 @@ export class Submit {
     try {
       const { body } = await post<Report>("/api/check", form).done;
       if (no !== this.checkNo || !this.dem) return;
-      if (!files) body.warnings = body.warnings?.filter((w) => !w.startsWith("no climate") || (!this.climate.file && !this.climate.source));
+      if (!files) body.findings = body.findings?.filter((f) => f.code !== "climate-missing" || (!this.climate.file && !this.climate.source));
       this.fine(body, this.came);
       this.hush();
     } catch (e) {
