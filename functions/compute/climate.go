@@ -17,6 +17,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
@@ -129,6 +130,9 @@ func (p *piece) bucketClimate(ctx context.Context, name string) (io.ReaderAt, in
 func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, error) {
 	user := p.request.Parameters
 	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation)
+	if err == nil {
+		spec.Units, err = units.Parse(user.ClimateUnits)
+	}
 	if err != nil {
 		return spec, &badInput{err}
 	}
@@ -142,7 +146,11 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 	}
 	entry := ""
 	if strings.HasPrefix(spec.Path, "https://") || strings.HasPrefix(spec.Path, "http://") {
-		entry = cacheKey("climate", user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.request.DEM.SHA256)
+		words := []string{user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.request.DEM.SHA256}
+		if u := spec.Units.String(); u != "" {
+			words = append(words, u)
+		}
+		entry = cacheKey("climate", words...)
 		if note, ok := p.fromCache(ctx, entry, folder); ok {
 			kept := climate.Spec{}
 			if err := json.Unmarshal(note, &kept); err == nil {

@@ -176,7 +176,11 @@ type sharedWriter struct {
 
 func (m *mosaic) newWriter(info mapInfo) (*sharedWriter, error) {
 	spools := newSpools(m.Temp)
-	w, err := geotiff.NewWriter(m.resultOptions(m.dem, info, m.block, spools.open))
+	opts := m.resultOptions(m.dem, info, m.block, spools.open)
+	if text := productionDoubt(m.plan); text != "" && ofProduction(info.name) {
+		opts.Metadata = map[string]string{productionTag: text}
+	}
+	w, err := geotiff.NewWriter(opts)
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", info.name, err)
 	}

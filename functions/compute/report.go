@@ -86,6 +86,8 @@ type Layer struct {
 	Maximum     float64 `json:"maximum"`
 	// Bands of a map of several, over all of which the statistics are.
 	Bands int `json:"bands,omitempty"`
+	// Doubt is what makes the map's values doubtful as a whole.
+	Doubt string `json:"doubt,omitempty"`
 	// Summary marks the few maps that tell the most.
 	Summary bool `json:"summary,omitempty"`
 }
@@ -121,6 +123,9 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	}
 	for i := range r.Layers {
 		r.Layers[i].Summary = summary[r.Layers[i].Name]
+		if ofProduction(r.Layers[i].Name) {
+			r.Layers[i].Doubt = productionDoubt(plan)
+		}
 	}
 	if a.request.Workflow == job.EEMT {
 		e := energy.DefaultParameters()
@@ -257,14 +262,6 @@ func (p *piece) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 
 func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) finding.List {
 	var list finding.List
-	if plan.Minimum < energy.NPPTopoLowest || plan.Maximum > energy.NPPTopoHighest {
-		list.Add(finding.Finding{
-			Code: finding.ModelProduction, Severity: finding.Doubt, Value: fmt.Sprintf("%.0f to %.0f m", plan.Minimum, plan.Maximum),
-			Message: fmt.Sprintf("elevations of %.0f to %.0f m reach beyond the %d to %d m for which the production of EEMT-TOPO was fitted (Rasmussen et al. 2015, eq 11)",
-				plan.Minimum, plan.Maximum, int(energy.NPPTopoLowest), int(energy.NPPTopoHighest)),
-			Next: "take E_BIO_Topo, EEMT_Topo with care",
-		})
-	}
 	if plan.Latitude < 0 {
 		list.Add(finding.Finding{
 			Code: finding.ModelHemisphere, Severity: finding.Note,

@@ -94,7 +94,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	}
 	o := survey.Options{Years: f.params.Years(), Open: s.Climate, Accept: f.params.Accept, Strict: f.params.Strict}
 	if f.params.Climate != "table:unknown" {
-		o.Climate, o.ClimateElevation = f.params.Climate, f.params.ClimateElevation
+		o.Climate, o.ClimateElevation, o.ClimateUnits = f.params.Climate, f.params.ClimateElevation, f.params.ClimateUnits
 	}
 	if s.Estimate != nil {
 		o.Estimate = func(width, height int) survey.Work { return s.Estimate(f.workflow, f.params, width, height) }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -83,6 +84,9 @@ func snapshotTable(ctx context.Context, spec Spec, years []int, prefix string, o
 
 func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells, dem iter.Seq2[Cells, error], prefix string, open Opener, store Store) (Spec, error) {
 	out := Spec{Kind: KindRaster, Path: prefix + "{var}.tif", Elevation: prefix + "elevation.tif", NoLeapDays: spec.NoLeapDays}
+	if spec.VapourDerived() { // the same once more, and known as such
+		out.Units.Vapour = units.SaturatedTMin
+	}
 	if spec.dated() {
 		out.Path = prefix + "{var}_{year}.tif"
 	}

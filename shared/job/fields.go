@@ -111,6 +111,10 @@ var fields = []Field{
 		Group: GroupClimate, Type: StringField, Placeholder: "elevation", Unset: "that of the table, or dem", Only: EEMT,
 	},
 	{
+		Name: "climate_units", Title: "Units of the climate", Description: "units that the climate is to be turned from, such as temperature=K,precipitation=inch,vapour=hPa",
+		Group: GroupClimate, Type: StringField, Placeholder: "list", Unset: "temperature=C,precipitation=mm,vapour=Pa", Only: EEMT,
+	},
+	{
 		Name: "start_year", Title: "First climate year", Description: "first year of the climate",
 		Group: GroupClimate, Type: IntegerField, Placeholder: "year", Minimum: FirstYear, Maximum: LastYear,
 	},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
@@ -74,6 +75,8 @@ type Parameters struct {
 	Climate string `json:"climate,omitempty"`
 	// ClimateElevation names the reference elevation of a raster climate source.
 	ClimateElevation string `json:"climate_elevation,omitempty"`
+	// ClimateUnits are the units of the climate's values where they are not degC, mm and Pa (units.Parse).
+	ClimateUnits string `json:"climate_units,omitempty"`
 	// North is "true" (aspect and shadows follow true north) or "grid" (as r.sun does).
 	North string `json:"north"`
 	// Shadows is "on" (terrain casts shadows) or "off".
@@ -141,6 +144,9 @@ func (p Parameters) Validate(w Workflow) error {
 	}
 	if p.TileSize > 0 && p.TileSize < 32 {
 		fail("tile-size %d: must be 32 to 4096 cells, or 0 for the planner's choice", p.TileSize)
+	}
+	if _, err := units.Parse(p.ClimateUnits); err != nil {
+		errs = append(errs, err)
 	}
 	if w == EEMT && p.Climate == "" {
 		fail("climate is missing: the eemt workflow needs table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE")

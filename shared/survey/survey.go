@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/climate/judge"
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -108,9 +110,9 @@ type Work struct {
 
 // Options are what is examined beside the DEM.
 type Options struct {
-	// Climate is the source of the job, with its reference elevation; empty for none.
-	Climate, ClimateElevation string
-	Years                     []int
+	// Climate is the source of the job, with its reference elevation and the units of its values; empty for none.
+	Climate, ClimateElevation, ClimateUnits string
+	Years                                   []int
 	// Spec is the climate source where it is stored elsewhere than Climate says; may be nil.
 	Spec *climate.Spec
 	// Open opens climate files; nil leaves the climate unexamined.
@@ -174,7 +176,7 @@ func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 			rep.Work = &w
 		}
 		if o.Climate != "" {
-			if err := rep.examineClimate(ctx, d, o); err != nil {
+			if err := rep.examineClimate(ctx, d, z, o); err != nil {
 				return rep, err
 			}
 		}
@@ -470,7 +472,7 @@ func voids(g *raster.Grid[float64]) (count, largest int) {
 
 // examineClimate asks the source for a grid of places over the DEM. A source
 // that gives nothing makes the job unusable.
-func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) error {
+func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, patches []patch, o Options) error {
 	c := &Climate{Source: o.Climate}
 	r.Climate = c
 	refuse := func(err error) error {
@@ -494,6 +496,13 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 		return refuse(err)
 	}
 	cells := places(d, r.Elevation.Mean)
+	ground := judge.GroundOf(d)
+	for _, p := range patches {
+		for _, v := range p.Cells {
+			ground.Elevations.Add(v)
+		}
+	}
+	var over []judge.Year
 	worst := 1.0
 	for _, year := range o.Years {
 		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
@@ -513,6 +522,9 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 			}
 		}
 		worst = min(worst, float64(covered)/float64(len(cells.Lon)))
+		if y, some := judge.YearOf(year, m); some {
+			over = append(over, y)
+		}
 	}
 	c.Covered = worst
 	switch {
@@ -528,6 +540,10 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 	case worst < 1:
 		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
 	}
+	r.Findings.Add(judge.Climate(ground, judge.SourceOf(spec, source), over)...)
+	if f, doubtful := judge.Production(ground.Elevations, judge.MeanTemperature(ground.Elevations, over)); doubtful {
+		r.Findings.Add(f)
+	}
 	return nil
 }
 
@@ -538,7 +554,11 @@ func (o Options) spec() (climate.Spec, error) {
 	if o.Spec != nil {
 		return *o.Spec, nil
 	}
-	return climate.ParseSpec(o.Climate, o.ClimateElevation)
+	spec, err := climate.ParseSpec(o.Climate, o.ClimateElevation)
+	if err == nil {
+		spec.Units, err = units.Parse(o.ClimateUnits)
+	}
+	return spec, err
 }
 
 // places is a grid of cell centres over the DEM.
