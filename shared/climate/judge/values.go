@@ -300,9 +300,13 @@ func precipitation(g Ground, s Source, y Year) []finding.Finding {
 	}
 	value := fmt.Sprintf("%.4g mm a year", annual)
 	list := derivedVapour(s, dry, daily)
-	say := func(looks, format string, args ...any) []finding.Finding {
-		return append(list, doubt(finding.ClimatePrecipitation, value, looks,
-			"check its unit, which is mm per month: --climate-units precipitation=inch (or cm, m, mm/day, mm/year) has it turned into mm", format, args...))
+	say := func(looks []string, format string, args ...any) []finding.Finding {
+		words, next := "", "check that it is in mm per month"
+		if len(looks) > 0 {
+			words = "precipitation in " + strings.Join(looks, " or ")
+			next = fmt.Sprintf("give it in mm per month, or have it done: --climate-units precipitation=%s", looks[0])
+		}
+		return append(list, doubt(finding.ClimatePrecipitation, value, words, next, format, args...))
 	}
 	switch {
 	case wet > most || annual > mostRain:
@@ -335,7 +339,7 @@ func derivedVapour(s Source, aridity, daily float64) []finding.Finding {
 }
 
 // tooLittle names units in which precipitation would be usual.
-func tooLittle(aridity, least float64) string {
+func tooLittle(aridity, least float64) []string {
 	var names []string
 	for _, u := range []struct {
 		unit   units.Unit
@@ -345,18 +349,15 @@ func tooLittle(aridity, least float64) string {
 			names = append(names, string(u.unit))
 		}
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	return "precipitation in " + strings.Join(names, " or ")
+	return names
 }
 
 // tooMuch names units in which precipitation would be usual.
-func tooMuch(aridity, least float64) string {
+func tooMuch(aridity, least float64) []string {
 	if aridity/12 >= least {
-		return "precipitation of the whole year in each month (mm/year)"
+		return []string{string(units.PerYear)}
 	}
-	return ""
+	return nil
 }
 
 // around gathers the classes of dryness around the DEM's middle and edge.
