@@ -87,7 +87,7 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	}
 	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
 	r, err := survey.Examine(ctx, file, info.Size(), survey.Options{
-		Climate: o.params.Climate, ClimateElevation: p.ClimateElevation, ClimateUnits: p.ClimateUnits, Years: p.Years(), Open: sources.Open,
+		Climate: o.params.Climate, ClimateElevation: p.ClimateElevation, ClimateUnits: p.ClimateUnits, Years: p.Years(), Open: sources.Open, Accept: p.Accept, Strict: p.Strict,
 		Estimate: func(width, height int) survey.Work { return compute.Cost{}.Estimate(w, p, width, height) },
 	})
 	if err != nil {
