@@ -1,7 +1,8 @@
 # The verbs of the project; CI calls these and nothing else.
 GO ?= go
 OUT ?= eemt-out
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Empty in a tarball, whose files name the commit (cmd/internal/build).
+VERSION ?= $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null))
 FUZZTIME ?= 10s
 # Older ones fail a target now and then for having reached its time, go.dev/issue/75804.
 FUZZ_TOOLCHAIN ?= go1.27.2

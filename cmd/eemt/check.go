@@ -31,10 +31,10 @@ func checkCommand() *cobra.Command {
 	var parameters parameterFlags
 	c := &cobra.Command{
 		Use:   "check DEM",
-		Short: "Examine a DEM before a job is made of it",
-		Long: `check tells where a DEM lies, its units, holes and spikes, whether climate covers it,
-and what a job takes. Of a large DEM an overview or a sample is read. It ends with code 1
-when a job would refuse the DEM, and says how to mend it.`,
+		Short: "Check a DEM and a climate before computing",
+		Long: `check prints where a DEM lies, its units, holes and spikes, whether the climate covers it, and the time, memory and
+disk that a job needs. Of a large DEM it reads an overview or a sample. It takes the parameters of eemt run and checks
+them too. If a job would refuse the DEM, it says why and how to fix it.`,
 		Example: `  eemt check dem.tif
   eemt check dem.tif --workflow eemt --climate table:station.csv`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -53,10 +53,12 @@ when a job would refuse the DEM, and says how to mend it.`,
 	}
 	parameters = addParameters(c, "")
 	f := c.Flags()
-	f.StringVar(&o.workflow, "workflow", "", "`sol|eemt`: what the estimate is for")
+	f.StringVar(&o.workflow, "workflow", "", "`sol|eemt`; what the estimate is for")
 	f.Lookup("workflow").DefValue = "eemt with a climate, else sol"
-	completeFlag(c, "workflow", workflows)
+	completeFlag(c, "workflow", oneOf(workflows))
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	inGroup(f, job.GroupOutput.Title(), "json")
+	describe(c, localExits("the DEM is usable", "a job would refuse the DEM or the climate"), tokenVariable)
 	return c
 }
 

@@ -50,10 +50,13 @@ func climateSources(_ *cobra.Command, _ []string, text string) ([]string, cobra.
 // completionTime is how long completion waits for a server.
 const completionTime = 2 * time.Second
 
-// completeJobs completes the ids of a server's jobs, those of some states or of all.
-func (r *remote) completeJobs(states ...string) cobra.CompletionFunc {
+// completeJobs completes the ids of a server's jobs, at most so many where most is not 0, those of some states or of all.
+func (r *remote) completeJobs(most int, states ...string) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		if most > 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
 		api, err := r.client()
 		if err != nil {
 			return nil, directive

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -34,6 +35,8 @@ type platform struct {
 	submission *submission.Service
 	compute    *compute.Service
 	cleanup    *cleanup.Service
+	// refused is why an event was refused, if one was: its job cannot go on by itself.
+	refused atomic.Pointer[string]
 }
 
 type platformOptions struct {
@@ -99,7 +102,10 @@ func newPlatform(o platformOptions) (*platform, error) {
 func (p *platform) deadLetter(lost func(reason string)) eventing.Handler {
 	return func(ctx context.Context, e event.Event) error {
 		err := p.cleanup.DeadLetter(ctx, e)
-		if f, ok := eventing.FailureOf(e); ok && lost != nil && f.Code != http.StatusBadRequest {
+		switch f, ok := eventing.FailureOf(e); {
+		case ok && f.Code == http.StatusBadRequest:
+			p.refused.Store(&f.Reason)
+		case ok && lost != nil:
 			lost(f.Reason)
 		}
 		return err

@@ -8,13 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/spf13/cobra"
 
-	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -32,15 +29,19 @@ type runOptions struct {
 }
 
 func runCommand() *cobra.Command {
-	c := &cobra.Command{Use: "run", Short: "Compute maps on this machine", RunE: group, Args: cobra.ArbitraryArgs}
+	c := &cobra.Command{
+		Use: "run", Short: "Compute maps on this machine", RunE: group, Args: cobra.ArbitraryArgs,
+		Example: `  eemt run sol dem.tif
+  eemt run eemt dem.tif --climate table:station.csv`,
+	}
 	c.AddCommand(
-		workflowCommand(job.Sol, "sol DEM", "Solar radiation over terrain: monthly and annual sums, hours of sun",
+		workflowCommand(job.Sol, "sol DEM", "Map solar radiation over terrain: monthly and annual sums, hours of sun",
 			`  eemt run sol dem.tif
   eemt run sol dem.tif --linke-value 2.1,2.2,2.5,2.9,3.2,3.4,3.5,3.3,2.9,2.6,2.3,2.2 --output maps
   eemt run sol dem.tif --linke-value linke_{month}.tif --layers beam,diffuse,skyview
   eemt run sol dem.tif --daily --step 30
   eemt run sol large.tif --maps annual`),
-		workflowCommand(job.EEMT, "eemt DEM", "EEMT-TRAD and EEMT-TOPO, with the radiation they need",
+		workflowCommand(job.EEMT, "eemt DEM", "Map EEMT-TRAD and EEMT-TOPO, with the radiation that they need",
 			`  eemt run eemt dem.tif --climate table:station.csv
   eemt run eemt dem.tif --climate 'raster:climate/{var}_{year}.tif' --climate-elevation climate/elevation.tif --start-year 2018 --end-year 2020
   eemt run eemt dem.tif --climate daymet:https://example.org/daymet --start-year 2020 --end-year 2020`),
@@ -67,18 +68,15 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 			return o.run(c.Context(), w, args[0], c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	parameters = addParameters(c, w)
 	f := c.Flags()
-	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
-	f.Lookup("num-threads").DefValue = "all"
-	f.IntVar(&o.memory, "memory", usualMemory(), "memory to use, in `MiB`, 256 or more")
-	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
-	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default: <DEM name>_"+string(w)+")")
+	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default <DEM name>_"+string(w)+")")
+	parameters = addParameters(c, w)
+	machineFlags(f, &o.threads, &o.memory)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
-	f.BoolVar(&o.json, "json", false, "print the run report as JSON instead of the table")
+	f.BoolVar(&o.json, "json", false, "print the report as JSON instead of the table")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
-	inGroup(f, machineGroup, "num-threads", "memory")
-	inGroup(f, job.GroupOutput.Title(), "output", "quiet", "json", "verbose")
+	describe(c, localExits("the maps are written", "an input was refused, or the run failed"), tokenVariable, memoryVariable, tempVariable)
+	inGroup(f, job.GroupOutput.Title(), "quiet", "json", "verbose")
 	return c
 }
 
@@ -91,13 +89,9 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 		log = newLogger(stderr, true)
 	}
 	bar := newProgress(stderr, o.quiet || o.json || o.verbose)
-	cost, err := costOf(o.memory, o.threads)
-	if err != nil {
-		return exitError{err, 2}
-	}
 	lost := make(chan string, 1)
 	p, err := newPlatform(platformOptions{
-		cost: cost, lost: func(reason string) {
+		cost: costOf(o.memory, o.threads), lost: func(reason string) {
 			select {
 			case lost <- reason:
 			default: // one is enough
@@ -108,14 +102,7 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err != nil {
 		return err
 	}
-	ended := make(chan struct{}, 1)
-	p.broker.Subscribe("cli", []string{eventing.JobCompleted, eventing.JobFailed}, 1, func(context.Context, event.Event) error {
-		select {
-		case ended <- struct{}{}:
-		default: // one is waiting already
-		}
-		return nil
-	})
+	ended := p.ends()
 	p.broker.Start()
 	id, err := p.submitLocal(ctx, w, o.params, dem)
 	if err == nil {
@@ -126,11 +113,14 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err == nil {
 		report, err = p.export(context.WithoutCancel(ctx), id, o.output)
 	}
+	if err == nil {
+		_ = p.broker.Wait(ctx) // work files are being removed; after Ctrl-C the same command removes them
+	}
 	if closing := p.close(); err == nil {
 		err = closing
 	}
 	if ctx.Err() != nil && err != nil {
-		return exitError{errors.New("stopped; what is finished is kept: run the same command again to go on"), 130}
+		return exitError{errors.New("stopped; finished tiles are kept: run the same command again to continue"), exitStopped}
 	}
 	if err != nil {
 		return err

@@ -17,13 +17,17 @@ import (
 )
 
 func submitCommand() *cobra.Command {
-	c := &cobra.Command{Use: "submit", Short: "Send a job to a server", RunE: group, Args: cobra.ArbitraryArgs}
+	c := &cobra.Command{
+		Use: "submit", Short: "Submit a job to a server", RunE: group, Args: cobra.ArbitraryArgs,
+		Example: `  eemt submit sol dem.tif
+  eemt submit eemt dem.tif --climate table:station.csv --wait`,
+	}
 	c.AddCommand(
-		submitWorkflow(job.Sol, "sol DEM", "Solar radiation over terrain, computed by a server",
+		submitWorkflow(job.Sol, "sol DEM", "Submit a job that maps solar radiation over terrain",
 			`  eemt submit sol dem.tif
   eemt submit sol dem.tif --step 30 --server https://eemt.example.org
   eemt submit sol dem.tif --wait --output maps`),
-		submitWorkflow(job.EEMT, "eemt DEM", "EEMT-TRAD and EEMT-TOPO, computed by a server",
+		submitWorkflow(job.EEMT, "eemt DEM", "Submit a job that maps EEMT-TRAD and EEMT-TOPO",
 			`  eemt submit eemt dem.tif --climate table:station.csv
   id=$(eemt submit eemt dem.tif --climate table:station.csv --quiet)`),
 	)
@@ -35,12 +39,13 @@ func submitWorkflow(w job.Workflow, use, short, example string) *cobra.Command {
 	var then follow
 	c := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: exactly("one DEM"),
-		Long: short + `. The DEM and a climate table are sent along; the id of
-the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 3 the server is away.`,
+		Long: short + `. The DEM, a climate table and rasters that are files of this machine are sent along. The id of the job
+is printed.`,
 	}
 	parameters := addParameters(c, w)
 	r.flags(c.Flags())
 	then.flags(c.Flags(), &r)
+	describe(c, remoteExits("the job is submitted; with --wait: completed", "the job failed, or the server refused it"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		fields, files, err := parcel(w, args[0], parameters)
 		if err != nil {
@@ -129,15 +134,16 @@ type follow struct {
 }
 
 func (o *follow) flags(f *pflag.FlagSet, r *remote) {
-	f.BoolVar(&o.wait, "wait", false, "watch the job until it has ended")
-	f.StringVarP(&o.output, "output", "o", "", "with --wait: `directory` for the results (default: they stay on the server)")
-	f.BoolVarP(&r.quiet, "quiet", "q", false, "print the job's id and nothing else")
+	f.BoolVar(&o.wait, "wait", false, "show progress until the job ends")
+	f.StringVarP(&o.output, "output", "o", "", "with --wait: `directory` to download the results to")
+	f.BoolVarP(&r.quiet, "quiet", "q", false, "print only the id of the job")
+	inGroup(f, job.GroupOutput.Title(), "wait", "output", "quiet")
 }
 
-// submit sends a job and goes on with it as then says.
+// submit sends a job and does with it what then says.
 func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.File, then follow) error {
 	if then.output != "" && !then.wait {
-		return exitError{errors.New("output needs --wait; or fetch the results later with: eemt results ID"), 2}
+		return exitError{errors.New("output needs --wait; or download the results later with: eemt results ID"), 2}
 	}
 	api, err := r.client()
 	if err != nil {
@@ -164,7 +170,7 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 		}
 		_, err := fmt.Fprintln(c.OutOrStdout(), id)
 		if err == nil && !r.quiet {
-			_, _ = fmt.Fprintf(c.ErrOrStderr(), "watch it with: eemt watch %s\n", id)
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "show its progress with: eemt watch %s\n", id)
 		}
 		return err
 	}

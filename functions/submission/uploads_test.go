@@ -346,6 +346,53 @@ func TestLookThatBreaksOff(t *testing.T) {
 	}
 }
 
+// TestLooksThatFindOtherwise break off when the job stands, and find the parameters changed the next time: what is
+// announced is what stands.
+func TestLooksThatFindOtherwise(t *testing.T) {
+	for _, c := range []struct {
+		name, first, second string
+		state               job.State
+		heard               string
+	}{
+		{"good, then bad", `{"step": 20}`, `{"step": 1000}`, job.Pending, eventing.JobSubmitted},
+		{"bad, then good", `{"step": 1000}`, `{"step": 20}`, job.Failed, eventing.JobFailed},
+		{"bad, then bad otherwise", `{"step": 1000}`, `{"step": "x"}`, job.Failed, eventing.JobFailed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			away := true
+			s := newService(t, func(op, key string) error {
+				if away && op == faultbucket.Commit && strings.HasSuffix(key, ".done") {
+					return errors.New("the bucket is away")
+				}
+				return nil
+			})
+			s.drop(t, "uploads/dem.tif.json", c.first)
+			s.drop(t, "uploads/dem.tif", hills(t))
+			if _, err := s.ScanUploads(t.Context()); err == nil {
+				t.Fatal("the look did not break off")
+			}
+			away, s.events = false, nil
+			before := s.only(t)
+			s.drop(t, "uploads/dem.tif.json", c.second)
+			if _, err := s.ScanUploads(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			st := s.only(t)
+			if st.State != c.state || st.End != nil && st.End.Reason != before.End.Reason {
+				t.Errorf("job %+v, before %+v", st, before)
+			}
+			for _, e := range s.events {
+				if e.Type() != c.heard {
+					t.Errorf("heard %s, want %s", e.Type(), c.heard)
+				}
+			}
+			if noted, err := s.Store.Announced(t.Context(), st.Request.ID); err != nil || noted != (c.state == job.Failed) {
+				t.Errorf("the announcement of an end is noted: %t (%v)", noted, err)
+			}
+		})
+	}
+}
+
 // TestDirectoryIsLeftToSettle drops files where they can be seen while they are written.
 func TestDirectoryIsLeftToSettle(t *testing.T) {
 	dir := t.TempDir()

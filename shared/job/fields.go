@@ -241,7 +241,7 @@ func (f Field) Words() string {
 // Help says what the parameter does and which values it takes.
 func (f Field) Help() string {
 	text := f.Description
-	if f.Minimum != f.Maximum && !strings.Contains(text, fmt.Sprint(f.Maximum)) {
+	if f.Minimum != f.Maximum && !strings.Contains(text, fmt.Sprintf("to %g", f.Maximum)) {
 		text += fmt.Sprintf(", %g to %g", f.Minimum, f.Maximum)
 	}
 	switch {
