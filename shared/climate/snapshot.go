@@ -87,7 +87,7 @@ func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells,
 	if spec.VapourDerived() { // the same once more, and known as such
 		out.Units.Vapour = units.SaturatedTMin
 	}
-	if spec.dated() {
+	if spec.Dated() {
 		out.Path = prefix + "{var}_{year}.tif"
 	}
 	if strings.Contains(spec.Elevation, "{year}") {
@@ -96,7 +96,7 @@ func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells,
 	if err := out.check(); err != nil {
 		return Spec{}, err
 	}
-	if !spec.dated() && out.Elevation == prefix+"elevation.tif" {
+	if !spec.Dated() && out.Elevation == prefix+"elevation.tif" {
 		years = years[:1]
 	}
 	g, err := readGrid(ctx, spec, years[0], open)

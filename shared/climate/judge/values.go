@@ -278,6 +278,12 @@ func dryness(around koppen.Classes, t float64) (least, most float64) {
 	return least, most
 }
 
+// A dry and a wet year, over the mean of years.
+const (
+	dryYear = 0.6
+	wetYear = 1.6
+)
+
 // Precipitation of a year beyond which there is none on land, mm, and daily ranges of temperature, K, of moist air: of a cool
 // coast, and anywhere.
 const (
@@ -293,6 +299,10 @@ func precipitation(g Ground, s Source, y Year) []finding.Finding {
 	dry, wet := aridity(g, y), wetness(y)
 	near := around(g)
 	least, most := dryness(near, seaLevel(y))
+	usual := 1.0
+	if s.Dated {
+		least, most, usual = least*dryYear, most*wetYear, dryYear
+	}
 	daily := mean(y.TMax) - mean(y.TMin)
 	rain, desert := leastRain(g.CentreLon, g.CentreLat)
 	if desert = desert && near&koppen.Desert != 0; desert {
@@ -320,7 +330,7 @@ func precipitation(g Ground, s Source, y Year) []finding.Finding {
 		return append(list, note(finding.ClimatePrecipitation, "precipitation of %s is that of an extreme desert, as there are around the DEM", value))
 	case desert && annual < rain, !desert && dry < least:
 		return say(tooLittle(dry, least), "precipitation of %s is %.2g of the limit of dry climates at %.1f degC, drier than there is around the DEM", value, dry, t)
-	case !desert && dry < 0.5 && daily < moistAir, t >= 0 && t < coolBelow && dry < 1 && daily < coastal:
+	case t >= 0 && (!desert && dry < 0.5*usual && daily < moistAir || t < coolBelow && dry < 1 && daily < coastal):
 		return say(tooLittle(dry, 1), "precipitation of %s is that of a dry climate at %.1f degC, while the daily range of temperature, %.1f K, is that of moist air", value, t, daily)
 	}
 	return list
