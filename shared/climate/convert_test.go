@@ -212,6 +212,28 @@ func TestRastersOfMonths(t *testing.T) {
 	}
 }
 
+// A file that cannot be read at present is not one that does not exist: no other name is tried.
+func TestNoOtherNameForWhatIsAway(t *testing.T) {
+	f := tucson()
+	spec := parse(t, "raster:{var}.tif", "dem")
+	files := f.files(t, spec, 0, nil)
+	files["prec.tif"] = files["tmax.tif"] // of another make
+	away := errors.New("not reachable at present")
+	open := inMemory(files)
+	source, err := Open(t.Context(), spec, func(ctx context.Context, name string) (io.ReaderAt, int64, io.Closer, error) {
+		if name == "prcp.tif" {
+			return nil, 0, nil, away
+		}
+		return open(ctx, name)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := source.Months(t.Context(), 2020, f.at(t, [2]float64{3, 4})); !errors.Is(err, away) {
+		t.Errorf("%v", err)
+	}
+}
+
 // Rasters without vapour pressure take that of saturation at tmin when told to, and say so after a snapshot too.
 func TestRastersWithoutVapourPressure(t *testing.T) {
 	f := tucson()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"strings"
 	"sync"
@@ -251,9 +252,8 @@ func (s Spec) with(ctx context.Context, v, year, month int, open Opener, f func(
 		if err == nil || found || !strings.Contains(s.Path, "{var}") || ctx.Err() != nil {
 			return err
 		}
-		var e *openError
-		if !errors.As(err, &e) {
-			return err // it is there, and cannot be read
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err // it is there, and cannot be read now
 		}
 		if first == nil {
 			first = err
