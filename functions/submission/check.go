@@ -60,6 +60,12 @@ func (s *Service) check(c *gin.Context, f form) {
 	good := err == nil && rep.Usable
 	// What came beside the DEM was only to be looked at: the job brings it again.
 	s.discard(ctx, slices.DeleteFunc(f.stored, func(key string) bool { return good && f.dem != nil && key == f.dem.Key }))
+	if rep != nil {
+		rep.Detail = ownNames(rep.Detail)
+		if rep.Climate != nil {
+			rep.Climate.Source, rep.Climate.Detail = ownNames(rep.Climate.Source), ownNames(rep.Climate.Detail)
+		}
+	}
 	switch {
 	case err != nil:
 		s.refuse(c, err)

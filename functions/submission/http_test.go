@@ -536,7 +536,7 @@ func TestCancelAndDelete(t *testing.T) {
 	if last := s.events[len(s.events)-1]; last.Type() != eventing.JobCancelled {
 		t.Errorf("cancelling announced %s", last.Type())
 	}
-	if a := s.do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "Job is not running (status: cancelled)") {
+	if a := s.do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "Job is not running (status: failed)") {
 		t.Errorf("second cancel: %d %s", a.status, a.body)
 	}
 	if j := s.get(t, "/api/jobs/"+id).json(t); j["status"] != "failed" || j["error_message"] != "Job cancelled by user" {

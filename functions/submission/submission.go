@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/archive"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -90,6 +91,8 @@ type Service struct {
 	inlineOnce, drawOnce     sync.Once
 	inlineTokens, drawTokens chan struct{}
 	tiles                    tileCache
+	// sums are the check sums of results that were read.
+	sums archive.Sums
 }
 
 // Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
@@ -423,5 +426,5 @@ func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	return st, invalid{oldWords(fmt.Sprintf("Job is not running (status: %s)", st.State))}
+	return st, invalid{oldWords(fmt.Sprintf("Job is not running (status: %s)", suiteState(st)))}
 }
