@@ -38,6 +38,8 @@ type Service struct {
 	TileSize int
 	// Version of the program, for the report.
 	Version string
+	// Alone says that no catalogue leads to the results: their item then has no links to one.
+	Alone bool
 	// Temp is where large maps are spooled while they are written; empty means
 	// the system's place.
 	Temp string

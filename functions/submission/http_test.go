@@ -30,6 +30,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -646,7 +647,7 @@ func TestResultsByRange(t *testing.T) {
 	path := "/jobs/" + id + "/results/global/annual/total_sun_sum.tif"
 	whole := s.get(t, path)
 	etag := whole.header.Get("ETag")
-	if whole.status != http.StatusOK || whole.body != data || whole.header.Get("Accept-Ranges") != "bytes" || etag == "" || whole.header.Get("Content-Type") != "image/tiff" {
+	if whole.status != http.StatusOK || whole.body != data || whole.header.Get("Accept-Ranges") != "bytes" || etag == "" || whole.header.Get("Content-Type") != stac.COG {
 		t.Fatalf("%d, %d bytes, %v", whole.status, len(whole.body), whole.header)
 	}
 	for _, c := range []struct {

@@ -20,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
+	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
 // resultFiles lists the result objects of a job.
@@ -142,11 +143,19 @@ func (s *Service) serveFile(c *gin.Context, id, name string) {
 		return
 	}
 	defer func() { _ = r.Close() }()
-	c.Header("Content-Type", contentType(name))
+	c.Header("Content-Type", resultType(name))
 	if attributes.ETag != "" {
 		c.Header("ETag", attributes.ETag)
 	}
 	http.ServeContent(c.Writer, c.Request, name, attributes.ModTime, io.NewSectionReader(r, 0, r.Size()))
+}
+
+// resultType is the media type of a result: that which the STAC item of the job says.
+func resultType(name string) string {
+	if strings.HasSuffix(name, ".tif") {
+		return stac.COG
+	}
+	return contentType(name)
 }
 
 func contentType(name string) string {
