@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
 )
@@ -18,6 +19,24 @@ func TestProgressNeverGoesBack(t *testing.T) {
 	}
 	p.finish(true)
 	if want := "  0 % terrain\n  5 % climate\n  5 % terrain\n 40 % sun\n"; out.String() != want {
+		t.Errorf("progress\n%swant\n%s", out.String(), want)
+	}
+}
+
+// TestProgressSaysWhatIsLeft: a server tells when a job may be done.
+func TestProgressSaysWhatIsLeft(t *testing.T) {
+	var out strings.Builder
+	p := newProgress(&out, false)
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	p.show(0.05, "running")
+	for i, left := range []time.Duration{3*time.Hour + 20*time.Minute + 31*time.Second, 190 * time.Second, 42 * time.Second, 0} {
+		at := now.Add(left)
+		p.expect(&at, now)
+		p.show(0.2+0.2*float64(i), "running")
+	}
+	p.expect(nil, now)
+	p.show(1, "completed")
+	if want := "  5 % running\n 20 % running, about 3h21m left\n 40 % running, about 3m left\n 60 % running, about 42s left\n 80 % running\n100 % completed\n"; out.String() != want {
 		t.Errorf("progress\n%swant\n%s", out.String(), want)
 	}
 }

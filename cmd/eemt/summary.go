@@ -72,6 +72,8 @@ type progress struct {
 	// furthest is the largest share that was shown.
 	furthest float64
 	stage    string
+	// left says how long it may take; empty if that is not known.
+	left string
 }
 
 func newProgress(out io.Writer, off bool) *progress {
@@ -104,6 +106,29 @@ func share(s compute.Progress) float64 {
 
 func (p *progress) update(s compute.Progress) { p.show(share(s), s.Stage) }
 
+// expect says when the whole may be done; nil is not known.
+func (p *progress) expect(at *time.Time, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = ""
+	if at == nil {
+		return
+	}
+	left := at.Sub(now)
+	round := time.Minute
+	switch {
+	case left < time.Second:
+		return
+	case left < time.Minute:
+		round = time.Second
+	}
+	text := left.Round(round).String()
+	if round == time.Minute {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	p.left = ", about " + text + " left"
+}
+
 // show says that the share f of the whole is done, and what is being done.
 func (p *progress) show(f float64, stage string) {
 	p.mu.Lock()
@@ -115,13 +140,13 @@ func (p *progress) show(f float64, stage string) {
 	f = max(f, p.furthest)
 	p.furthest = f
 	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("%-8s", stage))
+		p.bar.Describe(fmt.Sprintf("%-8s", stage+p.left))
 		_ = p.bar.Set(int(1000 * f))
 		return
 	}
 	if tenth := int(10 * f); tenth > p.tenth || stage != p.stage {
 		p.tenth, p.stage = max(tenth, p.tenth), stage
-		_, _ = fmt.Fprintf(p.out, "%3.0f %% %s\n", 100*f, stage)
+		_, _ = fmt.Fprintf(p.out, "%3.0f %% %s%s\n", 100*f, stage, p.left)
 	}
 }
 

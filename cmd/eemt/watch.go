@@ -39,6 +39,7 @@ func watchCommand() *cobra.Command {
 func (r *remote) watch(c *cobra.Command, api *client.Client, id string) (client.Job, error) {
 	bar := newProgress(c.ErrOrStderr(), r.quiet || r.json)
 	j, err := api.Watch(c.Context(), id, watchPause, watchPatience, func(j client.Job) {
+		bar.expect(j.Expected, time.Now())
 		bar.show(float64(j.Progress)/100, j.Status)
 	})
 	bar.finish(err == nil && j.Status == "completed")

@@ -62,6 +62,8 @@ type Service struct {
 	Publishing int
 	// Watch is how often running work looks whether its job has ended; 0 means every 10 s.
 	Watch time.Duration
+	// Tell is how often a tile in work notes in the bucket how far it is; 0 means every 3 s.
+	Tell time.Duration
 	// Progress is told how far a piece of work is; may be nil.
 	Progress func(Progress)
 }
@@ -171,6 +173,7 @@ type piece struct {
 	request job.Request
 	event   string // id of the event that asks for it
 	log     *slog.Logger
+	share   share // of a tile
 }
 
 // badInput is an error that no repetition mends: it ends the job.

@@ -85,7 +85,9 @@ type Job struct {
 	DEM       string     `json:"dem_filename"`
 	Uploaded  string     `json:"uploaded_filename"`
 	Error     string     `json:"error_message"`
-	Expired   *time.Time `json:"data_expired_at"`
+	// Expected is when it may be done; nil while nobody can tell.
+	Expected *time.Time `json:"estimated_completion"`
+	Expired  *time.Time `json:"data_expired_at"`
 	// Expires is when retention takes it; nil while nobody knows. Pinned jobs stay.
 	Expires    *time.Time                 `json:"expires_at"`
 	Pinned     bool                       `json:"pinned"`
