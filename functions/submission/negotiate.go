@@ -159,6 +159,9 @@ type node struct {
 	Pairs []pair // of an object
 }
 
+// Deep reports whether the value has parts: it then stands below its name, not beside it, so that depth takes no width.
+func (n node) Deep() bool { return n.Link == "" && (len(n.Pairs) > 0 || len(n.Items) > 0) }
+
 type pair struct {
 	Name  string
 	Value node

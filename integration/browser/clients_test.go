@@ -3,9 +3,11 @@ package browser
 import (
 	"encoding/base64"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -18,6 +20,43 @@ func TestCleanupPreview(t *testing.T) {
 	p.click("#clean-look")
 	p.until("it says what would go", `[...document.querySelectorAll("[role=status]")].some(e => e.innerText.includes("Nothing is old enough yet"))`)
 	get(t, url+"/api/jobs/"+id)
+}
+
+// The pages that show a document to people, and that of what is not there, are readable on a phone as on a desk: no column
+// is narrower than a few words, nothing is wider than the screen, and axe-core finds nothing serious.
+func TestDocumentsAreReadable(t *testing.T) {
+	url := serve(t)
+	p := open(t, url, "/processes/eemt?f=html", phone, phoneHigh)
+	axe, err := os.ReadFile(root + "/functions/submission/web/node_modules/axe-core/axe.min.js")
+	if err != nil && os.Getenv("EEMT_REQUIRE_TOOLS") != "" {
+		t.Fatal(err)
+	}
+	for _, width := range []int64{phone, wide} {
+		for _, scheme := range []string{"light", "dark"} {
+			p.do(emulation.SetDeviceMetricsOverride(width, high, 1, false), emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+			for _, path := range []string{"/processes/eemt?f=html", "/processes?f=html", "/jobs?f=html", "/api?f=html", "/nothere"} {
+				p.goTo(path)
+				p.until("it is a page", `document.querySelector("main h1")`)
+				var narrow []string
+				p.eval(&narrow, `[...document.querySelectorAll("dt, dd, li")].filter(e => e.getBoundingClientRect().width < 90 && e.innerText.trim().length > 8).map(e => e.innerText.slice(0, 40))`)
+				var page int64
+				p.eval(&page, `document.documentElement.scrollWidth`)
+				if len(narrow) > 0 || page > width {
+					t.Errorf("%s on %d pixels: is %d wide, narrow are %.200q", path, width, page, narrow)
+				}
+				if err != nil {
+					continue
+				}
+				p.do(chromedp.Evaluate(string(axe), nil))
+				var found []string
+				p.eval(&found, `axe.run().then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.target).join("; ")))`)
+				if len(found) > 0 {
+					t.Errorf("%s, %s: %.500q", path, scheme, found)
+				}
+			}
+		}
+	}
+	p.shot("process")
 }
 
 const kelvin = "# elevation_m: 7\nmonth,tmin,tmax,prcp,vp\n1,288,296,70,1500\n2,288,296,70,1500\n3,288,296,70,1500\n4,288,296,70,1500\n5,288,296,70,1500\n6,288,296,70,1500\n" +
