@@ -128,9 +128,14 @@ func definition(t *testing.T, url, dir string) string {
 	return to
 }
 
+// filling is held while a directory is made that tests have in common.
+var filling sync.Mutex
+
 // cached makes a directory of a registry's packages once, for all runs with the same list of them.
 func cached(t *testing.T, list string, fill func(dir string)) string {
 	t.Helper()
+	filling.Lock()
+	defer filling.Unlock()
 	data, err := os.ReadFile(list)
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +201,7 @@ func fenced(t *testing.T, page, section, kind string) []string {
 
 // The client that the documents tell to make runs the job that they show; and it has every field.
 func TestPython(t *testing.T) {
+	t.Parallel()
 	bin := python(t)
 	url, dir := serve(t), t.TempDir()
 	definition(t, url, dir)
@@ -252,17 +258,20 @@ func TestPython(t *testing.T) {
 
 // A client in Go runs a job.
 func TestGo(t *testing.T) {
+	t.Parallel()
 	url, dir := serve(t), t.TempDir()
 	api := definition(t, url, dir)
 	if err := os.MkdirAll("api", 0o777); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.RemoveAll("api") })
 	command(t, ".", nil, "go", "tool", "oapi-codegen", "-generate", "types,client", "-package", "api", "-o", "api/api.gen.go", api)
 	command(t, ".", nil, "go", "run", "-tags", "generated", "./gojob", url, example+"dem.tif")
 }
 
 // Types for TypeScript fit what a page reads.
 func TestTypeScript(t *testing.T) {
+	t.Parallel()
 	npm := tool(t, "npm")
 	dir := cached(t, "testdata/package.json", func(dir string) {
 		data, err := os.ReadFile("testdata/package.json")
@@ -289,6 +298,7 @@ func TestTypeScript(t *testing.T) {
 
 // Programs of the STAC community load the main maps, from the service and from the folder of a run.
 func TestCatalogue(t *testing.T) {
+	t.Parallel()
 	bin := python(t)
 	url := serve(t)
 	path, err := program()
