@@ -122,7 +122,9 @@ func TestConnectionLost(t *testing.T) {
 	p.until("a question is asked", `document.querySelector("dialog[open]")`)
 	p.click("dialog button.danger")
 	p.until("the job is cancelled", `document.querySelector(".badge.cancelled")`)
+	p.mu.Lock()
 	p.said = nil // a browser complains of the server that was away
+	p.mu.Unlock()
 }
 
 // The page of the former suite, as far as it speaks to the server: its requests one after the other, and what it does with the
