@@ -7,7 +7,7 @@ FUZZTIME ?= 10s
 # Older ones fail a target now and then for having reached its time, go.dev/issue/75804.
 FUZZ_TOOLCHAIN ?= go1.27.2
 
-.PHONY: help run build web test lint race fuzz compare bench bench-rsun images e2e nightly
+.PHONY: help run build web clients test lint race fuzz compare bench bench-rsun images e2e nightly
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ build: ## build bin/eemt
 web: ## build the page from its TypeScript sources, test it, walk it in chromium where that is; needs Node 20
 	cd functions/submission/web && npm ci --no-audit --no-fund && npm run build && npm test
 	$(GO) -C integration/browser test -count=1 ./...
+
+clients: ## make clients of the definition in Python, Go and TypeScript, run a job with each, load the maps with odc-stac
+	$(GO) -C integration/clients test -count=1 -timeout 10m ./...
 
 test: ## run all tests; those that need GDAL, PROJ or GRASS skip where it is missing
 	$(GO) test ./...

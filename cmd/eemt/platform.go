@@ -44,7 +44,7 @@ type platformOptions struct {
 	dir     string
 	threads int
 	cost    compute.Cost
-	// local lets climate sources be files of this machine.
+	// local lets climate sources be files of this machine, and leaves results by themselves: nobody serves them.
 	local    bool
 	hosts    []string // https hosts for climate; nil allows all
 	log      *slog.Logger
@@ -85,7 +85,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 	}
 	p.compute = &compute.Service{
 		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads, Cost: o.cost,
-		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress, Findings: o.findings,
+		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress, Findings: o.findings, Alone: o.local,
 	}
 	p.submission = &submission.Service{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,

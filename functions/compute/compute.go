@@ -39,6 +39,8 @@ type Service struct {
 	TileSize int
 	// Version of the program, for the report.
 	Version string
+	// Alone says that no catalogue leads to the results: their item then has no links to one.
+	Alone bool
 	// Temp is where large maps are spooled while they are written; empty means
 	// the system's place.
 	Temp string
@@ -63,6 +65,8 @@ type Service struct {
 	Watch time.Duration
 	// Findings is told what was noticed about the inputs of a job before it is computed; may be nil.
 	Findings func(id string, found finding.List)
+	// Tell is how often a tile in work notes in the bucket how far it is; 0 means every 3 s.
+	Tell time.Duration
 	// Progress is told how far a piece of work is; may be nil.
 	Progress func(Progress)
 }
@@ -186,6 +190,7 @@ type piece struct {
 	event   string // id of the event that asks for it
 	log     *slog.Logger
 	unwatch func() // ends the watch over the try at hand; nil before the first
+	share   share // of a tile
 }
 
 // badInput is an error that no repetition mends: it ends the job.

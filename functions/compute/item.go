@@ -27,10 +27,10 @@ func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 		ID: r.JobID, Process: string(r.Workflow), Title: string(r.Workflow) + " of " + r.DEM.Name, Created: r.Created, Finished: r.Finished,
 		FirstYear: r.Parameters.StartYear, LastYear: r.Parameters.EndYear, Outline: outline, EPSG: d.CRS.EPSG(),
 		Width: d.Image.Width, Height: d.Image.Height, OriginX: t.OriginX, OriginY: t.OriginY, StepX: t.StepX, StepY: t.StepY,
-		DEMName: r.DEM.Name, DEMSHA256: r.DEM.SHA256, Software: r.Version, Previews: r.Previews, Report: ReportName,
+		DEMName: r.DEM.Name, DEMSHA256: r.DEM.SHA256, Software: r.Version, Previews: r.Previews, Report: ReportName, Alone: p.Alone,
 	}
 	for _, l := range r.Layers {
-		s.Layers = append(s.Layers, stac.Layer{Name: l.Name, Description: l.Description, Unit: l.Unit, Mean: l.Mean, Minimum: l.Minimum, Maximum: l.Maximum, Summary: l.Summary})
+		s.Layers = append(s.Layers, stac.Layer{Name: l.Name, Description: l.Description, Unit: l.Unit, Mean: l.Mean, Minimum: l.Minimum, Maximum: l.Maximum})
 	}
 	item, err := stac.NewItem(s)
 	if err != nil {

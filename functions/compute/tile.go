@@ -54,7 +54,11 @@ func (p *piece) tile(ctx context.Context, task string, attempt int) error {
 	if err != nil {
 		record := job.Task{Task: task, Attempt: attempt}
 		begun := p.Now()
-		if err := p.try(ctx, task, func(ctx context.Context) error { return p.compute(ctx, plan, tile, &record) }); err != nil {
+		err := p.try(ctx, task, func(ctx context.Context) error {
+			defer p.tell(ctx, task)()
+			return p.compute(ctx, plan, tile, &record)
+		})
+		if err != nil {
 			return err
 		}
 		record.Ended = p.Now().UTC()
@@ -92,7 +96,10 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 	for i, w := range parts {
 		part := &tilePart{piece: p, dem: d, plan: plan, window: w, files: files, record: record}
 		begun, share := index+float64(i)/float64(len(parts)), 1/float64(len(parts))
-		part.progress = func(stage string, done float64) { p.report(p.request.ID, stage, begun+done*share, total) }
+		part.progress = func(stage string, done float64) {
+			p.share.set(begun - index + done*share)
+			p.report(p.request.ID, stage, begun+done*share, total)
+		}
 		if err := part.compute(ctx); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -206,7 +207,7 @@ func (s *Service) inspect(ctx context.Context, batch []candidate) error {
 				}
 				c.st, link = st, itemLink(st.Request)
 			}
-			there, err := s.Store.Bucket.Exists(ctx, job.ResultKey(c.ID, "item.json"))
+			there, err := s.covers(ctx, c.ID, &link)
 			if err != nil {
 				errs[i] = fmt.Errorf("look for the item of job %s: %w", c.ID, err)
 			}
@@ -217,6 +218,41 @@ func (s *Service) inspect(ctx context.Context, batch []candidate) error {
 	}
 	wait.Wait()
 	return errors.Join(errs...)
+}
+
+// covers notes in the link to the item of a job what it covers, unless it is noted. It reports whether the item is there.
+func (s *Service) covers(ctx context.Context, id string, link *stac.Link) (bool, error) {
+	key := job.ResultKey(id, "item.json")
+	if link.Covers != nil {
+		return s.Store.Bucket.Exists(ctx, key)
+	}
+	data, err := s.readItem(ctx, key)
+	if c, ok := stac.CoverageOf(data); ok {
+		link.Covers = &c
+	}
+	return data != nil, err
+}
+
+// together is what the records cover that links lead to; nil where none tells.
+func together(links []stac.Link) *stac.Coverage {
+	var list []stac.Coverage
+	for _, l := range links {
+		if l.Covers != nil {
+			list = append(list, *l.Covers)
+		}
+	}
+	if c, ok := stac.Together(list); ok {
+		return &c
+	}
+	return nil
+}
+
+// extentOf is the extent of what is covered; the world where nothing is known of it.
+func extentOf(c *stac.Coverage) stac.Extent {
+	if c == nil {
+		return stac.World()
+	}
+	return stac.ExtentOf(*c)
 }
 
 // linked is the day that links to a job, of whatever process; nil if none does.
@@ -321,19 +357,33 @@ func (s *Service) writeRoots(ctx context.Context, days map[string]*day, r root) 
 				Type: "Collection", Version: stac.Version, ID: p.ID, Title: p.Title, Description: p.Description,
 				Links: []stac.Link{{Href: "../catalog.json", Rel: "root", Type: ogc.JSON}, {Href: "../catalog.json", Rel: "parent", Type: ogc.JSON}},
 			},
-			License: "other", Extent: stac.World(),
+			License: "other",
+		}
+		// Days that nobody looked at cover what they did.
+		var former stac.Collection
+		if err := s.readDocument(ctx, stac.CollectionKey(p.ID), &former); err != nil {
+			return err
+		}
+		covered := map[string]*stac.Coverage{}
+		for _, l := range former.Links {
+			covered[l.Title] = l.Covers
 		}
 		var names []string
 		for _, d := range days {
 			if d.process == p.ID && d.had {
-				names = append(names, d.at.Format(time.DateOnly))
+				name := d.at.Format(time.DateOnly)
+				names = append(names, name)
+				if d.items != nil {
+					covered[name] = together(slices.Collect(maps.Values(d.items)))
+				}
 			}
 		}
 		slices.Sort(names)
 		slices.Reverse(names)
 		for _, name := range names {
-			col.Links = append(col.Links, stac.Link{Href: "./" + name + "/catalog.json", Rel: "child", Type: ogc.JSON, Title: name})
+			col.Links = append(col.Links, stac.Link{Href: "./" + name + "/catalog.json", Rel: "child", Type: ogc.JSON, Title: name, Covers: covered[name]})
 		}
+		col.Extent = extentOf(together(col.Links))
 		if _, err := s.writeDocument(ctx, stac.CollectionKey(p.ID), col); err != nil {
 			return err
 		}

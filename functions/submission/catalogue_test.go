@@ -160,6 +160,47 @@ func TestStaticCatalogue(t *testing.T) {
 }
 
 // Whoever asks before the first tick gets the catalogue all the same.
+// The extent of a collection is that of its items, before a tick and after, and shrinks with them.
+func TestExtents(t *testing.T) {
+	s := newService(t, nil)
+	now := noon
+	s.Now = func() time.Time { return now }
+	covers := func(n int, created time.Time, bbox string, year int) job.Request {
+		r := s.made(t, n, job.Sol, created, job.Completed)
+		s.put(t, job.ResultKey(r.ID, "item.json"), fmt.Sprintf(`{"type":"Feature","id":%q,"bbox":%s,"properties":{"start_datetime":"%d-01-01T00:00:00Z","end_datetime":"%d-12-31T23:59:59Z"},"links":[],"assets":{}}`, r.ID, bbox, year, year))
+		return r
+	}
+	check := func(what, bbox, start, end string) {
+		t.Helper()
+		for _, path := range []string{"/stac/collections/sol", "/stac/sol/collection.json"} {
+			var c stac.Collection
+			a := s.get(t, path)
+			if err := json.Unmarshal([]byte(a.body), &c); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(c.Extent.Spatial.BBox, c.Extent.Temporal.Interval); got != fmt.Sprintf("[%s] [[%s %s]]", bbox, start, end) {
+				t.Errorf("%s: %s covers %s", what, path, got)
+			}
+		}
+	}
+	check("nothing", "[-180 -90 180 90]", "1900-01-01T00:00:00Z", "<nil>")
+	covers(1, noon.Add(-48*time.Hour), "[10,40,11,41]", 2020)
+	s.tick(t)
+	check("one", "[10 40 11 41]", "2020-01-01T00:00:00Z", "2020-12-31T23:59:59Z")
+	two := covers(2, noon, "[12,42,13,43]", 2018)
+	if a := s.get(t, "/stac/collections/sol"); !strings.Contains(a.body, "[10,40,13,43]") {
+		t.Errorf("a job that was just completed is not covered: %s", a.body)
+	}
+	s.tick(t)
+	check("two", "[10 40 13 43]", "2018-01-01T00:00:00Z", "2020-12-31T23:59:59Z")
+	if _, err := s.Store.RemoveAll(t.Context(), two, false); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(25 * time.Hour)
+	s.tick(t)
+	check("one again", "[10 40 11 41]", "2020-01-01T00:00:00Z", "2020-12-31T23:59:59Z")
+}
+
 func TestStaticCatalogueBeforeTheFirstTick(t *testing.T) {
 	s := newService(t, nil)
 	s.made(t, 1, job.Sol, noon, job.Completed)

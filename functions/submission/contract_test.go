@@ -1,6 +1,8 @@
 package submission_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -69,6 +71,44 @@ func pathOf(route string) string {
 	return strings.Join(parts, "/")
 }
 
+// What is required is defined, and of alternatives that exclude each other a value fits one: clients are made of that.
+func TestDefinitionIsWhole(t *testing.T) {
+	var d any
+	if err := json.Unmarshal(openapi.JSON(), &d); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(at string, v any)
+	walk = func(at string, v any) {
+		switch x := v.(type) {
+		case []any:
+			for i, e := range x {
+				walk(fmt.Sprint(at, "/", i), e)
+			}
+		case map[string]any:
+			for name, e := range x {
+				walk(at+"/"+name, e)
+			}
+			properties, _ := x["properties"].(map[string]any)
+			required, _ := x["required"].([]any)
+			for _, name := range required {
+				if _, ok := properties[fmt.Sprint(name)]; !ok {
+					t.Errorf("%s requires %s, and does not define it", at, name)
+				}
+			}
+			alternatives, _ := x["oneOf"].([]any)
+			kinds := map[any]bool{}
+			for _, a := range alternatives {
+				m, _ := a.(map[string]any)
+				if kinds[m["type"]] {
+					t.Errorf("%s: two alternatives of type %v under oneOf", at, m["type"])
+				}
+				kinds[m["type"]] = true
+			}
+		}
+	}
+	walk("", d)
+}
+
 // A breach of the contract is seen.
 func TestContractHasTeeth(t *testing.T) {
 	for _, c := range []struct {
@@ -79,6 +119,8 @@ func TestContractHasTeeth(t *testing.T) {
 		{"another type", "/jobs", "text/plain", "x", 200},
 		{"a field less", "/jobs", "application/json", `{"jobs":[]}`, 200},
 		{"an unknown state", "/jobs/X", "application/json", `{"jobID":"X","type":"process","status":"pending"}`, 200},
+		{"a field more", "/jobs", "application/json", `{"jobs":[],"links":[],"pages":1}`, 200},
+		{"a field more within", "/jobs", "application/json", `{"jobs":[{"jobID":"X","type":"process","status":"failed","colour":"red"}],"links":[]}`, 200},
 		{"an unknown path", "/nothing", "application/json", `{}`, 200},
 	} {
 		w := httptest.NewRecorder()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -228,7 +229,8 @@ func (s *Service) sendRaw(c *gin.Context, st job.Status, o output) {
 // sendParts answers with several outputs, one after the other (RFC 2387).
 func (s *Service) sendParts(c *gin.Context, st job.Status, outputs []output) {
 	m := multipart.NewWriter(c.Writer)
-	c.Header("Content-Type", "multipart/related; boundary="+m.Boundary())
+	root, _, _ := strings.Cut(outputs[0].mediaType, ";")
+	c.Header("Content-Type", mime.FormatMediaType("multipart/related", map[string]string{"boundary": m.Boundary(), "type": root}))
 	c.Status(http.StatusOK)
 	err := func() error {
 		for _, o := range outputs {

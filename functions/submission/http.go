@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,57 +27,59 @@ func (s *Service) Handler() http.Handler {
 	r.HandleMethodNotAllowed = true
 	r.Use(s.recovered, s.cors, s.guarded)
 	r.NoRoute(func(c *gin.Context) {
-		s.problem(c, ogc.Plain(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path+"; / leads to what there is"))
+		s.problem(c, ogc.Plain(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path+"; "+base(c)+"/ leads to what there is"))
 	})
 	r.NoMethod(func(c *gin.Context) {
 		s.problem(c, ogc.Plain(http.StatusMethodNotAllowed, "method "+c.Request.Method+" is not allowed here"))
 	})
-	get := func(path string, h gin.HandlerFunc) {
-		r.GET(path, h)
-		r.HEAD(path, h)
+	get := func(path string, h ...gin.HandlerFunc) {
+		r.GET(path, h...)
+		r.HEAD(path, h...)
 	}
+	// document is get of what is JSON, or a page for people.
+	document := func(path string, h gin.HandlerFunc) { get(path, s.format, h) }
 	health := func(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"status": "healthy", "timestamp": s.Now().UTC().Format(time.RFC3339)})
 	}
-	r.GET("/health", health)
-	r.GET("/healthz", health)
-	get("/", s.getLanding)
+	get("/health", health)
+	get("/healthz", health)
+	document("/", s.getLanding)
 	s.pageRoutes(get, r)
-	get("/conformance", s.getConformance)
-	get("/api", s.getAPI)
+	document("/conformance", s.getConformance)
+	document("/api", s.getAPI)
 	get("/openapi.json", s.getDefinition)
 	get("/docs", s.getDocs)
 	get("/redoc", s.getDocs)
-	get("/processes", s.getProcesses)
-	get("/processes/:id", s.getProcess)
+	document("/processes", s.getProcesses)
+	document("/processes/:id", s.getProcess)
 	r.POST("/processes/:id/execution", s.postExecution)
-	get("/jobs", s.getJobList)
-	get("/jobs/:id", s.getStatus)
+	document("/jobs", s.getJobList)
+	document("/jobs/:id", s.getStatus)
 	r.DELETE("/jobs/:id", s.dismiss)
-	get("/jobs/:id/results", s.getResults)
-	get("/jobs/:id/keep", s.getKeep)
+	document("/jobs/:id/results", s.getResults)
+	document("/jobs/:id/keep", s.getKeep)
 	r.PUT("/jobs/:id/keep", s.putKeep)
 	r.DELETE("/jobs/:id/keep", s.deleteKeep)
 	r.POST("/api/upload-file", s.postUpload)
 	r.POST("/api/submit-job", s.postSubmit)
-	r.GET("/api/jobs/:id/logs", s.getLogs)
+	get("/api/jobs/:id/logs", s.getLogs)
 	r.POST("/api/cleanup", s.postCleanup)
-	r.GET("/api/cleanup/status", s.getCleanupStatus)
-	r.GET("/api/system/status", s.getSystemStatus)
+	get("/api/cleanup/status", s.getCleanupStatus)
+	get("/api/system/status", s.getSystemStatus)
 	r.POST("/api/sign-upload", s.postSign)
 	s.tusRoutes(r)
-	r.GET("/api/check", s.getCheck)
+	get("/api/check", s.getCheck)
 	r.POST("/api/check", s.postCheck)
-	r.GET("/api/jobs", s.getJobs)
-	r.GET("/api/jobs/:id", s.getJob)
+	get("/api/jobs", s.getJobs)
+	get("/api/jobs/:id", s.getJob)
 	r.DELETE("/api/jobs/:id", s.deleteJob)
 	r.POST("/api/jobs/:id/cancel", s.postCancel)
-	r.GET("/api/jobs/:id/results", s.getZip)
+	get("/api/jobs/:id/results", s.getZip)
 	r.POST("/events", s.postEvents)
 	r.OPTIONS("/events", s.optionsEvents)
-	get("/stac", s.getCatalog)
-	get("/stac/collections/:collection", s.getCollection)
-	get("/stac/collections/:collection/items", s.getItems)
+	document("/stac", s.getCatalog)
+	document("/stac/collections/:collection", s.getCollection)
+	document("/stac/collections/:collection/items", s.getItems)
 	get("/stac/catalog.json", s.getCatalogueDocument)
 	get("/stac/:collection/collection.json", s.getCatalogueDocument)
 	get("/stac/:collection/:day/catalog.json", s.getCatalogueDocument)
@@ -384,13 +387,33 @@ func suiteState(st job.Status) string {
 	return string(st.State)
 }
 
+// parameters are those of a job as the old suite shows them.
+type parameters struct {
+	job.Parameters
+	// Linke and Albedo are numbers, as they were; a list where each month has its own.
+	Linke  any `json:"linke_value"`
+	Albedo any `json:"albedo_value"`
+	// Threads are the cores of this machine: what the job asked for in num_threads is not followed.
+	Threads int `json:"num_threads"`
+}
+
+func suiteParameters(p job.Parameters) parameters {
+	one := func(values []float64) any {
+		if len(values) == 1 {
+			return values[0]
+		}
+		return values
+	}
+	return parameters{p, one(p.Linke), one(p.Albedo), runtime.NumCPU()}
+}
+
 // view is a job as the old suite shows it; times are RFC 3339 in UTC.
 func (s *Service) view(st job.Status) gin.H {
 	h := gin.H{
 		"id": st.Request.ID, "workflow_type": st.Request.Workflow, "status": suiteState(st),
 		"current_task": st.Message(), "estimated_completion": nil,
 		"created_at": st.Request.Created.Format(time.RFC3339), "started_at": nil, "completed_at": nil,
-		"parameters": st.Request.Parameters, "dem_filename": st.Request.DEM.Name, "uploaded_filename": nil, "progress": st.Progress(),
+		"parameters": suiteParameters(st.Request.Parameters), "dem_filename": st.Request.DEM.Name, "uploaded_filename": nil, "progress": st.Progress(),
 		"tasks_done": st.Done, "tasks_planned": st.Planned, "error_message": nil, "data_expired_at": nil,
 	}
 	if len(st.Findings) > 0 {

@@ -31,6 +31,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -575,7 +576,7 @@ func TestCancelAndDelete(t *testing.T) {
 	if last := s.events[len(s.events)-1]; last.Type() != eventing.JobCancelled {
 		t.Errorf("cancelling announced %s", last.Type())
 	}
-	if a := s.do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "Job is not running (status: cancelled)") {
+	if a := s.do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "Job is not running (status: failed)") {
 		t.Errorf("second cancel: %d %s", a.status, a.body)
 	}
 	if j := s.get(t, "/api/jobs/"+id).json(t); j["status"] != "failed" || j["error_message"] != "Job cancelled by user" {
@@ -685,7 +686,7 @@ func TestResultsByRange(t *testing.T) {
 	path := "/jobs/" + id + "/results/global/annual/total_sun_sum.tif"
 	whole := s.get(t, path)
 	etag := whole.header.Get("ETag")
-	if whole.status != http.StatusOK || whole.body != data || whole.header.Get("Accept-Ranges") != "bytes" || etag == "" || whole.header.Get("Content-Type") != "image/tiff" {
+	if whole.status != http.StatusOK || whole.body != data || whole.header.Get("Accept-Ranges") != "bytes" || etag == "" || whole.header.Get("Content-Type") != stac.COG {
 		t.Fatalf("%d, %d bytes, %v", whole.status, len(whole.body), whole.header)
 	}
 	for _, c := range []struct {

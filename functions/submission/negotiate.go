@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"mime"
 	"net/http"
+	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -22,14 +24,46 @@ import (
 
 // base is the address of the service as the client called it.
 func base(c *gin.Context) string {
-	scheme := "http"
-	if c.Request.TLS != nil {
+	scheme, host := origin(c.Request)
+	return scheme + "://" + host
+}
+
+// hostPattern is a host, with a port or without.
+var hostPattern = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+
+// origin is the scheme and the host that the client called: those of the request, unless a proxy tells of others in
+// X-Forwarded-Proto and X-Forwarded-Host. All links are made of it. Of several values the first is the client's.
+func origin(r *http.Request) (scheme, host string) {
+	scheme, host = "http", r.Host
+	if r.TLS != nil {
 		scheme = "https"
 	}
-	if f := c.GetHeader("X-Forwarded-Proto"); f == "http" || f == "https" {
-		scheme = f
+	first := func(name string) string {
+		v, _, _ := strings.Cut(r.Header.Get(name), ",")
+		return strings.TrimSpace(v)
 	}
-	return scheme + "://" + c.Request.Host
+	if v := first("X-Forwarded-Proto"); v == "http" || v == "https" {
+		scheme = v
+	}
+	if v := first("X-Forwarded-Host"); hostPattern.MatchString(v) {
+		host = v
+	}
+	return scheme, host
+}
+
+// formats are the values of the query parameter f.
+var formats = []string{"json", "html"}
+
+// format refuses a query parameter f that asks for a format which is not offered.
+func (s *Service) format(c *gin.Context) {
+	for _, v := range c.QueryArray("f") {
+		if !slices.Contains(formats, v) {
+			allowed := strings.Join(formats, " or ")
+			s.problem(c, ogc.Bad("f", v, allowed, fmt.Sprintf("f %.40q: must be %s", v, allowed)))
+			c.Abort()
+			return
+		}
+	}
 }
 
 // accepts returns how much the client wants a media type, 0 to 1, and whether it
@@ -108,7 +142,7 @@ func (s *Service) document(c *gin.Context, status int, title string, v any) {
 		c.Data(status, ogc.JSON, data)
 		return
 	}
-	body, err := renderDocument(title, data)
+	body, err := renderDocument(title, data, "?f=json")
 	if err != nil {
 		s.problem(c, err)
 		return
@@ -125,12 +159,16 @@ type node struct {
 	Pairs []pair // of an object
 }
 
+// Deep reports whether the value has parts: it then stands below its name, not beside it, so that depth takes no width.
+func (n node) Deep() bool { return n.Link == "" && (len(n.Pairs) > 0 || len(n.Items) > 0) }
+
 type pair struct {
 	Name  string
 	Value node
 }
 
-func renderDocument(title string, data []byte) ([]byte, error) {
+// renderDocument makes a page of a JSON document; raw is the address of the document itself, empty for none.
+func renderDocument(title string, data []byte, raw string) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	var v any
@@ -142,7 +180,7 @@ func renderDocument(title string, data []byte) ([]byte, error) {
 		Title string
 		Root  node
 		Raw   string
-	}{title, nodeOf(v), "?f=json"})
+	}{title, nodeOf(v), raw})
 	return b.Bytes(), err
 }
 
@@ -189,7 +227,19 @@ func nodeOf(v any) node {
 	return node{Text: fmt.Sprint(v)}
 }
 
-// problem answers with problem+json, in the error's own words when they are
+// problemType is the media type of a problem: the one made for it, unless the client takes plain JSON only.
+func problemType(c *gin.Context) string {
+	const own = "application/problem+json"
+	if q, _ := accepts(c, own); q > 0 {
+		return own
+	}
+	if q, named := accepts(c, ogc.JSON); q > 0 && named {
+		return ogc.JSON
+	}
+	return own
+}
+
+// problem answers with a problem document (RFC 9457), or with a page for people, in the error's own words when they are
 // meant for the caller.
 func (s *Service) problem(c *gin.Context, err error) {
 	var p *ogc.Problem
@@ -216,10 +266,19 @@ func (s *Service) problem(c *gin.Context, err error) {
 		c.Header("Retry-After", "5")
 	}
 	p.Instance = c.Request.URL.Path
+	c.Header("Vary", "Accept")
 	data, err := json.Marshal(p)
+	if err == nil && wantsHTML(c) {
+		var body []byte
+		if body, err = renderDocument(p.Title, data, ""); err == nil {
+			c.Header("Content-Security-Policy", pagePolicy)
+			c.Data(p.Status, "text/html; charset=utf-8", body)
+			return
+		}
+	}
 	if err != nil {
 		c.Status(http.StatusInternalServerError)
 		return
 	}
-	c.Data(p.Status, "application/problem+json", data)
+	c.Data(p.Status, problemType(c), data)
 }

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,10 +111,18 @@ func keepOf(c *gin.Context, k Keep) (Keep, error) {
 		return k, nil
 	}
 	kind, _, _ := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	if kind == "application/x-www-form-urlencoded" && body[0] != '{' {
-		c.Request.Body = io.NopCloser(strings.NewReader(string(body)))
-		if err := c.Request.ParseForm(); err != nil {
-			return k, invalid{err}
+	if kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded" && body[0] != '{' {
+		c.Request.Body = io.NopCloser(bytes.NewReader(body))
+		if kind == "multipart/form-data" {
+			err = c.Request.ParseMultipartForm(maxField)
+		} else {
+			err = c.Request.ParseForm()
+		}
+		if err != nil {
+			return k, invalid{fmt.Errorf("the body is no form: %w", err)}
+		}
+		if c.Request.MultipartForm != nil && len(c.Request.MultipartForm.File) > 0 {
+			return k, invalid{errors.New("a cleanup takes no files; allowed: success_retention_days, failed_retention_hours, dry_run")}
 		}
 		for name, values := range c.Request.PostForm {
 			if err := set(name, values[0]); err != nil {
@@ -232,8 +241,8 @@ func (s *Service) getSystemStatus(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{
 		"execution": execution, "version": s.Version, "bucket_ok": ok, "broker_ready": s.Events != nil, "active_jobs": active,
 		"compute": gin.H{"ready": s.Events != nil, "max_scale": max(1, s.MostReplicas)},
-		// The old suite's words: there are no containers to count here.
-		"docker_available": false, "container_stats": gin.H{}, "image_name": "eemt:" + s.Version, "image_exists": true, "active_containers": 0,
+		// The old suite's words. Its page lets nobody submit where there is no Docker: here true says that work is done.
+		"docker_available": true, "container_stats": gin.H{}, "image_name": "eemt:" + s.Version, "image_exists": true, "active_containers": 0,
 		"system_info": gin.H{"platform": runtime.GOOS, "architecture": runtime.GOARCH, "cpu_count": runtime.NumCPU()},
 	})
 }

@@ -73,7 +73,7 @@ func (s *Service) getAsset(c *gin.Context) {
 }
 
 // pageRoutes adds what the page is made of, and what tells it of progress.
-func (s *Service) pageRoutes(get func(string, gin.HandlerFunc), r *gin.Engine) {
+func (s *Service) pageRoutes(get func(string, ...gin.HandlerFunc), r *gin.Engine) {
 	get("/monitor", s.getIndex)
 	for _, asset := range []string{"/app.js", "/style.css", "/icon.svg"} {
 		get(asset, s.getAsset)

@@ -1,21 +1,26 @@
 package submission
 
 import (
-	"archive/zip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/archive"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
+	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
 // resultFiles lists the result objects of a job.
@@ -36,7 +41,8 @@ func (s *Service) resultFiles(c *gin.Context, id string, f func(name string, o *
 	}
 }
 
-// getZip streams all results in one archive, with the old suite's names.
+// getZip serves all results in one archive by range, with the old suite's names. The maps are compressed already: they
+// are stored as they are.
 func (s *Service) getZip(c *gin.Context) {
 	id := c.Param("id")
 	st, err := s.Store.Status(c.Request.Context(), id)
@@ -50,31 +56,47 @@ func (s *Service) getZip(c *gin.Context) {
 		s.refuse(c, err)
 		return
 	}
-	c.Header("Content-Type", "application/zip")
-	c.Header("Content-Disposition", fmt.Sprintf("attachment; filename=eemt_results_%s.zip", id))
-	z := zip.NewWriter(c.Writer)
+	var entries []archive.Entry
+	tag := sha256.New()
 	err = s.resultFiles(c, id, func(name string, o *blob.ListObject) error {
-		// The maps are compressed already.
-		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: o.ModTime})
-		if err != nil {
-			return err
+		if len(entries) == archive.MostEntries {
+			return fmt.Errorf("job %s has more than %d files", id, archive.MostEntries)
 		}
-		r, err := s.Store.Bucket.NewReader(c.Request.Context(), o.Key, nil)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = r.Close() }()
-		_, err = io.Copy(w, r)
+		e := archive.Entry{Name: name, Size: o.Size, Modified: o.ModTime.Truncate(time.Second), Key: fmt.Sprintf("%s %d %d %x", o.Key, o.Size, o.ModTime.UnixNano(), o.MD5)}
+		entries = append(entries, e)
+		_, err := fmt.Fprintln(tag, e.Key)
 		return err
 	})
+	var a *archive.Archive
 	if err == nil {
-		err = z.Close()
+		a, err = archive.New(entries)
 	}
 	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.Header("Content-Type", "application/zip")
+	c.Header("Content-Disposition", fmt.Sprintf("attachment; filename=eemt_results_%s.zip", id))
+	c.Header("ETag", `"`+hex.EncodeToString(tag.Sum(nil)[:16])+`"`)
+	r := a.Reader(c.Request.Context(), results{s.Store.Bucket, id}, &s.sums)
+	defer func() { _ = r.Close() }()
+	http.ServeContent(c.Writer, c.Request, "", time.Time{}, r)
+	if err := r.Err(); err != nil {
 		// The answer has begun: only breaking the connection tells the client.
 		s.Log.Error("sending results failed", "job", id, "error", err)
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// results opens the result files of a job for an archive.
+type results struct {
+	bucket *blob.Bucket
+	id     string
+}
+
+// Open reads a file from an offset.
+func (r results) Open(ctx context.Context, e archive.Entry, offset int64) (io.ReadCloser, error) {
+	return r.bucket.NewRangeReader(ctx, job.ResultKey(r.id, e.Name), offset, -1, nil)
 }
 
 // getResult serves one result file by range, or the list of files.
@@ -121,11 +143,19 @@ func (s *Service) serveFile(c *gin.Context, id, name string) {
 		return
 	}
 	defer func() { _ = r.Close() }()
-	c.Header("Content-Type", contentType(name))
+	c.Header("Content-Type", resultType(name))
 	if attributes.ETag != "" {
 		c.Header("ETag", attributes.ETag)
 	}
 	http.ServeContent(c.Writer, c.Request, name, attributes.ModTime, io.NewSectionReader(r, 0, r.Size()))
+}
+
+// resultType is the media type of a result: that which the STAC item of the job says.
+func resultType(name string) string {
+	if strings.HasSuffix(name, ".tif") {
+		return stac.COG
+	}
+	return contentType(name)
 }
 
 func contentType(name string) string {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"gocloud.dev/gcerrors"
@@ -62,7 +63,11 @@ func (s *Service) getCollection(c *gin.Context) {
 			Type: "Collection", Version: stac.Version, ID: id, Title: p.Title, Description: p.Description,
 			Links: []stac.Link{stacRoot(b), {Href: b + "/stac", Rel: "parent", Type: ogc.JSON}, {Href: self, Rel: "self", Type: ogc.JSON}, {Href: self + "/items", Rel: "items", Type: ogc.GeoJSON}},
 		},
-		License: "other", Extent: stac.World(),
+		License: "other",
+	}
+	if col.Extent, err = s.extent(c.Request.Context(), id, found); err != nil {
+		s.problem(c, err)
+		return
 	}
 	for _, st := range found {
 		col.Links = append(col.Links, stac.Link{
@@ -74,6 +79,33 @@ func (s *Service) getCollection(c *gin.Context) {
 		col.Links = append(col.Links, stac.Link{Href: withQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON})
 	}
 	s.document(c, http.StatusOK, p.Title, col)
+}
+
+// lately is how long a job may be completed before the static catalogue has it, by far.
+const lately = 15 * time.Minute
+
+// extent is that of the static catalogue's collection, and of those items of found that it may not have yet.
+func (s *Service) extent(ctx context.Context, process string, found []job.Status) (stac.Extent, error) {
+	key := stac.CollectionKey(process)
+	var known stac.Collection
+	err := s.readDocument(ctx, key, &known)
+	if err == nil && known.ID == "" { // before the first tick
+		if err = s.WriteCatalogue(ctx); err == nil {
+			err = s.readDocument(ctx, key, &known)
+		}
+	}
+	links := known.Links
+	for _, st := range found {
+		if err != nil {
+			return stac.Extent{}, err
+		}
+		if s.Now().Sub(st.End.Ended) < lately {
+			var link stac.Link
+			_, err = s.covers(ctx, st.Request.ID, &link)
+			links = append(links, link)
+		}
+	}
+	return extentOf(together(links)), err
 }
 
 // collectionOf is the process whose results a collection holds.
@@ -167,9 +199,8 @@ func (s *Service) getItems(c *gin.Context) {
 	c.Data(http.StatusOK, ogc.GeoJSON, data)
 }
 
-// item reads the item of a job and makes its links absolute; nil if it has none.
-func (s *Service) item(ctx context.Context, id, b string) (map[string]any, error) {
-	key := job.ResultKey(id, "item.json")
+// readItem reads an item; nil if there is none.
+func (s *Service) readItem(ctx context.Context, key string) ([]byte, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, nil
@@ -181,6 +212,16 @@ func (s *Service) item(ctx context.Context, id, b string) (map[string]any, error
 	data, err := io.ReadAll(io.LimitReader(r, maxItem))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	return data, nil
+}
+
+// item reads the item of a job and makes its links absolute; nil if it has none.
+func (s *Service) item(ctx context.Context, id, b string) (map[string]any, error) {
+	key := job.ResultKey(id, "item.json")
+	data, err := s.readItem(ctx, key)
+	if data == nil || err != nil {
+		return nil, err
 	}
 	var item map[string]any
 	if err := json.Unmarshal(data, &item); err != nil {

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/archive"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -96,6 +97,8 @@ type Service struct {
 	inlineOnce, drawOnce     sync.Once
 	inlineTokens, drawTokens chan struct{}
 	tiles                    tileCache
+	// sums are the check sums of results that were read.
+	sums archive.Sums
 }
 
 // Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
@@ -459,5 +462,5 @@ func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	return st, invalid{oldWords(fmt.Sprintf("Job is not running (status: %s)", st.State))}
+	return st, invalid{oldWords(fmt.Sprintf("Job is not running (status: %s)", suiteState(st)))}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -99,7 +100,7 @@ func TestSystemStatus(t *testing.T) {
 	s.submit(t)
 	s.end(t, s.submit(t), job.Completed)
 	m := s.get(t, "/api/system/status").json(t)
-	if m["execution"] != "local" || m["bucket_ok"] != true || m["active_jobs"] != 1.0 || m["docker_available"] != false || m["version"] != "test" {
+	if m["execution"] != "local" || m["bucket_ok"] != true || m["active_jobs"] != 1.0 || m["docker_available"] != true || m["version"] != "test" {
 		t.Errorf("%v", m)
 	}
 	away := newService(t, func(_, _ string) error { return errors.New("away") })
@@ -185,6 +186,13 @@ func TestCheck(t *testing.T) {
 	if a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: name}); a.status != http.StatusOK {
 		t.Errorf("%d %s", a.status, a.body)
 	}
+	// Files that came along are named as the user named them.
+	s.Climate = compute.Sources{Bucket: s.Store.Bucket}.Open
+	a = s.post(t, "/api/check", field{"dem_file", hills(t), "dem.tif"}, field{name: "workflow_type", value: "eemt"}, field{"climate_file", "month\n", "my table.csv"})
+	if a.status != http.StatusBadRequest || !strings.Contains(a.body, "my_table.csv") || strings.Contains(a.body, "inputs/") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	s.Climate = nil
 	before := len(keys(t, s.Store.Bucket))
 	for _, c := range []struct {
 		name   string

@@ -30,6 +30,10 @@ const (
 	partSize = 16 << 20
 	// mostParts bounds the objects of one upload.
 	mostParts = 4096
+	// longestMetadata bounds Upload-Metadata, in bytes.
+	longestMetadata = 8 << 10
+	// storedMetadata is where the record of an upload has Upload-Metadata as it came.
+	storedMetadata = "upload-metadata"
 	// partType is the content type of a part.
 	partType = "application/offset+octet-stream"
 )
@@ -48,11 +52,17 @@ func (s *Service) tusHandler() (*handler.UnroutedHandler, error) {
 		Cors: &handler.CorsConfig{Disable: true}, RespectForwardedHeaders: true, NetworkTimeout: s.stall(),
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		PreUploadCreateCallback: func(hook handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
+			given := hook.HTTPRequest.Header.Get("Upload-Metadata")
+			if len(given) > longestMetadata {
+				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, fmt.Sprintf("Upload-Metadata: has %d bytes, must have at most %d", len(given), longestMetadata))
+			}
 			name := baseName(hook.Upload.MetaData["filename"])
 			if !named(name) {
 				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given")
 			}
-			return handler.HTTPResponse{}, handler.FileInfoChanges{ID: path.Base(inputKey(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}}, nil
+			return handler.HTTPResponse{}, handler.FileInfoChanges{
+				ID: path.Base(inputKey(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
+			}, nil
 		},
 	})
 }
@@ -70,8 +80,17 @@ func (s *Service) tusRoutes(r *gin.Engine) {
 	serve := func(f http.HandlerFunc) gin.HandlerFunc {
 		inner := http.StripPrefix("/uploads", h.Middleware(f))
 		return func(c *gin.Context) {
-			ctx := context.WithValue(c.Request.Context(), connection{}, http.NewResponseController(c.Writer))
-			inner.ServeHTTP(c.Writer, c.Request.WithContext(ctx))
+			x := &exchange{control: http.NewResponseController(c.Writer)}
+			r := c.Request.Clone(context.WithValue(c.Request.Context(), exchange{}, x))
+			// The library has a rule of its own for who is behind a proxy: it is told what all other links are made of.
+			scheme, host := origin(c.Request)
+			r.Header.Del("Forwarded")
+			r.Header.Set("X-Forwarded-Proto", scheme)
+			r.Header.Set("X-Forwarded-Host", host)
+			inner.ServeHTTP(c.Writer, r)
+			if x.metadata != "" && r.Method == http.MethodHead {
+				c.Header("Upload-Metadata", x.metadata) // nothing is sent yet: an answer to HEAD has no body
+			}
 		}
 	}
 	none := serve(func(http.ResponseWriter, *http.Request) {})
@@ -89,15 +108,19 @@ func (s *Service) tusRoutes(r *gin.Engine) {
 	r.DELETE("/uploads/:name", serve(h.DelFile))
 }
 
-// connection is the key of a request's context under which its http.ResponseController is.
-type connection struct{}
+// exchange is a request to the protocol's library. Its zero value is the key that it has in the request's context.
+type exchange struct {
+	control *http.ResponseController
+	// metadata is Upload-Metadata of the upload that is asked for, as the client gave it.
+	metadata string
+}
 
 // unhurried lifts the deadlines that the protocol's library set for the request's body: it has come, and they would end
 // the work on it.
 func unhurried(ctx context.Context) {
-	if c, ok := ctx.Value(connection{}).(*http.ResponseController); ok {
-		_ = c.SetReadDeadline(time.Time{})
-		_ = c.SetWriteDeadline(time.Time{})
+	if x, ok := ctx.Value(exchange{}).(*exchange); ok {
+		_ = x.control.SetReadDeadline(time.Time{})
+		_ = x.control.SetWriteDeadline(time.Time{})
 	}
 }
 
@@ -152,6 +175,9 @@ func (t tusStore) GetUpload(ctx context.Context, id string) (handler.Upload, err
 	}
 	if err == nil {
 		err = json.Unmarshal(data, &u.info)
+	}
+	if x, ok := ctx.Value(exchange{}).(*exchange); ok && err == nil {
+		x.metadata = u.info.Storage[storedMetadata]
 	}
 	if err == nil {
 		err = u.count(ctx)

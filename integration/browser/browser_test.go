@@ -80,21 +80,33 @@ func serve(t *testing.T) string {
 // serveIn is serve with the bucket in a directory.
 func serveIn(t *testing.T, data string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	address, _ := launch(t, data, "")
+	return "http://" + address
+}
+
+// launch runs eemt serve at an address, or at any if that is empty, until the test ends or the server is stopped.
+func launch(t *testing.T, data, address string) (at string, stop func()) {
+	t.Helper()
+	if address == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address = l.Addr().String()
+		_ = l.Close()
 	}
-	address := l.Addr().String()
-	_ = l.Close()
 	var log bytes.Buffer
 	c := exec.Command(program, "serve", "--address", address, "--data", data, "--num-threads", "2")
 	c.Stderr = &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = c.Process.Kill()
 		_ = c.Wait()
+	})
+	t.Cleanup(func() {
+		stop()
 		if t.Failed() {
 			t.Log(log.String())
 		}
@@ -102,11 +114,11 @@ func serveIn(t *testing.T, data string) string {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		if r, err := http.Get("http://" + address + "/healthz"); err == nil {
 			_ = r.Body.Close()
-			return "http://" + address
+			return address, stop
 		}
 	}
 	t.Fatal("serve does not answer")
-	return ""
+	return "", stop
 }
 
 // tab is a page of a browser that reaches this machine only.

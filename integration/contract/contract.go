@@ -129,7 +129,64 @@ func check(op *openapi3.Operation, status int, header http.Header, body []byte, 
 	if err := media.Schema.Value.VisitJSON(v); err != nil {
 		return fmt.Errorf("body does not fit its schema: %w", err)
 	}
+	if name := undefined(media.Schema.Value, v); name != "" {
+		return fmt.Errorf("body has %s, which its schema does not define: clients made of the definition lose it", name)
+	}
 	return nil
+}
+
+// undefined finds a field of a body that its schema has no word for; empty if all are defined.
+func undefined(s *openapi3.Schema, v any) string {
+	switch x := v.(type) {
+	case []any:
+		if s.Items == nil {
+			return ""
+		}
+		for i, e := range x {
+			if name := undefined(s.Items.Value, e); name != "" {
+				return fmt.Sprintf("%d.%s", i, name)
+			}
+		}
+	case map[string]any:
+		fields, rest, known := propertiesOf(s)
+		for name, e := range x {
+			field := fields[name]
+			switch {
+			case field == nil && rest != nil:
+				field = rest
+			case field == nil && known:
+				return name
+			case field == nil:
+				continue
+			}
+			if inner := undefined(field, e); inner != "" {
+				return name + "." + inner
+			}
+		}
+	}
+	return ""
+}
+
+// propertiesOf are the fields of an object, and the schema of those without a name; known is false where any may be.
+func propertiesOf(s *openapi3.Schema) (fields map[string]*openapi3.Schema, rest *openapi3.Schema, known bool) {
+	fields = map[string]*openapi3.Schema{}
+	for name, p := range s.Properties {
+		fields[name] = p.Value
+	}
+	if s.AdditionalProperties.Schema != nil {
+		rest = s.AdditionalProperties.Schema.Value
+	}
+	free := s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has
+	for _, part := range s.AllOf {
+		more, other, _ := propertiesOf(part.Value)
+		for name, p := range more {
+			fields[name] = p
+		}
+		if other != nil {
+			rest = other
+		}
+	}
+	return fields, rest, len(fields) > 0 && !free
 }
 
 // Handler passes requests to h, and fails the test for each answer that differs

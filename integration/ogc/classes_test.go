@@ -169,7 +169,7 @@ func schemas(t *testing.T, v any) {
 	for name, x := range m {
 		d, _ := x.(object)
 		s, _ := d["schema"].(object)
-		if s["type"] == nil && s["oneOf"] == nil && s["$ref"] == nil {
+		if s["type"] == nil && s["anyOf"] == nil && s["oneOf"] == nil && s["$ref"] == nil {
 			t.Errorf("%s: schema %v", name, s)
 		}
 	}
@@ -187,8 +187,9 @@ func mixed(t *testing.T, v any) {
 	for name, x := range m {
 		d, _ := x.(object)
 		s, _ := d["schema"].(object)
-		list, _ := s["oneOf"].([]any)
-		for _, o := range list {
+		some, _ := s["anyOf"].([]any)
+		one, _ := s["oneOf"].([]any)
+		for _, o := range append(some, one...) {
 			alternative, _ := o.(object)
 			if alternative["contentEncoding"] != nil && alternative["contentMediaType"] == nil {
 				t.Errorf("%s: %v names no media type", name, alternative)

@@ -191,7 +191,7 @@ func TestCoreJobCreationInputInline(t *testing.T) {
 	echoes(t, "stringInput", "Value2")
 	echoes(t, "doubleInput", 3.25)
 	echoes(t, "dateInput", "2026-05-04T12:00:00Z")
-	echoSync(t, object{"stringInput": "Value9"}, nil).problem(t, http.StatusBadRequest, "")
+	echoSync(t, object{"stringInput": 9}, nil).problem(t, http.StatusBadRequest, "")
 }
 
 // /req/core/job-creation-input-inline-object

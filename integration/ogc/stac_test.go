@@ -21,6 +21,10 @@ func TestSTAC(t *testing.T) {
 		}
 	}
 	c := get(t, collection).want(t, http.StatusOK).object(t)
+	// The extent is that of the items: all of these tests are on one DEM of one year.
+	if e := sprint(c["extent"]); !strings.Contains(e, "[2020-01-01T00:00:00Z 2020-12-31T23:59:59Z]") || strings.Contains(e, "-180") {
+		t.Errorf("the extent is %s", e)
+	}
 	if c["type"] != "Collection" || c["stac_version"] != "1.1.0" || c["license"] == nil || c["extent"] == nil {
 		t.Errorf("%v", c)
 	}
@@ -74,6 +78,9 @@ func TestSTAC(t *testing.T) {
 		if !slices.Contains(roles, any("data")) {
 			continue
 		}
+		if len(roles) != 1 {
+			t.Errorf("%s has roles %v: clients leave out data that is an overview too", name, roles)
+		}
 		data++
 		if data > 5 {
 			continue
@@ -81,7 +88,11 @@ func TestSTAC(t *testing.T) {
 		if m["type"] != "image/tiff; application=geotiff; profile=cloud-optimized" {
 			t.Errorf("%s is %v", name, m["type"])
 		}
-		checkRaster(t, get(t, resolve(sprint(m["href"]))).want(t, http.StatusOK).body)
+		file := get(t, resolve(sprint(m["href"]))).want(t, http.StatusOK)
+		if file.header.Get("Content-Type") != m["type"] {
+			t.Errorf("%s is %s, the item says %v", name, file.header.Get("Content-Type"), m["type"])
+		}
+		checkRaster(t, file.body)
 	}
 	if data != 82 {
 		t.Errorf("%d maps in the item, want 82", data)

@@ -52,6 +52,8 @@ func (s Status) Message() string {
 		return s.Terrain.Message()
 	case s.Planned == 0:
 		return "the terrain is being analysed"
+	case s.Done < s.Planned && s.Planned == 1:
+		return "the only tile is being computed"
 	case s.Done < s.Planned:
 		return fmt.Sprintf("%d of %d tiles are done", s.Done, s.Planned)
 	}
@@ -64,11 +66,12 @@ func (s Status) Message() string {
 // Expected is when a job that runs may be done, going by its tiles so far; false
 // while nobody can tell.
 func (s Status) Expected(now time.Time) (time.Time, bool) {
-	if s.State != Running || s.Done == 0 || s.Done >= s.Planned || s.Started.IsZero() || !now.After(s.Started) {
+	done := s.tiles()
+	// A hundredth of a tile tells nothing yet.
+	if s.State != Running || done < 0.01 || s.Done >= s.Planned || s.Started.IsZero() || !now.After(s.Started) {
 		return time.Time{}, false
 	}
-	each := now.Sub(s.Started) / time.Duration(s.Done)
-	return now.Add(each * time.Duration(s.Planned-s.Done)), true
+	return now.Add(time.Duration(float64(now.Sub(s.Started)) / done * (float64(s.Planned) - done))), true
 }
 
 // Incoming is where uploads gather that come in parts.

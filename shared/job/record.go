@@ -225,6 +225,8 @@ type Status struct {
 	Findings finding.List
 	// Done and Planned count tasks; Planned is 0 until the plan is made.
 	Done, Planned int
+	// Working is how much is done of the tiles that are in work, in tiles.
+	Working float64
 	// Terrain is how far the terrain is where it is followed in stages; nil once the plan is made.
 	Terrain *StageStatus
 	// Maps of MapsPlanned are made, counted once all tiles are done.
@@ -257,8 +259,11 @@ func (s Status) Progress() int {
 	case s.Maps > 0 && s.MapsPlanned > 0:
 		return 90 + 9*min(s.Maps, s.MapsPlanned)/s.MapsPlanned
 	}
-	return 5 + 85*s.Done/s.Planned
+	return 5 + int(85*s.tiles()/float64(s.Planned))
 }
+
+// tiles is how many tiles' work is done, with what is done of those in work.
+func (s Status) tiles() float64 { return min(float64(s.Done)+s.Working, float64(s.Planned)) }
 
 // Ended reports whether the state is final.
 func (s Status) Ended() bool { return s.End != nil }

@@ -292,7 +292,8 @@ func (s Store) progress(ctx context.Context, p Plan, st *Status) error {
 		}
 	}
 	if st.Done < st.Planned {
-		return nil
+		st.Working, err = s.inWork(ctx, st.Request.ID, done)
+		return err
 	}
 	st.MapsPlanned = p.Maps
 	return s.list(ctx, ResultKey(st.Request.ID, ""), func(o *blob.ListObject) error {

@@ -57,13 +57,14 @@ type Source struct {
 	// Previews and Report are names beside the maps.
 	Previews []string
 	Report   string
+	// Alone says that no catalogue and no service leads to the item: it then has no links.
+	Alone bool
 }
 
 // Layer is one map.
 type Layer struct {
 	Name, Description, Unit string
 	Mean, Minimum, Maximum  float64
-	Summary                 bool
 }
 
 // Link leads to a related record.
@@ -72,6 +73,8 @@ type Link struct {
 	Rel   string `json:"rel"`
 	Type  string `json:"type,omitempty"`
 	Title string `json:"title,omitempty"`
+	// Covers is what the record that a link of a static catalogue leads to covers; nil where that is not known.
+	Covers *Coverage `json:"eemt:covers,omitempty"`
 }
 
 // Asset is a file of an item.
@@ -154,7 +157,7 @@ type Item struct {
 	Version    string           `json:"stac_version"`
 	Extensions []string         `json:"stac_extensions"`
 	ID         string           `json:"id"`
-	Collection string           `json:"collection"`
+	Collection string           `json:"collection,omitempty"`
 	Geometry   Geometry         `json:"geometry"`
 	BBox       [4]float64       `json:"bbox"`
 	Properties map[string]any   `json:"properties"`
@@ -162,7 +165,8 @@ type Item struct {
 	Assets     map[string]Asset `json:"assets"`
 }
 
-const cog = "image/tiff; application=geotiff; profile=cloud-optimized"
+// COG is the media type of a map, a cloud-optimised GeoTIFF.
+const COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 // NewItem describes a job, for an item that lies beside the maps in
 // jobs/ID/results of the bucket and of the service.
@@ -199,13 +203,13 @@ func NewItem(s Source) (Item, error) {
 		},
 		Assets: map[string]Asset{},
 	}
+	if s.Alone {
+		it.Links, it.Collection = []Link{}, "" // who names a collection must link to it
+	}
 	for _, l := range s.Layers {
-		role := []string{"data"}
-		if l.Summary {
-			role = append(role, "overview")
-		}
+		// Data and nothing else: clients leave out what is an overview too.
 		key := strings.TrimSuffix(path.Base(l.Name), ".tif")
-		it.Assets[key] = Asset{Href: "./" + l.Name, Type: cog, Title: l.Description, Roles: role, Bands: []Band{{
+		it.Assets[key] = Asset{Href: "./" + l.Name, Type: COG, Title: l.Description, Roles: []string{"data"}, Bands: []Band{{
 			Name: key, Description: l.Description, DataType: "float32", NoData: "nan", Unit: l.Unit,
 			Statistics: Statistics{l.Minimum, l.Maximum, l.Mean},
 		}}}
@@ -250,7 +254,7 @@ type Extent struct {
 	} `json:"temporal"`
 }
 
-// World is the extent of a collection that is not bounded.
+// World is the extent of a collection of which nothing is known.
 func World() Extent {
 	var e Extent
 	e.Spatial.BBox = [][4]float64{{-180, -90, 180, 90}}

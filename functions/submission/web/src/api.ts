@@ -131,9 +131,26 @@ export async function jobsPage(path: string): Promise<{ jobs: Job[]; next: strin
   return { jobs, next };
 }
 
-/** Follows a job: by events, or by asking where events do not come. Returns what stops it. */
-export function follow(id: string, news: (j: Job) => void, gone: () => void): () => void {
+/** How long a broken stream may take to come back before the page says so. A stream is ended by the service now and then. */
+const PATIENCE = 4000;
+
+/** Follows a job: by events, or by asking where events do not come. Tells when the server is away, and when it is there again. Returns what stops it. */
+export function follow(id: string, heard: (j: Job) => void, gone: () => void, away: (lost: boolean) => void = () => {}): () => void {
   let stopped = false;
+  let lost = 0;
+  const silent = (wait: number) => {
+    if (!stopped) lost ||= window.setTimeout(() => away(true), wait);
+  };
+  const there = () => {
+    if (!lost) return;
+    clearTimeout(lost);
+    lost = 0;
+    away(false);
+  };
+  const news = (j: Job) => {
+    there();
+    heard(j);
+  };
   let source: EventSource | null = null;
   let timer = 0;
   let failures = 0;
@@ -149,6 +166,7 @@ export function follow(id: string, news: (j: Job) => void, gone: () => void): ()
       if (stopped) return;
       if ((e as Refusal).status === 404) return gone();
       failures++;
+      silent(0);
     }
     timer = window.setTimeout(poll, Math.min(2000 * 2 ** failures, 30000));
   };
@@ -161,7 +179,9 @@ export function follow(id: string, news: (j: Job) => void, gone: () => void): ()
       stop();
       gone();
     });
+    source.onopen = there;
     source.onerror = () => {
+      silent(PATIENCE);
       // A stream that ended is opened again by the browser; one that was refused is not.
       if (source && source.readyState === EventSource.CLOSED && !stopped) {
         source = null;
@@ -181,6 +201,7 @@ export function follow(id: string, news: (j: Job) => void, gone: () => void): ()
     stopped = true;
     source?.close();
     clearTimeout(timer);
+    clearTimeout(lost);
     document.removeEventListener("visibilitychange", seen);
   };
   document.addEventListener("visibilitychange", seen);

@@ -33,11 +33,11 @@ export class JobPage {
     id: string,
     private leave: () => void,
   ) {
-    fill(this.element, h("p", {}, h("a", { href: "/monitor", "data-view": "jobs" }, "← All jobs")), this.head, this.rest, this.logBox);
+    fill(this.element, h("p", {}, h("a", { href: "/monitor", "data-view": "jobs" }, "← All jobs")), this.banner, this.head, this.rest, this.logBox);
     ask<Job>(`/api/jobs/${encodeURIComponent(id)}`).then(
       (j) => {
         this.news(j);
-        if (!ended(j)) this.stop = follow(id, (n) => this.news(n), () => this.gone());
+        if (!ended(j)) this.stop = follow(id, (n) => this.news(n), () => this.gone(), (lost) => this.away(lost));
       },
       (e: Refusal) => (e.status === 404 ? this.gone() : fill(this.head, h("h1", {}, "Job"), h("p", { class: "problem" }, upper(e.message)))),
     );
@@ -57,6 +57,15 @@ export class JobPage {
     this.logBox.hidden = true;
   }
 
+  /** Says that what is shown is of before. */
+  private away(lost: boolean) {
+    this.lost = lost;
+    fill(this.banner, lost ? h("div", { class: "verdict bad" }, h("strong", {}, "Connection lost. "), "The server does not answer: it may be stopped, or the network down. What is shown is how the job was; this page tries again by itself.") : null);
+    if (this.job) this.clock(this.job);
+  }
+
+  private lost = false;
+  private banner = h("div", { id: "connection", role: "status" });
   private clockText = h("span", { class: "hint" });
   private pinBox = h("span");
 
@@ -69,12 +78,13 @@ export class JobPage {
     if (ended(j)) this.clockText.textContent = [j.started_at && j.completed_at ? `took ${duration((Date.parse(j.completed_at) - Date.parse(j.started_at)) / 1000)}` : "", countdown(j)].filter(Boolean).join(" · ");
     else {
       const left = j.estimated_completion ? (Date.parse(j.estimated_completion) - Date.now()) / 1000 : NaN;
-      this.clockText.textContent = [`submitted ${ago(j.created_at, Date.now())}`, left > 0 ? `about ${duration(left)} left` : ""].filter(Boolean).join(" · ");
+      this.clockText.textContent = [`submitted ${ago(j.created_at, Date.now())}`, left > 0 && !this.lost ? `about ${duration(left)} left` : ""].filter(Boolean).join(" · ");
     }
   }
 
   private news(j: Job) {
     this.job = j;
+    if (this.lost) this.away(false);
     const message = j.message ?? j.current_task ?? "";
     const line = message || `${state(j)}${j.tasks_planned ? `, ${j.tasks_done} of ${j.tasks_planned} tiles` : ""}`;
     if (line !== this.said) {

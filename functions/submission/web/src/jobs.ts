@@ -1,5 +1,5 @@
 // The list of jobs.
-import { ask, ended, Job, jobsPage, Keep, post, retention, Refusal, state } from "./api";
+import { ask, ended, Job, jobsPage, Keep, retention, Refusal, state } from "./api";
 import { confirmed, fill, h, note } from "./dom";
 import { ago, bytes, duration } from "./format";
 
@@ -261,16 +261,15 @@ export class Jobs {
   private showClean() {
     const said = h("p", { class: "hint", role: "status" });
     const look = async () => {
-      const form = new FormData();
+      said.textContent = "Looking ...";
       try {
-        const { body } = await post<{ stats: { successful_cleaned: number; failed_deleted: number; space_freed_mb: number } }>("/api/cleanup?dry_run=true", form).done;
-        const s = body.stats;
+        const { stats: s } = await ask<{ stats: { successful_cleaned: number; failed_deleted: number; space_freed_mb: number } }>("/api/cleanup", { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"dry_run":true}' });
         said.textContent = s.successful_cleaned + s.failed_deleted === 0 ? "Nothing is old enough yet." : `It would delete the maps of ${s.successful_cleaned} completed jobs and ${s.failed_deleted} failed or cancelled jobs: ${bytes(s.space_freed_mb * 1e6)}.`;
       } catch (e) {
         said.textContent = (e as Error).message;
       }
     };
     this.clean.hidden = false;
-    fill(this.clean, h("h2", {}, "Cleanup"), h("p", {}, `Maps of completed jobs are kept for ${this.keep.days} days, failed and cancelled jobs for ${this.keep.hours} hours. Pinned jobs are not removed.`), h("button", { type: "button", onclick: () => void look() }, "What would be removed now?"), said);
+    fill(this.clean, h("h2", {}, "Cleanup"), h("p", {}, `Maps of completed jobs are kept for ${this.keep.days} days, failed and cancelled jobs for ${this.keep.hours} hours. Pinned jobs are not removed.`), h("button", { type: "button", id: "clean-look", onclick: () => void look() }, "What would be removed now?"), said);
   }
 }

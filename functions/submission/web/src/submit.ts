@@ -13,6 +13,7 @@ interface Schema {
   enum?: string[];
   default?: unknown;
   contentMediaType?: string;
+  anyOf?: Schema[];
   oneOf?: Schema[];
   items?: Schema;
   /** The field of a form that a raster is sent along in. */
@@ -116,7 +117,15 @@ export class Submit {
   private stopButton = h("button", { type: "button", class: "small quiet", onclick: () => this.sending?.stop() }, "Stop");
   private upload = h("div", { class: "upload", id: "upload", hidden: true }, this.bar, this.barText, h("span", { class: "actions" }, this.pauseButton, this.stopButton));
   private paused = false;
-  private file = h("input", { type: "file", id: "dem-file", accept: ".tif,.tiff,image/tiff", onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
+  // The same file may be chosen again after it was mended.
+  private file: HTMLInputElement = h("input", { type: "file", id: "dem-file", accept: ".tif,.tiff,image/tiff", onclick: () => (this.file.value = ""), onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
+  private climateFile: HTMLInputElement = h("input", { type: "file", id: "climate-file", accept: ".csv,text/csv", onclick: () => (this.climateFile.value = ""), onchange: () => this.climateFile.files?.[0] && this.takeClimate(this.climateFile.files[0]) });
+  /** Why the job cannot be made as the form is now; empty if nothing is known against it. */
+  private problem = "";
+  /** The problem of before a change that is not examined yet. */
+  private suspended = "";
+  /** What the DEM was found to be. */
+  private report: Report = {};
   private drop = h("label", { class: "drop", id: "drop", for: "dem-file" }, h("strong", {}, "Drop a DEM here"), h("span", {}, "or choose a file. GeoTIFF with a coordinate reference system, in metres, feet or degrees."), this.file);
   private submitButton = h("button", { id: "submit", class: "primary" }, "Submit the job");
   private error = h("p", { class: "problem", id: "submit-error", role: "alert", hidden: true });
@@ -246,21 +255,22 @@ export class Submit {
   private showClimate() {
     this.climateBox.hidden = this.workflow !== "eemt";
     const old = this.climate.source;
-    const file = h("input", { type: "file", id: "climate-file", accept: ".csv,text/csv", onchange: () => file.files?.[0] && this.takeClimate(file.files[0]) });
+    const wrong = this.problem.startsWith("climate") ? this.problem : "";
     fill(
       this.climateBox,
       h("legend", {}, "Climate"),
       h("label", { for: "climate-file" }, "Table of twelve months (CSV)"),
-      file,
+      this.climateFile,
+      h("p", { class: "problem", id: "climate-problem", role: "alert", hidden: !wrong }, upper(wrong)),
       h("p", { class: "hint", id: "climate-said" }, this.climate.file ? `${this.climate.file.name}, ${bytes(this.climate.file.size)}` : old ? `as before: ${old}` : "Month by month: temperatures, precipitation, humidity; see the guide for the columns. It may be dropped anywhere on this page too."),
       h(
         "details",
         {},
         h("summary", {}, "Another source"),
         h("label", { for: "climate-source" }, "Source"),
-        h("input", { id: "climate-source", value: old, placeholder: "raster:TEMPLATE or daymet:BASE", oninput: (e: Event) => { this.climate.source = (e.target as HTMLInputElement).value; } }),
+        h("input", { id: "climate-source", value: old, placeholder: "raster:TEMPLATE or daymet:BASE", oninput: (e: Event) => { this.climate.source = (e.target as HTMLInputElement).value; }, onchange: () => this.later(true) }),
         h("label", { for: "climate-elevation" }, "Elevation of the climate"),
-        h("input", { id: "climate-elevation", value: this.climate.elevation, placeholder: "metres, a raster, or dem", oninput: (e: Event) => { this.climate.elevation = (e.target as HTMLInputElement).value; } }),
+        h("input", { id: "climate-elevation", value: this.climate.elevation, placeholder: "metres, a raster, or dem", oninput: (e: Event) => { this.climate.elevation = (e.target as HTMLInputElement).value; }, onchange: () => this.later(true) }),
       ),
     );
   }
@@ -270,6 +280,8 @@ export class Submit {
       this.workflow = "eemt";
     }
     this.climate.file = f.size > 1 << 20 ? null : f;
+    hold(this.climateFile, f);
+    this.problem = "";
     this.show();
     if (f.size > 1 << 20) document.getElementById("climate-said")!.textContent = `${f.name} has ${bytes(f.size)}: a table of twelve months has at most 1 MiB`;
     void this.examineAgain(true);
@@ -344,6 +356,7 @@ export class Submit {
     if (!/\.tiff?$/i.test(f.name)) return this.refuse(`${f.name}: a DEM here is a GeoTIFF, whose name ends in .tif or .tiff. Convert it: gdal_translate -of COG in out.tif`);
     if (f.size === 0) return this.refuse(`${f.name} is empty`);
     this.wanted = f;
+    hold(this.file, f);
     void this.send(f);
   }
 
@@ -367,7 +380,7 @@ export class Submit {
       form.set(field, f);
     }
     if (this.workflow !== "eemt") return;
-    if (this.climate.file) form.set("climate_file", this.climate.file);
+    if (this.climate.file) form.set("climate_file", this.climate.file); // 1 MiB at most
     else if (this.climate.source.trim()) form.set("climate", this.climate.source.trim());
     if (this.climate.elevation.trim()) form.set("climate_elevation", this.climate.elevation.trim());
   }
@@ -418,8 +431,6 @@ export class Submit {
     }
     this.sending = null;
     this.upload.hidden = true;
-    // The same file may be chosen again after it was mended.
-    this.file.value = "";
   }
 
   private pause() {
@@ -437,16 +448,20 @@ export class Submit {
     const no = ++this.checkNo;
     try {
       const { body } = await post<Report>("/api/check", form).done;
-      if (no === this.checkNo && this.dem) this.fine(body, this.came);
+      if (no !== this.checkNo || !this.dem) return;
+      this.well();
+      this.fine(body, this.came);
     } catch (e) {
       if (no !== this.checkNo) return;
       const r = e as Refusal;
-      if (r.body.includes('"usable"')) this.dem = null;
-      else if (r.status !== 0) {
-        // A parameter is wrong, not the DEM.
-        this.fine({}, this.came);
-        return this.complain(r.message);
+      const found = asReport(r.body);
+      if (found?.climate?.detail) {
+        // Not the DEM: what is known of it stands.
+        this.report = { ...found, findings: [] };
+        return this.unfit(r.message);
       }
+      if (found) this.dem = null;
+      else if (r.status !== 0) return this.unfit(r.message); // a parameter is wrong, or the climate, not the DEM
       this.refuse(r.message, r.status === 0);
     }
   }
@@ -455,7 +470,16 @@ export class Submit {
     fill(this.verdict, h("div", { class: "verdict bad" }, again ? null : h("strong", {}, "This file cannot be used: "), h("span", {}, again ? upper(text) : text), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
   }
 
+  /** The DEM is one, but the job that the form describes cannot be made. */
+  private unfit(why: string) {
+    this.problem = why;
+    this.fine(this.report, this.came);
+    if (why.startsWith("climate") && this.workflow === "eemt") this.showClimate();
+    else this.complain(why);
+  }
+
   private fine(r: Report, size: string) {
+    this.report = r;
     const facts: [string, string][] = [];
     if (r.width) facts.push(["Size", `${value(r.width)} × ${value(r.height ?? 0)} cells`]);
     if (r.cell_size_m) facts.push(["Cell", `${value(r.cell_size_m[0], 3)} × ${value(r.cell_size_m[1], 3)} m`]);
@@ -465,14 +489,14 @@ export class Submit {
     if (r.nodata) facts.push(["No data", `${value(100 * r.nodata.share, 2)} %${r.nodata.voids ? `, ${r.nodata.voids} holes` : ""}`]);
     if (r.climate) facts.push(["Climate", r.climate.detail ?? `covers ${value(100 * r.climate.covered, 3)} %`]);
     if (r.estimate) facts.push(["The job needs", `about ${duration(r.estimate.seconds)} on ${r.estimate.cores} cores, ${bytes(r.estimate.memory_bytes)} of memory, ${bytes(r.estimate.results_bytes)} of results, ${r.estimate.tiles} ${r.estimate.tiles === 1 ? "tile" : "tiles"}`]);
-    const findings = r.findings ?? [];
+    const findings = (r.findings ?? []).filter((f) => !this.problem || f.code !== "climate-missing");
     fill(
       this.verdict,
       h(
         "div",
-        { class: doubtful(findings) ? "verdict fair" : "verdict good" },
-        h("strong", {}, `${this.dem!.name} is ready`),
-        h("span", {}, ` (${size})`),
+        { class: this.problem ? "verdict bad" : doubtful(findings) ? "verdict fair" : "verdict good" },
+        h("strong", {}, this.problem ? `${this.dem!.name} is uploaded, but the job cannot be computed: ` : `${this.dem!.name} is ready`),
+        h("span", {}, this.problem ? upper(this.problem) : ` (${size})`),
         facts.length ? h("dl", { class: "facts" }, facts.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])) : null,
         findingList(findings),
       ),
@@ -480,25 +504,39 @@ export class Submit {
   }
 
   private later(files = false) {
+    this.suspended = this.problem;
+    this.problem = ""; // until it is looked at again
     clearTimeout(this.recheck);
     this.recheck = window.setTimeout(() => void this.examineAgain(files), files ? 50 : 700);
   }
 
-  /** Asks for the estimate again after parameters changed; with files only when one of those did. */
+  /** Asks for the estimate again after parameters changed; with rasters only when one of those did. The climate table is always sent: it is small. */
   private async examineAgain(files = false) {
     if (!this.dem || this.sending || !(await canExamine())) return;
     const form = this.form(this.dem.upload);
-    if (files) this.withFiles(form, LOOKED_AT);
+    const known = this.suspended;
+    this.withFiles(form, files ? LOOKED_AT : 0);
+    // A source elsewhere is not read again for each parameter.
+    const unread = !files && !this.climate.file && !known && form.has("climate");
+    if (unread) form.delete("climate");
     const no = ++this.checkNo;
     try {
       const { body } = await post<Report>("/api/check", form).done;
       if (no !== this.checkNo || !this.dem) return;
-      if (!files) body.findings = body.findings?.filter((f) => f.code !== "climate-missing" || (!this.climate.file && !this.climate.source));
+      if (unread) body.findings = body.findings?.filter((f) => f.code !== "climate-missing");
+      this.well();
       this.fine(body, this.came);
       this.hush();
     } catch (e) {
-      if (no === this.checkNo && (e as Refusal).status !== 0) this.complain((e as Error).message);
+      if (no === this.checkNo && (e as Refusal).status !== 0) this.unfit((e as Error).message);
     }
+  }
+
+  /** Nothing is known against the job any more. */
+  private well() {
+    const said = `${this.problem}${this.suspended}`.startsWith("climate");
+    this.problem = this.suspended = "";
+    if (said) this.showClimate();
   }
 
   private complain(text: string) {
@@ -529,6 +567,11 @@ export class Submit {
     if (this.workflow === "eemt" && !this.climate.file && !this.climate.source.trim()) {
       this.complain("EEMT needs a climate: choose a table of twelve months");
       document.getElementById("climate-file")?.focus();
+      return;
+    }
+    if (this.problem) {
+      this.complain(this.problem);
+      if (this.problem.startsWith("climate")) this.climateFile.focus();
       return;
     }
     const form = this.form(this.dem.upload);
@@ -586,9 +629,27 @@ export class Submit {
   }
 }
 
+/** The report that a refusal holds; undefined if it holds none. */
+function asReport(body: string): (Report & { usable: boolean }) | undefined {
+  try {
+    const r = JSON.parse(body);
+    return typeof r.usable === "boolean" ? r : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lets a file input show a file that came another way. */
+function hold(input: HTMLInputElement, f: File) {
+  if (input.files?.[0] === f) return;
+  const d = new DataTransfer();
+  d.items.add(f);
+  input.files = d.files;
+}
+
 function plain(s: Schema): { base: Schema; monthly: boolean; initial: unknown; file: string | undefined } {
-  const base = s.oneOf?.[0] ?? s;
-  return { base, monthly: !!s.oneOf?.some((o) => o.type === "array"), initial: s.default, file: s.oneOf?.find((o) => o["x-file-field"])?.["x-file-field"] };
+  const forms = s.anyOf ?? s.oneOf ?? [s];
+  return { base: forms[0], monthly: forms.length > 1 && forms.some((o) => o.type === "array"), initial: s.default, file: forms.find((o) => o["x-file-field"])?.["x-file-field"] };
 }
 
 /** Why a value is out of range, in the service's words; null if it is fine or left empty. */
