@@ -67,6 +67,14 @@ var fields = []Field{
 		Name: "climate_elevation", Title: "Elevation of the climate", Description: "elevation that the climate holds for: metres for a table, a raster or \"dem\" for rasters",
 		Type: StringField, Only: EEMT,
 	},
+	{
+		Name: "elevation_unit", Title: "Unit of elevations", Description: "unit of the elevations in the DEM; file: as the file states, metres where it does not",
+		Type: StringField, Allowed: ElevationUnits(),
+	},
+	{
+		Name: "nodata", Title: "Missing data", Description: "stored values that mark missing data in the DEM beside the one that the file declares: up to 8 numbers, separated by commas",
+		Type: StringField,
+	},
 	{Name: "north", Title: "North", Description: "slopes and shadows follow true north, or the grid's as in r.sun", Type: StringField, Allowed: []string{"true", "grid"}},
 	{Name: "shadows", Title: "Shadows", Description: "whether terrain casts shadows", Type: StringField, Allowed: []string{"on", "off"}},
 	{

@@ -71,6 +71,10 @@ type Parameters struct {
 	Climate string `json:"climate,omitempty"`
 	// ClimateElevation names the reference elevation of a raster climate source.
 	ClimateElevation string `json:"climate_elevation,omitempty"`
+	// ElevationUnit is the unit of the DEM's elevations, one of ElevationUnits; empty stands for the unit that the file states.
+	ElevationUnit ElevationUnit `json:"elevation_unit,omitzero"`
+	// NoData are stored values that mark missing data in the DEM beside the one that the file declares (ParseNoData).
+	NoData string `json:"nodata,omitempty"`
 	// North is "true" (aspect and shadows follow true north) or "grid" (as r.sun does).
 	North string `json:"north"`
 	// Shadows is "on" (terrain casts shadows) or "off".
@@ -92,7 +96,7 @@ func DefaultParameters() Parameters {
 	return Parameters{
 		Step: 15, Linke: []float64{3}, Albedo: []float64{0.2},
 		StartYear: 2020, EndYear: 2020,
-		North: "true", Shadows: "on", Method: "fast", Maps: AllMaps,
+		North: "true", Shadows: "on", Method: "fast", Maps: AllMaps, ElevationUnit: FileUnit,
 	}
 }
 
@@ -140,6 +144,10 @@ func (p Parameters) Validate(w Workflow) error {
 		if !slices.Contains(allowed, value) {
 			fail("%s %q: must be %s", name, value, strings.Join(allowed, " or "))
 		}
+	}
+	oneOf("elevation-unit", string(cmp.Or(p.ElevationUnit, FileUnit)), ElevationUnits()...)
+	if _, err := ParseNoData(p.NoData); err != nil {
+		errs = append(errs, err)
 	}
 	oneOf("north", p.North, "true", "grid")
 	oneOf("shadows", p.Shadows, "on", "off")
