@@ -91,7 +91,7 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
 		return nil, nil, &badInput{err}
 	}
-	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name(), Warnings: d.Notes}
+	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name(), Warnings: d.Notes()}
 	plan.Longitude, plan.Latitude = d.Center()
 	plan.Halo = max(width, height)
 	if reach := p.Reach.orDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, job.Layer.NeedsHorizon) {
@@ -363,19 +363,15 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 		return err
 	}
 	defer rings.remove()
-	plan.Minimum, plan.Maximum = math.Inf(1), math.Inf(-1)
+	stats := d.NewStatistics()
 	rows := stripRows(plan.Width, d.Image.BlockHeight, p.cost().Memory)
 	for row := 0; row < plan.Height; row += rows {
-		z, err := d.Elevation(ctx, raster.Window{Row: row, Width: plan.Width, Height: min(rows, plan.Height-row)})
+		w := raster.Window{Row: row, Width: plan.Width, Height: min(rows, plan.Height-row)}
+		z, err := d.Values(ctx, w)
 		if err != nil {
 			return p.inputError(err)
 		}
-		for _, v := range z.Cells {
-			if !math.IsNaN(v) {
-				plan.Minimum, plan.Maximum = min(plan.Minimum, v), max(plan.Maximum, v)
-				plan.Valid++
-			}
-		}
+		stats.Add(z, w)
 		if err := rings.add(z); err != nil {
 			return err
 		}
@@ -383,12 +379,17 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 	if err := rings.put(ctx, p); err != nil {
 		return err
 	}
+	plan.Minimum, plan.Maximum, plan.Valid = stats.Minimum, stats.Maximum, int(stats.Valid)
 	cells := plan.Width * plan.Height
 	if plan.Valid == 0 {
 		return &badInput{fmt.Errorf("the DEM has no cell with an elevation: all %d cells are nodata", cells)}
 	}
-	if text := d.Undeclared(plan.Minimum); text != "" {
-		plan.Warnings = append(plan.Warnings, text)
+	found := stats.Findings()
+	if err := found.Err(false); err != nil {
+		return &badInput{err}
+	}
+	for _, f := range found {
+		plan.Warnings = append(plan.Warnings, f.Sentence())
 	}
 	if share := 1 - float64(plan.Valid)/float64(cells); share > 0.5 {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("%.0f %% of the DEM is nodata", 100*share))

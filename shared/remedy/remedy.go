@@ -1,6 +1,6 @@
 // Package remedy puts the names of a user's files into the commands that messages give.
 //
-// Whoever writes a message writes its command with in.tif for the file that it is about, and out.tif or out_WORD.tif for
+// Whoever writes a message writes its command with in.tif for the file that it is about, and out.tif or out_WORDS.tif for
 // the file that the command makes: gdalwarp -t_srs EPSG:32613 in.tif out_utm.tif.
 package remedy
 
@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// placeholder finds in.tif, out.tif and out_WORD.tif behind a space, as the value of an option, or as a file in an archive.
-var placeholder = regexp.MustCompile(`(?:^|[\s=/])(in|out(?:_[a-z]+)?)\.tif`)
+// placeholder finds in.tif, out.tif and out_WORDS.tif behind a space, as the value of an option, or as a file in an archive.
+var placeholder = regexp.MustCompile(`(?:^|[\s=/])(in|out(?:_[a-z]+)*)\.tif`)
 
 // For returns the text with the user's own name in place of in.tif, and names that are derived from it in place of
 // out.tif and its like, quoted for a shell. An empty name leaves the text as it is.

@@ -12,7 +12,7 @@ func TestFor(t *testing.T) {
 		{"", "gdalwarp in.tif out.tif", "gdalwarp in.tif out.tif"},
 		{"dem.tif", "gdalwarp -t_srs EPSG:32613 in.tif out_utm.tif", "gdalwarp -t_srs EPSG:32613 dem.tif dem_utm.tif"},
 		{"data/my dem.tif", "convert with: gdal_translate in.tif out.tif", "convert with: gdal_translate 'data/my dem.tif' 'my dem_converted.tif'"},
-		{"-dem.tif", "gdal_translate in.tif out_cut.tif; or choose another", "gdal_translate ./-dem.tif ./-dem_cut.tif; or choose another"},
+		{"-dem.tif", "gdal_translate in.tif out_north_up.tif; or choose another", "gdal_translate ./-dem.tif ./-dem_north_up.tif; or choose another"},
 		{"it's $HOME.tif", "gdal_edit.py -a_nodata 0 in.tif", `gdal_edit.py -a_nodata 0 'it'\''s $HOME.tif'`},
 		{"in.tif", "gdalwarp in.tif out.tif", "gdalwarp in.tif in_converted.tif"},
 		{"out.tif", "gdalwarp in.tif out_utm.tif", "gdalwarp out.tif out_utm.tif"},

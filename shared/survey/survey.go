@@ -12,6 +12,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -104,8 +105,17 @@ type Work struct {
 	Results int64 `json:"results_bytes"`
 }
 
+// DEM is what the parameters of a job state about its DEM.
+func DEM(p job.Parameters) dem.Options {
+	o := dem.Options{ElevationUnit: p.ElevationUnit}
+	o.NoData, _ = job.ParseNoData(p.NoData) // Validate has refused what is no number
+	return o
+}
+
 // Options are what is examined beside the DEM.
 type Options struct {
+	// DEM is what the user states about it.
+	DEM dem.Options
 	// Climate is the source of the job, with its reference elevation; empty for none.
 	Climate, ClimateElevation string
 	Years                     []int
@@ -119,7 +129,7 @@ type Options struct {
 // an error is a fault of reading.
 func Examine(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
 	rep := &Report{Bytes: size, Warnings: []string{}}
-	d, err := dem.Open(r, size)
+	d, err := dem.Open(r, size, o.DEM)
 	if err != nil {
 		return rep, rep.refuse(ctx, err)
 	}
@@ -181,7 +191,7 @@ func (r *Report) describe(d *dem.DEM) {
 		r.BBox = &box
 	}
 	r.CellSize = &[2]float64{mean(d.Cell.DX), mean(d.Cell.DY)}
-	r.Warnings = append(r.Warnings, d.Notes...)
+	r.Warnings = append(r.Warnings, d.Notes()...)
 	if d.CRS.Geographic() {
 		r.warn("cells are in degrees: %.3g m wide and %.3g m high here", r.CellSize[0], r.CellSize[1])
 	}
@@ -194,8 +204,7 @@ func (r *Report) describe(d *dem.DEM) {
 	}
 }
 
-// vertical names the unit of elevations, and doubts it where the map is in feet
-// and the file does not say.
+// vertical names the unit of elevations.
 func (r *Report) vertical(d *dem.DEM) {
 	_, stated, err := crs.VerticalMetres(d.Image.GeoKeys)
 	unit := "metre"
@@ -208,9 +217,6 @@ func (r *Report) vertical(d *dem.DEM) {
 	r.VerticalUnit = unit
 	if err != nil || !stated {
 		r.VerticalUnit += " (not stated)"
-		if r.HorizontalUnit == "foot" {
-			r.warn("the map is in feet and the file does not state the unit of elevations, which are read as metres; if they are feet turn them into metres with: gdal_calc.py -A in.tif --calc=A*0.3048 --outfile=out.tif")
-		}
 	}
 }
 
@@ -234,25 +240,25 @@ type patch struct {
 func elevations(ctx context.Context, d *dem.DEM) (patches []patch, read string, sampled bool, err error) {
 	m := d.Image
 	if m.Width*m.Height <= mostCells {
-		g, err := d.Elevation(ctx, d.Bounds())
+		g, err := d.Values(ctx, d.Bounds())
 		return []patch{{g, d.Bounds(), 1}}, "all cells", false, err
 	}
 	for _, o := range m.Overviews() {
 		if o.Width*o.Height > mostCells || o.Width < 256 || o.Height < 256 {
 			continue
 		}
-		g, err := o.Grid(ctx, 0, o.Bounds())
+		g, err := d.Overview(ctx, o)
 		if err != nil {
 			return nil, "", false, err
 		}
-		for i := range g.Cells {
-			g.Cells[i] *= d.Vertical
+		if !d.Trusted(g) {
+			break
 		}
 		return []patch{{g, d.Bounds(), float64(m.Width) / float64(o.Width)}}, fmt.Sprintf("an overview of %d x %d cells", o.Width, o.Height), false, nil
 	}
 	cells := 0
 	for _, w := range sample(m.Width, m.Height, m.Tiled) {
-		g, err := d.Elevation(ctx, w)
+		g, err := d.Values(ctx, w)
 		if err != nil {
 			return nil, "", false, err
 		}
@@ -287,36 +293,32 @@ func sample(width, height int, tiled bool) []raster.Window {
 
 // measure fills in what the cells tell; false when there is none.
 func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool) bool {
-	e := Elevation{Minimum: math.Inf(1), Maximum: math.Inf(-1), Read: read}
-	valid, cells := 0, 0
+	stats := d.NewStatistics()
 	spikes := Spikes{}
 	worst := 0.0
 	for _, p := range patches {
-		cells += len(p.Cells)
-		for _, v := range p.Cells {
-			if math.IsNaN(v) {
-				continue
-			}
-			valid++
-			e.Mean += v
-			e.Minimum, e.Maximum = min(e.Minimum, v), max(e.Maximum, v)
-		}
+		stats.Add(p.Grid, p.at)
 		worst = p.spikes(r.CellSize[0]*p.step, &spikes, worst)
 	}
-	r.NoData = &NoData{Share: 1 - float64(valid)/float64(cells)}
+	r.NoData = &NoData{Share: 1 - float64(stats.Valid)/float64(stats.Cells)}
 	if d.Image.HasNoData && !math.IsNaN(d.Image.NoData) {
 		r.NoData.Declared = &d.Image.NoData
 	}
-	if valid == 0 {
+	if stats.Valid == 0 {
 		r.Detail = fmt.Sprintf("the DEM has no cell with an elevation: %s are nodata", read)
 		if sampled {
 			r.Detail = fmt.Sprintf("no cell with an elevation was found in %s", read)
 		}
 		return false
 	}
-	e.Mean /= float64(valid)
-	if text := d.Undeclared(e.Minimum); text != "" {
-		r.Warnings = append(r.Warnings, text)
+	e := Elevation{Minimum: stats.Minimum, Maximum: stats.Maximum, Mean: stats.Mean(), Read: read}
+	found := stats.Findings()
+	if err := found.Err(false); err != nil {
+		r.Detail = err.Error()
+		return false
+	}
+	for _, f := range found {
+		r.Warnings = append(r.Warnings, f.Sentence())
 	}
 	r.Elevation, r.Spikes = &e, &spikes
 	if !sampled {
@@ -331,9 +333,6 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 	}
 	if spikes.Count > 0 {
 		r.warn("%d cells stand far above or below all of their neighbours, the worst %.0f m at column %d, row %d: they cast false shadows", spikes.Count, spikes.Elevation, spikes.Col, spikes.Row)
-	}
-	if e.Minimum == e.Maximum {
-		r.warn("all cells have the same elevation, %g m", e.Minimum)
 	}
 	return true
 }
