@@ -65,23 +65,26 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	if err := p.Validate(w); err != nil {
 		return exitError{err, 2}
 	}
-	file, err := os.Open(path)
+	file, done, err := openDEM(path)
 	if err != nil {
 		return exitError{err, 2}
 	}
-	defer func() { _ = file.Close() }()
+	defer done()
 	info, err := file.Stat()
 	if err != nil {
 		return exitError{err, 2}
 	}
 	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
 	r, err := survey.Examine(ctx, file, info.Size(), survey.Options{
-		DEM: survey.DEM(p),
+		DEM: survey.DEM(p).Named(path),
 		Climate: o.params.Climate, ClimateElevation: p.ClimateElevation, Years: p.Years(), Open: sources.Open,
 		Estimate: func(width, height int) survey.Work { return compute.Cost{}.Estimate(w, p, width, height) },
 	})
 	if err != nil {
 		return err
+	}
+	for _, f := range besideDEM(path) {
+		r.Warnings = append(r.Warnings, f.Sentence())
 	}
 	if o.json {
 		e := json.NewEncoder(out)

@@ -99,6 +99,11 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err := o.complete(w, dem); err != nil {
 		return exitError{err, 2}
 	}
+	if !o.quiet {
+		for _, f := range besideDEM(dem) {
+			_, _ = fmt.Fprintf(stderr, "%s: %s (%s)\n", f.Severity, f.Sentence(), f.Code)
+		}
+	}
 	log := slog.New(slog.DiscardHandler)
 	if o.verbose {
 		log = newLogger(stderr, true)

@@ -196,7 +196,7 @@ func (p *piece) openDEM(ctx context.Context) (*dem.DEM, io.Closer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the DEM: %w", err)
 	}
-	d, err := dem.Open(r, r.Size(), survey.DEM(p.request.Parameters))
+	d, err := dem.Open(r, r.Size(), survey.DEM(p.request.Parameters).Named(p.request.DEM.Name))
 	if err != nil {
 		_ = r.Close()
 		return nil, nil, p.inputError(err)

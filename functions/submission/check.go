@@ -79,6 +79,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		if err != nil {
 			return nil, "", err
 		}
+		ref.Name = original(ref.Name)
 		f.dem = &ref
 	}
 	if f.workflow == job.EEMT && f.params.Climate == "" {
@@ -91,7 +92,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if err := s.checkRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
-	o := survey.Options{DEM: survey.DEM(f.params), Years: f.params.Years(), Open: s.Climate}
+	o := survey.Options{DEM: survey.DEM(f.params).Named(f.dem.Name), Years: f.params.Years(), Open: s.Climate}
 	if f.params.Climate != "table:unknown" {
 		o.Climate, o.ClimateElevation = f.params.Climate, f.params.ClimateElevation
 	}

@@ -27,7 +27,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
@@ -219,19 +218,18 @@ func (s *Service) Upload(ctx context.Context, name string, r io.Reader) (job.DEM
 // bytes. With once set another may bring the same file under the key: what is there
 // stays, and goes only if it is no DEM.
 func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader, once bool) (job.DEM, error) {
-	head := bufio.NewReaderSize(r, 4096)
-	first, err := head.Peek(geotiff.SniffSize)
-	if len(first) == geotiff.SniffSize || errors.Is(err, io.EOF) && len(first) > 0 {
-		if err := geotiff.Sniff(first); err != nil {
-			return job.DEM{}, invalid{fmt.Errorf("file %s: %w", name, err)}
-		}
+	tiff, err := s.asTIFF(name, bufio.NewReaderSize(r, 4096))
+	if err != nil {
+		return job.DEM{}, err
 	}
-	ref, err := s.storeAt(ctx, key, name, head, s.MaxUpload, once)
+	defer func() { _ = tiff.Close() }()
+	ref, err := s.storeAt(ctx, key, name, tiff, s.MaxUpload, once)
 	if err != nil {
 		return ref, err
 	}
 	// A DEM without a known system may get one from the parameters, which follow.
 	if _, err := s.checkHeader(ctx, ref.Key, job.Parameters{}); err != nil && !lacksSystem(err) {
+		err = called(name, err)
 		if once && !errors.Is(err, ErrInvalid) {
 			return ref, err
 		}
@@ -252,10 +250,10 @@ func (s *Service) UploadTable(ctx context.Context, name string, r io.Reader) (st
 // extent is how large a DEM is, in cells.
 type extent struct{ width, height int }
 
-// lacksSystem reports a refusal that a stated coordinate system settles.
+// lacksSystem reports a refusal that parameters settle: a stated coordinate system, or a stated unit of elevations.
 func lacksSystem(err error) bool {
 	var e *finding.Error
-	return errors.As(err, &e) && e.Code == finding.DEMCRS
+	return errors.As(err, &e) && (e.Code == finding.DEMCRS || e.Code == finding.DEMUnit)
 }
 
 // checkHeader reads the header of a stored DEM, as the parameters of its job say.
@@ -321,6 +319,14 @@ func (s *Service) located(ctx context.Context, name string) (job.DEM, error) {
 	return job.DEM{Key: key, Name: name}, nil
 }
 
+// original is the name that an upload had before it was stored.
+func original(name string) string {
+	if _, after, prefixed := strings.Cut(name, "_"); prefixed {
+		return after
+	}
+	return name
+}
+
 // storedObject returns the reference of a DEM in the bucket.
 func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
@@ -332,18 +338,14 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 	}
 	defer func() { _ = r.Close() }()
 	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) {
-		return job.DEM{}, err
+		return job.DEM{}, called(original(name), err)
 	}
 	sum := sha256.New()
 	n, err := io.Copy(sum, r)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
-	_, original, prefixed := strings.Cut(name, "_")
-	if !prefixed {
-		original = name
-	}
-	return job.DEM{Key: key, Name: original, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
+	return job.DEM{Key: key, Name: original(name), SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
 }
 
 // Submit validates, writes job.json, then announces the job. When the

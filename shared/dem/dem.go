@@ -36,6 +36,12 @@ type Options struct {
 	NoData []float64
 }
 
+// Named returns the options for a file of that name.
+func (o Options) Named(name string) Options {
+	o.Name = name
+	return o
+}
+
 // DEM is an elevation raster that has been checked: one band at least, placed
 // on the map by a coordinate reference system that is known here.
 type DEM struct {
@@ -59,6 +65,9 @@ func (d *DEM) Notes() []string {
 	}
 	return list
 }
+
+// Advice is a text with the user's own name of the file in its commands.
+func (d *DEM) Advice(text string) string { return remedy.For(d.options.Name, text) }
 
 // Open reads the header. Every error is one sentence about the file; what the file itself is refused for is a
 // *finding.Error.

@@ -16,6 +16,17 @@ func refusal(code finding.Code, message, next string) error {
 	return finding.Refuse(finding.Finding{Code: code, Message: message, Next: next})
 }
 
+// Named puts the user's own name of a file into the commands of a refusal that was made without it.
+func Named(name string, err error) error {
+	var known *finding.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	f := known.Finding
+	f.Next = remedy.For(name, f.Next)
+	return refused{&finding.Error{Finding: f}, err}
+}
+
 // refused is a fault of the file as a finding, which still is the error that it was made of.
 type refused struct {
 	finding *finding.Error

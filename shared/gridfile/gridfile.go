@@ -3,6 +3,7 @@ package gridfile
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -52,7 +53,7 @@ type File struct {
 	// Name of the file. That of an SRTM tile states its place.
 	Name   string
 	Format Format
-	// Size in bytes of an SRTM tile.
+	// Size in bytes of an SRTM tile; 0 where it is not known, and the tile is held in memory.
 	Size int64
 	// System is the text of the .prj file beside an ASCII grid; empty where there is none.
 	System string
@@ -77,6 +78,9 @@ func Convert(w io.Writer, r io.Reader, f File) error {
 func refuse(next, format string, args ...any) error {
 	return finding.Refuse(finding.Finding{Code: finding.DEMFormat, Message: fmt.Sprintf(format, args...), Next: next})
 }
+
+// largestTile is the size of an SRTM tile of 1 arc second, bytes.
+const largestTile = 2 * 3601 * 3601
 
 // sides are the columns and rows of an SRTM tile of a size; zero if no tile has it.
 func sides(size int64) [2]int {
@@ -117,6 +121,13 @@ func letter(b byte) bool { return b >= 'A' && b <= 'Z' }
 // convertSRTM converts a tile: rows of big-endian 16-bit integers from the north, whose outer cells have their centres on
 // the edges of a square of one degree (SRTM Topo documentation, 2015). -32768 marks missing data.
 func convertSRTM(w io.Writer, r io.Reader, f File) error {
+	if f.Size <= 0 {
+		data, err := io.ReadAll(io.LimitReader(r, largestTile+1))
+		if err != nil {
+			return fmt.Errorf("SRTM tile %s: %w", f.Name, err)
+		}
+		r, f.Size = bytes.NewReader(data), int64(len(data))
+	}
 	side := sides(f.Size)
 	if side == [2]int{} {
 		return refuse("download it again", "the SRTM tile %s has %d bytes: must be 2884802 (3 arc seconds), 25934402 (1 arc second) or 12967202 (2 x 1 arc seconds)", f.Name, f.Size)

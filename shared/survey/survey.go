@@ -325,16 +325,38 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 		n, largest := voids(patches[0].Grid)
 		r.NoData.Voids, r.NoData.LargestVoid = &n, largest
 		if n > 0 {
-			r.warn("%d holes without data, the largest of %d cells: cells beside them have no result; fill them with: gdal_fillnodata.py in.tif out.tif", n, largest)
+			r.warn("%d holes without data, the largest of %d cells: cells beside them have no result; %s", n, largest, d.Advice("fill them with: gdal_fillnodata.py in.tif out_filled.tif"))
 		}
 	}
 	if r.NoData.Share > 0.5 {
-		r.warn("%.0f %% of the DEM is nodata; cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif", 100*r.NoData.Share)
+		r.warn("%.0f %% of the DEM is nodata%s", 100*r.NoData.Share, withData(d, patches))
 	}
 	if spikes.Count > 0 {
 		r.warn("%d cells stand far above or below all of their neighbours, the worst %.0f m at column %d, row %d: they cast false shadows", spikes.Count, spikes.Elevation, spikes.Col, spikes.Row)
 	}
 	return true
+}
+
+// withData is the advice to cut a DEM to its cells with data; empty where only a sample was read, or there is nothing to
+// cut.
+func withData(d *dem.DEM, patches []patch) string {
+	p := patches[0]
+	if len(patches) > 1 || p.at != d.Bounds() {
+		return ""
+	}
+	left, top, right, bottom := p.Width, p.Height, -1, -1
+	for i, v := range p.Cells {
+		if !math.IsNaN(v) {
+			left, right = min(left, i%p.Width), max(right, i%p.Width)
+			top, bottom = min(top, i/p.Width), max(bottom, i/p.Width)
+		}
+	}
+	step := func(cells int) int { return int(math.Ceil(float64(cells) * p.step)) }
+	w := raster.Window{Col: int(float64(left) * p.step), Row: int(float64(top) * p.step), Width: step(right + 1 - left), Height: step(bottom + 1 - top)}.Intersect(d.Bounds())
+	if w.Width*w.Height*4 > d.Image.Width*d.Image.Height*3 {
+		return ""
+	}
+	return "; " + d.Advice(fmt.Sprintf("cut it with: gdal_translate -srcwin %d %d %d %d in.tif out_cut.tif", w.Col, w.Row, w.Width, w.Height))
 }
 
 // spikes counts cells that differ from every neighbour by 3 cell sizes and 30 m
