@@ -78,8 +78,8 @@ func (l *looks) distinct() (n int) {
 	return n
 }
 
-// unlikeElevations doubts values that vary in another way than elevations do.
-func (s *Statistics) unlikeElevations() finding.List {
+// unlikeElevations doubts values that vary in another way than elevations do. Holes of 0 m make slopes of their own.
+func (s *Statistics) unlikeElevations(holes bool) finding.List {
 	doubt := func(code finding.Code, message, looks, next string) finding.List {
 		return finding.List{{Code: code, Severity: finding.Doubt, Message: message, LooksLike: looks, Next: next}}
 	}
@@ -102,7 +102,7 @@ func (s *Statistics) unlikeElevations() finding.List {
 		return nil // the user is sure
 	case s.inKilometres(mean):
 		return doubt(finding.DEMNotElevation, scope+" m make a landscape of hardly any slope", "elevations in km", "if they are, state it with --elevation-unit km; else with --elevation-unit m")
-	case mean > steep && l.wide == l.pairs && l.pairs >= few:
+	case !holes && mean > steep && l.wide == l.pairs && l.pairs >= few:
 		return doubt(finding.DEMNotElevation, fmt.Sprintf("%s m make slopes of %.0f degrees in the mean", scope, math.Atan(mean)*180/math.Pi), "elevations in another unit, such as decimetres, or no elevations",
 			"state the unit with --elevation-unit dm or --elevation-unit ft; else "+chooseDEM)
 	}

@@ -181,9 +181,8 @@ func (s *Statistics) Findings() finding.List {
 		list.Add(s.unearthly(low, high, beyond, first, odd))
 	}
 	if len(list) == 0 && s.Valid > 0 {
-		if list = s.zeros(); len(list) == 0 { // which make slopes of their own
-			list = s.unlikeElevations()
-		}
+		list = s.zeros()
+		list.Add(s.unlikeElevations(len(list) > 0)...)
 	}
 	for i := range list {
 		list[i].Next = remedy.For(s.dem.options.Name, list[i].Next)
