@@ -14,7 +14,6 @@ type looks struct {
 	cells      int64
 	sum, sum2  float64
 	pairs      int64   // of neighbours along a row
-	rise       float64 // sum of the differences between them, m
 	slope      float64 // sum of the differences by the width of a cell
 	fraction   int64   // values that are no whole numbers
 	seen       [256]bool
@@ -26,34 +25,49 @@ type looks struct {
 // row takes up a row of cells so wide.
 func (l *looks) row(cells []float64, cell float64) {
 	last := math.NaN()
+	var n, pairs, fraction, outside int64
+	var sum, sum2, rises, rises2 float64
+	low, high := l.low, l.high
 	for _, z := range cells {
+		rise := math.Abs(z - last)
+		last = z
 		if z != z {
-			last = z
 			continue
 		}
-		l.cells++
-		l.sum += z
-		l.sum2 += z * z
-		l.low, l.high = min(l.low, z), max(l.high, z)
+		n++
+		sum += z
+		sum2 += z * z
+		if z < low {
+			low = z
+		}
+		if z > high {
+			high = z
+		}
 		switch {
 		case z != math.Trunc(z):
-			l.fraction++
-			l.unlisted = true
+			fraction++
 		case z >= 0 && z < 256:
 			l.seen[int(z)] = true
 		default:
-			l.unlisted = true
+			outside++
 		}
-		if rise := math.Abs(z - last); rise == rise { // the last has a value too
-			l.pairs++
-			l.rise += rise
-			l.squareRise += rise * rise
-			l.slope += rise / cell
-			if cell >= 5 {
-				l.wide++
-			}
+		if rise == rise { // the last has a value too
+			pairs++
+			rises += rise
+			rises2 += rise * rise
 		}
-		last = z
+	}
+	l.low, l.high = low, high
+	l.cells += n
+	l.sum += sum
+	l.sum2 += sum2
+	l.fraction += fraction
+	l.unlisted = l.unlisted || fraction+outside > 0
+	l.pairs += pairs
+	l.slope += rises / cell
+	l.squareRise += rises2
+	if cell >= 5 {
+		l.wide += pairs
 	}
 }
 

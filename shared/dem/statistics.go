@@ -78,19 +78,32 @@ func (s *Statistics) Add(g *raster.Grid[float64], at raster.Window) {
 	step := float64(at.Width) / float64(g.Width)
 	cell := s.dem.Cell.DX[min(at.Row+at.Height/2, len(s.dem.Cell.DX)-1)] * step
 	s.Cells += int64(len(g.Cells))
+	below, above, low, high, sum := s.below, s.above, s.low, s.high, 0.0
+	valid := int64(0)
 	for i, z := range g.Cells {
+		if z > below && z < above && z != 0 {
+			if z < low {
+				low = z
+			}
+			if z > high {
+				high = z
+			}
+			valid++
+			sum += z
+			continue
+		}
 		if z != z {
 			continue
 		}
-		s.Valid++
-		s.sum += z
+		valid++
+		sum += z
 		s.Minimum, s.Maximum = min(s.Minimum, z), max(s.Maximum, z)
-		if z > s.below && z < s.above && z != 0 {
-			s.low, s.high = min(s.low, z), max(s.high, z)
-			continue
-		}
 		s.doubtful(g, i, at, step, cell)
 	}
+	s.Valid += valid
+	s.sum += sum
+	s.low, s.high = min(s.low, low), max(s.high, high)
+	s.Minimum, s.Maximum = min(s.Minimum, low), max(s.Maximum, high)
 	for row := 0; row < g.Height; row += 4 {
 		s.looks.row(g.Cells[row*g.Width:(row+1)*g.Width], cell)
 	}
