@@ -1,12 +1,13 @@
 # The verbs of the project; CI calls these and nothing else.
 GO ?= go
 OUT ?= eemt-out
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Empty in a tarball, whose files name the commit (cmd/internal/build).
+VERSION ?= $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null))
 FUZZTIME ?= 10s
 # Older ones fail a target now and then for having reached its time, go.dev/issue/75804.
 FUZZ_TOOLCHAIN ?= go1.27.2
 
-.PHONY: help run build web test lint race fuzz compare bench bench-rsun images e2e
+.PHONY: help run build web test lint race fuzz compare bench bench-rsun images e2e nightly
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -35,8 +36,11 @@ lint: ## formatting, vet, staticcheck, golangci-lint, in all modules
 	$(GOLANGCI) run --allow-parallel-runners ./...
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run --allow-parallel-runners -c $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
-race: ## run the tests under the race detector
-	$(GO) test -race -short -timeout 40m ./...
+# Whole jobs and storms take minutes under the race detector: make nightly runs them.
+RACE_SLOW := /functions/compute$$|/integration/chaos$$
+
+race: ## run the tests under the race detector, but for those of make nightly
+	$(GO) test -race -short -timeout 40m $$($(GO) list ./... | grep -vE '$(RACE_SLOW)')
 
 fuzz: ## fuzz every parser for FUZZTIME each
 	@tc=$(FUZZ_TOOLCHAIN); GOTOOLCHAIN=$$tc $(GO) version || tc=auto; \
@@ -58,6 +62,7 @@ bench-rsun: ## time a year of sun against GRASS r.sun on the same terrain
 
 # Where images go and what they are built on are ko's own settings: KO_DOCKER_REPO, KO_DEFAULTBASEIMAGE.
 E2E ?= .
+E2E_SKIP ?= ^$$
 E2E_DRIVERS ?= s3
 KO ?= $(shell command -v ko || echo $(CURDIR)/bin/ko)
 EEMT_DRIVERS ?= gcs
@@ -70,8 +75,18 @@ images: $(filter bin/ko,$(KO:$(CURDIR)/%=%)) ## build and push the images of the
 	@mkdir -p bin
 	EEMT_DRIVERS=$(EEMT_DRIVERS) $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images.yaml
 
-e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knative; E2E=NAME runs one test
+e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knative; E2E=NAME runs one test, E2E_SKIP=NAMES leaves some out
 	for d in $(E2E_DRIVERS); do EEMT_DRIVERS=$$d $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images-$$d.yaml || exit 1; done
 	cd integration/tools && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) github.com/fsouza/fake-gcs-server github.com/johannesboyne/gofakes3/cmd/gofakes3 > $(CURDIR)/bin/test-images
 	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter ./volume >> $(CURDIR)/bin/test-images
-	$(GO) -C integration/cluster test -count=1 -parallel 4 -timeout 40m -v -run '$(E2E)' .
+	$(GO) -C integration/cluster test -count=1 -parallel 4 -timeout 40m -v -run '$(E2E)' -skip '$(E2E_SKIP)' .
+
+# The tests of make e2e that boot a deployment of their own and rarely break.
+E2E_NIGHTLY := ^Test(Dev|Hybrid|Restore)$$
+
+nightly: ## what is slow and rarely breaks: storms, the rest of make race, long fuzzing, the rest of make e2e, images of both architectures; wants the cluster of KUBECONFIG
+	EEMT_NIGHTLY=1 $(GO) test -count=1 -timeout 60m ./integration/chaos
+	$(GO) test -race -short -timeout 60m $$($(GO) list ./... | grep -E '$(RACE_SLOW)')
+	$(MAKE) fuzz FUZZTIME=10s
+	EEMT_REQUIRE_CLUSTER=1 $(MAKE) e2e E2E='$(E2E_NIGHTLY)'
+	EEMT_IMAGES=1 EEMT_DRIVERS=gcs $(GO) -C integration/tools test -count=1 -timeout 20m -v ./...

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -217,14 +218,15 @@ func unindent(s string) string {
 
 // TestSentEventsConform reads what the publisher sends with the tool's code.
 func TestSentEventsConform(t *testing.T) {
-	var got *event.Event
+	var sent atomic.Pointer[event.Event]
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		var err error
-		if got, err = conformancehttp.RequestToEvent(r); err != nil {
+		e, err := conformancehttp.RequestToEvent(r)
+		if err != nil {
 			t.Error(err)
 		}
+		sent.Store(e)
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	t.Cleanup(s.Close)
@@ -236,6 +238,7 @@ func TestSentEventsConform(t *testing.T) {
 	if err := p.Publish(t.Context(), eventing.NewTileRequested("/eemt/compute", "01JDE2M8W3T9QK5Y7XN4RZB6VC", "r0c1", 2, at)); err != nil {
 		t.Fatal(err)
 	}
+	got := sent.Load()
 	a := got.Attributes
 	if got.Mode != event.BinaryMode || a.SpecVersion != "1.0" || a.Type != eventing.TileRequested || a.Source != "/eemt/compute" ||
 		a.ID != "01JDE2M8W3T9QK5Y7XN4RZB6VC.tile-requested.r0c1.2" || a.Subject != "01JDE2M8W3T9QK5Y7XN4RZB6VC/r0c1" || a.Time != "2026-03-01T12:00:00Z" ||

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/build"
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -19,7 +20,7 @@ import (
 type config struct {
 	serving.Config
 	serving.Cost
-	Version  string `env:"EEMT_VERSION" envDefault:"dev"`
+	Version  string `env:"EEMT_VERSION"`
 	TileSize int    `env:"EEMT_TILE_SIZE"`
 	// LongestStep is what a plan or an assembly may take on this replica, as foreseen, before it is split into tasks.
 	LongestStep  time.Duration `env:"EEMT_LONGEST_STEP" envDefault:"1m"`
@@ -66,7 +67,7 @@ func main() {
 		}
 		s := &compute.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: cores, Cost: cost,
-			Now: time.Now, Log: log, Version: c.Version, TileSize: c.TileSize,
+			Now: time.Now, Log: log, Version: build.Of(c.Version).Version, TileSize: c.TileSize,
 			Drainage: compute.Drainage{Inline: longest}, AssembleWithin: longest, Publishing: publishing,
 		}
 		mux := http.NewServeMux()

@@ -13,29 +13,29 @@ import (
 )
 
 func cancelCommand() *cobra.Command {
-	return changeCommand("cancel ID...", "Cancel jobs of a server that go on", func(ctx context.Context, api *client.Client, id string) (string, error) {
+	return changeCommand("cancel ID...", "Cancel running jobs", []string{string(job.Pending), string(job.Running)}, func(ctx context.Context, api *client.Client, id string) (string, error) {
 		return "cancelled", api.Cancel(ctx, id)
 	})
 }
 
 func deleteCommand() *cobra.Command {
-	return changeCommand("delete ID...", "Delete ended jobs of a server with their data", func(ctx context.Context, api *client.Client, id string) (string, error) {
+	return changeCommand("delete ID...", "Delete jobs that have ended, with their data", []string{string(job.Completed), string(job.Failed), string(job.Cancelled)}, func(ctx context.Context, api *client.Client, id string) (string, error) {
 		return "deleted", api.Delete(ctx, id)
 	})
 }
 
 func keepCommand() *cobra.Command {
 	var days int
-	c := changeCommand("keep ID...", "Pin jobs of a server, so that retention leaves them alone", func(ctx context.Context, api *client.Client, id string) (string, error) {
+	c := changeCommand("keep ID...", "Pin jobs, so that no cleanup removes them", nil, func(ctx context.Context, api *client.Client, id string) (string, error) {
 		if days > 0 {
 			return fmt.Sprintf("kept for %d days", days), api.Keep(ctx, id, days)
 		}
 		return "pinned", api.Keep(ctx, id, 0)
 	})
-	c.Long = `keep pins jobs: retention never removes them, nor does a cleanup by hand. With --days they go so many days after
-their end, or after now if that is later. eemt unkeep gives them back to the usual time.`
+	c.Long = `keep pins jobs: neither the daily cleanup nor eemt cleanup removes them. With --days they are kept for that many days
+after their end, or from now if they ended before. eemt unkeep sets the usual retention time again.`
 	c.Example += "\n  eemt keep 01JTESTKDH6BKDYFCDM6QM1YQ4 --days 90"
-	c.Flags().IntVar(&days, "days", 0, fmt.Sprintf("keep for so many `days` instead of for ever, 1 to %d", job.MaxKeepDays))
+	c.Flags().IntVar(&days, "days", 0, fmt.Sprintf("keep for this many `days`, 1 to %d", job.MaxKeepDays))
 	c.PreRunE = func(c *cobra.Command, _ []string) error {
 		if c.Flags().Changed("days") && (days < 1 || days > job.MaxKeepDays) {
 			return exitError{fmt.Errorf("days %d: must be 1 to %d", days, job.MaxKeepDays), 2}
@@ -46,17 +46,20 @@ their end, or after now if that is later. eemt unkeep gives them back to the usu
 }
 
 func unkeepCommand() *cobra.Command {
-	return changeCommand("unkeep ID...", "Let the usual retention apply to jobs of a server, from now on", func(ctx context.Context, api *client.Client, id string) (string, error) {
+	return changeCommand("unkeep ID...", "Unpin jobs", nil, func(ctx context.Context, api *client.Client, id string) (string, error) {
 		return "unpinned", api.Unkeep(ctx, id)
 	})
 }
 
 // changeCommand does something to one job after the other, and prints what was done.
-func changeCommand(use, short string, do func(ctx context.Context, api *client.Client, id string) (done string, err error)) *cobra.Command {
+// Completion offers those in some states, or all.
+func changeCommand(use, short string, states []string, do func(ctx context.Context, api *client.Client, id string) (done string, err error)) *cobra.Command {
 	var r remote
 	verb, _, _ := strings.Cut(use, " ")
 	c := &cobra.Command{Use: use, Short: short, Args: atLeastOne, Example: "  eemt " + verb + " 01JTESTKDH6BKDYFCDM6QM1YQ4"}
 	r.flags(c.Flags())
+	c.ValidArgsFunction = r.completeJobs(0, states...)
+	describe(c, remoteExits("done for all jobs", "the server refused it for a job; later jobs are not changed"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := r.client()
 		if err != nil {

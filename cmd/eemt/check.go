@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -26,13 +27,14 @@ type checkOptions struct {
 }
 
 func checkCommand() *cobra.Command {
-	o := checkOptions{params: job.DefaultParameters()}
+	var o checkOptions
+	var parameters parameterFlags
 	c := &cobra.Command{
 		Use:   "check DEM",
-		Short: "Examine a DEM before a job is made of it",
-		Long: `check tells where a DEM lies, its units, holes and spikes, whether climate covers it,
-and what a job takes. Of a large DEM an overview or a sample is read. It ends with code 1
-when a job would refuse the DEM, and says how to mend it.`,
+		Short: "Check a DEM and a climate before computing",
+		Long: `check prints where a DEM lies, its units, holes and spikes, whether the climate covers it, and the time, memory and
+disk that a job needs. Of a large DEM it reads an overview or a sample. It takes the parameters of eemt run and checks
+them too. If a job would refuse the DEM, it says why and how to fix it.`,
 		Example: `  eemt check dem.tif
   eemt check dem.tif --workflow eemt --climate table:station.csv`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -41,28 +43,39 @@ when a job would refuse the DEM, and says how to mend it.`,
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0], c.OutOrStdout()) },
+		RunE: func(c *cobra.Command, args []string) error {
+			var err error
+			if o.params, err = parameters.parameters(); err != nil {
+				return exitError{err, 2}
+			}
+			return o.run(c.Context(), args[0], c.OutOrStdout())
+		},
 	}
+	parameters = addParameters(c, "")
 	f := c.Flags()
-	f.StringVar(&o.workflow, "workflow", "sol", "`sol or eemt`, for the estimate")
-	f.StringVar(&o.params.Climate, "climate", "", "`source` of the climate to examine too")
-	f.StringVar(&o.params.ClimateElevation, "climate-elevation", "", "`elevation` that the climate holds for")
-	f.IntVar(&o.params.StartYear, "start-year", o.params.StartYear, "first climate `year`")
-	f.IntVar(&o.params.EndYear, "end-year", o.params.EndYear, "last climate `year`")
-	f.Float64Var(&o.params.Step, "step", o.params.Step, "`minutes` between two looks at the sun, 1 to 60")
+	f.StringVar(&o.workflow, "workflow", "", "`sol|eemt`; what the estimate is for")
+	f.Lookup("workflow").DefValue = "eemt with a climate, else sol"
+	completeFlag(c, "workflow", oneOf(workflows))
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	inGroup(f, job.GroupOutput.Title(), "json")
+	describe(c, localExits("the DEM is usable", "a job would refuse the DEM or the climate"), tokenVariable)
 	return c
 }
 
 func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) error {
 	w, p := job.Workflow(o.workflow), o.params
-	if p.EndYear == job.DefaultParameters().EndYear {
-		p.EndYear = max(p.EndYear, p.StartYear)
+	if w == "" {
+		if w = job.Sol; p.Climate != "" {
+			w = job.EEMT
+		}
 	}
 	if w == job.EEMT && p.Climate == "" {
 		p.Climate = "table:unknown"
 	}
 	if err := p.Validate(w); err != nil {
+		return exitError{err, 2}
+	}
+	if err := checkInputFiles(&p); err != nil {
 		return exitError{err, 2}
 	}
 	file, done, err := openDEM(path)
@@ -83,15 +96,17 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	if err != nil {
 		return err
 	}
-	for _, f := range besideDEM(path) {
-		r.Warnings = append(r.Warnings, f.Sentence())
-	}
+	beside := besideDEM(path)
+	beside.Accept(p.Accept)
+	r.Findings.Add(beside...)
 	if o.json {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
 		err = e.Encode(r)
 	} else if r.Usable {
 		err = printCheck(out, r)
+	} else { // the refusal is the error
+		err = printFindings(out, slices.DeleteFunc(r.Findings, func(f finding.Finding) bool { return f.Severity == finding.Refusal }))
 	}
 	if err == nil && !r.Usable {
 		err = errors.New(r.Detail)
@@ -130,10 +145,5 @@ func printCheck(out io.Writer, r *survey.Report) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for _, w := range r.Warnings {
-		if _, err := fmt.Fprintf(out, "note: %s\n", strings.TrimSuffix(w, "\n")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printFindings(out, r.Findings)
 }

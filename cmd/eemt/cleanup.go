@@ -10,6 +10,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 func cleanupCommand() *cobra.Command {
@@ -19,13 +20,11 @@ func cleanupCommand() *cobra.Command {
 	var verbose bool
 	c := &cobra.Command{
 		Use:   "cleanup",
-		Short: "Remove the data of old jobs once, as the daily tick does",
-		Long: `cleanup removes the data of completed jobs after 7 days, keeping their records, and
-failed jobs altogether after 12 hours. Pinned jobs stay; jobs with days of their own are kept so
-long. What belongs to no job goes after a day: uploads that were never submitted or never
-finished, and what interrupted work has left. With --dry-run it says object by object what would
-go. It prints a report. Exit code 1: some jobs could not be removed; 2: nothing could be done,
-or not all of it: the report says what was.`,
+		Short: "Run the daily cleanup now",
+		Long: `cleanup removes the data of completed jobs after 7 days, but keeps their records, and removes failed jobs with their
+records after 12 hours. Pinned jobs are never removed; jobs with a retention time of their own are kept that long. Files
+that belong to no job are removed after a day: uploads that were never submitted or never finished, and the leftovers of
+interrupted work. It prints a report. With --dry-run it removes nothing and lists every object that it would remove.`,
 		Example: `  eemt cleanup --dry-run
   eemt cleanup --data /srv/eemt --success-retention-days 30`,
 		Args: noArguments,
@@ -69,12 +68,15 @@ or not all of it: the report says what was.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&data, "data", "eemt-data", "`directory` of the bucket, or the URL of one")
+	f.StringVar(&data, "data", "eemt-data", "`directory` of the server, or the URL of its bucket")
 	f.IntVar(&r.Days, "success-retention-days", r.Days, "keep the data of completed jobs this many `days`")
 	f.IntVar(&r.Hours, "failed-retention-hours", r.Hours, "keep failed jobs this many `hours`")
 	f.IntVar(&r.CacheDays, "cache-retention-days", r.CacheDays, "keep climate and rasters that no job uses this many `days`")
 	f.IntVar(&r.Batch, "batch-size", r.Batch, "remove at most this many `jobs`, the oldest first")
-	f.BoolVar(&r.DryRun, "dry-run", r.DryRun, "only say what would go")
+	f.BoolVar(&r.DryRun, "dry-run", r.DryRun, "remove nothing, only report")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every step")
+	inGroup(f, job.GroupOutput.Title(), "verbose")
+	describe(c, []string{"0\tdone", "1\tsome jobs could not be removed; the report says why", "2\ta flag is wrong, or the cleanup stopped early; the report lists what was removed", stoppedByCtrlC},
+		daysVariable, hoursVariable, cacheVariable, batchVariable, dryRunVariable)
 	return c
 }

@@ -156,7 +156,7 @@ func importDEM(ctx context.Context, b *blob.Bucket, path string, p job.Parameter
 	if err != nil {
 		return "", err
 	}
-	r, err := survey.Examine(ctx, f, info.Size(), survey.Options{DEM: survey.DEM(p).Named(path)})
+	r, err := survey.Examine(ctx, f, info.Size(), survey.Options{DEM: survey.DEM(p).Named(path), Accept: p.Accept})
 	if err != nil {
 		return "", err
 	}

@@ -8,49 +8,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/pflag"
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 )
-
-// inputFlags are the texts of the parameters that may be rasters, and of layers.
-type inputFlags struct {
-	inputs map[string]*string
-	layers string
-}
-
-func (i *inputFlags) add(f *pflag.FlagSet, w job.Workflow) {
-	index := ""
-	if w == job.EEMT {
-		index = ", or climate to take it from the radiation of a pixel:FILE.csv"
-	}
-	i.inputs = map[string]*string{}
-	for _, v := range []struct{ name, value, usage string }{
-		{"linke-value", "3.0", "Linke turbidity, 1 to 8: one `value`, 12 monthly ones separated by commas, or GeoTIFFs"},
-		{"albedo-value", "0.2", "ground albedo, 0 to 1: one `value`, 12 monthly ones, or GeoTIFFs"},
-		{"kb", "1", "real-sky factor of beam radiation, 0 to 1: one `value`, 12 monthly ones, or GeoTIFFs"},
-		{"kd", "1", "real-sky factor of diffuse radiation, 0 to 1: one `value`, 12 monthly ones, or GeoTIFFs"},
-		{"kc", "1", "clear-sky index, 0.2 to 1, of the final global radiation: one `value`, 12 monthly ones, or GeoTIFFs" + index},
-	} {
-		i.inputs[v.name] = f.String(v.name, v.value, v.usage)
-	}
-	f.StringVar(&i.layers, "layers", "", "more maps, `names` separated by commas: beam, diffuse, reflected, horizon, skyview")
-}
-
-// apply reads what was given into p.
-func (i *inputFlags) apply(f *pflag.FlagSet, p *job.Parameters) error {
-	for _, in := range p.Inputs() {
-		if f.Changed(in.Name) {
-			if err := p.SetInput(in.Name, *i.inputs[in.Name]); err != nil {
-				return err
-			}
-		}
-	}
-	var err error
-	p.Layers, err = job.ParseLayers(i.layers)
-	return err
-}
 
 // local reports whether a raster is a file of this machine.
 func local(name string) bool { return !strings.Contains(name, "://") }

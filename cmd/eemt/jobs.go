@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,20 +17,26 @@ func jobsCommand() *cobra.Command {
 	var r remote
 	var want client.Query
 	c := &cobra.Command{
-		Use: "jobs [ID...]", Short: "List the jobs of a server, or show some", Args: func(_ *cobra.Command, args []string) error { return areIDs(args) },
+		Use: "jobs [ID...]", Short: "List jobs", Args: func(_ *cobra.Command, args []string) error { return areIDs(args) },
 		Example: `  eemt jobs
   eemt jobs --status failed --limit 10
   eemt jobs --search jemez --workflow eemt
   eemt jobs 01JTESTKDH6BKDYFCDM6QM1YQ4 --json`,
 	}
 	r.flags(c.Flags())
-	c.Flags().StringVar(&want.Status, "status", "", "only jobs of this `status`: pending, running, completed, failed (cancelled ones too), cancelled")
+	c.Flags().StringVar(&want.Status, "status", "", "only jobs of this `status`: pending, running, completed, failed (includes cancelled), cancelled")
 	c.Flags().StringVar(&want.Workflow, "workflow", "", "only jobs of this `workflow`: sol, eemt")
-	c.Flags().StringVar(&want.Text, "search", "", "only jobs with all of these `words` in id, DEM, workflow or climate")
-	c.Flags().IntVar(&want.Limit, "limit", 20, "at most this many `jobs`, 1 to 1000")
+	c.Flags().StringVar(&want.Text, "search", "", "only jobs with all of these `words` in the id, DEM, workflow or climate")
+	c.Flags().IntVar(&want.Limit, "limit", 20, "list at most this `number` of jobs, 1 to 1000")
+	completeFlag(c, "status", oneOf(jobStates()))
+	completeFlag(c, "workflow", oneOf(workflows))
+	completeFlag(c, "limit", cobra.NoFileCompletions)
+	completeFlag(c, "search", cobra.NoFileCompletions)
+	c.ValidArgsFunction = r.completeJobs(0)
+	describe(c, remoteExits("done", "the server does not know the job"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if states := []string{"", "pending", "running", "completed", "failed", "cancelled"}; !slices.Contains(states, want.Status) {
-			return exitError{fmt.Errorf("status %q: must be %s", want.Status, strings.Join(states[1:], ", ")), 2}
+		if s := want.Status; s != "" && !slices.Contains(jobStates(), s) {
+			return exitError{fmt.Errorf("status %q: must be %s", s, either(jobStates())), 2}
 		}
 		if w := want.Workflow; w != "" && w != string(job.Sol) && w != string(job.EEMT) {
 			return exitError{fmt.Errorf("workflow %q: must be sol or eemt", w), 2}
@@ -50,7 +55,7 @@ func jobsCommand() *cobra.Command {
 				return r.explain(c.Context(), err)
 			}
 			if more && len(list) < want.Limit {
-				_, _ = fmt.Fprintln(c.ErrOrStderr(), "there are older jobs that were not looked at; name one by its id")
+				_, _ = fmt.Fprintln(c.ErrOrStderr(), "older jobs were not searched; name one by its id")
 			}
 		}
 		for _, id := range args {
@@ -83,7 +88,7 @@ func (r *remote) list(w io.Writer, list []client.Job) error {
 		if j.Expired != nil {
 			reason = "data removed " + j.Expired.UTC().Format("2006-01-02")
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%d %%\t%s\t%s\t%s\t%s\n", j.ID, j.Workflow, j.Status, j.Progress, j.Created.UTC().Format("2006-01-02 15:04"), kept(j), plain(j.DEM), plain(reason))
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%.0f %%\t%s\t%s\t%s\t%s\n", j.ID, j.Workflow, j.Status, j.Progress, j.Created.UTC().Format("2006-01-02 15:04"), kept(j), plain(j.DEM), plain(reason))
 	}
 	return t.Flush()
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/eventing"
@@ -30,7 +31,7 @@ import (
 const stateDir = ".eemt"
 
 // submitLocal brings the input files into the bucket and submits the job, unless
-// the same job is there already: then that one goes on.
+// the same job is there already: then that one is continued.
 func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.Parameters, dem string) (string, error) {
 	if kind, path, ok := strings.Cut(params.Climate, ":"); ok && (kind == climate.KindTable || kind == climate.KindPixel) {
 		key, err := importFile(ctx, p.bucket, path)
@@ -61,7 +62,7 @@ func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.P
 	return r.ID, err
 }
 
-// same finds a job with the fingerprint that goes on or is completed.
+// same finds a running or completed job with the fingerprint.
 func (p *platform) same(ctx context.Context, fingerprint string) (string, error) {
 	var found string
 	err := p.store.List(ctx, func(id string) (bool, error) {
@@ -120,29 +121,60 @@ func short(name string) string {
 	return name[cut:]
 }
 
+// ends returns a channel that holds a value when the end of a job was announced.
+func (p *platform) ends() <-chan struct{} {
+	ended := make(chan struct{}, 1)
+	p.broker.Subscribe("cli", []string{eventing.JobCompleted, eventing.JobFailed, eventing.JobCancelled}, 1, func(context.Context, event.Event) error {
+		select {
+		case ended <- struct{}{}:
+		default: // one is waiting already
+		}
+		return nil
+	})
+	return ended
+}
+
+// lookAgain is how often wait looks by itself whether the job has ended.
+const lookAgain = 2 * time.Second
+
 // wait returns when the job has ended, with its reason if it failed, or when its work was given up: no tick asks for it
-// again here.
+// again here. What it is told on ended only makes it look sooner: what counts is what stands in the bucket, since an end
+// may have been announced to another process, or to nobody.
 func (p *platform) wait(ctx context.Context, id string, ended <-chan struct{}, lost <-chan string) error {
-	end, err := p.store.End(ctx, id)
-	for reason := ""; errors.Is(err, job.ErrNotFound); {
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for reason := ""; ; {
+		// In this order: work that comes to rest has written its end by then, or said why it was given up.
+		idle := p.broker.Idle()
+		select {
+		case reason = <-lost:
+		default:
+		}
+		end, err := p.store.End(ctx, id)
+		switch {
+		case err == nil && end.State == job.Completed:
+			return nil
+		case err == nil:
+			return errors.New(end.Reason)
+		case !errors.Is(err, job.ErrNotFound):
+			return err
+		case reason == "" && idle:
+			reason = "the work stopped before the job had ended"
+			if why := p.refused.Load(); why != nil {
+				reason += ": " + *why
+			}
+		}
 		if reason != "" {
-			return fmt.Errorf("%s; what is finished is kept: run the same command again to go on", reason)
+			return fmt.Errorf("%s; finished tiles are kept: run the same command again to continue", reason)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ended:
 		case reason = <-lost:
+		case <-again.C:
 		}
-		end, err = p.store.End(ctx, id)
 	}
-	if err != nil {
-		return err
-	}
-	if end.State != job.Completed {
-		return errors.New(end.Reason)
-	}
-	return nil
 }
 
 // export places the results of a job in dir, under the old suite's names.

@@ -8,26 +8,20 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// version is set by the linker; otherwise the module's own version stands.
-var version = ""
+// exitStopped is the exit code after Ctrl-C.
+const exitStopped = 130
 
-func programVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "0.1.0-dev"
-}
+// workflows are the names of the two.
+var workflows = []string{string(job.Sol), string(job.EEMT)}
 
 // exitError carries an exit code other than 1.
 type exitError struct {
@@ -47,10 +41,16 @@ func run() int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, root.DisplayName()+":", err)
+	// Several errors are a line each.
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintln(os.Stderr, root.DisplayName()+":", line)
+	}
 	var exit exitError
-	if errors.As(err, &exit) {
+	switch {
+	case errors.As(err, &exit):
 		return exit.code
+	case ctx.Err() != nil:
+		return exitStopped
 	}
 	return 1
 }
@@ -80,11 +80,15 @@ energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and
 		}
 		return pflag.NormalizedName(name)
 	})
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return exitError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath()), 2}
-	})
-	root.AddCommand(runCommand(), checkCommand(), serveCommand(), cleanupCommand(), exportCommand(), importCommand(),
-		submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), cancelCommand(), deleteCommand(), rerunCommand(), keepCommand(), unkeepCommand())
+	root.SetFlagErrorFunc(wrongFlag)
+	root.SetHelpFunc(help)
+	groupCommands(root, map[string][]*cobra.Command{
+		"On this machine": {runCommand(), checkCommand(), serveCommand(), cleanupCommand(), exportCommand(), importCommand()},
+		"On a server": {
+			submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), rerunCommand(), cancelCommand(), deleteCommand(), keepCommand(), unkeepCommand(),
+		},
+		"Other": {versionCommand()},
+	}, "On this machine", "On a server", "Other")
 	if strings.TrimSuffix(name, ".exe") == "kn-eemt" {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kn eemt"}
 		asPlugin(root)
@@ -98,19 +102,6 @@ func asPlugin(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		asPlugin(sub)
 	}
-}
-
-// group runs a command that only has others below it.
-func group(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return c.Help()
-	}
-	hint := "see: " + c.CommandPath() + " --help"
-	c.SuggestionsMinimumDistance = 2
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean " + strings.Join(near, " or ") + "?"
-	}
-	return exitError{fmt.Errorf("unknown command %q for %q; %s", args[0], c.CommandPath(), hint), 2}
 }
 
 func noArguments(c *cobra.Command, args []string) error {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -22,6 +23,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -33,6 +35,8 @@ type platform struct {
 	submission *submission.Service
 	compute    *compute.Service
 	cleanup    *cleanup.Service
+	// refused is why an event was refused, if one was: its job cannot go on by itself.
+	refused atomic.Pointer[string]
 }
 
 type platformOptions struct {
@@ -45,6 +49,8 @@ type platformOptions struct {
 	hosts    []string // https hosts for climate; nil allows all
 	log      *slog.Logger
 	progress func(compute.Progress)
+	// findings is told what was noticed about the inputs of a job before it is computed.
+	findings func(id string, found finding.List)
 	// lost, if not nil, gets the reason of each event of work that was given up.
 	lost func(reason string)
 }
@@ -77,7 +83,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 	}
 	p.compute = &compute.Service{
 		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads, Cost: o.cost,
-		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress,
+		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress, Findings: o.findings,
 	}
 	p.submission = &submission.Service{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,
@@ -96,7 +102,10 @@ func newPlatform(o platformOptions) (*platform, error) {
 func (p *platform) deadLetter(lost func(reason string)) eventing.Handler {
 	return func(ctx context.Context, e event.Event) error {
 		err := p.cleanup.DeadLetter(ctx, e)
-		if f, ok := eventing.FailureOf(e); ok && lost != nil && f.Code != http.StatusBadRequest {
+		switch f, ok := eventing.FailureOf(e); {
+		case ok && f.Code == http.StatusBadRequest:
+			p.refused.Store(&f.Reason)
+		case ok && lost != nil:
 			lost(f.Reason)
 		}
 		return err

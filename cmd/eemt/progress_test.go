@@ -3,21 +3,100 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/client"
 	"github.com/cyverse-gis/eemt/functions/compute"
 )
+
+// lines returns progress for a log, with a clock that stands until it is moved.
+func lines(out *strings.Builder) (p *progress, pass func(time.Duration)) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	p = newProgress(out, false)
+	p.now = func() time.Time { return now }
+	return p, func(d time.Duration) { now = now.Add(d) }
+}
 
 // TestProgressNeverGoesBack: of a large DEM the climate is read before the water is followed.
 func TestProgressNeverGoesBack(t *testing.T) {
 	var out strings.Builder
-	p := newProgress(&out, false)
+	p, pass := lines(&out)
 	for _, s := range []compute.Progress{
 		{Stage: "terrain", Total: 1}, {Stage: "climate", Total: 1}, {Stage: "terrain", Done: 0.1, Total: 1}, {Stage: "sun", Done: 1, Total: 2},
 	} {
 		p.update(s)
+		pass(30 * time.Second)
 	}
 	p.finish(true)
-	if want := "  0 % terrain\n  5 % climate\n  5 % terrain\n 40 % sun\n"; out.String() != want {
+	if want := `  0 % analysing the terrain
+  5 % reading the climate, about 10 min left
+  5 % analysing the terrain, about 19 min left
+ 40 % computing radiation, about 2 min left
+100 % done in 2 min
+`; out.String() != want {
 		t.Errorf("progress\n%swant\n%s", out.String(), want)
+	}
+}
+
+// A log gets a line at tenths, not more often than every two seconds, and in long work every minute.
+func TestProgressLines(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		every time.Duration
+		by    float64
+		want  int
+	}{
+		{"two seconds in all", 2 * time.Millisecond, 0.001, 2},
+		{"half a minute", 30 * time.Millisecond, 0.001, 11},
+		{"eleven hours", 40 * time.Second, 0.001, 101},
+	} {
+		var out strings.Builder
+		p, pass := lines(&out)
+		for f := 0.0; f < 1; f += c.by {
+			p.show(f, "computing radiation")
+			pass(c.every)
+		}
+		p.finish(true)
+		if got := strings.Count(out.String(), "\n"); got < c.want-1 || got > c.want+1 {
+			t.Errorf("%s: %d lines, want about %d\n%s", c.name, got, c.want, out.String())
+		}
+	}
+}
+
+// The pace counts from where the work was continued, and from when a job began to run.
+func TestTimeLeft(t *testing.T) {
+	var out strings.Builder
+	p, pass := lines(&out)
+	p.show(0.5, "computing radiation")
+	pass(time.Minute)
+	p.show(0.6, "writing maps")
+	if !strings.Contains(out.String(), "60 % writing maps, about 4 min left") {
+		t.Errorf("work that is continued at 50 %%: %s", out.String())
+	}
+	out.Reset()
+	p, pass = lines(&out)
+	p.watch(client.Job{Status: "pending", Task: "waiting"})
+	pass(time.Hour)
+	p.watch(client.Job{Status: "running", Progress: 5, Task: "0 of 1 tiles are done"})
+	pass(time.Minute)
+	p.watch(client.Job{Status: "running", Progress: 35.5, Task: "0 of 1 tiles are done"})
+	if !strings.Contains(out.String(), "36 % 0 of 1 tiles are done, about 2 min left") {
+		t.Errorf("a job that waited for an hour: %s", out.String())
+	}
+	pass(time.Minute)
+	expected := p.now().Add(3 * time.Hour)
+	p.watch(client.Job{Status: "running", Progress: 50, Task: "1 of 2 tiles are done", Expected: &expected})
+	if !strings.Contains(out.String(), "50 % 1 of 2 tiles are done, about 3 h left") {
+		t.Errorf("what the server expects: %s", out.String())
+	}
+}
+
+func TestInWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "1 s", 42 * time.Second: "42 s", 3 * time.Minute: "3 min", 89 * time.Minute: "89 min", 11 * time.Hour: "11 h", 100 * time.Hour: "4 days",
+	} {
+		if got := inWords(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -29,8 +30,10 @@ type remote struct {
 func (r *remote) flags(f *pflag.FlagSet) {
 	r.server = cmp.Or(os.Getenv("EEMT_SERVER"), "http://localhost:5000")
 	f.StringVar(&r.server, "server", r.server, "`address` of the server")
-	f.Lookup("server").DefValue = "$EEMT_SERVER, or http://localhost:5000"
+	f.Lookup("server").DefValue = "EEMT_SERVER, or http://localhost:5000"
 	f.BoolVar(&r.json, "json", false, "print the server's answer as JSON")
+	inGroup(f, serverGroup, "server")
+	inGroup(f, job.GroupOutput.Title(), "json")
 }
 
 func (r *remote) client() (*client.Client, error) {
@@ -41,6 +44,21 @@ func (r *remote) client() (*client.Client, error) {
 	return c, nil
 }
 
+// either lists the values that a flag takes.
+func either(values []string) string {
+	last := len(values) - 1
+	return strings.Join(values[:last], ", ") + " or " + values[last]
+}
+
+// jobStates are the states of jobs that commands choose by.
+func jobStates() []string {
+	var list []string
+	for _, s := range []job.State{job.Pending, job.Running, job.Completed, job.Failed, job.Cancelled} {
+		list = append(list, string(s))
+	}
+	return list
+}
+
 // explain gives an error of a call its exit code and a hint to the next step.
 func (r *remote) explain(ctx context.Context, err error) error {
 	var refusal client.Refusal
@@ -48,13 +66,26 @@ func (r *remote) explain(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return exitError{errors.New("stopped"), 130}
+		return exitError{errors.New("stopped"), exitStopped}
 	case errors.Is(err, client.ErrAway):
-		return exitError{fmt.Errorf("%s: %w; is the server there? Name another with --server or EEMT_SERVER", r.server, err), exitAway}
+		return exitError{r.away(err), exitAway}
 	case errors.As(err, &refusal) && refusal.Status == http.StatusNotFound:
 		return fmt.Errorf("%w; list the jobs with: eemt jobs", err)
 	}
 	return err
+}
+
+// away says what keeps the server from answering, and the next step.
+func (r *remote) away(err error) error {
+	var unknown *net.DNSError
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%s: no host of this name; name another server with --server or EEMT_SERVER", r.server)
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return fmt.Errorf("cannot connect to %s; start a server there with: eemt serve, or name another with --server or EEMT_SERVER", r.server)
+	}
+	return fmt.Errorf("%s: %w; try again later", r.server, err)
 }
 
 // exactly returns a check for n arguments, named as in the usage line.
@@ -69,7 +100,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 
 // oneJob checks for the id of one job.
 func oneJob(c *cobra.Command, args []string) error {
-	if err := exactly("one job")(c, args); err != nil {
+	if err := exactly("one job id")(c, args); err != nil {
 		return err
 	}
 	return areIDs(args)
@@ -77,7 +108,7 @@ func oneJob(c *cobra.Command, args []string) error {
 
 func atLeastOne(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return exitError{fmt.Errorf("%s takes one job or more; see: %s --help", c.CommandPath(), c.CommandPath()), 2}
+		return exitError{fmt.Errorf("%s takes one or more job ids; see: %s --help", c.CommandPath(), c.CommandPath()), 2}
 	}
 	return areIDs(args)
 }

@@ -17,15 +17,17 @@ func rerunCommand() *cobra.Command {
 	var r remote
 	var then follow
 	c := &cobra.Command{
-		Use: "rerun ID", Short: "Send a job of a server again, with some parameters changed", Args: oneJob,
-		Long: `rerun makes a new job of the DEM that a server has from an earlier one, with the same parameters but those given.
-It works for as long as the server keeps the data of the earlier job.`,
+		Use: "rerun ID", Short: "Submit a job again with some parameters changed", Args: oneJob,
+		Long: `rerun submits a new job with the DEM and the parameters of an earlier one, except for the parameters that are given. It
+works as long as the server keeps the data of the earlier job.`,
 		Example: `  eemt rerun 01JTESTKDH6BKDYFCDM6QM1YQ4 --step 5
   eemt rerun 01JTESTKDH6BKDYFCDM6QM1YQ4 --shadows off --wait`,
 	}
-	given := parameterFlags(c.Flags(), job.EEMT)
+	parameters := addParameters(c, "")
 	r.flags(c.Flags())
 	then.flags(c.Flags(), &r)
+	c.ValidArgsFunction = r.completeJobs(1)
+	describe(c, remoteExits("the job is submitted; with --wait: completed", "the job failed, or the server refused it"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := r.client()
 		if err != nil {
@@ -36,9 +38,9 @@ It works for as long as the server keeps the data of the earlier job.`,
 			return r.explain(c.Context(), err)
 		}
 		if j.Uploaded == "" {
-			return fmt.Errorf("the server has the DEM of job %s no more; send it again with: eemt submit %s DEM", j.ID, j.Workflow)
+			return fmt.Errorf("the server no longer has the DEM of job %s; submit it again with: eemt submit %s DEM", j.ID, j.Workflow)
 		}
-		fields, err := again(j, given())
+		fields, err := again(j, parameters.fields())
 		if err != nil {
 			return exitError{err, 2}
 		}
@@ -80,7 +82,7 @@ func again(j client.Job, given []client.Field) ([]client.Field, error) {
 	delete(values, "kc_climate")
 	for _, f := range given {
 		if kind, _, _ := strings.Cut(f.Value, ":"); f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
-			return nil, fmt.Errorf("climate %q: another table is sent with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)
+			return nil, fmt.Errorf("climate %q: submit a job with another table with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)
 		}
 		values[f.Name] = f.Value
 	}

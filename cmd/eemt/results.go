@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 func resultsCommand() *cobra.Command {
@@ -20,9 +21,9 @@ func resultsCommand() *cobra.Command {
 	var output string
 	var list bool
 	c := &cobra.Command{
-		Use: "results ID [PATTERN...]", Short: "Fetch the results of a job of a server",
-		Long: `results fetches the files of a completed job, all of them or those whose names match a pattern. A download that
-breaks off is taken up where it was; a file appears under its name when it is whole.`,
+		Use: "results ID [PATTERN...]", Short: "Download the results of a job",
+		Long: `results downloads the files of a completed job, all of them or those whose names match a pattern. An interrupted
+download continues where it stopped. A file appears under its name when it is complete.`,
 		Example: `  eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4
   eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4 --list
   eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4 'global/annual/*.tif' report.json --output maps`,
@@ -30,9 +31,12 @@ breaks off is taken up where it was; a file appears under its name when it is wh
 	}
 	r.flags(c.Flags())
 	f := c.Flags()
-	f.StringVarP(&output, "output", "o", "", "`directory` for the files (default: <DEM name>_<workflow>)")
-	f.BoolVar(&list, "list", false, "only list the files with their sizes")
+	f.StringVarP(&output, "output", "o", "", "`directory` for the files (default <DEM name>_<workflow>)")
+	f.BoolVar(&list, "list", false, "list the files with their sizes, download none")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "print nothing but errors")
+	inGroup(f, job.GroupOutput.Title(), "output", "quiet")
+	c.ValidArgsFunction = r.completeJobs(1, string(job.Completed))
+	describe(c, remoteExits("the files are there", "the job has no results, or a file could not be written"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		for _, p := range args[1:] {
 			if _, err := path.Match(p, ""); err != nil {
@@ -63,7 +67,7 @@ func (r *remote) files(c *cobra.Command, api *client.Client, j client.Job, patte
 	case j.Status == "failed":
 		return nil, fmt.Errorf("the job failed: %s", j.Error)
 	case j.Status != "completed":
-		return nil, fmt.Errorf("the job is %s; wait for it with: eemt watch %s", j.Status, j.ID)
+		return nil, fmt.Errorf("the job is %s; show its progress with: eemt watch %s", j.Status, j.ID)
 	}
 	list, err := api.Results(c.Context(), j.ID)
 	if err != nil {

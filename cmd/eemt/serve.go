@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -38,10 +37,10 @@ func serveCommand() *cobra.Command {
 	o := serveOptions{}
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Take jobs over HTTP and compute them in this process",
-		Long: `serve runs submission, compute and cleanup in one process, with a directory as
-bucket. A job survives the process: start it again and every job goes on where it was.
-A DEM that is copied into the folder uploads of the directory becomes a job too.`,
+		Short: "Start a server that takes jobs over HTTP and computes them",
+		Long: `serve runs submission, compute and cleanup in one process and keeps jobs in a directory or a bucket. Jobs survive the
+process: when it starts again, it continues each job from its finished tiles. A DEM that is copied into the folder uploads
+of the directory becomes a job too.`,
 		Example: `  eemt serve
   eemt serve --data /srv/eemt --address :8080
   eemt serve --data gs://my-maps
@@ -54,17 +53,18 @@ A DEM that is copied into the folder uploads of the directory becomes a job too.
 	}
 	f := c.Flags()
 	f.StringVar(&o.address, "address", "localhost:5000", "`host:port` to listen on")
-	f.StringVar(&o.data, "data", "eemt-data", "`directory` of the bucket, or the URL of one")
-	f.IntVar(&o.threads, "num-threads", runtime.NumCPU(), "cores to use, 1 to 512")
-	f.Lookup("num-threads").DefValue = "all"
-	f.IntVar(&o.memory, "memory", usualMemory(), "memory to use, in `MiB`, 256 or more")
-	f.Lookup("memory").DefValue = "1024, or GOMEMLIMIT"
-	f.StringSliceVar(&o.hosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from")
-	f.StringSliceVar(&o.demHosts, "dem-host", nil, "`hosts` that a DEM may be fetched from over https when a client names its address")
+	f.StringVar(&o.data, "data", "eemt-data", "`directory` for jobs and maps, or the URL of a bucket")
+	machineFlags(f, &o.threads, &o.memory)
+	f.StringSliceVar(&o.hosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from, separated by commas")
+	f.StringSliceVar(&o.demHosts, "dem-host", nil, "`hosts` that DEMs may be fetched from over https")
 	f.StringSliceVar(&o.callbackHosts, "callback-host", nil, "`hosts` that may be called when a job ends")
-	f.StringSliceVar(&o.origins, "cors-origin", nil, "web `origins` whose pages may read, such as https://example.org; * is any")
-	f.BoolVar(&o.echo, "echo", false, "offer the process echo, which tests clients")
+	f.StringSliceVar(&o.origins, "cors-origin", nil, "web `origins` whose pages may use the API, such as https://example.org; * allows any")
+	f.BoolVar(&o.echo, "echo", false, "offer the process echo, for tests of clients")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
+	inGroup(f, accessGroup, "climate-host", "dem-host", "callback-host", "cors-origin", "echo")
+	inGroup(f, job.GroupOutput.Title(), "verbose")
+	describe(c, localExits("stopped by Ctrl-C", "the server could not start or had to stop")[:3],
+		tokenVariable, memoryVariable, tempVariable, daysVariable, hoursVariable, cacheVariable, batchVariable, dryRunVariable)
 	return c
 }
 
@@ -84,11 +84,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --address", err)
 	}
-	cost, err := costOf(o.memory, o.threads)
-	if err != nil {
-		return exitError{errors.Join(err, listener.Close()), 2}
-	}
-	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log})
+	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, cost: costOf(o.memory, o.threads), hosts: o.hosts, log: log})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -103,9 +99,9 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	p.broker.Start()
 	// The broker of the process before has forgotten its events.
 	if n, err := p.cleanup.Resume(ctx, 0); err != nil {
-		log.Error("resuming jobs failed; the next tick tries again", "error", err)
+		log.Error("resuming jobs failed; it is tried again in 5 minutes", "error", err)
 	} else if n > 0 {
-		log.Info("jobs go on", "count", n)
+		log.Info("jobs are continued", "count", n)
 	}
 	watched, err := o.watch(ctx, p, log)
 	if err != nil {
@@ -128,7 +124,7 @@ const lookEvery = 2 * time.Second
 func (o *serveOptions) watch(ctx context.Context, p *platform, log *slog.Logger) (string, error) {
 	look := func() {
 		if n, err := p.submission.ScanUploads(ctx); err != nil && ctx.Err() == nil {
-			log.Error("looking at the uploads failed; the next look tries again", "error", err)
+			log.Error("reading the uploads failed; it is tried again", "error", err)
 		} else if n > 0 {
 			log.Info("uploads became jobs", "count", n)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,13 +17,17 @@ import (
 )
 
 func submitCommand() *cobra.Command {
-	c := &cobra.Command{Use: "submit", Short: "Send a job to a server", RunE: group, Args: cobra.ArbitraryArgs}
+	c := &cobra.Command{
+		Use: "submit", Short: "Submit a job to a server", RunE: group, Args: cobra.ArbitraryArgs,
+		Example: `  eemt submit sol dem.tif
+  eemt submit eemt dem.tif --climate table:station.csv --wait`,
+	}
 	c.AddCommand(
-		submitWorkflow(job.Sol, "sol DEM", "Solar radiation over terrain, computed by a server",
+		submitWorkflow(job.Sol, "sol DEM", "Submit a job that maps solar radiation over terrain",
 			`  eemt submit sol dem.tif
   eemt submit sol dem.tif --step 30 --server https://eemt.example.org
   eemt submit sol dem.tif --wait --output maps`),
-		submitWorkflow(job.EEMT, "eemt DEM", "EEMT-TRAD and EEMT-TOPO, computed by a server",
+		submitWorkflow(job.EEMT, "eemt DEM", "Submit a job that maps EEMT-TRAD and EEMT-TOPO",
 			`  eemt submit eemt dem.tif --climate table:station.csv
   id=$(eemt submit eemt dem.tif --climate table:station.csv --quiet)`),
 	)
@@ -36,14 +39,15 @@ func submitWorkflow(w job.Workflow, use, short, example string) *cobra.Command {
 	var then follow
 	c := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: exactly("one DEM"),
-		Long: short + `. The DEM and a climate table are sent along; the id of
-the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 3 the server is away.`,
+		Long: short + `. The DEM, a climate table and rasters that are files of this machine are sent along. The id of the job
+is printed.`,
 	}
-	given := parameterFlags(c.Flags(), w)
+	parameters := addParameters(c, w)
 	r.flags(c.Flags())
 	then.flags(c.Flags(), &r)
+	describe(c, remoteExits("the job is submitted; with --wait: completed", "the job failed, or the server refused it"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		fields, files, err := parcel(w, args[0], given())
+		fields, files, err := parcel(w, args[0], parameters)
 		if err != nil {
 			return exitError{err, 2}
 		}
@@ -52,32 +56,8 @@ the job is printed. Exit codes: 1 the job failed, 2 a flag or the DEM is wrong, 
 	return c
 }
 
-// localFlags of eemt run mean nothing to a server.
-var localFlags = []string{"num-threads", "memory", "output", "quiet", "json", "verbose", "help"}
-
-// parameterFlags adds the flags of eemt run that are parameters of a job, and returns those that were given as fields of
-// a submission.
-func parameterFlags(f *pflag.FlagSet, w job.Workflow) (given func() []client.Field) {
-	var own []*pflag.Flag
-	workflowCommand(w, string(w), "", "").Flags().VisitAll(func(flag *pflag.Flag) {
-		if !slices.Contains(localFlags, flag.Name) {
-			f.AddFlag(flag)
-			own = append(own, flag)
-		}
-	})
-	return func() []client.Field {
-		var fields []client.Field
-		for _, flag := range own {
-			if flag.Changed {
-				fields = append(fields, client.Field{Name: strings.ReplaceAll(flag.Name, "-", "_"), Value: flag.Value.String()})
-			}
-		}
-		return fields
-	}
-}
-
 // parcel sorts what is sent into fields and files.
-func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, []client.File, error) {
+func parcel(w job.Workflow, dem string, given parameterFlags) ([]client.Field, []client.File, error) {
 	info, err := os.Stat(dem)
 	if err != nil {
 		return nil, nil, fmt.Errorf("DEM: %w", err)
@@ -85,13 +65,18 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 	if !info.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("DEM %s is not a file", dem)
 	}
-	given = oneYear(given)
-	if err := validate(w, given); err != nil {
+	// Values that no server takes are refused before the DEM is on its way. What depends on the server, such as which
+	// files it has, is left to it.
+	params, err := given.parameters()
+	if err == nil {
+		err = params.Validate(w)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	fields := []client.Field{{Name: "workflow_type", Value: string(w)}}
 	var files []client.File
-	for _, f := range given {
+	for _, f := range withYears(given.fields(), params) {
 		kind, file, _ := strings.Cut(f.Value, ":")
 		if f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
 			if _, err := os.Stat(file); err != nil {
@@ -115,20 +100,6 @@ func parcel(w job.Workflow, dem string, given []client.Field) ([]client.Field, [
 		fields = append(fields, f)
 	}
 	return fields, append(files, client.File{Name: "dem_file", Path: dem}), nil
-}
-
-// validate refuses values that no server takes, before the DEM is on its way. What depends on
-// the server, such as which files it has, is left to it.
-func validate(w job.Workflow, given []client.Field) error {
-	p := job.DefaultParameters()
-	for _, f := range given {
-		if field, ok := job.FieldOf(f.Name); ok {
-			if err := field.SetText(&p, f.Value); err != nil {
-				return err
-			}
-		}
-	}
-	return p.Validate(w)
 }
 
 // rasterToSend is the file that a parameter names on this machine; without a path
@@ -156,23 +127,6 @@ func rasterToSend(f client.Field) (client.File, error) {
 	return client.File{}, nil
 }
 
-// oneYear lets a first year alone, if after the default last one, mean that one year.
-func oneYear(fields []client.Field) []client.Field {
-	start := ""
-	for _, f := range fields {
-		switch f.Name {
-		case "start_year":
-			start = f.Value
-		case "end_year":
-			return fields
-		}
-	}
-	if start > fmt.Sprint(job.DefaultParameters().EndYear) {
-		fields = append(fields, client.Field{Name: "end_year", Value: start})
-	}
-	return fields
-}
-
 // follow says what becomes of a job after it was sent.
 type follow struct {
 	wait   bool
@@ -180,15 +134,16 @@ type follow struct {
 }
 
 func (o *follow) flags(f *pflag.FlagSet, r *remote) {
-	f.BoolVar(&o.wait, "wait", false, "watch the job until it has ended")
-	f.StringVarP(&o.output, "output", "o", "", "with --wait: `directory` for the results (default: they stay on the server)")
-	f.BoolVarP(&r.quiet, "quiet", "q", false, "print the job's id and nothing else")
+	f.BoolVar(&o.wait, "wait", false, "show progress until the job ends")
+	f.StringVarP(&o.output, "output", "o", "", "with --wait: `directory` to download the results to")
+	f.BoolVarP(&r.quiet, "quiet", "q", false, "print only the id of the job")
+	inGroup(f, job.GroupOutput.Title(), "wait", "output", "quiet")
 }
 
-// submit sends a job and goes on with it as then says.
+// submit sends a job and does with it what then says.
 func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.File, then follow) error {
 	if then.output != "" && !then.wait {
-		return exitError{errors.New("output needs --wait; or fetch the results later with: eemt results ID"), 2}
+		return exitError{errors.New("output needs --wait; or download the results later with: eemt results ID"), 2}
 	}
 	api, err := r.client()
 	if err != nil {
@@ -215,7 +170,7 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 		}
 		_, err := fmt.Fprintln(c.OutOrStdout(), id)
 		if err == nil && !r.quiet {
-			_, _ = fmt.Fprintf(c.ErrOrStderr(), "watch it with: eemt watch %s\n", id)
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "show its progress with: eemt watch %s\n", id)
 		}
 		return err
 	}

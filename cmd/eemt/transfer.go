@@ -36,11 +36,11 @@ func exportCommand() *cobra.Command {
 	o := transferOptions{verb: "export", verbed: "exported"}
 	c := &cobra.Command{
 		Use:   "export DEST",
-		Short: "Copy jobs with their results to another bucket or directory",
-		Long: `export copies jobs, with the files they read and their results, to a directory or to the
-bucket of a URL: for a backup, or to move house. A job appears there when all of it is there.
-Given again, the command copies what is missing and what has come since; what is there stays.
-eemt serve --data DEST shows an exported directory.`,
+		Short: "Copy jobs with their results to another directory or bucket",
+		Long: `export copies jobs, with their input files and results, to a directory or to a bucket named by its URL: for a backup, or
+to migrate to another server. A job appears at the destination when all of its files are there. Run again, the command
+copies only what is missing or new, and changes nothing that was copied before. eemt serve --data DEST serves an exported
+directory.`,
 		Example: `  eemt export /backup/eemt
   eemt export gs://my-backup --data gs://my-maps --status completed
   eemt export one-job --job 01JTESTAAAAAAAAAAAAAAAAAAA`,
@@ -57,11 +57,10 @@ func importCommand() *cobra.Command {
 	o := transferOptions{verb: "import", verbed: "imported", restoresClock: true}
 	c := &cobra.Command{
 		Use:   "import SOURCE",
-		Short: "Copy exported jobs with their results into the bucket of a server",
-		Long: `import copies jobs from a directory or bucket that export, or a server, has written. It may
-run beside the server. Jobs that were going on go on here, from the tiles that were done. The time
-that an imported job is kept counts from its import. What the bucket has stands: no record is
-replaced. Given again, the command copies what is missing.`,
+		Short: "Copy exported jobs with their results to a server",
+		Long: `import copies jobs from a directory or bucket that eemt export, or a server, has written. The server may be running
+meanwhile. Jobs that were running are continued from their finished tiles. The retention time of an imported job counts
+from its import. Records that exist already are not replaced. Run again, the command copies only what is missing.`,
 		Example: `  eemt import /backup/eemt
   eemt import gs://my-backup --data gs://new-maps
   eemt import /backup/eemt --since 2026-01-01 --dry-run`,
@@ -85,14 +84,17 @@ func oneArgument(what string) cobra.PositionalArgs {
 
 func (o *transferOptions) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.data, "data", "eemt-data", "`directory` of the server's bucket, or the URL of one")
-	f.StringSliceVar(&o.jobs, "job", nil, "only the jobs with these `ids`")
-	f.StringSliceVar(&o.states, "status", nil, "only jobs in these `states`: pending, running, completed, failed, cancelled")
-	f.StringVar(&o.since, "since", "", "only jobs made at this `time` or later: 2026-01-31, or with a time of day as in RFC 3339")
-	f.StringVar(&o.until, "until", "", "only jobs made before this `time`")
-	f.BoolVar(&o.dry, "dry-run", false, "only say what would be copied")
+	f.StringVar(&o.data, "data", "eemt-data", "`directory` of the server, or the URL of its bucket")
+	f.StringSliceVar(&o.jobs, "job", nil, "only jobs with these `ids`, separated by commas")
+	f.StringSliceVar(&o.states, "status", nil, "only jobs in these `states`: "+strings.Join(jobStates(), ", "))
+	f.StringVar(&o.since, "since", "", "only jobs created at this `time` or later: 2026-01-31, or 2026-01-31T08:00:00Z")
+	f.StringVar(&o.until, "until", "", "only jobs created before this `time`")
+	f.BoolVar(&o.dry, "dry-run", false, "copy nothing, only report")
 	f.BoolVar(&o.json, "json", false, "print a line of JSON for each job, then one for all")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
+	inGroup(f, job.GroupOutput.Title(), "json", "quiet")
+	completeFlag(c, "status", listOf(jobStates()))
+	describe(c, localExits("the jobs are copied", "some jobs could not be copied; run the command again"), "")
 }
 
 // options checks the flags.
@@ -104,10 +106,9 @@ func (o *transferOptions) options() (transfer.Options, error) {
 		}
 		t.IDs = append(t.IDs, id)
 	}
-	all := []job.State{job.Pending, job.Running, job.Completed, job.Failed, job.Cancelled}
 	for _, s := range o.states {
-		if !slices.Contains(all, job.State(s)) {
-			return t, fmt.Errorf("status %q: must be pending, running, completed, failed or cancelled", s)
+		if !slices.Contains(jobStates(), s) {
+			return t, fmt.Errorf("status %q: must be %s", s, either(jobStates()))
 		}
 		t.States = append(t.States, job.State(s))
 	}

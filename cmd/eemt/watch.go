@@ -9,21 +9,25 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// watchPause is the time between two looks at a job; watchPatience how long a server may be away meanwhile.
+// watchPause is the time between two requests for a job; watchPatience how long a server may give no answer.
 const watchPause, watchPatience = time.Second, 10 * time.Minute
 
 func watchCommand() *cobra.Command {
 	var r remote
 	c := &cobra.Command{
-		Use: "watch ID", Short: "Show how far a job of a server is, until it has ended", Args: oneJob,
-		Long: `watch shows the progress of a job until it has ended. A server that is away meanwhile is waited for, up to
-10 minutes. Ctrl-C stops watching, not the job. Exit codes: 1 the job failed, 3 the server is away.`,
+		Use: "watch ID", Short: "Show the progress of a job until it ends", Args: oneJob,
+		Long: `watch shows the progress of a job until it ends, with the time left. If the server does not answer, watch tries again for
+10 minutes. Ctrl-C stops watch; the job keeps running.`,
 		Example: `  eemt watch 01JTESTKDH6BKDYFCDM6QM1YQ4`,
 	}
 	r.flags(c.Flags())
 	c.Flags().BoolVarP(&r.quiet, "quiet", "q", false, "print nothing but errors")
+	inGroup(c.Flags(), job.GroupOutput.Title(), "quiet")
+	c.ValidArgsFunction = r.completeJobs(1, string(job.Pending), string(job.Running))
+	describe(c, remoteExits("the job completed", "the job failed, or the server does not know it"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := r.client()
 		if err != nil {
@@ -39,11 +43,11 @@ func watchCommand() *cobra.Command {
 func (r *remote) watch(c *cobra.Command, api *client.Client, id string) (client.Job, error) {
 	bar := newProgress(c.ErrOrStderr(), r.quiet || r.json)
 	j, err := api.Watch(c.Context(), id, watchPause, watchPatience, func(j client.Job) {
-		bar.show(float64(j.Progress)/100, j.Status)
+		bar.watch(j)
 	})
 	bar.finish(err == nil && j.Status == "completed")
 	if c.Context().Err() != nil {
-		return j, exitError{fmt.Errorf("stopped watching; the job goes on: eemt watch %s", id), 130}
+		return j, exitError{fmt.Errorf("stopped watching; the job keeps running: eemt watch %s", id), exitStopped}
 	}
 	if err != nil {
 		return j, r.explain(c.Context(), err)
@@ -57,7 +61,7 @@ func (r *remote) watch(c *cobra.Command, api *client.Client, id string) (client.
 		return j, errors.New(cmp.Or(j.Error, "the job failed"))
 	}
 	if !r.json && !r.quiet {
-		_, _ = fmt.Fprintf(c.ErrOrStderr(), "completed; fetch the results with: eemt results %s\n", id)
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "completed; download the results with: eemt results %s\n", id)
 	}
 	return j, nil
 }

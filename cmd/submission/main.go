@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/build"
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -17,7 +18,7 @@ import (
 
 type config struct {
 	serving.Config
-	Version   string `env:"EEMT_VERSION" envDefault:"dev"`
+	Version   string `env:"EEMT_VERSION"`
 	MaxUpload int64  `env:"EEMT_MAX_UPLOAD_BYTES" envDefault:"4294967296"`
 	// DEMHosts and CallbackHosts may be called on behalf of clients.
 	DEMHosts      []string `env:"EEMT_DEM_HOSTS"`
@@ -56,7 +57,7 @@ func main() {
 		sources := compute.Sources{Bucket: bucket, Client: &http.Client{Timeout: time.Minute}, Token: c.Token, Hosts: c.ClimateHosts}
 		s := &submission.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),
-			Log: log, Version: c.Version, MaxUpload: c.MaxUpload, Uploads: serving.Uploads(c.Bucket),
+			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: serving.Uploads(c.Bucket),
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: serving.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Retention},

@@ -45,9 +45,9 @@ func TestReceiveFromSDKClient(t *testing.T) {
 			{"passing fault", errors.New("bucket unreachable"), 503},
 		} {
 			t.Run(mode.name+"/"+c.name, func(t *testing.T) {
-				var got event.Event
+				var got atomic.Pointer[event.Event]
 				var log bytes.Buffer
-				srv := httptest.NewServer(NewReceiver(func(_ context.Context, e event.Event) error { got = e; return c.err }, slog.New(slog.NewTextHandler(&log, nil))))
+				srv := httptest.NewServer(NewReceiver(func(_ context.Context, e event.Event) error { got.Store(&e); return c.err }, slog.New(slog.NewTextHandler(&log, nil))))
 				defer srv.Close()
 				p, err := cehttp.New()
 				if err != nil {
@@ -65,8 +65,8 @@ func TestReceiveFromSDKClient(t *testing.T) {
 				if c.err != nil && !strings.Contains(res.Error(), c.err.Error()) {
 					t.Errorf("result %v does not say %q", res, c.err)
 				}
-				if got.String() != sample.String() {
-					t.Errorf("received\n%swant\n%s", got, sample)
+				if e := got.Load(); e == nil || e.String() != sample.String() {
+					t.Errorf("received\n%vwant\n%s", e, sample)
 				}
 				if c.err == nil && log.Len() > 0 || c.err != nil && (!strings.Contains(log.String(), c.err.Error()) || !strings.Contains(log.String(), sample.ID())) {
 					t.Errorf("the log says %q of %v", log.String(), c.err)
@@ -178,10 +178,11 @@ func TestPublisher(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var n atomic.Int32
-			var got *event.Event
+			var sent atomic.Pointer[event.Event]
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				i := int(n.Add(1)) - 1
-				got, _ = binding.ToEvent(req.Context(), cehttp.NewMessageFromHttpRequest(req))
+				got, _ := binding.ToEvent(req.Context(), cehttp.NewMessageFromHttpRequest(req))
+				sent.Store(got)
 				if req.Header.Get("Ce-Id") == "" {
 					t.Error("not sent in binary mode")
 				}
@@ -202,7 +203,7 @@ func TestPublisher(t *testing.T) {
 			if len(waits) != c.requests-1 || !slices.IsSorted(waits) {
 				t.Errorf("waits %v", waits)
 			}
-			if got == nil || got.String() != sample.String() {
+			if got := sent.Load(); got == nil || got.String() != sample.String() {
 				t.Errorf("sent\n%vwant\n%s", got, sample)
 			}
 		})

@@ -33,6 +33,19 @@ func (s *Service) announceEnd(ctx context.Context, id string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	did, err := s.announce(ctx, id, end)
+	if did {
+		s.Log.Warn("announced the end of a job, which nobody did", "job", id, "state", end.State)
+	}
+	return did, err
+}
+
+// announce publishes an end, and notes that it did, unless that was done; it reports whether it did.
+func (s *Service) announce(ctx context.Context, id string, end job.End) (bool, error) {
+	announced, err := s.Store.Announced(ctx, id)
+	if err != nil || announced {
+		return false, err
+	}
 	e := eventing.NewJobFailed(Source, id, end.Reason, 0, end.Ended)
 	switch end.State {
 	case job.Completed:
@@ -40,7 +53,6 @@ func (s *Service) announceEnd(ctx context.Context, id string) (bool, error) {
 	case job.Cancelled:
 		e = eventing.NewJobCancelled(Source, id, 0, end.Ended)
 	}
-	s.Log.Warn("announced the end of a job, which nobody did", "job", id, "state", end.State)
 	if err := s.Events.Publish(ctx, e); err != nil {
 		return false, err
 	}

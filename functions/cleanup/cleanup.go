@@ -408,6 +408,15 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	if _, err := s.Store.Request(ctx, id); errors.Is(err, job.ErrNotFound) {
 		return nil
 	}
+	switch end, err := s.Store.End(ctx, id); {
+	case err == nil && end.Event == e.ID(): // the job was ended, and then the announcement failed
+		_, err = s.announce(ctx, id, end)
+		return err
+	case err == nil:
+		return nil
+	case !errors.Is(err, job.ErrNotFound):
+		return err
+	}
 	tries, err := s.Store.Tries(ctx, id, task)
 	if err == nil && job.IsMapsTask(task) && tries.Begun == 0 {
 		// Who makes the last maps goes on with what the assembly has left to do.
@@ -434,22 +443,17 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	return s.end(ctx, id, reason, e.ID())
 }
 
-// end ends a job as failed. event is the id of the event that does so, or resumed: when it comes
-// again its handler may have died before it announced the end.
+// end ends a job as failed, and announces that. event is the id of the event that does so, or resumed:
+// when it comes again its handler may have died before it announced the end.
 func (s *Service) end(ctx context.Context, id, reason, event string) error {
 	end, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: s.Now().UTC(), Event: event})
 	if err != nil {
 		return err
 	}
-	if !won && (end.Event != event || end.State != job.Failed) {
+	if !won && end.Event != event {
 		return nil
 	}
-	if announced, err := s.Store.Announced(ctx, id); err != nil || announced {
-		return err
-	}
-	s.Log.Error("job failed", "job", id, "reason", reason)
-	if err := s.Events.Publish(ctx, eventing.NewJobFailed(Source, id, end.Reason, 0, end.Ended)); err != nil {
-		return err
-	}
-	return s.Store.MarkAnnounced(ctx, id, s.Now())
+	s.Log.Error("job failed", "job", id, "reason", end.Reason)
+	_, err = s.announce(ctx, id, end)
+	return err
 }

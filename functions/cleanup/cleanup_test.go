@@ -434,6 +434,29 @@ func TestDeadLetter(t *testing.T) {
 			}
 		})
 	}
+	for _, state := range []job.State{job.Completed, job.Failed} {
+		t.Run("announcing the end failed: "+string(state), func(t *testing.T) {
+			s := newService(t, nil)
+			r := s.add(t, 1, job.Running, time.Time{})
+			e := eventing.NewTilesCompleted("/test", r.ID, 0, s.now)
+			if _, _, err := s.Store.WriteEnd(t.Context(), r.ID, job.End{State: state, Reason: "no data", Ended: s.now, Event: e.ID()}); err != nil {
+				t.Fatal(err)
+			}
+			dead := eventing.WithFailure(e, eventing.Failure{Dest: "compute", Code: 503, Reason: "the broker is full"})
+			for range 2 {
+				if err := s.DeadLetter(t.Context(), dead); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := map[job.State]string{job.Completed: eventing.JobCompleted, job.Failed: eventing.JobFailed}[state]
+			if len(s.events) != 1 || s.events[0].Type() != want {
+				t.Errorf("%d events %v, want %s once", len(s.events), s.events, want)
+			}
+			if noted, err := s.Store.Announced(t.Context(), r.ID); err != nil || !noted {
+				t.Errorf("the announcement is noted: %t (%v)", noted, err)
+			}
+		})
+	}
 	t.Run("waited too long for a replica", func(t *testing.T) {
 		s := newService(t, nil)
 		r := s.add(t, 1, job.Running, time.Time{})

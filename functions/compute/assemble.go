@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -204,16 +205,14 @@ func (a *assembly) finish(ctx context.Context) error {
 	if err := a.writeReport(ctx); err != nil {
 		return err
 	}
-	end, _, err := a.Store.WriteEnd(ctx, a.request.ID, job.End{State: job.Completed, Ended: a.Now().UTC(), Event: a.event})
-	if err != nil {
-		return err
+	end, err := a.end(ctx, job.End{State: job.Completed})
+	if end.State == job.Completed {
+		a.log.Info("job completed", "maps", a.total)
 	}
-	if end.State != job.Completed {
-		return nil
+	if err == nil && end.State == job.Completed {
+		a.removeWork(ctx, a.request.ID, a.log)
 	}
-	a.removeWork(ctx)
-	a.log.Info("job completed", "maps", a.total)
-	return a.announce(ctx, a.request.ID, end)
+	return err
 }
 
 func anyValid(tasks []job.Task) bool {
@@ -285,15 +284,15 @@ func (p *piece) listResults(ctx context.Context) (map[string]bool, error) {
 	return made, err
 }
 
-// removeWork deletes the work files of a completed job. What an interruption leaves
-// goes with the job.
-func (p *piece) removeWork(ctx context.Context) {
-	keys, err := p.listKeys(ctx, job.WorkKey(p.request.ID, ""))
+// removeWork deletes the work files of a completed job, whose end was announced: nobody waits for this. What an
+// interruption leaves goes when the event comes again, or with the job.
+func (s *Service) removeWork(ctx context.Context, id string, log *slog.Logger) {
+	keys, err := s.listKeys(ctx, job.WorkKey(id, ""))
 	if err == nil {
-		err = p.delete(ctx, keys)
+		err = s.delete(ctx, keys)
 	}
 	if err != nil {
-		p.log.Warn("work files are left for retention to remove", "error", err)
+		log.Warn("work files are left for retention to remove", "error", err)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
@@ -61,6 +62,8 @@ type Service struct {
 	Publishing int
 	// Watch is how often running work looks whether its job has ended; 0 means every 10 s.
 	Watch time.Duration
+	// Findings is told what was noticed about the inputs of a job before it is computed; may be nil.
+	Findings func(id string, found finding.List)
 	// Progress is told how far a piece of work is; may be nil.
 	Progress func(Progress)
 }
@@ -87,8 +90,8 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 	log := s.Log.With("job", step.JobID, "event", e.Type())
 	switch end, err := s.Store.End(ctx, step.JobID); {
 	case err == nil:
-		log.Debug("job has ended, nothing to do")
-		return s.announceAgain(ctx, step.JobID, end, e)
+		log.Debug("job has ended")
+		return s.endAgain(ctx, step.JobID, end, e, log)
 	case !errors.Is(err, job.ErrNotFound):
 		return err
 	}
@@ -116,21 +119,34 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error {
 	}
 	if errors.Is(err, errEnded) {
 		log.Info("job has ended meanwhile, its work is given up")
-		return nil
+		end, err := s.Store.End(ctx, step.JobID)
+		if errors.Is(err, job.ErrNotFound) {
+			return nil // removed since
+		}
+		if err != nil {
+			return err
+		}
+		return s.endAgain(ctx, step.JobID, end, e, log)
 	}
 	if bad := (*badInput)(nil); errors.As(err, &bad) {
-		return work.fail(ctx, bad.Error())
+		return work.fail(ctx, bad)
 	}
 	return err
 }
 
-// announceAgain publishes the end of a job if it was this event's work that ended it:
-// it comes again when its handler died before it had announced the end.
-func (s *Service) announceAgain(ctx context.Context, id string, end job.End, e event.Event) error {
-	if end.Event == "" || end.Event != e.ID() {
-		return nil
+// endAgain does what is left to do at the end of a job: it announces the end if this event's work made it, since the
+// event comes again when its handler died before it had done so, and removes work files that are left.
+func (s *Service) endAgain(ctx context.Context, id string, end job.End, e event.Event, log *slog.Logger) error {
+	own := end.Event != "" && end.Event == e.ID()
+	if own {
+		if err := s.announce(ctx, id, end); err != nil {
+			return err
+		}
 	}
-	return s.announce(ctx, id, end)
+	if end.State == job.Completed && (own || e.Type() == eventing.JobSubmitted) {
+		s.removeWork(ctx, id, log)
+	}
+	return nil
 }
 
 // announce publishes the end of a job that compute ended, and notes that it did; nothing when
@@ -170,6 +186,7 @@ type piece struct {
 	request job.Request
 	event   string // id of the event that asks for it
 	log     *slog.Logger
+	unwatch func() // ends the watch over the try at hand; nil before the first
 }
 
 // badInput is an error that no repetition mends: it ends the job.
@@ -177,17 +194,39 @@ type badInput struct{ error }
 
 func (b *badInput) Unwrap() error { return b.error }
 
-func (p *piece) fail(ctx context.Context, reason string) error {
-	id := p.request.ID
-	end, _, err := p.Store.WriteEnd(ctx, id, job.End{State: job.Failed, Reason: reason, Ended: p.Now().UTC(), Event: p.event})
+// ending bounds how long the end of a job may take to be written and announced, whatever its work's context says.
+const ending = time.Minute
+
+// end writes how a job ended, and announces it. Nothing tells it to stop between the two: neither the watch, which
+// would find this very end, nor who sent the event. It returns the end that stands; whoever wrote another announces it.
+func (p *piece) end(ctx context.Context, e job.End) (job.End, error) {
+	if p.unwatch != nil {
+		p.unwatch()
+	}
+	if err := context.Cause(ctx); err != nil {
+		return job.End{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ending)
+	defer cancel()
+	e.Ended, e.Event = p.Now().UTC(), p.event
+	end, _, err := p.Store.WriteEnd(ctx, p.request.ID, e)
 	if err != nil {
-		return err
+		return job.End{}, err
 	}
-	p.log.Error("job failed", "reason", end.Reason)
-	if end.State != job.Failed {
-		return nil
+	if end.State != e.State {
+		return end, nil
 	}
-	return p.announce(ctx, id, end)
+	return end, p.announce(ctx, p.request.ID, end)
+}
+
+func (p *piece) fail(ctx context.Context, bad *badInput) error {
+	failed := job.End{State: job.Failed, Reason: bad.Error()}
+	failed.Findings.AddError(bad)
+	end, err := p.end(ctx, failed)
+	if end.State == job.Failed {
+		p.log.Error("job failed", "reason", end.Reason)
+	}
+	return err
 }
 
 // openDEM opens the job's DEM in the bucket.

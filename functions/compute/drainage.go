@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -42,7 +43,7 @@ func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 	}
 	defer func() { _ = closer.Close() }()
 	if n := img.Metadata[flooredTag]; n != "0" {
-		plan.Warnings = append(plan.Warnings, flooredWarning(n))
+		plan.Findings.Add(floored(n))
 	}
 	return nil
 }
@@ -102,9 +103,13 @@ func errNoSlope() error {
 	return &badInput{errors.New("no cell of the DEM has a slope: each needs its eight neighbours, and none has them")}
 }
 
-// flooredWarning tells of cells whose wetness was raised to its floor.
-func flooredWarning(n string) string {
-	return fmt.Sprintf("the wetness index of %s cells was raised to its floor", n)
+// floored tells of cells whose wetness was raised to its minimum.
+func floored(n string) finding.Finding {
+	cells := n + " cells"
+	if n == "1" {
+		cells = "1 cell"
+	}
+	return finding.Finding{Code: finding.ModelWetness, Severity: finding.Note, Value: n, Message: "topographic wetness index clamped to its minimum in " + cells}
 }
 
 // terrainWriter writes the terrain file of a window, or of the whole DEM.

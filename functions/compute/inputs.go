@@ -11,6 +11,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
@@ -59,7 +60,10 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 			return err
 		}
 		if !whole {
-			plan.Warnings = append(plan.Warnings, fmt.Sprintf("%s does not reach over the whole DEM: cells beyond it have no result", in.Name))
+			plan.Findings.Add(finding.Finding{
+				Code: finding.InputCoverage, Severity: finding.Doubt, Value: in.Name,
+				Message: fmt.Sprintf("%s does not reach over the whole DEM: cells beyond it have no result", in.Name),
+			})
 		}
 	}
 	return nil

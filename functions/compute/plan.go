@@ -15,8 +15,10 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
 // plan validates the DEM, does what needs the whole of it, cuts tiles, and asks
@@ -91,7 +93,7 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
 		return nil, nil, &badInput{err}
 	}
-	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name(), Warnings: d.Notes()}
+	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name()}
 	plan.Longitude, plan.Latitude = d.Center()
 	plan.Halo = max(width, height)
 	if reach := p.Reach.orDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, job.Layer.NeedsHorizon) {
@@ -109,9 +111,17 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 		return nil, nil, err
 	}
 	if params.Daily && params.StartYear != params.EndYear {
-		plan.Warnings = append(plan.Warnings, "daily maps are of the solar year, which is the same for every climate year")
+		plan.Findings.Add(finding.Finding{Code: finding.MapsDaily, Severity: finding.Note, Message: "daily maps are of the solar year, which is the same for every climate year"})
 	}
 	if err := p.planInputs(ctx, d, plan); err != nil {
+		return nil, nil, err
+	}
+	if p.request.Workflow == job.EEMT {
+		if err := p.planClimate(ctx, d, plan); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := p.examine(ctx, d, plan); err != nil {
 		return nil, nil, err
 	}
 	plan.Tiles = cut(width, height, side, block)
@@ -122,13 +132,10 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	plan.Maps = mapsOf(p.request)
 	if p.request.Workflow == job.EEMT {
 		if !p.drainsInline(width, height) {
-			draft, err := p.makeDraft(ctx, d, plan)
+			draft, err := p.makeDraft(ctx, plan)
 			return nil, draft, err
 		}
 		if err := p.planTerrain(ctx, d, plan); err != nil {
-			return nil, nil, err
-		}
-		if err := p.planClimate(ctx, d, plan); err != nil {
 			return nil, nil, err
 		}
 		sums, err := p.sumWetness(ctx, d, plan)
@@ -162,6 +169,35 @@ func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
 			side, plan.Width, plan.Height, tiles, mostTiles, leastSide(plan.Width, plan.Height, block))}
 	}
 	return side, block, nil
+}
+
+// examine notes what is noticed about the inputs, and ends the job for what it cannot be
+// computed from.
+func (p *piece) examine(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+	params := p.request.Parameters
+	o := survey.Options{
+		Years: params.Years(), Open: p.bucketClimate, Accept: params.Accept, Strict: params.Strict,
+		Fault: func(err error) bool { return !errors.As(p.inputError(err), new(*badInput)) },
+	}
+	if p.request.Workflow == job.EEMT {
+		o.Climate, o.Spec = params.Climate, new(climate.Spec)
+		if err := json.Unmarshal(plan.Climate, o.Spec); err != nil {
+			return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+		}
+	}
+	found, err := survey.ExamineDEM(ctx, d, o)
+	if err != nil {
+		return err
+	}
+	plan.Findings.Add(found.Findings...)
+	plan.Findings.Accept(params.Accept)
+	if p.Service.Findings != nil {
+		p.Service.Findings(p.request.ID, plan.Findings)
+	}
+	if err := plan.Findings.Err(params.Strict); err != nil {
+		return &badInput{err}
+	}
+	return nil
 }
 
 // planClimate reads the climate windows into the bucket.
@@ -217,7 +253,10 @@ func (p *piece) meanWetness(plan *job.Plan, sums map[int]job.WetnessSum) error {
 			return &badInput{fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.request.Parameters.Climate, year, plan.Longitude, plan.Latitude)}
 		}
 		if last.Cells < last.Sloping*9/10 {
-			plan.Warnings = append(plan.Warnings, fmt.Sprintf("climate of %d covers %d of the %d cells that have a slope", year, last.Cells, last.Sloping))
+			plan.Findings.Add(finding.Finding{
+				Code: finding.ClimateCoverage, Severity: finding.Doubt,
+				Message: fmt.Sprintf("climate of %d covers %d of the %d cells that have a slope", year, last.Cells, last.Sloping),
+			})
 		}
 		plan.MeanWetness[year] = last.Wetness.Float64() / last.Area.Float64()
 	}
@@ -384,16 +423,7 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 	if plan.Valid == 0 {
 		return &badInput{fmt.Errorf("the DEM has no cell with an elevation: all %d cells are nodata", cells)}
 	}
-	found := stats.Findings()
-	if err := found.Err(false); err != nil {
-		return &badInput{err}
-	}
-	for _, f := range found {
-		plan.Warnings = append(plan.Warnings, f.Sentence())
-	}
-	if share := 1 - float64(plan.Valid)/float64(cells); share > 0.5 {
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("%.0f %% of the DEM is nodata", 100*share))
-	}
+	plan.Findings.Add(stats.Findings()...)
 	return nil
 }
 

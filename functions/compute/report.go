@@ -18,6 +18,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/energy"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/preview"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -48,9 +49,10 @@ type Report struct {
 	Climate       map[int]Climate     `json:"climate,omitempty"`
 	Kappa         map[int][12]float64 `json:"kappa,omitempty"`
 	MeanWetness   map[int]float64     `json:"mean_wetness,omitempty"`
-	Warnings      []string            `json:"warnings"`
-	Layers        []Layer             `json:"layers"`
-	Previews      []string            `json:"previews"`
+	// Findings are what was noticed about the inputs and the results.
+	Findings finding.List `json:"findings"`
+	Layers   []Layer      `json:"layers"`
+	Previews []string     `json:"previews"`
 }
 
 // Climate is the mean climate over the cells with a result, in one year.
@@ -95,7 +97,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		JobID: a.request.ID, Workflow: a.request.Workflow, Version: a.Version, Parameters: a.request.Parameters,
 		Created: a.request.Created, Finished: a.Now().UTC(), Tiles: len(plan.Tiles), Estimate: plan.Estimate,
 		SolarCalendar: "365 days; the same sun serves every climate year",
-		Kappa:         kappa, MeanWetness: plan.MeanWetness, Warnings: append([]string{}, plan.Warnings...), Previews: []string{},
+		Kappa:         kappa, MeanWetness: plan.MeanWetness, Findings: append(finding.List{}, plan.Findings...), Previews: []string{},
 		DEM: ReportDEM{
 			Name: a.request.DEM.Name, SHA256: a.request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
 			CRS: plan.CRS, CellSize: d.Cell.Mean(), Minimum: plan.Minimum, Maximum: plan.Maximum,
@@ -132,9 +134,10 @@ func (a *assembly) writeReport(ctx context.Context) error {
 			}
 			r.Climate[year] = Climate{Temperature: s.Temperature.Float64() / area, Precipitation: s.Precipitation.Float64() / area}
 		}
-		r.Warnings = append(r.Warnings, energyWarnings(plan, a.request.Parameters.Years(), kappa)...)
-		r.Warnings = append(r.Warnings, crossCheck(r.Climate, a.request.Parameters.Years(), r.Layers)...)
+		r.Findings.Add(energyFindings(plan, a.request.Parameters.Years(), kappa)...)
+		r.Findings.Add(crossCheck(r.Climate, a.request.Parameters.Years(), r.Layers)...)
 	}
+	r.Findings.Accept(a.request.Parameters.Accept)
 	if r.Previews, err = a.previews(ctx, d, r.Layers); err != nil {
 		return err
 	}
@@ -252,19 +255,30 @@ func (p *piece) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	return l, nil
 }
 
-func energyWarnings(plan *job.Plan, years []int, kappa map[int][12]float64) []string {
-	var list []string
+func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) finding.List {
+	var list finding.List
 	if plan.Minimum < energy.NPPTopoLowest || plan.Maximum > energy.NPPTopoHighest {
-		list = append(list, fmt.Sprintf("elevations of %.0f to %.0f m reach beyond the %d to %d m for which the production of EEMT-TOPO was fitted (Rasmussen et al. 2015, eq 11): take E_BIO_Topo, EEMT_Topo with care",
-			plan.Minimum, plan.Maximum, int(energy.NPPTopoLowest), int(energy.NPPTopoHighest)))
+		list.Add(finding.Finding{
+			Code: finding.ModelProduction, Severity: finding.Doubt, Value: fmt.Sprintf("%.0f to %.0f m", plan.Minimum, plan.Maximum),
+			Message: fmt.Sprintf("elevations of %.0f to %.0f m reach beyond the %d to %d m for which the production of EEMT-TOPO was fitted (Rasmussen et al. 2015, eq 11)",
+				plan.Minimum, plan.Maximum, int(energy.NPPTopoLowest), int(energy.NPPTopoHighest)),
+			Next: "take E_BIO_Topo, EEMT_Topo with care",
+		})
 	}
 	if plan.Latitude < 0 {
-		list = append(list, "southern hemisphere: northness enters the production of EEMT-TOPO with the opposite sign, a reading of the northern fit")
+		list.Add(finding.Finding{
+			Code: finding.ModelHemisphere, Severity: finding.Note,
+			Message: "southern hemisphere: northness enters the production of EEMT-TOPO with the opposite sign, a reading of the northern fit",
+		})
 	}
 	for _, year := range years {
 		for m, v := range kappa[year] {
 			if v < energy.KappaLow || v > energy.KappaHigh {
-				list = append(list, fmt.Sprintf("kappa of %s %d is %.3f: wetness and effective precipitation are strongly correlated over this DEM", months[m], year, v))
+				list.Add(finding.Finding{
+					Code: finding.ModelKappa, Severity: finding.Doubt, Value: fmt.Sprintf("%.3f", v),
+					Message: fmt.Sprintf("kappa of %s %d is %.3f, far from 1: wetness and effective precipitation are correlated over this DEM", months[m], year, v),
+					Next:    "use a single catchment",
+				})
 			}
 		}
 	}
@@ -273,8 +287,8 @@ func energyWarnings(plan *job.Plan, years []int, kappa map[int][12]float64) []st
 
 // crossCheck compares the mean of EEMT-TRAD with the regression of Rasmussen &
 // Tabor 2007, which is good to +-50 %: a factor of 3 tells of a wrong unit.
-func crossCheck(climate map[int]Climate, years []int, layers []Layer) []string {
-	var list []string
+func crossCheck(climate map[int]Climate, years []int, layers []Layer) finding.List {
+	var list finding.List
 	for _, year := range years {
 		name := fmt.Sprintf("eemt/EEMT_Trad_%d.tif", year)
 		i := slices.IndexFunc(layers, func(l Layer) bool { return l.Name == name })
@@ -283,8 +297,12 @@ func crossCheck(climate map[int]Climate, years []int, layers []Layer) []string {
 		if i < 0 || !ok || layers[i].Mean >= expected/3 && layers[i].Mean <= expected*3 {
 			continue
 		}
-		list = append(list, fmt.Sprintf("mean EEMT-TRAD of %d is %.1f MJ m-2 yr-1, while a regression on mean climate (%.1f degC, %.0f mm; Rasmussen & Tabor 2007, +-50 %%) gives %.1f: check the units of the climate",
-			year, layers[i].Mean, c.Temperature, c.Precipitation, expected))
+		list.Add(finding.Finding{
+			Code: finding.ModelTrad, Severity: finding.Doubt, Value: fmt.Sprintf("%.1f MJ m-2 yr-1", layers[i].Mean),
+			Message: fmt.Sprintf("mean EEMT-TRAD of %d is %.1f MJ m-2 yr-1, while a regression on mean climate (%.1f degC, %.0f mm; Rasmussen & Tabor 2007, +-50 %%) gives %.1f",
+				year, layers[i].Mean, c.Temperature, c.Precipitation, expected),
+			Next: "check the units of the climate",
+		})
 	}
 	return list
 }

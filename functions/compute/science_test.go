@@ -482,7 +482,7 @@ func TestDegreesInTheSouth(t *testing.T) {
 	keys := raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}
 	w := run(t, job.EEMT, quick(job.EEMT), demtest.EncodeAs(t, demtest.Hills(10, 9), at, keys), options{})
 	found := false
-	for _, warning := range readReport(t, w).Warnings {
+	for _, warning := range readReport(t, w).Findings.Sentences() {
 		found = found || strings.Contains(warning, "southern hemisphere")
 	}
 	if !found {
@@ -501,7 +501,7 @@ func TestNoteOfClimateThatEnds(t *testing.T) {
 	middle, lat := d.Center()
 	note := func(w *world) string {
 		w.mustComplete(t)
-		for _, warning := range readReport(t, w).Warnings {
+		for _, warning := range readReport(t, w).Findings.Sentences() {
 			if strings.HasPrefix(warning, "climate of") {
 				return warning
 			}

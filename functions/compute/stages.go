@@ -53,10 +53,7 @@ func (p *piece) drainageSide(threads int) int {
 }
 
 // makeDraft does what the plan can before the terrain is known.
-func (p *piece) makeDraft(ctx context.Context, d *dem.DEM, plan *job.Plan) (*job.Draft, error) {
-	if err := p.planClimate(ctx, d, plan); err != nil {
-		return nil, err
-	}
+func (p *piece) makeDraft(ctx context.Context, plan *job.Plan) (*job.Draft, error) {
 	together := cmp.Or(p.Drainage.Together, drainageThreads(p.Threads))
 	draft := &job.Draft{Plan: plan, Side: p.drainageSide(together), Together: together}
 	plan.TerrainSide = 2 * draft.Side
@@ -482,9 +479,9 @@ func nextStage(draft *job.Draft, stage *job.Stage, found []job.Found) (*job.Stag
 func (p *piece) closeTerrain(ctx context.Context, draft *job.Draft, stage *job.Stage, found []job.Found, attempt int, again bool) error {
 	plan := draft.Plan
 	sums := map[int]job.WetnessSum{}
-	floored, sloping := 0, false
+	raised, sloping := 0, false
 	for _, f := range found {
-		floored += f.Floored
+		raised += f.Floored
 		sloping = sloping || f.Sloping
 		for year, sum := range f.Wetness {
 			all := sums[year]
@@ -495,8 +492,8 @@ func (p *piece) closeTerrain(ctx context.Context, draft *job.Draft, stage *job.S
 	if !sloping {
 		return errNoSlope()
 	}
-	if floored > 0 {
-		plan.Warnings = append(plan.Warnings, flooredWarning(strconv.Itoa(floored)))
+	if raised > 0 {
+		plan.Findings.Add(floored(strconv.Itoa(raised)))
 	}
 	if err := p.meanWetness(plan, sums); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/sourcegraph/conc/panics"
@@ -114,28 +115,35 @@ func lastWords(f *job.Failure) string {
 	return "the last time: " + f.Cause
 }
 
-// watch returns a context that ends with the cause errEnded when the job ends.
+// watch returns a context that ends with the cause errEnded when somebody ends the job, until
+// p.unwatch is called, and a function that ends it.
 func (p *piece) watch(ctx context.Context) (context.Context, func()) {
 	every := p.Watch
 	if every <= 0 {
 		every = 10 * time.Second
 	}
 	ctx, end := context.WithCancelCause(ctx)
+	looking, stop := context.WithCancel(ctx)
+	var once sync.Once // either the work is given up, or it is watched no longer
+	p.unwatch = func() { once.Do(stop) }
 	go func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
-			case <-ctx.Done():
+			case <-looking.Done():
 				return
 			case <-tick.C:
 			}
 			// A fault of the bucket is no reason to stop: the work itself will meet it.
-			if ended, err := p.Store.Ended(ctx, p.request.ID); err == nil && ended {
-				end(errEnded)
+			if ended, err := p.Store.Ended(looking, p.request.ID); err == nil && ended {
+				once.Do(func() { end(errEnded) })
 				return
 			}
 		}
 	}()
-	return ctx, func() { end(context.Canceled) }
+	return ctx, func() {
+		stop()
+		end(context.Canceled)
+	}
 }

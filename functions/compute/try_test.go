@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -146,49 +147,181 @@ func TestPanicOfAThreadEndsTheJob(t *testing.T) {
 	}
 }
 
-// TestCancelStopsRunningWork ends a job while a tile is computed: the work stops at its next look, leaves no record and no note.
-func TestCancelStopsRunningWork(t *testing.T) {
-	inner := newBucket(t)
-	var w *world
-	var cancelled atomic.Bool
-	b := faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
-		if op != faultbucket.Commit || !strings.Contains(key, "/work/") || !cancelled.CompareAndSwap(false, true) {
-			return do()
-		}
-		if _, _, err := w.store.WriteEnd(context.Background(), jobID, job.End{State: job.Cancelled, Ended: noon}); err != nil {
-			return err
-		}
-		// The write takes until the work is told to stop.
-		for begun := time.Now(); time.Since(begun) < time.Minute; {
-			if there, _ := inner.Exists(context.Background(), "stopped"); there {
-				break
+// TestEndStopsRunningWork ends a job while a tile is computed: the work stops at its next look, leaves no record and no
+// note. An end that another delivery of its own event made, and did not announce, is announced.
+func TestEndStopsRunningWork(t *testing.T) {
+	tile := eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)
+	for _, c := range []struct {
+		name  string
+		end   job.End
+		heard []string
+	}{
+		{"cancelled", job.End{State: job.Cancelled, Ended: noon, Event: "cancel"}, nil},
+		{"failed by another event", job.End{State: job.Failed, Ended: noon, Event: "another"}, nil},
+		{"failed by the same event", job.End{State: job.Failed, Ended: noon, Event: tile.ID()}, []string{eventing.JobFailed}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inner := newBucket(t)
+			var w *world
+			var ended atomic.Bool
+			b := faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
+				if op != faultbucket.Commit || !strings.Contains(key, "/work/") || !ended.CompareAndSwap(false, true) {
+					return do()
+				}
+				if _, _, err := w.store.WriteEnd(context.Background(), jobID, c.end); err != nil {
+					return err
+				}
+				// The write takes until the work is told to stop.
+				for begun := time.Now(); time.Since(begun) < time.Minute; {
+					if there, _ := inner.Exists(context.Background(), "stopped"); there {
+						break
+					}
+					time.Sleep(time.Millisecond)
+				}
+				return context.Canceled
+			}, nil)
+			w = newWorld(t, b, options{})
+			w.compute.Watch = time.Millisecond
+			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
+				t.Fatal(err)
 			}
-			time.Sleep(time.Millisecond)
-		}
-		return context.Canceled
-	}, nil)
-	w = newWorld(t, b, options{})
-	w.compute.Watch = time.Millisecond
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
-	if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
-		t.Fatal(err)
+			var heard []string
+			w.compute.Events = eventing.PublisherFunc(func(_ context.Context, e event) error {
+				heard = append(heard, e.Type())
+				return nil
+			})
+			// Soon after a look of the watcher has found the end it has stopped the work.
+			w.compute.Store.Bucket = faultbucket.WrapAround(b, func(op, key string, do func() error) error {
+				err := do()
+				if op == faultbucket.Attributes && strings.HasSuffix(key, "end.json") && err == nil {
+					time.AfterFunc(300*time.Millisecond, func() { _ = inner.WriteAll(context.Background(), "stopped", nil, nil) })
+				}
+				return err
+			}, nil)
+			if err := w.compute.Handle(t.Context(), tile); err != nil {
+				t.Errorf("work that was stopped: %v", err)
+			}
+			if done, err := w.store.Done(t.Context(), jobID); err != nil || len(done) != 0 {
+				t.Errorf("%v tiles are recorded (%v)", done, err)
+			}
+			if tries, err := w.store.Tries(t.Context(), jobID, "r0000c0000"); err != nil || tries.Begun != 0 {
+				t.Errorf("%+v (%v)", tries, err)
+			}
+			if !slices.Equal(heard, c.heard) {
+				t.Errorf("heard %v, want %v", heard, c.heard)
+			}
+		})
 	}
-	// Soon after a look of the watcher has found the end it has stopped the work.
-	w.compute.Store.Bucket = faultbucket.WrapAround(b, func(op, key string, do func() error) error {
+}
+
+// TestEndIsNotStoppedByItself ends jobs under a watch that looks all the time, where announcing takes long, and fails at
+// first: work that ended its job is not told to stop by its own end. It announces first and removes its files then.
+func TestEndIsNotStoppedByItself(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		within time.Duration
+		tiff   []byte
+		failed int // announcements that fail before one succeeds
+		heard  string
+	}{
+		{name: "one assembly", tiff: hills(t), heard: eventing.JobCompleted},
+		{name: "maps by tasks", within: always, tiff: hills(t), heard: eventing.JobCompleted},
+		{name: "bad input", tiff: []byte("no raster"), heard: eventing.JobFailed},
+		{name: "one assembly, the broker is away", tiff: hills(t), failed: 3, heard: eventing.JobCompleted},
+		{name: "maps by tasks, the broker is away", within: always, tiff: hills(t), failed: 3, heard: eventing.JobCompleted},
+		{name: "bad input, the broker is away", tiff: []byte("no raster"), failed: 3, heard: eventing.JobFailed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, newBucket(t), options{within: c.within})
+			w.compute.Watch = time.Millisecond
+			tries, files := 0, 0
+			var heard []string
+			w.compute.Events = eventing.PublisherFunc(func(ctx context.Context, e event) error {
+				if e.Type() != eventing.JobCompleted && e.Type() != eventing.JobFailed {
+					return w.broker.Publish(ctx, e)
+				}
+				time.Sleep(20 * time.Millisecond) // the watch looks meanwhile
+				if err := ctx.Err(); err != nil {
+					t.Errorf("told to stop: %v", err)
+					return err
+				}
+				if tries++; tries <= c.failed {
+					return errors.New("the broker is away")
+				}
+				heard, files = append(heard, e.Type()), len(objects(t, w.bucket, job.WorkKey(jobID, "")))
+				return nil
+			})
+			w.submit(t, job.Sol, quick(job.Sol), c.tiff)
+			w.settle(t)
+			if !slices.Equal(heard, []string{c.heard}) {
+				t.Errorf("heard %v, want %s once", heard, c.heard)
+			}
+			if noted, err := w.store.Announced(t.Context(), jobID); err != nil || !noted {
+				t.Errorf("the announcement is noted: %t (%v)", noted, err)
+			}
+			if c.heard == eventing.JobFailed {
+				return
+			}
+			if c.within == 0 && files == 0 {
+				t.Error("the work files went before the end was announced")
+			}
+			if left := objects(t, w.bucket, job.WorkKey(jobID, "")); len(left) > 0 {
+				t.Errorf("%d work files are left", len(left))
+			}
+		})
+	}
+}
+
+// TestEndOutlivesItsSender announces an end although who sent the event has gone since it was written.
+func TestEndOutlivesItsSender(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	w := newWorld(t, faultbucket.WrapAround(newBucket(t), func(op, key string, do func() error) error {
 		err := do()
-		if op == faultbucket.Attributes && strings.HasSuffix(key, "end.json") && err == nil {
-			time.AfterFunc(300*time.Millisecond, func() { _ = inner.WriteAll(context.Background(), "stopped", nil, nil) })
+		if op == faultbucket.Commit && strings.HasSuffix(key, "end.json") {
+			leave()
 		}
 		return err
-	}, nil)
-	if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)); err != nil {
-		t.Errorf("work that was stopped: %v", err)
+	}, nil), options{})
+	n := 0
+	w.compute.Events = eventing.PublisherFunc(func(ctx context.Context, _ event) error {
+		n++
+		return ctx.Err()
+	})
+	w.submit(t, job.Sol, quick(job.Sol), []byte("no raster"))
+	n = 0
+	if err := w.compute.Handle(ctx, eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil || ctx.Err() == nil || n != 1 {
+		t.Errorf("%v, gone: %v, announced %d times", err, ctx.Err(), n)
 	}
-	if done, err := w.store.Done(t.Context(), jobID); err != nil || len(done) != 0 {
-		t.Errorf("%v tiles are recorded (%v)", done, err)
-	}
-	if tries, err := w.store.Tries(t.Context(), jobID, "r0000c0000"); err != nil || tries.Begun != 0 {
-		t.Errorf("%+v (%v)", tries, err)
+}
+
+// TestWorkFilesOfACompletedJob removes what who completed a job left, when its event comes again, or the job is asked for
+// again.
+func TestWorkFilesOfACompletedJob(t *testing.T) {
+	tiles := eventing.NewTilesCompleted("/test", jobID, 0, noon)
+	for _, c := range []struct {
+		name    string
+		e       event
+		removes bool
+	}{
+		{"its own event", tiles, true},
+		{"asked for again", eventing.NewJobSubmitted("/test", jobID, 1, noon), true},
+		{"a late tile", eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, newBucket(t), options{})
+			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			put(t, w.bucket, job.WorkKey(jobID, "sol.tif"), []byte("left"))
+			if _, _, err := w.store.WriteEnd(t.Context(), jobID, job.End{State: job.Completed, Ended: noon, Event: tiles.ID()}); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.compute.Handle(t.Context(), c.e); err != nil {
+				t.Fatal(err)
+			}
+			if left := objects(t, w.bucket, job.WorkKey(jobID, "")); (len(left) == 0) != c.removes {
+				t.Errorf("%d files are left, removed should be: %t", len(left), c.removes)
+			}
+		})
 	}
 }
 

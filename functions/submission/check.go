@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
@@ -45,7 +46,7 @@ func (s *Service) postCheck(c *gin.Context) {
 		s.discard(c.Request.Context(), f.stored)
 		// What is no raster at all never reaches the bucket: say so as the doctor does.
 		if errors.Is(err, ErrInvalid) && !errors.Is(err, errTooLarge) && f.uploaded == "" {
-			c.JSON(http.StatusBadRequest, checked{Report: &survey.Report{Detail: sentence(err), Warnings: []string{}}})
+			c.JSON(http.StatusBadRequest, checked{Report: survey.Refused(finding.DEMFormat, errors.New(sentence(err)))})
 			return
 		}
 		s.refuse(c, err)
@@ -92,7 +93,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if err := s.checkRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
-	o := survey.Options{DEM: survey.DEM(f.params).Named(f.dem.Name), Years: f.params.Years(), Open: s.Climate}
+	o := survey.Options{DEM: survey.DEM(f.params).Named(f.dem.Name), Years: f.params.Years(), Open: s.Climate, Accept: f.params.Accept, Strict: f.params.Strict}
 	if f.params.Climate != "table:unknown" {
 		o.Climate, o.ClimateElevation = f.params.Climate, f.params.ClimateElevation
 	}
@@ -110,11 +111,11 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	rep, err := survey.Examine(ctx, r, r.Size(), o)
 	if err == nil && rep.Usable && s.Limits != nil {
 		if err := s.Limits.Check(f.workflow, f.params, rep.Width, rep.Height); err != nil {
-			rep.Usable, rep.Detail = false, err.Error()
+			rep.Refuse(finding.DEMCells, err)
 		}
 	}
 	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Climate == "" {
-		rep.Warnings = append(rep.Warnings, "no climate was named: the eemt workflow needs one")
+		rep.Findings.Add(finding.Finding{Code: finding.ClimateMissing, Severity: finding.Note, Message: "no climate was named: the eemt workflow needs one"})
 	}
 	return rep, f.dem.Key[strings.LastIndexByte(f.dem.Key, '/')+1:], err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -271,18 +272,22 @@ func (s *Service) await(ctx context.Context, id string, most time.Duration) (job
 	}
 }
 
-// executeEcho makes a job that ends by itself after its pause; nobody computes it.
+// executeEcho makes a job that ends by itself after its pause; nobody computes it. An end without a pause is announced
+// at once, any other by the resume tick, which announces ends older than a minute, longer than a pause may be.
 func (s *Service) executeEcho(c *gin.Context, p ogc.Process, e ogc.Execute, want preference) {
 	ctx := c.Request.Context()
 	now := s.Now().UTC()
 	r := job.Request{ID: s.NewID(), Workflow: job.Echo, Parameters: e.Parameters, DEM: job.DEM{Name: "none"}, Created: now, Delivery: &e.Delivery}
 	err := s.Store.Create(ctx, r)
 	if err == nil {
-		_, _, err = s.Store.WriteEnd(ctx, r.ID, job.End{State: job.Completed, Ended: now.Add(time.Duration(e.Pause) * time.Second)})
+		_, _, err = s.Store.WriteEnd(ctx, r.ID, job.End{State: job.Completed, Ended: now.Add(time.Duration(e.Pause) * time.Second), Event: "echo." + r.ID})
 	}
 	if err != nil {
 		s.problem(c, err)
 		return
+	}
+	if e.Pause == 0 {
+		s.announceEnd(ctx, r.ID, eventing.NewJobCompleted(Source, r.ID, 0, now))
 	}
 	if want.async {
 		s.accepted(c, r.ID, want)

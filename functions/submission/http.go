@@ -388,6 +388,9 @@ func (s *Service) view(st job.Status) gin.H {
 		"parameters": st.Request.Parameters, "dem_filename": st.Request.DEM.Name, "uploaded_filename": nil, "progress": st.Progress(),
 		"tasks_done": st.Done, "tasks_planned": st.Planned, "error_message": nil, "data_expired_at": nil,
 	}
+	if len(st.Findings) > 0 {
+		h["findings"] = st.Findings
+	}
 	if name, ok := strings.CutPrefix(st.Request.DEM.Key, job.InputPrefix); ok && st.Expired == nil {
 		h["uploaded_filename"] = name
 	}

@@ -682,3 +682,58 @@ func TestResultsByRange(t *testing.T) {
 		t.Errorf("files: %s", a.body)
 	}
 }
+
+// TestCancelledAndGone cancels a job for a client that goes as soon as its end is written: the end is announced all the
+// same.
+func TestCancelledAndGone(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	s := newService(t, nil)
+	inner := s.Store.Bucket
+	s.Store.Bucket = faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
+		err := do()
+		if op == faultbucket.Commit && strings.HasSuffix(key, "end.json") {
+			leave()
+		}
+		return err
+	}, nil)
+	var heard []string
+	s.Events = eventing.PublisherFunc(func(ctx context.Context, e event.Event) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		heard = append(heard, e.Type())
+		return nil
+	})
+	r := job.Request{ID: "01JTESTAAAAAAAAAAAAAAAAAAA", Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon}
+	if err := s.Store.Create(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = s.Cancel(ctx, r.ID) // its answer reaches nobody
+	if noted, err := s.Store.Announced(t.Context(), r.ID); err != nil || !noted || !slices.Equal(heard, []string{eventing.JobCancelled}) {
+		t.Errorf("heard %v, noted: %t (%v)", heard, noted, err)
+	}
+}
+
+// TestEchoIsAnnounced: the end of an echo job is announced like any other, at once where it has no pause, else by the
+// resume tick, to which it says so.
+func TestEchoIsAnnounced(t *testing.T) {
+	for pause, heard := range map[int][]string{0: {eventing.JobCompleted}, 30: nil} {
+		s := newService(t, nil)
+		s.Echo = true
+		a := s.do(t, http.MethodPost, "/processes/echo/execution", strings.NewReader(fmt.Sprintf(`{"inputs":{"stringInput":"Value1","pause":%d}}`, pause)),
+			"Content-Type", "application/json", "Prefer", "respond-async")
+		if a.status != http.StatusCreated {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		id := s.only(t).Request.ID
+		var got []string
+		for _, e := range s.events {
+			got = append(got, e.Type())
+		}
+		end, err := s.Store.End(t.Context(), id)
+		noted, noting := s.Store.Announced(t.Context(), id)
+		if err != nil || noting != nil || end.Event == "" || noted != (pause == 0) || !slices.Equal(got, heard) {
+			t.Errorf("pause %d: heard %v, noted: %t, end %+v (%v, %v)", pause, got, noted, end, err, noting)
+		}
+	}
+}

@@ -388,8 +388,13 @@ func (s *Service) announce(ctx context.Context, r job.Request) {
 	}
 }
 
+// announcing bounds how long an end may take to be announced by who wrote it, also when the client has gone.
+const announcing = 30 * time.Second
+
 // announceEnd publishes how a job ended, and notes that it did. What fails here the next resume tick does.
 func (s *Service) announceEnd(ctx context.Context, id string, e event.Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announcing)
+	defer cancel()
 	err := s.Events.Publish(ctx, e)
 	if err == nil {
 		err = s.Store.MarkAnnounced(ctx, id, s.Now())

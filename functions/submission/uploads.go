@@ -449,7 +449,7 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 		return outcome{looked: true}, err
 	case refused != nil:
 		// The end comes first, so that nobody takes the job up.
-		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: s.Now().UTC(), Event: "upload"}
+		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: s.Now().UTC(), Event: uploadRefused}
 		if _, _, err := s.Store.WriteEnd(ctx, r.ID, end); err != nil {
 			return outcome{looked: true}, err
 		}
@@ -461,15 +461,23 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 		return outcome{looked: true}, err
 	}
 	o := outcome{job: r.ID, fresh: true, looked: true, said: "it becomes job " + r.ID}
-	if refused == nil {
+	// What counts is what stands: a look that was cut short may have found otherwise.
+	end, err := s.Store.End(ctx, r.ID)
+	switch {
+	case errors.Is(err, job.ErrNotFound):
 		s.announce(ctx, r)
-	} else {
-		o.said = fmt.Sprintf("it becomes job %s, which failed: %v", r.ID, refused)
-		s.Log.Warn("dropped file cannot be used", "job", r.ID, "key", r.DEM.Key, "reason", refused)
-		s.announceEnd(ctx, r.ID, eventing.NewJobFailed(Source, r.ID, refused.Error(), 0, r.Created))
+	case err != nil:
+		return outcome{looked: true}, err
+	case end.Event == uploadRefused:
+		o.said = fmt.Sprintf("it becomes job %s, which failed: %s", r.ID, end.Reason)
+		s.Log.Warn("dropped file cannot be used", "job", r.ID, "key", r.DEM.Key, "reason", end.Reason)
+		s.announceEnd(ctx, r.ID, eventing.NewJobFailed(Source, r.ID, end.Reason, 0, end.Ended))
 	}
 	return o, s.Store.EndIntake(ctx, r.ID)
 }
+
+// uploadRefused marks the ends of jobs of dropped files that cannot be computed.
+const uploadRefused = "upload"
 
 // ScanUploads looks at every dropped file that is no job yet, as its event should have done, and returns how many
 // became one. A pass makes at most 100 jobs; the next goes on.

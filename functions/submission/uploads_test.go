@@ -153,7 +153,7 @@ func TestDroppedFileThatIsNoInput(t *testing.T) {
 		{"another format", "uploads/dem.asc", "ncols 4\nnrows 4\n", nil, "", "gdal_translate"},
 		{"too large", "uploads/dem.tif", hills(t) + strings.Repeat("x", 64<<10), nil, "", "is larger than"},
 		{"a step out of range", "uploads/dem.tif", hills(t), []string{"eemt-step", "90"}, "", "step 90: must be 1 to 60 minutes"},
-		{"a step that is no number", "uploads/dem.tif", hills(t), []string{"eemt-step", "often"}, "", `metadata eemt-step "often": not a valid value`},
+		{"a step that is no number", "uploads/dem.tif", hills(t), []string{"eemt-step", "often"}, "", `metadata eemt-step "often": must be a number of 1 to 60`},
 		{"an unknown parameter", "uploads/dem.tif", hills(t), []string{"eemt-speed", "1"}, "", `metadata eemt-field "speed" is not known`},
 		{"a sidecar that is no JSON", "uploads/dem.tif", hills(t), nil, "step=3", "file uploads/dem.tif.json: must be a JSON object of parameters"},
 		{"a sidecar with a nested value", "uploads/dem.tif", hills(t), nil, `{"step":{"a":1}}`, `"step": must be a number, a text`},
@@ -343,6 +343,53 @@ func TestLookThatBreaksOff(t *testing.T) {
 		if st := s.only(t); st.State != job.Pending || st.Request.Parameters.Step != 20 {
 			t.Fatalf("job %+v", st)
 		}
+	}
+}
+
+// TestLooksThatFindOtherwise break off when the job stands, and find the parameters changed the next time: what is
+// announced is what stands.
+func TestLooksThatFindOtherwise(t *testing.T) {
+	for _, c := range []struct {
+		name, first, second string
+		state               job.State
+		heard               string
+	}{
+		{"good, then bad", `{"step": 20}`, `{"step": 1000}`, job.Pending, eventing.JobSubmitted},
+		{"bad, then good", `{"step": 1000}`, `{"step": 20}`, job.Failed, eventing.JobFailed},
+		{"bad, then bad otherwise", `{"step": 1000}`, `{"step": "x"}`, job.Failed, eventing.JobFailed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			away := true
+			s := newService(t, func(op, key string) error {
+				if away && op == faultbucket.Commit && strings.HasSuffix(key, ".done") {
+					return errors.New("the bucket is away")
+				}
+				return nil
+			})
+			s.drop(t, "uploads/dem.tif.json", c.first)
+			s.drop(t, "uploads/dem.tif", hills(t))
+			if _, err := s.ScanUploads(t.Context()); err == nil {
+				t.Fatal("the look did not break off")
+			}
+			away, s.events = false, nil
+			before := s.only(t)
+			s.drop(t, "uploads/dem.tif.json", c.second)
+			if _, err := s.ScanUploads(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			st := s.only(t)
+			if st.State != c.state || st.End != nil && st.End.Reason != before.End.Reason {
+				t.Errorf("job %+v, before %+v", st, before)
+			}
+			for _, e := range s.events {
+				if e.Type() != c.heard {
+					t.Errorf("heard %s, want %s", e.Type(), c.heard)
+				}
+			}
+			if noted, err := s.Store.Announced(t.Context(), st.Request.ID); err != nil || noted != (c.state == job.Failed) {
+				t.Errorf("the announcement of an end is noted: %t (%v)", noted, err)
+			}
+		})
 	}
 }
 

@@ -392,10 +392,10 @@ func TestManyJobsSearchAndKeep(t *testing.T) {
 	row := `document.querySelector("tbody tr [data-action=pin]")`
 	p.until("it goes some day", `document.querySelector("tbody tr").innerText.includes("kept for 7 d")||document.querySelector("tbody tr").innerText.includes("kept for 6 d")`)
 	p.click("tbody tr [data-action=pin]")
-	p.until("it is kept", row+`.getAttribute("aria-pressed") === "true" && document.querySelector("tbody tr").innerText.includes("kept until you let it go")`)
+	p.until("it is kept", row+`.getAttribute("aria-pressed") === "true" && document.querySelector("tbody tr").innerText.includes("kept until it is unpinned")`)
 	p.shot("kept")
 	p.click("tbody tr .name")
-	p.until("its page says so", `document.querySelector("h1")?.innerText === "needle.tif" && document.querySelector("main").innerText.includes("kept until you let it go")`)
+	p.until("its page says so", `document.querySelector("h1")?.innerText === "needle.tif" && document.querySelector("main").innerText.includes("kept until it is unpinned")`)
 	p.do(chromedp.Reload())
 	p.until("a reload does not change that", `document.querySelector(".pin")?.getAttribute("aria-pressed") === "true"`)
 	p.click(".pin")

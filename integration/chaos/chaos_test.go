@@ -35,8 +35,11 @@ import (
 var (
 	only = flag.Int("seed", -1, "run this seed alone, and print its course")
 	kill = flag.Float64("kill", -1, "chance that a process dies at a bucket call, in place of what the seed draws")
-	runs = flag.Int("runs", 0, "how many seeds to run; 0: 6, or 500 when EEMT_SLOW is set")
+	runs = flag.Int("runs", 0, "how many seeds to run; 0: 6, or 500 when EEMT_NIGHTLY is set")
 )
+
+// nightly asks for the long explorations: all of the larger models, hundreds of storms, death at every ninth call.
+var nightly = os.Getenv("EEMT_NIGHTLY") != ""
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -412,7 +415,7 @@ func TestDeathAtEveryCall(t *testing.T) {
 		{"maps by tasks", 0, 100, 420, 105, time.Nanosecond},
 		{"terrain in stages", wet, 0, 600, 150, 0},
 	} {
-		if os.Getenv("EEMT_SLOW") != "" {
+		if nightly {
 			c.stride = 9
 		}
 		calm := calmRun(t, c.job)
@@ -480,7 +483,7 @@ func TestStorms(t *testing.T) {
 	n := *runs
 	if n == 0 {
 		n = 6
-		if os.Getenv("EEMT_SLOW") != "" {
+		if nightly {
 			n = 500
 		}
 		if testing.Short() {

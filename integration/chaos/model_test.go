@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 )
@@ -11,10 +10,12 @@ import (
 // write, one object at a time, and what may go wrong between. All states that it can
 // get into are explored. docs/architecture.md tells the protocol in words.
 //
-// The world is one job of two tiles, two compute replicas, a client that submits,
-// somebody who may cancel, the resume tick, retention, and a broker that may deliver
-// twice, late, in any order, or never. Where maps are made by tasks all begins when the tiles
-// are done; there are two groups of maps, and a third that is made of their maps.
+// The world is one job of two tiles, two compute replicas, each with a watch that tells its
+// work when the job has ended, a client that submits, somebody who may cancel, the resume
+// tick, retention, and a broker that may deliver twice, late, in any order, or never. Where
+// maps are made by tasks all begins when the tiles are done; there are two groups of maps,
+// and a third that is made of their maps. A run on one machine has no tick; it waits for the
+// end of its job, which another process with the same directory may cancel.
 
 const (
 	tiles  = 2
@@ -57,6 +58,8 @@ type state struct {
 	told             bool  // the client was told of the job
 	cancelling       bool  // who cancelled the job has yet to announce it
 	heard, noted     bool  // the end was announced; announced.json says so
+	by               uint8 // the kind of the event whose work wrote the end; none: somebody who cancelled
+	run              uint8 // what a run on one machine does: nothing yet, waits, has returned
 	// What was, for the properties.
 	wasEnd uint8 // the first end
 	wrong  uint8 // index of a promise that a step broke
@@ -68,8 +71,16 @@ type process struct {
 	saw       [groups]bool
 }
 
-// conclude is the first of the steps that end a job whose maps are there.
+// conclude is the first of the steps that end a job whose maps are there: its end, the announcement, the removal of
+// work files.
 const conclude = 20
+
+// What a run on one machine does.
+const (
+	submits = iota
+	waits
+	returned
+)
 
 // all reports whether all maps are there.
 func all(maps [groups]bool) bool { return maps[0] && maps[1] && maps[2] }
@@ -78,6 +89,8 @@ func all(maps [groups]bool) bool { return maps[0] && maps[1] && maps[2] }
 type rules struct {
 	crash, lose, duplicate, tick, cancel, retain bool
 	announce                                     bool // ends are announced, too
+	alone                                        bool // an event that a replica works on is not given to the other
+	local                                        bool // a run on one machine waits for the end
 
 	byTasks bool // maps are made by tasks
 
@@ -98,6 +111,9 @@ type rules struct {
 	mapsBlind     bool // a group does not look whether the maps are there that it is made of
 	releaseEarly  bool // a group removes the data before all maps are there that are made of it
 	mapsEndEarly  bool // a group ends the job without looking for the others
+	watchesItself bool // the watch goes on while the end is written and announced, and work that it stops is acknowledged
+	endsOnce      bool // an event that comes again does not announce the end that its work made
+	onlyListens   bool // a run waits for the announcement, and does not look by itself
 }
 
 // The promises a step may break.
@@ -142,9 +158,21 @@ func (r rules) next(s state) []step {
 			add("client dies", to)
 		}
 	}
+	if r.local && s.told && s.run != returned {
+		to := s
+		// It looks before it waits. An announcement of another process is not heard.
+		switch looks := s.run == submits || !r.onlyListens; {
+		case looks && s.end != open, s.heard && s.by != none:
+			to.run = returned
+			add("the run ends", to)
+		case s.run == submits:
+			to.run = waits
+			add("the run waits", to)
+		}
+	}
 	if r.cancel && s.told && s.job && s.end == open && s.wasEnd == open {
 		to := s
-		to.finish(r, cancelled)
+		to.finish(r, cancelled, none)
 		to.cancelling = r.announce
 		add("cancel", to)
 	}
@@ -178,7 +206,7 @@ func (r rules) next(s state) []step {
 	for i, p := range s.work {
 		if p.event == none {
 			for e := submitted; e < kinds; e++ {
-				if !s.events[e] {
+				if !s.events[e] || r.alone && s.work[1-i].event == uint8(e) {
 					continue
 				}
 				to := s
@@ -191,6 +219,9 @@ func (r rules) next(s state) []step {
 			continue
 		}
 		out = append(out, r.act(s, i)...)
+		if to, ok := r.watch(s, i); ok {
+			add(fmt.Sprintf("the watch of replica %d", i), to)
+		}
 		if r.crash {
 			// The event was not acknowledged: it is still under way.
 			to := s
@@ -204,8 +235,8 @@ func (r rules) next(s state) []step {
 	return out
 }
 
-// finish writes end.json.
-func (s *state) finish(r rules, end uint8) {
+// finish writes end.json; by is the kind of the event that does so.
+func (s *state) finish(r rules, end, by uint8) {
 	if s.end != open && !r.endTwice {
 		return // it is created only once: the one that stands counts
 	}
@@ -213,6 +244,9 @@ func (s *state) finish(r rules, end uint8) {
 		s.wrong = 2
 	}
 	s.end = end
+	if r.announce {
+		s.by = by
+	}
 	if s.wasEnd == open {
 		s.wasEnd = end
 	}
@@ -230,6 +264,26 @@ func (s *state) announce(r rules) bool {
 	}
 	*second = true
 	return true
+}
+
+// watch gives up the work of a replica whose job has ended. It then looks at the end, as when its event comes again. Who
+// ends a job is not watched any more.
+func (r rules) watch(s state, i int) (state, bool) {
+	p := s.work[i]
+	switch {
+	case s.end == open || p.event == none || p.at == 0:
+		return s, false
+	case p.at > conclude && r.watchesItself:
+		s.work[i] = process{}
+		if !r.ackFirst {
+			s.events[p.event] = false
+		}
+		return s, true
+	case p.at < conclude:
+		s.work[i] = process{event: p.event}
+		return s, true
+	}
+	return s, false
 }
 
 // act is the next step of a replica.
@@ -258,32 +312,34 @@ func (r rules) act(s state, i int) []step {
 		return all
 	}
 	if p.at == 0 { // look whether the job has ended, or is gone
-		if s.end != open || !s.job {
+		switch {
+		case r.announce && s.job && s.end == completed && s.by == p.event && !r.endsOnce:
+			to.work[i].at = conclude + 1
+		case s.end != open || !s.job:
 			acknowledge()
-		} else {
+		default:
 			goOn()
 		}
 		return finish()
 	}
 	switch p.at { // whoever finds all maps ends the job
 	case conclude:
-		to.finish(r, completed)
+		to.finish(r, completed, p.event)
 		goOn()
+		if !r.announce {
+			goOn()
+		}
 		return finish()
-	case conclude + 1:
+	case conclude + 1: // only the end of its own making, unless it is noted
+		if s.end != completed || s.noted || to.announce(r) {
+			goOn()
+		}
+		return finish()
+	case conclude + 2:
 		if s.end == completed {
 			to.data = [tiles]bool{}
 		}
-		if !r.announce {
-			acknowledge()
-			return finish()
-		}
-		goOn()
-		return finish()
-	case conclude + 2: // only the end of its own making
-		if s.end != completed || to.announce(r) {
-			acknowledge()
-		}
+		acknowledge()
 		return finish()
 	}
 	switch p.event {
@@ -506,6 +562,9 @@ func (r rules) explore(most int) (int, string, error) {
 	}
 	// The job has ended, or nobody was ever told of one.
 	goals := []goal[state]{{func(s state) bool { return s.wasEnd != open || s.client == 9 && !s.told && !s.job }, "the job can never end"}}
+	if r.local {
+		goals = append(goals, goal[state]{func(s state) bool { return s.run == returned }, "the run can never return"})
+	}
 	if r.announce {
 		// The same, and the end was announced, unless retention was faster.
 		goals = append(goals, goal[state]{func(s state) bool { return s.heard || s.wasEnd != open && !s.job || s.client == 9 && !s.told && !s.job }, "the end can never be announced"})
@@ -616,21 +675,28 @@ var storm = rules{crash: true, lose: true, duplicate: true, tick: true, cancel: 
 // announcements is what may go wrong with those. Events that come twice and retention only multiply the states.
 var announcements = rules{crash: true, lose: true, tick: true, cancel: true, announce: true}
 
+// alone is what a run on one machine meets: nobody asks again, and another process may cancel its job.
+var alone = rules{announce: true, local: true, cancel: true, duplicate: true}
+
 // plant changes rules.
 func plant(in rules, f func(r *rules)) rules { f(&in); return in }
 
 func TestProtocolHolds(t *testing.T) {
 	for name, r := range map[string]rules{
-		"calm":                          {},
-		"duplicates":                    {duplicate: true},
-		"crashes of replicas, no ticks": {crash: false, duplicate: true, cancel: true},
-		"storm":                         storm,
-		"announcements":                 announcements,
-		"asked for early":               {duplicate: true, asksEarly: true},
-		"maps by tasks, calm":           {byTasks: true},
-		"maps by tasks, duplicates":     {byTasks: true, duplicate: true, cancel: true},
+		"calm":                           {},
+		"duplicates":                     {duplicate: true},
+		"crashes of replicas, no ticks":  {crash: false, duplicate: true, cancel: true},
+		"storm":                          storm,
+		"announcements":                  announcements,
+		"announcements, no ticks":        {announce: true, duplicate: true, cancel: true},
+		"announced again, no ticks":      {announce: true, byTasks: true, crash: true, alone: true},
+		"a run on one machine":           alone,
+		"a run that makes maps by tasks": plant(alone, func(r *rules) { r.byTasks = true }),
+		"asked for early":                {duplicate: true, asksEarly: true},
+		"maps by tasks, calm":            {byTasks: true},
+		"maps by tasks, duplicates":      {byTasks: true, duplicate: true, cancel: true},
 		"maps by tasks, storm": plant(storm, func(r *rules) {
-			r.byTasks, r.retain, r.cancel = true, os.Getenv("EEMT_SLOW") != "", os.Getenv("EEMT_SLOW") != ""
+			r.byTasks, r.retain, r.cancel = true, nightly, nightly
 		}),
 	} {
 		if strings.Contains(name, "storm") && testing.Short() {
@@ -668,6 +734,11 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		{"end goes before job", plant(storm, func(r *rules) { r.endGoesFirst = true }), promises[5]},
 		{"the tick does not look at ends", plant(announcements, func(r *rules) { r.tickIsDeaf = true }), "never be announced"},
 		{"the note before the announcement", plant(announcements, func(r *rules) { r.notesFirst = true }), "never be announced"},
+		{"the watch goes on while the end is announced", rules{announce: true, watchesItself: true}, "never be announced"},
+		{"a group is watched while it announces the end", rules{announce: true, byTasks: true, watchesItself: true}, "never be announced"},
+		{"an end is not announced again", rules{announce: true, byTasks: true, crash: true, alone: true, endsOnce: true}, "never be announced"},
+		{"a run only listens", plant(alone, func(r *rules) { r.onlyListens = true }), "run can never return"},
+		{"a run only listens, to work that stops itself", rules{local: true, announce: true, onlyListens: true, watchesItself: true}, "run can never return"},
 		{"a group looks before it writes", rules{byTasks: true, mapsLookEarly: true}, "can never end"},
 		{"a group asks for the next stage too early, which does not look", plant(maps, func(r *rules) { r.mapsAskEarly, r.mapsBlind = true, true }), promises[7]},
 		{"a group removes what others need", plant(maps, func(r *rules) { r.releaseEarly = true }), promises[1]},
@@ -682,7 +753,7 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 			if !strings.Contains(wrong, c.want) {
 				t.Errorf("%d states, found %q, want %q", n, wrong, c.want)
 			}
-			if os.Getenv("EEMT_SLOW") != "" {
+			if nightly {
 				t.Logf("after %d states: %s", n, wrong)
 			}
 		})

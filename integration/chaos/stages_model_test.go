@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 )
@@ -305,7 +304,7 @@ func TestStagesHold(t *testing.T) {
 		"storm":           stageStorm,
 		"asked for early": {duplicate: true, asksEarly: true},
 	} {
-		if name == "storm" && os.Getenv("EEMT_SLOW") == "" {
+		if name == "storm" && !nightly {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -342,7 +341,7 @@ func TestStageModelFindsPlantedBugs(t *testing.T) {
 			if !strings.Contains(wrong, c.want) || wrong == "" {
 				t.Errorf("%d states, found %q, want %q", n, wrong, c.want)
 			}
-			if os.Getenv("EEMT_SLOW") != "" {
+			if nightly {
 				t.Logf("after %d states: %s", n, wrong)
 			}
 		})

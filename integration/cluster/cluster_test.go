@@ -576,7 +576,7 @@ func TestCluster(t *testing.T) {
 			t.Fatal("no replica of submission")
 		}
 		text := kubectl(t, "get", "--raw", "/api/v1/namespaces/"+d.namespace+"/pods/"+pods[0]+"/proxy/metrics")
-		if !regexp.MustCompile(`revision_app_request_count\{.*response_code="200".*service_name="eemt-submission"\} [1-9]`).MatchString(text) {
+		if !regexp.MustCompile(`http_server_request_duration_seconds_count\{.*http_response_status_code="200".*\} [1-9]`).MatchString(text) {
 			t.Errorf("no requests among %d bytes of metrics", len(text))
 		}
 	})

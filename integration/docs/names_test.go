@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 // tags lists the names in a struct's tags.
@@ -40,6 +42,17 @@ func mentions(t *testing.T, page string, names ...string) {
 func TestReportFieldsAreDocumented(t *testing.T) {
 	for _, n := range tags(compute.Report{}, "json") {
 		mentions(t, "docs/guide.md", "`"+n+"`")
+	}
+}
+
+// TestFindingsAreDocumented holds the guide's table of findings to that of the program.
+func TestFindingsAreDocumented(t *testing.T) {
+	for _, k := range finding.Kinds() {
+		settle := ""
+		if k.Settleable {
+			settle = "yes"
+		}
+		mentions(t, "docs/guide.md", fmt.Sprintf("| `%s` | %s | %s |", k.Code, k.Title, settle))
 	}
 }
 

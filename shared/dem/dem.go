@@ -51,19 +51,12 @@ type DEM struct {
 	Cell raster.CellSize
 	// Metres per vertical unit.
 	Vertical float64
+	// Stated tells that the file or the user states that unit.
+	Stated bool
 	// Findings are what a user should know about how the file was read: doubts and notes.
 	Findings finding.List
 
 	options Options
-}
-
-// Notes are the findings in sentences.
-func (d *DEM) Notes() []string {
-	var list []string
-	for _, f := range d.Findings {
-		list = append(list, f.Sentence())
-	}
-	return list
 }
 
 // Advice is a text with the user's own name of the file in its commands.
@@ -184,7 +177,7 @@ func (d *DEM) setVertical() error {
 	if err != nil && (said == 0 || !errors.Is(err, crs.ErrVerticalUnit)) {
 		return d.refuseVertical(err)
 	}
-	d.Vertical = vertical
+	d.Vertical, d.Stated = vertical, stated || said != 0
 	if (img.ScaleZ != 0 && img.ScaleZ != 1 || img.OffsetZ != 0) && crs.Compound(img.GeoKeys) {
 		img.SetScale(img.ScaleZ, img.OffsetZ)
 		d.note(finding.DEMUnit, finding.Note, fmt.Sprintf("elevations are stored x %.7g + %.7g, as the third step of the raster's position says", img.ScaleZ, img.OffsetZ), "")

@@ -14,6 +14,7 @@ const (
 	ClimateCoverage      Code = "climate-coverage"
 	ClimateElevation     Code = "climate-elevation"
 	ClimateHemisphere    Code = "climate-hemisphere"
+	ClimateMissing       Code = "climate-missing"
 	ClimatePlace         Code = "climate-place"
 	ClimatePrecipitation Code = "climate-precipitation"
 	ClimateTemperature   Code = "climate-temperature"
@@ -32,9 +33,13 @@ const (
 	DEMSpikes            Code = "dem-spikes"
 	DEMSteps             Code = "dem-steps"
 	DEMUnit              Code = "dem-unit"
+	InputCoverage        Code = "input-coverage"
+	MapsDaily            Code = "maps-daily"
 	ModelHemisphere      Code = "model-hemisphere"
+	ModelKappa           Code = "model-kappa"
 	ModelProduction      Code = "model-production"
 	ModelTrad            Code = "model-trad"
+	ModelWetness         Code = "model-wetness"
 	Turbidity            Code = "turbidity"
 )
 
@@ -50,6 +55,7 @@ var kinds = []Kind{
 	{ClimateCoverage, "part of the DEM has no climate", false},
 	{ClimateElevation, "temperature is extrapolated over a large difference of elevation", false},
 	{ClimateHemisphere, "the seasons of the climate are those of the other hemisphere", true},
+	{ClimateMissing, "no climate was named", false},
 	{ClimatePlace, "the climate is of another place", true},
 	{ClimatePrecipitation, "precipitation looks like another unit", false},
 	{ClimateTemperature, "temperature looks like another unit", false},
@@ -68,9 +74,13 @@ var kinds = []Kind{
 	{DEMSpikes, "single cells far above or below their neighbours", false},
 	{DEMSteps, "elevations come in steps", false},
 	{DEMUnit, "the unit of elevations is not stated", true},
+	{InputCoverage, "part of the DEM has no value of an input raster", false},
+	{MapsDaily, "which year daily maps are of", false},
 	{ModelHemisphere, "the model was fitted in the northern hemisphere", false},
+	{ModelKappa, "wetness and effective precipitation are correlated over the DEM", false},
 	{ModelProduction, "the production of EEMT-TOPO is outside the range of its fit", false},
 	{ModelTrad, "EEMT-TRAD is zero, or far from what mean climate gives", false},
+	{ModelWetness, "the topographic wetness index was limited", false},
 	{Turbidity, "turbidity differs from the climatology", false},
 }
 
@@ -92,7 +102,7 @@ func ParseCodes(text string) ([]Code, error) {
 			continue
 		}
 		if !slices.ContainsFunc(kinds, func(k Kind) bool { return k.Code == Code(name) }) {
-			return nil, fmt.Errorf("accept %q: must be a list of %s", name, strings.Join(names(), ", "))
+			return nil, fmt.Errorf("accept %q: must be a list of %s", name, strings.Join(Codes(), ", "))
 		}
 		if !slices.Contains(list, Code(name)) {
 			list = append(list, Code(name))
@@ -101,7 +111,8 @@ func ParseCodes(text string) ([]Code, error) {
 	return list, nil
 }
 
-func names() []string {
+// Codes lists the names of all codes.
+func Codes() []string {
 	list := make([]string, len(kinds))
 	for i, k := range kinds {
 		list[i] = string(k.Code)

@@ -52,12 +52,16 @@ func (f Finding) Sentence() string {
 }
 
 // Error is a finding that stops a job.
-type Error struct{ Finding }
+type Error struct {
+	Finding
+	// All is what was found beside it, the finding itself included; nil where nothing else was looked for.
+	All List
+}
 
 // Refuse makes an error of a finding; its severity becomes Refusal.
 func Refuse(f Finding) error {
 	f.Severity = Refusal
-	return &Error{f}
+	return &Error{Finding: f}
 }
 
 func (e *Error) Error() string { return e.Sentence() }
@@ -74,14 +78,27 @@ func (l *List) Add(findings ...Finding) {
 	}
 }
 
-// AddError appends the refusal that an error holds, and reports whether it holds one.
+// AddError appends the findings that an error holds, and reports whether it holds some.
 func (l *List) AddError(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {
 		return false
 	}
-	l.Add(e.Finding)
+	if e.All != nil {
+		l.Add(e.All...)
+	} else {
+		l.Add(e.Finding)
+	}
 	return true
+}
+
+// Sentences are the findings in words.
+func (l List) Sentences() []string {
+	texts := make([]string, len(l))
+	for i, f := range l {
+		texts[i] = f.Sentence()
+	}
+	return texts
 }
 
 // Accept marks the findings whose codes are among those accepted: doubts, notes, and settleable refusals.
@@ -116,7 +133,7 @@ func (l List) Err(strict bool) error {
 	}
 	f := stops[0]
 	if f.Severity == Doubt || f.Code.Settleable() {
-		f.Next = strings.TrimPrefix(f.Next+fmt.Sprintf("; if it is right, accept it: --accept %s", f.Code), "; ")
+		f.Next = strings.TrimPrefix(f.Next+fmt.Sprintf("; if it is right, accept it (--accept %s)", f.Code), "; ")
 	}
-	return &Error{f}
+	return &Error{Finding: f, All: l}
 }

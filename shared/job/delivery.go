@@ -51,14 +51,14 @@ func (s Status) Message() string {
 	case s.Planned == 0 && s.Terrain != nil:
 		return s.Terrain.Message()
 	case s.Planned == 0:
-		return "the terrain is being followed"
+		return "the terrain is being analysed"
 	case s.Done < s.Planned:
 		return fmt.Sprintf("%d of %d tiles are done", s.Done, s.Planned)
 	}
 	if s.Maps > 0 && s.MapsPlanned > 0 {
 		return fmt.Sprintf("%d of %d maps are made", s.Maps, s.MapsPlanned)
 	}
-	return "the maps are being put together"
+	return "the maps are being written"
 }
 
 // Expected is when a job that runs may be done, going by its tiles so far; false

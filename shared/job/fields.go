@@ -1,12 +1,15 @@
 package job
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 // FieldType is the type of a parameter's value.
@@ -20,14 +23,39 @@ const (
 	StringField  FieldType = "string"
 )
 
-// Field describes one of Parameters: forms, process descriptions and their
-// checks are made from it. Parameters.Validate has the last word.
+// Group is a heading that parameters stand under, in help and in forms.
+type Group string
+
+// The groups, in the order in which they are shown. A row without one is basic.
+const (
+	GroupBasic   Group = ""
+	GroupGround  Group = "Atmosphere and ground"
+	GroupClimate Group = "Climate"
+	GroupOutput  Group = "Output"
+	GroupExpert  Group = "Expert"
+)
+
+// Title is the heading in words.
+func (g Group) Title() string { return cmp.Or(string(g), "Basic") }
+
+// Field describes one of Parameters. Flags with their help and completion, forms, process descriptions and most of
+// Parameters.Validate are made from it: a row of the table is all that a plain parameter needs.
 type Field struct {
 	// Name in JSON and forms.
-	Name        string
-	Title       string
+	Name  string
+	Title string
+	// Description says what the parameter does, in words that stand without the title. The range is added where it is shown.
 	Description string
-	Type        FieldType
+	// Also says what a value outside the range means.
+	Also  string
+	Group Group
+	Type  FieldType
+	// Placeholder stands for the value in help; without one the unit does, or the values allowed.
+	Placeholder string
+	// Unit of a number.
+	Unit string
+	// Unset says in words what a parameter without a default means when it is not given.
+	Unset string
 	// Raster is set where the name of a GeoTIFF is taken too (see Input): what the
 	// names of its record and of a file sent along begin with.
 	Raster string
@@ -45,46 +73,95 @@ type Field struct {
 	MediaType string
 	// Only is the workflow that takes it; empty means all.
 	Only Workflow
+	// list reads the text of a list that has more to it than Items.
+	list func(text string) (any, error)
 }
 
 var fields = []Field{
-	{Name: "step", Title: "Time step", Description: "minutes between two looks at the sun", Type: NumberField, Minimum: 1, Maximum: 60},
-	{Name: "linke_value", Title: "Linke turbidity", Description: "for air mass 2; one value, or one per month", Type: NumberField, Monthly: true, Raster: "linke", Minimum: 1, Maximum: 8},
-	{Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects; one value, or one per month", Type: NumberField, Monthly: true, Raster: "albedo", Minimum: 0, Maximum: 1},
-	{Name: "kb", Title: "Real-sky factor of beam radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: "kb", Minimum: 0, Maximum: 1},
-	{Name: "kd", Title: "Real-sky factor of diffuse radiation", Description: "one value, or one per month; 1 is clear sky", Type: NumberField, Monthly: true, Raster: "kd", Minimum: 0, Maximum: 1},
 	{
-		Name: "kc", Title: "Clear-sky index", Description: "of the global radiation: one value, or one per month; climate takes it from the climate's radiation (eemt)",
-		Type: NumberField, Monthly: true, Raster: "kc", Sets: []string{"kc_climate"}, Minimum: 0.2, Maximum: 1,
+		Name: "step", Title: "Time step", Description: "time step of the sun's position in minutes",
+		Type: NumberField, Unit: "minutes", Minimum: 1, Maximum: 60,
 	},
-	{Name: "start_year", Title: "First climate year", Description: "first year of the climate", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
-	{Name: "end_year", Title: "Last climate year", Description: "last year of the climate, at most 60 years in one job", Type: IntegerField, Minimum: FirstYear, Maximum: LastYear},
 	{
-		Name: "climate", Title: "Climate", Description: "source of the climate: table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE; or the text of a table",
-		Type: StringField, MediaType: "text/csv", Only: EEMT,
+		Name: "linke_value", Title: "Linke turbidity", Description: "Linke turbidity for air mass 2",
+		Group: GroupGround, Type: NumberField, Placeholder: "value", Monthly: true, Raster: "linke", Minimum: 1, Maximum: 8,
+	},
+	{
+		Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects",
+		Group: GroupGround, Type: NumberField, Placeholder: "value", Monthly: true, Raster: "albedo", Minimum: 0, Maximum: 1,
+	},
+	{
+		Name: "kb", Title: "Real-sky factor of beam radiation", Description: "real-sky factor of beam radiation, 1 under a clear sky",
+		Group: GroupGround, Type: NumberField, Placeholder: "value", Unset: "1", Monthly: true, Raster: "kb", Minimum: 0, Maximum: 1,
+	},
+	{
+		Name: "kd", Title: "Real-sky factor of diffuse radiation", Description: "real-sky factor of diffuse radiation, 1 under a clear sky",
+		Group: GroupGround, Type: NumberField, Placeholder: "value", Unset: "1", Monthly: true, Raster: "kd", Minimum: 0, Maximum: 1,
+	},
+	{
+		Name: "kc", Title: "Clear-sky index", Description: "clear-sky index, applied to global radiation only", Also: "with eemt, climate takes it from the radiation in the climate",
+		Group: GroupGround, Type: NumberField, Placeholder: "value", Unset: "1", Monthly: true, Raster: "kc", Sets: []string{"kc_climate"}, Minimum: 0.2, Maximum: 1,
+	},
+	{
+		Name: "climate", Title: "Climate", Description: "source of the climate: table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE",
+		Group: GroupClimate, Type: StringField, Placeholder: "source", MediaType: "text/csv", Only: EEMT,
 	},
 	{
 		Name: "climate_elevation", Title: "Elevation of the climate", Description: "elevation that the climate holds for: metres for a table, a raster or \"dem\" for rasters",
-		Type: StringField, Only: EEMT,
+		Group: GroupClimate, Type: StringField, Placeholder: "elevation", Unset: "that of the table, or dem", Only: EEMT,
 	},
 	{
 		Name: "elevation_unit", Title: "Unit of elevations", Description: "unit of the elevations in the DEM; file: as the file states, metres where it does not",
-		Type: StringField, Allowed: ElevationUnits(),
+		Group: GroupBasic, Type: StringField, Placeholder: "unit", Allowed: ElevationUnits(),
 	},
 	{
-		Name: "nodata", Title: "Missing data", Description: "stored values that mark missing data in the DEM beside the one that the file declares: up to 8 numbers, separated by commas",
-		Type: StringField,
+		Name: "nodata", Title: "Missing data", Description: "stored values that mark missing data in the DEM, beside the one that the file declares: up to 8 numbers, separated by commas",
+		Group: GroupBasic, Type: StringField, Placeholder: "values", Unset: "none",
 	},
-	{Name: "north", Title: "North", Description: "slopes and shadows follow true north, or the grid's as in r.sun", Type: StringField, Allowed: []string{"true", "grid"}},
-	{Name: "shadows", Title: "Shadows", Description: "whether terrain casts shadows", Type: StringField, Allowed: []string{"on", "off"}},
 	{
-		Name: "maps", Title: "Maps", Description: "all, or annual: those of the terrain and of whole years, for DEMs whose months would fill the disk",
-		Type: StringField, Allowed: []string{string(AllMaps), string(AnnualMaps)},
+		Name: "start_year", Title: "First climate year", Description: "first year of the climate",
+		Group: GroupClimate, Type: IntegerField, Placeholder: "year", Minimum: FirstYear, Maximum: LastYear,
 	},
-	{Name: "daily", Title: "Daily maps", Description: "also a map of each of 365 days", Type: BooleanField},
-	{Name: "layers", Title: "Further maps", Description: "maps on request", Type: StringField, Items: layerNames()},
-	{Name: "method", Title: "Method", Description: "the fast integrator, or the slow reference", Type: StringField, Allowed: []string{"fast", "reference"}},
-	{Name: "tile_size", Title: "Tile size", Description: "side of a tile, 32 to 4096 cells; 0 lets the planner choose", Type: IntegerField, Minimum: 0, Maximum: 4096},
+	{
+		Name: "end_year", Title: "Last climate year", Description: "last year of the climate, at most 60 years in one job",
+		Group: GroupClimate, Type: IntegerField, Placeholder: "year", Minimum: FirstYear, Maximum: LastYear,
+	},
+	{
+		Name: "maps", Title: "Maps", Description: "all, or annual: terrain and whole years only, which takes a small part of the disk",
+		Group: GroupOutput, Type: StringField, Allowed: []string{string(AllMaps), string(AnnualMaps)},
+	},
+	{
+		Name: "daily", Title: "Daily maps", Description: "also write a map of each of the 365 days",
+		Group: GroupOutput, Type: BooleanField,
+	},
+	{
+		Name: "layers", Title: "Further maps", Description: "further maps to write",
+		Group: GroupOutput, Type: StringField, Placeholder: "names", Items: layerNames(), list: func(text string) (any, error) { return ParseLayers(text) },
+	},
+	{
+		Name: "accept", Title: "Accepted findings", Description: "codes of doubts about the inputs that are right, and of refusals that can be settled",
+		Group: GroupOutput, Type: StringField, Placeholder: "codes", Items: finding.Codes(), list: func(text string) (any, error) { return finding.ParseCodes(text) },
+	},
+	{
+		Name: "strict", Title: "Strict", Description: "let a doubt about the inputs stop the job",
+		Group: GroupOutput, Type: BooleanField,
+	},
+	{
+		Name: "north", Title: "North", Description: "true: slopes and shadows follow true north; grid: the grid's north, as in r.sun",
+		Group: GroupExpert, Type: StringField, Allowed: []string{"true", "grid"},
+	},
+	{
+		Name: "shadows", Title: "Shadows", Description: "on: terrain casts shadows; off: slopes only shade themselves",
+		Group: GroupExpert, Type: StringField, Allowed: []string{"on", "off"},
+	},
+	{
+		Name: "method", Title: "Method", Description: "fast, or reference: the plain integrator, which is slow",
+		Group: GroupExpert, Type: StringField, Allowed: []string{"fast", "reference"},
+	},
+	{
+		Name: "tile_size", Title: "Tile size", Description: "side of a tile, 32 to 4096 cells, or 0 for the planner's choice; does not affect results",
+		Group: GroupExpert, Type: IntegerField, Unit: "cells", Unset: "about ten seconds of work", Minimum: 0, Maximum: 4096,
+	},
 }
 
 // Fields lists the parameters that a workflow takes; an empty workflow means all.
@@ -112,8 +189,11 @@ func (f Field) beside(suffix string) string {
 	return f.Raster + suffix
 }
 
+// Flag is the name of the parameter's flag.
+func (f Field) Flag() string { return strings.ReplaceAll(f.Name, "_", "-") }
+
 // Input is the name that the parameter has among Parameters.Inputs.
-func (f Field) Input() string { return strings.ReplaceAll(f.Name, "_", "-") }
+func (f Field) Input() string { return f.Flag() }
 
 // RasterField finds a parameter that takes rasters by its own name, that of its
 // record, or that of a file sent along.
@@ -135,6 +215,62 @@ func FieldOf(name string) (Field, bool) {
 	}
 	return fields[i], true
 }
+
+// ValueWords are what stands for the value in help; a switch has none.
+func (f Field) ValueWords() string {
+	switch {
+	case f.Placeholder != "":
+		return f.Placeholder
+	case f.Type == BooleanField:
+		return ""
+	case len(f.Items) > 0:
+		return "names"
+	case len(f.Allowed) > 0:
+		return strings.Join(f.Allowed, "|")
+	case f.Type == StringField:
+		return "text"
+	}
+	return cmp.Or(f.Unit, "number")
+}
+
+// Words say what the parameter does, and that it may change from month to month.
+func (f Field) Words() string {
+	text := f.Description
+	if f.Monthly {
+		text += ": one value, or twelve for January to December"
+	}
+	return f.withAlso(text)
+}
+
+// Help says what the parameter does and which values it takes.
+func (f Field) Help() string {
+	text := f.Description
+	if f.Minimum != f.Maximum && !strings.Contains(text, fmt.Sprintf("to %g", f.Maximum)) {
+		text += fmt.Sprintf(", %g to %g", f.Minimum, f.Maximum)
+	}
+	switch {
+	case len(f.Items) > 0:
+		text += ", separated by commas"
+		if len(f.Items) <= mostListed { // completion lists more
+			text += ": " + strings.Join(f.Items, ", ")
+		}
+	case f.Monthly && f.Raster != "":
+		text += ": one value, twelve for January to December, or GeoTIFFs"
+	case f.Monthly:
+		text += ": one value, or twelve for January to December"
+	}
+	return f.withAlso(text)
+}
+
+func (f Field) withAlso(text string) string {
+	if f.Also != "" {
+		text += "; " + f.Also
+	}
+	return text
+}
+
+// mostListed is how many items of a list the help names.
+const mostListed = 8
 
 // Range says in words which values are allowed; empty means any.
 func (f Field) Range() string {
@@ -167,7 +303,8 @@ func (f Field) Default() json.RawMessage {
 	_ = json.Unmarshal(data, &all)
 	v, ok := all[f.Name]
 	if !ok {
-		if f.Monthly || len(f.Items) > 0 {
+		p := DefaultParameters()
+		if v, _ := f.in(&p); f.Monthly || len(f.Items) > 0 || v.Kind() == reflect.Pointer {
 			return nil
 		}
 		switch f.Type {
@@ -186,6 +323,46 @@ func (f Field) Default() json.RawMessage {
 		return one[0]
 	}
 	return v
+}
+
+// in is the parameter's place among p; optional is set where records leave out its zero value.
+func (f Field) in(p *Parameters) (v reflect.Value, optional bool) {
+	v = reflect.ValueOf(p).Elem()
+	for _, member := range reflect.VisibleFields(v.Type()) {
+		if name, options, _ := strings.Cut(member.Tag.Get("json"), ","); name == f.Name {
+			return v.FieldByIndex(member.Index), options != ""
+		}
+	}
+	return reflect.Value{}, true
+}
+
+// check reports a value of p outside the range that the table states. A value left out has none; rasters and lists with
+// a reader of their own are checked by Parameters.Validate.
+func (f Field) check(p *Parameters, fail func(format string, args ...any)) {
+	v, optional := f.in(p)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if f.Raster != "" || f.list != nil || !v.IsValid() || optional && v.IsZero() {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Float64, reflect.Int:
+		n := v.Convert(reflect.TypeFor[float64]()).Float()
+		if f.Minimum != f.Maximum && !(n >= f.Minimum && n <= f.Maximum) {
+			fail("%s %v: must be %g to %g%s", f.Flag(), v, f.Minimum, f.Maximum, strings.TrimSuffix(" "+f.Unit, " "))
+		}
+	case reflect.String:
+		if len(f.Allowed) > 0 && !slices.Contains(f.Allowed, v.String()) {
+			fail("%s %.80q: must be %s", f.Flag(), v.String(), strings.Join(f.Allowed, " or "))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if item := v.Index(i).String(); len(f.Items) > 0 && !slices.Contains(f.Items, item) {
+				fail("%s %.80q: must be among %s", f.Flag(), item, strings.Join(f.Items, ", "))
+			}
+		}
+	}
 }
 
 // FieldError is a value that a parameter does not take.
@@ -274,24 +451,20 @@ func (f Field) Set(p *Parameters, value json.RawMessage) error {
 	return nil
 }
 
-// SetText gives the parameter a value as a form holds it. It leaves the range to
+// SetText gives the parameter a value as a form or a flag holds it. It leaves the range to
 // Parameters.Validate, whose sentence names the unit.
 func (f Field) SetText(p *Parameters, text string) error {
 	var value any = text
 	var err error
 	switch {
 	case f.Raster != "":
-		if err := p.SetInput(f.Input(), text); err != nil {
+		return p.SetInput(f.Input(), text)
+	case f.list != nil:
+		if value, err = f.list(text); err != nil {
 			return err
 		}
-		return nil
 	case len(f.Items) > 0:
-		list, err := ParseLayers(text)
-		if err != nil {
-			return err
-		}
-		p.Layers = list
-		return nil
+		value = items(text)
 	case f.Monthly:
 		value, err = ParseMonthly(text)
 	case f.Type == NumberField:
@@ -306,14 +479,25 @@ func (f Field) SetText(p *Parameters, text string) error {
 		value, err = strconv.ParseBool(text)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %q: not a valid value: %w", f.Name, text, err)
+		return f.refuse(strconv.Quote(text))
 	}
 	data, err := json.Marshal(map[string]any{f.Name: value})
 	if err == nil {
 		err = json.Unmarshal(data, p)
 	}
 	if err != nil { // NaN or Inf among twelve values
-		return errors.Join(f.refuse(text))
+		return f.refuse(strconv.Quote(text))
 	}
 	return nil
+}
+
+// items splits a list at its commas, each item once.
+func items(text string) []string {
+	var list []string
+	for _, item := range strings.Split(text, ",") {
+		if item = strings.TrimSpace(item); item != "" && !slices.Contains(list, item) {
+			list = append(list, item)
+		}
+	}
+	return list
 }

@@ -2,7 +2,9 @@ package job_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,5 +144,74 @@ func TestRasterFields(t *testing.T) {
 		if f, ok := job.RasterField(name); ok {
 			t.Errorf("%q is taken for %s", name, f.Name)
 		}
+	}
+}
+
+// A row of the table is all that the range of a parameter needs.
+func TestValidateKnowsTheTable(t *testing.T) {
+	for _, f := range job.Fields("") {
+		var outside []string
+		switch {
+		case len(f.Items) > 0, len(f.Allowed) > 0:
+			outside = []string{"moon"}
+		case f.Minimum != f.Maximum:
+			outside = []string{fmt.Sprint(f.Minimum - 1), fmt.Sprint(f.Maximum + 1)}
+		}
+		for _, text := range outside {
+			p := job.DefaultParameters()
+			p.Climate = "table:x.csv"
+			err := f.SetText(&p, text)
+			if err == nil {
+				err = p.Validate(job.EEMT)
+			}
+			if err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), "must be") {
+				t.Errorf("%s %s: %v, want a refusal that names the value and the range", f.Name, text, err)
+			}
+		}
+	}
+}
+
+// Help tells a user of the command line which values a parameter takes.
+func TestHelpOfFields(t *testing.T) {
+	for name, want := range map[string]string{
+		"step":        "time step of the sun's position in minutes, 1 to 60",
+		"linke_value": "Linke turbidity for air mass 2, 1 to 8: one value, twelve for January to December, or GeoTIFFs",
+		"layers":      "further maps to write, separated by commas: beam, diffuse, reflected, horizon, skyview",
+		"tile_size":   "side of a tile, 32 to 4096 cells, or 0 for the planner's choice; does not affect results",
+	} {
+		if f, _ := job.FieldOf(name); f.Help() != want {
+			t.Errorf("%s: %q, want %q", name, f.Help(), want)
+		}
+	}
+	for _, f := range job.Fields("") {
+		if f.Type != job.BooleanField && f.ValueWords() == "" {
+			t.Errorf("%s: nothing stands for its value in help", f.Name)
+		}
+	}
+}
+
+func TestOneYear(t *testing.T) {
+	for _, c := range []struct {
+		name                 string
+		start, end           int
+		startGiven, endGiven bool
+		want                 []int
+	}{
+		{"none given", 2020, 2020, false, false, []int{2020}},
+		{"a later first year", 2022, 2020, true, false, []int{2022}},
+		{"an earlier first year", 2018, 2020, true, false, []int{2018, 2019, 2020}},
+		{"an earlier last year", 2020, 2018, false, true, []int{2018}},
+		{"a later last year", 2020, 2021, false, true, []int{2020, 2021}},
+	} {
+		p := job.DefaultParameters()
+		p.StartYear, p.EndYear = c.start, c.end
+		if p.OneYear(c.startGiven, c.endGiven); !slices.Equal(p.Years(), c.want) {
+			t.Errorf("%s: %v, want %v", c.name, p.Years(), c.want)
+		}
+	}
+	p := job.DefaultParameters()
+	p.StartYear, p.EndYear = 2010, 2005
+	if p.OneYear(true, true); p.Validate(job.Sol) == nil {
+		t.Error("years that were given were changed")
 	}
 }

@@ -1,13 +1,14 @@
 package job
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 // Workflow names what a job computes.
@@ -40,6 +41,8 @@ const (
 	LastYear  = 2100
 	maxYears  = 60
 )
+
+func isYear(y int) bool { return y >= FirstYear && y <= LastYear }
 
 // Parameters are what a user may choose. JSON names are those of the old suite
 // where it had the parameter.
@@ -87,6 +90,10 @@ type Parameters struct {
 	Layers []Layer `json:"layers,omitempty"`
 	// Method is "fast" or "reference".
 	Method string `json:"method"`
+	// Accept are the codes of findings about inputs that the user says are right.
+	Accept []finding.Code `json:"accept,omitempty"`
+	// Strict makes a doubt about an input stop the job.
+	Strict bool `json:"strict,omitempty"`
 	// TileSize is the side of a tile in cells; 0 lets the planner choose.
 	TileSize int `json:"tile_size,omitempty"`
 }
@@ -107,8 +114,8 @@ func (p Parameters) Validate(w Workflow) error {
 	if w != Sol && w != EEMT {
 		fail("workflow %q: must be sol or eemt", w)
 	}
-	if !(p.Step >= 1 && p.Step <= 60) {
-		fail("step %g: must be 1 to 60 minutes", p.Step)
+	for _, f := range fields {
+		f.check(&p, fail)
 	}
 	for _, in := range p.Inputs() {
 		in.check(fail)
@@ -126,43 +133,37 @@ func (p Parameters) Validate(w Workflow) error {
 			fail("layer %q is asked for twice", l)
 		}
 	}
-	for _, y := range []struct {
-		name string
-		year int
-	}{{"start-year", p.StartYear}, {"end-year", p.EndYear}} {
-		if y.year < FirstYear || y.year > LastYear {
-			fail("%s %d: must be %d to %d", y.name, y.year, FirstYear, LastYear)
-		}
-	}
 	switch {
+	case !isYear(p.StartYear) || !isYear(p.EndYear): // said above
 	case p.EndYear < p.StartYear:
 		fail("end-year %d: must not be before start-year %d", p.EndYear, p.StartYear)
 	case p.EndYear-p.StartYear >= maxYears:
 		fail("years %d to %d: at most %d years in one job", p.StartYear, p.EndYear, maxYears)
 	}
-	oneOf := func(name, value string, allowed ...string) {
-		if !slices.Contains(allowed, value) {
-			fail("%s %q: must be %s", name, value, strings.Join(allowed, " or "))
-		}
-	}
-	oneOf("elevation-unit", string(cmp.Or(p.ElevationUnit, FileUnit)), ElevationUnits()...)
 	if _, err := ParseNoData(p.NoData); err != nil {
 		errs = append(errs, err)
 	}
-	oneOf("north", p.North, "true", "grid")
-	oneOf("shadows", p.Shadows, "on", "off")
-	oneOf("method", p.Method, "fast", "reference")
-	oneOf("maps", string(cmp.Or(p.Maps, AllMaps)), string(AllMaps), string(AnnualMaps))
 	if p.Daily && p.Maps == AnnualMaps {
 		fail("maps annual: leaves out the months, while daily asks for 365 days; give one of the two")
 	}
-	if p.TileSize != 0 && (p.TileSize < 32 || p.TileSize > 4096) {
+	if p.TileSize > 0 && p.TileSize < 32 {
 		fail("tile-size %d: must be 32 to 4096 cells, or 0 for the planner's choice", p.TileSize)
 	}
 	if w == EEMT && p.Climate == "" {
 		fail("climate is missing: the eemt workflow needs table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE")
 	}
 	return errors.Join(errs...)
+}
+
+// OneYear lets a first year alone that is after the default last one, or a last year alone that is before the default
+// first one, mean that one year.
+func (p *Parameters) OneYear(startGiven, endGiven bool) {
+	switch {
+	case startGiven && !endGiven && isYear(p.StartYear):
+		p.EndYear = max(p.EndYear, p.StartYear)
+	case endGiven && !startGiven && isYear(p.EndYear):
+		p.StartYear = min(p.StartYear, p.EndYear)
+	}
 }
 
 // Years lists the climate years.

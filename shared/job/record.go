@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/exactsum"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -81,9 +82,10 @@ type Plan struct {
 	Valid   int     `json:"valid"`
 	CRS     string  `json:"crs"`
 	// Center of the DEM in degrees.
-	Longitude float64  `json:"longitude"`
-	Latitude  float64  `json:"latitude"`
-	Warnings  []string `json:"warnings,omitempty"`
+	Longitude float64 `json:"longitude"`
+	Latitude  float64 `json:"latitude"`
+	// Findings are what was noticed about the inputs.
+	Findings finding.List `json:"findings,omitempty"`
 	// TerrainSide is the side of the pieces that wetness and area are stored in; 0 where one file has them.
 	TerrainSide int `json:"terrain_side,omitempty"`
 	// Estimate is what the job was foreseen to take.
@@ -201,8 +203,10 @@ const (
 type End struct {
 	State State `json:"state"`
 	// Reason says in one sentence why a job failed or was cancelled.
-	Reason string    `json:"reason,omitempty"`
-	Ended  time.Time `json:"ended"`
+	Reason string `json:"reason,omitempty"`
+	// Findings about the inputs that ended the job.
+	Findings finding.List `json:"findings,omitempty"`
+	Ended    time.Time    `json:"ended"`
 	// Event is the id of the event whose work ended the job, or says who did without one.
 	// When the event comes again its handler may have died before it announced the end.
 	// Empty: it is not known whether the end was announced.
@@ -213,6 +217,8 @@ type End struct {
 type Status struct {
 	Request Request
 	State   State
+	// Findings are what was noticed about the inputs, once the plan is made or the job refused.
+	Findings finding.List
 	// Done and Planned count tasks; Planned is 0 until the plan is made.
 	Done, Planned int
 	// Terrain is how far the terrain is where it is followed in stages; nil once the plan is made.

@@ -168,7 +168,7 @@ func TestStatusInStages(t *testing.T) {
 		if _, err := s.WriteDraft(ctx, r.ID, d); err != nil {
 			t.Fatal(err)
 		}
-		status(job.Running, "the terrain is being followed", 0, noon.Add(time.Hour))
+		status(job.Running, "the terrain is being analysed", 0, noon.Add(time.Hour))
 		clock = noon.Add(2 * time.Hour)
 		if _, err := s.WriteStage(ctx, r.ID, stage(1, terrain.Place{}, terrain.Place{Col: 2})); err != nil {
 			t.Fatal(err)

@@ -251,6 +251,7 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 	if err != nil {
 		return st, err
 	}
+	st.Findings = plan.Findings
 	if planned {
 		st.State, st.Planned, st.Started, st.Updated = Running, len(plan.Tiles), plan.Created, plan.Created
 		if ended && end.State == Completed {
@@ -265,6 +266,7 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 		return st, nil
 	}
 	st.State, st.End, st.Updated = end.State, &end, end.Ended
+	st.Findings.Add(end.Findings...)
 	expired, err := s.ifThere(ctx, id, "expired.json", may, &x)
 	if expired {
 		st.Expired = &x.At

@@ -260,30 +260,35 @@ func TestBearer(t *testing.T) {
 		{"/moved", "Bearer t0ken;Bearer t0ken;", ""},
 		{"/away", "Bearer t0ken;", ";"},
 	} {
+		mu.Lock()
 		clear(got)
+		mu.Unlock()
 		if _, err := openURL(t.Context(), home.Client(), home.URL+c.path, "t0ken", small()); err != nil {
 			t.Fatal(err)
 		}
+		mu.Lock()
 		if got["home"] != c.home || got["other"] != c.other {
 			t.Errorf("%s: home got %q, other %q; want %q, %q", c.path, got["home"], got["other"], c.home, c.other)
 		}
+		mu.Unlock()
 	}
 }
 
 func TestRedirectBounds(t *testing.T) {
 	data := content(1000)
-	hops := 0
+	var hops atomic.Int64
 	srv, requests, _ := server(t, data, func(w http.ResponseWriter, req *http.Request, n int) bool {
-		if n <= hops {
+		further := int64(n) <= hops.Load()
+		if further {
 			http.Redirect(w, req, "/"+strconv.Itoa(n), http.StatusFound)
 		}
-		return n <= hops
+		return further
 	})
-	hops = 5
+	hops.Store(5)
 	if _, err := openURL(t.Context(), nil, srv.URL, "", small()); err != nil {
 		t.Errorf("five redirects: %v", err)
 	}
-	hops = 1 << 30
+	hops.Store(1 << 30)
 	requests.Store(0)
 	if _, err := openURL(t.Context(), nil, srv.URL, "", small()); err == nil || !strings.Contains(err.Error(), "more than 5 redirects") || requests.Load() != 6 {
 		t.Errorf("a loop: %v after %d requests", err, requests.Load())

@@ -8,10 +8,11 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
-	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -26,8 +27,8 @@ type Report struct {
 	// Usable tells whether a job would take the DEM; Detail is why not, with the fix.
 	Usable bool   `json:"usable"`
 	Detail string `json:"detail,omitempty"`
-	// Warnings are what a user should know, one sentence each.
-	Warnings []string `json:"warnings"`
+	// Findings are what a user should know, what makes the DEM unusable included.
+	Findings finding.List `json:"findings"`
 
 	Width  int   `json:"width,omitempty"`
 	Height int   `json:"height,omitempty"`
@@ -119,8 +120,16 @@ type Options struct {
 	// Climate is the source of the job, with its reference elevation; empty for none.
 	Climate, ClimateElevation string
 	Years                     []int
+	// Spec is the climate source where it is stored elsewhere than Climate says; may be nil.
+	Spec *climate.Spec
 	// Open opens climate files; nil leaves the climate unexamined.
 	Open climate.Opener
+	// Fault reports whether an error is one of reading, which says nothing of the input: it is
+	// returned then. Nil takes every error for the input's own.
+	Fault func(error) bool
+	// Accept are the codes of findings that the user says are right, Strict makes doubts stop a job.
+	Accept []finding.Code
+	Strict bool
 	// Estimate tells what a job on a raster of a size takes; may be nil.
 	Estimate func(width, height int) Work
 }
@@ -128,41 +137,85 @@ type Options struct {
 // Examine looks at a DEM of size bytes. What makes it unusable is in the report;
 // an error is a fault of reading.
 func Examine(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
-	rep := &Report{Bytes: size, Warnings: []string{}}
 	d, err := dem.Open(r, size, o.DEM)
 	if err != nil {
-		return rep, rep.refuse(ctx, err)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return Refused(finding.DEMFormat, err), nil
 	}
+	rep, err := ExamineDEM(ctx, d, o)
+	if rep != nil {
+		rep.Bytes = size
+	}
+	return rep, err
+}
+
+// Refused is the report on a DEM that cannot be used for a reason of the given code, unless
+// the reason has a code of its own.
+func Refused(code finding.Code, err error) *Report {
+	r := &Report{Findings: finding.List{}}
+	r.Refuse(code, err)
+	return r
+}
+
+// Refuse adds a reason why a job would not take the DEM; code is that of a reason without one of its own.
+func (r *Report) Refuse(code finding.Code, err error) {
+	r.refuse(code, err)
+	r.Usable, r.Detail = false, err.Error()
+}
+
+// ExamineDEM is Examine of a DEM that is open.
+func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
+	rep := &Report{Findings: finding.List{}}
 	rep.describe(d)
 	z, read, sampled, err := elevations(ctx, d)
-	if err != nil {
-		return rep, rep.refuse(ctx, err)
+	switch {
+	case ctx.Err() != nil:
+		return rep, ctx.Err()
+	case o.isFault(err):
+		return rep, err
+	case err != nil:
+		rep.refuse(finding.DEMElevation, err)
+	case rep.measure(d, z, read, sampled):
+		if o.Estimate != nil {
+			w := o.Estimate(d.Image.Width, d.Image.Height)
+			rep.Work = &w
+		}
+		if o.Climate != "" {
+			if err := rep.examineClimate(ctx, d, o); err != nil {
+				return rep, err
+			}
+		}
 	}
-	if !rep.measure(d, z, read, sampled) {
-		return rep, nil
-	}
-	if o.Estimate != nil {
-		w := o.Estimate(d.Image.Width, d.Image.Height)
-		rep.Work = &w
-	}
-	rep.Usable = true
-	if o.Climate != "" {
-		rep.examineClimate(ctx, d, o)
-	}
+	rep.judge(o)
 	return rep, ctx.Err()
 }
 
-// refuse notes why a DEM cannot be used, unless reading it was interrupted.
-func (r *Report) refuse(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+// judge sets whether a job would take the DEM.
+func (r *Report) judge(o Options) {
+	r.Findings.Accept(o.Accept)
+	err := r.Findings.Err(o.Strict)
+	r.Usable = err == nil
+	if err != nil {
+		r.Detail = err.Error()
 	}
-	r.Detail = err.Error()
-	return nil
 }
 
-func (r *Report) warn(format string, args ...any) {
-	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+// refuse notes why a DEM cannot be used.
+func (r *Report) refuse(code finding.Code, err error) {
+	if !r.Findings.AddError(err) {
+		r.Findings.Add(finding.Finding{Code: code, Severity: finding.Refusal, Message: err.Error()})
+	}
+}
+
+func (r *Report) note(code finding.Code, format string, args ...any) {
+	r.Findings.Add(finding.Finding{Code: code, Severity: finding.Note, Message: fmt.Sprintf(format, args...)})
+}
+
+// doubt notes what may be wrong, and what the user can do about it.
+func (r *Report) doubt(code finding.Code, next, format string, args ...any) {
+	r.Findings.Add(finding.Finding{Code: code, Severity: finding.Doubt, Message: fmt.Sprintf(format, args...), Next: next})
 }
 
 func (r *Report) describe(d *dem.DEM) {
@@ -191,22 +244,21 @@ func (r *Report) describe(d *dem.DEM) {
 		r.BBox = &box
 	}
 	r.CellSize = &[2]float64{mean(d.Cell.DX), mean(d.Cell.DY)}
-	r.Warnings = append(r.Warnings, d.Notes()...)
+	r.Findings.Add(d.Findings...)
 	if d.CRS.Geographic() {
-		r.warn("cells are in degrees: %.3g m wide and %.3g m high here", r.CellSize[0], r.CellSize[1])
+		r.note(finding.DEMCells, "cells are in degrees: %.3g m wide and %.3g m high here", r.CellSize[0], r.CellSize[1])
 	}
 	r.vertical(d)
 	if r.CellSize[0] > 1000 {
-		r.warn("cells of %.0f m: slopes and shadows of smaller landforms are lost", r.CellSize[0])
+		r.note(finding.DEMCells, "cells of %.0f m: slopes and shadows of smaller landforms are lost", r.CellSize[0])
 	}
 	if !m.Type.Float() && m.Band(0).Scale == 1 && r.CellSize[0] < 15 {
-		r.warn("elevations are whole numbers: on cells of %.3g m slopes come in steps", r.CellSize[0])
+		r.note(finding.DEMSteps, "elevations are whole numbers: on cells of %.3g m slopes come in steps", r.CellSize[0])
 	}
 }
 
 // vertical names the unit of elevations.
 func (r *Report) vertical(d *dem.DEM) {
-	_, stated, err := crs.VerticalMetres(d.Image.GeoKeys)
 	unit := "metre"
 	switch {
 	case math.Abs(d.Vertical-0.3048) < 1e-4:
@@ -215,7 +267,7 @@ func (r *Report) vertical(d *dem.DEM) {
 		unit = fmt.Sprintf("%.7g m", d.Vertical)
 	}
 	r.VerticalUnit = unit
-	if err != nil || !stated {
+	if !d.Stated {
 		r.VerticalUnit += " (not stated)"
 	}
 }
@@ -305,34 +357,36 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 		r.NoData.Declared = &d.Image.NoData
 	}
 	if stats.Valid == 0 {
-		r.Detail = fmt.Sprintf("the DEM has no cell with an elevation: %s are nodata", read)
+		text := fmt.Sprintf("the DEM has no cell with an elevation: %s are nodata", read)
 		if sampled {
-			r.Detail = fmt.Sprintf("no cell with an elevation was found in %s", read)
+			text = fmt.Sprintf("no cell with an elevation was found in %s", read)
 		}
+		r.refuse(finding.DEMHoles, errors.New(text))
 		return false
 	}
 	e := Elevation{Minimum: stats.Minimum, Maximum: stats.Maximum, Mean: stats.Mean(), Read: read}
 	found := stats.Findings()
-	if err := found.Err(false); err != nil {
-		r.Detail = err.Error()
+	r.Findings.Add(found...)
+	if len(found.Open(finding.Refusal)) > 0 {
 		return false
-	}
-	for _, f := range found {
-		r.Warnings = append(r.Warnings, f.Sentence())
 	}
 	r.Elevation, r.Spikes = &e, &spikes
 	if !sampled {
 		n, largest := voids(patches[0].Grid)
 		r.NoData.Voids, r.NoData.LargestVoid = &n, largest
 		if n > 0 {
-			r.warn("%d holes without data, the largest of %d cells: cells beside them have no result; %s", n, largest, d.Advice("fill them with: gdal_fillnodata.py in.tif out_filled.tif"))
+			r.note(finding.DEMHoles, "%d holes without data, the largest of %d cells: cells beside them have no result; %s", n, largest, d.Advice("fill them with: gdal_fillnodata.py in.tif out_filled.tif"))
 		}
 	}
 	if r.NoData.Share > 0.5 {
-		r.warn("%.0f %% of the DEM is nodata%s", 100*r.NoData.Share, withData(d, patches))
+		r.note(finding.DEMHoles, "%.0f %% of the DEM is nodata%s", 100*r.NoData.Share, withData(d, patches))
 	}
 	if spikes.Count > 0 {
-		r.warn("%d cells stand far above or below all of their neighbours, the worst %.0f m at column %d, row %d: they cast false shadows", spikes.Count, spikes.Elevation, spikes.Col, spikes.Row)
+		text := fmt.Sprintf("%d cells stand", spikes.Count)
+		if spikes.Count == 1 {
+			text = "1 cell stands"
+		}
+		r.doubt(finding.DEMSpikes, "", "%s far above or below all neighbours, the worst %.0f m at column %d, row %d: false shadows", text, spikes.Elevation, spikes.Col, spikes.Row)
 	}
 	return true
 }
@@ -433,38 +487,41 @@ func voids(g *raster.Grid[float64]) (count, largest int) {
 
 // examineClimate asks the source for a grid of places over the DEM. A source
 // that gives nothing makes the job unusable.
-func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) {
+func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) error {
 	c := &Climate{Source: o.Climate}
 	r.Climate = c
-	refuse := func(err error) {
+	refuse := func(err error) error {
+		if ctx.Err() != nil || o.isFault(err) {
+			return err
+		}
 		c.Detail = err.Error()
-		r.Usable, r.Detail = false, err.Error()
+		r.refuse(finding.ClimateUnreadable, err)
+		return nil
 	}
-	spec, err := climate.ParseSpec(o.Climate, o.ClimateElevation)
+	spec, err := o.spec()
 	if err != nil {
-		refuse(err)
-		return
+		return refuse(err)
 	}
 	if o.Open == nil {
 		c.Detail = "not examined here"
-		return
+		return nil
 	}
 	source, err := climate.Open(ctx, spec, o.Open)
 	if err != nil {
-		refuse(err)
-		return
+		return refuse(err)
 	}
 	cells := places(d, r.Elevation.Mean)
 	worst := 1.0
 	for _, year := range o.Years {
 		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
-			refuse(fmt.Errorf("climate %s has no year %d; it has %d to %d", o.Climate, year, years[0], years[len(years)-1]))
-			return
+			return refuse(finding.Refuse(finding.Finding{
+				Code: finding.ClimateYears, Value: strconv.Itoa(year),
+				Message: fmt.Sprintf("climate %s has no year %d; it has %d to %d", o.Climate, year, years[0], years[len(years)-1]),
+			}))
 		}
 		m, err := source.Months(ctx, year, cells)
 		if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
-			refuse(err)
-			return
+			return refuse(err)
 		}
 		covered := 0
 		for _, z := range m.ZRef {
@@ -481,10 +538,24 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) {
 		if b := r.BBox; b != nil { // an edge outside of the projection's domain has none
 			where = fmt.Sprintf(" (longitude %.4f to %.4f, latitude %.4f to %.4f)", b[0], b[2], b[1], b[3])
 		}
-		refuse(fmt.Errorf("climate %s does not cover the DEM%s; choose another source", o.Climate, where))
+		return refuse(finding.Refuse(finding.Finding{
+			Code: finding.ClimateCoverage, Next: "choose another source",
+			Message: fmt.Sprintf("climate %s does not cover the DEM%s", o.Climate, where),
+		}))
 	case worst < 1:
-		r.warn("climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
+		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
 	}
+	return nil
+}
+
+func (o Options) isFault(err error) bool { return err != nil && o.Fault != nil && o.Fault(err) }
+
+// spec is the climate source to read.
+func (o Options) spec() (climate.Spec, error) {
+	if o.Spec != nil {
+		return *o.Spec, nil
+	}
+	return climate.ParseSpec(o.Climate, o.ClimateElevation)
 }
 
 // places is a grid of cell centres over the DEM.

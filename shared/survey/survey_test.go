@@ -40,7 +40,7 @@ func TestGoodDEM(t *testing.T) {
 		Climate: "table:station.csv", Years: []int{2020}, Open: open,
 		Estimate: func(w, h int) survey.Work { return survey.Work{Tiles: w * h} },
 	})
-	if !r.Usable || r.Detail != "" || len(r.Warnings) != 0 {
+	if !r.Usable || r.Detail != "" || len(r.Findings) != 0 {
 		t.Errorf("%+v", r)
 	}
 	if r.Width != 24 || r.Height != 20 || r.EPSG != 32613 || r.HorizontalUnit != "metre" || r.VerticalUnit != "metre (not stated)" || r.CellSize[0] != 30 {
@@ -79,7 +79,7 @@ func TestHolesAndSpikes(t *testing.T) {
 	if r.Spikes.Count != 1 || r.Spikes.Col != 30 || r.Spikes.Row != 12 || r.Spikes.Elevation != 3900 {
 		t.Errorf("%+v", r.Spikes)
 	}
-	if w := strings.Join(r.Warnings, "\n"); !strings.Contains(w, "2 holes") || !strings.Contains(w, "gdal_fillnodata.py") || !strings.Contains(w, "3900 m at column 30, row 12") {
+	if w := strings.Join(r.Findings.Sentences(), "\n"); !strings.Contains(w, "2 holes") || !strings.Contains(w, "gdal_fillnodata.py") || !strings.Contains(w, "3900 m at column 30, row 12") {
 		t.Errorf("warnings %s", w)
 	}
 }
@@ -115,13 +115,13 @@ func TestUnusable(t *testing.T) {
 func TestUnits(t *testing.T) {
 	degrees := examine(t, demtest.EncodeAs(t, demtest.Hills(30, 30), raster.Transform{OriginX: -107, OriginY: 39, StepX: 1.0 / 3600, StepY: -1.0 / 3600},
 		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}), survey.Options{})
-	if !degrees.Usable || degrees.HorizontalUnit != "degree" || math.Abs(degrees.CellSize[1]-30.8) > 0.3 || math.Abs(degrees.CellSize[0]-24.1) > 0.3 || !strings.Contains(strings.Join(degrees.Warnings, " "), "in degrees") {
+	if !degrees.Usable || degrees.HorizontalUnit != "degree" || math.Abs(degrees.CellSize[1]-30.8) > 0.3 || math.Abs(degrees.CellSize[0]-24.1) > 0.3 || !strings.Contains(strings.Join(degrees.Findings.Sentences(), " "), "in degrees") {
 		t.Errorf("%+v %v", degrees, degrees.CellSize)
 	}
 	// NAD83 / Pennsylvania South in US survey feet.
 	feet := examine(t, demtest.EncodeAs(t, demtest.Hills(30, 30), raster.Transform{OriginX: 2e6, OriginY: 3e5, StepX: 30, StepY: -30},
 		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 1025: 1, 3072: 2272}}), survey.Options{})
-	if !feet.Usable || feet.HorizontalUnit != "foot" || math.Abs(feet.CellSize[0]-9.144) > 0.01 || !strings.Contains(strings.Join(feet.Warnings, " "), "--elevation-unit us-ft") {
+	if !feet.Usable || feet.HorizontalUnit != "foot" || math.Abs(feet.CellSize[0]-9.144) > 0.01 || !strings.Contains(strings.Join(feet.Findings.Sentences(), " "), "--elevation-unit us-ft") {
 		t.Errorf("%+v %v", feet, feet.CellSize)
 	}
 }

@@ -29,7 +29,7 @@ const (
 )
 
 // ErrAway is wrapped by errors of calls that may do better later: nobody answers, or the server cannot work.
-var ErrAway = errors.New("the server is away")
+var ErrAway = errors.New("the server does not answer")
 
 // Refusal is an answer that no repetition mends.
 type Refusal struct {
@@ -76,10 +76,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Job is a job as the server shows it.
 type Job struct {
-	ID        string     `json:"id"`
-	Workflow  string     `json:"workflow_type"`
-	Status    string     `json:"status"`
-	Progress  int        `json:"progress"`
+	ID       string `json:"id"`
+	Workflow string `json:"workflow_type"`
+	Status   string `json:"status"`
+	// Progress in per cent.
+	Progress float64 `json:"progress"`
+	// Task says what is being done; Expected is when the server expects the job to end, nil while it cannot tell.
+	Task      string     `json:"current_task"`
+	Expected  *time.Time `json:"estimated_completion"`
 	Created   time.Time  `json:"created_at"`
 	Completed *time.Time `json:"completed_at"`
 	DEM       string     `json:"dem_filename"`
@@ -330,7 +334,7 @@ func (c *Client) answer(ctx context.Context, method, path string, body io.Reader
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return nil, fmt.Errorf("answer of the server: %w: is it a server of eemt?", err)
+		return nil, fmt.Errorf("the answer is not that of an eemt server: %w", err)
 	}
 	return res.Header, nil
 }

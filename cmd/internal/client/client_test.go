@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -42,16 +43,16 @@ func TestNew(t *testing.T) {
 
 // TestWatchOutlastsAServerThatIsAway answers as a server does that is started again and again.
 func TestWatchOutlastsAServerThatIsAway(t *testing.T) {
-	n := 0
+	var requests atomic.Int64
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		n++
+		n := requests.Add(1)
 		switch {
 		case n%3 == 0:
 			panic(http.ErrAbortHandler)
 		case n%3 == 1 && n > 1:
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case n < 12:
-			_, _ = fmt.Fprintf(w, `{"id":"x","status":"running","progress":%d}`, n)
+			_, _ = fmt.Fprintf(w, `{"id":"x","status":"running","progress":%d.5}`, n)
 		default:
 			_, _ = io.WriteString(w, `{"id":"x","status":"completed","progress":100}`)
 		}
@@ -59,7 +60,7 @@ func TestWatchOutlastsAServerThatIsAway(t *testing.T) {
 			t.Errorf("asked for %s as %s", r.URL, r.Header.Get("User-Agent"))
 		}
 	})
-	var seen []int
+	var seen []float64
 	j, err := c.Watch(t.Context(), "x", time.Second, time.Minute, func(j Job) { seen = append(seen, j.Progress) })
 	if err != nil || j.Status != "completed" || len(seen) < 4 {
 		t.Errorf("%+v (%v), seen %v", j, err, seen)
@@ -67,15 +68,17 @@ func TestWatchOutlastsAServerThatIsAway(t *testing.T) {
 }
 
 func TestWatchGivesUp(t *testing.T) {
-	status := http.StatusBadGateway
+	var status atomic.Int64
+	status.Store(http.StatusBadGateway)
 	c, slept := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
+		w.WriteHeader(int(status.Load()))
 		_, _ = io.WriteString(w, `{"detail":"Job not found"}`)
 	})
 	if _, err := c.Watch(t.Context(), "x", time.Second, time.Minute, func(Job) {}); !errors.Is(err, ErrAway) || *slept < time.Minute || *slept > 3*time.Minute {
 		t.Errorf("%v after %v", err, *slept)
 	}
-	*slept, status = 0, http.StatusNotFound
+	*slept = 0
+	status.Store(http.StatusNotFound)
 	_, err := c.Watch(t.Context(), "x", time.Second, time.Minute, func(Job) {})
 	var refusal Refusal
 	if !errors.As(err, &refusal) || refusal.Status != 404 || err.Error() != "Job not found" || *slept != 0 {
@@ -89,7 +92,7 @@ func TestAnswersOfOtherServers(t *testing.T) {
 		body, want string
 		away       bool
 	}{
-		{200, "<html>", "is it a server of eemt?", false},
+		{200, "<html>", "the answer is not that of an eemt server", false},
 		{400, "<html>\n<body>no", "the server answered 400 Bad Request", false},
 		{413, "too much", "too much", false},
 		{500, "", "the server answered 500", true},
@@ -142,9 +145,9 @@ func TestSubmitOfWhatCannotBeRead(t *testing.T) {
 
 // TestDownloadToAFullDisk is not taken up again, for the server is not at fault.
 func TestDownloadToAFullDisk(t *testing.T) {
-	requests := 0
+	var requests atomic.Int64
 	c, slept := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		requests++
+		requests.Add(1)
 		_, _ = io.WriteString(w, "data")
 	})
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -155,8 +158,8 @@ func TestDownloadToAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = full.Close() }()
-	if err := c.fetch(t.Context(), "/a.tif", 4, full, func(int) {}); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrAway) || requests != 1 || *slept != 0 {
-		t.Errorf("%v after %d requests and %v", err, requests, *slept)
+	if err := c.fetch(t.Context(), "/a.tif", 4, full, func(int) {}); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrAway) || requests.Load() != 1 || *slept != 0 {
+		t.Errorf("%v after %d requests and %v", err, requests.Load(), *slept)
 	}
 }
 
@@ -168,10 +171,12 @@ func TestDownloadThatBreaksOff(t *testing.T) {
 		got, _ := os.ReadFile(filepath.Join(dir, "global", "annual", "a b.tif"))
 		return got
 	}
-	etag := `"1"`
-	requests := 0
+	var requests, changes atomic.Int64 // changes is the request from which on the file is another; 0: none
 	cut := func(w http.ResponseWriter, r *http.Request) {
-		requests++
+		etag := `"1"`
+		if n, at := requests.Add(1), changes.Load(); at > 0 && n >= at {
+			etag = `"2"`
+		}
 		if r.URL.Path != "/jobs/x/results/global/annual/a b.tif" {
 			t.Errorf("asked for %s", r.URL.Path)
 		}
@@ -185,22 +190,18 @@ func TestDownloadThatBreaksOff(t *testing.T) {
 		if err := c.Download(t.Context(), "x", result, dir, func(k int) { n += k }); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(read(dir), data) || requests != 8 || n != len(data) {
-			t.Errorf("%d bytes by %d requests, %d told", len(read(dir)), requests, n)
+		if !bytes.Equal(read(dir), data) || requests.Load() != 8 || n != len(data) {
+			t.Errorf("%d bytes by %d requests, %d told", len(read(dir)), requests.Load(), n)
 		}
 	})
 	t.Run("of a file that changes meanwhile", func(t *testing.T) {
 		dir := t.TempDir()
-		requests = 0
-		c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if requests == 2 {
-				etag = `"2"`
-			}
-			cut(w, r)
-		})
+		requests.Store(0)
+		changes.Store(3)
+		c, _ := serve(t, cut)
 		err := c.Download(t.Context(), "x", result, dir, func(int) {})
-		if err == nil || read(dir) != nil || requests != 3 {
-			t.Errorf("%v, %d bytes, %d requests", err, len(read(dir)), requests)
+		if n := requests.Load(); err == nil || read(dir) != nil || n != 3 {
+			t.Errorf("%v, %d bytes, %d requests", err, len(read(dir)), n)
 		}
 		if left, _ := filepath.Glob(filepath.Join(dir, "global", "annual", "*")); len(left) != 0 {
 			t.Errorf("left: %v", left)

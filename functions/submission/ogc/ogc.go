@@ -7,6 +7,7 @@ package ogc
 import (
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -83,7 +84,9 @@ type StatusInfo struct {
 	Finished  *time.Time `json:"finished,omitempty"`
 	Updated   time.Time  `json:"updated"`
 	Progress  int        `json:"progress"`
-	Links     []Link     `json:"links"`
+	// Findings are what was noticed about the inputs.
+	Findings finding.List `json:"findings,omitempty"`
+	Links    []Link       `json:"links"`
 }
 
 // Status describes a job. base is the address of the API without a slash at its end.
@@ -92,7 +95,7 @@ func Status(st job.Status, base string) StatusInfo {
 	self := base + "/jobs/" + r.ID
 	info := StatusInfo{
 		ProcessID: string(r.Workflow), Type: "process", JobID: r.ID, Status: StateOf(st.State), Message: st.Message(),
-		Created: r.Created, Updated: st.Updated, Progress: st.Progress(),
+		Created: r.Created, Updated: st.Updated, Progress: st.Progress(), Findings: st.Findings,
 		Links: []Link{
 			{self, "self", JSON, "this job"},
 			{self + "?f=html", "alternate", HTML, "this job as a page"},

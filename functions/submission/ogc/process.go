@@ -123,7 +123,7 @@ func inputs(w job.Workflow) map[string]Input {
 		}},
 	}}
 	for _, f := range job.Fields(w) {
-		in := Input{Title: f.Title, Description: f.Description, MaxOccurs: 1, Schema: fieldSchema(f)}
+		in := Input{Title: f.Title, Description: f.Words(), MaxOccurs: 1, Schema: fieldSchema(f)}
 		if f.Name == "climate" {
 			in.MinOccurs = 1
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,8 +52,8 @@ func TestCheck(t *testing.T) {
 
 // A redirect to another host is not followed, and the host it leads to is not called.
 func TestRedirectsStayAllowed(t *testing.T) {
-	called := false
-	inner := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true }))
+	var called atomic.Bool
+	inner := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Store(true) }))
 	defer inner.Close()
 	outer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, inner.URL, http.StatusFound)
@@ -63,8 +64,8 @@ func TestRedirectsStayAllowed(t *testing.T) {
 	if err == nil {
 		_ = res.Body.Close()
 	}
-	if !errors.Is(err, outbound.ErrRefused) || called {
-		t.Errorf("%v, called %t", err, called)
+	if !errors.Is(err, outbound.ErrRefused) || called.Load() {
+		t.Errorf("%v, called %t", err, called.Load())
 	}
 }
 

@@ -1,4 +1,5 @@
 // What the page asks of the service.
+import type { Finding } from "./findings";
 
 export interface Job {
   id: string;
@@ -11,6 +12,8 @@ export interface Job {
   dem_filename: string;
   uploaded_filename?: string | null;
   error_message: string | null;
+  /** What was noticed about the inputs, once the job is planned or refused. */
+  findings?: Finding[];
   progress: number;
   tasks_done?: number;
   tasks_planned?: number;

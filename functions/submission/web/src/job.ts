@@ -4,6 +4,7 @@ import { fill, h, note } from "./dom";
 import { ago, bytes, duration, time } from "./format";
 import { badge, cancel, countdown, pinButton, progressBar, remove } from "./jobs";
 import { Result } from "./result";
+import { findingList } from "./findings";
 import { upper } from "./submit";
 
 export interface File {
@@ -16,7 +17,7 @@ export class JobPage {
   readonly element = h("div", { class: "stack" });
   private head = h("div", { class: "card" });
   private log = h("ol", { class: "log", id: "log", "aria-live": "polite", "aria-label": "Messages of the job" });
-  private logBox = h("details", { class: "card", open: true }, h("summary", {}, "What happened"), this.log);
+  private logBox = h("details", { class: "card", open: true }, h("summary", {}, "Log"), this.log);
   private rest = h("div", { class: "stack" });
   private stop = () => {};
   private result: Result | null = null;
@@ -51,7 +52,7 @@ export class JobPage {
 
   private gone() {
     this.stop();
-    fill(this.head, h("h1", {}, "No such job"), h("p", {}, "It was deleted, or never was. ", h("a", { href: "/monitor", "data-view": "jobs" }, "All jobs")));
+    fill(this.head, h("h1", {}, "No such job"), h("p", {}, "It was deleted, or its id is wrong. ", h("a", { href: "/monitor", "data-view": "jobs" }, "All jobs")));
     fill(this.rest);
     this.logBox.hidden = true;
   }
@@ -112,13 +113,14 @@ export class JobPage {
       ended(j) ? null : h("ol", { class: "stages", "aria-label": "Stages" }, stages.map((s, i) => h("li", { class: i < at ? "done" : i === at ? "now" : "" }, s))),
       this.bar ? h("p", { class: "progress" }, this.bar, this.barText) : null,
       j.error_message ? h("div", { class: cancelled(j) ? "verdict fair" : "verdict bad" }, upper(j.error_message)) : null,
-      j.data_expired_at ? h("div", { class: "verdict fair" }, `The maps were deleted ${ago(j.data_expired_at, Date.now())}, as retention says. Run the job again to have them back.`) : null,
+      j.status === "completed" ? null : findingList((j.findings ?? []).filter((f) => f.severity !== "refusal")),
+      j.data_expired_at ? h("div", { class: "verdict fair" }, `The maps were deleted ${ago(j.data_expired_at, Date.now())} (retention period over). Run the job again to compute them again.`) : null,
       h(
         "p",
         { class: "actions" },
         done ? h("a", { class: "button primary", id: "zip", href: `/api/jobs/${j.id}/results`, download: "" }, "Download all (ZIP)") : null,
         done ? h("a", { class: "button", href: `/jobs/${j.id}/results/report.json` }, "Report") : null,
-        h("a", { class: "button", id: "again", href: `/?from=${j.id}`, "data-view": "new" }, "Run again, changed"),
+        h("a", { class: "button", id: "again", href: `/?from=${j.id}`, "data-view": "new" }, "Edit and rerun"),
         ended(j)
           ? h("button", { type: "button", id: "delete", class: "danger", onclick: () => void act(remove, this.leave) }, "Delete")
           : h("button", { type: "button", id: "cancel", class: "danger", onclick: () => void act(cancel, () => void ask<Job>(`/api/jobs/${j.id}`).then((n) => this.news(n))) }, "Cancel"),

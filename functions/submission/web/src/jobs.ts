@@ -24,12 +24,12 @@ export function jobLine(j: Job): HTMLElement {
 }
 
 export async function cancel(j: Job): Promise<boolean> {
-  if (!(await confirmed("Cancel this job?", `${j.workflow_type} of ${j.dem_filename}, ${j.progress} % done. What is computed so far is lost.`, "Cancel the job"))) return false;
+  if (!(await confirmed("Cancel this job?", `${j.workflow_type} of ${j.dem_filename}, ${j.progress} % done. Its results so far are lost.`, "Cancel the job"))) return false;
   return act(() => ask(`/api/jobs/${j.id}/cancel`, { method: "POST" }), "The job is cancelled");
 }
 
 export async function remove(j: Job): Promise<boolean> {
-  if (!(await confirmed("Delete this job?", `${j.workflow_type} of ${j.dem_filename}, with all of its maps${j.pinned ? ", although it is kept" : ""}. This cannot be taken back.`, "Delete it"))) return false;
+  if (!(await confirmed("Delete this job?", `${j.workflow_type} of ${j.dem_filename}, with all of its maps${j.pinned ? ", although it is kept" : ""}. This cannot be undone.`, "Delete it"))) return false;
   return act(() => ask(`/api/jobs/${j.id}`, { method: "DELETE" }), "The job is deleted");
 }
 
@@ -46,24 +46,24 @@ async function act(f: () => Promise<unknown>, done: string): Promise<boolean> {
 
 export function countdown(j: Job): string {
   if (j.data_expired_at) return "maps deleted";
-  if (j.pinned) return "kept until you let it go";
+  if (j.pinned) return "kept until it is unpinned";
   if (!j.expires_at) return "";
   const left = (Date.parse(j.expires_at) - Date.now()) / 1000;
-  return left > 0 ? `kept for ${duration(left)}` : "goes with the next cleanup";
+  return left > 0 ? `kept for ${duration(left)}` : "removed at the next cleanup";
 }
 
 /** Pins a job, or lets it go again. */
 export async function pin(j: Job): Promise<boolean> {
   const at = `/jobs/${j.id}/keep`;
   return j.pinned
-    ? act(() => ask(at, { method: "DELETE" }), "The job is kept for the usual time from now on")
-    : act(() => ask(at, { method: "PUT", headers: { "Content-Type": "application/json" }, body: '{"pinned":true}' }), "The job stays until you let it go");
+    ? act(() => ask(at, { method: "DELETE" }), "The job is unpinned")
+    : act(() => ask(at, { method: "PUT", headers: { "Content-Type": "application/json" }, body: '{"pinned":true}' }), "The job is pinned: no cleanup removes it");
 }
 
 export function pinButton(j: Job, then: () => void): HTMLElement | null {
   if (j.data_expired_at) return null;
   const press = async () => (await pin(j)) && then();
-  return h("button", { type: "button", class: "small pin", "data-action": "pin", "aria-pressed": String(!!j.pinned), "aria-label": `Keep job ${j.id.slice(-8)} of ${j.dem_filename}`, title: j.pinned ? "Let retention take it again" : "Keep it from retention", onclick: () => void press() }, j.pinned ? "Kept" : "Keep");
+  return h("button", { type: "button", class: "small pin", "data-action": "pin", "aria-pressed": String(!!j.pinned), "aria-label": `Keep job ${j.id.slice(-8)} of ${j.dem_filename}`, title: j.pinned ? "Unpin the job" : "Pin the job, so that no cleanup removes it", onclick: () => void press() }, j.pinned ? "Kept" : "Keep");
 }
 
 const PAGE = 50;
@@ -82,7 +82,7 @@ export class Jobs {
   private counts = h("div", { class: "counts" });
   private more = h("button", { type: "button", id: "older", hidden: true, onclick: () => void this.older() }, "Show older jobs");
   private stamp = h("span", { class: "hint", "aria-live": "off" });
-  private auto = h("input", { type: "checkbox", id: "f-auto", checked: true, "aria-label": "Refresh by itself", onchange: () => this.auto.checked && void this.load() });
+  private auto = h("input", { type: "checkbox", id: "f-auto", checked: true, "aria-label": "Auto-refresh", onchange: () => this.auto.checked && void this.load() });
   private empty = h("p", { class: "hint", role: "status" });
   private clean = h("section", { class: "card", hidden: true });
   private timer = 0;
@@ -98,7 +98,7 @@ export class Jobs {
   constructor() {
     fill(
       this.element,
-      h("div", { class: "titled" }, h("h1", {}, "Jobs"), this.stamp, h("button", { type: "button", onclick: () => void this.load() }, "Refresh"), h("label", { class: "tick hint" }, this.auto, " by itself"), h("a", { class: "button primary", href: "/", "data-view": "new" }, "New job")),
+      h("div", { class: "titled" }, h("h1", {}, "Jobs"), this.stamp, h("button", { type: "button", onclick: () => void this.load() }, "Refresh"), h("label", { class: "tick hint" }, this.auto, " Auto-refresh"), h("a", { class: "button primary", href: "/", "data-view": "new" }, "New job")),
       this.counts,
       h("div", { class: "filters", role: "search" }, h("span", { class: "tool grow" }, h("label", { for: "f-text" }, "Search"), this.text), h("span", { class: "tool" }, h("label", { for: "f-state" }, "State"), this.state), h("span", { class: "tool" }, h("label", { for: "f-kind" }, "Workflow"), this.kind)),
       h("div", { class: "card flush" }, h("table", { class: "jobs" }, h("thead", {}, h("tr", {}, ["DEM", "Workflow", "State", "Progress", "Submitted", "Actions"].map((t) => h("th", { scope: "col" }, t)))), this.body), this.empty),
@@ -229,7 +229,7 @@ export class Jobs {
     const which = (document.activeElement as HTMLElement | null)?.dataset.action;
     fill(this.body, list.map((j) => this.row(j)));
     if (focus && which) this.body.querySelector<HTMLElement>(`tr[data-job="${focus}"] [data-action="${which}"]`)?.focus();
-    this.empty.textContent = list.length ? "" : this.next ? "No job so far; older ones are not searched yet." : filtered ? "No job fits the filter." : "No job yet.";
+    this.empty.textContent = list.length ? "" : this.next ? "No job found yet; older ones are not searched yet." : filtered ? "No job matches the filter." : "No job yet.";
     this.empty.hidden = list.length > 0;
   }
 
@@ -271,6 +271,6 @@ export class Jobs {
       }
     };
     this.clean.hidden = false;
-    fill(this.clean, h("h2", {}, "Cleanup"), h("p", {}, `Maps of completed jobs are kept for ${this.keep.days} days, failed and cancelled jobs for ${this.keep.hours} hours. What you keep stays.`), h("button", { type: "button", onclick: () => void look() }, "What would be removed now?"), said);
+    fill(this.clean, h("h2", {}, "Cleanup"), h("p", {}, `Maps of completed jobs are kept for ${this.keep.days} days, failed and cancelled jobs for ${this.keep.hours} hours. Pinned jobs are not removed.`), h("button", { type: "button", onclick: () => void look() }, "What would be removed now?"), said);
   }
 }

@@ -3,6 +3,7 @@ import type { File } from "./job";
 import type { Job } from "./api";
 import { Curve, curves, histogram } from "./charts";
 import { fill, h } from "./dom";
+import { doubtful, Finding, findingList } from "./findings";
 import { bytes, unit, value } from "./format";
 import { counterpart, Layer, layersOf, mapAt, MapInfo, MONTHS } from "./layers";
 import { Look, MapView, View } from "./mapview";
@@ -62,7 +63,7 @@ export class Result {
       return;
     }
     const months = this.layers.some((l) => l.steps.length > 0); // a job may have the maps of years only
-    const warnings = (report.warnings as string[] | undefined) ?? [];
+    const findings = (report.findings as Finding[] | undefined) ?? [];
     fill(
       this.element,
       h("h2", {}, "Maps"),
@@ -87,7 +88,7 @@ export class Result {
       h("p", { class: "hint", id: "map-keys" }, `Click a cell for its value${months ? " and its year" : ""}. Keys on the map: arrows move the mark (with shift ten cells), Enter marks the centre, + and − zoom, 0 shows all.`),
       this.below,
       this.read,
-      warnings.length ? h("details", { open: true }, h("summary", {}, "Notes of the computation"), h("ul", {}, warnings.map((w) => h("li", {}, w)))) : null,
+      findings.length ? h("details", { open: doubtful(findings) }, h("summary", {}, "Findings about the inputs and the results"), findingList(findings)) : null,
     );
     this.view.addEventListener("mark", () => {
       clearTimeout(this.timer);

@@ -1,6 +1,7 @@
 // The form: bring a DEM, hear what it is, set parameters, submit.
 import { ask, follow, Job, post, Refusal, Sent } from "./api";
 import { fill, h, note } from "./dom";
+import { doubtful, Finding, findingList } from "./findings";
 import { bytes, duration, value } from "./format";
 import { jobLine } from "./jobs";
 import { bring, Upload } from "./tus";
@@ -27,7 +28,7 @@ interface Process {
 
 interface Report {
   detail?: string;
-  warnings?: string[];
+  findings?: Finding[];
   width?: number;
   height?: number;
   bytes?: number;
@@ -83,7 +84,7 @@ export class Meter {
     const v = this.speed();
     const share = s.total > 0 ? Math.floor((100 * s.loaded) / s.total) : 0;
     const left = v > 0 ? `, ${duration((s.total - s.loaded) / v)} left` : "";
-    return `${share} % · ${bytes(s.loaded)} of ${bytes(s.total)}${v > 0 ? ` · ${bytes(v)}/s` : ""}${s.loaded < s.total ? left : ", being examined"}`;
+    return `${share} % · ${bytes(s.loaded)} of ${bytes(s.total)}${v > 0 ? ` · ${bytes(v)}/s` : ""}${s.loaded < s.total ? left : ", being checked"}`;
   }
 }
 
@@ -152,7 +153,7 @@ export class Submit {
     clearTimeout(this.recheck);
     if (this.sending) {
       this.sending.pause();
-      note("The upload waits: choose the same file again, and it goes on");
+      note("The upload is paused: choose the same file again to continue it");
     }
   }
 
@@ -256,7 +257,7 @@ export class Submit {
         h("summary", {}, "Another source"),
         h("label", { for: "climate-source" }, "Source"),
         h("input", { id: "climate-source", value: old, placeholder: "raster:TEMPLATE or daymet:BASE", oninput: (e: Event) => { this.climate.source = (e.target as HTMLInputElement).value; } }),
-        h("label", { for: "climate-elevation" }, "Elevation the climate holds for"),
+        h("label", { for: "climate-elevation" }, "Elevation of the climate"),
         h("input", { id: "climate-elevation", value: this.climate.elevation, placeholder: "metres, a raster, or dem", oninput: (e: Event) => { this.climate.elevation = (e.target as HTMLInputElement).value; } }),
       ),
     );
@@ -379,7 +380,7 @@ export class Submit {
     this.pauseButton.textContent = "Pause";
     this.barText.textContent = "starting";
     this.bar.value = 0;
-    fill(this.verdict, f.size > 500e6 ? h("p", { class: "hint" }, `${f.name} has ${bytes(f.size)}: bringing it takes a while, computing it too. Keep this page open until it is there; should it close, choose the same file again within a day, and the upload goes on.`) : null);
+    fill(this.verdict, f.size > 500e6 ? h("p", { class: "hint" }, `${f.name} has ${bytes(f.size)}: sending it takes a while, and so does computing. Keep this page open until it is sent. If the page is closed, choose the same file again within a day to continue the upload.`) : null);
     const began = performance.now();
     let first = -1;
     const sending = bring(
@@ -395,7 +396,7 @@ export class Submit {
         if (standing === "sending") return;
         meter = new Meter();
         const share = `${Math.floor(this.bar.value)} %`;
-        this.barText.textContent = standing === "paused" ? `${share} · paused` : `${share} · the connection is lost; the next try in ${duration(wait / 1000)}`;
+        this.barText.textContent = standing === "paused" ? `${share} · paused` : `${share} · connection lost; next try in ${duration(wait / 1000)}`;
       },
     );
     this.sending = sending;
@@ -449,7 +450,7 @@ export class Submit {
   }
 
   private refuse(text: string, again = false) {
-    fill(this.verdict, h("div", { class: "verdict bad" }, h("strong", {}, "This will not do. "), h("span", {}, upper(text)), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
+    fill(this.verdict, h("div", { class: "verdict bad" }, again ? null : h("strong", {}, "This file cannot be used: "), h("span", {}, again ? upper(text) : text), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
   }
 
   private fine(r: Report, size: string) {
@@ -461,17 +462,17 @@ export class Submit {
     if (r.elevation) facts.push(["Elevation", `${value(r.elevation.min, 4)} to ${value(r.elevation.max, 4)} m${r.vertical_unit && !/^met/.test(r.vertical_unit) ? `, stored in ${r.vertical_unit}` : ""}`]);
     if (r.nodata) facts.push(["No data", `${value(100 * r.nodata.share, 2)} %${r.nodata.voids ? `, ${r.nodata.voids} holes` : ""}`]);
     if (r.climate) facts.push(["Climate", r.climate.detail ?? `covers ${value(100 * r.climate.covered, 3)} %`]);
-    if (r.estimate) facts.push(["The job takes", `about ${duration(r.estimate.seconds)} on ${r.estimate.cores} cores, ${bytes(r.estimate.memory_bytes)} of memory, ${bytes(r.estimate.results_bytes)} of results, ${r.estimate.tiles} ${r.estimate.tiles === 1 ? "tile" : "tiles"}`]);
-    const warnings = r.warnings ?? [];
+    if (r.estimate) facts.push(["The job needs", `about ${duration(r.estimate.seconds)} on ${r.estimate.cores} cores, ${bytes(r.estimate.memory_bytes)} of memory, ${bytes(r.estimate.results_bytes)} of results, ${r.estimate.tiles} ${r.estimate.tiles === 1 ? "tile" : "tiles"}`]);
+    const findings = r.findings ?? [];
     fill(
       this.verdict,
       h(
         "div",
-        { class: warnings.length ? "verdict fair" : "verdict good" },
+        { class: doubtful(findings) ? "verdict fair" : "verdict good" },
         h("strong", {}, `${this.dem!.name} is ready`),
         h("span", {}, ` (${size})`),
         facts.length ? h("dl", { class: "facts" }, facts.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])) : null,
-        warnings.length ? h("ul", {}, warnings.map((w) => h("li", {}, upper(w)))) : null,
+        findingList(findings),
       ),
     );
   }
@@ -490,7 +491,7 @@ export class Submit {
     try {
       const { body } = await post<Report>("/api/check", form).done;
       if (no !== this.checkNo || !this.dem) return;
-      if (!files) body.warnings = body.warnings?.filter((w) => !w.startsWith("no climate") || (!this.climate.file && !this.climate.source));
+      if (!files) body.findings = body.findings?.filter((f) => f.code !== "climate-missing" || (!this.climate.file && !this.climate.source));
       this.fine(body, this.came);
       this.hush();
     } catch (e) {
@@ -533,7 +534,7 @@ export class Submit {
     this.submitButton.disabled = true;
     try {
       const { body } = await post<{ job_id: string }>("/api/submit-job", form, (s) => {
-        if (s.total > 1e6) this.submitButton.textContent = s.loaded < s.total ? `Sending the rasters, ${Math.floor((100 * s.loaded) / s.total)} %` : "Being examined";
+        if (s.total > 1e6) this.submitButton.textContent = s.loaded < s.total ? `Sending the rasters, ${Math.floor((100 * s.loaded) / s.total)} %` : "Being checked";
       }).done;
       note(`Job ${body.job_id.slice(-8)} is submitted`);
       this.go(body.job_id);
@@ -571,7 +572,7 @@ export class Submit {
     }
     try {
       const s = await ask<{ execution: string; version: string; active_jobs: number; bucket_ok: boolean; system_info: { cpu_count: number } }>("/api/system/status");
-      fill(this.system, [["State", s.bucket_ok ? "ready" : "its storage does not answer"], ["Execution", s.execution], ["Cores", String(s.system_info.cpu_count)], ["Active jobs", String(s.active_jobs)], ["Version", s.version]].flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)]));
+      fill(this.system, [["State", s.bucket_ok ? "ready" : "the storage does not answer"], ["Execution", s.execution], ["Cores", String(s.system_info.cpu_count)], ["Active jobs", String(s.active_jobs)], ["Version", s.version]].flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)]));
     } catch {
       try {
         const s = await ask<{ status: string }>("/health");

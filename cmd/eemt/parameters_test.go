@@ -1,0 +1,58 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// Every parameter is a flag of each command that takes parameters, under its heading and with its range in help.
+func TestEveryParameterIsAFlag(t *testing.T) {
+	root := rootCommand("eemt")
+	for _, c := range []struct {
+		path []string
+		w    job.Workflow
+	}{
+		{[]string{"run", "sol"}, job.Sol},
+		{[]string{"run", "eemt"}, job.EEMT},
+		{[]string{"submit", "sol"}, job.Sol},
+		{[]string{"submit", "eemt"}, job.EEMT},
+		{[]string{"check"}, ""},
+		{[]string{"rerun"}, ""},
+	} {
+		command, _, err := root.Find(c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range job.Fields(c.w) {
+			flag := command.Flags().Lookup(f.Flag())
+			if flag == nil {
+				t.Errorf("%v: no flag --%s", c.path, f.Flag())
+				continue
+			}
+			if got := flag.Annotations[groupKey]; !slices.Equal(got, []string{f.Group.Title()}) || flag.Usage != f.Help() {
+				t.Errorf("%v --%s: heading %v, words %q", c.path, f.Flag(), got, flag.Usage)
+			}
+			values := append(slices.Clone(f.Items), f.Allowed...)
+			complete, _ := command.GetFlagCompletionFunc(f.Flag())
+			if len(values) == 0 {
+				continue
+			}
+			if complete == nil {
+				t.Errorf("%v --%s: its values are not completed", c.path, f.Flag())
+			} else if got, _ := complete(command, nil, ""); !slices.Equal(got, values) {
+				t.Errorf("%v --%s: completed to %v, want %v", c.path, f.Flag(), got, values)
+			}
+		}
+	}
+}
+
+func TestCompleteLists(t *testing.T) {
+	got, directive := listOf([]string{"beam", "diffuse", "skyview"})(nil, nil, "diffuse,sk")
+	if want := []string{"diffuse,beam", "diffuse,skyview"}; !slices.Equal(got, want) || directive&cobra.ShellCompDirectiveNoSpace == 0 {
+		t.Errorf("completed to %v with %v, want %v without a space", got, directive, want)
+	}
+}
