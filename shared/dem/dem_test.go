@@ -69,6 +69,25 @@ func TestLongSides(t *testing.T) {
 	}
 }
 
+// TestCut: the part that the command cuts out is within the bounds, and about the middle.
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		width, height int
+		cells         int64
+		side          int
+		want          string
+	}{
+		{100, 50, 400, 1000, "-srcwin 40 15 20 20 in.tif out_cut.tif"},
+		{1000, 4, 400, 1000, "-srcwin 450 0 100 4 in.tif"},
+		{4, 1000, 400, 1000, "-srcwin 0 450 4 100 in.tif"},
+		{5000, 3, 1 << 32, 1000, "-srcwin 2000 0 1000 3 in.tif"},
+	} {
+		if got := dem.Cut(c.width, c.height, c.cells, c.side); !strings.Contains(got, c.want) {
+			t.Errorf("%d x %d: %s, want %s", c.width, c.height, got, c.want)
+		}
+	}
+}
+
 // TestScaleOfPosition: in a compound system GDAL writes scale and offset of a band
 // into the third step of the raster's position, and nowhere else.
 func TestScaleOfPosition(t *testing.T) {

@@ -254,7 +254,7 @@ func parseNoData(text string, t SampleType) (float64, error) {
 		case strings.HasSuffix(low, "#inf"):
 			return math.Inf(1 - 2*strings.Count(low, "-")), nil
 		}
-		return 0, fmt.Errorf("the nodata value %.40q is not a number; state one with: gdal_edit.py -a_nodata VALUE in.tif", text)
+		return 0, fmt.Errorf("the nodata value %.40q is not a number; leave it out with: gdal_translate -a_nodata none in.tif out_plain.tif", text)
 	}
 	switch t {
 	case Float32:

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -42,7 +43,8 @@ func Detect(name string, head []byte, size int64) Format {
 	if isASCII(head) {
 		return ASCII
 	}
-	if strings.EqualFold(path.Ext(name), ".hgt") && (size <= 0 || sides(size) != [2]int{}) {
+	packed := bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("\x1f\x8b"))
+	if strings.EqualFold(path.Ext(name), ".hgt") && !packed && !foreign.IsTIFF(head) && (size <= 0 || sides(size) != [2]int{}) {
 		return SRTM
 	}
 	return None
