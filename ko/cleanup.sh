@@ -16,7 +16,7 @@ Usage: ko/cleanup.sh [flags]
       --keep-namespace   leave the namespace
       --keep-data        leave the volume of a directory bucket, and with it the namespace
       --all              remove the namespace and the volume of a directory bucket
-  -d, --dry-run          only tell what would go
+  -d, --dry-run          only report what would be removed
   -h, --help
 
 Without --all data stay. A bucket in the cloud is never touched: remove it with the tools of the cloud.

@@ -14,9 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // checkOptions are the flags of eemt check.
@@ -88,9 +90,10 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 		return exitError{err, 2}
 	}
 	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
+	examined := p
+	examined.Climate = o.params.Climate
 	r, err := survey.Examine(ctx, file, info.Size(), survey.Options{
-		DEM:     survey.DEM(p).Named(path),
-		Climate: o.params.Climate, ClimateElevation: p.ClimateElevation, Years: p.Years(), Open: sources.Open,
+		Parameters: examined, Name: path, Open: sources.Open,
 		Estimate: func(width, height int) survey.Work { return compute.Cost{}.Estimate(w, p, width, height) },
 	})
 	if err != nil {
@@ -99,6 +102,13 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	beside := besideDEM(path)
 	beside.Accept(p.Accept)
 	r.Findings.Add(beside...)
+	r.Reword(wording.Text)
+	if r.Usable {
+		here := runOptions{output: "."}
+		if err := here.room(compute.Cost{})(w, p, r.Width, r.Height, info.Size()); err != nil {
+			r.Findings.Add(finding.Finding{Code: finding.MachineRoom, Severity: finding.Doubt, Message: err.Error()})
+		}
+	}
 	if o.json {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
@@ -118,7 +128,7 @@ func printCheck(out io.Writer, r *survey.Report) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { _, _ = fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
 	line("size", "%d x %d cells of %.4g x %.4g m", r.Width, r.Height, r.CellSize[0], r.CellSize[1])
-	line("file", "%s, %s, %s, %d overviews", r.SampleType, r.Compression, r.Layout, r.Overviews)
+	line("file", "%s, %s, %s, %s", r.SampleType, r.Compression, r.Layout, amount.Count(r.Overviews, "overview"))
 	system := r.CRS
 	if r.EPSG != 0 {
 		system = fmt.Sprintf("%s (EPSG:%d)", r.CRS, r.EPSG)
@@ -131,7 +141,7 @@ func printCheck(out io.Writer, r *survey.Report) error {
 	line("elevation", "%.1f to %.1f m, mean %.1f m, of %s", r.Elevation.Minimum, r.Elevation.Maximum, r.Elevation.Mean, r.Elevation.Read)
 	holes := ""
 	if r.NoData.Voids != nil {
-		holes = fmt.Sprintf(", %d holes", *r.NoData.Voids)
+		holes = ", " + amount.Count(*r.NoData.Voids, "hole")
 	}
 	line("nodata", "%.3g %%%s", 100*r.NoData.Share, holes)
 	line("spikes", "%d", r.Spikes.Count)
@@ -139,8 +149,8 @@ func printCheck(out io.Writer, r *survey.Report) error {
 		line("climate", "covers %.0f %%", 100*r.Climate.Covered)
 	}
 	if w := r.Work; w != nil {
-		line("a job", "about %s on %d cores, %.2g GiB of memory, %.2g GiB of results, %d tiles",
-			(time.Duration(w.Seconds) * time.Second).String(), w.Cores, float64(w.Memory)/(1<<30), float64(w.Results)/(1<<30), w.Tiles)
+		line("a job", "about %s on %s, %s of memory, %s of results, %s", amount.Duration(time.Duration(w.Seconds*float64(time.Second))),
+			amount.Count(w.Cores, "core"), amount.Bytes(w.Memory), amount.Bytes(w.Results), amount.Count(w.Tiles, "tile"))
 	}
 	if err := t.Flush(); err != nil {
 		return err

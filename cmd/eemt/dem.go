@@ -156,7 +156,8 @@ func importDEM(ctx context.Context, b *blob.Bucket, path string, p job.Parameter
 	if err != nil {
 		return "", err
 	}
-	r, err := survey.Examine(ctx, f, info.Size(), survey.Options{DEM: survey.DEM(p).Named(path), Accept: p.Accept})
+	p.Climate, p.Strict = "", false // which the job itself looks at
+	r, err := survey.Examine(ctx, f, info.Size(), survey.Options{Parameters: p, Name: path})
 	if err != nil {
 		return "", err
 	}

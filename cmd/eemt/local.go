@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +21,6 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/eventing"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -51,6 +49,7 @@ func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.P
 	if err != nil {
 		return "", err
 	}
+	ref.Name = filepath.Base(dem) // its object has a shorter one, without what a bucket does not take
 	id, err := p.same(ctx, job.Fingerprint(programVersion(), w, params, ref.SHA256))
 	if err != nil {
 		return "", err
@@ -86,17 +85,9 @@ func importFile(ctx context.Context, b *blob.Bucket, path string) (key string, e
 		return "", err
 	}
 	defer func() { _ = f.Close() }()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
+	if key, _, err = importKey(f, path); err != nil {
 		return "", err
 	}
-	name := strings.Map(func(r rune) rune {
-		if r == '/' || r == '\\' || r < ' ' {
-			return '_'
-		}
-		return r
-	}, filepath.Base(path))
-	key = job.InputPrefix + hex.EncodeToString(sum.Sum(nil)[:8]) + "_" + short(name)
 	if exists, err := b.Exists(ctx, key); err != nil || exists {
 		return key, err
 	}
@@ -104,6 +95,22 @@ func importFile(ctx context.Context, b *blob.Bucket, path string) (key string, e
 		return "", err
 	}
 	return key, b.Upload(ctx, key, f, &blob.WriterOptions{ContentType: cmp.Or(mime.TypeByExtension(filepath.Ext(path)), "application/octet-stream")})
+}
+
+// importKey is the object that a file becomes, and the SHA-256 of its content.
+func importKey(r io.Reader, path string) (key, checksum string, err error) {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return "", "", err
+	}
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' || r < ' ' {
+			return '_'
+		}
+		return r
+	}, filepath.Base(path))
+	checksum = hex.EncodeToString(sum.Sum(nil))
+	return job.InputPrefix + checksum[:16] + "_" + short(name), checksum, nil
 }
 
 // mostName is how many bytes of a file's name its object keeps: a bucket takes less than a disk does.
@@ -177,32 +184,6 @@ func (p *platform) wait(ctx context.Context, id string, ended <-chan struct{}, l
 	}
 }
 
-// export places the results of a job in dir, under the old suite's names.
-func (p *platform) export(ctx context.Context, id, dir string) (*compute.Report, error) {
-	prefix := job.ResultKey(id, "")
-	it := p.bucket.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		object := filepath.Join(dir, stateDir, filepath.FromSlash(o.Key))
-		to := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(o.Key, prefix)))
-		if err := place(ctx, p.bucket, o.Key, object, to); err != nil {
-			return nil, err
-		}
-	}
-	data, err := p.bucket.ReadAll(ctx, prefix+compute.ReportName)
-	if err != nil {
-		return nil, err
-	}
-	report := new(compute.Report)
-	return report, json.Unmarshal(data, report)
-}
-
 // place links to the object's file, or copies the object where links do not work. The temporary file has a name of its
 // own, for another run may place the same map: a link of that run, opened as if it were a copy, would empty the object.
 func place(ctx context.Context, b *blob.Bucket, key, object, to string) error {
@@ -212,7 +193,7 @@ func place(ctx context.Context, b *blob.Bucket, key, object, to string) error {
 	temporary := to + "." + rand.Text()[:8] + ".part"
 	err := os.Link(object, temporary)
 	if err != nil {
-		err = download(ctx, b, key, temporary)
+		err = copyOut(ctx, b, key, object, temporary)
 	}
 	if err == nil {
 		err = os.Rename(temporary, to)
@@ -222,6 +203,17 @@ func place(ctx context.Context, b *blob.Bucket, key, object, to string) error {
 		err = left
 	}
 	return err
+}
+
+// copyOut copies an object with its time, by which a map is known later to be as it was written.
+func copyOut(ctx context.Context, b *blob.Bucket, key, object, to string) error {
+	if err := download(ctx, b, key, to); err != nil {
+		return err
+	}
+	if info, err := os.Stat(object); err == nil {
+		return os.Chtimes(to, info.ModTime(), info.ModTime())
+	}
+	return nil
 }
 
 func download(ctx context.Context, b *blob.Bucket, key, to string) error {

@@ -109,10 +109,10 @@ func TestWait(t *testing.T) {
 		{name: "failed, and not announced", work: busy, then: end(job.End{State: job.Failed, Reason: "no data"}), want: "no data"},
 		{name: "cancelled by another process", work: busy, then: end(job.End{State: job.Cancelled, Reason: "Job cancelled by user"}), want: "Job cancelled by user"},
 		{name: "Ctrl-C", work: busy, then: func(_ *platform, stop context.CancelFunc) { stop() }, want: "context canceled"},
-		{name: "given up", work: busy, lost: "the disk is full", want: "the disk is full; what is finished is kept: run the same command again to go on"},
-		{name: "nothing is under way", want: "the work stopped before the job had ended; what is finished is kept: run the same command again to go on"},
-		{name: "work that says it is done", work: func(context.Context, event.Event) error { return nil }, want: "the work stopped before the job had ended; what is finished is kept"},
-		{name: "refused", work: func(context.Context, event.Event) error { return eventing.Reject(errors.New("job x has no task y")) }, want: "the work stopped before the job had ended: job x has no task y; what is finished is kept"},
+		{name: "given up", work: busy, lost: "the disk is full", want: "the disk is full; finished tiles are kept: run the same command again to continue"},
+		{name: "nothing is under way", want: "the work stopped before the job had ended; finished tiles are kept: run the same command again to continue"},
+		{name: "work that says it is done", work: func(context.Context, event.Event) error { return nil }, want: "the work stopped before the job had ended; finished tiles are kept"},
+		{name: "refused", work: func(context.Context, event.Event) error { return eventing.Reject(errors.New("job x has no task y")) }, want: "the work stopped before the job had ended: job x has no task y; finished tiles are kept"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // exitStopped is the exit code after Ctrl-C.
@@ -42,7 +43,7 @@ func run() int {
 		return 0
 	}
 	// Several errors are a line each.
-	for _, line := range strings.Split(err.Error(), "\n") {
+	for _, line := range strings.Split(wording.Error(err), "\n") {
 		fmt.Fprintln(os.Stderr, root.DisplayName()+":", line)
 	}
 	var exit exitError

@@ -53,6 +53,8 @@ type platformOptions struct {
 	findings func(id string, found finding.List)
 	// lost, if not nil, gets the reason of each event of work that was given up.
 	lost func(reason string)
+	// room refuses jobs for which disks or memory have no room; nil does not look.
+	room func(w job.Workflow, p job.Parameters, width, height int, dem int64) error
 }
 
 func newPlatform(o platformOptions) (*platform, error) {
@@ -88,7 +90,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 	p.submission = &submission.Service{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,
 		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: serving.Uploads(address),
-		Climate: sources.Open, Estimate: o.cost.Estimate, Limits: o.cost,
+		Climate: sources.Open, Estimate: o.cost.Estimate, Limits: o.cost, Room: o.room,
 	}
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)

@@ -85,7 +85,11 @@ func (p *progress) findings(_ string, found finding.List) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
-	_ = printFindings(p.out, found.Open(finding.Doubt))
+	list := found.Open(finding.Doubt)
+	if refused := found.Open(finding.Refusal); len(refused) > 1 { // the first is the error that the run ends with
+		list = append(refused[1:], list...)
+	}
+	_ = printFindings(p.out, list)
 }
 
 func (p *progress) update(s compute.Progress) { p.show(share(s), cmp.Or(stages[s.Stage], s.Stage)) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,22 @@ works as long as the server keeps the data of the earlier job.`,
 	return c
 }
 
+// oneYear lets a first year alone after the last one of the job, or a last year alone before the first, mean that one year.
+func oneYear(values map[string]string, given []client.Field) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(given, func(f client.Field) bool { return f.Name == name })
+	}
+	start, startErr := strconv.Atoi(values["start_year"])
+	end, endErr := strconv.Atoi(values["end_year"])
+	switch {
+	case startErr != nil || endErr != nil || start <= end:
+	case has("start_year") && !has("end_year"):
+		values["end_year"] = values["start_year"]
+	case has("end_year") && !has("start_year"):
+		values["start_year"] = values["end_year"]
+	}
+}
+
 // again turns the parameters of a job into the fields of the next, the given ones over them.
 func again(j client.Job, given []client.Field) ([]client.Field, error) {
 	values := map[string]string{}
@@ -69,23 +86,24 @@ func again(j client.Job, given []client.Field) ([]client.Field, error) {
 		}
 		values[name] = text
 	}
-	// Rasters, and an index from the climate, are recorded beside the values whose place they take.
+	// Rasters and words are recorded beside the values whose place they take.
 	for _, f := range job.Fields("") {
 		if record := f.RasterRecord(); values[record] != "" {
 			values[f.Name] = values[record]
 			delete(values, record)
 		}
+		if values[f.WordRecord()] == "true" {
+			values[f.Name] = f.Word
+		}
+		delete(values, f.WordRecord())
 	}
-	if values["kc_climate"] == "true" {
-		values["kc"] = "climate"
-	}
-	delete(values, "kc_climate")
 	for _, f := range given {
 		if kind, _, _ := strings.Cut(f.Value, ":"); f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
 			return nil, fmt.Errorf("climate %q: submit a job with another table with: eemt submit %s DEM --climate %s", f.Value, j.Workflow, f.Value)
 		}
 		values[f.Name] = f.Value
 	}
+	oneYear(values, given)
 	fields := []client.Field{{Name: "workflow_type", Value: j.Workflow}, {Name: "uploaded_filename", Value: j.Uploaded}}
 	names := make([]string, 0, len(values))
 	for name := range values {

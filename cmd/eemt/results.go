@@ -135,7 +135,7 @@ func (r *remote) download(c *cobra.Command, api *client.Client, j client.Job, pa
 					done += int64(n)
 					share := float64(done) / float64(max(total, 1))
 					mu.Unlock()
-					bar.show(share, "fetching")
+					bar.show(share, "downloading")
 				})
 				mu.Lock()
 				if err != nil && failed == nil {

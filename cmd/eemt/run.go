@@ -26,6 +26,10 @@ type runOptions struct {
 	quiet   bool
 	json    bool
 	verbose bool
+	// overwrite lets maps of another run be replaced.
+	overwrite bool
+	// anyRoom begins a run whatever is free on disks.
+	anyRoom bool
 }
 
 func runCommand() *cobra.Command {
@@ -70,13 +74,16 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 	}
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "`directory` for the maps (default <DEM name>_"+string(w)+")")
+	f.BoolVar(&o.overwrite, "overwrite", false, "replace the maps of another run in the directory: all that it wrote is removed when the new maps are made")
+	f.BoolVar(&o.anyRoom, "no-space-check", false, "begin even if the disk or the memory is too small for what the run is estimated to take")
 	parameters = addParameters(c, w)
 	machineFlags(f, &o.threads, &o.memory)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON instead of the table")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
 	describe(c, localExits("the maps are written", "an input was refused, or the run failed"), tokenVariable, memoryVariable, tempVariable)
-	inGroup(f, job.GroupOutput.Title(), "quiet", "json", "verbose")
+	inGroup(f, job.GroupOutput.Title(), "overwrite", "quiet", "json", "verbose")
+	inGroup(f, machineGroup, "no-space-check")
 	return c
 }
 
@@ -92,6 +99,15 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err := beside.Err(o.params.Strict); err != nil {
 		return err
 	}
+	cost := costOf(o.memory, o.threads)
+	dir, err := o.claim(w, dem, stderr)
+	if err != nil {
+		return exitError{err, 2}
+	}
+	defer func() { _ = dir.Release() }()
+	if err := o.checkRoom(cost, w, dem); err != nil {
+		return err
+	}
 	log := slog.New(slog.DiscardHandler)
 	if o.verbose {
 		log = newLogger(stderr, true)
@@ -99,27 +115,31 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	bar := newProgress(stderr, o.quiet || o.json || o.verbose)
 	lost := make(chan string, 1)
 	p, err := newPlatform(platformOptions{
-		cost: costOf(o.memory, o.threads), lost: func(reason string) {
+		cost: cost, lost: func(reason string) {
 			select {
 			case lost <- reason:
 			default: // one is enough
 			}
 		},
 		dir: filepath.Join(o.output, stateDir), threads: o.threads, local: true, log: log, progress: bar.update, findings: bar.findings,
+		room: o.room(cost),
 	})
 	if err != nil {
 		return err
 	}
 	ended := p.ends()
 	p.broker.Start()
-	id, err := p.submitLocal(ctx, w, o.params, dem)
+	var id string
+	if err = p.forgetSpoiled(ctx, dir); err == nil {
+		id, err = p.submitLocal(ctx, w, o.params, dem)
+	}
 	if err == nil {
 		err = p.wait(ctx, id, ended, lost)
 	}
 	bar.finish(err == nil)
 	var report *compute.Report
 	if err == nil {
-		report, err = p.export(context.WithoutCancel(ctx), id, o.output)
+		report, err = p.export(context.WithoutCancel(ctx), id, dir, o.note(stderr))
 	}
 	if err == nil {
 		_ = p.broker.Wait(ctx) // work files are being removed; after Ctrl-C the same command removes them
@@ -131,7 +151,7 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 		return exitError{errors.New("stopped; finished tiles are kept: run the same command again to continue"), exitStopped}
 	}
 	if err != nil {
-		return err
+		return o.fullDisk(err, cost, w, dem)
 	}
 	return o.show(stdout, report)
 }
@@ -142,7 +162,7 @@ func (o *runOptions) complete(w job.Workflow, dem string) error {
 		return err
 	}
 	if w == job.EEMT {
-		spec, err := climate.ParseSpec(o.params.Climate, o.params.ClimateElevation)
+		spec, err := climate.ParseSpec(o.params.Climate, o.params.ClimateElevation, o.params.ClimateUnits)
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type serveOptions struct {
 	demHosts, callbackHosts []string
 	origins                 []string
 	echo                    bool
+	anyRoom                 bool
 	verbose                 bool
 }
 
@@ -60,9 +61,11 @@ of the directory becomes a job too.`,
 	f.StringSliceVar(&o.callbackHosts, "callback-host", nil, "`hosts` that may be called when a job ends")
 	f.StringSliceVar(&o.origins, "cors-origin", nil, "web `origins` whose pages may use the API, such as https://example.org; * allows any")
 	f.BoolVar(&o.echo, "echo", false, "offer the process echo, for tests of clients")
+	f.BoolVar(&o.anyRoom, "no-space-check", false, "take jobs even if the disk or the memory is too small for what they are estimated to take")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
 	inGroup(f, accessGroup, "climate-host", "dem-host", "callback-host", "cors-origin", "echo")
 	inGroup(f, job.GroupOutput.Title(), "verbose")
+	inGroup(f, machineGroup, "no-space-check")
 	describe(c, localExits("stopped by Ctrl-C", "the server could not start or had to stop")[:3],
 		tokenVariable, memoryVariable, tempVariable, daysVariable, hoursVariable, cacheVariable, batchVariable, dryRunVariable)
 	return c
@@ -84,7 +87,8 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --address", err)
 	}
-	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, cost: costOf(o.memory, o.threads), hosts: o.hosts, log: log})
+	cost := costOf(o.memory, o.threads)
+	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log, room: o.room(cost)})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -137,9 +141,11 @@ func (o *serveOptions) watch(ctx context.Context, p *platform, log *slog.Logger)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
 	}
+	hidden := newUnseen(dir, log)
 	go func() {
 		for {
 			look()
+			hidden.look(ctx)
 			select {
 			case <-ctx.Done():
 				return

@@ -40,7 +40,7 @@ func printSummary(w io.Writer, r *compute.Report, dir string) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "\n%s: %d x %d cells of %.3g m, %s\n", r.DEM.Name, r.DEM.Width, r.DEM.Height, r.DEM.CellSize, r.DEM.CRS)
+	_, _ = fmt.Fprintf(w, "\n%s: %d x %d cells of %.3g m, %s\n", plain(r.DEM.Name), r.DEM.Width, r.DEM.Height, r.DEM.CellSize, r.DEM.CRS)
 	_ = printFindings(w, r.Findings.Open(finding.Doubt))
 	_, err := fmt.Fprintf(w, "%d maps in %s, pictures in %s/previews, full report: %s/%s\n", len(r.Layers), dir, dir, dir, compute.ReportName)
 	return err

@@ -16,6 +16,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
+	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/transfer"
 )
@@ -94,7 +95,7 @@ func (o *transferOptions) flags(c *cobra.Command) {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	inGroup(f, job.GroupOutput.Title(), "json", "quiet")
 	completeFlag(c, "status", listOf(jobStates()))
-	describe(c, localExits("the jobs are copied", "some jobs could not be copied; run the command again"), "")
+	describe(c, localExits("the jobs are copied", "some jobs could not be copied; run the command again"))
 }
 
 // options checks the flags.
@@ -166,12 +167,12 @@ func (o *transferOptions) run(ctx context.Context, from, to string, stdout, stde
 		case j.Skipped != "":
 			_, _ = fmt.Fprintf(stderr, "%s: left out: %s\n", j.ID, j.Skipped)
 		default:
-			_, _ = fmt.Fprintf(stderr, "%s: %s, %d files, %s\n", j.ID, j.State, j.Objects, size(j.Bytes))
+			_, _ = fmt.Fprintf(stderr, "%s: %s, %s, %s\n", j.ID, j.State, amount.Count(j.Objects, "file"), amount.Bytes(j.Bytes))
 		}
 	}
 	sum, err := transfer.Copy(ctx, source, destination, t)
 	if ctx.Err() != nil {
-		return exitError{errors.New("stopped; what is copied is kept: give the same command again to go on"), 130}
+		return exitError{errors.New("stopped; copied jobs are kept: run the same command again to continue"), exitStopped}
 	}
 	switch {
 	case o.json:
@@ -181,11 +182,11 @@ func (o *transferOptions) run(ctx context.Context, from, to string, stdout, stde
 		if o.dry {
 			verb = "to be " + verb
 		}
-		_, _ = fmt.Fprintf(stdout, "%d jobs %s, of which %d are new; %d files, %s copied; %d left out, %d failed\n",
-			sum.Jobs, verb, sum.New, sum.Objects, size(sum.Bytes), sum.Skipped, sum.Failed)
+		_, _ = fmt.Fprintf(stdout, "%s %s, %d of them new; %s, %s copied; %d left out, %d failed\n",
+			amount.Count(sum.Jobs, "job"), verb, sum.New, amount.Count(sum.Objects, "file"), amount.Bytes(sum.Bytes), sum.Skipped, sum.Failed)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w; give the same command again to go on", o.verb, err)
+		return fmt.Errorf("%s: %w; run the same command again to continue", o.verb, err)
 	}
 	return nil
 }
@@ -217,20 +218,4 @@ func samePlace(a, b string) bool {
 		return s
 	}
 	return clean(a) == clean(b)
-}
-
-// size says a number of bytes in words.
-func size(n int64) string {
-	const unit = 1024
-	v, name := float64(n), "bytes"
-	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if v < unit {
-			break
-		}
-		v, name = v/unit, next
-	}
-	if name == "bytes" {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	return fmt.Sprintf("%.1f %s", v, name)
 }

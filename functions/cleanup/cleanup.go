@@ -237,9 +237,14 @@ func (t *tick) revive(ctx context.Context, id string, last bool) (again, lost bo
 		attempt = asked.Times + 1
 	}
 	s.Log.Info("job stood still, reviving it", "job", id, "done", st.Done, "planned", st.Planned, "still", still.Round(time.Second), "attempt", attempt)
-	// The plan step asks again for whatever is missing. Attempts of one job must differ, or a broker may take them for duplicates.
-	number := min(max(0, int(still/time.Minute))+attempt, eventing.MaxAttempt)
-	return true, false, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, number, now))
+	// The plan step asks again for whatever is missing.
+	return true, false, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, attemptAt(now.Sub(st.Request.Created)), now))
+}
+
+// attemptAt numbers what is asked for when a job is so old, in steps of ten seconds: all attempts of a job must differ,
+// also those of standstills between which it moved, or a broker may take them for duplicates.
+func attemptAt(age time.Duration) int {
+	return 1 + min(int(max(age, 0)/(10*time.Second)), eventing.MaxAttempt-1)
 }
 
 // sawEnd announces the end of a job if nobody did, and notes whether compute made it of late.
@@ -428,7 +433,7 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	switch {
 	case tries.Fruitful > 0 && tries.Begun < stuck:
 		// An assembly that dies on its way, and goes on from there each time, is not to be given up.
-		s.Log.Warn("the assembly is interrupted again and again, but goes on", "job", id, "reason", failure.Reason)
+		s.Log.Warn("the assembly was interrupted repeatedly, but is continued", "job", id, "reason", failure.Reason)
 		return nil
 	case tries.Silent:
 		// Processes that vanish, as spot nodes do, say nothing of the work. The resume tick asks again; who begins it too

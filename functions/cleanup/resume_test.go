@@ -114,6 +114,35 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
+// TestAttemptsDiffer asks for a job that stands still for five minutes again and again, and moves in between: no two
+// events have the same id.
+func TestAttemptsDiffer(t *testing.T) {
+	s := newService(t, nil)
+	s.clocked()
+	r := s.add(t, 1, job.Running, time.Time{})
+	ids := map[string]bool{}
+	const standstills = 2
+	for n := range standstills {
+		s.now = s.now.Add(time.Minute)
+		if err := s.Store.WriteTask(t.Context(), r.ID, job.Task{Task: job.TaskName(0, n)}); err != nil {
+			t.Fatal(err)
+		}
+		s.now = s.now.Add(s.Policy.Quiet)
+		if n, err := s.Resume(t.Context(), s.Policy.Quiet); n != 1 || err != nil {
+			t.Fatalf("asked for %d (%v)", n, err)
+		}
+	}
+	for _, e := range s.events {
+		if j, err := eventing.JobOf(e); err != nil || j.Attempt < 1 {
+			t.Errorf("%+v (%v)", j, err)
+		}
+		ids[e.ID()] = true
+	}
+	if len(ids) != standstills {
+		t.Errorf("%d ids of %d events", len(ids), len(s.events))
+	}
+}
+
 // TestGiveUpOnTerrain names the window that a job waits for whose terrain is followed in stages.
 func TestGiveUpOnTerrain(t *testing.T) {
 	for _, c := range []struct {

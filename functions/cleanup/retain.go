@@ -202,7 +202,7 @@ func (p pass) run(ctx context.Context) error {
 }
 
 // errFull says that a pass has removed as many objects of no job as it may.
-var errFull = errors.New("the next pass goes on")
+var errFull = errors.New("the next pass continues")
 
 // ownerless removes what jobs that have ended left over, what belongs to no job, and what
 // uploads left that nobody went on with.

@@ -83,6 +83,7 @@ func (p *piece) makeMaps(ctx context.Context, task string, attempt int) error {
 			return err
 		}
 		p.log.Info("maps made", "task", task, "products", len(g.products), "seconds", math.Round(10*p.Now().Sub(begun).Seconds())/10)
+		a.noteChecksums(ctx, task)
 		// Everybody looks after the last map of their own is there, so that somebody sees all.
 		if a.made, err = p.listResults(ctx); err != nil {
 			return err
@@ -285,7 +286,7 @@ func (p *piece) listResults(ctx context.Context) (map[string]bool, error) {
 }
 
 // removeWork deletes the work files of a completed job, whose end was announced: nobody waits for this. What an
-// interruption leaves goes when the event comes again, or with the job.
+// interruption leaves goes when the event comes again, or by retention.
 func (s *Service) removeWork(ctx context.Context, id string, log *slog.Logger) {
 	keys, err := s.listKeys(ctx, job.WorkKey(id, ""))
 	if err == nil {

@@ -128,7 +128,7 @@ func (p *piece) bucketClimate(ctx context.Context, name string) (io.ReaderAt, in
 // is kept in cache/ for all jobs with the same source and DEM.
 func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, error) {
 	user := p.request.Parameters
-	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation)
+	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation, user.ClimateUnits)
 	if err != nil {
 		return spec, &badInput{err}
 	}

@@ -3,10 +3,12 @@ package compute
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -156,6 +158,34 @@ func TestClimateOverHTTPIsReadOnce(t *testing.T) {
 	if again := f.requests.Load() - first; again != 0 {
 		t.Errorf("the second job made %d requests, want none: its window is in the cache", again)
 	}
+	sources := f.sources(t, "01M84W47CS9KDDSWX2WFY3RB21")
+	if again := f.sources(t, "01M84W47CS9KDDSWX2WFY3RB22"); !slices.Equal(again, sources) {
+		t.Errorf("sources from the cache %+v, want %+v", again, sources)
+	}
+	// Of what came over the network the part that was read has a checksum.
+	kept := map[string]int{}
+	for _, s := range sources {
+		switch {
+		case s.Kept && len(s.SHA256) == 64 && s.Bytes > 0:
+			kept[s.Input]++
+		case s.Kept || s.SHA256 != "" || !strings.HasPrefix(s.File, f.server.URL):
+			t.Errorf("source %+v", s)
+		}
+	}
+	if len(sources) != 12 || kept["climate"] != 5 || kept["albedo_value"] != 1 {
+		t.Errorf("%d sources, kept %v: %+v", len(sources), kept, sources)
+	}
+}
+
+// sources are those of the report of a job.
+func (f *remote) sources(t *testing.T, id string) []job.Source {
+	t.Helper()
+	data, err := f.bucket.ReadAll(t.Context(), job.ResultKey(id, ReportName))
+	var r Report
+	if err != nil || json.Unmarshal(data, &r) != nil {
+		t.Fatalf("report of %s: %v", id, err)
+	}
+	return r.Sources
 }
 
 type counting struct {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
@@ -247,16 +248,16 @@ func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
 			hours, width, height, c.MaxCoreHours)
 	}
 	if c.MaxResults > 0 && work.Results > c.MaxResults {
-		return fmt.Errorf("the maps would take about %d MB for %d x %d cells: at most %d MB are allowed here (EEMT_MAX_RESULT_BYTES); take maps annual, no daily maps, fewer years or a smaller DEM",
-			work.Results/1e6, width, height, c.MaxResults/1e6)
+		return fmt.Errorf("the maps would take about %s for %d x %d cells: at most %s are allowed here (EEMT_MAX_RESULT_BYTES); take maps annual, no daily maps, fewer years or a smaller DEM",
+			amount.Bytes(work.Results), width, height, amount.Bytes(c.MaxResults))
 	}
 	if name, seconds := c.slowestMap(w, p, width, height); c.MaxEvent > 0 && seconds > c.MaxEvent.Seconds() {
-		return fmt.Errorf("%s alone would take about %.0f s for %d x %d cells on %d cores: an event may take at most %g s here (EEMT_EVENT_TIMEOUT); leave it out, take a smaller DEM, or ask for replicas with more cores",
-			name, seconds, width, height, c.orDefault().Cores, c.MaxEvent.Seconds())
+		return fmt.Errorf("%s alone would take about %s for %d x %d cells on %s: an event may take at most %s here (EEMT_EVENT_TIMEOUT); leave it out, take a smaller DEM, or ask for replicas with more cores",
+			name, amount.Duration(time.Duration(seconds*float64(time.Second))), width, height, amount.Count(c.orDefault().Cores, "core"), amount.Duration(c.MaxEvent))
 	}
 	if name, bytes := c.largestTemp(w, p, width, height); c.MaxTemp > 0 && bytes > c.MaxTemp {
-		return fmt.Errorf("%s would take about %d MB of temporary files for %d x %d cells: a replica has %d MB for them here (EEMT_TEMP_BYTES); take a smaller DEM, or give replicas more room",
-			name, bytes/1e6, width, height, c.MaxTemp/1e6)
+		return fmt.Errorf("%s would take about %s of temporary files for %d x %d cells: a replica has %s for them here (EEMT_TEMP_BYTES); take a smaller DEM, or give replicas more room",
+			name, amount.Bytes(bytes), width, height, amount.Bytes(c.MaxTemp))
 	}
 	return nil
 }

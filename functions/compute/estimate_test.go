@@ -149,8 +149,8 @@ func TestTooLargeIsRefused(t *testing.T) {
 		{Cost{MaxCells: 1e6}, []string{"2000 x 1000 = 2000000 cells", "1000000", "EEMT_MAX_CELLS"}},
 		{Cost{MaxCoreHours: 1e-3}, []string{"core hours", "0.001", "EEMT_MAX_CORE_HOURS"}},
 		{Cost{MaxResults: 5e6}, []string{"MB", "at most 5 MB", "EEMT_MAX_RESULT_BYTES"}},
-		{Cost{MaxEvent: 50 * time.Millisecond}, []string{"total_sun_sum.tif alone would take about 0 s for 2000 x 1000 cells on 2 cores", "at most 0.05 s", "EEMT_EVENT_TIMEOUT"}},
-		{Cost{MaxTemp: 10e6}, []string{"making slope_rad.tif and what goes with it would take about 15 MB of temporary files for 2000 x 1000 cells", "has 10 MB", "EEMT_TEMP_BYTES"}},
+		{Cost{MaxEvent: 50 * time.Millisecond}, []string{"total_sun_sum.tif alone would take about 206 ms for 2000 x 1000 cells on 2 cores", "at most 50 ms", "EEMT_EVENT_TIMEOUT"}},
+		{Cost{MaxTemp: 10e6}, []string{"making slope_rad.tif and what goes with it would take about 16 MB of temporary files for 2000 x 1000 cells", "has 10 MB", "EEMT_TEMP_BYTES"}},
 		{Cost{MaxCells: 2e6, MaxCoreHours: 1, MaxResults: 1e10, MaxEvent: time.Second, MaxTemp: 100e6}, nil},
 		{Cost{}, nil},
 	} {

@@ -55,6 +55,9 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 				p.toCache(ctx, folder, []string{name}, nil, entry)
 			}
 		}
+		if err := p.sources(ctx, plan, strings.ReplaceAll(in.Name, "-", "_"), files, []string{key}); err != nil {
+			return err
+		}
 		whole, err := climate.FieldHolds(ctx, key, thinned, p.bucketClimate)
 		if err != nil {
 			return err

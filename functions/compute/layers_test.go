@@ -13,6 +13,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
 
 var allLayers = []job.Layer{job.Beam, job.Diffuse, job.Reflected, job.Horizon, job.SkyView}
@@ -272,6 +274,78 @@ func TestRastersAsInputs(t *testing.T) {
 				t.Error("the input changes nothing")
 			}
 		})
+	}
+}
+
+// The climatology gives what its twelve values for the place give, and tiles change nothing.
+func TestTurbidityOfThePlace(t *testing.T) {
+	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(70, 40)))
+	word, twelve := quick(job.Sol), quick(job.Sol)
+	if err := word.SetInput("linke-value", "climatology"); err != nil {
+		t.Fatal(err)
+	}
+	wd := run(t, job.Sol, word, tiff, options{threads: 2})
+	whole := wd.results(t)
+	var r compute.Report
+	if err := json.Unmarshal(whole[compute.ReportName], &r); err != nil {
+		t.Fatal(err)
+	}
+	place := turbidity.At(r.DEM.Longitude, r.DEM.Latitude)
+	if !r.Parameters.LinkeClimatology || r.Parameters.Linke != nil {
+		t.Errorf("parameters %+v", r.Parameters)
+	}
+	twelve.Linke = place[:]
+	got, want := maps(t, whole), maps(t, run(t, job.Sol, twelve, tiff, options{threads: 2}).results(t))
+	plain := maps(t, run(t, job.Sol, quick(job.Sol), tiff, options{threads: 2}).results(t))
+	if !r.Turbidity.Even || r.Turbidity.Center != place {
+		t.Errorf("turbidity %+v, want %v in all cells", r.Turbidity, place)
+	}
+	for _, name := range []string{"global/annual/total_sun_sum.tif", "global/monthly/total_sun_jul_sum.tif", "global/annual/flat_total_sun_sum.tif"} {
+		closeTo(t, name, got[name], want[name], 0)
+		if equalCells(got[name], plain[name]) {
+			t.Errorf("%s is that of the default", name)
+		}
+	}
+}
+
+// Over a DEM of degrees each cell has the turbidity of its own place, and tiles change nothing.
+func TestTurbidityOfEachCell(t *testing.T) {
+	z := demtest.Hills(70, 40)
+	tiff := demtest.EncodeAs(t, z, raster.Transform{OriginX: 75, OriginY: 32, StepX: 0.1, StepY: -0.1}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}})
+	p := quick(job.Sol)
+	p.Maps = job.AnnualMaps
+	if err := p.SetInput("linke-value", "climatology"); err != nil {
+		t.Fatal(err)
+	}
+	wd := run(t, job.Sol, p, tiff, options{threads: 2})
+	whole := wd.results(t)
+	if r := readReport(t, wd); r.Turbidity.Even {
+		t.Errorf("turbidity %+v is one for all cells", r.Turbidity)
+	}
+	flat := maps(t, whole)["global/annual/flat_total_sun_sum.tif"]
+	sky := solar.DefaultParameters()
+	sky.StepMinutes = 60
+	for _, at := range [][2]int{{1, 1}, {35, 20}, {68, 38}} {
+		lon, lat := 75+0.1*(float64(at[0])+0.5), 32-0.1*(float64(at[1])+0.5)
+		sky.Linke = turbidity.At(lon, lat)
+		months, err := solar.FlatYear(lat*math.Pi/180, float64(float32(z.At(at[0], at[1]))), sky)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want float64
+		for _, v := range months {
+			want += v
+		}
+		if got := flat.At(at[0], at[1]); math.Abs(got/want-1) > 1e-3 {
+			t.Errorf("column %d, row %d: %.0f Wh m-2, want %.0f", at[0], at[1], got, want)
+		}
+	}
+	p.TileSize = 32
+	cut := run(t, job.Sol, p, tiff, options{threads: 1}).results(t)
+	for name, data := range whole {
+		if strings.HasSuffix(name, ".tif") && !bytes.Equal(cut[name], data) {
+			t.Errorf("%s depends on the tiles", name)
+		}
 	}
 }
 

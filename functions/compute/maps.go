@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -21,6 +22,8 @@ type mapInfo struct {
 	name        string // under results/
 	description string
 	unit        string
+	// concern is the code of a finding that speaks of the map.
+	concern finding.Code
 	// bands of a map of several; none stands for one that is described as the map is.
 	bands []geotiff.BandInfo
 }
@@ -276,6 +279,9 @@ func energyMaps(variant, when, label, per string) []mapInfo {
 		{"F_BIO", "share of E_BIO in EEMT", "1"},
 	} {
 		maps[i] = mapInfo{name: fmt.Sprintf("eemt/%s_%s_%s.tif", q.name, variant, when), description: fmt.Sprintf("%s, EEMT-%s, %s", q.what, variant, label), unit: q.unit}
+		if variant == "Topo" && q.name != "E_PPT" {
+			maps[i].concern = finding.ModelProduction
+		}
 	}
 	return maps
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -28,11 +29,23 @@ type mosaic struct {
 
 	walks chan struct{} // a slot for each walk over the tiles that may go on at a time
 
-	mu    sync.Mutex
-	made  map[string]bool // results by name
-	gone  map[string]bool // work files that no map needs any more
-	done  float64         // maps, and shares of those in work
-	total int
+	mu   sync.Mutex
+	made map[string]bool // results by name
+	gone map[string]bool // work files that no map needs any more
+	// checksums are SHA-256 of maps that this process wrote, by name.
+	checksums map[string]string
+	done      float64 // maps, and shares of those in work
+	total     int
+}
+
+// concerning is the finding that speaks of a map; nil where none does.
+func (m *mosaic) concerning(info mapInfo) *finding.Finding {
+	for i, f := range m.plan.Findings {
+		if info.concern != "" && f.Code == info.concern {
+			return &m.plan.Findings[i]
+		}
+	}
+	return nil
 }
 
 // run makes the products of some groups that are missing. Threads share the blocks
@@ -176,7 +189,11 @@ type sharedWriter struct {
 
 func (m *mosaic) newWriter(info mapInfo) (*sharedWriter, error) {
 	spools := newSpools(m.Temp)
-	w, err := geotiff.NewWriter(m.resultOptions(m.dem, info, m.block, spools.open))
+	opts := m.resultOptions(m.dem, info, m.block, spools.open)
+	if f := m.concerning(info); f != nil {
+		opts.Metadata = map[string]string{"FINDING": fmt.Sprintf("%s: %s", f.Code, f.Sentence())}
+	}
+	w, err := geotiff.NewWriter(opts)
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", info.name, err)
 	}
@@ -222,7 +239,7 @@ func (m *mosaic) make(ctx context.Context, products []product, shape shape) erro
 		for i, info := range p.maps {
 			store.Go(m.guarded(ctx, func(ctx context.Context) error {
 				defer p.writers[i].spools.remove() // a map takes its room once, not twice, when it is stored
-				return m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.name), tiffType, p.writers[i].Close)
+				return m.putMap(ctx, info, p.writers[i].Close)
 			}))
 		}
 	}

@@ -176,11 +176,11 @@ func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
 func (p *piece) examine(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 	params := p.request.Parameters
 	o := survey.Options{
-		Years: params.Years(), Open: p.bucketClimate, Accept: params.Accept, Strict: params.Strict,
+		Parameters: params, Open: p.bucketClimate,
 		Fault: func(err error) bool { return !errors.As(p.inputError(err), new(*badInput)) },
 	}
 	if p.request.Workflow == job.EEMT {
-		o.Climate, o.Spec = params.Climate, new(climate.Spec)
+		o.Spec = new(climate.Spec)
 		if err := json.Unmarshal(plan.Climate, o.Spec); err != nil {
 			return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
 		}
@@ -209,6 +209,9 @@ func (p *piece) planClimate(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 	}
 	if plan.Climate, err = json.Marshal(spec); err != nil {
 		return fmt.Errorf("encode the climate source: %w", err)
+	}
+	if err := p.climateSources(ctx, plan); err != nil {
+		return err
 	}
 	if p.request.Parameters.KCClimate {
 		_, err = p.measuredRadiation(ctx, plan)

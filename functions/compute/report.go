@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,11 +43,17 @@ type Report struct {
 	// Estimate is what the plan foresaw.
 	Estimate *job.Estimate `json:"estimate,omitempty"`
 	// SolarCalendar states the year the sun was integrated over.
-	SolarCalendar string              `json:"solar_calendar"`
-	Energy        *energy.Parameters  `json:"energy,omitempty"`
-	Climate       map[int]Climate     `json:"climate,omitempty"`
-	Kappa         map[int][12]float64 `json:"kappa,omitempty"`
-	MeanWetness   map[int]float64     `json:"mean_wetness,omitempty"`
+	SolarCalendar string             `json:"solar_calendar"`
+	Energy        *energy.Parameters `json:"energy,omitempty"`
+	// ClearSky is the clear-sky index applied; nil under a clear sky.
+	ClearSky *ClearSky `json:"clear_sky_index,omitempty"`
+	// Turbidity is that of the climatology where it was taken.
+	Turbidity *Turbidity `json:"turbidity,omitempty"`
+	// Sources are the files that climate and inputs were read from.
+	Sources     []job.Source        `json:"sources,omitempty"`
+	Climate     map[int]Climate     `json:"climate,omitempty"`
+	Kappa       map[int][12]float64 `json:"kappa,omitempty"`
+	MeanWetness map[int]float64     `json:"mean_wetness,omitempty"`
 	// Findings are what was noticed about the inputs and the results.
 	Findings finding.List `json:"findings"`
 	Layers   []Layer      `json:"layers"`
@@ -74,6 +79,10 @@ type ReportDEM struct {
 	Maximum   float64 `json:"maximum_m"`
 	Longitude float64 `json:"center_longitude"`
 	Latitude  float64 `json:"center_latitude"`
+	// Vertical is how many metres one unit of the file's elevations is.
+	Vertical float64 `json:"metres_per_unit"`
+	// NoData is the number in the file that marks cells without elevation; empty where none is declared.
+	NoData string `json:"nodata,omitempty"`
 }
 
 // Layer is the statistics of one map over its cells with data.
@@ -81,11 +90,14 @@ type Layer struct {
 	Name        string  `json:"name"`
 	Description string  `json:"description"`
 	Unit        string  `json:"unit"`
+	SHA256      string  `json:"sha256"`
 	Mean        float64 `json:"mean"`
 	Minimum     float64 `json:"minimum"`
 	Maximum     float64 `json:"maximum"`
 	// Bands of a map of several, over all of which the statistics are.
 	Bands int `json:"bands,omitempty"`
+	// Findings are the codes of what concerns this map.
+	Findings []finding.Code `json:"findings,omitempty"`
 	// Summary marks the few maps that tell the most.
 	Summary bool `json:"summary,omitempty"`
 }
@@ -101,8 +113,9 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		DEM: ReportDEM{
 			Name: a.request.DEM.Name, SHA256: a.request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
 			CRS: plan.CRS, CellSize: d.Cell.Mean(), Minimum: plan.Minimum, Maximum: plan.Maximum,
-			Longitude: plan.Longitude, Latitude: plan.Latitude,
+			Longitude: plan.Longitude, Latitude: plan.Latitude, Vertical: d.Vertical, NoData: noData(d),
 		},
+		Sources: plan.Sources,
 	}
 	for _, t := range a.tasks {
 		r.Seconds += t.Seconds
@@ -116,14 +129,25 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		}
 	}
 	var err error
+	a.gatherChecksums(ctx)
 	if r.Layers, err = a.layers(ctx, maps); err != nil {
 		return err
+	}
+	if r.ClearSky, err = clearSky(a.request.Parameters, a.tasks); err != nil {
+		return err
+	}
+	if a.request.Parameters.LinkeClimatology {
+		t := turbidityOf(d, plan)
+		r.Turbidity = &t
 	}
 	for i := range r.Layers {
 		r.Layers[i].Summary = summary[r.Layers[i].Name]
 	}
 	if a.request.Workflow == job.EEMT {
 		e := energy.DefaultParameters()
+		if r.ClearSky != nil {
+			e.CloudFactor = r.ClearSky.Mean
+		}
 		r.Energy = &e
 		r.Climate = map[int]Climate{}
 		for _, year := range a.request.Parameters.Years() {
@@ -184,26 +208,26 @@ func summaryMaps(r job.Request) map[string]bool {
 const layersAtOnce = 8
 
 // layers takes the statistics of maps, and notes them for who goes on from here.
-func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
+func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 	layers := make([]Layer, len(maps))
 	var work errgroup.Group // what fails does not stop the others, whose notes the next try goes on from
-	work.SetLimit(p.atOnce())
+	work.SetLimit(a.atOnce())
 	for from := 0; from < len(maps); from += layersAtOnce {
 		some := maps[from:min(from+layersAtOnce, len(maps))]
 		to := layers[from : from+len(some)]
-		work.Go(p.guarded(ctx, func(ctx context.Context) error {
+		work.Go(a.guarded(ctx, func(ctx context.Context) error {
 			// A note that cannot be read or written costs a look at its maps, no more.
-			note := job.LayersKey(p.request.ID, from)
-			if data, err := p.Store.Bucket.ReadAll(ctx, note); err == nil {
+			note := job.LayersKey(a.request.ID, from)
+			if data, err := a.Store.Bucket.ReadAll(ctx, note); err == nil {
 				var noted []Layer
-				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.name }) {
+				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.name && l.SHA256 != "" }) {
 					copy(to, noted)
 					return nil
 				}
 			}
 			for i, m := range some {
 				var err error
-				if to[i], err = p.layerOf(ctx, m); err != nil {
+				if to[i], err = a.layerOf(ctx, m); err != nil {
 					return err
 				}
 			}
@@ -211,8 +235,8 @@ func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 			if err != nil {
 				return fmt.Errorf("encode %s: %w", note, err)
 			}
-			if err := p.putBytes(ctx, note, data); err != nil {
-				p.log.Debug("statistics of maps are not noted", "error", err)
+			if err := a.putBytes(ctx, note, data); err != nil {
+				a.log.Debug("statistics of maps are not noted", "error", err)
 			}
 			return ctx.Err()
 		}))
@@ -220,10 +244,21 @@ func (p *piece) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 	return layers, work.Wait()
 }
 
-// layerOf takes the statistics that the writer left in the map's own tags.
-func (p *piece) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
+// layerOf takes the statistics that the writer left in the map's own tags, and the checksum of
+// what was written; of a map that nobody noted it is read again.
+func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	l := Layer{Name: m.name, Description: m.description, Unit: m.unit}
-	img, closer, err := p.openImage(ctx, job.ResultKey(p.request.ID, m.name))
+	if f := a.concerning(m); f != nil {
+		l.Findings = []finding.Code{f.Code}
+	}
+	if sum := a.checksums[m.name]; sum != "" {
+		l.SHA256 = sum
+	} else if sum, _, err := a.checksum(ctx, job.ResultKey(a.request.ID, m.name)); err != nil {
+		return l, err
+	} else {
+		l.SHA256 = sum
+	}
+	img, closer, err := a.openImage(ctx, job.ResultKey(a.request.ID, m.name))
 	if err != nil {
 		return l, err
 	}
@@ -257,14 +292,6 @@ func (p *piece) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 
 func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) finding.List {
 	var list finding.List
-	if plan.Minimum < energy.NPPTopoLowest || plan.Maximum > energy.NPPTopoHighest {
-		list.Add(finding.Finding{
-			Code: finding.ModelProduction, Severity: finding.Doubt, Value: fmt.Sprintf("%.0f to %.0f m", plan.Minimum, plan.Maximum),
-			Message: fmt.Sprintf("elevations of %.0f to %.0f m reach beyond the %d to %d m for which the production of EEMT-TOPO was fitted (Rasmussen et al. 2015, eq 11)",
-				plan.Minimum, plan.Maximum, int(energy.NPPTopoLowest), int(energy.NPPTopoHighest)),
-			Next: "take E_BIO_Topo, EEMT_Topo with care",
-		})
-	}
 	if plan.Latitude < 0 {
 		list.Add(finding.Finding{
 			Code: finding.ModelHemisphere, Severity: finding.Note,
@@ -286,7 +313,7 @@ func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) find
 }
 
 // crossCheck compares the mean of EEMT-TRAD with the regression of Rasmussen &
-// Tabor 2007, which is good to +-50 %: a factor of 3 tells of a wrong unit.
+// Tabor 2007, which is good to +-50 % where it is not cold: a factor of 3 tells of a wrong unit.
 func crossCheck(climate map[int]Climate, years []int, layers []Layer) finding.List {
 	var list finding.List
 	for _, year := range years {
@@ -294,7 +321,7 @@ func crossCheck(climate map[int]Climate, years []int, layers []Layer) finding.Li
 		i := slices.IndexFunc(layers, func(l Layer) bool { return l.Name == name })
 		c, ok := climate[year]
 		expected := energy.RasmussenTabor(c.Temperature, c.Precipitation)
-		if i < 0 || !ok || layers[i].Mean >= expected/3 && layers[i].Mean <= expected*3 {
+		if i < 0 || !ok || c.Temperature < energy.RasmussenTaborColdest || layers[i].Mean >= expected/3 && layers[i].Mean <= expected*3 {
 			continue
 		}
 		list.Add(finding.Finding{
@@ -325,7 +352,7 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 		if !l.Summary {
 			continue
 		}
-		name := "previews/" + strings.TrimSuffix(path.Base(l.Name), ".tif") + ".png"
+		name := previewName(l.Name)
 		names = append(names, name)
 		if a.made[name] {
 			continue

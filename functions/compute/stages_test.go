@@ -134,8 +134,11 @@ func TestStagesThroughDeath(t *testing.T) {
 	tiff, p := wetHills(t)
 	want := run(t, job.EEMT, p, tiff, options{}).results(t)
 	step := 29
-	if os.Getenv("EEMT_SLOW") != "" {
+	switch {
+	case os.Getenv("EEMT_NIGHTLY") != "":
 		step = 1
+	case os.Getenv("EEMT_SLOW") != "":
+		step = 7
 	}
 	for n := 0; ; n += step {
 		var writes atomic.Int64

@@ -144,6 +144,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if err := p.addInputs(ctx, p.plan, w, lon, lat, &surface); err != nil {
 		return err
 	}
+	p.addTurbidity(lon, lat, &surface, &params)
 	if surface.Far, err = p.far(ctx, d, p.plan, w); err != nil {
 		return err
 	}
@@ -160,6 +161,9 @@ func (p *tilePart) compute(ctx context.Context) error {
 	}
 	clouds, err := p.clearness(ctx, p.plan, w, given, sun)
 	if err != nil {
+		return err
+	}
+	if err := p.noteClearness(w, clouds, sun); err != nil {
 		return err
 	}
 	if p.request.Workflow == job.EEMT {

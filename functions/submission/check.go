@@ -14,6 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // checked is the doctor's answer: what was found, and the name to submit by.
@@ -93,9 +94,9 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if err := s.checkRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
-	o := survey.Options{DEM: survey.DEM(f.params).Named(f.dem.Name), Years: f.params.Years(), Open: s.Climate, Accept: f.params.Accept, Strict: f.params.Strict}
-	if f.params.Climate != "table:unknown" {
-		o.Climate, o.ClimateElevation = f.params.Climate, f.params.ClimateElevation
+	o := survey.Options{Parameters: f.params, Name: f.dem.Name, Open: s.Climate}
+	if f.params.Climate == "table:unknown" {
+		o.Parameters.Climate = ""
 	}
 	if s.Estimate != nil {
 		o.Estimate = func(width, height int) survey.Work { return s.Estimate(f.workflow, f.params, width, height) }
@@ -109,12 +110,13 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
 	}
 	rep, err := survey.Examine(ctx, r, r.Size(), o)
-	if err == nil && rep.Usable && s.Limits != nil {
-		if err := s.Limits.Check(f.workflow, f.params, rep.Width, rep.Height); err != nil {
-			rep.Refuse(finding.DEMCells, err)
+	rep.Reword(wording.Text)
+	if err == nil && rep.Usable {
+		if err := s.allowed(f.workflow, f.params, extent{rep.Width, rep.Height, r.Size()}); err != nil {
+			rep.Refuse(finding.MachineRoom, err)
 		}
 	}
-	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Climate == "" {
+	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Parameters.Climate == "" {
 		rep.Findings.Add(finding.Finding{Code: finding.ClimateMissing, Severity: finding.Note, Message: "no climate was named: the eemt workflow needs one"})
 	}
 	return rep, f.dem.Key[strings.LastIndexByte(f.dem.Key, '/')+1:], err

@@ -106,7 +106,7 @@ func (s *Service) postEvents(c *gin.Context) {
 	case n.Confirm != "":
 		// Opening an address that anybody can send is the operator's decision.
 		s.Log.Warn("an SNS topic wants to send events; open the address to allow it", "address", n.Confirm)
-		c.JSON(http.StatusOK, gin.H{"detail": "the address that confirms the subscription is in the log; open it to go on"})
+		c.JSON(http.StatusOK, gin.H{"detail": "the address that confirms the subscription is in the log; open it to continue"})
 		return
 	}
 	said, err := s.notice(c.Request.Context(), n)

@@ -295,7 +295,7 @@ func (s *Service) executeEcho(c *gin.Context, p ogc.Process, e ogc.Execute, want
 	}
 	st, err := s.await(ctx, r.ID, longestWait)
 	if err == nil && !st.Ended() {
-		err = ogc.Plain(http.StatusServiceUnavailable, "the job goes on; see /jobs/"+r.ID)
+		err = ogc.Plain(http.StatusServiceUnavailable, "the job keeps running; see /jobs/"+r.ID)
 	}
 	if err != nil {
 		s.problem(c, err)

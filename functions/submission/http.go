@@ -15,6 +15,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // Handler returns the HTTP surface: the job endpoints of the old suite, and
@@ -160,8 +161,8 @@ func (s *Service) postUpload(c *gin.Context) {
 
 func (s *Service) uploadPart(c *gin.Context, part *multipart.Part) (job.DEM, error) {
 	name := part.FileName()
-	if l := strings.ToLower(name); !strings.HasSuffix(l, ".tif") && !strings.HasSuffix(l, ".tiff") {
-		return job.DEM{}, invalid{oldWords("Only .tif and .tiff files are supported")}
+	if name == "" { // a form whose file was left out
+		return job.DEM{}, invalid{fmt.Errorf("field %s has no file: choose a DEM", part.FormName())}
 	}
 	return s.Upload(c.Request.Context(), name, part)
 }
@@ -212,6 +213,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 				return f, err
 			}
 		}
+		f.params.OneYear(f.startSet, f.endSet)
 		return f, nil
 	}
 	parts, err := c.Request.MultipartReader()
@@ -221,6 +223,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 	for n := 0; ; n++ {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
+			f.params.OneYear(f.startSet, f.endSet)
 			return f, nil
 		}
 		if n >= mostFields {
@@ -299,12 +302,12 @@ func (f *form) set(name, value string) error {
 		}
 		return nil
 	}
-	if name == "kc_climate" { // as job.json has it
-		from, err := strconv.ParseBool(value)
+	if field, ok := job.WordField(name); ok { // as job.json has it
+		given, err := strconv.ParseBool(value)
 		if err != nil {
-			return invalid{fmt.Errorf("kc_climate %q: must be true or false", value)}
+			return invalid{fmt.Errorf("%s %q: must be true or false", name, value)}
 		}
-		f.params.KCClimate = from
+		f.params.SetWord(field, given)
 		return nil
 	}
 	if field, ok := job.RasterField(name); ok && name != field.RasterFile() {
@@ -314,6 +317,8 @@ func (f *form) set(name, value string) error {
 	if !ok {
 		return invalid{fmt.Errorf("field %q is not known", name)}
 	}
+	f.startSet = f.startSet || name == "start_year"
+	f.endSet = f.endSet || name == "end_year"
 	if err := field.SetText(&f.params, value); err != nil {
 		return invalid{err}
 	}
@@ -448,7 +453,7 @@ const longestDetail = 2000
 
 // sentence is what an error says to the caller.
 func sentence(err error) string {
-	text := err.Error()
+	text := wording.Error(err)
 	if len(text) > longestDetail {
 		text = strings.ToValidUTF8(text[:longestDetail], "") + "..."
 	}
@@ -467,6 +472,8 @@ func (s *Service) refuse(c *gin.Context, err error) {
 		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": tooLarge("the body", large.Limit).Error()})
 	case errors.Is(err, errTooLarge):
 		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
+	case errors.Is(err, ErrNoRoom):
+		c.JSON(http.StatusInsufficientStorage, gin.H{"detail": sentence(err)})
 	case errors.Is(err, ErrInvalid):
 		c.JSON(http.StatusBadRequest, gin.H{"detail": sentence(err)})
 	default:

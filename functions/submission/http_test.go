@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -206,6 +207,12 @@ func TestSubmit(t *testing.T) {
 			p := r.Parameters
 			return p.KB[0] == 0.8 && p.KD == nil && p.KC[0] == 1 && len(p.Layers) == 2 && p.Has(job.Diffuse) && p.Has(job.SkyView)
 		}},
+		{"a word", []field{dem, {name: "linke_value", value: "climatology"}}, func(r job.Request) bool {
+			return r.Parameters.LinkeClimatology && r.Parameters.Linke == nil
+		}},
+		{"a word as records have it", []field{{name: "linke_climatology", value: "true"}, dem}, func(r job.Request) bool {
+			return r.Parameters.LinkeClimatology && r.Parameters.Linke == nil
+		}},
 		{"a raster of the bucket", []field{dem, {name: "linke_value", value: "climate/linke_{month}.tif"}}, func(r job.Request) bool {
 			return len(r.Parameters.LinkeRaster) == 1 && r.Parameters.Linke[0] == 3
 		}},
@@ -263,7 +270,8 @@ func TestSubmitRefuses(t *testing.T) {
 		want   []string
 	}{
 		{"no DEM", []field{{name: "step", value: "15"}}, []string{"dem_file", "uploaded_filename"}},
-		{"wrong extension", []field{{"dem_file", tiff, "dem.png"}}, []string{"Only .tif and .tiff files are supported"}},
+		{"another format", []field{{"dem_file", "\x89PNG\r\n\x1a\n and more of it", "dem.png"}}, []string{"file dem.png", "not a TIFF file"}},
+		{"text instead of a file", []field{{name: "dem_file", value: "dem.tif"}}, []string{"field dem_file has no file"}},
 		{"not a TIFF", []field{{"dem_file", "hello", "dem.tif"}}, []string{"not a TIFF"}},
 		{"empty file", []field{{"dem_file", "", "dem.tif"}}, []string{"empty"}},
 		{"too large", []field{{"dem_file", "II*\x00" + strings.Repeat("x", 64<<10), "dem.tif"}}, []string{"dem.tif", "larger"}},
@@ -283,10 +291,9 @@ func TestSubmitRefuses(t *testing.T) {
 		{"raster of another bucket", []field{dem, {name: "linke_value", value: "gs://other/l.tif"}}, []string{"gs://other/l.tif", "linke_file"}},
 		{"two rasters", []field{dem, {name: "kd", value: "climate/a.tif,climate/b.tif"}}, []string{"kd has 2 rasters", "12"}},
 		{"raster that is none", []field{dem, {"kb_file", "hello", "kb.tif"}}, []string{"kb", "kb.tif", "TIFF"}},
-		{"raster that is no GeoTIFF", []field{dem, {"kb_file", "hello", "kb.png"}}, []string{"kb.png", ".tif"}},
+		{"raster that is no GeoTIFF", []field{dem, {"kb_file", "hello", "kb.png"}}, []string{"kb.png", "not a TIFF file"}},
 		{"year before", []field{dem, {name: "start_year", value: "1700"}}, []string{"1700", "1900 to 2100"}},
 		{"years reversed", []field{dem, {name: "start_year", value: "2021"}, {name: "end_year", value: "2019"}}, []string{"2019", "2021"}},
-		{"years reversed by default", []field{dem, {name: "end_year", value: "2019"}}, []string{"2019", "2020"}},
 		{"north", []field{dem, {name: "north", value: "up"}}, []string{"up", "true or grid"}},
 		{"daily", []field{dem, {name: "daily", value: "maybe"}}, []string{"daily", "maybe"}},
 		{"eemt without climate", []field{dem, {name: "workflow_type", value: "eemt"}}, []string{"climate"}},
@@ -371,7 +378,7 @@ func TestUploadRefuses(t *testing.T) {
 	for name, f := range map[string]field{
 		"no file":    {name: "other", value: "x"},
 		"text":       {"file", "hello", "dem.tif"},
-		"extension":  {"file", hills(t), "dem.txt"},
+		"picture":    {"file", "\x89PNG\r\n\x1a\n and more of it", "dem.tif"},
 		"too large":  {"file", "II*\x00" + strings.Repeat("x", 64<<10), "dem.tif"},
 		"cut header": {"file", hills(t)[:100], "dem.tif"},
 	} {
@@ -389,6 +396,38 @@ func TestUploadRefuses(t *testing.T) {
 	if left := keys(t, s.Store.Bucket); len(left) != 0 {
 		t.Errorf("refused uploads left %v", left)
 	}
+}
+
+// TestContentTellsAGeoTIFF sends DEMs and a raster under names without an extension, or with another one.
+func TestContentTellsAGeoTIFF(t *testing.T) {
+	for _, name := range []string{"noext", "dem.geotiff", "DEM.TIFF", "dem.gtif", "dem.tif.bak", "100%.tif", "größe"} {
+		s := newService(t, nil)
+		if a := s.post(t, "/api/upload-file", field{"file", hills(t), name}); a.status != 200 || a.json(t)["original_name"] != name {
+			t.Errorf("upload-file, %s: %d %s", name, a.status, a.body)
+		}
+		if a := s.post(t, "/api/submit-job", field{"dem_file", hills(t), name}, field{"kb_file", factor(t), name}); a.status != 200 {
+			t.Errorf("submit-job, %s: %d %s", name, a.status, a.body)
+		} else if r := s.only(t).Request; r.DEM.Name != name || len(r.Parameters.KBRaster) != 1 {
+			t.Errorf("submit-job, %s: %+v", name, r)
+		}
+		if a := s.do(t, http.MethodPost, "/uploads", nil, "Tus-Resumable", tus, "Upload-Length", "10", "Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(name))); a.status != http.StatusCreated {
+			t.Errorf("tus, %s: %d %s", name, a.status, a.body)
+		}
+		s.drop(t, "uploads/"+name, hills(t))
+		if said := s.take(t, "uploads/"+name); !strings.HasPrefix(said, "it becomes job") || strings.Contains(said, "failed") {
+			t.Errorf("dropped, %s: %s", name, said)
+		}
+	}
+}
+
+// factor is a raster of 0.5 around the hills.
+func factor(t *testing.T) string {
+	t.Helper()
+	g := raster.New[float64](4, 4)
+	for i := range g.Cells {
+		g.Cells[i] = 0.5
+	}
+	return string(demtest.EncodeAs(t, g, raster.Transform{OriginX: -107.02, OriginY: 39.03, StepX: 0.01, StepY: -0.01}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}))
 }
 
 // TestBrokenUpload cuts the connection in the middle of the file.

@@ -126,10 +126,12 @@ func raster(r io.ReaderAt, size int64, of int) error {
 // uploadInput stores a raster sent along and lets p name it. It returns its key.
 // A file that cannot be one leaves nothing behind.
 func (s *Service) uploadInput(ctx context.Context, p *job.Parameters, name, file string, r io.Reader) (string, error) {
-	if l := strings.ToLower(file); !strings.HasSuffix(l, ".tif") && !strings.HasSuffix(l, ".tiff") {
-		return "", invalid{fmt.Errorf("%s: file %.80q must be a GeoTIFF that ends in .tif or .tiff", name, file)}
+	// Parameters tell rasters from numbers by the end of their names; what the file is, its content tells.
+	stored := baseName(file)
+	if !isTIFF(stored) {
+		stored += ".tif"
 	}
-	ref, err := s.store(ctx, file, r, s.MaxUpload)
+	ref, err := s.storeAt(ctx, inputKey(s.NewID(), stored), baseName(file), fromClient{r}, s.MaxUpload, false)
 	if err != nil {
 		return "", err
 	}

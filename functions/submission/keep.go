@@ -67,7 +67,7 @@ func (s *Service) putKeep(c *gin.Context) {
 		d := json.NewDecoder(bytes.NewReader(body))
 		d.DisallowUnknownFields()
 		if err = d.Decode(&want); err == nil && d.More() {
-			err = errors.New("the body goes on after the JSON object")
+			err = errors.New("the body continues after the JSON object")
 		}
 		if err == nil && !want.Pinned && want.Days == 0 {
 			err = errors.New("neither pinned nor days is set; DELETE lets the usual time apply")

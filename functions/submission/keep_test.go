@@ -70,7 +70,7 @@ func TestKeepRefuses(t *testing.T) {
 		"neither":      {"{}", "neither pinned nor days"},
 		"no pin":       {`{"pinned":false}`, "neither pinned nor days"},
 		"unknown":      {`{"pinned":true,"forever":true}`, "forever"},
-		"more":         {`{"pinned":true}{}`, "goes on"},
+		"more":         {`{"pinned":true}{}`, "continues after"},
 		"too long":     {`{"days":36501}`, "keep_days 36501: must be 1 to 36500"},
 		"before":       {`{"days":-1}`, "keep_days -1"},
 		"a long name":  {`{"pinned":true,"by":"` + strings.Repeat("x", 201) + `"}`, "at most 200 bytes"},

@@ -206,6 +206,8 @@ func (s *Service) problem(c *gin.Context, err error) {
 		p = ogc.Plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes; upload the DEM first and name it, or give its address", tooLarge.Limit))
 	case errors.Is(err, errTooLarge):
 		p = ogc.Plain(http.StatusRequestEntityTooLarge, err.Error())
+	case errors.Is(err, ErrNoRoom):
+		p = ogc.Plain(http.StatusInsufficientStorage, sentence(err))
 	case errors.Is(err, outbound.ErrRefused), errors.Is(err, ErrInvalid):
 		p = ogc.Bad("", "", "", sentence(err))
 	default:

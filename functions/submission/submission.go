@@ -24,6 +24,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -55,6 +56,8 @@ type Service struct {
 
 	// intake bounds the dropped files that are read at a time.
 	intake slots
+	// ignored are the files under uploads/ that the log was told of.
+	ignored told
 	// Echo offers the process that gives back its inputs, for tests of clients.
 	Echo bool
 	// DEMHosts are the hosts that a DEM may be fetched from; none by default.
@@ -86,6 +89,9 @@ type Service struct {
 	Estimate func(w job.Workflow, p job.Parameters, width, height int) survey.Work
 	// Limits refuses jobs that are too large; nil allows all.
 	Limits Limits
+	// Room refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is no room; nil
+	// does not look.
+	Room func(w job.Workflow, p job.Parameters, width, height int, dem int64) error
 
 	inlineOnce, drawOnce     sync.Once
 	inlineTokens, drawTokens chan struct{}
@@ -106,12 +112,19 @@ var ErrInvalid = errors.New("invalid request")
 // errTooLarge marks a refusal for size.
 var errTooLarge = errors.New("too large")
 
+// ErrNoRoom marks a refusal for want of room, which may come.
+var ErrNoRoom = errors.New("no room")
+
+type noRoom struct{ error }
+
+func (n noRoom) Is(target error) bool { return target == ErrNoRoom || target == ErrInvalid }
+
 type oversized struct{ error }
 
 func (o oversized) Is(target error) bool { return target == errTooLarge || target == ErrInvalid }
 
 func tooLarge(what string, limit int64) error {
-	return oversized{fmt.Errorf("%s is larger than the %.4g MiB taken here", what, float64(limit)/(1<<20))}
+	return oversized{fmt.Errorf("%s is larger than the %s taken here", what, amount.Bytes(limit))}
 }
 
 type invalid struct{ error }
@@ -141,19 +154,22 @@ func inputKey(id, name string) string {
 // baseName is a file's name without the folders of whatever system it comes from.
 func baseName(name string) string { return path.Base(strings.ReplaceAll(name, `\`, "/")) }
 
+// named reports whether baseName found a name.
+func named(name string) bool { return name != "" && name != "." && name != "/" }
+
 // store streams r into the bucket under a fresh name and returns its place.
 // A file over limit bytes, or one that breaks off, leaves nothing behind.
 func (s *Service) store(ctx context.Context, name string, r io.Reader, limit int64) (job.DEM, error) {
 	return s.storeAs(ctx, s.NewID(), name, fromClient{r}, limit, false)
 }
 
-// storeAs is store under a name that begins with id. With once set a file that is there already stays, and counts
-// as the one that was sent.
+// storeAs is store under a name that begins with id.
 func (s *Service) storeAs(ctx context.Context, id, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
 	name = baseName(name)
 	return s.storeAt(ctx, inputKey(id, name), name, r, limit, once)
 }
 
+// storeAt stores r under a key. With once set a file that is there already stays, and counts as the one that was sent.
 func (s *Service) storeAt(ctx context.Context, key, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
@@ -247,8 +263,11 @@ func (s *Service) UploadTable(ctx context.Context, name string, r io.Reader) (st
 	return "table:" + ref.Key, err
 }
 
-// extent is how large a DEM is, in cells.
-type extent struct{ width, height int }
+// extent is how large a DEM is, in cells, and its file in bytes.
+type extent struct {
+	width, height int
+	bytes         int64
+}
 
 // lacksSystem reports a refusal that parameters settle: a stated coordinate system, or a stated unit of elevations.
 func lacksSystem(err error) bool {
@@ -279,17 +298,29 @@ func (s *Service) checkHeader(ctx context.Context, key string, p job.Parameters)
 			return extent{}, invalid{err}
 		}
 	}
-	return extent{d.Image.Width, d.Image.Height}, nil
+	return extent{d.Image.Width, d.Image.Height, r.Size()}, nil
 }
 
-// checkSize refuses a job whose DEM cannot be read, or that is larger than what is allowed, before anything is made of it.
+// checkSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
+// before anything is made of it.
 func (s *Service) checkSize(ctx context.Context, w job.Workflow, p job.Parameters, key string) error {
 	size, err := s.checkHeader(ctx, key, p)
-	if err != nil || s.Limits == nil {
+	if err != nil {
 		return err
 	}
-	if err := s.Limits.Check(w, p, size.width, size.height); err != nil {
-		return invalid{err}
+	return s.allowed(w, p, size)
+}
+
+func (s *Service) allowed(w job.Workflow, p job.Parameters, size extent) error {
+	if s.Limits != nil {
+		if err := s.Limits.Check(w, p, size.width, size.height); err != nil {
+			return invalid{err}
+		}
+	}
+	if s.Room != nil {
+		if err := s.Room(w, p, size.width, size.height, size.bytes); err != nil {
+			return noRoom{err}
+		}
 	}
 	return nil
 }
@@ -410,7 +441,7 @@ func validate(w job.Workflow, p job.Parameters) error {
 		return invalid{err}
 	}
 	if w == job.EEMT {
-		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation); err != nil {
+		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation, p.ClimateUnits); err != nil {
 			return invalid{err}
 		}
 	}

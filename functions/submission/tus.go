@@ -49,8 +49,8 @@ func (s *Service) tusHandler() (*handler.UnroutedHandler, error) {
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		PreUploadCreateCallback: func(hook handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
 			name := baseName(hook.Upload.MetaData["filename"])
-			if l := strings.ToLower(name); !strings.HasSuffix(l, ".tif") && !strings.HasSuffix(l, ".tiff") {
-				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given, and end with .tif or .tiff")
+			if !named(name) {
+				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given")
 			}
 			return handler.HTTPResponse{}, handler.FileInfoChanges{ID: path.Base(inputKey(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}}, nil
 		},
@@ -371,13 +371,12 @@ func (s *Service) postSign(c *gin.Context) {
 		err = json.NewDecoder(bytes.NewReader(body)).Decode(&r)
 	}
 	name := baseName(r.Filename)
-	l := strings.ToLower(name)
 	switch {
 	case err != nil:
 		s.refuse(c, invalid{fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)})
 		return
-	case !strings.HasSuffix(l, ".tif") && !strings.HasSuffix(l, ".tiff"):
-		s.refuse(c, invalid{oldWords("Only .tif and .tiff files are supported")})
+	case !named(name):
+		s.refuse(c, invalid{errors.New("filename is missing: give the name of the DEM")})
 		return
 	case r.Size < 1 || r.Size > s.MaxUpload:
 		s.refuse(c, invalid{fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.MaxUpload)})

@@ -130,12 +130,11 @@ func TestResumableUploadRefuses(t *testing.T) {
 		header []string
 		status int
 	}{
-		"too large":    {[]string{"Tus-Resumable", tus, "Upload-Length", "10737418240", "Upload-Metadata", "filename ZGVtLnRpZg=="}, 413},
-		"no length":    {[]string{"Tus-Resumable", tus, "Upload-Metadata", "filename ZGVtLnRpZg=="}, 400},
-		"empty":        {[]string{"Tus-Resumable", tus, "Upload-Length", "0", "Upload-Metadata", "filename ZGVtLnRpZg=="}, 400},
-		"no name":      {[]string{"Tus-Resumable", tus, "Upload-Length", "10"}, 400},
-		"another kind": {[]string{"Tus-Resumable", tus, "Upload-Length", "10", "Upload-Metadata", "filename ZGVtLnBuZw=="}, 400},
-		"no version":   {[]string{"Upload-Length", "10"}, 412},
+		"too large":  {[]string{"Tus-Resumable", tus, "Upload-Length", "10737418240", "Upload-Metadata", "filename ZGVtLnRpZg=="}, 413},
+		"no length":  {[]string{"Tus-Resumable", tus, "Upload-Metadata", "filename ZGVtLnRpZg=="}, 400},
+		"empty":      {[]string{"Tus-Resumable", tus, "Upload-Length", "0", "Upload-Metadata", "filename ZGVtLnRpZg=="}, 400},
+		"no name":    {[]string{"Tus-Resumable", tus, "Upload-Length", "10"}, 400},
+		"no version": {[]string{"Upload-Length", "10"}, 412},
 	} {
 		if a := s.do(t, http.MethodPost, "/uploads", nil, c.header...); a.status != c.status {
 			t.Errorf("%s: %d %s, want %d", name, a.status, a.body, c.status)
@@ -231,7 +230,7 @@ func TestSignedUpload(t *testing.T) {
 	if a := s.do(t, http.MethodPost, "/api/sign-upload", strings.NewReader(body)); a.status != http.StatusNotImplemented || !strings.Contains(a.body, "/uploads") {
 		t.Errorf("a bucket that cannot sign: %d %s", a.status, a.body)
 	}
-	for _, bad := range []string{"", "{", `{"filename":"dem.png","size":10}`, `{"filename":"dem.tif","size":0}`, `{"filename":"dem.tif","size":10737418240}`} {
+	for _, bad := range []string{"", "{", `{"filename":"","size":10}`, `{"filename":"dem.tif","size":0}`, `{"filename":"dem.tif","size":10737418240}`} {
 		if a := s.do(t, http.MethodPost, "/api/sign-upload", strings.NewReader(bad)); a.status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", bad, a.status, a.body)
 		}

@@ -17,6 +17,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -38,8 +39,8 @@ const (
 	maxSidecar = 64 << 10
 	// sidecarWait is how long a DEM that announces a file of parameters waits for it.
 	sidecarWait = time.Hour
-	// truncated is how long a file that settles may still be half there.
-	truncated = 2 * time.Minute
+	// unfinished is how long a file that settles but ends too early, as one does whose sender pauses, is waited for.
+	unfinished = 2 * time.Minute
 	// maxStarts and maxLooks bound one pass over the uploads.
 	maxStarts, maxLooks = 100, 1000
 	// maxIntakes is how many dropped files are copied at a time.
@@ -77,6 +78,12 @@ type outcome struct {
 // companions are what programs put beside a raster; they start nothing.
 var companions = []string{".csv", ".xml", ".tfw", ".tifw", ".prj", ".ovr", ".cpg", ".md5", ".sha256"}
 
+// What keeps a name from being that of a dropped file.
+const (
+	badPath    = "its name is no plain path"
+	hiddenName = "its name begins with a dot"
+)
+
 // notDropped says why a key is no dropped file, or is empty.
 func notDropped(key string) string {
 	name, ok := strings.CutPrefix(key, job.UploadPrefix)
@@ -85,10 +92,10 @@ func notDropped(key string) string {
 		return "it is not under " + job.UploadPrefix
 	case name == "" || strings.HasSuffix(name, "/"):
 		return "it is a folder"
-	case path.Clean(key) != key || strings.Contains(key, `\`):
-		return "its name is no plain path"
+	case path.Clean(key) != key:
+		return badPath
 	case strings.Contains("/"+name, "/."):
-		return "its name begins with a dot"
+		return hiddenName
 	case slices.Contains(companions, strings.ToLower(path.Ext(name))):
 		return "it belongs to another file"
 	}
@@ -112,7 +119,7 @@ func (s *Service) attributes(ctx context.Context, key string) (a *blob.Attribute
 		return nil, v, false, nil
 	}
 	if err != nil {
-		return nil, v, false, fmt.Errorf("look at %s: %w", key, err)
+		return nil, v, false, fmt.Errorf("read %s: %w", key, err)
 	}
 	return a, s.version(key, a.ModTime, a.Size, a.MD5, a.As), true, nil
 }
@@ -142,7 +149,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		return outcome{looked: true}, err
 	case taken:
 		return outcome{job: id, looked: true, said: "it is job " + id + " already"}, nil
-	case a.Size == 0:
+	case a.Size == 0 && (s.Uploads.Settle == 0 || s.writing(now.Sub(a.ModTime), unfinished)):
 		return outcome{looked: true, said: "it is empty"}, nil
 	case s.writing(now.Sub(a.ModTime), s.Uploads.Settle):
 		return outcome{looked: true, said: "it may still be written"}, nil
@@ -159,12 +166,12 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		if now.Sub(v.Made) < sidecarWait {
 			return outcome{looked: true, said: wait.Error()}, nil
 		}
-		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, sidecarWait)}
+		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, amount.Duration(sidecarWait))}
 	}
 	if err == nil {
-		_, err = s.checkHeader(ctx, key, f.params)
-		if errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), truncated) {
-			return outcome{looked: true, said: "it may still be written: " + err.Error()}, nil
+		err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
+		if errors.Is(err, errUnfinished) {
+			return outcome{looked: true, said: err.Error()}, nil
 		}
 	}
 	if err != nil && !errors.Is(err, ErrInvalid) {
@@ -289,9 +296,7 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 	if err := errors.Join(errs...); err != nil {
 		return f, invalid{oneSentence(err)}
 	}
-	if f.startSet && !f.endSet && f.params.EndYear < f.params.StartYear {
-		f.params.EndYear = f.params.StartYear
-	}
+	f.params.OneYear(f.startSet, f.endSet)
 	return f, besideClimate(key, &f.params)
 }
 
@@ -304,8 +309,6 @@ func (f *form) drop(from, name, value string) error {
 	if name == "workflow" {
 		name = "workflow_type"
 	}
-	f.startSet = f.startSet || name == "start_year"
-	f.endSet = f.endSet || name == "end_year"
 	if err := f.set(name, value); err != nil {
 		return invalid{fmt.Errorf("%s%w", from, err)}
 	}
@@ -385,7 +388,7 @@ func besideClimate(key string, p *job.Parameters) error {
 	return nil
 }
 
-var errReplaced = errors.New("it was replaced while it was read; its next version is looked at")
+var errReplaced = errors.New("it was replaced while it was read; its next version is read")
 
 // bring copies what the job reads to where nobody overwrites it.
 func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) error {
@@ -436,7 +439,8 @@ func (s *Service) copyIn(ctx context.Context, id, key string, limit int64) (job.
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	return s.storeAs(ctx, id, path.Base(key), r, limit, true)
+	name := path.Base(key)
+	return s.storeAt(ctx, inputKey(id, name), name, r, limit, true)
 }
 
 // enter writes the job of a dropped file; refused, if not nil, is why it cannot be computed.
@@ -498,7 +502,11 @@ func (s *Service) ScanUploads(ctx context.Context) (int, error) {
 		if err != nil {
 			return started, errors.Join(append(errs, fmt.Errorf("list %s: %w", job.UploadPrefix, err))...)
 		}
-		if o.IsDir || o.Size == 0 || notDropped(o.Key) != "" || strings.EqualFold(path.Ext(o.Key), ".json") {
+		if why := notDropped(o.Key); why != "" {
+			s.ignore(o.Key, why)
+			continue
+		}
+		if o.IsDir || o.Size == 0 && s.Uploads.Settle == 0 || strings.EqualFold(path.Ext(o.Key), ".json") {
 			continue
 		}
 		id := s.version(o.Key, o.ModTime, o.Size, o.MD5, o.As).JobID()

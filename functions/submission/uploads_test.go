@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,8 +22,10 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
+	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 const station = "# elevation_m: 50\nmonth,tmin,tmax,prcp,vp\n"
@@ -91,6 +94,12 @@ func TestDroppedFileBecomesAJob(t *testing.T) {
 		}},
 		{"with metadata", []string{"eemt-step", "30", "Eemt_North", "grid", "eemt-linke-value", "2,2,2,2,2,2,2,2,2,2,2,3", "other", "x"}, nil, func(r job.Request) bool {
 			return r.Parameters.Step == 30 && r.Parameters.North == "grid" && len(r.Parameters.Linke) == 12
+		}},
+		{"with a word in a sidecar", []string{"eemt-linke-value", "2.5"}, map[string]string{"dem.tif.json": `{"linke_value": "climatology"}`}, func(r job.Request) bool {
+			return r.Parameters.LinkeClimatology && r.Parameters.Linke == nil
+		}},
+		{"with a record's parameters", []string{"eemt-linke-value", "climatology"}, map[string]string{"dem.tif.json": `{"linke_climatology": false, "step": 20}`}, func(r job.Request) bool {
+			return !r.Parameters.LinkeClimatology && r.Parameters.Linke[0] == 3
 		}},
 		{"with a sidecar", nil, map[string]string{"dem.tif.json": `{"step": 20, "linke_value": [2,2,2,2,2,2,2,2,2,2,2,3.5], "daily": true}`}, func(r job.Request) bool {
 			return r.Parameters.Step == 20 && r.Parameters.Linke[11] == 3.5 && r.Parameters.Daily
@@ -203,7 +212,6 @@ func TestNoDroppedFile(t *testing.T) {
 		"uploads/site/":            "it is a folder",
 		"uploads/../jobs/x.tif":    "its name is no plain path",
 		"uploads/a//b.tif":         "its name is no plain path",
-		`uploads/a\b.tif`:          "its name is no plain path",
 		"uploads/.dem.tif.x7Rk":    "its name begins with a dot",
 		"uploads/.git/dem.tif":     "its name begins with a dot",
 		"uploads/dem.tif.aux.xml":  "it belongs to another file",
@@ -306,7 +314,7 @@ func TestSidecarThatIsAnnounced(t *testing.T) {
 		s.drop(t, "uploads/dem.tif", hills(t), "eemt-sidecar", "true")
 		s.Now = func() time.Time { return time.Now().Add(time.Hour) }
 		s.take(t, "uploads/dem.tif")
-		if st := s.only(t); st.State != job.Failed || !strings.Contains(st.End.Reason, "waits for its parameters in uploads/dem.tif.json for 1h0m0s in vain") {
+		if st := s.only(t); st.State != job.Failed || !strings.Contains(st.End.Reason, "waits for its parameters in uploads/dem.tif.json for 60 min in vain") {
 			t.Errorf("job %+v", st.End)
 		}
 	})
@@ -439,11 +447,100 @@ func TestDirectoryIsLeftToSettle(t *testing.T) {
 	if list := s.jobs(t); len(list) != 2 || list[0].State != job.Pending || list[0].Request.DEM.Size != int64(len(whole)) {
 		t.Errorf("jobs %+v", list)
 	}
-	write("half.tif", whole[:20], at)
-	at = at.Add(3 * time.Minute)
-	scan(1)
-	if st := s.jobs(t)[0]; st.State != job.Failed || st.Request.DEM.Name != "half.tif" {
-		t.Errorf("job %+v", st)
+	for name, data := range map[string]string{
+		"half.tif": whole[:20], "header.tif": "II*\x00\x00\x00\x00\x00" + strings.Repeat("x", 5000), "begun.tif": "MM", "zero.tif": strings.Repeat("\x00", 500), "empty.tif": "", "cells.tif": whole[:len(whole)-10],
+	} {
+		write(name, data, at)
+		at = at.Add(time.Minute)
+		scan(0)
+		at = at.Add(2 * time.Minute)
+		scan(1)
+		st := s.jobs(t)[0]
+		if want := name != "cells.tif"; (st.State == job.Failed) != want || st.Request.DEM.Name != name {
+			t.Errorf("job %+v", st)
+		}
+	}
+}
+
+// TestUnusableFileFailsSoon drops files of a directory that are whole and cannot be used: they are told so as soon as they
+// have settled.
+func TestUnusableFileFailsSoon(t *testing.T) {
+	dir := t.TempDir()
+	b, err := dirbucket.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	bare := string(demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), raster.GeoKeys{}))
+	for _, c := range []struct{ name, file, data, want string }{
+		{"a picture", "hill.png", "\x89PNG\r\n\x1a\n and more", "not a TIFF file"},
+		{"a few bytes", "a.tif", "no", "not a TIFF file"},
+		{"text of another extension", "notes.txt", strings.Repeat("these are no elevations\n", 100), "not a TIFF file"},
+		{"no reference system", "bare.tif", bare, "no coordinate reference system"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, nil)
+			s.Store.Bucket = b
+			s.Uploads.Settle = 5 * time.Second
+			name := filepath.Join(dir, "uploads", c.name, c.file)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(c.data), 0o600), os.Chtimes(name, noon, noon)); err != nil {
+				t.Fatal(err)
+			}
+			s.Now = func() time.Time { return noon.Add(4 * time.Second) }
+			key := "uploads/" + c.name + "/" + c.file
+			if said := s.take(t, key); said != "it may still be written" {
+				t.Error(said)
+			}
+			s.Now = func() time.Time { return noon.Add(6 * time.Second) }
+			if said := s.take(t, key); !strings.Contains(said, "which failed: ") || !strings.Contains(said, c.want) {
+				t.Errorf("%s, want %s", said, c.want)
+			}
+		})
+	}
+}
+
+// TestAnyNameBecomesAJob drops a DEM under names that are hard to write.
+func TestAnyNameBecomesAJob(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("SKIPPED: not all of the names can be had on Windows")
+	}
+	dir := t.TempDir()
+	b, err := dirbucket.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	names := []string{
+		"a%20b.tif", "100%.tif", "100%25.tif", "a%2Fb.tif", `a\b.tif`, "tab\t.tif", "line\nbreak.tif", `"it's".tif`, "Größe ☀.tif", "-rf.tif", "noext", "dem.geotiff", "a.TIFF",
+		"hash#?&=+;.tif", strings.Repeat("x", 251) + ".tif", strings.Repeat("ä", 127), " .tif ", "<b>.tif",
+	}
+	s := newService(t, nil)
+	s.Store.Bucket = b
+	for _, name := range names {
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "uploads"), 0o755), os.WriteFile(filepath.Join(dir, "uploads", name), []byte(hills(t)), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.ScanUploads(t.Context()); n != len(names) || err != nil {
+		t.Errorf("%d jobs of %d files (%v)", n, len(names), err)
+	}
+	var got []string
+	for _, st := range s.jobs(t) {
+		if st.State != job.Pending {
+			t.Errorf("%q: %+v", st.Request.DEM.Name, st.End)
+		}
+		if there, err := b.Exists(t.Context(), st.Request.DEM.Key); !there || err != nil {
+			t.Errorf("%q: no %q (%v)", st.Request.DEM.Name, st.Request.DEM.Key, err)
+		}
+		got = append(got, st.Request.DEM.Name)
+	}
+	slices.Sort(got)
+	slices.Sort(names)
+	if !slices.Equal(got, names) {
+		t.Errorf("jobs of %q, want %q", got, names)
+	}
+	if n, err := s.ScanUploads(t.Context()); n != 0 || err != nil {
+		t.Errorf("the second look made %d jobs (%v)", n, err)
 	}
 }
 
@@ -503,7 +600,7 @@ func TestEventsOverHTTP(t *testing.T) {
 		{"Pub/Sub push", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "pubsub-push.json"), nil, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
 		{"S3 records", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-records.json"), nil, "uploads/Maunga Whau (west).tif", 200, "object uploads/Ätna.tif: there is no such object", 1},
 		{"SNS", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns.json"), []string{"Content-Type", "text/plain; charset=UTF-8"}, "uploads/Maunga Whau (west).tif", 200, "it becomes job", 1},
-		{"SNS confirmation", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to go on", 0},
+		{"SNS confirmation", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to continue", 0},
 		{"S3 test", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-test.json"), nil, "", 200, "test event of Amazon S3", 0},
 		{"MinIO", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
 		{"Event Grid", submission.Uploads{Bucket: "maps"}, payload(t, "eventgrid.json"), []string{"aeg-event-type", "Notification"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},

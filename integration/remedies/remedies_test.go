@@ -95,9 +95,7 @@ func examine(t *testing.T, dir, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var o survey.Options
-	o.DEM = o.DEM.Named(name)
-	r, err := survey.Examine(t.Context(), bytes.NewReader(data), int64(len(data)), o)
+	r, err := survey.Examine(t.Context(), bytes.NewReader(data), int64(len(data)), survey.Options{Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package climate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"math"
@@ -74,18 +73,23 @@ type image struct {
 func with(ctx context.Context, name string, open Opener, f func(*image) error) error {
 	m, err := openImage(ctx, name, open)
 	if err == nil {
-		err = errors.Join(f(m), m.closer.Close())
+		err = f(m)
+		if closed := m.closer.Close(); err == nil {
+			err = closed
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("climate raster %s: %w", name, err)
-	}
-	return nil
+	return at("climate raster "+name+": ", err)
 }
+
+// openError is a file that cannot be opened, for what there is none by that name.
+type openError struct{ error }
+
+func (e *openError) Unwrap() error { return e.error }
 
 func openImage(ctx context.Context, name string, open Opener) (*image, error) {
 	r, size, closer, err := open(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, &openError{err}
 	}
 	m, err := geotiff.Open(r, size)
 	if err != nil {

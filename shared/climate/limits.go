@@ -2,6 +2,7 @@ package climate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -10,14 +11,19 @@ import (
 type variable struct {
 	name, unit string
 	min, max   float64
+	// aliases are what other archives call it, that by which WorldClim does first.
+	aliases []string
 }
+
+// is reports whether a name, in lower case, is that of the variable.
+func (v variable) is(name string) bool { return name == v.name || slices.Contains(v.aliases, name) }
 
 // The order of Monthly.series.
 var variables = [4]variable{
-	{"tmin", "degC", -60, 42},
-	{"tmax", "degC", -60, 60},
-	{"prcp", "mm per month", 0, 544 * 31},
-	{"vp", "Pa", 0, 8230},
+	{"tmin", "degC", -60, 42, []string{"tasmin", "tmn", "tmmn"}},
+	{"tmax", "degC", -60, 60, []string{"tasmax", "tmx", "tmmx"}},
+	{"prcp", "mm per month", 0, 544 * 31, []string{"prec", "pr", "ppt", "pre", "precip", "precipitation", "rain"}},
+	{"vp", "Pa", 0, 8230, []string{"vapr", "vap", "ea"}},
 }
 
 const (

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 )
 
 // maxPixel bounds the size of a single-pixel file in bytes: some 150 years of days.
@@ -29,7 +31,10 @@ const maxMissing = 0.1
 // the month / days present; a year with a month that lacks more than a tenth of
 // its days cannot be asked for. Where the columns srad (W m-2 over the daylight) and
 // dayl (s) are there too, the table knows the radiation. No more than 8 MiB are read.
-func ReadPixel(r io.Reader) (*Table, error) {
+func ReadPixel(r io.Reader) (*Table, error) { return readPixel(r, units.Set{}) }
+
+// readPixel is ReadPixel of values in other units.
+func readPixel(r io.Reader, u units.Set) (*Table, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPixel+1))
 	if err != nil {
 		return nil, err
@@ -37,16 +42,20 @@ func ReadPixel(r io.Reader) (*Table, error) {
 	if len(text) > maxPixel {
 		return nil, fmt.Errorf("more than %d bytes: not a file of Daymet's single-pixel service", maxPixel)
 	}
+	if err := checkEncoding(text); err != nil {
+		return nil, err
+	}
 	p := pixelParser{
+		units:   u,
 		station: Station{Source: "Daymet single pixel", Elevation: math.NaN(), Lat: math.NaN(), Lon: math.NaN()},
-		days:    map[int]*[366]*[len(variables)]float64{},
+		days:    map[int]*[366]*pixelDay{},
 		sun:     map[int]*[366]float64{},
 	}
 	s := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	s.Buffer(nil, maxPixel+1)
 	for n := 1; s.Scan(); n++ {
-		if err := p.line(strings.TrimSpace(s.Text())); err != nil {
-			return nil, fmt.Errorf("line %d%w", n, err)
+		if err := p.line(n, strings.TrimSpace(s.Text())); err != nil {
+			return nil, at(fmt.Sprintf("line %d", n), err)
 		}
 	}
 	if err := s.Err(); err != nil {
@@ -55,19 +64,26 @@ func ReadPixel(r io.Reader) (*Table, error) {
 	return p.table()
 }
 
-type pixelParser struct {
-	station Station
-	columns []string                               // names without units; nil before the header
-	days    map[int]*[366]*[len(variables)]float64 // by year and yday-1; nil: no line, NaN: a missing value
-	sun     map[int]*[366]float64                  // MJ m-2 of each day by year, 0 in the polar night; NaN where it is not known, nil without the columns
+// pixelDay is a day of the file, at first in the file's units.
+type pixelDay struct {
+	line   int
+	values [len(variables)]float64 // NaN: missing
 }
 
-func (p *pixelParser) line(text string) error {
+type pixelParser struct {
+	units   units.Set
+	station Station
+	columns []string                // names without units; nil before the header
+	days    map[int]*[366]*pixelDay // by year and yday-1; nil: no line
+	sun     map[int]*[366]float64   // MJ m-2 of each day by year, 0 in the polar night; NaN where it is not known, nil without the columns
+}
+
+func (p *pixelParser) line(n int, text string) error {
 	switch {
 	case text == "":
 		return nil
 	case p.columns != nil:
-		return p.day(strings.Split(text, ","))
+		return p.day(n, strings.Split(text, ","))
 	case strings.HasPrefix(text, "year,"):
 		return p.header(strings.Split(text, ","))
 	}
@@ -96,7 +112,16 @@ func (p *pixelParser) preamble(text string) error {
 
 func (p *pixelParser) header(fields []string) error {
 	for i, f := range fields {
-		fields[i], _, _ = strings.Cut(strings.TrimSpace(f), " ")
+		var stated string
+		fields[i], stated, _ = strings.Cut(strings.TrimSpace(f), " ")
+		stated = strings.Trim(stated, "() ")
+		v := slices.IndexFunc(variables[:], func(v variable) bool { return v.name == fields[i] })
+		if v < 0 || v == prcp && units.Stated(stated) == units.PerDay {
+			continue
+		}
+		if err := contradicted(v, stated, p.units); err != nil {
+			return at(", column ", err)
+		}
 	}
 	for _, f := range []string{"year", "yday", "prcp", "tmin", "tmax", "vp"} {
 		if !slices.Contains(fields, f) {
@@ -107,7 +132,7 @@ func (p *pixelParser) header(fields []string) error {
 	return nil
 }
 
-func (p *pixelParser) day(fields []string) error {
+func (p *pixelParser) day(n int, fields []string) error {
 	if len(fields) != len(p.columns) {
 		return fmt.Errorf(": %d values: must be %d", len(fields), len(p.columns))
 	}
@@ -130,10 +155,10 @@ func (p *pixelParser) day(fields []string) error {
 		case v < 0:
 		case missing(field):
 			values[v] = math.NaN()
-		case v == prcp:
-			values[v], err = inRange(field, 0, maxPrcpDay, "mm per day")
 		default:
-			values[v], err = inRange(field, variables[v].min, variables[v].max, variables[v].unit)
+			if values[v], err = inRange(field, -math.MaxFloat64, math.MaxFloat64, ""); err != nil {
+				err = fmt.Errorf("%.40q: must be a number", field)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf(", column %s: %w", column, err)
@@ -142,18 +167,15 @@ func (p *pixelParser) day(fields []string) error {
 	if year != math.Trunc(year) || yday != math.Trunc(yday) {
 		return fmt.Errorf(": year %s, yday %s: must be whole numbers", number(year), number(yday))
 	}
-	if values[tmax] < values[tmin] {
-		return fmt.Errorf(", column tmax: %s: must not be below tmin, %s degC", number(values[tmax]), number(values[tmin]))
-	}
 	days := p.days[int(year)]
 	if days == nil {
-		days = new([366]*[len(variables)]float64)
+		days = new([366]*pixelDay)
 		p.days[int(year)] = days
 	}
 	if days[int(yday)-1] != nil {
 		return fmt.Errorf(": day %d of %d appears twice", int(yday), int(year))
 	}
-	days[int(yday)-1] = &values
+	days[int(yday)-1] = &pixelDay{n, values}
 	if energy := srad * dayl / 1e6; !math.IsNaN(energy) {
 		if p.sun[int(year)] == nil {
 			p.sun[int(year)] = new([366]float64)
@@ -171,6 +193,10 @@ func (p *pixelParser) table() (*Table, error) {
 		return nil, errors.New("no line that begins with \"year,yday\": not a file of Daymet's single-pixel service")
 	}
 	t := &Table{Station: p.station, values: map[int]*[len(variables)][Months]float64{}, incomplete: map[int]string{}, radiation: map[int][Months]float64{}}
+	if err := p.convert(); err != nil {
+		return nil, err
+	}
+	t.derived = p.units.Vapour == units.SaturatedTMin
 	for year, days := range p.days {
 		months, reason := monthsOfDays(year, days)
 		if reason != "" {
@@ -191,8 +217,66 @@ func (p *pixelParser) table() (*Table, error) {
 	return t, nil
 }
 
+// convert turns all days into degC, mm per day and Pa, and refuses what the earth does not have.
+func (p *pixelParser) convert() error {
+	var first error
+	line := math.MaxInt
+	for _, days := range p.days {
+		for _, day := range days {
+			if day == nil {
+				continue
+			}
+			raw := day.values
+			day.values = convert(p.units, raw, 1)
+			if day.line < line {
+				if err := p.check(day, raw); err != nil {
+					first, line = at(fmt.Sprintf("line %d", day.line), err), day.line
+				}
+			}
+		}
+	}
+	return first
+}
+
+func (p *pixelParser) check(day *pixelDay, raw [len(variables)]float64) error {
+	for v, x := range day.values {
+		limit := variables[v]
+		if v == prcp {
+			limit.max, limit.unit = maxPrcpDay, "mm per day"
+		}
+		if math.IsNaN(x) || x >= limit.min && x <= limit.max {
+			continue
+		}
+		looks := units.Unit("")
+		if v == tmin || v == tmax {
+			looks = p.temperatureUnit()
+		}
+		return refuse(v, looks, number(raw[v]), ", column %s: %q: must be a number from %s to %s (%s)", limit.name, number(raw[v]), number(limit.min), number(limit.max), limit.unit)
+	}
+	if day.values[tmax] < day.values[tmin] {
+		return refuse(tmax, "", number(raw[tmax]), ", column tmax: %s: must not be below tmin, %s degC", number(day.values[tmax]), number(day.values[tmin]))
+	}
+	return nil
+}
+
+// temperatureUnit guesses the unit of a file with a value that cannot be degC.
+func (p *pixelParser) temperatureUnit() units.Unit {
+	if p.units.Temperature != "" {
+		return ""
+	}
+	var lows, highs []float64
+	for _, days := range p.days {
+		for _, day := range days {
+			if day != nil {
+				lows, highs = append(lows, day.values[tmin]), append(highs, day.values[tmax])
+			}
+		}
+	}
+	return temperatureUnit(lows, highs)
+}
+
 // monthsOfDays returns the months of a year, or why it has not all of them.
-func monthsOfDays(year int, days *[366]*[len(variables)]float64) (out *[len(variables)][Months]float64, reason string) {
+func monthsOfDays(year int, days *[366]*pixelDay) (out *[len(variables)][Months]float64, reason string) {
 	out = new([len(variables)][Months]float64)
 	first := 0
 	for month := range Months {
@@ -200,11 +284,11 @@ func monthsOfDays(year int, days *[366]*[len(variables)]float64) (out *[len(vari
 		present := 0
 		var sum [len(variables)]float64
 		for _, day := range days[first : first+length] {
-			if day == nil || anyNaN(day[:]) {
+			if day == nil || anyNaN(day.values[:]) {
 				continue
 			}
 			present++
-			for v, x := range day {
+			for v, x := range day.values {
 				sum[v] += x
 			}
 		}

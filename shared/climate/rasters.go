@@ -2,12 +2,14 @@ package climate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -22,7 +24,7 @@ const (
 	cachedYears = 2
 )
 
-// rasters is the climate in one file of 12 bands per variable and year.
+// rasters is the climate in one file of 12 bands per variable and year, or 12 of one.
 type rasters struct {
 	spec  Spec
 	open  Opener
@@ -191,7 +193,7 @@ func (r *rasters) load(ctx context.Context, year int, cells Cells) (*yearWindow,
 	if y == nil {
 		y = &yearWindow{year: year}
 		var err error
-		if y.grid, err = readGrid(ctx, r.spec.File(variables[tmin].name, year), r.open); err != nil {
+		if y.grid, err = readGrid(ctx, r.spec, year, r.open); err != nil {
 			return nil, positions{}, err
 		}
 	}
@@ -227,13 +229,37 @@ func (r *rasters) take(year int) *yearWindow {
 	return nil
 }
 
-func readGrid(ctx context.Context, name string, open Opener) (*grid, error) {
+func readGrid(ctx context.Context, spec Spec, year int, open Opener) (*grid, error) {
 	var g *grid
-	err := with(ctx, name, open, func(m *image) error {
+	err := spec.with(ctx, tmin, year, 0, open, func(m *image) error {
 		g = &m.grid
 		return nil
 	})
 	return g, err
+}
+
+// with opens the raster of a variable, year and month as with does. Where there is none by
+// the variable's own name, those that other archives call it are tried.
+func (s Spec) with(ctx context.Context, v, year, month int, open Opener, f func(*image) error) error {
+	var first error
+	for _, name := range append([]string{variables[v].name}, variables[v].aliases...) {
+		found := false
+		err := with(ctx, s.file(name, year, month), open, func(m *image) error {
+			found = true
+			return f(m)
+		})
+		if err == nil || found || !strings.Contains(s.Path, "{var}") || ctx.Err() != nil {
+			return err
+		}
+		var e *openError
+		if !errors.As(err, &e) {
+			return err // it is there, and cannot be read
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return fmt.Errorf("%w; nor is there one by any other name of the variable: %s", first, strings.Join(variables[v].aliases, ", "))
 }
 
 // read fills the values of the window.
@@ -247,13 +273,12 @@ func (y *yearWindow) read(ctx context.Context, spec Spec, open Opener) error {
 	for i := range y.valid {
 		y.valid[i] = true
 	}
-	for v, variable := range variables {
-		name := spec.File(variable.name, y.year)
-		if err := with(ctx, name, open, func(m *image) error { return y.readVariable(ctx, m, v) }); err != nil {
+	for v := range variables {
+		if err := y.readFiles(ctx, spec, v, open); err != nil {
 			return err
 		}
 	}
-	if err := y.checkOrder(spec); err != nil {
+	if err := y.convert(spec); err != nil {
 		return err
 	}
 	if spec.Elevation == ElevationDEM {
@@ -270,46 +295,109 @@ func (y *yearWindow) read(ctx context.Context, spec Spec, open Opener) error {
 	return nil
 }
 
-func (y *yearWindow) readVariable(ctx context.Context, m *image, v int) error {
-	if m.Bands != Months {
-		return fmt.Errorf("%d bands: must be 12, January to December", m.Bands)
+// readFiles reads a variable, in the units of its files.
+func (y *yearWindow) readFiles(ctx context.Context, spec Spec, v int, open Opener) error {
+	if v == vp && spec.Units.Vapour == units.SaturatedTMin {
+		for month := range Months {
+			y.values[v][month] = make([]float64, len(y.valid))
+		}
+		return nil
 	}
+	if !spec.monthly() {
+		return spec.with(ctx, v, y.year, 0, open, func(m *image) error {
+			if m.Bands != Months {
+				return fmt.Errorf("%d bands: must be 12, January to December; files of one month each are named with {month}", m.Bands)
+			}
+			for month := range Months {
+				if err := y.readBand(ctx, m, spec, v, month, month); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for month := range Months {
+		err := spec.with(ctx, v, y.year, month, open, func(m *image) error {
+			if m.Bands != 1 {
+				return fmt.Errorf("%d bands: a file of one month must have one", m.Bands)
+			}
+			return y.readBand(ctx, m, spec, v, month, 0)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (y *yearWindow) readBand(ctx context.Context, m *image, spec Spec, v, month, band int) error {
 	if !m.same(y.grid) {
 		return fmt.Errorf("grid of %d x %d cells from %g, %g differs from that of %s (%d x %d from %g, %g), or its coordinate system does: all four variables must share one",
 			m.width, m.height, m.transform.OriginX, m.transform.OriginY, variables[tmin].name,
 			y.grid.width, y.grid.height, y.grid.transform.OriginX, y.grid.transform.OriginY)
 	}
+	if err := contradicted(v, m.Band(band).Unit, spec.Units); err != nil {
+		return err
+	}
+	values := make([]float64, len(y.valid))
+	if err := m.Read(ctx, band, y.window, values); err != nil {
+		return err
+	}
+	for i, x := range values {
+		if math.IsNaN(x) {
+			y.valid[i] = false
+		}
+	}
+	y.values[v][month] = values
+	return nil
+}
+
+// convert turns the values into degC, mm and Pa, and refuses those that the earth does not have.
+func (y *yearWindow) convert(spec Spec) error {
+	raw := [len(variables)]float64{}
 	for month := range Months {
-		values := make([]float64, len(y.valid))
-		if err := m.Read(ctx, month, y.window, values); err != nil {
-			return err
+		days := meanDays(month)
+		if spec.dated() {
+			days = float64(monthLength(y.year, month))
 		}
-		for i, x := range values {
-			if math.IsNaN(x) {
-				y.valid[i] = false
-				continue
+		for i := range y.valid {
+			for v := range raw {
+				raw[v] = y.values[v][month][i]
 			}
-			if err := variables[v].check(x); err != nil {
-				return fmt.Errorf("%s of %s, %s: %w", variables[v].name, time.Month(month+1), y.place(i), err)
+			values := convert(spec.Units, raw, days)
+			for v, x := range values {
+				y.values[v][month][i] = x
+				if math.IsNaN(x) {
+					continue
+				}
+				if err := variables[v].check(x); err != nil {
+					looks := units.Unit("")
+					if (v == tmin || v == tmax) && spec.Units.Temperature == "" {
+						looks = temperatureUnit(y.all(tmin), y.all(tmax))
+					}
+					return refuse(v, looks, number(raw[v]), "climate raster %s: %s of %s, %s: %v",
+						spec.file(variables[v].name, y.year, month), variables[v].name, time.Month(month+1), y.place(i), err)
+				}
+			}
+			if values[tmin] > values[tmax] {
+				return refuse(tmax, "", number(raw[tmin]), "climate raster %s: tmin of %s, %s: %s degC is above tmax, %s degC: are the files swapped?",
+					spec.file(variables[tmin].name, y.year, month), time.Month(month+1), y.place(i), number(values[tmin]), number(values[tmax]))
 			}
 		}
-		y.values[v][month] = values
 	}
 	return nil
 }
 
-// checkOrder refuses minima above maxima, the sign of swapped files.
-func (y *yearWindow) checkOrder(spec Spec) error {
-	for month := range Months {
-		high := y.values[tmax][month]
-		for i, low := range y.values[tmin][month] {
-			if low > high[i] {
-				return fmt.Errorf("climate raster %s: tmin of %s, %s: %s degC is above tmax, %s degC: are the files swapped?",
-					spec.File(variables[tmin].name, y.year), time.Month(month+1), y.place(i), number(low), number(high[i]))
-			}
+// all lists some values of a variable in all months.
+func (y *yearWindow) all(v int) []float64 {
+	var list []float64
+	step := 1 + len(y.valid)/1024
+	for _, values := range y.values[v] {
+		for i := 0; i < len(values); i += step {
+			list = append(list, values[i])
 		}
 	}
-	return nil
+	return list
 }
 
 // place names a cell of the window by its column and row in the file, counted from 0.
@@ -408,3 +496,9 @@ func (m *means) values() []float64 {
 
 // dated reports whether the files differ from year to year.
 func (s Spec) dated() bool { return strings.Contains(s.Path, "{year}") }
+
+// monthly reports whether each month has a file of its own.
+func (s Spec) monthly() bool { return strings.Contains(s.Path, "{month}") }
+
+// VapourDerived reports whether saturation at tmin stands for vapour pressure because the user has said so.
+func (s Spec) VapourDerived() bool { return s.Units.Vapour == units.SaturatedTMin }

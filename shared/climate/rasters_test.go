@@ -99,7 +99,7 @@ func (f field) at(t testing.TB, colRow ...[2]float64) Cells {
 
 func parse(t testing.TB, s, elevation string) Spec {
 	t.Helper()
-	spec, err := ParseSpec(s, elevation)
+	spec, err := ParseSpec(s, elevation, "")
 	if err != nil {
 		t.Fatal(err)
 	}

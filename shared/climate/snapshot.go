@@ -73,7 +73,7 @@ func snapshotTable(ctx context.Context, spec Spec, years []int, prefix string, o
 	if err != nil {
 		return Spec{}, fmt.Errorf("climate table %s: %w", spec.Path, err)
 	}
-	out := Spec{Kind: spec.Kind, Path: prefix + spec.Kind + ".csv", Elevation: spec.Elevation}
+	out := Spec{Kind: spec.Kind, Path: prefix + spec.Kind + ".csv", Elevation: spec.Elevation, Units: spec.Units}
 	err = store(out.Path, func(w io.Writer) error {
 		_, err := io.Copy(w, io.NewSectionReader(r, 0, min(size, maxPixel)))
 		return err
@@ -95,7 +95,7 @@ func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells,
 	if !spec.dated() && out.Elevation == prefix+"elevation.tif" {
 		years = years[:1]
 	}
-	g, err := readGrid(ctx, spec.File(variables[tmin].name, years[0]), open)
+	g, err := readGrid(ctx, spec, years[0], open)
 	if err != nil {
 		return Spec{}, err
 	}

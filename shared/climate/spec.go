@@ -1,9 +1,13 @@
 package climate
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 )
 
 // Kinds of source.
@@ -22,8 +26,9 @@ type Spec struct {
 	Kind string `json:"kind"` // KindTable, KindPixel or KindRaster
 	// Path is the name of the table, or the template of the rasters' names:
 	// {var} stands for tmin, tmax, prcp and vp, {year} for the year, {stat} for
-	// monttl with prcp and monavg with the others. Without {year} the rasters
-	// are a climatology.
+	// monttl with prcp and monavg with the others, {month} for 01 to 12 where each
+	// month has a file. Without {year} the rasters are a climatology. Where there is
+	// no file by a variable's name, those are tried by which other archives call it.
 	Path string `json:"path"`
 	// Elevation is the elevation the climate holds for. Of rasters: the name of
 	// a single-band raster in metres ({year} is replaced), or ElevationDEM. Of
@@ -32,9 +37,11 @@ type Spec struct {
 	// NoLeapDays: every year has 365 days, leap years keep 29 February and lack
 	// 31 December (Daymet), so that their December's prcp is of 30 days.
 	NoLeapDays bool `json:"no_leap_days,omitempty"`
+	// Units of the values in the files.
+	Units units.Set `json:"units,omitzero"`
 }
 
-const specForms = `must be "table:FILE.csv", "raster:TEMPLATE" with {var} and {year} in it, "daymet:BASE" with the folder, bucket prefix or https address of Daymet's monthly files, or "pixel:FILE.csv" from Daymet's single-pixel service`
+const specForms = `must be "table:FILE.csv", "raster:TEMPLATE" with {var} and, where the files have them, {year} or {month} in it, "daymet:BASE" with the folder, bucket prefix or https address of Daymet's monthly files, or "pixel:FILE.csv" from Daymet's single-pixel service`
 
 const daymetNames = "daymet_v4_{var}_{stat}_na_{year}.tif"
 
@@ -46,10 +53,15 @@ const daymetNames = "daymet_v4_{var}_{stat}_na_{year}.tif"
 //	pixel:FILE.csv     days from Daymet's single-pixel service (see ReadPixel)
 //
 // elevation is the reference elevation (see Spec.Elevation); empty means
-// ElevationDEM for rasters and the table's own for tables.
-func ParseSpec(s, elevation string) (Spec, error) {
+// ElevationDEM for rasters and the table's own for tables. stated are the units of the
+// values (see units.Parse); empty means those of the engine.
+func ParseSpec(s, elevation, stated string) (Spec, error) {
 	form, rest, found := strings.Cut(strings.TrimSpace(s), ":")
-	spec := Spec{Path: rest, Elevation: strings.TrimSpace(elevation)}
+	unit, err := units.Parse(stated)
+	if err != nil {
+		return Spec{}, err
+	}
+	spec := Spec{Path: rest, Elevation: strings.TrimSpace(elevation), Units: unit}
 	switch form {
 	case "table":
 		spec.Kind = KindTable
@@ -92,11 +104,11 @@ func (s Spec) check() error {
 	case KindTable, KindPixel:
 		return checkStationElevation(s.Elevation)
 	case KindRaster:
-		if err := checkTemplate("climate", s.Path, "{var}", "{year}", "{stat}"); err != nil {
+		if err := checkTemplate("climate", s.Path, "{var}", "{year}", "{stat}", "{month}"); err != nil {
 			return err
 		}
 		if !strings.Contains(s.Path, "{var}") {
-			return fmt.Errorf("climate %.80q: {var} is missing: it stands for tmin, tmax, prcp and vp, as in raster:{var}_{year}.tif", s.Path)
+			return fmt.Errorf("climate %.80q: {var} is missing: it stands for tmin, tmax, prcp and vp, as in raster:{var}_{year}.tif or raster:wc_{var}_{month}.tif", s.Path)
 		}
 		if s.Elevation == "" {
 			return fmt.Errorf("climate %.80q: reference elevation is missing: must be %q or the name of a raster in metres", s.Path, ElevationDEM)
@@ -149,10 +161,62 @@ func checkStationElevation(s string) error {
 // File names the raster of a variable (tmin, tmax, prcp, vp) and year.
 func (s Spec) File(variable string, year int) string {
 	stat := "monavg"
-	if variable == variables[prcp].name {
+	if variables[prcp].is(variable) {
 		stat = "monttl"
 	}
 	return strings.NewReplacer("{var}", variable, "{stat}", stat, "{year}", strconv.Itoa(year)).Replace(s.Path)
+}
+
+// Files lists the files that the source is read from over some years, each once: by the name of a
+// variable under which open finds one. Those on the network are not asked for, but named as they are asked for first.
+func (s Spec) Files(ctx context.Context, years []int, open Opener) []string {
+	if s.Kind != KindRaster {
+		return []string{s.Path}
+	}
+	var files []string
+	add := func(name string) {
+		if !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	months := 1
+	if s.monthly() {
+		months = Months
+	}
+	for _, year := range years {
+		for v := range variables {
+			for month := range months {
+				add(s.found(ctx, v, year, month, open))
+			}
+		}
+	}
+	for _, year := range years {
+		if s.Elevation != ElevationDEM {
+			add(s.elevationFile(year))
+		}
+	}
+	return files
+}
+
+// found is the file of a variable, year and month under the first of its names that open finds, or else under the first.
+func (s Spec) found(ctx context.Context, v, year, month int, open Opener) string {
+	usual := s.file(variables[v].name, year, month)
+	if strings.Contains(usual, "://") {
+		return usual
+	}
+	for _, name := range append([]string{variables[v].name}, variables[v].aliases...) {
+		file := s.file(name, year, month)
+		if _, _, c, err := open(ctx, file); err == nil {
+			_ = c.Close()
+			return file
+		}
+	}
+	return usual
+}
+
+// file is File of a month, 0 for January.
+func (s Spec) file(variable string, year, month int) string {
+	return strings.ReplaceAll(s.File(variable, year), "{month}", fmt.Sprintf("%02d", month+1))
 }
 
 func (s Spec) elevationFile(year int) string {

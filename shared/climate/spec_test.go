@@ -16,7 +16,7 @@ func TestParseSpec(t *testing.T) {
 		"daymet:https://example.org/monthly": {Kind: KindRaster, Path: "https://example.org/monthly/daymet_v4_{var}_{stat}_na_{year}.tif", Elevation: "dem", NoLeapDays: true},
 		"daymet:s3://bucket/daymet/":         {Kind: KindRaster, Path: "s3://bucket/daymet/daymet_v4_{var}_{stat}_na_{year}.tif", Elevation: "dem", NoLeapDays: true},
 	} {
-		got, err := ParseSpec(in, "")
+		got, err := ParseSpec(in, "", "")
 		if err != nil {
 			t.Errorf("%s: %v", in, err)
 			continue
@@ -37,7 +37,7 @@ func TestParseSpec(t *testing.T) {
 }
 
 func TestSpecFile(t *testing.T) {
-	spec, err := ParseSpec("daymet:d", "z_{year}.tif")
+	spec, err := ParseSpec("daymet:d", "z_{year}.tif", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestParseSpecRefuses(t *testing.T) {
 		"no path":           {"table:", "", "nothing after the colon"},
 		"no base":           {"daymet:", "", "nothing after the colon"},
 		"no var":            {"raster:t_{year}.tif", "", "{var} is missing"},
-		"unknown brace":     {"raster:{var}_{month}.tif", "", "unknown placeholder: must be one of {var} {year} {stat}"},
+		"unknown brace":     {"raster:{var}_{week}.tif", "", "unknown placeholder: must be one of {var} {year} {stat} {month}"},
 		"newline":           {"table:a\nb.csv", "", "control character at byte 1"},
 		"long":              {"table:" + strings.Repeat("a", 3000), "", "name of 3000 bytes: must be at most 2048"},
 		"station elevation": {"table:a.csv", "high", `reference elevation "high" of a climate table: must be -1000 to 9000`},
@@ -72,7 +72,7 @@ func TestParseSpecRefuses(t *testing.T) {
 		"var in elevation":  {"raster:{var}.tif", "{var}.tif", "unknown placeholder: must be one of {year}"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ParseSpec(c.spec, c.elevation)
+			_, err := ParseSpec(c.spec, c.elevation, "")
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v\nwant  %s", err, c.want)
 			}
@@ -86,7 +86,7 @@ func FuzzParseSpec(f *testing.F) {
 		f.Add(s, "dem")
 	}
 	f.Fuzz(func(t *testing.T, s, elevation string) {
-		spec, err := ParseSpec(s, elevation)
+		spec, err := ParseSpec(s, elevation, "")
 		if err != nil {
 			if len(err.Error()) > 4096 {
 				t.Errorf("message of %d bytes", len(err.Error()))

@@ -99,9 +99,12 @@ func TestReadTableRefuses(t *testing.T) {
 		"empty":             {"", "no line that names the columns"},
 		"header only":       {"month,tmin,tmax,prcp,vp\n", "no months"},
 		"unknown column":    {edit("vp", "rh"), `line 1: column "rh": must be one of month, tmin`},
-		"missing column":    {edit(",vp", ""), "line 1: column vp is missing"},
+		"missing column":    {edit(",prcp", ""), "line 1: column prcp is missing"},
+		"one too many":      {edit(",vp", ""), "line 2: 5 values: must be 4"},
 		"column twice":      {edit("tmax", "tmin"), "line 1: column tmin appears twice"},
-		"semicolons":        {strings.ReplaceAll(months, ",", ";"), "separated by commas"},
+		"spaces":            {strings.ReplaceAll(months, ",", " "), "separated by commas, semicolons or tabs"},
+		"UTF-16":            {"\xff\xfem\x00o\x00n\x00", "UTF-16: save it as UTF-8"},
+		"UTF-16, no mark":   {"m\x00o\x00n\x00t\x00h\x00,\x00", "UTF-16: save it as UTF-8"},
 		"decimal comma":     {edit("7,12,26", "7,12,5,26"), "line 8: 6 values: must be 5 (month,tmin,tmax,prcp,vp); numbers take a decimal point"},
 		"not a number":      {edit("12,26", "warm,26"), `line 8, column tmin: "warm": must be a number from -60 to 42 (degC)`},
 		"nan":               {edit("12,26", "NaN,26"), `line 8, column tmin: "NaN"`},
@@ -142,7 +145,7 @@ func TestOpenTableElevation(t *testing.T) {
 		"replaced":         {"full.csv", "120", 120},
 	} {
 		t.Run(name, func(t *testing.T) {
-			spec, err := ParseSpec("table:"+c.file, c.elevation)
+			spec, err := ParseSpec("table:"+c.file, c.elevation, "")
 			if err != nil {
 				t.Fatal(err)
 			}

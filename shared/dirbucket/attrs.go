@@ -59,7 +59,7 @@ func sidecarOf(entry string) (base, id string, ok bool) {
 // attrs returns the attributes of an open object; an unreadable sidecar counts as none.
 func (b *bucket) attrs(key string, f *os.File, info fs.FileInfo) attrs {
 	var a attrs
-	if side, err := b.root.Open(sidecar(keyPath(key), info)); err == nil {
+	if side, err := b.root.Open(sidecar(b.locate(key), info)); err == nil {
 		data, err := io.ReadAll(io.LimitReader(side, maxSidecar))
 		_ = side.Close()
 		if err != nil || json.Unmarshal(data, &a) != nil {

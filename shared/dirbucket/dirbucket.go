@@ -5,9 +5,11 @@
 // atomic between processes that share the directory; the file system must have hard links.
 //
 // A key is the path of its file with '/' between directories, so that results can be opened with any tool and
-// files dropped into the directory are objects. A leading '.' in a path segment, control characters, '%', '\\' and
-// DEL are written as %XX, an empty segment as %. Files whose names are not written that way, symbolic links
-// and names starting with '.' are not objects. A key cannot be both an object and the directory of
+// files dropped into the directory are objects under their own names. What cannot be the name of a visible file is
+// escaped: a leading '.' in a path segment and NUL (on Windows also what it forbids) are written as %XX, an empty segment
+// as %, and so that no two keys share a file, '%' is written as %25 in a segment that looks like one escaped. Objects that
+// older programs wrote with more escapes are found. Names that begin with '.', names that are no UTF-8 and symbolic links
+// are not objects. A key cannot be both an object and the directory of
 // others ("a" next to "a/b"), nor have a segment of more than 200 bytes once escaped: such writes are
 // refused with gcerrors.InvalidArgument. On file systems that ignore case, keys that differ only in case are one.
 //
@@ -152,7 +154,7 @@ func (b *bucket) Copy(ctx context.Context, dstKey, srcKey string, opts *driver.C
 
 // Delete implements driver.Bucket. Directories that it leaves empty go too.
 func (b *bucket) Delete(_ context.Context, key string, opts *driver.DeleteOptions) error {
-	name := keyPath(key)
+	name := b.locate(key)
 	info, err := b.stat(key)
 	if err != nil {
 		return err

@@ -84,9 +84,9 @@ func (l *lister) walk(dir, key string) error {
 		}
 		for _, e := range entries {
 			if e.dir {
-				err = l.walk(filepath.Join(dir, escape(strings.TrimSuffix(e.name, "/"))), key+e.name)
+				err = l.walk(filepath.Join(dir, fileName(strings.TrimSuffix(e.name, "/"))), key+e.name)
 			} else {
-				err = l.add(key+e.name, filepath.Join(dir, escape(e.name)))
+				err = l.add(key+e.name, filepath.Join(dir, fileName(e.name)))
 			}
 			if err != nil {
 				return err
@@ -127,7 +127,7 @@ func (l *lister) entries(dir, key, from string) (out []entry, more bool, err err
 	for {
 		batch, err := f.ReadDir(1024)
 		for _, d := range batch {
-			seg, ok := unescape(d.Name())
+			seg, ok := segmentOf(d.Name())
 			if !ok || !utf8.ValidString(seg) {
 				continue
 			}

@@ -12,12 +12,25 @@ import (
 	"gocloud.dev/blob/driver"
 )
 
+// locate returns where the file of a key is, or would be: where older programs put it if only they did.
+func (b *bucket) locate(key string) string {
+	name := keyPath(key)
+	if old := oldPath(key); old != name {
+		if _, err := b.root.Lstat(name); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			if info, err := b.root.Lstat(old); err == nil && info.Mode().IsRegular() {
+				return old
+			}
+		}
+	}
+	return name
+}
+
 // stat returns the file of an object.
 func (b *bucket) stat(key string) (fs.FileInfo, error) {
 	if key == "" {
 		return nil, notFound(key)
 	}
-	info, err := b.root.Lstat(keyPath(key))
+	info, err := b.root.Lstat(b.locate(key))
 	if errors.Is(err, syscall.ENAMETOOLONG) {
 		return nil, notFound(key)
 	}
@@ -36,7 +49,7 @@ func (b *bucket) openObject(key string) (*os.File, fs.FileInfo, error) {
 	if _, err := b.stat(key); err != nil {
 		return nil, nil, err
 	}
-	f, err := b.root.Open(keyPath(key))
+	f, err := b.root.Open(b.locate(key))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -42,7 +42,7 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, op
 		return nil, &codedError{gcerrors.InvalidArgument, "object key is empty"}
 	}
 	for s := range strings.SplitSeq(key, "/") {
-		if n := len(escape(s)); n > maxSegment {
+		if n := len(fileName(s)); n > maxSegment {
 			return nil, &codedError{gcerrors.InvalidArgument, fmt.Sprintf(
 				"object %q: a part between slashes takes %d bytes in a file name: must be at most %d", key, n, maxSegment)}
 		}
@@ -121,7 +121,7 @@ func (w *writer) Close() error {
 }
 
 func (w *writer) commit() error {
-	name := keyPath(w.key)
+	name := w.b.locate(w.key)
 	dir := filepath.Dir(name)
 	for range maxTries {
 		if err := w.b.root.MkdirAll(dir, 0o777); err != nil {

@@ -2,9 +2,17 @@ package energy
 
 import "math"
 
+// RasmussenTaborColdest is the mean annual temperature, degC, below which RasmussenTabor is no
+// check: at 0 degC it is a tenth of its highest value, and cold places with warm summers
+// have EEMT-TRAD many times that.
+const RasmussenTaborColdest = 3.0
+
 // RasmussenTabor returns EEMT in MJ m-2 yr-1 from mean annual temperature in
 // degC and precipitation in mm (regression of Rasmussen & Tabor 2007 as cited
 // later). It checks a map within some 50 %, never makes one.
+//
+// It is a Gaussian about 21.5 degC: below RasmussenTaborColdest it falls to nothing, whatever
+// the summer brings forth, and says nothing about a map.
 func RasmussenTabor(mat, mapmm float64) float64 {
 	a, b := (mat-21.5)/-10.1, (mapmm-4412)/1704
 	return 347.134 * math.Exp(-0.5*(a*a+b*b))

@@ -34,6 +34,7 @@ const (
 	DEMSteps             Code = "dem-steps"
 	DEMUnit              Code = "dem-unit"
 	InputCoverage        Code = "input-coverage"
+	MachineRoom          Code = "machine-room"
 	MapsDaily            Code = "maps-daily"
 	ModelHemisphere      Code = "model-hemisphere"
 	ModelKappa           Code = "model-kappa"
@@ -75,6 +76,7 @@ var kinds = []Kind{
 	{DEMSteps, "elevations come in steps", false},
 	{DEMUnit, "the unit of elevations is not stated", true},
 	{InputCoverage, "part of the DEM has no value of an input raster", false},
+	{MachineRoom, "the disk or the memory is too small, or the job larger than a server allows", false},
 	{MapsDaily, "which year daily maps are of", false},
 	{ModelHemisphere, "the model was fitted in the northern hemisphere", false},
 	{ModelKappa, "wetness and effective precipitation are correlated over the DEM", false},

@@ -56,7 +56,7 @@ func (m *Image) block(i, from, to int, sc *scratch) ([]byte, error) {
 	}
 	size := uint64(m.src.size)
 	if off > size || count > size-off {
-		return nil, fmt.Errorf("the file is cut short or damaged: %d bytes at %d are outside of its %d bytes", count, off, size)
+		return nil, fmt.Errorf("%w: %d bytes at %d are outside of its %d bytes", ErrCutShort, count, off, size)
 	}
 	if m.comp == compNone {
 		if uint64(row*to) > count {

@@ -42,7 +42,7 @@ var kindSize = map[uint16]uint64{
 func (s *source) bytes(off, n uint64) ([]byte, error) {
 	size := uint64(s.size)
 	if off > size || n > size-off {
-		return nil, fmt.Errorf("the file is cut short or damaged: %d bytes at %d are outside of its %d bytes", n, off, s.size)
+		return nil, fmt.Errorf("%w: %d bytes at %d are outside of its %d bytes", ErrCutShort, n, off, s.size)
 	}
 	if off+n <= uint64(len(s.head)) {
 		return s.head[off : off+n : off+n], nil
@@ -82,7 +82,7 @@ func (s *source) header() (uint64, error) {
 		next = uint64(s.order.Uint32(s.head[4:]))
 	case 43:
 		if len(s.head) < 16 || s.order.Uint16(s.head[4:]) != 8 {
-			return 0, errors.New("the file is cut short or damaged: bad BigTIFF header")
+			return 0, fmt.Errorf("%w: bad BigTIFF header", ErrCutShort)
 		}
 		s.big = true
 		next = s.order.Uint64(s.head[8:])
@@ -308,6 +308,9 @@ func (s *source) text(d directory, tag uint16) (v string, ok bool, err error) {
 	}
 	return string(b), true, nil
 }
+
+// ErrCutShort is wrapped by errors that say that a file ends before what it speaks of.
+var ErrCutShort = errors.New("the file is cut short or damaged")
 
 // SniffSize is how many bytes of a file Sniff needs.
 const SniffSize = 16

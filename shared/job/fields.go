@@ -59,8 +59,8 @@ type Field struct {
 	// Raster is set where the name of a GeoTIFF is taken too (see Input): what the
 	// names of its record and of a file sent along begin with.
 	Raster string
-	// Sets are the JSON names of further parameters that it sets, RasterRecord aside.
-	Sets []string
+	// Word may stand in place of values (see WordRecord).
+	Word string
 	// Items are the values that a list may hold; nil: it is no list.
 	Items []string
 	// Monthly takes one value, or twelve for January to December.
@@ -83,8 +83,8 @@ var fields = []Field{
 		Type: NumberField, Unit: "minutes", Minimum: 1, Maximum: 60,
 	},
 	{
-		Name: "linke_value", Title: "Linke turbidity", Description: "Linke turbidity for air mass 2",
-		Group: GroupGround, Type: NumberField, Placeholder: "value", Monthly: true, Raster: "linke", Minimum: 1, Maximum: 8,
+		Name: "linke_value", Title: "Linke turbidity", Description: "Linke turbidity for air mass 2", Also: "climatology takes that of the place, by month",
+		Group: GroupGround, Type: NumberField, Placeholder: "value", Monthly: true, Raster: "linke", Word: FromClimatology, Minimum: 1, Maximum: 8,
 	},
 	{
 		Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects",
@@ -100,7 +100,7 @@ var fields = []Field{
 	},
 	{
 		Name: "kc", Title: "Clear-sky index", Description: "clear-sky index, applied to global radiation only", Also: "with eemt, climate takes it from the radiation in the climate",
-		Group: GroupGround, Type: NumberField, Placeholder: "value", Unset: "1", Monthly: true, Raster: "kc", Sets: []string{"kc_climate"}, Minimum: 0.2, Maximum: 1,
+		Group: GroupGround, Type: NumberField, Placeholder: "value", Unset: "1", Monthly: true, Raster: "kc", Word: FromClimate, Minimum: 0.2, Maximum: 1,
 	},
 	{
 		Name: "climate", Title: "Climate", Description: "source of the climate: table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE",
@@ -109,6 +109,10 @@ var fields = []Field{
 	{
 		Name: "climate_elevation", Title: "Elevation of the climate", Description: "elevation that the climate holds for: metres for a table, a raster or \"dem\" for rasters",
 		Group: GroupClimate, Type: StringField, Placeholder: "elevation", Unset: "that of the table, or dem", Only: EEMT,
+	},
+	{
+		Name: "climate_units", Title: "Units of the climate", Description: "units in which the climate comes, to be converted, as in temperature=K,precipitation=inch,vapour=hPa",
+		Group: GroupClimate, Type: StringField, Placeholder: "units", Unset: "temperature=C,precipitation=mm,vapour=Pa", Only: EEMT,
 	},
 	{
 		Name: "elevation_unit", Title: "Unit of elevations", Description: "unit of the elevations in the DEM; file: as the file states, metres where it does not",
@@ -179,6 +183,15 @@ func Fields(w Workflow) []Field {
 // takes none.
 func (f Field) RasterRecord() string { return f.beside("_raster") }
 
+// WordRecord is the JSON name of the parameter that is true where the word was given;
+// empty if none is taken.
+func (f Field) WordRecord() string {
+	if f.Word == "" {
+		return ""
+	}
+	return f.Raster + "_" + f.Word
+}
+
 // RasterFile is the field of a form that a raster is sent along in.
 func (f Field) RasterFile() string { return f.beside("_file") }
 
@@ -201,6 +214,16 @@ func RasterField(name string) (Field, bool) {
 	i := slices.IndexFunc(fields, func(f Field) bool {
 		return f.Raster != "" && (name == f.Name || name == f.RasterRecord() || name == f.RasterFile())
 	})
+	if i < 0 {
+		return Field{}, false
+	}
+	return fields[i], true
+}
+
+// WordField finds a parameter that takes a word by the name under which records hold that
+// it was given.
+func WordField(record string) (Field, bool) {
+	i := slices.IndexFunc(fields, func(f Field) bool { return f.Word != "" && f.WordRecord() == record })
 	if i < 0 {
 		return Field{}, false
 	}
@@ -290,6 +313,9 @@ func (f Field) Range() string {
 	}
 	if f.Raster != "" {
 		text += ", or the name of a GeoTIFF"
+	}
+	if f.Word != "" {
+		text += ", or " + f.Word
 	}
 	return text
 }

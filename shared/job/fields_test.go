@@ -15,7 +15,7 @@ import (
 func TestFieldsAreTheParameters(t *testing.T) {
 	want, set := map[string]bool{}, map[string]bool{}
 	for _, f := range job.Fields("") {
-		for _, name := range append(f.Sets, f.RasterRecord()) {
+		for _, name := range []string{f.WordRecord(), f.RasterRecord()} {
 			set[name] = true
 		}
 	}
@@ -69,7 +69,8 @@ func TestSetField(t *testing.T) {
 		{"daily", "true", ""},
 		{"daily", `"true"`, `must be true or false`},
 		{"linke_value", `"climate/linke.tif"`, ""},
-		{"linke_value", `"often"`, "or the name of a GeoTIFF"},
+		{"linke_value", `"often"`, "or the name of a GeoTIFF, or climatology"},
+		{"linke_value", `"climatology"`, ""},
 		{"kc", "0.1", "0.2 to 1"},
 		{"kc", `"climate"`, ""},
 		{"layers", `["beam","skyview"]`, ""},
@@ -175,7 +176,7 @@ func TestValidateKnowsTheTable(t *testing.T) {
 func TestHelpOfFields(t *testing.T) {
 	for name, want := range map[string]string{
 		"step":        "time step of the sun's position in minutes, 1 to 60",
-		"linke_value": "Linke turbidity for air mass 2, 1 to 8: one value, twelve for January to December, or GeoTIFFs",
+		"linke_value": "Linke turbidity for air mass 2, 1 to 8: one value, twelve for January to December, or GeoTIFFs; climatology takes that of the place, by month",
 		"layers":      "further maps to write, separated by commas: beam, diffuse, reflected, horizon, skyview",
 		"tile_size":   "side of a tile, 32 to 4096 cells, or 0 for the planner's choice; does not affect results",
 	} {

@@ -25,14 +25,19 @@ type Input struct {
 // MonthMark stands for 01 to 12 in the name of a raster.
 const MonthMark = "{month}"
 
-// FromClimate as the clear-sky index says that the climate gives it.
-const FromClimate = "climate"
+// Words that may stand in place of values.
+const (
+	// FromClimate as the clear-sky index says that the climate gives it.
+	FromClimate = "climate"
+	// FromClimatology as the turbidity says that a climatology of the world gives it.
+	FromClimatology = "climatology"
+)
 
 // Inputs lists the parameters that may be rasters. What the caller sets through
 // them is set in p.
 func (p *Parameters) Inputs() []Input {
 	return []Input{
-		{"linke-value", &p.Linke, &p.LinkeRaster, 1, 8, false},
+		{"linke-value", &p.Linke, &p.LinkeRaster, 1, 8, p.LinkeClimatology},
 		{"albedo-value", &p.Albedo, &p.AlbedoRaster, 0, 1, false},
 		{"kb", &p.KB, &p.KBRaster, 0, 1, true},
 		{"kd", &p.KD, &p.KDRaster, 0, 1, true},
@@ -41,14 +46,15 @@ func (p *Parameters) Inputs() []Input {
 }
 
 // SetInput reads the text of one of Inputs: a number, twelve separated by commas,
-// or the name of a raster, ending in .tif or .tiff; or twelve of those. Rasters
-// that are set stay, whatever values come after them.
+// or the name of a raster, ending in .tif or .tiff; or twelve of those; or the word
+// that it takes. Rasters that are set stay, whatever values come after them, but for
+// a word.
 func (p *Parameters) SetInput(name, text string) error {
 	text = strings.TrimSpace(text)
-	if name == "kc" {
-		p.KCClimate = strings.EqualFold(text, FromClimate)
-		if p.KCClimate {
-			p.KC, p.KCRaster = nil, nil
+	f, ok := FieldOf(strings.ReplaceAll(name, "-", "_"))
+	if ok && f.Word != "" {
+		given := strings.EqualFold(text, f.Word)
+		if p.SetWord(f, given); given {
 			return nil
 		}
 	}
@@ -62,12 +68,34 @@ func (p *Parameters) SetInput(name, text string) error {
 		}
 		values, err := ParseMonthly(text)
 		if err != nil {
-			return fmt.Errorf("%s %.80q: %w; or the name of a GeoTIFF that ends in .tif", name, text, err)
+			word := ""
+			if f.Word != "" {
+				word = ", or " + f.Word
+			}
+			return fmt.Errorf("%s %.80q: %w; or the name of a GeoTIFF that ends in .tif%s", name, text, err, word)
 		}
 		*in.Values = values
 		return nil
 	}
 	return fmt.Errorf("%s: not an input", name)
+}
+
+// SetWord sets that the word of a field is given in place of values, or that it is not.
+func (p *Parameters) SetWord(f Field, given bool) {
+	switch f.Word {
+	case FromClimatology:
+		if given {
+			p.Linke, p.LinkeRaster = nil, nil
+		} else if p.LinkeClimatology {
+			p.Linke = DefaultParameters().Linke
+		}
+		p.LinkeClimatology = given
+	case FromClimate:
+		if given {
+			p.KC, p.KCRaster = nil, nil
+		}
+		p.KCClimate = given
+	}
 }
 
 // rasterNames splits the names of rasters; nil if the text names none.

@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ func TestSetInput(t *testing.T) {
 			return len(f) == 12 && f[0] == "kd_01.tiff" && f[11] == "kd_12.tiff"
 		}, nil},
 		{"twelve", "kc", strings.Repeat("a.tif, ", 11) + "b.tif", func(p job.Parameters) bool { return len(p.KCRaster) == 12 && p.KCRaster[11] == "b.tif" }, nil},
+		{"climatology", "linke-value", "Climatology", func(p job.Parameters) bool { return p.LinkeClimatology && p.Linke == nil }, nil},
 		{"climate", "kc", "Climate", func(p job.Parameters) bool { return p.KCClimate && p.KC == nil }, nil},
 		{"no number", "albedo-value", "bright", nil, []string{`albedo-value "bright"`, "number", ".tif"}},
 		{"two values", "kb", "1,1", nil, []string{"kb", "2 values"}},
@@ -54,6 +56,39 @@ func TestSetInput(t *testing.T) {
 				t.Errorf("got %+v", p)
 			}
 		})
+	}
+}
+
+// What is given last holds: the word, values or a raster.
+func TestClimatologyInPlaceOfValues(t *testing.T) {
+	for _, c := range []struct {
+		texts []string
+		check func(p job.Parameters) bool
+	}{
+		{[]string{"climatology"}, func(p job.Parameters) bool { return p.LinkeClimatology && p.Linke == nil }},
+		{[]string{"l.tif", "climatology"}, func(p job.Parameters) bool { return p.LinkeClimatology && p.Linke == nil && p.LinkeRaster == nil }},
+		{[]string{"climatology", "2.5"}, func(p job.Parameters) bool { return !p.LinkeClimatology && p.Linke[0] == 2.5 }},
+		{[]string{"climatology", "l.tif"}, func(p job.Parameters) bool { return !p.LinkeClimatology && p.Linke[0] == 3 && p.LinkeRaster != nil }},
+	} {
+		p := job.DefaultParameters()
+		for _, text := range c.texts {
+			if err := p.SetInput("linke-value", text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Validate(job.Sol); err != nil || !c.check(p) {
+			t.Errorf("%q: %+v, %v", c.texts, p, err)
+		}
+		data, err := json.Marshal(p)
+		var again job.Parameters
+		if err != nil || json.Unmarshal(data, &again) != nil || again.LinkeClimatology != p.LinkeClimatology || !slices.Equal(again.Linke, p.Linke) {
+			t.Errorf("%q: recorded as %s, %v", c.texts, data, err)
+		}
+	}
+	p := job.DefaultParameters()
+	p.LinkeClimatology = true
+	if err := p.Validate(job.Sol); err == nil || !strings.Contains(err.Error(), "linke-value: give climatology, values or a raster, not several") {
+		t.Errorf("climatology and values: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
@@ -49,8 +50,9 @@ func isYear(y int) bool { return y >= FirstYear && y <= LastYear }
 type Parameters struct {
 	// Step is the time step in minutes, 1 to 60.
 	Step float64 `json:"step"`
-	// Linke is the Linke turbidity for air mass 2, 1 to 8: one value, or one per month.
-	Linke []float64 `json:"linke_value"`
+	// Linke is the Linke turbidity for air mass 2, 1 to 8: one value, or one per month;
+	// none with LinkeClimatology.
+	Linke []float64 `json:"linke_value,omitempty"`
 	// Albedo is the ground albedo, 0 to 1: one value, or one per month.
 	Albedo []float64 `json:"albedo_value"`
 	// KB and KD are real-sky factors of beam and diffuse radiation, 0 to 1, KC the
@@ -65,6 +67,9 @@ type Parameters struct {
 	KBRaster     []string `json:"kb_raster,omitempty"`
 	KDRaster     []string `json:"kd_raster,omitempty"`
 	KCRaster     []string `json:"kc_raster,omitempty"`
+	// LinkeClimatology takes the turbidity of each month and cell from a climatology of
+	// the world (shared/turbidity).
+	LinkeClimatology bool `json:"linke_climatology,omitempty"`
 	// KCClimate takes the clear-sky index from the climate's own radiation.
 	KCClimate bool `json:"kc_climate,omitempty"`
 	// StartYear and EndYear are the first and last climate year.
@@ -74,6 +79,8 @@ type Parameters struct {
 	Climate string `json:"climate,omitempty"`
 	// ClimateElevation names the reference elevation of a raster climate source.
 	ClimateElevation string `json:"climate_elevation,omitempty"`
+	// ClimateUnits are the units of the climate where they are not degrees Celsius, mm per month and Pa (see units.Parse).
+	ClimateUnits string `json:"climate_units,omitempty"`
 	// ElevationUnit is the unit of the DEM's elevations, one of ElevationUnits; empty stands for the unit that the file states.
 	ElevationUnit ElevationUnit `json:"elevation_unit,omitzero"`
 	// NoData are stored values that mark missing data in the DEM beside the one that the file declares (ParseNoData).
@@ -120,6 +127,9 @@ func (p Parameters) Validate(w Workflow) error {
 	for _, in := range p.Inputs() {
 		in.check(fail)
 	}
+	if p.LinkeClimatology && (p.Linke != nil || p.LinkeRaster != nil) {
+		fail("linke-value: give climatology, values or a raster, not several")
+	}
 	if p.KCClimate && w != EEMT {
 		fail("kc climate: only the eemt workflow has a climate; give a value, twelve, or a raster")
 	}
@@ -145,6 +155,9 @@ func (p Parameters) Validate(w Workflow) error {
 	}
 	if p.Daily && p.Maps == AnnualMaps {
 		fail("maps annual: leaves out the months, while daily asks for 365 days; give one of the two")
+	}
+	if _, err := units.Parse(p.ClimateUnits); err != nil {
+		errs = append(errs, err)
 	}
 	if p.TileSize > 0 && p.TileSize < 32 {
 		fail("tile-size %d: must be 32 to 4096 cells, or 0 for the planner's choice", p.TileSize)

@@ -76,6 +76,8 @@ type Plan struct {
 	Climate json.RawMessage `json:"climate,omitempty"`
 	// Inputs are the stored parts of input rasters under the DEM, by input.
 	Inputs map[string]string `json:"inputs,omitempty"`
+	// Sources are the files that climate and inputs were read from, with checksums.
+	Sources []Source `json:"sources,omitempty"`
 	// Minimum and Maximum elevation, m, and the number of cells that have one.
 	Minimum float64 `json:"minimum"`
 	Maximum float64 `json:"maximum"`
@@ -137,6 +139,8 @@ type Task struct {
 	Ended   time.Time `json:"ended"`
 	// Sums are what the maps of the whole DEM need of this tile, by climate year.
 	Sums map[int]Sums `json:"sums,omitempty"`
+	// ClearSky is the clear-sky index applied; nil without one.
+	ClearSky *ClearSky `json:"clear_sky,omitempty"`
 	// Valid counts the cells with a result.
 	Valid int `json:"valid"`
 }

@@ -12,6 +12,8 @@ import (
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // ErrNotFound says that there is no such job or record.
@@ -135,6 +137,7 @@ func (s Store) Done(ctx context.Context, id string) (map[string]time.Time, error
 
 // WriteEnd ends a job. It returns the end that stands, and whether this call wrote it.
 func (s Store) WriteEnd(ctx context.Context, id string, e End) (End, bool, error) {
+	e.Reason = wording.Text(e.Reason) // people read it
 	won, err := s.once(ctx, Prefix(id)+"end.json", e)
 	if err != nil || won {
 		return e, won, err

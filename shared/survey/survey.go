@@ -11,11 +11,13 @@ import (
 	"strconv"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/climate/judge"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
 
 // mostCells bounds how many cells are read of a DEM: of a larger one a reduced
@@ -55,6 +57,8 @@ type Report struct {
 	Spikes    *Spikes    `json:"spikes,omitempty"`
 	Climate   *Climate   `json:"climate,omitempty"`
 	Work      *Work      `json:"estimate,omitempty"`
+
+	counts judge.Elevations
 }
 
 // Elevation is over the cells read, m.
@@ -115,21 +119,17 @@ func DEM(p job.Parameters) dem.Options {
 
 // Options are what is examined beside the DEM.
 type Options struct {
-	// DEM is what the user states about it.
-	DEM dem.Options
-	// Climate is the source of the job, with its reference elevation; empty for none.
-	Climate, ClimateElevation string
-	Years                     []int
-	// Spec is the climate source where it is stored elsewhere than Climate says; may be nil.
+	// Parameters of the job. Its climate is examined where it has one.
+	Parameters job.Parameters
+	// Name is the user's own name of the DEM, for the commands in messages; may be empty.
+	Name string
+	// Spec is where the climate is stored, if not where the parameters say; may be nil.
 	Spec *climate.Spec
 	// Open opens climate files; nil leaves the climate unexamined.
 	Open climate.Opener
 	// Fault reports whether an error is one of reading, which says nothing of the input: it is
 	// returned then. Nil takes every error for the input's own.
 	Fault func(error) bool
-	// Accept are the codes of findings that the user says are right, Strict makes doubts stop a job.
-	Accept []finding.Code
-	Strict bool
 	// Estimate tells what a job on a raster of a size takes; may be nil.
 	Estimate func(width, height int) Work
 }
@@ -137,7 +137,7 @@ type Options struct {
 // Examine looks at a DEM of size bytes. What makes it unusable is in the report;
 // an error is a fault of reading.
 func Examine(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
-	d, err := dem.Open(r, size, o.DEM)
+	d, err := dem.Open(r, size, DEM(o.Parameters).Named(o.Name))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -182,7 +182,11 @@ func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 			w := o.Estimate(d.Image.Width, d.Image.Height)
 			rep.Work = &w
 		}
-		if o.Climate != "" {
+		lon, lat := d.Center()
+		if f, differs := turbidity.Note(lon, lat, rep.Elevation.Mean, o.Parameters); differs {
+			rep.Findings.Add(f)
+		}
+		if o.Parameters.Climate != "" {
 			if err := rep.examineClimate(ctx, d, o); err != nil {
 				return rep, err
 			}
@@ -194,8 +198,8 @@ func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 
 // judge sets whether a job would take the DEM.
 func (r *Report) judge(o Options) {
-	r.Findings.Accept(o.Accept)
-	err := r.Findings.Err(o.Strict)
+	r.Findings.Accept(o.Parameters.Accept)
+	err := r.Findings.Err(o.Parameters.Strict)
 	r.Usable = err == nil
 	if err != nil {
 		r.Detail = err.Error()
@@ -350,6 +354,11 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 	worst := 0.0
 	for _, p := range patches {
 		stats.Add(p.Grid, p.at)
+		for _, v := range p.Cells {
+			if !math.IsNaN(v) {
+				r.counts.Add(v)
+			}
+		}
 		worst = p.spikes(r.CellSize[0]*p.step, &spikes, worst)
 	}
 	r.NoData = &NoData{Share: 1 - float64(stats.Valid)/float64(stats.Cells)}
@@ -488,7 +497,7 @@ func voids(g *raster.Grid[float64]) (count, largest int) {
 // examineClimate asks the source for a grid of places over the DEM. A source
 // that gives nothing makes the job unusable.
 func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) error {
-	c := &Climate{Source: o.Climate}
+	c := &Climate{Source: o.Parameters.Climate}
 	r.Climate = c
 	refuse := func(err error) error {
 		if ctx.Err() != nil || o.isFault(err) {
@@ -506,17 +515,22 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 		c.Detail = "not examined here"
 		return nil
 	}
-	source, err := climate.Open(ctx, spec, o.Open)
+	stored := spec
+	if o.Spec != nil {
+		stored = *o.Spec
+	}
+	source, err := climate.Open(ctx, stored, o.Open)
 	if err != nil {
 		return refuse(err)
 	}
 	cells := places(d, r.Elevation.Mean)
 	worst := 1.0
-	for _, year := range o.Years {
+	var years []judge.Year
+	for _, year := range o.Parameters.Years() {
 		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
 			return refuse(finding.Refuse(finding.Finding{
 				Code: finding.ClimateYears, Value: strconv.Itoa(year),
-				Message: fmt.Sprintf("climate %s has no year %d; it has %d to %d", o.Climate, year, years[0], years[len(years)-1]),
+				Message: fmt.Sprintf("climate %s has no year %d; it has %d to %d", o.Parameters.Climate, year, years[0], years[len(years)-1]),
 			}))
 		}
 		m, err := source.Months(ctx, year, cells)
@@ -530,6 +544,9 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 			}
 		}
 		worst = min(worst, float64(covered)/float64(len(cells.Lon)))
+		if y, any := judge.YearOf(year, m); any {
+			years = append(years, y)
+		}
 	}
 	c.Covered = worst
 	switch {
@@ -540,22 +557,25 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 		}
 		return refuse(finding.Refuse(finding.Finding{
 			Code: finding.ClimateCoverage, Next: "choose another source",
-			Message: fmt.Sprintf("climate %s does not cover the DEM%s", o.Climate, where),
+			Message: fmt.Sprintf("climate %s does not cover the DEM%s", o.Parameters.Climate, where),
 		}))
 	case worst < 1:
 		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
+	}
+	ground := judge.GroundOf(d)
+	ground.Elevations = r.counts
+	r.Findings.Add(judge.Climate(ground, judge.SourceOf(spec, source), years)...)
+	if f, outside := judge.Production(r.counts, judge.MeanTemperature(r.counts, years)); outside {
+		r.Findings.Add(f)
 	}
 	return nil
 }
 
 func (o Options) isFault(err error) bool { return err != nil && o.Fault != nil && o.Fault(err) }
 
-// spec is the climate source to read.
+// spec is the climate source as the user names it.
 func (o Options) spec() (climate.Spec, error) {
-	if o.Spec != nil {
-		return *o.Spec, nil
-	}
-	return climate.ParseSpec(o.Climate, o.ClimateElevation)
+	return climate.ParseSpec(o.Parameters.Climate, o.Parameters.ClimateElevation, o.Parameters.ClimateUnits)
 }
 
 // places is a grid of cell centres over the DEM.

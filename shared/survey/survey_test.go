@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -35,12 +37,19 @@ func examine(t *testing.T, data []byte, o survey.Options) *survey.Report {
 	return r
 }
 
+// with are the usual parameters with a climate.
+func with(climate string) job.Parameters {
+	p := job.DefaultParameters()
+	p.Climate = climate
+	return p
+}
+
 func TestGoodDEM(t *testing.T) {
 	r := examine(t, demtest.Encode(t, demtest.Hills(24, 20)), survey.Options{
-		Climate: "table:station.csv", Years: []int{2020}, Open: open,
+		Parameters: with("table:station.csv"), Open: open,
 		Estimate: func(w, h int) survey.Work { return survey.Work{Tiles: w * h} },
 	})
-	if !r.Usable || r.Detail != "" || len(r.Findings) != 0 {
+	if !r.Usable || r.Detail != "" || len(r.Findings.Open(finding.Doubt)) != 0 {
 		t.Errorf("%+v", r)
 	}
 	if r.Width != 24 || r.Height != 20 || r.EPSG != 32613 || r.HorizontalUnit != "metre" || r.VerticalUnit != "metre (not stated)" || r.CellSize[0] != 30 {
@@ -102,8 +111,8 @@ func TestUnusable(t *testing.T) {
 		"no system":         {demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), raster.GeoKeys{}), survey.Options{}, "gdal_translate -a_srs"},
 		"all nodata":        {demtest.Encode(t, void), survey.Options{}, "no cell with an elevation"},
 		"undeclared nodata": {demtest.Encode(t, undeclared), survey.Options{}, "--nodata -32768, or with: gdal_translate -a_nodata -32768 in.tif out_nodata.tif"},
-		"no such climate":   {good, survey.Options{Climate: "table:none.csv", Open: open}, "none.csv"},
-		"strange climate":   {good, survey.Options{Climate: "weather"}, `must be "table:FILE.csv"`},
+		"no such climate":   {good, survey.Options{Parameters: with("table:none.csv"), Open: open}, "none.csv"},
+		"strange climate":   {good, survey.Options{Parameters: with("weather")}, `must be "table:FILE.csv"`},
 	} {
 		r := examine(t, c.data, c.o)
 		if r.Usable || !strings.Contains(r.Detail, c.want) || strings.Contains(r.Detail, "\n") {
@@ -169,7 +178,7 @@ func TestBeyondTheMap(t *testing.T) {
 	}
 	wide := raster.Transform{OriginX: -135e5 + 5e5, OriginY: 135e5, StepX: 9e5, StepY: -9e5}
 	r := examine(t, demtest.EncodeAs(t, demtest.Hills(30, 30), wide, demtest.UTM()), survey.Options{
-		Climate: "raster:{var}.tif", Years: []int{2020},
+		Parameters: with("raster:{var}.tif"),
 		Open: func(context.Context, string) (io.ReaderAt, int64, io.Closer, error) {
 			return bytes.NewReader(elsewhere.Bytes()), int64(elsewhere.Len()), io.NopCloser(nil), nil
 		},

@@ -33,7 +33,7 @@ var ErrAway = errors.New("the server does not answer")
 
 // Refusal is an answer that no repetition mends.
 type Refusal struct {
-	// Status of HTTP, 4xx.
+	// Status of HTTP, 4xx or 507: there is no room for the job.
 	Status int
 	// Detail is the server's sentence.
 	Detail string
@@ -339,7 +339,7 @@ func (c *Client) answer(ctx context.Context, method, path string, body io.Reader
 	return res.Header, nil
 }
 
-// do makes one request. An answer other than 2xx is an error: a Refusal, or ErrAway for 5xx and 429.
+// do makes one request. An answer other than 2xx is an error: a Refusal, or ErrAway for 5xx but 507 and for 429.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
@@ -365,7 +365,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, he
 	if detail == "" {
 		detail = "the server answered " + res.Status
 	}
-	if res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+	if res.StatusCode >= 500 && res.StatusCode != http.StatusInsufficientStorage || res.StatusCode == http.StatusTooManyRequests {
 		return nil, fmt.Errorf("%w: %s", ErrAway, detail)
 	}
 	return nil, Refusal{Status: res.StatusCode, Detail: detail}

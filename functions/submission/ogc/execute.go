@@ -69,7 +69,7 @@ func (p Process) Parse(body []byte) (Execute, error) {
 		return e, Bad("", "", "an execute request: {\"inputs\": {...}, \"outputs\": {...}}", fmt.Sprintf("the body is not the JSON of an execute request: %v", err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return e, Bad("", "", "one JSON object", "the body goes on after the JSON object")
+		return e, Bad("", "", "one JSON object", "the body continues after the JSON object")
 	}
 	if err := p.delivery(&e.Delivery, r); err != nil {
 		return e, err
@@ -100,9 +100,9 @@ func (p Process) Parse(body []byte) (Execute, error) {
 	if p.ID == string(job.EEMT) && e.Table != nil {
 		e.Parameters.Climate = "table:inline" // until the text is stored
 	}
-	if _, given := r.Inputs["end_year"]; !given {
-		e.Parameters.EndYear = max(e.Parameters.EndYear, e.Parameters.StartYear)
-	}
+	_, start := r.Inputs["start_year"]
+	_, end := r.Inputs["end_year"]
+	e.Parameters.OneYear(start, end)
 	if err := e.Parameters.Validate(job.Workflow(p.ID)); err != nil {
 		return e, Bad("inputs", "", "", err.Error())
 	}

@@ -106,7 +106,7 @@ func (c Catalogue) eemt() Process {
 		outputs["e_bio_"+v.id] = mapOutput("E_BIO of EEMT-"+v.name, "energy of net primary production, MJ m-2 yr-1", annual("E_BIO_"+v.name))
 	}
 	return Process{
-		Summary: c.summary(job.EEMT, "Effective energy and mass transfer", "Solar radiation, and with climate the energy that enters the ground each year as biomass and as warm water.", "EEMT", "critical zone", "solar radiation", "DEM"),
+		Summary: c.summary(job.EEMT, "Effective energy and mass transfer", "Solar radiation, and with climate the energy available each year for weathering: fixed by net primary production, and carried as heat by effective precipitation.", "EEMT", "critical zone", "solar radiation", "DEM"),
 		Inputs:  inputs(job.EEMT), Outputs: outputs,
 	}
 }
@@ -144,7 +144,11 @@ func fieldSchema(f job.Field) Schema {
 	if f.Monthly {
 		forms := []Schema{s, {"type": "array", "items": s, "minItems": 12, "maxItems": 12}}
 		if f.Raster != "" {
-			forms = append(forms, Schema{"type": "string", "description": "name of a GeoTIFF of one band, or of 12: an https address, or an object under climate/ or inputs/", "x-file-field": f.RasterFile()})
+			name := "name of a GeoTIFF of one band, or of 12: an https address, or an object under climate/ or inputs/"
+			if f.Word != "" {
+				name = f.Word + ", or the " + name
+			}
+			forms = append(forms, Schema{"type": "string", "description": name, "x-file-field": f.RasterFile()})
 		}
 		whole = Schema{"oneOf": forms}
 	}
@@ -183,7 +187,7 @@ func solOutputs() map[string]Output {
 		"hours_sun":      mapOutput("Hours of sun", "hours of direct sun, h yr-1", fixed("insol/annual/hours_sun_sum.tif")),
 		"slope":          mapOutput("Slope", "slope of the ground, degrees", fixed("slope_dec.tif")),
 		"aspect":         mapOutput("Aspect", "aspect clockwise from grid north, degrees", fixed("aspect_dec.tif")),
-		"report":         {"Report", "statistics of every map, parameters, checksums, warnings", Schema{"type": "object"}, fixed("report.json")},
+		"report":         {"Report", "full report: statistics of every map, parameters, warnings", Schema{"type": "object"}, fixed("report.json")},
 	}
 }
 
@@ -223,7 +227,7 @@ func (c Catalogue) echo() Process {
 		}}},
 	}
 	p := Process{
-		Summary: c.summary(job.Echo, "Echo", "Gives back its inputs, for tests of clients.", "test"),
+		Summary: c.summary(job.Echo, "Echo", "Returns its inputs, for tests of clients.", "test"),
 		Inputs:  map[string]Input{"pause": {"Pause", "seconds until the job is completed", 0, 1, Schema{"type": "integer", "minimum": 0, "maximum": MaxPause, "default": 0}}},
 		Outputs: map[string]Output{},
 	}

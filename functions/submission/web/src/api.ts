@@ -100,6 +100,12 @@ export const ended = (j: Job) => j.status === "completed" || j.status === "faile
 export const cancelled = (j: Job) => j.status === "failed" && j.error_message === "Job cancelled by user";
 export const state = (j: Job) => (cancelled(j) ? "cancelled" : j.data_expired_at ? "expired" : j.status);
 
+/** Parameters that take a word in place of values: name, where a record holds that the word was given, word. */
+export const WORDS = [
+  ["linke_value", "linke_climatology", "climatology"],
+  ["kc", "kc_climate", "climate"],
+];
+
 /** How long jobs are kept, days and hours; what the service says, else the usual. */
 export interface Keep {
   days: number;

@@ -1,5 +1,5 @@
 // One job: how it goes, what it was asked, what it made.
-import { ask, cancelled, ended, follow, Job, Refusal, state } from "./api";
+import { ask, cancelled, ended, follow, Job, Refusal, state, WORDS } from "./api";
 import { fill, h, note } from "./dom";
 import { ago, bytes, duration, time } from "./format";
 import { badge, cancel, countdown, pinButton, progressBar, remove } from "./jobs";
@@ -210,12 +210,15 @@ export function quote(name: string): string {
   return /^[A-Za-z0-9._/-]+$/.test(name) && !name.startsWith("-") ? name : `'${name.replace(/'/g, "'\\''")}'`;
 }
 
-function flags(j: Job): string {
+/** What a job was asked, as flags of eemt run. */
+export function flags(j: Pick<Job, "workflow_type" | "parameters">): string {
   const usual: Record<string, string> = { step: "15", linke_value: "3", albedo_value: "0.2", north: "true", shadows: "on", method: "fast", start_year: "2020", end_year: "2020", tile_size: "0", daily: "false" };
   let text = "";
   for (const [k, v] of Object.entries(j.parameters)) {
     const t = Array.isArray(v) ? v.join(",") : String(v);
-    if (t === "" || usual[k] === t || (k.endsWith("_year") && j.workflow_type === "sol")) continue;
+    const word = WORDS.find(([, record]) => record === k);
+    if (word && t === "true") text += ` --${word[0].replaceAll("_", "-")} ${word[2]}`;
+    if (word || t === "" || usual[k] === t || (k.endsWith("_year") && j.workflow_type === "sol")) continue;
     text += ` --${k.replaceAll("_", "-")} ${quote(k === "climate" ? t.replace(/^table:inputs\/[^_]*_/, "table:") : t)}`;
   }
   return text;

@@ -1,5 +1,5 @@
 // The form: bring a DEM, hear what it is, set parameters, submit.
-import { ask, follow, Job, post, Refusal, Sent } from "./api";
+import { ask, follow, Job, post, Refusal, Sent, WORDS } from "./api";
 import { fill, h, note } from "./dom";
 import { doubtful, Finding, findingList } from "./findings";
 import { bytes, duration, value } from "./format";
@@ -202,8 +202,10 @@ export class Submit {
       if (this.given[record]) this.given[field] = this.given[record];
       delete this.given[record];
     }
-    if (this.given.kc_climate === "true") this.given.kc = "climate";
-    delete this.given.kc_climate;
+    for (const [field, record, word] of WORDS) {
+      if (this.given[record] === "true") this.given[field] = word;
+      delete this.given[record];
+    }
     this.climate.source = String(j.parameters.climate ?? "");
     this.climate.elevation = String(j.parameters.climate_elevation ?? "");
     if (j.uploaded_filename && !j.data_expired_at) {

@@ -4,7 +4,7 @@ import { counterpart, layersOf, mapAt } from "../src/layers";
 import { palette, NAMES } from "../src/palettes";
 import { shade } from "../src/mapview";
 import { Meter, outOfRange } from "../src/submit";
-import { quote } from "../src/job";
+import { flags, quote } from "../src/job";
 import { backoff } from "../src/tus";
 
 const map = (name: string, description: string) => ({ name, description, unit: "1", mean: 0, minimum: 0, maximum: 1 });
@@ -72,5 +72,15 @@ describe("colours", () => {
   it("relief is light toward the north-west", () => {
     expect(shade(30, 315)).toBeGreaterThan(shade(0, NaN));
     expect(shade(30, 135)).toBeLessThan(shade(0, NaN));
+  });
+});
+
+describe("flags of a job", () => {
+  it("give words in place of values, as the program takes them", () => {
+    const of = (parameters: Record<string, unknown>, workflow_type = "eemt") => flags({ workflow_type, parameters } as any);
+    expect(of({ step: 15, linke_value: [3], kb: [0.9] })).toBe(" --kb 0.9");
+    expect(of({ step: 15, linke_climatology: true })).toBe(" --linke-value climatology");
+    expect(of({ kc_climate: true, linke_value: [2.5] })).toBe(" --kc climate --linke-value 2.5");
+    expect(of({ kc_climate: false })).toBe("");
   });
 });

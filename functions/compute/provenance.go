@@ -1,0 +1,242 @@
+package compute
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar"
+)
+
+// A file that is read in parts is read whole for its checksum only up to so many bytes, and
+// the files of a job up to so many together. Beyond, what the job kept of it has one.
+const (
+	checkedBytes    = 256 << 20
+	checkedTogether = 2 << 30
+)
+
+// sources takes the checksums of the files of an input, which the job keeps the part
+// under its DEM of in kept. A file that cannot be read whole is listed without.
+func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files, kept []string) error {
+	plan.Sources = slices.DeleteFunc(plan.Sources, func(s job.Source) bool { return s.Input == input })
+	together := int64(0)
+	for _, s := range plan.Sources {
+		together += s.Bytes
+	}
+	all := true
+	for i, name := range files {
+		if slices.Contains(files[:i], name) {
+			continue
+		}
+		s := job.Source{Input: input, File: name}
+		if !strings.Contains(name, "://") {
+			sum, size, err := checksumUpTo(ctx, p.Climate, name, min(checkedBytes, checkedTogether-together))
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err != nil {
+				p.log.Info("a source has no checksum", "file", name, "error", err)
+			}
+			s.SHA256, s.Bytes = sum, size
+			together += size
+		}
+		all = all && s.SHA256 != ""
+		plan.Sources = append(plan.Sources, s)
+	}
+	if all {
+		return nil
+	}
+	for _, key := range kept {
+		sum, size, err := p.checksum(ctx, key)
+		if err != nil {
+			return err
+		}
+		plan.Sources = append(plan.Sources, job.Source{Input: input, File: strings.TrimPrefix(key, job.WorkKey(p.request.ID, "")), Bytes: size, SHA256: sum, Kept: true})
+	}
+	return nil
+}
+
+// climateSources takes the checksums of the files of the climate.
+func (p *piece) climateSources(ctx context.Context, plan *job.Plan) error {
+	user := p.request.Parameters
+	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation, user.ClimateUnits)
+	if err != nil {
+		return &badInput{err}
+	}
+	kept, err := p.listKeys(ctx, job.WorkKey(p.request.ID, "climate/"))
+	if err != nil {
+		return err
+	}
+	kept = slices.DeleteFunc(kept, func(key string) bool { return strings.HasSuffix(key, ".json") })
+	return p.sources(ctx, plan, "climate", spec.Files(ctx, user.Years(), p.Climate), kept)
+}
+
+// checksumUpTo reads a file of at most so many bytes; a larger one has no checksum.
+func checksumUpTo(ctx context.Context, open climate.Opener, name string, most int64) (sum string, size int64, err error) {
+	r, size, c, err := open(ctx, name)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = c.Close() }()
+	if size > most {
+		return "", 0, nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(r, 0, size)); err != nil {
+		return "", 0, err
+	}
+	return hex.EncodeToString(h.Sum(nil)), size, nil
+}
+
+// checksum reads an object of the bucket.
+func (s *Service) checksum(ctx context.Context, key string) (sum string, size int64, err error) {
+	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return "", 0, &storeFault{fmt.Errorf("read %s: %w", key, err)}
+	}
+	h := sha256.New()
+	size, err = io.Copy(h, r)
+	if err = cmp.Or(err, r.Close()); err != nil {
+		return "", 0, &storeFault{fmt.Errorf("read %s: %w", key, err)}
+	}
+	return hex.EncodeToString(h.Sum(nil)), size, nil
+}
+
+// putMap stores a map, and keeps the checksum of what was written.
+func (m *mosaic) putMap(ctx context.Context, info mapInfo, write func(io.Writer) error) error {
+	h := sha256.New()
+	err := m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.name), tiffType, func(to io.Writer) error {
+		h.Reset()
+		return write(io.MultiWriter(to, h))
+	})
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.checksums == nil {
+		m.checksums = map[string]string{}
+	}
+	m.checksums[info.name] = hex.EncodeToString(h.Sum(nil))
+	return nil
+}
+
+func checksumsKey(id, task string) string { return job.WorkKey(id, "checksums/"+task+".json") }
+
+// noteChecksums leaves those of a group of maps for who writes the report. Without the note
+// the maps are read again.
+func (m *mosaic) noteChecksums(ctx context.Context, task string) {
+	m.mu.Lock()
+	data, err := json.Marshal(m.checksums)
+	m.mu.Unlock()
+	if err == nil {
+		err = m.putBytes(ctx, checksumsKey(m.request.ID, task), data)
+	}
+	if err != nil {
+		m.log.Debug("checksums of maps are not noted", "error", err)
+	}
+}
+
+// gatherChecksums reads what others noted of the maps that they made.
+func (a *assembly) gatherChecksums(ctx context.Context) {
+	if a.checksums == nil {
+		a.checksums = map[string]string{}
+	}
+	for _, g := range a.groups {
+		if !slices.ContainsFunc(g.products, func(pr product) bool {
+			return slices.ContainsFunc(pr.maps, func(info mapInfo) bool { return a.checksums[info.name] == "" })
+		}) {
+			continue
+		}
+		var noted map[string]string
+		data, err := a.Store.Bucket.ReadAll(ctx, checksumsKey(a.request.ID, g.task))
+		if err != nil || json.Unmarshal(data, &noted) != nil {
+			continue
+		}
+		for name, sum := range noted {
+			a.checksums[name] = cmp.Or(a.checksums[name], sum)
+		}
+	}
+}
+
+// noteClearness adds the clear-sky index of a part's cells to the record of the tile, where cells
+// have their own.
+func (p *tilePart) noteClearness(w raster.Window, c *clearness, sun *solar.Monthly) error {
+	if c == nil || c.grids[0] == nil {
+		return nil
+	}
+	if p.record.ClearSky == nil {
+		p.record.ClearSky = job.NewClearSky()
+	}
+	cell := p.dem.Cell.Rows(w.Row, w.Height)
+	var index [12]float64
+	for i, v := range sun.Global[0].Cells {
+		if v != v {
+			continue
+		}
+		row := i / w.Width
+		c.at(i, &index)
+		p.record.ClearSky.Add(cell.DX[row]*cell.DY[row], &index)
+	}
+	return p.record.ClearSky.Err()
+}
+
+// ClearSky is the clear-sky index that a job applied, by month, over the cells with a result.
+type ClearSky struct {
+	// From is values, raster or climate.
+	From    string      `json:"from"`
+	Mean    [12]float64 `json:"mean"`
+	Minimum [12]float64 `json:"minimum"`
+	Maximum [12]float64 `json:"maximum"`
+}
+
+// clearSky is nil for a job without a clear-sky index, and where no tile noted any.
+func clearSky(p job.Parameters, tasks []job.Task) (*ClearSky, error) {
+	c := &ClearSky{From: "values"}
+	switch {
+	case p.KCClimate:
+		c.From = "climate"
+	case p.KCRaster != nil:
+		c.From = "raster"
+	case p.KC != nil:
+		c.Mean = job.Factor(p.KC)
+		c.Minimum, c.Maximum = c.Mean, c.Mean
+		return c, nil
+	default:
+		return nil, nil
+	}
+	all := job.NewClearSky()
+	for _, t := range tasks {
+		if t.ClearSky != nil {
+			all.AddAll(t.ClearSky)
+		}
+	}
+	if err := all.Err(); err != nil { // no tile records such sums
+		return nil, fmt.Errorf("%w: clear-sky index of tiles: %w", job.ErrDamaged, err)
+	}
+	var ok bool
+	if c.Mean, ok = all.Mean(); !ok {
+		return nil, nil
+	}
+	c.Minimum, c.Maximum = all.Minimum, all.Maximum
+	return c, nil
+}
+
+// noData is the number that marks cells of a DEM without elevation, as text; empty where none does.
+func noData(d *dem.DEM) string {
+	if !d.Image.HasNoData {
+		return ""
+	}
+	return strconv.FormatFloat(d.Image.NoData, 'g', -1, 64)
+}

@@ -1,0 +1,175 @@
+package climate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/cyverse-gis/eemt/shared/climate/units"
+	"github.com/cyverse-gis/eemt/shared/energy"
+	"github.com/cyverse-gis/eemt/shared/finding"
+)
+
+// celsius turns a temperature into degC.
+func celsius(u units.Unit, x float64) float64 {
+	switch u {
+	case units.Kelvin:
+		return x - 273.15
+	case units.TenthKelvin:
+		return x/10 - 273.15
+	case units.Fahrenheit:
+		return (x - 32) / 1.8
+	case units.TenthCelsius:
+		return x / 10
+	}
+	return x
+}
+
+// millimetres turns precipitation over so many days into mm over them.
+func millimetres(u units.Unit, x, days float64) float64 {
+	switch u {
+	case units.Inches:
+		return x * 25.4
+	case units.Centimetres:
+		return x * 10
+	case units.Metres:
+		return x * 1000
+	case units.PerDay:
+		return x * days
+	case units.PerYear:
+		return x / 12
+	}
+	return x
+}
+
+// pascal turns vapour pressure, or humidity relative to the mean of saturation at tmin and tmax in degC (FAO-56 eq 19), into Pa.
+func pascal(u units.Unit, x, tMin, tMax float64) float64 {
+	saturation := func() float64 {
+		return 500 * (energy.SaturationPressure(tMin) + energy.SaturationPressure(tMax))
+	}
+	switch u {
+	case units.Hectopascal:
+		return x * 100
+	case units.Kilopascal:
+		return x * 1000
+	case units.Percent:
+		return x / 100 * saturation()
+	case units.Fraction:
+		return x * saturation()
+	case units.SaturatedTMin:
+		return saturated(tMin)
+	}
+	return x
+}
+
+// saturated is the vapour pressure in Pa of air that is saturated at tMin degC: what the air of a moist climate has
+// (FAO-56 eq 48).
+func saturated(tMin float64) float64 { return 1000 * energy.SaturationPressure(tMin) }
+
+// convert turns one month, or day, into degC, mm and Pa.
+func convert(s units.Set, values [len(variables)]float64, days float64) [len(variables)]float64 {
+	values[tmin], values[tmax] = celsius(s.Temperature, values[tmin]), celsius(s.Temperature, values[tmax])
+	values[prcp] = millimetres(s.Precipitation, values[prcp], days)
+	values[vp] = pascal(s.Vapour, values[vp], values[tmin], values[tmax])
+	return values
+}
+
+// meanDays are the days of a month in a mean of many years.
+func meanDays(month int) float64 {
+	if month == 1 {
+		return 28.25
+	}
+	return float64(monthLength(1, month))
+}
+
+// temperatureUnit guesses the unit of daily minima and maxima that are not degC; empty where nothing fits.
+func temperatureUnit(lows, highs []float64) units.Unit {
+	low, high, span, n := math.Inf(1), math.Inf(-1), 0.0, 0
+	for i, l := range lows {
+		h := highs[i]
+		if math.IsNaN(l) || math.IsNaN(h) {
+			continue
+		}
+		low, high = min(low, l, h), max(high, l, h)
+		span += math.Abs(h - l)
+		n++
+	}
+	if n == 0 {
+		return ""
+	}
+	span /= float64(n)
+	// Minima and maxima of a day lie 2 to 22 K apart, which tells tenths from degrees.
+	var order []units.Unit
+	switch {
+	case high > 1500:
+		order = []units.Unit{units.TenthKelvin}
+	case span > 40, high > 130 && low < 180, low < -100:
+		order = []units.Unit{units.TenthCelsius}
+	case low >= 190:
+		order = []units.Unit{units.Kelvin}
+	default:
+		order = []units.Unit{units.Fahrenheit}
+	}
+	spans := make([]float64, 0, n)
+	for i, l := range lows {
+		if d := math.Abs(highs[i] - l); !math.IsNaN(d) {
+			spans = append(spans, d)
+		}
+	}
+	slices.Sort(spans)
+	usual := spans[len(spans)/2]
+	for _, u := range order {
+		if d := celsius(u, usual) - celsius(u, 0); d < 1 || d > 30 {
+			continue // a single value is out of order, not all of them
+		}
+		if a, b := celsius(u, low), celsius(u, high); a >= variables[tmin].min-15 && b <= variables[tmax].max {
+			return u
+		}
+	}
+	return ""
+}
+
+// codes of the variables' findings.
+var codes = [len(variables)]finding.Code{finding.ClimateTemperature, finding.ClimateTemperature, finding.ClimatePrecipitation, finding.ClimateVapour}
+
+// quantityNames are how units.Parse calls the variables.
+var quantityNames = [len(variables)]string{"temperature", "temperature", "precipitation", "vapour"}
+
+// refuse makes the refusal of a value of a variable; looks is the unit that it seems to have, if any.
+func refuse(v int, looks units.Unit, value, format string, args ...any) error {
+	f := finding.Finding{Code: codes[v], Value: value, Message: fmt.Sprintf(format, args...)}
+	if looks != "" {
+		f.LooksLike = fmt.Sprintf("%s in %s", quantityNames[v], looks)
+		f.Next = fmt.Sprintf("turn it into %s, or have it done: --climate-units %s=%s", variables[v].unit, quantityNames[v], looks)
+	}
+	return finding.Refuse(f)
+}
+
+// at puts words before an error, and before the message of the finding that it holds.
+func at(where string, err error) error {
+	var e *finding.Error
+	if err == nil || !errors.As(err, &e) {
+		if err != nil {
+			err = fmt.Errorf("%s%w", where, err)
+		}
+		return err
+	}
+	f := e.Finding
+	f.Message = where + f.Message
+	return finding.Refuse(f)
+}
+
+// contradicted refuses values whose file states a unit in words that is another than the one they are read in.
+func contradicted(v int, stated string, s units.Set) error {
+	u := units.Stated(stated)
+	used := [len(variables)]units.Unit{s.Temperature, s.Temperature, s.Precipitation, s.Vapour}[v]
+	if u == "" || used != "" {
+		return nil
+	}
+	own := [len(variables)]units.Unit{units.Celsius, units.Celsius, units.Millimetres, units.Pascal}
+	if u == own[v] || !slices.Contains(units.Of(quantityNames[v]), u) {
+		return nil
+	}
+	return refuse(v, u, stated, "%s: the file states its unit as %q, and it is read in %s", variables[v].name, stated, variables[v].unit)
+}

@@ -1,0 +1,343 @@
+package climate
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cyverse-gis/eemt/shared/climate/units"
+)
+
+// ReadTable reads a table: lines of values between commas, semicolons or tabs, the first
+// of which names the columns, in any order and in letters of any case,
+//
+//	month  1 to 12, or the English name
+//	tmin   mean daily minimum temperature, -60 to 42 degC
+//	tmax   mean daily maximum temperature, -60 to 60 degC, not below tmin
+//	prcp   precipitation of the month, 0 to 16864 mm
+//	vp     optional, mean vapour pressure, 0 to 8230 Pa; without it that of saturation at tmin
+//	year   optional, 1 to 9999
+//
+// then one line per month: 12 for a climatology, 12 per year with years. Between
+// semicolons or tabs numbers may have a decimal comma. Lines
+// that begin with # are comments; "# elevation_m: 49", "# latitude: -36.9",
+// "# longitude: 174.8", "# name: ...", "# source: ..." and "# period: ..."
+// describe the station. Errors name line, column, value and allowed range. No
+// more than 1 MiB is read.
+func ReadTable(r io.Reader) (*Table, error) { return readTable(r, units.Set{}) }
+
+// readTable is ReadTable of values in other units.
+func readTable(r io.Reader, s units.Set) (*Table, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxTable+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxTable {
+		return nil, fmt.Errorf("more than %d bytes: not a table of months", maxTable)
+	}
+	if err := checkEncoding(text); err != nil {
+		return nil, err
+	}
+	p := tableParser{
+		table: &Table{
+			Station: Station{Elevation: math.NaN(), Lat: math.NaN(), Lon: math.NaN()},
+			values:  map[int]*[len(variables)][Months]float64{},
+		},
+		units:  s,
+		stated: map[string]int{},
+		lines:  map[[2]int]int{},
+	}
+	scan := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	scan.Buffer(nil, maxTable+1)
+	for n := 1; scan.Scan(); n++ {
+		if err := p.line(n, strings.TrimSpace(scan.Text())); err != nil {
+			return nil, at(fmt.Sprintf("line %d", n), err)
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return nil, err
+	}
+	return p.finish()
+}
+
+// checkEncoding refuses text of two bytes a letter, which spreadsheets call Unicode text.
+func checkEncoding(text []byte) error {
+	start := text[:min(len(text), 256)]
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) || bytes.Count(start, []byte{0}) > len(start)/4 {
+		return errors.New("the text is UTF-16: save it as UTF-8 (spreadsheets call it \"CSV UTF-8\"), or convert it with: iconv -f UTF-16 -t UTF-8 in.csv > out.csv")
+	}
+	return nil
+}
+
+// tableParser holds what is known between the lines of a table. Its errors
+// begin with ": " or ", column", to follow the line's number.
+type tableParser struct {
+	table     *Table
+	units     units.Set
+	separator string
+	columns   []string
+	rows      []tableRow
+	stated    map[string]int // line of each "# key: value"
+	lines     map[[2]int]int // line of each year and month
+}
+
+// tableRow is a month as it stands in the table.
+type tableRow struct {
+	line, year, month int
+	text              [len(variables)]string
+	values            [len(variables)]float64 // in the table's units
+}
+
+func (p *tableParser) line(n int, text string) error {
+	// A spreadsheet pads lines to the width of the widest, and quotes what it likes.
+	bare := strings.Trim(text, ",;\t \"")
+	switch {
+	case bare == "":
+		return nil
+	case bare[0] == '#':
+		return p.comment(n, bare[1:])
+	}
+	if p.columns == nil {
+		p.separator = separatorOf(text)
+		return p.header(p.fields(text))
+	}
+	return p.row(n, p.fields(text))
+}
+
+// separatorOf finds what stands between the columns' names.
+func separatorOf(header string) string {
+	for _, s := range []string{",", ";", "\t"} {
+		if strings.Count(header, s) >= 3 {
+			return s
+		}
+	}
+	return ","
+}
+
+func (p *tableParser) fields(text string) []string {
+	fields := strings.Split(text, p.separator)
+	for i, f := range fields {
+		fields[i] = strings.TrimSpace(strings.Trim(strings.TrimSpace(f), `"`))
+	}
+	return fields
+}
+
+// decimal gives a number of a table without commas between columns its point.
+func (p *tableParser) decimal(text string) string {
+	if p.separator != "," && strings.Count(text, ",") == 1 && !strings.Contains(text, ".") {
+		return strings.Replace(text, ",", ".", 1)
+	}
+	return text
+}
+
+func (p *tableParser) comment(n int, text string) error {
+	key, value, found := strings.Cut(text, ":")
+	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+	if !found {
+		return nil
+	}
+	number := value
+	if strings.Count(value, ",") == 1 && !strings.Contains(value, ".") {
+		number = strings.Replace(value, ",", ".", 1)
+	}
+	st := &p.table.Station
+	var err error
+	key = strings.ToLower(key)
+	switch key {
+	case "name":
+		st.Name = value
+	case "source":
+		st.Source = value
+	case "period":
+		st.Period = value
+	case "elevation_m":
+		st.Elevation, err = inRange(number, minElevation, maxElevation, "m")
+	case "latitude":
+		st.Lat, err = inRange(number, -90, 90, "degrees")
+	case "longitude":
+		st.Lon, err = inRange(number, -360, 360, "degrees")
+	default:
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf(", %s: %w", key, err)
+	}
+	if first, twice := p.stated[key]; twice {
+		return fmt.Errorf(", %s: stated twice, first in line %d", key, first)
+	}
+	p.stated[key] = n
+	return nil
+}
+
+func (p *tableParser) header(fields []string) error {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		name, unit, _ := strings.Cut(f, "(")
+		name = strings.ToLower(strings.TrimSpace(name))
+		v := slices.IndexFunc(variables[:], func(v variable) bool { return v.is(name) })
+		switch {
+		case v >= 0:
+			name = variables[v].name
+			if err := contradicted(v, strings.TrimSuffix(unit, ")"), p.units); err != nil {
+				return at(", column ", err)
+			}
+		case name != "month" && name != "year":
+			return fmt.Errorf(": column %.40q: must be one of month, tmin, tmax, prcp, vp and year, separated by commas, semicolons or tabs", f)
+		}
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf(": column %s appears twice", name)
+		}
+		names[i] = name
+	}
+	for _, f := range []string{"month", "tmin", "tmax", "prcp"} {
+		if !slices.Contains(names, f) {
+			return fmt.Errorf(": column %s is missing: the line must name month, tmin, tmax, prcp and, if known, vp", f)
+		}
+	}
+	if !slices.Contains(names, variables[vp].name) {
+		if u := p.units.Vapour; u != "" && u != units.SaturatedTMin {
+			return fmt.Errorf(": column vp is missing, whose unit climate_units gives as %s", u)
+		}
+		p.units.Vapour = units.SaturatedTMin
+	}
+	p.table.derived = p.units.Vapour == units.SaturatedTMin
+	p.columns = names
+	return nil
+}
+
+func (p *tableParser) row(n int, fields []string) error {
+	if len(fields) != len(p.columns) {
+		hint := "numbers take a decimal point"
+		if p.separator != "," {
+			hint = "the columns are separated by " + strconv.Quote(p.separator)
+		}
+		return fmt.Errorf(": %d values: must be %d (%s); %s", len(fields), len(p.columns), strings.Join(p.columns, ","), hint)
+	}
+	row := tableRow{line: n}
+	for i, column := range p.columns {
+		var err error
+		switch column {
+		case "year":
+			row.year, err = whole(fields[i], 1, 9999)
+		case "month":
+			row.month, err = monthOf(fields[i])
+		default:
+			v := slices.IndexFunc(variables[:], func(v variable) bool { return v.name == column })
+			row.text[v] = p.decimal(fields[i])
+			row.values[v], err = inRange(row.text[v], -math.MaxFloat64, math.MaxFloat64, "")
+			if err != nil {
+				err = fmt.Errorf("%.40q: must be a number from %s to %s (%s)", fields[i], number(variables[v].min), number(variables[v].max), variables[v].unit)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf(", column %s: %w", column, err)
+		}
+	}
+	if first, twice := p.lines[[2]int{row.year, row.month}]; twice {
+		return fmt.Errorf(", column month: %d: appears twice%s, first in line %d", row.month, ofYear(row.year), first)
+	}
+	p.lines[[2]int{row.year, row.month}] = n
+	p.rows = append(p.rows, row)
+	return nil
+}
+
+// monthOf reads the number or the English name of a month, in full or its first three letters.
+func monthOf(text string) (int, error) {
+	if word := strings.ToLower(strings.TrimSuffix(text, ".")); len(word) >= 3 {
+		for m := time.January; m <= time.December; m++ {
+			if name := strings.ToLower(m.String()); word == name || word == name[:3] || word == "sept" && m == time.September {
+				return int(m), nil
+			}
+		}
+	}
+	n, err := whole(text, 1, Months)
+	if err != nil {
+		err = fmt.Errorf("%w, or an English name such as Jan", err)
+	}
+	return n, err
+}
+
+// add takes a month into the table, in degC, mm and Pa.
+func (p *tableParser) add(row tableRow) error {
+	days := meanDays(row.month - 1)
+	if row.year != 0 {
+		days = float64(monthLength(row.year, row.month-1))
+	}
+	values := convert(p.units, row.values, days)
+	for v, x := range values {
+		if x >= variables[v].min && x <= variables[v].max {
+			continue
+		}
+		looks, converted := units.Unit(""), ""
+		if (v == tmin || v == tmax) && p.units.Temperature == "" {
+			looks = temperatureUnit(p.series(tmin), p.series(tmax))
+		}
+		if x != row.values[v] {
+			converted = fmt.Sprintf(" is %s %s,", number(x), variables[v].unit)
+		}
+		return refuse(v, looks, row.text[v], ", column %s: %.40q:%s must be a number from %s to %s (%s)",
+			variables[v].name, row.text[v], converted, number(variables[v].min), number(variables[v].max), variables[v].unit)
+	}
+	if values[tmax] < values[tmin] {
+		return refuse(tmax, "", row.text[tmax], ", column tmax: %s: must not be below tmin, %s degC", number(values[tmax]), number(values[tmin]))
+	}
+	y := p.table.values[row.year]
+	if y == nil {
+		y = new([len(variables)][Months]float64)
+		p.table.values[row.year] = y
+		if row.year != 0 {
+			p.table.years = append(p.table.years, row.year)
+		}
+	}
+	for v := range values {
+		y[v][row.month-1] = values[v]
+	}
+	return nil
+}
+
+// series lists a variable as it stands in the table.
+func (p *tableParser) series(v int) []float64 {
+	list := make([]float64, len(p.rows))
+	for i, row := range p.rows {
+		list[i] = row.values[v]
+	}
+	return list
+}
+
+func (p *tableParser) finish() (*Table, error) {
+	if p.columns == nil {
+		return nil, errors.New("no line that names the columns: must be month,tmin,tmax,prcp,vp")
+	}
+	for _, row := range p.rows {
+		// When the unit is not known there is no vapour pressure to derive either.
+		if !slices.Contains(p.columns, variables[vp].name) {
+			row.text[vp] = "derived from tmin"
+		}
+		if err := p.add(row); err != nil {
+			return nil, at(fmt.Sprintf("line %d", row.line), err)
+		}
+	}
+	if len(p.table.values) == 0 {
+		return nil, errors.New("no months: must hold one line for each of 12 months")
+	}
+	slices.Sort(p.table.years)
+	years := p.table.years
+	if len(years) == 0 {
+		years = []int{0}
+	}
+	for _, year := range years {
+		for month := 1; month <= Months; month++ {
+			if p.lines[[2]int{year, month}] == 0 {
+				return nil, fmt.Errorf("month %d is missing%s: all 12 are needed", month, ofYear(year))
+			}
+		}
+	}
+	return p.table, nil
+}

@@ -1,0 +1,369 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/climate/judge/koppen"
+	"github.com/cyverse-gis/eemt/shared/climate/units"
+	"github.com/cyverse-gis/eemt/shared/finding"
+)
+
+// along interpolates between points of rising x.
+func along(x float64, points ...[2]float64) float64 {
+	for i := 1; i < len(points); i++ {
+		if a, b := points[i-1], points[i]; x <= b[0] {
+			return a[1] + (b[1]-a[1])*max(0, x-a[0])/(b[0]-a[0])
+		}
+	}
+	return points[len(points)-1][1]
+}
+
+// warmest is the highest mean of a month, and coldest the lowest of a year, that there is on land at a latitude and
+// elevation, degC, with some room: deserts of the subtropics, Siberia, the ice of Greenland and Antarctica.
+func warmest(lat, z float64) float64 {
+	return along(math.Abs(lat), [2]float64{0, 40}, [2]float64{36, 40}, [2]float64{50, 30}, [2]float64{60, 23}, [2]float64{70, 18}, [2]float64{80, 10}, [2]float64{90, 4}) - 4.5*max(0, z)/1000
+}
+
+func coldest(lat, z float64) float64 {
+	return along(math.Abs(lat), [2]float64{0, 18}, [2]float64{20, 13}, [2]float64{35, 2}, [2]float64{50, -10}, [2]float64{65, -25}, [2]float64{75, -35}, [2]float64{90, -50}) - 7*max(0, z)/1000
+}
+
+// mostDaily is the widest mean range of a day's temperature, K.
+const mostDaily = 23
+
+// temperature doubts values in the range of degC that are none.
+func temperature(g Ground, y Year) []finding.Finding {
+	t := y.mean()
+	high, low := slices.Max(t[:]), mean(t)
+	daily := mean(y.TMax) - mean(y.TMin)
+	value := fmt.Sprintf("mean of the warmest month %.1f, of the year %.1f degC, daily range %.1f K", high, low, daily)
+	const advice = "turn it into degC, or have it done: --climate-units temperature=%s"
+	if over := max(high-warmest(g.CentreLat, y.Elevation), daily-mostDaily); over > 0 {
+		for _, u := range []struct {
+			unit           units.Unit
+			scale, subtrac float64
+		}{{units.Fahrenheit, 1 / 1.8, 32}, {units.TenthCelsius, 0.1, 0}} {
+			h, l, d := (high-u.subtrac)*u.scale, (low-u.subtrac)*u.scale, daily*u.scale
+			if h > warmest(g.CentreLat, y.Elevation) || l < coldest(g.CentreLat, y.Elevation) || d < 1.5 || d > mostDaily {
+				continue
+			}
+			f := refusal(finding.ClimateTemperature, value, "temperature in "+string(u.unit), fmt.Sprintf(advice, u.unit),
+				"temperature does not fit latitude %.1f and %.0f m in degC: its %s", g.CentreLat, y.Elevation, value)
+			if over < 5 {
+				f.Severity = finding.Doubt
+			}
+			return []finding.Finding{f}
+		}
+		return []finding.Finding{doubt(finding.ClimateTemperature, value, "", "check the unit of temperature: it is read as degC unless --climate-units says otherwise",
+			"temperature is higher than there is at latitude %.1f and %.0f m: its %s", g.CentreLat, y.Elevation, value)}
+	}
+	if low < coldest(g.CentreLat, y.Elevation) {
+		return []finding.Finding{doubt(finding.ClimateTemperature, value, "", "check the unit of temperature: it is read as degC unless --climate-units says otherwise",
+			"temperature is lower than there is at latitude %.1f and %.0f m: its %s", g.CentreLat, y.Elevation, value)}
+	}
+	if daily < 0.5 {
+		return []finding.Finding{doubt(finding.ClimateTemperature, value, "", "check that tmin and tmax are the means of the days' minima and maxima",
+			"tmin and tmax are nearly the same: their %s", value)}
+	}
+	return nil
+}
+
+// Vapour pressure over saturation at tmin: about 1 in moist climates, 0.3 in the driest deserts.
+const (
+	impossible = 0.05
+	dubious    = 0.15
+)
+
+// vapour holds vapour pressure against saturation at tmin and tmax.
+func vapour(s Source, y Year) []finding.Finding {
+	if s.Derived {
+		return nil // told with precipitation, by which it is good or bad
+	}
+	var ratio [12]float64
+	peak, at := 0.0, 0
+	for k, e := range y.Vapour {
+		ratio[k] = e / saturation(y.TMin[k])
+		over := e / saturation(y.TMax[k])
+		if y.TMax[k] < 0 {
+			over /= 1.4 // in frost saturation bends so much that its mean lies above that of the mean
+		}
+		if over > peak {
+			peak, at = over, k
+		}
+	}
+	driest := 0
+	for k := range ratio {
+		if ratio[k] < ratio[driest] {
+			driest = k
+		}
+	}
+	usual := median(ratio)
+	unit := vapourUnit(y)
+	looks, next := "", "give it in Pa"
+	if unit != "" {
+		looks, next = "vapour pressure in "+string(unit), fmt.Sprintf("turn it into Pa, or have it done: --climate-units vapour=%s", unit)
+		if unit == units.Percent || unit == units.Fraction {
+			looks = "relative humidity in " + string(unit)
+		}
+	}
+	k := driest
+	value := fmt.Sprintf("%.3g Pa in %s", y.Vapour[k], names[k])
+	few := fmt.Sprintf("vapour pressure is too low for the temperature: saturation at tmin of %s, %.1f degC, is %.0f Pa, the climate says %.3g", names[k], y.TMin[k], saturation(y.TMin[k]), y.Vapour[k])
+	switch {
+	case peak > 1.5:
+		return []finding.Finding{refusal(finding.ClimateVapour, fmt.Sprintf("%.0f Pa in %s", y.Vapour[at], names[at]), looks, next, "vapour pressure is above saturation: saturation at tmax of %s, %.1f degC, is %.0f Pa, the climate says %.0f", names[at], y.TMax[at], saturation(y.TMax[at]), y.Vapour[at])}
+	case usual < impossible:
+		return []finding.Finding{refusal(finding.ClimateVapour, value, looks, next, "%s", few)}
+	case peak > 1.02:
+		return []finding.Finding{doubt(finding.ClimateVapour, fmt.Sprintf("%.0f Pa in %s", y.Vapour[at], names[at]), looks, next, "vapour pressure is above saturation: saturation at tmax of %s, %.1f degC, is %.0f Pa, the climate says %.0f", names[at], y.TMax[at], saturation(y.TMax[at]), y.Vapour[at])}
+	case usual < dubious || ratio[driest] < impossible:
+		return []finding.Finding{doubt(finding.ClimateVapour, value, looks, next, "%s", few)}
+	case constantHumidity(y):
+		return []finding.Finding{doubt(finding.ClimateVapour, fmt.Sprintf("%.0f to %.0f", slices.Min(y.Vapour[:]), slices.Max(y.Vapour[:])), "relative humidity in %", "turn it into Pa, or have it done: --climate-units vapour=%",
+			"vapour pressure hardly changes over the year, %.0f to %.0f, while saturation at tmin does, %.0f to %.0f Pa", slices.Min(y.Vapour[:]), slices.Max(y.Vapour[:]), saturation(slices.Min(y.TMin[:])), saturation(slices.Max(y.TMin[:])))}
+	}
+	return nil
+}
+
+// constantHumidity tells relative humidity in per cent, which hardly changes over the year, from vapour pressure in the
+// cold, which does with temperature.
+func constantHumidity(y Year) bool {
+	low, high := slices.Min(y.Vapour[:]), slices.Max(y.Vapour[:])
+	return low > 5 && high <= 100 && high < 3*low && slices.Max(y.TMin[:]) > -15 && saturation(slices.Max(y.TMin[:])) > 4*saturation(slices.Min(y.TMin[:]))
+}
+
+// vapourUnit finds the unit in which vapour pressure would be that of moist or dry air; empty if there is none.
+func vapourUnit(y Year) units.Unit {
+	best, unit := math.Inf(1), units.Unit("")
+	for _, c := range []struct {
+		unit    units.Unit
+		penalty float64 // of what is rarely given
+	}{{units.Hectopascal, 0}, {units.Kilopascal, 0}, {units.Percent, 0.4}, {units.Fraction, 0.8}} {
+		var ratio [12]float64
+		fits := true
+		for k, v := range y.Vapour {
+			at := saturation(y.TMin[k])
+			e := v * 100
+			switch c.unit {
+			case units.Kilopascal:
+				e = v * 1000
+			case units.Percent, units.Fraction:
+				e = v / 100 * (at + saturation(y.TMax[k])) / 2
+				if c.unit == units.Fraction {
+					e *= 100
+				}
+			}
+			ratio[k] = e / at
+			frost := 1.0
+			if y.TMax[k] < 0 {
+				frost = 1.4
+			}
+			fits = fits && e <= 1.05*frost*saturation(y.TMax[k])
+		}
+		// Months of the same air differ little in what is right, a lot in what is not.
+		low, high := slices.Min(ratio[:]), slices.Max(ratio[:])
+		if !fits || !(median(ratio) > 0.2) || !(low > 0) {
+			continue
+		}
+		if score := math.Abs(math.Log(median(ratio))) + 0.3*math.Log(high/low) + c.penalty; score < best {
+			best, unit = score, c.unit
+		}
+	}
+	return unit
+}
+
+// box is a part of the earth, degrees, with the least rain of a year that there is in it, mm.
+type box struct{ west, south, east, north, least float64 }
+
+// deserts are where the driest years of the earth are known: the Sahara, Arabia and Iran; the Thar; the Horn of Africa; Inner
+// Asia; the coasts of Peru and Chile; of Namibia; the mouth of the Colorado; Antarctica.
+var deserts = []box{
+	{-26, 14, 60, 37, 0.2},
+	{60, 20, 76, 37, 25},
+	{34, -3, 56, 14, 20},
+	{50, 29, 112, 48, 10},
+	{-93, -34, -66, 3, 0.2},
+	{10, -34, 21, -10, 8},
+	{-117.5, 23, -109, 37, 30},
+	{-180, -90, 180, -60, 10},
+}
+
+// leastRain is the least rain of a year that is known around a place that has desert, mm; false where it is not so dry.
+func leastRain(lon, lat float64) (float64, bool) {
+	lon = math.Remainder(lon, 360)
+	i := slices.IndexFunc(deserts, func(b box) bool { return lon >= b.west && lon <= b.east && lat >= b.south && lat <= b.north })
+	if i < 0 {
+		return 0, false
+	}
+	return deserts[i].least, true
+}
+
+// aridity returns precipitation over the limit of dry climates after Köppen, 1 at that of steppe, 0.5 at that of desert.
+// In the cold, where that limit vanishes, it is over what the air can hold: 100 mm at -20 degC, 6 % more for each K.
+func aridity(g Ground, y Year) float64 {
+	t := mean(y.mean())
+	annual := sum(y.Precipitation)
+	summer := 0.0
+	for k := range 6 {
+		m := k + 3 // April to September
+		if g.CentreLat < 0 {
+			m = (k + 9) % 12
+		}
+		summer += y.Precipitation[m]
+	}
+	extra := 14.0
+	switch {
+	case summer >= 0.7*annual:
+		extra = 28
+	case summer <= 0.3*annual:
+		extra = 0
+	}
+	limit := 10 * (2*t + extra)
+	if t < 0 {
+		limit = max(limit, 100*math.Exp(0.06*(t+20)))
+	}
+	return annual / max(limit, 50)
+}
+
+// seaLevel is the mean temperature of the year at sea level, degC.
+func seaLevel(y Year) float64 { return mean(y.mean()) + lapse*max(0, y.Elevation)/1000 }
+
+// wetness returns precipitation over the same limit, without the seasons' part, at the temperature of sea level: snow on
+// high mountains comes from warmer air below.
+func wetness(y Year) float64 {
+	t := seaLevel(y)
+	limit := 10 * (2*t + 14)
+	if t < 0 {
+		limit = max(limit, 100*math.Exp(0.06*(t+20)))
+	}
+	return sum(y.Precipitation) / max(limit, 50)
+}
+
+// extreme is the aridity below which there is nothing but a few deserts.
+const extreme = 0.06
+
+// boreal is the mean temperature of the year at sea level below which moist climates have little rain, degC.
+const boreal = 5
+
+// dryness tells the least aridity and the most wetness of the climates around a place, from its temperature at sea level.
+func dryness(around koppen.Classes, t float64) (least, most float64) {
+	switch {
+	case around == 0:
+		least = extreme
+	case around&koppen.Desert != 0:
+		least = 0.15
+	case around&koppen.Steppe != 0:
+		least = 0.42
+	case t < boreal:
+		least = 0.5
+	default:
+		least = 0.85
+	}
+	switch {
+	case around == 0 || around == koppen.Moist:
+		most = 12
+	case around&koppen.Moist != 0 && around&koppen.Desert == 0:
+		most = 6
+	case around&koppen.Moist != 0:
+		most = 3.5
+	default:
+		most = 3
+	}
+	if t < 0 { // at sea level: cold air brings little snow
+		most = min(most, 5)
+	}
+	return least, most
+}
+
+// Precipitation of a year beyond which there is none on land, mm, and daily ranges of temperature, K, of moist air: of a cool
+// coast, and anywhere.
+const (
+	mostRain  = 13000
+	coastal   = 8.0
+	moistAir  = 10.5
+	coolBelow = 12.0 // degC
+)
+
+// precipitation holds precipitation against the climates around the place, and the humidity of the air.
+func precipitation(g Ground, s Source, y Year) []finding.Finding {
+	annual, t := sum(y.Precipitation), mean(y.mean())
+	dry, wet := aridity(g, y), wetness(y)
+	near := around(g)
+	least, most := dryness(near, seaLevel(y))
+	daily := mean(y.TMax) - mean(y.TMin)
+	rain, desert := leastRain(g.CentreLon, g.CentreLat)
+	if desert = desert && near&koppen.Desert != 0; desert {
+		least = extreme
+	}
+	value := fmt.Sprintf("%.4g mm a year", annual)
+	list := derivedVapour(s, dry, daily)
+	say := func(looks, format string, args ...any) []finding.Finding {
+		return append(list, doubt(finding.ClimatePrecipitation, value, looks,
+			"check its unit, which is mm per month: --climate-units precipitation=inch (or cm, m, mm/day, mm/year) has it turned into mm", format, args...))
+	}
+	switch {
+	case wet > most || annual > mostRain:
+		return say(tooMuch(dry, least), "precipitation of %s is %.0f times the limit of dry climates, more than there is around the DEM", value, wet)
+	case annual >= 1 && slices.Max(y.Precipitation[:])-slices.Min(y.Precipitation[:]) < 1e-4*annual/12:
+		return say(tooMuch(dry, least), "precipitation is %.4g mm in each of the 12 months", y.Precipitation[0])
+	case desert && dry < least:
+		if annual < rain {
+			return say(tooLittle(dry, least), "precipitation of %s is less than in the driest places around the DEM, %g mm", value, rain)
+		}
+		return append(list, note(finding.ClimatePrecipitation, "precipitation of %s is that of an extreme desert, as there are around the DEM", value))
+	case desert && annual < rain, !desert && dry < least:
+		return say(tooLittle(dry, least), "precipitation of %s is %.2g of the limit of dry climates at %.1f degC, drier than there is around the DEM", value, dry, t)
+	case !desert && dry < 0.5 && daily < moistAir, t >= 0 && t < coolBelow && dry < 1 && daily < coastal:
+		return say(tooLittle(dry, 1), "precipitation of %s is that of a dry climate at %.1f degC, while the daily range of temperature, %.1f K, is that of moist air", value, t, daily)
+	}
+	return list
+}
+
+// derivedVapour tells what the want of vapour pressure does.
+func derivedVapour(s Source, aridity, daily float64) []finding.Finding {
+	if !s.Derived {
+		return nil
+	}
+	const text = "the climate has no vapour pressure: saturation at tmin stands for it (FAO-56 eq 48)"
+	if aridity < 1 || daily > 18 {
+		return []finding.Finding{doubt(finding.ClimateVapour, "", "", "give vapour pressure in Pa, as column vp of a table, if it is known", "%s, which in a dry climate like this is too high by hundreds of Pa", text)}
+	}
+	return []finding.Finding{note(finding.ClimateVapour, "%s", text)}
+}
+
+// tooLittle names units in which precipitation would be usual.
+func tooLittle(aridity, least float64) string {
+	var names []string
+	for _, u := range []struct {
+		unit   units.Unit
+		factor float64
+	}{{units.Centimetres, 10}, {units.Inches, 25.4}, {units.PerDay, 30.4}, {units.Metres, 1000}} {
+		if a := aridity * u.factor; a >= max(least, 0.7) && a <= 8 {
+			names = append(names, string(u.unit))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "precipitation in " + strings.Join(names, " or ")
+}
+
+// tooMuch names units in which precipitation would be usual.
+func tooMuch(aridity, least float64) string {
+	if aridity/12 >= least {
+		return "precipitation of the whole year in each month (mm/year)"
+	}
+	return ""
+}
+
+// around gathers the classes of dryness around the DEM's middle and edge.
+func around(g Ground) koppen.Classes {
+	all := koppen.Around(g.CentreLon, g.CentreLat)
+	for i, lon := range g.Lon {
+		all |= koppen.Around(lon, g.Lat[i])
+	}
+	return all
+}
