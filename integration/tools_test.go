@@ -19,6 +19,9 @@ import (
 // station is the climate of the example that ships with the project.
 const station = "../examples/maungawhau/climate.csv"
 
+// elsewhere takes that climate where it is not at home.
+var elsewhere = []string{"--accept", "climate-place,climate-hemisphere"}
+
 // needGDAL skips, visibly, where GDAL or its Python module is missing.
 func needGDAL(t *testing.T) {
 	t.Helper()
@@ -106,8 +109,9 @@ func TestGDALAcceptsEveryMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := command(t, dir, "run", "eemt", "dem.tif", "--climate", "table:"+table, "--step", "60", "-o", "out", "-q",
-		"--layers", layers).CombinedOutput(); err != nil {
+	if out, err := command(t, dir, append([]string{
+		"run", "eemt", "dem.tif", "--climate", "table:" + table, "--step", "60", "-o", "out", "-q", "--layers", layers,
+	}, elsewhere...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	gdalAccepts(t, filepath.Join(dir, "out"))
@@ -181,7 +185,7 @@ func TestRealTerrain(t *testing.T) {
 				dir := t.TempDir()
 				args := []string{"run", workflow, found[0], "--step", "60", "-o", "out", "--layers", layers}
 				if workflow == "eemt" {
-					args = append(args, "--climate", "table:"+table)
+					args = append(append(args, "--climate", "table:"+table), elsewhere...)
 				}
 				begun := time.Now()
 				out, err := command(t, dir, args...).CombinedOutput()
@@ -208,7 +212,7 @@ func TestRealTerrainInTiles(t *testing.T) {
 		"whole": {"--tile-size", "4096", "--num-threads", "1"},
 		"tiles": {"--tile-size", "64", "--num-threads", "8"},
 	} {
-		args := append([]string{"run", "eemt", dem, "--climate", "table:" + table, "--step", "60", "-o", out}, flags...)
+		args := append([]string{"run", "eemt", dem, "--climate", "table:" + table, "--step", "60", "-o", out}, append(flags, elsewhere...)...)
 		if msg, err := command(t, dir, args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, msg)
 		}

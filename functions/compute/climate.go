@@ -142,7 +142,11 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 	}
 	entry := ""
 	if strings.HasPrefix(spec.Path, "https://") || strings.HasPrefix(spec.Path, "http://") {
-		entry = cacheKey("climate", user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.request.DEM.SHA256)
+		words := []string{user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.request.DEM.SHA256}
+		if u := spec.Units.String(); u != "" {
+			words = append(words, u)
+		}
+		entry = cacheKey("climate", words...)
 		if note, ok := p.fromCache(ctx, entry, folder); ok {
 			kept := climate.Spec{}
 			if err := json.Unmarshal(note, &kept); err == nil {

@@ -3,6 +3,9 @@ package compute
 import (
 	"fmt"
 	"math"
+	"path"
+	"slices"
+	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
@@ -22,8 +25,6 @@ type mapInfo struct {
 	name        string // under results/
 	description string
 	unit        string
-	// concern is the code of a finding that speaks of the map.
-	concern finding.Code
 	// bands of a map of several; none stands for one that is described as the map is.
 	bands []geotiff.BandInfo
 }
@@ -279,9 +280,6 @@ func energyMaps(variant, when, label, per string) []mapInfo {
 		{"F_BIO", "share of E_BIO in EEMT", "1"},
 	} {
 		maps[i] = mapInfo{name: fmt.Sprintf("eemt/%s_%s_%s.tif", q.name, variant, when), description: fmt.Sprintf("%s, EEMT-%s, %s", q.what, variant, label), unit: q.unit}
-		if variant == "Topo" && q.name != "E_PPT" {
-			maps[i].concern = finding.ModelProduction
-		}
 	}
 	return maps
 }
@@ -343,6 +341,24 @@ func energyProducts(year int, kappa [12]float64) []product {
 		})
 	}
 	return list
+}
+
+// productionTag is the item of a map's metadata that says why the production in it is doubtful.
+const productionTag = "MODEL_PRODUCTION"
+
+// ofProduction reports whether the values of a map hang on the production of EEMT-TOPO.
+func ofProduction(name string) bool {
+	base := path.Base(name)
+	return slices.ContainsFunc([]string{"EEMT_Topo_", "E_BIO_Topo_", "F_BIO_Topo_"}, func(prefix string) bool { return strings.HasPrefix(base, prefix) })
+}
+
+// productionDoubt is what the plan doubts of the production of EEMT-TOPO; empty if nothing.
+func productionDoubt(plan *job.Plan) string {
+	i := slices.IndexFunc(plan.Findings, func(f finding.Finding) bool { return f.Code == finding.ModelProduction })
+	if i < 0 {
+		return ""
+	}
+	return plan.Findings[i].Message
 }
 
 // normalProducts are means over the climate years: means of annual results, not

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
-	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -36,16 +35,6 @@ type mosaic struct {
 	checksums map[string]string
 	done      float64 // maps, and shares of those in work
 	total     int
-}
-
-// concerning is the finding that speaks of a map; nil where none does.
-func (m *mosaic) concerning(info mapInfo) *finding.Finding {
-	for i, f := range m.plan.Findings {
-		if info.concern != "" && f.Code == info.concern {
-			return &m.plan.Findings[i]
-		}
-	}
-	return nil
 }
 
 // run makes the products of some groups that are missing. Threads share the blocks
@@ -190,8 +179,8 @@ type sharedWriter struct {
 func (m *mosaic) newWriter(info mapInfo) (*sharedWriter, error) {
 	spools := newSpools(m.Temp)
 	opts := m.resultOptions(m.dem, info, m.block, spools.open)
-	if f := m.concerning(info); f != nil {
-		opts.Metadata = map[string]string{"FINDING": fmt.Sprintf("%s: %s", f.Code, f.Sentence())}
+	if text := productionDoubt(m.plan); text != "" && ofProduction(info.name) {
+		opts.Metadata = map[string]string{productionTag: text}
 	}
 	w, err := geotiff.NewWriter(opts)
 	if err != nil {

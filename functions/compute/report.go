@@ -96,8 +96,8 @@ type Layer struct {
 	Maximum     float64 `json:"maximum"`
 	// Bands of a map of several, over all of which the statistics are.
 	Bands int `json:"bands,omitempty"`
-	// Findings are the codes of what concerns this map.
-	Findings []finding.Code `json:"findings,omitempty"`
+	// Doubt is what makes the map's values doubtful as a whole.
+	Doubt string `json:"doubt,omitempty"`
 	// Summary marks the few maps that tell the most.
 	Summary bool `json:"summary,omitempty"`
 }
@@ -142,6 +142,9 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	}
 	for i := range r.Layers {
 		r.Layers[i].Summary = summary[r.Layers[i].Name]
+		if ofProduction(r.Layers[i].Name) {
+			r.Layers[i].Doubt = productionDoubt(plan)
+		}
 	}
 	if a.request.Workflow == job.EEMT {
 		e := energy.DefaultParameters()
@@ -248,9 +251,6 @@ func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) 
 // what was written; of a map that nobody noted it is read again.
 func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	l := Layer{Name: m.name, Description: m.description, Unit: m.unit}
-	if f := a.concerning(m); f != nil {
-		l.Findings = []finding.Code{f.Code}
-	}
 	if sum := a.checksums[m.name]; sum != "" {
 		l.SHA256 = sum
 	} else if sum, _, err := a.checksum(ctx, job.ResultKey(a.request.ID, m.name)); err != nil {

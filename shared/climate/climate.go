@@ -17,7 +17,8 @@ const Months = 12
 var ErrNoCoverage = errors.New("no climate data for these cells")
 
 // Opener opens a file, an object of a bucket or an https address by its name.
-// The caller supplies it: this package does no input or output of its own.
+// The caller supplies it: this package does no input or output of its own. The error for
+// what does not exist wraps fs.ErrNotExist.
 // The size is that of the whole file in bytes.
 type Opener func(ctx context.Context, name string) (r io.ReaderAt, size int64, c io.Closer, err error)
 

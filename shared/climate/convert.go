@@ -120,7 +120,7 @@ func temperatureUnit(lows, highs []float64) units.Unit {
 	slices.Sort(spans)
 	usual := spans[len(spans)/2]
 	for _, u := range order {
-		if d := celsius(u, usual) - celsius(u, 0); d < 1 || d > 30 {
+		if d := celsius(u, usual) - celsius(u, 0); d < 1.5 || d > 30 {
 			continue // a single value is out of order, not all of them
 		}
 		if a, b := celsius(u, low), celsius(u, high); a >= variables[tmin].min-15 && b <= variables[tmax].max {

@@ -81,15 +81,10 @@ func with(ctx context.Context, name string, open Opener, f func(*image) error) e
 	return at("climate raster "+name+": ", err)
 }
 
-// openError is a file that cannot be opened, for what there is none by that name.
-type openError struct{ error }
-
-func (e *openError) Unwrap() error { return e.error }
-
 func openImage(ctx context.Context, name string, open Opener) (*image, error) {
 	r, size, closer, err := open(ctx, name)
 	if err != nil {
-		return nil, &openError{err}
+		return nil, err
 	}
 	m, err := geotiff.Open(r, size)
 	if err != nil {

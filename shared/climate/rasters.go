@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"strings"
 	"sync"
@@ -251,9 +252,8 @@ func (s Spec) with(ctx context.Context, v, year, month int, open Opener, f func(
 		if err == nil || found || !strings.Contains(s.Path, "{var}") || ctx.Err() != nil {
 			return err
 		}
-		var e *openError
-		if !errors.As(err, &e) {
-			return err // it is there, and cannot be read
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err // it is there, and cannot be read now
 		}
 		if first == nil {
 			first = err
@@ -357,7 +357,7 @@ func (y *yearWindow) convert(spec Spec) error {
 	raw := [len(variables)]float64{}
 	for month := range Months {
 		days := meanDays(month)
-		if spec.dated() {
+		if spec.Dated() {
 			days = float64(monthLength(y.year, month))
 		}
 		for i := range y.valid {
@@ -494,8 +494,8 @@ func (m *means) values() []float64 {
 	return out
 }
 
-// dated reports whether the files differ from year to year.
-func (s Spec) dated() bool { return strings.Contains(s.Path, "{year}") }
+// Dated reports whether the files differ from year to year.
+func (s Spec) Dated() bool { return strings.Contains(s.Path, "{year}") }
 
 // monthly reports whether each month has a file of its own.
 func (s Spec) monthly() bool { return strings.Contains(s.Path, "{month}") }

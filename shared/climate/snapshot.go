@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -83,7 +84,10 @@ func snapshotTable(ctx context.Context, spec Spec, years []int, prefix string, o
 
 func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells, dem iter.Seq2[Cells, error], prefix string, open Opener, store Store) (Spec, error) {
 	out := Spec{Kind: KindRaster, Path: prefix + "{var}.tif", Elevation: prefix + "elevation.tif", NoLeapDays: spec.NoLeapDays}
-	if spec.dated() {
+	if spec.VapourDerived() { // the same once more, and known as such
+		out.Units.Vapour = units.SaturatedTMin
+	}
+	if spec.Dated() {
 		out.Path = prefix + "{var}_{year}.tif"
 	}
 	if strings.Contains(spec.Elevation, "{year}") {
@@ -92,7 +96,7 @@ func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells,
 	if err := out.check(); err != nil {
 		return Spec{}, err
 	}
-	if !spec.dated() && out.Elevation == prefix+"elevation.tif" {
+	if !spec.Dated() && out.Elevation == prefix+"elevation.tif" {
 		years = years[:1]
 	}
 	g, err := readGrid(ctx, spec, years[0], open)

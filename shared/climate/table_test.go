@@ -204,6 +204,7 @@ func TestShippedTable(t *testing.T) {
 func FuzzReadTable(f *testing.F) {
 	f.Add([]byte(months))
 	f.Add([]byte("# elevation_m: 3\n" + months))
+	f.Add([]byte("# elevation_m: 3;;\nMonth;Tmin (degC);tmx;rain\nJan;-1,5;2;3\n"))
 	f.Add([]byte("year,month,tmin,tmax,prcp,vp\n1999,1,1,2,3,4\n"))
 	f.Add([]byte("\ufeffmonth,tmin,tmax,prcp,vp\n1,-1e1,.5,1e2,+3\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {

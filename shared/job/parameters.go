@@ -162,6 +162,9 @@ func (p Parameters) Validate(w Workflow) error {
 	if p.TileSize > 0 && p.TileSize < 32 {
 		fail("tile-size %d: must be 32 to 4096 cells, or 0 for the planner's choice", p.TileSize)
 	}
+	if _, err := units.Parse(p.ClimateUnits); err != nil {
+		errs = append(errs, err)
+	}
 	if w == EEMT && p.Climate == "" {
 		fail("climate is missing: the eemt workflow needs table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE")
 	}

@@ -18,7 +18,7 @@ type object struct {
 
 // Object opens the object key of b. Reads use ctx, so it must live as long as the Reader. An object whose size or
 // modification time changes while it is open makes reads fail with ErrChanged. The error for an
-// object that does not exist has gcerrors.NotFound. The bucket is not closed with the Reader.
+// object that does not exist has gcerrors.NotFound and wraps fs.ErrNotExist. The bucket is not closed with the Reader.
 func Object(ctx context.Context, b *blob.Bucket, key string) (*Reader, error) {
 	return openObject(ctx, b, key, defaults())
 }
@@ -76,7 +76,9 @@ func sameTime(a, b time.Time) bool {
 // classify marks the errors of a bucket that a repetition cannot mend.
 func classify(err error) error {
 	switch gcerrors.Code(err) {
-	case gcerrors.NotFound, gcerrors.InvalidArgument, gcerrors.PermissionDenied, gcerrors.Unimplemented,
+	case gcerrors.NotFound:
+		return permanent{absent{err}}
+	case gcerrors.InvalidArgument, gcerrors.PermissionDenied, gcerrors.Unimplemented,
 		gcerrors.FailedPrecondition, gcerrors.Canceled:
 		return permanent{err}
 	}

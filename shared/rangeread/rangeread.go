@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -43,6 +44,12 @@ type unavailable struct{ error }
 
 func (u unavailable) Is(target error) bool { return target == ErrUnavailable }
 func (u unavailable) Unwrap() error        { return u.error }
+
+// absent marks an error as fs.ErrNotExist without a word of its own.
+type absent struct{ error }
+
+func (a absent) Is(target error) bool { return target == fs.ErrNotExist }
+func (a absent) Unwrap() error        { return a.error }
 
 // permanent marks an error that is not retried.
 type permanent struct{ error }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -322,7 +323,7 @@ func TestObject(t *testing.T) {
 		}
 	})
 	t.Run("absent", func(t *testing.T) {
-		if _, err := openObject(ctx, b, "nothing", small()); gcerrors.Code(err) != gcerrors.NotFound {
+		if _, err := openObject(ctx, b, "nothing", small()); gcerrors.Code(err) != gcerrors.NotFound || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("error %v, want NotFound", err)
 		}
 	})

@@ -215,6 +215,8 @@ func (r *remote) partial(res *http.Response) (first, last, total int64, err erro
 			return 0, 0, 0, retryAfter{err, time.Duration(min(s, 3600)) * time.Second}
 		}
 		return 0, 0, 0, err
+	case code == http.StatusNotFound, code == http.StatusGone:
+		return 0, 0, 0, permanent{absent{fmt.Errorf("server answered %s", status(code))}}
 	default:
 		return 0, 0, 0, permanent{fmt.Errorf("server answered %s", status(code))}
 	}

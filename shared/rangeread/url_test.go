@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -192,6 +193,8 @@ func TestURLFaults(t *testing.T) {
 				t.Errorf("error %v, want %q", err, want)
 			case c.read == "file changed" && !errors.Is(err, ErrChanged):
 				t.Errorf("error %v, want ErrChanged", err)
+			case errors.Is(err, fs.ErrNotExist) != strings.Contains(want, "404"):
+				t.Errorf("error %v: fs.ErrNotExist is %v", err, errors.Is(err, fs.ErrNotExist))
 			case errors.Is(err, ErrUnavailable) != strings.Contains(want, "gave up"):
 				t.Errorf("error %v: ErrUnavailable is %v", err, errors.Is(err, ErrUnavailable))
 			}

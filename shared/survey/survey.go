@@ -57,8 +57,6 @@ type Report struct {
 	Spikes    *Spikes    `json:"spikes,omitempty"`
 	Climate   *Climate   `json:"climate,omitempty"`
 	Work      *Work      `json:"estimate,omitempty"`
-
-	counts judge.Elevations
 }
 
 // Elevation is over the cells read, m.
@@ -187,7 +185,7 @@ func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 			rep.Findings.Add(f)
 		}
 		if o.Parameters.Climate != "" {
-			if err := rep.examineClimate(ctx, d, o); err != nil {
+			if err := rep.examineClimate(ctx, d, z, o); err != nil {
 				return rep, err
 			}
 		}
@@ -354,11 +352,6 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 	worst := 0.0
 	for _, p := range patches {
 		stats.Add(p.Grid, p.at)
-		for _, v := range p.Cells {
-			if !math.IsNaN(v) {
-				r.counts.Add(v)
-			}
-		}
 		worst = p.spikes(r.CellSize[0]*p.step, &spikes, worst)
 	}
 	r.NoData = &NoData{Share: 1 - float64(stats.Valid)/float64(stats.Cells)}
@@ -496,7 +489,7 @@ func voids(g *raster.Grid[float64]) (count, largest int) {
 
 // examineClimate asks the source for a grid of places over the DEM. A source
 // that gives nothing makes the job unusable.
-func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) error {
+func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, patches []patch, o Options) error {
 	c := &Climate{Source: o.Parameters.Climate}
 	r.Climate = c
 	refuse := func(err error) error {
@@ -524,8 +517,14 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 		return refuse(err)
 	}
 	cells := places(d, r.Elevation.Mean)
+	ground := judge.GroundOf(d)
+	for _, p := range patches {
+		for _, v := range p.Cells {
+			ground.Elevations.Add(v)
+		}
+	}
+	var over []judge.Year
 	worst := 1.0
-	var years []judge.Year
 	for _, year := range o.Parameters.Years() {
 		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
 			return refuse(finding.Refuse(finding.Finding{
@@ -544,8 +543,8 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 			}
 		}
 		worst = min(worst, float64(covered)/float64(len(cells.Lon)))
-		if y, any := judge.YearOf(year, m); any {
-			years = append(years, y)
+		if y, some := judge.YearOf(year, m); some {
+			over = append(over, y)
 		}
 	}
 	c.Covered = worst
@@ -562,10 +561,8 @@ func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, o Options) erro
 	case worst < 1:
 		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
 	}
-	ground := judge.GroundOf(d)
-	ground.Elevations = r.counts
-	r.Findings.Add(judge.Climate(ground, judge.SourceOf(spec, source), years)...)
-	if f, outside := judge.Production(r.counts, judge.MeanTemperature(r.counts, years)); outside {
+	r.Findings.Add(judge.Climate(ground, judge.SourceOf(spec, source), over)...)
+	if f, doubtful := judge.Production(ground.Elevations, judge.MeanTemperature(ground.Elevations, over)); doubtful {
 		r.Findings.Add(f)
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
-const station = "# elevation_m: 2300\nmonth,tmin,tmax,prcp,vp\n1,-12,0,41,210\n2,-4,8,38,340\n3,-6,6,52,330\n4,-2,11,61,450\n5,2,17,44,640\n6,6,23,9,800\n" +
+const station = "# elevation_m: 2300\n# latitude: 39\n# longitude: -107\nmonth,tmin,tmax,prcp,vp\n1,-12,0,41,210\n2,-4,8,38,340\n3,-6,6,52,330\n4,-2,11,61,450\n5,2,17,44,640\n6,6,23,9,800\n" +
 	"7,9,26,66,1050\n8,9,25,71,1020\n9,4,21,48,760\n10,-1,14,43,520\n11,-7,6,40,330\n12,-11,1,45,230\n"
 
 func open(_ context.Context, name string) (io.ReaderAt, int64, io.Closer, error) {

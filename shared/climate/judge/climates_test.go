@@ -210,3 +210,23 @@ func humidity(y *judge.Year, whole float64) {
 		y.Vapour[k] = whole * e / (500 * (energy.SaturationPressure(y.TMin[k]) + energy.SaturationPressure(y.TMax[k])))
 	}
 }
+
+// A dry or a wet year of a climate is not doubted more than its mean is.
+func TestDryAndWetYears(t *testing.T) {
+	for _, factor := range []float64{0.65, 1.5} {
+		doubted := 0
+		places := append(normals(t), catchments(t)...)
+		for _, p := range places {
+			rain(&p.Year, factor)
+			station := climate.Station{Name: p.name, Lon: p.lon, Lat: p.lat, Elevation: p.Elevation}
+			list := ofClimate(judge.Climate(p.ground(), judge.Source{Station: &station, Dated: true}, []judge.Year{p.Year}), finding.Doubt)
+			if len(list) > 0 {
+				doubted++
+				t.Logf("%s x %g: %v", p.name, factor, list.Sentences())
+			}
+		}
+		if doubted > len(places)/50 {
+			t.Errorf("x %g: %d of %d doubted", factor, doubted, len(places))
+		}
+	}
+}

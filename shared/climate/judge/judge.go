@@ -30,17 +30,17 @@ type Source struct {
 	Derived bool
 	// OfDEM says that the reference elevation is the DEM's own.
 	OfDEM bool
-	// Units are those that the user has stated, in words.
-	Units string
+	// Dated says that the values are of single years, not of a mean year.
+	Dated bool
 }
 
 // SourceOf takes from a source what it says of itself.
 func SourceOf(spec climate.Spec, s climate.Source) Source {
-	out := Source{OfDEM: spec.Kind == climate.KindRaster && spec.Elevation == climate.ElevationDEM, Units: spec.Units.String()}
+	out := Source{OfDEM: spec.Kind == climate.KindRaster && spec.Elevation == climate.ElevationDEM}
 	if t, ok := s.(*climate.Table); ok {
-		out.Station, out.Derived = &t.Station, t.VapourDerived()
+		out.Station, out.Derived, out.Dated = &t.Station, t.VapourDerived(), len(t.Years()) > 0
 	} else {
-		out.Derived = spec.VapourDerived()
+		out.Derived, out.Dated = spec.VapourDerived(), spec.Dated()
 	}
 	return out
 }

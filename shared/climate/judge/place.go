@@ -40,8 +40,9 @@ func place(g Ground, s Source) []finding.Finding {
 	}
 	lon, lat := s.Station.Lon, s.Station.Lat
 	if math.IsNaN(lon) || math.IsNaN(lat) {
-		return []finding.Finding{note(finding.ClimatePlace,
-			"the climate table does not say where its station lies, so that its place is not compared with the DEM's: add lines # latitude: 32.4 and # longitude: -110.7")}
+		f := note(finding.ClimatePlace, "the climate table does not say where its station lies, so that its place is not compared with the DEM's")
+		f.Next = "add lines such as # latitude: 32.4 and # longitude: -110.7"
+		return []finding.Finding{f}
 	}
 	km := g.distance(lon, lat)
 	if !(km > near) {

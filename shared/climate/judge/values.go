@@ -278,6 +278,12 @@ func dryness(around koppen.Classes, t float64) (least, most float64) {
 	return least, most
 }
 
+// A dry and a wet year, over the mean of years.
+const (
+	dryYear = 0.6
+	wetYear = 1.6
+)
+
 // Precipitation of a year beyond which there is none on land, mm, and daily ranges of temperature, K, of moist air: of a cool
 // coast, and anywhere.
 const (
@@ -293,6 +299,10 @@ func precipitation(g Ground, s Source, y Year) []finding.Finding {
 	dry, wet := aridity(g, y), wetness(y)
 	near := around(g)
 	least, most := dryness(near, seaLevel(y))
+	usual := 1.0
+	if s.Dated {
+		least, most, usual = least*dryYear, most*wetYear, dryYear
+	}
 	daily := mean(y.TMax) - mean(y.TMin)
 	rain, desert := leastRain(g.CentreLon, g.CentreLat)
 	if desert = desert && near&koppen.Desert != 0; desert {
@@ -300,9 +310,13 @@ func precipitation(g Ground, s Source, y Year) []finding.Finding {
 	}
 	value := fmt.Sprintf("%.4g mm a year", annual)
 	list := derivedVapour(s, dry, daily)
-	say := func(looks, format string, args ...any) []finding.Finding {
-		return append(list, doubt(finding.ClimatePrecipitation, value, looks,
-			"check its unit, which is mm per month: --climate-units precipitation=inch (or cm, m, mm/day, mm/year) has it turned into mm", format, args...))
+	say := func(looks []string, format string, args ...any) []finding.Finding {
+		words, next := "", "check that it is in mm per month"
+		if len(looks) > 0 {
+			words = "precipitation in " + strings.Join(looks, " or ")
+			next = fmt.Sprintf("give it in mm per month, or have it done: --climate-units precipitation=%s", looks[0])
+		}
+		return append(list, doubt(finding.ClimatePrecipitation, value, words, next, format, args...))
 	}
 	switch {
 	case wet > most || annual > mostRain:
@@ -316,7 +330,7 @@ func precipitation(g Ground, s Source, y Year) []finding.Finding {
 		return append(list, note(finding.ClimatePrecipitation, "precipitation of %s is that of an extreme desert, as there are around the DEM", value))
 	case desert && annual < rain, !desert && dry < least:
 		return say(tooLittle(dry, least), "precipitation of %s is %.2g of the limit of dry climates at %.1f degC, drier than there is around the DEM", value, dry, t)
-	case !desert && dry < 0.5 && daily < moistAir, t >= 0 && t < coolBelow && dry < 1 && daily < coastal:
+	case t >= 0 && (!desert && dry < 0.5*usual && daily < moistAir || t < coolBelow && dry < 1 && daily < coastal):
 		return say(tooLittle(dry, 1), "precipitation of %s is that of a dry climate at %.1f degC, while the daily range of temperature, %.1f K, is that of moist air", value, t, daily)
 	}
 	return list
@@ -335,7 +349,7 @@ func derivedVapour(s Source, aridity, daily float64) []finding.Finding {
 }
 
 // tooLittle names units in which precipitation would be usual.
-func tooLittle(aridity, least float64) string {
+func tooLittle(aridity, least float64) []string {
 	var names []string
 	for _, u := range []struct {
 		unit   units.Unit
@@ -345,18 +359,15 @@ func tooLittle(aridity, least float64) string {
 			names = append(names, string(u.unit))
 		}
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	return "precipitation in " + strings.Join(names, " or ")
+	return names
 }
 
 // tooMuch names units in which precipitation would be usual.
-func tooMuch(aridity, least float64) string {
+func tooMuch(aridity, least float64) []string {
 	if aridity/12 >= least {
-		return "precipitation of the whole year in each month (mm/year)"
+		return []string{string(units.PerYear)}
 	}
-	return ""
+	return nil
 }
 
 // around gathers the classes of dryness around the DEM's middle and edge.
