@@ -80,11 +80,11 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	if err := checkInputFiles(&p); err != nil {
 		return exitError{err, 2}
 	}
-	file, err := os.Open(path)
+	file, done, err := openDEM(path)
 	if err != nil {
 		return exitError{err, 2}
 	}
-	defer func() { _ = file.Close() }()
+	defer done()
 	info, err := file.Stat()
 	if err != nil {
 		return exitError{err, 2}
@@ -93,12 +93,15 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	examined := p
 	examined.Climate = o.params.Climate
 	r, err := survey.Examine(ctx, file, info.Size(), survey.Options{
-		Parameters: examined, Open: sources.Open,
+		Parameters: examined, Name: path, Open: sources.Open,
 		Estimate: func(width, height int) survey.Work { return compute.Cost{}.Estimate(w, p, width, height) },
 	})
 	if err != nil {
 		return err
 	}
+	beside := besideDEM(path)
+	beside.Accept(p.Accept)
+	r.Findings.Add(beside...)
 	r.Reword(wording.Text)
 	if r.Usable {
 		here := runOptions{output: "."}

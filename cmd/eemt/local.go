@@ -41,7 +41,7 @@ func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.P
 	if err := importInputs(ctx, p.bucket, &params); err != nil {
 		return "", err
 	}
-	key, err := importFile(ctx, p.bucket, dem)
+	key, err := importDEM(ctx, p.bucket, dem, params)
 	if err != nil {
 		return "", err
 	}

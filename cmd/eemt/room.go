@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/survey"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
@@ -52,7 +53,7 @@ func (o *runOptions) checkRoom(cost compute.Cost, w job.Workflow, path string) e
 	if err != nil {
 		return err
 	}
-	d, err := dem.Open(f, info.Size())
+	d, err := dem.Open(f, info.Size(), survey.DEM(o.params))
 	if err != nil {
 		return nil //nolint:nilerr // submission says what is wrong with it
 	}
@@ -69,7 +70,7 @@ func (o *runOptions) fullDisk(err error, cost compute.Cost, w job.Workflow, path
 	if f, opening := os.Open(path); opening == nil {
 		defer func() { _ = f.Close() }()
 		if info, err := f.Stat(); err == nil {
-			if d, err := dem.Open(f, info.Size()); err == nil {
+			if d, err := dem.Open(f, info.Size(), survey.DEM(o.params)); err == nil {
 				need := cost.Disk(w, o.params, d.Image.Width, d.Image.Height, info.Size())
 				some = "about " + amount.Bytes(max(need.Stored+need.Temp-sizeOf(filepath.Join(o.output, stateDir)), 1e6))
 			}

@@ -91,6 +91,14 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 	if err := o.complete(w, dem); err != nil {
 		return exitError{err, 2}
 	}
+	beside := besideDEM(dem)
+	beside.Accept(o.params.Accept)
+	if !o.quiet {
+		_ = printFindings(stderr, beside)
+	}
+	if err := beside.Err(o.params.Strict); err != nil {
+		return err
+	}
 	cost := costOf(o.memory, o.threads)
 	dir, err := o.claim(w, dem, stderr)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/amount"
+	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -230,8 +231,8 @@ func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) surv
 // CheckDEM refuses a DEM that is larger than what is allowed, whatever the job.
 func (c Cost) CheckDEM(width, height int) error {
 	if cells := int64(width) * int64(height); c.MaxCells > 0 && cells > c.MaxCells {
-		return fmt.Errorf("the DEM has %d x %d = %d cells: at most %d are allowed here (EEMT_MAX_CELLS); cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif",
-			width, height, cells, c.MaxCells)
+		return fmt.Errorf("the DEM has %d x %d = %d cells: at most %d are allowed here (EEMT_MAX_CELLS); %s",
+			width, height, cells, c.MaxCells, dem.Cut(width, height, c.MaxCells, dem.MaxSide))
 	}
 	return nil
 }

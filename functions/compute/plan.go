@@ -405,19 +405,15 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 		return err
 	}
 	defer rings.remove()
-	plan.Minimum, plan.Maximum = math.Inf(1), math.Inf(-1)
+	stats := d.NewStatistics()
 	rows := stripRows(plan.Width, d.Image.BlockHeight, p.cost().Memory)
 	for row := 0; row < plan.Height; row += rows {
-		z, err := d.Elevation(ctx, raster.Window{Row: row, Width: plan.Width, Height: min(rows, plan.Height-row)})
+		w := raster.Window{Row: row, Width: plan.Width, Height: min(rows, plan.Height-row)}
+		z, err := d.Values(ctx, w)
 		if err != nil {
 			return p.inputError(err)
 		}
-		for _, v := range z.Cells {
-			if !math.IsNaN(v) {
-				plan.Minimum, plan.Maximum = min(plan.Minimum, v), max(plan.Maximum, v)
-				plan.Valid++
-			}
-		}
+		stats.Add(z, w)
 		if err := rings.add(z); err != nil {
 			return err
 		}
@@ -425,11 +421,12 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 	if err := rings.put(ctx, p); err != nil {
 		return err
 	}
+	plan.Minimum, plan.Maximum, plan.Valid = stats.Minimum, stats.Maximum, int(stats.Valid)
 	cells := plan.Width * plan.Height
 	if plan.Valid == 0 {
 		return &badInput{fmt.Errorf("the DEM has no cell with an elevation: all %d cells are nodata", cells)}
 	}
-	plan.Findings.Add(d.Undeclared(plan.Minimum)...)
+	plan.Findings.Add(stats.Findings()...)
 	return nil
 }
 

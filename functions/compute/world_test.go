@@ -131,12 +131,13 @@ func (w *world) submit(t *testing.T, workflow job.Workflow, p job.Parameters, ti
 	t.Helper()
 	ctx := t.Context()
 	const key = "inputs/" + jobID + "_hills.tif"
-	put(t, w.bucket, key, tiff)
+	put(t, w.bucket, key, hills(t))
 	put(t, w.bucket, "inputs/station.csv", []byte(station))
 	ref := job.DEM{Key: key, Name: "hills.tif", SHA256: "0123456789abcdef", Size: int64(len(tiff))}
 	if _, err := w.submission.Submit(ctx, workflow, p, ref); err != nil {
 		t.Fatalf("submit: %v", err)
 	}
+	put(t, w.bucket, key, tiff) // past what the submission checks
 }
 
 func put(t *testing.T, b *blob.Bucket, key string, data []byte) {

@@ -81,6 +81,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		if err != nil {
 			return nil, "", err
 		}
+		ref.Name = original(ref.Name)
 		f.dem = &ref
 	}
 	if f.workflow == job.EEMT && f.params.Climate == "" {
@@ -93,7 +94,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if err := s.checkRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
-	o := survey.Options{Parameters: f.params, Open: s.Climate}
+	o := survey.Options{Parameters: f.params, Name: f.dem.Name, Open: s.Climate}
 	if f.params.Climate == "table:unknown" {
 		o.Parameters.Climate = ""
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	grid "github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -20,8 +21,8 @@ var errUnfinished = errors.New("it may still be written")
 
 // checkDropped is checkHeader of a file that last changed age ago. Where files can be seen while they are written, one
 // that ends too early is not judged until it has lain unchanged for long.
-func (s *Service) checkDropped(ctx context.Context, key string, age time.Duration) error {
-	_, err := s.checkHeader(ctx, key)
+func (s *Service) checkDropped(ctx context.Context, key string, p job.Parameters, age time.Duration) error {
+	_, err := s.checkHeader(ctx, key, p)
 	if err != nil && !errors.Is(err, ErrInvalid) || !s.writing(age, unfinished) {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
+	"github.com/cyverse-gis/eemt/shared/remedy"
 )
 
 // setInput takes the text of a parameter that may be a raster.
@@ -153,7 +154,7 @@ func (s *Service) checkInput(ctx context.Context, name, file, key string) error 
 	}
 	defer func() { _ = r.Close() }()
 	if err := raster(r, r.Size(), 1); err != nil {
-		return invalid{fmt.Errorf("%s: file %.80q: %w", name, file, err)}
+		return invalid{fmt.Errorf("%s: file %.80q: %s", name, file, remedy.For(file, err.Error()))}
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
-	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
@@ -237,18 +237,18 @@ func (s *Service) Upload(ctx context.Context, name string, r io.Reader) (job.DEM
 // bytes. With once set another may bring the same file under the key: what is there
 // stays, and goes only if it is no DEM.
 func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader, once bool) (job.DEM, error) {
-	head := bufio.NewReaderSize(r, 4096)
-	first, err := head.Peek(geotiff.SniffSize)
-	if len(first) == geotiff.SniffSize || errors.Is(err, io.EOF) && len(first) > 0 {
-		if err := geotiff.Sniff(first); err != nil {
-			return job.DEM{}, invalid{fmt.Errorf("file %s: %w", name, err)}
-		}
+	tiff, err := s.asTIFF(name, bufio.NewReaderSize(r, 4096))
+	if err != nil {
+		return job.DEM{}, err
 	}
-	ref, err := s.storeAt(ctx, key, name, head, s.MaxUpload, once)
+	defer func() { _ = tiff.Close() }()
+	ref, err := s.storeAt(ctx, key, name, tiff, s.MaxUpload, once)
 	if err != nil {
 		return ref, err
 	}
-	if _, err := s.checkHeader(ctx, ref.Key); err != nil {
+	// A DEM without a known system may get one from the parameters, which follow.
+	if _, err := s.checkHeader(ctx, ref.Key, job.Parameters{}); err != nil && !lacksSystem(err) {
+		err = called(name, err)
 		if once && !errors.Is(err, ErrInvalid) {
 			return ref, err
 		}
@@ -272,8 +272,14 @@ type extent struct {
 	bytes         int64
 }
 
-// checkHeader reads the header of a stored DEM.
-func (s *Service) checkHeader(ctx context.Context, key string) (extent, error) {
+// lacksSystem reports a refusal that parameters settle: a stated coordinate system, or a stated unit of elevations.
+func lacksSystem(err error) bool {
+	var e *finding.Error
+	return errors.As(err, &e) && (e.Code == finding.DEMCRS || e.Code == finding.DEMUnit)
+}
+
+// checkHeader reads the header of a stored DEM, as the parameters of its job say.
+func (s *Service) checkHeader(ctx context.Context, key string, p job.Parameters) (extent, error) {
 	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
 	if err != nil {
 		return extent{}, fmt.Errorf("read back %s: %w", key, err)
@@ -282,7 +288,7 @@ func (s *Service) checkHeader(ctx context.Context, key string) (extent, error) {
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload { // it came past the service, to a signed address
 		return extent{}, tooLarge("file "+path.Base(key), s.MaxUpload)
 	}
-	d, err := dem.Open(r, r.Size())
+	d, err := dem.Open(r, r.Size(), survey.DEM(p))
 	switch {
 	case err == nil:
 	case ctx.Err() != nil, errors.Is(err, rangeread.ErrUnavailable), errors.Is(err, rangeread.ErrChanged):
@@ -298,13 +304,10 @@ func (s *Service) checkHeader(ctx context.Context, key string) (extent, error) {
 	return extent{d.Image.Width, d.Image.Height, r.Size()}, nil
 }
 
-// checkSize refuses a job that is larger than what is allowed, or than what there is room for, before anything is made
-// of it.
+// checkSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
+// before anything is made of it.
 func (s *Service) checkSize(ctx context.Context, w job.Workflow, p job.Parameters, key string) error {
-	if s.Limits == nil && s.Room == nil {
-		return nil
-	}
-	size, err := s.checkHeader(ctx, key)
+	size, err := s.checkHeader(ctx, key, p)
 	if err != nil {
 		return err
 	}
@@ -350,6 +353,14 @@ func (s *Service) located(ctx context.Context, name string) (job.DEM, error) {
 	return job.DEM{Key: key, Name: name}, nil
 }
 
+// original is the name that an upload had before it was stored.
+func original(name string) string {
+	if _, after, prefixed := strings.Cut(name, "_"); prefixed {
+		return after
+	}
+	return name
+}
+
 // storedObject returns the reference of a DEM in the bucket.
 func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
@@ -360,19 +371,15 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := s.checkHeader(ctx, key); err != nil {
-		return job.DEM{}, err
+	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) {
+		return job.DEM{}, called(original(name), err)
 	}
 	sum := sha256.New()
 	n, err := io.Copy(sum, r)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
-	_, original, prefixed := strings.Cut(name, "_")
-	if !prefixed {
-		original = name
-	}
-	return job.DEM{Key: key, Name: original, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
+	return job.DEM{Key: key, Name: original(name), SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
 }
 
 // Submit validates, writes job.json, then announces the job. When the

@@ -21,7 +21,7 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/exp/slog"
 
-	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -231,10 +231,10 @@ func (u *upload) GetReader(context.Context) (io.ReadCloser, error) {
 func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int64, error) {
 	in := bufio.NewReaderSize(src, 64<<10)
 	if offset == 0 {
-		if head, _ := in.Peek(geotiff.SniffSize); len(head) > 0 {
-			if err := geotiff.Sniff(head); err != nil && (len(head) == geotiff.SniffSize || int64(len(head)) == u.info.Size) {
+		if head, _ := in.Peek(foreign.HeadSize); len(head) == foreign.HeadSize || len(head) > 0 && int64(len(head)) == u.info.Size {
+			if err := notTIFF(u.info.MetaData["filename"], head); err != nil {
 				_ = u.Terminate(ctx)
-				return 0, tusError(http.StatusBadRequest, "file "+u.info.MetaData["filename"]+": "+err.Error())
+				return 0, tusError(http.StatusBadRequest, err.Error())
 			}
 		}
 	}

@@ -169,7 +169,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, amount.Duration(sidecarWait))}
 	}
 	if err == nil {
-		err = s.checkDropped(ctx, key, now.Sub(a.ModTime))
+		err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
 		if errors.Is(err, errUnfinished) {
 			return outcome{looked: true, said: err.Error()}, nil
 		}

@@ -1,10 +1,27 @@
 package crs
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
+
+// ErrVerticalUnit is what errors of VerticalMetres are that a stated unit settles. ErrDepth is what those are of systems
+// that count depths.
+var (
+	ErrVerticalUnit = errors.New("the vertical unit is not known")
+	ErrDepth        = errors.New("depths in place of heights")
+)
+
+// verticalError is an error of one sentence that is one of the kinds above.
+type verticalError struct {
+	text string
+	kind error
+}
+
+func (e *verticalError) Error() string { return e.text }
+func (e *verticalError) Unwrap() error { return e.kind }
 
 // VerticalMetres returns the length in metres of the unit of elevations, and
 // whether the keys state it: by VerticalUnitsGeoKey, by a vertical EPSG code or
@@ -17,15 +34,15 @@ func VerticalMetres(keys raster.GeoKeys) (factor float64, stated bool, err error
 		return 0, false, err
 	}
 	if depth != "" {
-		return 0, false, fmt.Errorf("vertical coordinate system %s counts depths; turn them into heights with: gdal_calc.py -A in.tif --calc=-A --outfile=out.tif", depth)
+		return 0, false, &verticalError{fmt.Sprintf("vertical coordinate system %s counts depths, not heights", depth), ErrDepth}
 	}
 	switch code := k.code(keyVerticalUnits); code {
 	case 0:
 	case userDefined:
-		return 0, false, fmt.Errorf("the vertical unit is user defined; scale elevations to metres with: gdal_calc.py -A in.tif --calc=A*factor --outfile=out.tif")
+		return 0, false, &verticalError{"the vertical unit is user defined", ErrVerticalUnit}
 	default:
 		if factor, _, err = linearUnit(code); err != nil {
-			return 0, false, fmt.Errorf("VerticalUnitsGeoKey %d: is not a length", code)
+			return 0, false, &verticalError{fmt.Sprintf("VerticalUnitsGeoKey %d: is not a length", code), ErrVerticalUnit}
 		}
 		return factor, true, nil
 	}

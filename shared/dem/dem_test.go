@@ -58,13 +58,32 @@ func TestLongSides(t *testing.T) {
 		file := stretched(t, size[0], size[1])
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := dem.Open(bytes.NewReader(file), int64(len(file)))
+		_, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{})
 		runtime.ReadMemStats(&after)
-		if err == nil || !strings.Contains(err.Error(), "each side at most 1048576; cut it with") {
+		if err == nil || !strings.Contains(err.Error(), "each side at most 1048576; cut it with: gdal_translate -srcwin ") {
 			t.Errorf("%d x %d cells: error %v", size[0], size[1], err)
 		}
 		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
 			t.Errorf("%d x %d cells: %d bytes were allocated", size[0], size[1], n)
+		}
+	}
+}
+
+// TestCut: the part that the command cuts out is within the bounds, and about the middle.
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		width, height int
+		cells         int64
+		side          int
+		want          string
+	}{
+		{100, 50, 400, 1000, "-srcwin 40 15 20 20 in.tif out_cut.tif"},
+		{1000, 4, 400, 1000, "-srcwin 450 0 100 4 in.tif"},
+		{4, 1000, 400, 1000, "-srcwin 0 450 4 100 in.tif"},
+		{5000, 3, 1 << 32, 1000, "-srcwin 2000 0 1000 3 in.tif"},
+	} {
+		if got := dem.Cut(c.width, c.height, c.cells, c.side); !strings.Contains(got, c.want) {
+			t.Errorf("%d x %d: %s, want %s", c.width, c.height, got, c.want)
 		}
 	}
 }
@@ -126,7 +145,7 @@ func TestScaleOfPosition(t *testing.T) {
 					value[4] = c.minor
 				}
 			}
-			d, err := dem.Open(bytes.NewReader(file), int64(len(file)))
+			d, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,36 +182,20 @@ func TestUndeclaredOfScaled(t *testing.T) {
 	}
 	file := b.Bytes()
 	copy(file[bytes.Index(file, []byte("<GDALMetadata>"))+len("<GDALMetadata>"):], item+"\x00")
-	d, err := dem.Open(bytes.NewReader(file), int64(len(file)))
+	d, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = d.Elevation(t.Context(), d.Bounds()); err == nil || !strings.Contains(err.Error(), "-a_nodata -32768 in.tif") {
+	g2, err := d.Values(t.Context(), d.Bounds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := d.NewStatistics()
+	s.Add(g2, d.Bounds())
+	if err = s.Findings().Err(false); err == nil || !strings.Contains(err.Error(), "--nodata -32768, or with: gdal_translate -a_nodata -32768 in.tif out_nodata.tif") {
 		t.Errorf("error %v", err)
 	}
-}
-
-// TestUnitOfBand: a unit that only the band states is not used, and not passed over.
-func TestUnitOfBand(t *testing.T) {
-	stated := demtest.UTM()
-	stated.Shorts[4099] = 9003
-	for _, c := range []struct {
-		unit string
-		keys raster.GeoKeys
-		want bool
-	}{{"ft", demtest.UTM(), true}, {"US survey foot", demtest.UTM(), true}, {"Meters", demtest.UTM(), false}, {"", demtest.UTM(), false}, {"ft", stated, false}} {
-		var b bytes.Buffer
-		if err := geotiff.Write(&b, geotiff.Options{
-			Transform: demtest.Place(), GeoKeys: c.keys, Bands: []geotiff.BandInfo{{Unit: c.unit}},
-		}, demtest.Hills(8, 8)); err != nil {
-			t.Fatal(err)
-		}
-		d, err := dem.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Contains(strings.Join(d.Findings.Sentences(), " "), "the unit of the band is"); got != c.want {
-			t.Errorf("%q: %v", c.unit, d.Findings)
-		}
+	if _, err = d.Elevation(t.Context(), d.Bounds()); err == nil || !strings.Contains(err.Error(), "must be -12000 to 9000 m") {
+		t.Errorf("error %v", err)
 	}
 }

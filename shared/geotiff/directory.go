@@ -64,7 +64,7 @@ func (s *source) readAt(b []byte, off int64) error {
 
 // header reads the header and returns where the first directory is.
 func (s *source) header() (uint64, error) {
-	notTIFF := &Unsupported{"not a TIFF file", "gdal_translate -of GTiff in out.tif"}
+	notTIFF := &Unsupported{Feature: "not a TIFF file", Fix: "gdal_translate -of GTiff in.tif out.tif"}
 	if len(s.head) < 8 {
 		return 0, notTIFF
 	}
@@ -175,6 +175,7 @@ func asked(tag uint16) bool {
 	case tagNewSubfileType, tagImageWidth, tagImageLength, tagBitsPerSample, tagCompression, tagFillOrder,
 		tagStripOffsets, tagSamplesPerPixel, tagRowsPerStrip, tagStripByteCounts, tagPlanarConfig, tagPredictor,
 		tagTileWidth, tagTileLength, tagTileOffsets, tagTileByteCounts, tagSampleFormat,
+		tagPhotometric, tagExtraSamples,
 		tagModelPixelScale, tagModelTiepoint, tagModelTransformation,
 		tagGeoKeyDirectory, tagGeoDoubleParams, tagGeoASCIIParams, tagGDALMetadata, tagGDALNoData:
 		return true
@@ -262,7 +263,7 @@ func (s *source) same(d directory, tag uint16, def uint64) (uint64, error) {
 	}
 	for _, x := range v {
 		if x != v[0] {
-			return 0, &Unsupported{"bands of different sample types are not read", fixFloat}
+			return 0, &Unsupported{Feature: "bands of different sample types are not read", Fix: fixFloat}
 		}
 	}
 	return v[0], nil

@@ -94,6 +94,7 @@ type BandInfo struct {
 type Unsupported struct {
 	Feature string // what it is, as the start of a sentence: "JPEG compression is not read"
 	Fix     string // the command that makes a readable file of it
+	Bits    int    // of a sample, where it is their number that is not read
 }
 
 func (u *Unsupported) Error() string { return u.Feature + "; convert with: " + u.Fix }
@@ -102,7 +103,7 @@ const (
 	fixTranslate = "gdal_translate -co COMPRESS=DEFLATE in.tif out.tif"
 	fixTiled     = "gdal_translate -co COMPRESS=DEFLATE -co TILED=YES in.tif out.tif"
 	fixFloat     = "gdal_translate -ot Float32 -co COMPRESS=DEFLATE in.tif out.tif"
-	fixWarp      = "gdalwarp -co COMPRESS=DEFLATE in.tif out.tif"
+	fixWarp      = "gdalwarp -r bilinear -dstnodata -9999 -ot Float32 -co COMPRESS=DEFLATE in.tif out_north_up.tif"
 )
 
 // TIFF tags.
@@ -142,6 +143,26 @@ const (
 	keyRasterType = 1025
 	rasterIsArea  = 1
 	rasterIsPoint = 2
+)
+
+// Photometric is the TIFF tag of that name: what the numbers of a file are.
+type Photometric uint16
+
+// The values of Photometric by which a file says that it is a picture or a mask, and that of plain numbers.
+const (
+	BlackIsZero Photometric = 1
+	RGB         Photometric = 2
+	Palette     Photometric = 3
+	MaskImage   Photometric = 4
+	CMYK        Photometric = 5
+	YCbCr       Photometric = 6
+	CIELab      Photometric = 8
+)
+
+// Values of the ExtraSamples tag that mean transparency.
+const (
+	associatedAlpha   = 1
+	unassociatedAlpha = 2
 )
 
 // TIFF compression numbers.

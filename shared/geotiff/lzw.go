@@ -15,7 +15,7 @@ type lzwTable struct {
 func lzwDecode(dst, src []byte, t *lzwTable) (int, error) {
 	const clearCode, endCode = 256, 257
 	if len(src) > 1 && src[0] == 0 && src[1]&1 != 0 {
-		return 0, &Unsupported{"LZW with reversed bits, of before TIFF 6.0, is not read", fixTranslate}
+		return 0, &Unsupported{Feature: "LZW with reversed bits, of before TIFF 6.0, is not read", Fix: fixTranslate}
 	}
 	var (
 		acc   uint64

@@ -42,11 +42,11 @@ func (m *Image) georeference() error {
 		}
 	case len(matrix) == 16:
 		if matrix[1] != 0 || matrix[4] != 0 {
-			return &Unsupported{"a rotated or sheared raster is not read", fixWarp}
+			return &Unsupported{Feature: "a rotated or sheared raster is not read", Fix: fixWarp}
 		}
 		t = raster.Transform{OriginX: matrix[3], StepX: matrix[0], OriginY: matrix[7], StepY: matrix[5]}
 	case len(tie) > 6:
-		return &Unsupported{"a raster placed by ground control points alone is not read", fixWarp}
+		return &Unsupported{Feature: "a raster placed by ground control points alone is not read", Fix: fixWarp}
 	default:
 		return nil
 	}
@@ -63,9 +63,9 @@ func (m *Image) georeference() error {
 	case t.StepX == 0 || t.StepY == 0:
 		return fmt.Errorf("the file is damaged: cells of %g x %g", t.StepX, t.StepY)
 	case t.StepY > 0:
-		return &Unsupported{"a raster with its south edge first is not read", fixWarp}
+		return &Unsupported{Feature: "a raster with its south edge first is not read", Fix: fixWarp}
 	case t.StepX < 0:
-		return &Unsupported{"a raster with its east edge first is not read", fixWarp}
+		return &Unsupported{Feature: "a raster with its east edge first is not read", Fix: fixWarp}
 	}
 	m.Transform, m.HasTransform = t, true
 	return nil
@@ -222,6 +222,10 @@ func (m *Image) addItem(it gdalItem) error {
 		b.Unit = it.Value
 	case "description":
 		b.Description = it.Value
+	case "colorinterp": // where GDAL cannot say it by the tags of TIFF
+		if n > 0 && m.Alpha == 0 && strings.EqualFold(strings.TrimSpace(it.Value), "Alpha") {
+			m.Alpha = n
+		}
 	default:
 		if it.Domain == "" {
 			if b.Metadata == nil {
@@ -250,7 +254,7 @@ func parseNoData(text string, t SampleType) (float64, error) {
 		case strings.HasSuffix(low, "#inf"):
 			return math.Inf(1 - 2*strings.Count(low, "-")), nil
 		}
-		return 0, fmt.Errorf("the nodata value %.40q is not a number; state one with: gdal_edit.py -a_nodata VALUE in.tif", text)
+		return 0, fmt.Errorf("the nodata value %.40q is not a number; leave it out with: gdal_translate -a_nodata none in.tif out_plain.tif", text)
 	}
 	switch t {
 	case Float32:
@@ -266,8 +270,30 @@ func parseNoData(text string, t SampleType) (float64, error) {
 	return v, nil
 }
 
-// isNoData returns the test for nodata, nil when no number can match.
+// isNoData returns the test for missing data, nil when no number can match.
 func (m *Image) isNoData() func(float64) bool {
+	declared := m.isDeclared()
+	switch {
+	case len(m.missing) == 0:
+		return declared
+	case declared == nil:
+		return m.isMissing
+	}
+	return func(v float64) bool { return declared(v) || m.isMissing(v) }
+}
+
+// isMissing is the test for the values of AddNoData, which a writer may have printed with fewer digits than are stored.
+func (m *Image) isMissing(v float64) bool {
+	for _, nd := range m.missing {
+		if v == nd || m.Type == Float32 && float32(v) == float32(nd) || math.Abs(nd) > 1e30 && math.Abs(v-nd) <= 1e-6*math.Abs(nd) {
+			return true
+		}
+	}
+	return false
+}
+
+// isDeclared is the test for the value that the file declares.
+func (m *Image) isDeclared() func(float64) bool {
 	nd := m.NoData
 	if !m.HasNoData || math.IsNaN(nd) {
 		return nil

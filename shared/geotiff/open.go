@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"math/bits"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -45,6 +47,14 @@ type Image struct {
 	BlockWidth      int
 	BlockHeight     int
 	Metadata        map[string]string // the file's own items in GDAL_METADATA
+	// Photometric is what the file says its numbers are.
+	Photometric Photometric
+	// Alpha is the band that is 0 in cells without data, counted from 0; 0 where there is none.
+	Alpha int
+	// Pages are how many further images a file has, beside its overviews and masks. They are not read.
+	Pages int
+	// LooseMasks are how many masks a file has that fit none of its images. They are not read.
+	LooseMasks int
 
 	src       *source
 	dir       directory
@@ -58,6 +68,7 @@ type Image struct {
 	bands     map[int]BandInfo
 	overviews []*Image
 	mask      *Image
+	missing   []float64 // values that mark missing data beside NoData
 
 	blocksOnce sync.Once
 	offsets    []uint64
@@ -113,7 +124,7 @@ func open(r io.ReaderAt, size int64) (*Image, error) {
 	}
 	m, err := s.image(dirs[0], false)
 	if err != nil {
-		return nil, err
+		return nil, s.keepMask(err, dirs)
 	}
 	if err := m.georeference(); err != nil {
 		return nil, err
@@ -125,6 +136,23 @@ func open(r io.ReaderAt, size int64) (*Image, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// keepMask lets the command that converts a file keep the mask in it, where it has one: GDAL before 3.9 writes masks
+// beside files, where they are not read.
+func (s *source) keepMask(err error, dirs []directory) error {
+	var u *Unsupported
+	if !errors.As(err, &u) {
+		return err
+	}
+	for _, d := range dirs[1:] {
+		if kind, err := s.uint(d, tagNewSubfileType, 0); err == nil && kind&4 != 0 {
+			kept := *u
+			kept.Fix = strings.Replace(u.Fix, "gdal_translate ", "gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES ", 1)
+			return &kept
+		}
+	}
+	return err
 }
 
 // attach finds the overviews and masks among the directories that follow.
@@ -142,6 +170,8 @@ func (m *Image) attach(dirs []directory) error {
 				return fmt.Errorf("mask: %w", err)
 			}
 			masks = append(masks, mask)
+		case kind&1 == 0:
+			m.Pages++
 		case kind&1 != 0:
 			// The full image does not depend on an overview: one that is not
 			// read is as good as absent.
@@ -153,21 +183,34 @@ func (m *Image) attach(dirs []directory) error {
 			m.overviews = append(m.overviews, o)
 		}
 	}
-	for _, mask := range masks {
-		for _, o := range append([]*Image{m}, m.overviews...) {
-			if o.mask == nil && o.Width == mask.Width && o.Height == mask.Height {
-				o.mask = mask
-				break
-			}
-		}
-	}
+	m.attachMasks(masks)
 	return nil
 }
+
+// attachMasks gives each mask to the image of its size. Overviews without one are of no use where the full image has
+// one: what is masked would have a value in them.
+func (m *Image) attachMasks(masks []*Image) {
+	for _, mask := range masks {
+		all := append([]*Image{m}, m.overviews...)
+		i := slices.IndexFunc(all, func(o *Image) bool { return o.mask == nil && o.Width == mask.Width && o.Height == mask.Height })
+		if i < 0 {
+			m.LooseMasks++
+			continue
+		}
+		all[i].mask = mask
+	}
+	if m.mask != nil {
+		m.overviews = slices.DeleteFunc(m.overviews, func(o *Image) bool { return o.mask == nil })
+	}
+}
+
+// Masked reports whether a mask of the file tells which cells have data.
+func (m *Image) Masked() bool { return m.mask != nil }
 
 // inherit gives an overview what only the full image states.
 func (o *Image) inherit(m *Image) {
 	o.GeoKeys, o.PixelIsPoint, o.HasTransform = m.GeoKeys, m.PixelIsPoint, m.HasTransform
-	o.NoData, o.HasNoData = m.NoData, m.HasNoData
+	o.NoData, o.HasNoData, o.missing, o.Alpha = m.NoData, m.HasNoData, m.missing, m.Alpha
 	o.Metadata, o.bands = m.Metadata, m.bands
 	if m.HasTransform {
 		o.Transform = m.Transform
@@ -198,6 +241,34 @@ func (m *Image) SetScale(scale, offset float64) {
 		b.Scale, b.Offset = scale, offset
 		m.bands[band] = b
 	}
+}
+
+// AddNoData lets further stored values mark missing data, beside NoData, also in overviews. It must not be called while
+// the image is read.
+func (m *Image) AddNoData(values ...float64) {
+	for _, o := range append([]*Image{m}, m.overviews...) {
+		o.missing = append(slices.Clone(o.missing), values...)
+	}
+}
+
+// extraBands reads which of the bands is no colour: the first alpha band (ExtraSamples 1 or 2).
+func (m *Image) extraBands() error {
+	photometric, err := m.src.uint(m.dir, tagPhotometric, uint64(BlackIsZero))
+	if err != nil {
+		return err
+	}
+	m.Photometric = Photometric(min(photometric, math.MaxUint16))
+	extra, err := m.src.uints(m.dir, tagExtraSamples, maxTagBytes)
+	if err != nil {
+		return err
+	}
+	for i, kind := range extra {
+		if band := m.Bands - len(extra) + i; band > 0 && (kind == associatedAlpha || kind == unassociatedAlpha) {
+			m.Alpha = band
+			break
+		}
+	}
+	return nil
 }
 
 // image reads the geometry of one directory.
@@ -245,7 +316,7 @@ func (s *source) image(d directory, mask bool) (*Image, error) {
 		if m.comp >= 2 && m.comp <= 4 { // of one bit per cell, which is not read either
 			fix = fixFloat
 		}
-		return nil, &Unsupported{name + " compression is not read", fix}
+		return nil, &Unsupported{Feature: name + " compression is not read", Fix: fix}
 	}
 	m.Width, m.Height, m.Bands = int(width), int(height), int(bands)
 	m.Compression = name
@@ -254,12 +325,15 @@ func (s *source) image(d directory, mask bool) (*Image, error) {
 		return nil, err
 	}
 	if fill != 1 {
-		return nil, &Unsupported{"reversed bit order is not read", fixTranslate}
+		return nil, &Unsupported{Feature: "reversed bit order is not read", Fix: fixTranslate}
 	}
 	if err := m.checkPredictor(); err != nil {
 		return nil, err
 	}
 	if err := m.blockLayout(); err != nil {
+		return nil, err
+	}
+	if err := m.extraBands(); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -269,7 +343,7 @@ func (m *Image) setType(format, bitsPer uint64, mask bool) error {
 	m.bits = int(min(bitsPer, 1024))
 	if mask {
 		if m.Bands != 1 || (bitsPer != 1 && bitsPer != 8) {
-			return &Unsupported{fmt.Sprintf("a mask of %d bits in %d bands is not read", bitsPer, m.Bands), fixTranslate}
+			return &Unsupported{Feature: fmt.Sprintf("a mask of %d bits in %d bands is not read", bitsPer, m.Bands), Fix: fixTranslate}
 		}
 		m.Type = Uint8
 		return nil
@@ -278,7 +352,7 @@ func (m *Image) setType(format, bitsPer uint64, mask bool) error {
 	case 4: // "undefined": in practice unsigned
 		format = 1
 	case 5, 6:
-		return &Unsupported{"complex numbers are not read", fixFloat}
+		return &Unsupported{Feature: "complex numbers are not read", Fix: fixFloat}
 	}
 	t, ok := sampleType(uint16(min(format, 99)), m.bits)
 	if !ok {
@@ -289,7 +363,7 @@ func (m *Image) setType(format, bitsPer uint64, mask bool) error {
 		case 3:
 			kind = "floating-point numbers"
 		}
-		return &Unsupported{fmt.Sprintf("%s of %d bits are not read", kind, bitsPer), fixFloat}
+		return &Unsupported{Feature: fmt.Sprintf("%s of %d bits are not read", kind, bitsPer), Fix: fixFloat, Bits: m.bits}
 	}
 	m.Type = t
 	return nil
@@ -303,7 +377,7 @@ func (m *Image) checkPredictor() error {
 	case m.predictor == 2 && m.bits >= 8 && m.bits <= 64:
 	case m.predictor == 3 && m.Type.Float():
 	default:
-		return &Unsupported{fmt.Sprintf("predictor %d on %s is not read", m.predictor, m.Type), fixTranslate}
+		return &Unsupported{Feature: fmt.Sprintf("predictor %d on %s is not read", m.predictor, m.Type), Fix: fixTranslate}
 	}
 	return nil
 }
@@ -347,8 +421,8 @@ func (m *Image) blockLayout() error {
 	each := uint64(max(1, m.bits/8)) * uint64(m.Bands)
 	if over, total := bits.Mul64(uint64(m.Width)*uint64(m.Height), each); over != 0 || total > allowed {
 		return &Unsupported{
-			fmt.Sprintf("%d x %d cells in %d band(s) are more than a file of %d bytes can hold", m.Width, m.Height, m.Bands, m.src.size),
-			fixTranslate,
+			Feature: fmt.Sprintf("%d x %d cells in %d band(s) are more than a file of %d bytes can hold", m.Width, m.Height, m.Bands, m.src.size),
+			Fix:     fixTranslate,
 		}
 	}
 	if !m.planar {
@@ -359,8 +433,8 @@ func (m *Image) blockLayout() error {
 	more, block := bits.Mul64(row, h)
 	if hi != 0 || more != 0 || (m.comp != compNone && (block > maxBlock || block > allowed)) || row > maxBlock {
 		return &Unsupported{
-			fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, maxBlock>>20),
-			fixTiled,
+			Feature: fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, maxBlock>>20),
+			Fix:     fixTiled,
 		}
 	}
 	e, ok := m.dir[offsets]

@@ -193,14 +193,55 @@ func (m *Image) readPiece(bc, br int, bands []int, p, w raster.Window, dst [][]f
 		}
 		m.decodePart(b, band, first+(p.Col-bc*m.BlockWidth)*stride, stride, p, w, dst[k])
 	}
+	if m.Alpha == 0 {
+		return nil
+	}
+	return m.applyAlpha(b, bc, br, bands, p, w, dst, sc)
+}
+
+// applyAlpha sets the cells of p to NaN where the alpha band is 0. The band itself is read as it is. Where bands are
+// interleaved, b is their block.
+func (m *Image) applyAlpha(b []byte, bc, br int, bands []int, p, w raster.Window, dst [][]float64, sc *scratch) error {
+	stride := m.Bands
+	first := m.Alpha
+	if m.planar {
+		from := p.Row - br*m.BlockHeight
+		var err error
+		if b, err = m.block(br*m.across+bc+m.Alpha*m.across*m.down, from, from+p.Height, sc); err != nil {
+			return err
+		}
+		first, stride = 0, 1
+	}
+	first += (p.Col - bc*m.BlockWidth) * stride
+	row := m.rowBytes()
+	alpha := make([]float64, p.Width)
+	for r := range p.Height {
+		if b != nil {
+			samples(m.Type, b[r*row:(r+1)*row], first, stride, alpha)
+		}
+		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
+		for c, a := range alpha {
+			if a != 0 {
+				continue
+			}
+			for k, d := range dst {
+				if bands[k] != m.Alpha {
+					d[at+c] = math.NaN()
+				}
+			}
+		}
+	}
 	return nil
 }
 
 // decodePart converts the rows of p in a block; b is nil for one left out.
 func (m *Image) decodePart(b []byte, band, first, stride int, p, w raster.Window, dst []float64) {
 	info := m.Band(band)
-	scaled := info.Scale != 1 || info.Offset != 0
 	isNoData := m.isNoData()
+	if m.Alpha != 0 && band == m.Alpha { // whose numbers are neither elevations nor missing
+		info, isNoData = BandInfo{Scale: 1}, nil
+	}
+	scaled := info.Scale != 1 || info.Offset != 0
 	row := m.rowBytes()
 	for r := range p.Height {
 		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
@@ -208,7 +249,7 @@ func (m *Image) decodePart(b []byte, band, first, stride int, p, w raster.Window
 		if b == nil {
 			// A block left out holds nodata, or zeros in a raster without it.
 			v := info.Offset
-			if m.HasNoData {
+			if m.HasNoData && (m.Alpha == 0 || band != m.Alpha) || isNoData != nil && isNoData(0) {
 				v = math.NaN()
 			}
 			for c := range out {

@@ -115,6 +115,14 @@ var fields = []Field{
 		Group: GroupClimate, Type: StringField, Placeholder: "units", Unset: "temperature=C,precipitation=mm,vapour=Pa", Only: EEMT,
 	},
 	{
+		Name: "elevation_unit", Title: "Unit of elevations", Description: "unit of the elevations in the DEM; file: as the file states, metres where it does not",
+		Group: GroupBasic, Type: StringField, Placeholder: "unit", Allowed: ElevationUnits(),
+	},
+	{
+		Name: "nodata", Title: "Missing data", Description: "stored values that mark missing data in the DEM, beside the one that the file declares: up to 8 numbers, separated by commas",
+		Group: GroupBasic, Type: StringField, Placeholder: "values", Unset: "none",
+	},
+	{
 		Name: "start_year", Title: "First climate year", Description: "first year of the climate",
 		Group: GroupClimate, Type: IntegerField, Placeholder: "year", Minimum: FirstYear, Maximum: LastYear,
 	},

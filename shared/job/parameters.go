@@ -81,6 +81,10 @@ type Parameters struct {
 	ClimateElevation string `json:"climate_elevation,omitempty"`
 	// ClimateUnits are the units of the climate where they are not degrees Celsius, mm per month and Pa (see units.Parse).
 	ClimateUnits string `json:"climate_units,omitempty"`
+	// ElevationUnit is the unit of the DEM's elevations, one of ElevationUnits; empty stands for the unit that the file states.
+	ElevationUnit ElevationUnit `json:"elevation_unit,omitzero"`
+	// NoData are stored values that mark missing data in the DEM beside the one that the file declares (ParseNoData).
+	NoData string `json:"nodata,omitempty"`
 	// North is "true" (aspect and shadows follow true north) or "grid" (as r.sun does).
 	North string `json:"north"`
 	// Shadows is "on" (terrain casts shadows) or "off".
@@ -106,7 +110,7 @@ func DefaultParameters() Parameters {
 	return Parameters{
 		Step: 15, Linke: []float64{3}, Albedo: []float64{0.2},
 		StartYear: 2020, EndYear: 2020,
-		North: "true", Shadows: "on", Method: "fast", Maps: AllMaps,
+		North: "true", Shadows: "on", Method: "fast", Maps: AllMaps, ElevationUnit: FileUnit,
 	}
 }
 
@@ -145,6 +149,9 @@ func (p Parameters) Validate(w Workflow) error {
 		fail("end-year %d: must not be before start-year %d", p.EndYear, p.StartYear)
 	case p.EndYear-p.StartYear >= maxYears:
 		fail("years %d to %d: at most %d years in one job", p.StartYear, p.EndYear, maxYears)
+	}
+	if _, err := ParseNoData(p.NoData); err != nil {
+		errs = append(errs, err)
 	}
 	if p.Daily && p.Maps == AnnualMaps {
 		fail("maps annual: leaves out the months, while daily asks for 365 days; give one of the two")

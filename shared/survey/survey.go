@@ -12,7 +12,6 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/climate/judge"
-	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -109,10 +108,19 @@ type Work struct {
 	Results int64 `json:"results_bytes"`
 }
 
+// DEM is what the parameters of a job state about its DEM.
+func DEM(p job.Parameters) dem.Options {
+	o := dem.Options{ElevationUnit: p.ElevationUnit}
+	o.NoData, _ = job.ParseNoData(p.NoData) // Validate has refused what is no number
+	return o
+}
+
 // Options are what is examined beside the DEM.
 type Options struct {
 	// Parameters of the job. Its climate is examined where it has one.
 	Parameters job.Parameters
+	// Name is the user's own name of the DEM, for the commands in messages; may be empty.
+	Name string
 	// Spec is where the climate is stored, if not where the parameters say; may be nil.
 	Spec *climate.Spec
 	// Open opens climate files; nil leaves the climate unexamined.
@@ -127,7 +135,7 @@ type Options struct {
 // Examine looks at a DEM of size bytes. What makes it unusable is in the report;
 // an error is a fault of reading.
 func Examine(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
-	d, err := dem.Open(r, size)
+	d, err := dem.Open(r, size, DEM(o.Parameters).Named(o.Name))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -251,10 +259,8 @@ func (r *Report) describe(d *dem.DEM) {
 	}
 }
 
-// vertical names the unit of elevations, and doubts it where the map is in feet
-// and the file does not say.
+// vertical names the unit of elevations.
 func (r *Report) vertical(d *dem.DEM) {
-	_, stated, err := crs.VerticalMetres(d.Image.GeoKeys)
 	unit := "metre"
 	switch {
 	case math.Abs(d.Vertical-0.3048) < 1e-4:
@@ -263,12 +269,8 @@ func (r *Report) vertical(d *dem.DEM) {
 		unit = fmt.Sprintf("%.7g m", d.Vertical)
 	}
 	r.VerticalUnit = unit
-	if err != nil || !stated {
+	if !d.Stated {
 		r.VerticalUnit += " (not stated)"
-		if r.HorizontalUnit == "foot" {
-			r.doubt(finding.DEMUnit, "if they are feet turn them into metres with: gdal_calc.py -A in.tif --calc=A*0.3048 --outfile=out.tif",
-				"the map is in feet and the file does not state the unit of elevations, which are read as metres")
-		}
 	}
 }
 
@@ -292,25 +294,25 @@ type patch struct {
 func elevations(ctx context.Context, d *dem.DEM) (patches []patch, read string, sampled bool, err error) {
 	m := d.Image
 	if m.Width*m.Height <= mostCells {
-		g, err := d.Elevation(ctx, d.Bounds())
+		g, err := d.Values(ctx, d.Bounds())
 		return []patch{{g, d.Bounds(), 1}}, "all cells", false, err
 	}
 	for _, o := range m.Overviews() {
 		if o.Width*o.Height > mostCells || o.Width < 256 || o.Height < 256 {
 			continue
 		}
-		g, err := o.Grid(ctx, 0, o.Bounds())
+		g, err := d.Overview(ctx, o)
 		if err != nil {
 			return nil, "", false, err
 		}
-		for i := range g.Cells {
-			g.Cells[i] *= d.Vertical
+		if !d.Trusted(g) {
+			break
 		}
 		return []patch{{g, d.Bounds(), float64(m.Width) / float64(o.Width)}}, fmt.Sprintf("an overview of %d x %d cells", o.Width, o.Height), false, nil
 	}
 	cells := 0
 	for _, w := range sample(m.Width, m.Height, m.Tiled) {
-		g, err := d.Elevation(ctx, w)
+		g, err := d.Values(ctx, w)
 		if err != nil {
 			return nil, "", false, err
 		}
@@ -345,27 +347,18 @@ func sample(width, height int, tiled bool) []raster.Window {
 
 // measure fills in what the cells tell; false when there is none.
 func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool) bool {
-	e := Elevation{Minimum: math.Inf(1), Maximum: math.Inf(-1), Read: read}
-	valid, cells := 0, 0
+	stats := d.NewStatistics()
 	spikes := Spikes{}
 	worst := 0.0
 	for _, p := range patches {
-		cells += len(p.Cells)
-		for _, v := range p.Cells {
-			if math.IsNaN(v) {
-				continue
-			}
-			valid++
-			e.Mean += v
-			e.Minimum, e.Maximum = min(e.Minimum, v), max(e.Maximum, v)
-		}
+		stats.Add(p.Grid, p.at)
 		worst = p.spikes(r.CellSize[0]*p.step, &spikes, worst)
 	}
-	r.NoData = &NoData{Share: 1 - float64(valid)/float64(cells)}
+	r.NoData = &NoData{Share: 1 - float64(stats.Valid)/float64(stats.Cells)}
 	if d.Image.HasNoData && !math.IsNaN(d.Image.NoData) {
 		r.NoData.Declared = &d.Image.NoData
 	}
-	if valid == 0 {
+	if stats.Valid == 0 {
 		text := fmt.Sprintf("the DEM has no cell with an elevation: %s are nodata", read)
 		if sampled {
 			text = fmt.Sprintf("no cell with an elevation was found in %s", read)
@@ -373,18 +366,22 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 		r.refuse(finding.DEMHoles, errors.New(text))
 		return false
 	}
-	e.Mean /= float64(valid)
-	r.Findings.Add(d.Undeclared(e.Minimum)...)
+	e := Elevation{Minimum: stats.Minimum, Maximum: stats.Maximum, Mean: stats.Mean(), Read: read}
+	found := stats.Findings()
+	r.Findings.Add(found...)
+	if len(found.Open(finding.Refusal)) > 0 {
+		return false
+	}
 	r.Elevation, r.Spikes = &e, &spikes
 	if !sampled {
 		n, largest := voids(patches[0].Grid)
 		r.NoData.Voids, r.NoData.LargestVoid = &n, largest
 		if n > 0 {
-			r.note(finding.DEMHoles, "%d holes without data, the largest of %d cells: cells beside them have no result; fill them with: gdal_fillnodata.py in.tif out.tif", n, largest)
+			r.note(finding.DEMHoles, "%d holes without data, the largest of %d cells: cells beside them have no result; %s", n, largest, d.Advice("fill them with: gdal_fillnodata.py in.tif out_filled.tif"))
 		}
 	}
 	if r.NoData.Share > 0.5 {
-		r.note(finding.DEMHoles, "%.0f %% of the DEM is nodata; cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif", 100*r.NoData.Share)
+		r.note(finding.DEMHoles, "%.0f %% of the DEM is nodata%s", 100*r.NoData.Share, withData(d, patches))
 	}
 	if spikes.Count > 0 {
 		text := fmt.Sprintf("%d cells stand", spikes.Count)
@@ -393,10 +390,29 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 		}
 		r.doubt(finding.DEMSpikes, "", "%s far above or below all neighbours, the worst %.0f m at column %d, row %d: false shadows", text, spikes.Elevation, spikes.Col, spikes.Row)
 	}
-	if e.Minimum == e.Maximum {
-		r.doubt(finding.DEMNotElevation, "", "all cells have the same elevation, %g m", e.Minimum)
-	}
 	return true
+}
+
+// withData is the advice to cut a DEM to its cells with data; empty where only a sample was read, or there is nothing to
+// cut.
+func withData(d *dem.DEM, patches []patch) string {
+	p := patches[0]
+	if len(patches) > 1 || p.at != d.Bounds() {
+		return ""
+	}
+	left, top, right, bottom := p.Width, p.Height, -1, -1
+	for i, v := range p.Cells {
+		if !math.IsNaN(v) {
+			left, right = min(left, i%p.Width), max(right, i%p.Width)
+			top, bottom = min(top, i/p.Width), max(bottom, i/p.Width)
+		}
+	}
+	step := func(cells int) int { return int(math.Ceil(float64(cells) * p.step)) }
+	w := raster.Window{Col: int(float64(left) * p.step), Row: int(float64(top) * p.step), Width: step(right + 1 - left), Height: step(bottom + 1 - top)}.Intersect(d.Bounds())
+	if w.Width*w.Height*4 > d.Image.Width*d.Image.Height*3 {
+		return ""
+	}
+	return "; " + d.Advice(fmt.Sprintf("cut it with: gdal_translate -srcwin %d %d %d %d in.tif out_cut.tif", w.Col, w.Row, w.Width, w.Height))
 }
 
 // spikes counts cells that differ from every neighbour by 3 cell sizes and 30 m
