@@ -137,7 +137,7 @@ func openDEM(t *testing.T, path string) (*dem.DEM, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := dem.Open(f, info.Size())
+	d, err := dem.Open(f, info.Size(), dem.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

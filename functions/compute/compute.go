@@ -19,6 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
+	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
 // Source is the CloudEvents source of what this function emits.
@@ -195,7 +196,7 @@ func (p *piece) openDEM(ctx context.Context) (*dem.DEM, io.Closer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the DEM: %w", err)
 	}
-	d, err := dem.Open(r, r.Size())
+	d, err := dem.Open(r, r.Size(), survey.DEM(p.request.Parameters))
 	if err != nil {
 		_ = r.Close()
 		return nil, nil, p.inputError(err)

@@ -41,7 +41,7 @@ func BenchmarkMaps(b *testing.B) {
 	defer func() { _ = bucket.Close() }()
 	z := raster.New[float64](8, 8)
 	tiff := demtest.Encode(b, z)
-	d, err := dem.Open(bytes.NewReader(tiff), int64(len(tiff)))
+	d, err := dem.Open(bytes.NewReader(tiff), int64(len(tiff)), dem.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -295,7 +295,7 @@ func TestMapsAreTheModelOfTheirInputs(t *testing.T) {
 	report := readReport(t, w)
 	all := maps(t, w.results(t))
 	tiff := hills(t)
-	d, err := dem.Open(bytes.NewReader(tiff), int64(len(tiff)))
+	d, err := dem.Open(bytes.NewReader(tiff), int64(len(tiff)), dem.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -494,7 +494,7 @@ func TestDegreesInTheSouth(t *testing.T) {
 // lack climate alone are worth a note.
 func TestNoteOfClimateThatEnds(t *testing.T) {
 	tiff := demtest.Encode(t, demtest.Hills(14, 11))
-	d, err := dem.Open(bytes.NewReader(tiff), int64(len(tiff)))
+	d, err := dem.Open(bytes.NewReader(tiff), int64(len(tiff)), dem.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func demOf(t *testing.T, width, height int) *dem.DEM {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := dem.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	d, err := dem.Open(bytes.NewReader(b.Bytes()), int64(b.Len()), dem.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

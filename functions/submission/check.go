@@ -91,7 +91,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if err := s.checkRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
-	o := survey.Options{Years: f.params.Years(), Open: s.Climate}
+	o := survey.Options{DEM: survey.DEM(f.params), Years: f.params.Years(), Open: s.Climate}
 	if f.params.Climate != "table:unknown" {
 		o.Climate, o.ClimateElevation = f.params.Climate, f.params.ClimateElevation
 	}

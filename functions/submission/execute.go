@@ -21,6 +21,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
+	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
 const (
@@ -183,7 +184,7 @@ func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := s.checkHeader(ctx, key); err != nil { // before all of it is read
+	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) { // before all of it is read
 		return job.DEM{}, err
 	}
 	name := path.Base(key)
@@ -247,7 +248,7 @@ func (s *Service) small(ctx context.Context, r job.Request) bool {
 		return false
 	}
 	defer func() { _ = o.Close() }()
-	d, err := dem.Open(o, o.Size())
+	d, err := dem.Open(o, o.Size(), survey.DEM(r.Parameters))
 	return err == nil && d.Image.Width*d.Image.Height <= smallCells
 }
 

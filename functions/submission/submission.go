@@ -26,6 +26,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
@@ -229,7 +230,8 @@ func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader, o
 	if err != nil {
 		return ref, err
 	}
-	if _, err := s.checkHeader(ctx, ref.Key); err != nil {
+	// A DEM without a known system may get one from the parameters, which follow.
+	if _, err := s.checkHeader(ctx, ref.Key, job.Parameters{}); err != nil && !lacksSystem(err) {
 		if once && !errors.Is(err, ErrInvalid) {
 			return ref, err
 		}
@@ -250,8 +252,14 @@ func (s *Service) UploadTable(ctx context.Context, name string, r io.Reader) (st
 // extent is how large a DEM is, in cells.
 type extent struct{ width, height int }
 
-// checkHeader reads the header of a stored DEM.
-func (s *Service) checkHeader(ctx context.Context, key string) (extent, error) {
+// lacksSystem reports a refusal that a stated coordinate system settles.
+func lacksSystem(err error) bool {
+	var e *finding.Error
+	return errors.As(err, &e) && e.Code == finding.DEMCRS
+}
+
+// checkHeader reads the header of a stored DEM, as the parameters of its job say.
+func (s *Service) checkHeader(ctx context.Context, key string, p job.Parameters) (extent, error) {
 	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
 	if err != nil {
 		return extent{}, fmt.Errorf("read back %s: %w", key, err)
@@ -260,7 +268,7 @@ func (s *Service) checkHeader(ctx context.Context, key string) (extent, error) {
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload { // it came past the service, to a signed address
 		return extent{}, tooLarge("file "+path.Base(key), s.MaxUpload)
 	}
-	d, err := dem.Open(r, r.Size())
+	d, err := dem.Open(r, r.Size(), survey.DEM(p))
 	switch {
 	case err == nil:
 	case ctx.Err() != nil, errors.Is(err, rangeread.ErrUnavailable), errors.Is(err, rangeread.ErrChanged):
@@ -276,13 +284,10 @@ func (s *Service) checkHeader(ctx context.Context, key string) (extent, error) {
 	return extent{d.Image.Width, d.Image.Height}, nil
 }
 
-// checkSize refuses a job that is larger than what is allowed, before anything is made of it.
+// checkSize refuses a job whose DEM cannot be read, or that is larger than what is allowed, before anything is made of it.
 func (s *Service) checkSize(ctx context.Context, w job.Workflow, p job.Parameters, key string) error {
-	if s.Limits == nil {
-		return nil
-	}
-	size, err := s.checkHeader(ctx, key)
-	if err != nil {
+	size, err := s.checkHeader(ctx, key, p)
+	if err != nil || s.Limits == nil {
 		return err
 	}
 	if err := s.Limits.Check(w, p, size.width, size.height); err != nil {
@@ -326,7 +331,7 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := s.checkHeader(ctx, key); err != nil {
+	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) {
 		return job.DEM{}, err
 	}
 	sum := sha256.New()

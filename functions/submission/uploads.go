@@ -162,7 +162,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, sidecarWait)}
 	}
 	if err == nil {
-		_, err = s.checkHeader(ctx, key)
+		_, err = s.checkHeader(ctx, key, f.params)
 		if errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), truncated) {
 			return outcome{looked: true, said: "it may still be written: " + err.Error()}, nil
 		}

@@ -89,6 +89,16 @@ func FromEPSG(code int) (*CRS, error) {
 	return build(d)
 }
 
+// Parse returns the system which a user states as EPSG:N.
+func Parse(text string) (*CRS, error) {
+	code, ok := strings.CutPrefix(strings.ToUpper(strings.TrimSpace(text)), "EPSG:")
+	n, err := strconv.Atoi(code)
+	if !ok || err != nil {
+		return nil, fmt.Errorf("coordinate system %q: must be a code such as EPSG:32613", clip(text))
+	}
+	return FromEPSG(n)
+}
+
 func fromEPSG(code int) (definition, error) {
 	if k, ok := lookup(kindCompound, code); ok {
 		code = atoi(k[2])

@@ -3,6 +3,7 @@ package dem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/crs"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -35,17 +37,20 @@ type DEM struct {
 	Notes []string
 }
 
+// Options are what a user states about a file, beside what the file states itself.
+type Options struct {
+	// CRS is the coordinate reference system, as crs.Parse takes it; empty leaves it to the file.
+	CRS string
+}
+
 // Open reads the header. Every error is one sentence about the file.
-func Open(r io.ReaderAt, size int64) (*DEM, error) {
+func Open(r io.ReaderAt, size int64, o Options) (*DEM, error) {
 	img, err := geotiff.Open(r, size)
 	if err != nil {
 		return nil, err
 	}
 	if !img.HasTransform {
 		return nil, fmt.Errorf("the DEM has no georeferencing; give it one with: gdal_translate -a_srs EPSG:CODE -a_ullr WEST NORTH EAST SOUTH in.tif out.tif")
-	}
-	if img.GeoKeys.Empty() {
-		return nil, fmt.Errorf("the DEM has no coordinate reference system; give it one with: gdal_translate -a_srs EPSG:CODE in.tif out.tif")
 	}
 	if img.Width < 3 || img.Height < 3 {
 		return nil, fmt.Errorf("the DEM has %d x %d cells: slope needs at least 3 x 3", img.Width, img.Height)
@@ -58,15 +63,15 @@ func Open(r io.ReaderAt, size int64) (*DEM, error) {
 		return nil, fmt.Errorf("the DEM has %d x %d cells: each side at most %d; cut it with: gdal_translate -srcwin COL ROW WIDTH HEIGHT in.tif out.tif",
 			img.Width, img.Height, MaxSide)
 	}
-	c, err := crs.FromGeoKeys(img.GeoKeys)
-	if err != nil {
-		return nil, err
-	}
 	vertical, stated, err := crs.VerticalMetres(img.GeoKeys)
 	if err != nil {
 		return nil, err
 	}
-	d := &DEM{Image: img, CRS: c, Vertical: vertical, Cell: c.CellSizes(img.Transform, img.Width, img.Height), Notes: c.Notes()}
+	c, notes, err := place(img, o)
+	if err != nil {
+		return nil, err
+	}
+	d := &DEM{Image: img, CRS: c, Vertical: vertical, Cell: c.CellSizes(img.Transform, img.Width, img.Height), Notes: notes}
 	if stated && vertical != 1 {
 		d.Notes = append(d.Notes, fmt.Sprintf("elevations are converted to metres (x %.7g)", vertical))
 	}
@@ -90,6 +95,38 @@ func Open(r io.ReaderAt, size int64) (*DEM, error) {
 		return nil, fmt.Errorf("the centre of the DEM lies outside the domain of %s; check its georeferencing with: gdalinfo in.tif", c.Name())
 	}
 	return d, nil
+}
+
+// place finds the system that the file or the user states. That of the user becomes the image's own.
+func place(img *geotiff.Image, o Options) (*crs.CRS, []string, error) {
+	if o.CRS == "" {
+		if img.GeoKeys.Empty() {
+			return nil, nil, refuseCRS(errors.New("the DEM has no coordinate reference system; state it with --dem-crs EPSG:CODE, or write it into a copy with: gdal_translate -a_srs EPSG:CODE in.tif out.tif"))
+		}
+		c, err := crs.FromGeoKeys(img.GeoKeys)
+		if err != nil {
+			return nil, nil, refuseCRS(err)
+		}
+		return c, c.Notes(), nil
+	}
+	c, err := crs.Parse(o.CRS)
+	if err != nil {
+		return nil, nil, refuseCRS(fmt.Errorf("dem_crs: %w", err))
+	}
+	notes := c.Notes()
+	if stated, err := crs.FromGeoKeys(img.GeoKeys); err == nil && stated.Name() != c.Name() {
+		notes = append(notes, fmt.Sprintf("the file states the coordinate system %s; it is read in %s, as dem_crs says", stated.Name(), c.Name()))
+	}
+	img.GeoKeys = c.GeoKeys()
+	for _, o := range img.Overviews() {
+		o.GeoKeys = img.GeoKeys
+	}
+	return c, notes, nil
+}
+
+// refuseCRS marks a refusal which another system, stated by the user, can settle.
+func refuseCRS(err error) error {
+	return finding.Refuse(finding.Finding{Code: finding.DEMCRS, Message: err.Error()})
 }
 
 func usable(metres float64) bool { return metres > 1e-3 && metres < 1e6 }

@@ -3,14 +3,17 @@ package dem_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"maps"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -58,7 +61,7 @@ func TestLongSides(t *testing.T) {
 		file := stretched(t, size[0], size[1])
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := dem.Open(bytes.NewReader(file), int64(len(file)))
+		_, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{})
 		runtime.ReadMemStats(&after)
 		if err == nil || !strings.Contains(err.Error(), "each side at most 1048576; cut it with") {
 			t.Errorf("%d x %d cells: error %v", size[0], size[1], err)
@@ -126,7 +129,7 @@ func TestScaleOfPosition(t *testing.T) {
 					value[4] = c.minor
 				}
 			}
-			d, err := dem.Open(bytes.NewReader(file), int64(len(file)))
+			d, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +166,7 @@ func TestUndeclaredOfScaled(t *testing.T) {
 	}
 	file := b.Bytes()
 	copy(file[bytes.Index(file, []byte("<GDALMetadata>"))+len("<GDALMetadata>"):], item+"\x00")
-	d, err := dem.Open(bytes.NewReader(file), int64(len(file)))
+	d, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,12 +190,41 @@ func TestUnitOfBand(t *testing.T) {
 		}, demtest.Hills(8, 8)); err != nil {
 			t.Fatal(err)
 		}
-		d, err := dem.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+		d, err := dem.Open(bytes.NewReader(b.Bytes()), int64(b.Len()), dem.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(strings.Join(d.Notes, " "), "the unit of the band is"); got != c.want {
 			t.Errorf("%q: %v", c.unit, d.Notes)
 		}
+	}
+}
+
+func TestStatedSystem(t *testing.T) {
+	open := func(keys raster.GeoKeys, system string) (*dem.DEM, error) {
+		file := demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), keys)
+		return dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{CRS: system})
+	}
+	none, err := open(raster.GeoKeys{}, "EPSG:32613")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if none.CRS.EPSG() != 32613 || len(none.Notes) != 0 || none.Image.GeoKeys.Shorts[3072] != 32613 {
+		t.Errorf("a file without system: got %s, notes %q, keys %v", none.CRS.Name(), none.Notes, none.Image.GeoKeys)
+	}
+	other, err := open(demtest.UTM(), "epsg:32614")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "the file states the coordinate system WGS 84 / UTM zone 13N; it is read in WGS 84 / UTM zone 14N, as dem_crs says"; other.CRS.EPSG() != 32614 ||
+		!slices.Contains(other.Notes, want) || other.Image.GeoKeys.Shorts[3072] != 32614 {
+		t.Errorf("a file of another system: got %s, notes %q, keys %v", other.CRS.Name(), other.Notes, other.Image.GeoKeys)
+	}
+	var refused *finding.Error
+	if _, err := open(raster.GeoKeys{}, ""); !errors.As(err, &refused) || refused.Code != finding.DEMCRS || !strings.Contains(err.Error(), "--dem-crs EPSG:CODE") {
+		t.Errorf("a file without system: got %v", err)
+	}
+	if _, err := open(demtest.UTM(), "EPSG:5703"); !errors.As(err, &refused) || !strings.Contains(err.Error(), "vertical") {
+		t.Errorf("a vertical system: got %v", err)
 	}
 }

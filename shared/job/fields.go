@@ -67,6 +67,10 @@ var fields = []Field{
 		Name: "climate_elevation", Title: "Elevation of the climate", Description: "elevation that the climate holds for: metres for a table, a raster or \"dem\" for rasters",
 		Type: StringField, Only: EEMT,
 	},
+	{
+		Name: "dem_crs", Title: "Coordinate system of the DEM", Description: "for a file that states none, or only in text: EPSG:CODE, or the text of a .prj file; empty leaves it to the file",
+		Type: StringField,
+	},
 	{Name: "north", Title: "North", Description: "slopes and shadows follow true north, or the grid's as in r.sun", Type: StringField, Allowed: []string{"true", "grid"}},
 	{Name: "shadows", Title: "Shadows", Description: "whether terrain casts shadows", Type: StringField, Allowed: []string{"on", "off"}},
 	{

@@ -71,6 +71,8 @@ type Parameters struct {
 	Climate string `json:"climate,omitempty"`
 	// ClimateElevation names the reference elevation of a raster climate source.
 	ClimateElevation string `json:"climate_elevation,omitempty"`
+	// DEMCRS states the coordinate reference system of the DEM, as crs.Parse takes it; empty leaves it to the file.
+	DEMCRS string `json:"dem_crs,omitempty"`
 	// North is "true" (aspect and shadows follow true north) or "grid" (as r.sun does).
 	North string `json:"north"`
 	// Shadows is "on" (terrain casts shadows) or "off".
@@ -141,6 +143,9 @@ func (p Parameters) Validate(w Workflow) error {
 			fail("%s %q: must be %s", name, value, strings.Join(allowed, " or "))
 		}
 	}
+	if err := checkDEMCRS(p.DEMCRS); err != nil {
+		errs = append(errs, err)
+	}
 	oneOf("north", p.North, "true", "grid")
 	oneOf("shadows", p.Shadows, "on", "off")
 	oneOf("method", p.Method, "fast", "reference")
@@ -155,6 +160,32 @@ func (p Parameters) Validate(w Workflow) error {
 		fail("climate is missing: the eemt workflow needs table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE")
 	}
 	return errors.Join(errs...)
+}
+
+// maxSystem bounds the text of a coordinate reference system; the longest of the EPSG dataset has about 2 kB.
+const maxSystem = 16 << 10
+
+// checkDEMCRS refuses what is neither a code nor the text of a .prj file. Whether the system is known is found with the
+// DEM.
+func checkDEMCRS(text string) error {
+	if text == "" {
+		return nil
+	}
+	if len(text) > maxSystem {
+		return fmt.Errorf("dem-crs: %d bytes of text: at most %d", len(text), maxSystem)
+	}
+	text = strings.TrimSpace(text)
+	if name, code, ok := strings.Cut(text, ":"); ok && (strings.EqualFold(name, "EPSG") || strings.EqualFold(name, "ESRI")) {
+		if n, err := strconv.Atoi(code); err == nil && n > 0 {
+			return nil
+		}
+	}
+	for _, start := range []string{"PROJCS[", "GEOGCS[", "COMPD_CS["} {
+		if len(text) >= len(start) && strings.EqualFold(text[:len(start)], start) {
+			return nil
+		}
+	}
+	return fmt.Errorf("dem-crs %.40q: must be a code such as EPSG:32613, or the text of a .prj file", text)
 }
 
 // Years lists the climate years.

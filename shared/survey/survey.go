@@ -12,6 +12,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -104,8 +105,15 @@ type Work struct {
 	Results int64 `json:"results_bytes"`
 }
 
+// DEM is what the parameters of a job state about its DEM.
+func DEM(p job.Parameters) dem.Options {
+	return dem.Options{CRS: p.DEMCRS}
+}
+
 // Options are what is examined beside the DEM.
 type Options struct {
+	// DEM is what the user states about it.
+	DEM dem.Options
 	// Climate is the source of the job, with its reference elevation; empty for none.
 	Climate, ClimateElevation string
 	Years                     []int
@@ -119,7 +127,7 @@ type Options struct {
 // an error is a fault of reading.
 func Examine(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
 	rep := &Report{Bytes: size, Warnings: []string{}}
-	d, err := dem.Open(r, size)
+	d, err := dem.Open(r, size, o.DEM)
 	if err != nil {
 		return rep, rep.refuse(ctx, err)
 	}
