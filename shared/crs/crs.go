@@ -6,7 +6,9 @@ package crs
 
 import (
 	"math"
+	"slices"
 
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -20,12 +22,54 @@ type projection interface {
 	convergence(lam, phi float64) float64
 }
 
+// cylindrical is a projection whose point scale, along the parallel and along the
+// meridian, depends on the latitude alone.
+type cylindrical interface {
+	scale(phi float64) (east, north float64)
+}
+
+// axes tell where the two coordinates of a raster point.
+type axes int
+
+const (
+	eastNorth axes = iota
+	westSouth
+	southWest // a mirror image of the ground
+)
+
+func (a axes) toEastNorth(x, y float64) (float64, float64) {
+	if a == southWest {
+		x, y = y, x
+	}
+	return -x, -y
+}
+
+func (a axes) fromEastNorth(x, y float64) (float64, float64) {
+	if a == southWest {
+		x, y = y, x
+	}
+	return -x, -y
+}
+
+// turn is the direction of the second coordinate clockwise from grid north, radians.
+func (a axes) turn() float64 {
+	switch a {
+	case westSouth:
+		return math.Pi
+	case southWest:
+		return -math.Pi / 2
+	}
+	return 0
+}
+
 // CRS is a coordinate reference system. It is immutable, and safe for use by
 // many goroutines.
 type CRS struct {
 	def        definition
 	projection projection // nil when geographic
-	notes      []string
+	lon0       float64    // of the central meridian from Greenwich, degrees
+	shift      *shift     // from the datum to WGS84, nil when they are one
+	findings   []finding.Finding
 }
 
 // Name returns the name of the system, such as "NAD83 / UTM zone 13N".
@@ -42,18 +86,38 @@ func (c *CRS) Geographic() bool { return c.projection == nil }
 func (c *CRS) MetresPerUnit() float64 { return c.def.unit }
 
 // Notes returns what was assumed, in sentences for the reader of a report.
-func (c *CRS) Notes() []string { return append([]string(nil), c.notes...) }
+func (c *CRS) Notes() []string {
+	var notes []string
+	for _, f := range c.findings {
+		notes = append(notes, f.Sentence())
+	}
+	return notes
+}
+
+// Findings returns what was assumed: notes on the datum and on how the system was read, doubts where it may be wrong.
+func (c *CRS) Findings() []finding.Finding { return slices.Clone(c.findings) }
 
 // Inverse returns the longitude (-180 to 180) and latitude in degrees of a map
 // position, both NaN outside the domain of the projection. On a geographic
 // system x may lie from -720 to 720.
 func (c *CRS) Inverse(x, y float64) (lon, lat float64) {
 	if c.projection == nil {
-		return geographic(x, y)
+		lon, lat = geographic(x, y)
+		if c.lon0 != 0 {
+			lon = wrap(lon + c.lon0)
+		}
+	} else {
+		d := &c.def
+		if d.axes != eastNorth {
+			x, y = d.axes.toEastNorth(x, y)
+		}
+		lam, phi := c.projection.inverse(x*d.unit-d.par.fe, y*d.unit-d.par.fn)
+		lon, lat = geographic(lam/rad+c.lon0, phi/rad)
 	}
-	d := &c.def
-	lam, phi := c.projection.inverse(x*d.unit-d.par.fe, y*d.unit-d.par.fn)
-	return geographic(lam/rad+d.par.lon0, phi/rad)
+	if c.shift != nil && !math.IsNaN(lon) {
+		return c.shift.toWGS84(lon, lat)
+	}
+	return lon, lat
 }
 
 // Forward returns the map position of a longitude and latitude in degrees, both
@@ -61,14 +125,28 @@ func (c *CRS) Inverse(x, y float64) (lon, lat float64) {
 // comes back as -180 to 180, even where a grid counts from 0 to 360.
 func (c *CRS) Forward(lon, lat float64) (x, y float64) {
 	lon, lat = geographic(lon, lat)
+	if c.shift != nil && !math.IsNaN(lon) {
+		lon, lat = c.shift.fromWGS84(lon, lat)
+	}
+	return c.forward(lon, lat)
+}
+
+// forward is Forward of a position in the system's own datum.
+func (c *CRS) forward(lon, lat float64) (x, y float64) {
 	if c.projection == nil {
+		if c.lon0 != 0 {
+			lon = wrap(lon - c.lon0)
+		}
 		return lon, lat
 	}
 	d := &c.def
-	x, y = c.projection.forward(wrap(lon-d.par.lon0)*rad, lat*rad)
+	x, y = c.projection.forward(wrap(lon-c.lon0)*rad, lat*rad)
 	x, y = (x+d.par.fe)/d.unit, (y+d.par.fn)/d.unit
 	if !finite(x) || !finite(y) {
 		return math.NaN(), math.NaN()
+	}
+	if d.axes != eastNorth {
+		return d.axes.fromEastNorth(x, y)
 	}
 	return x, y
 }
@@ -85,7 +163,10 @@ func (c *CRS) Convergence(lon, lat float64) float64 {
 	if c.projection == nil {
 		return 0
 	}
-	conv := math.Remainder(c.projection.convergence(wrap(lon-c.def.par.lon0)*rad, lat*rad), 2*math.Pi)
+	if c.shift != nil {
+		lon, lat = c.shift.fromWGS84(lon, lat)
+	}
+	conv := math.Remainder(c.projection.convergence(wrap(lon-c.lon0)*rad, lat*rad)+c.def.axes.turn(), 2*math.Pi)
 	if !finite(conv) {
 		return math.NaN()
 	}
@@ -108,13 +189,13 @@ func (c *CRS) LonLat(t raster.Transform, w raster.Window, lon, lat []float64) {
 //
 // On a projected system it is the step in metres of the grid. On a geographic
 // one it is the length of the step on the WGS84 ellipsoid at the latitude of the
-// row, NaN beyond the poles. A Mercator grid is divided by the point scale at
-// the row, which reaches 2 at 60 degrees.
+// row, NaN beyond the poles. The grid of a cylindrical projection is divided by the
+// point scale at the row, which in Mercator's reaches 2 at 60 degrees.
 func (c *CRS) CellSizes(t raster.Transform, width, height int) raster.CellSize {
 	dx, dy := math.Abs(t.StepX)*c.def.unit, math.Abs(t.StepY)*c.def.unit
 	size := raster.UniformCellSize(height, dx, dy)
-	merc, isMercator := c.projection.(*mercator)
-	if !c.Geographic() && !isMercator {
+	cylinder, isCylinder := c.projection.(cylindrical)
+	if !c.Geographic() && !isCylinder {
 		return size
 	}
 	for r := range height {
@@ -123,8 +204,8 @@ func (c *CRS) CellSizes(t raster.Transform, width, height int) raster.CellSize {
 			x = 0
 		}
 		_, lat := c.Inverse(x, y)
-		if isMercator {
-			east, north := merc.scale(lat * rad)
+		if isCylinder {
+			east, north := cylinder.scale(lat * rad)
 			size.DX[r], size.DY[r] = dx/east, dy/north
 			continue
 		}

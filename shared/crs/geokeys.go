@@ -3,8 +3,10 @@ package crs
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -96,32 +98,40 @@ func (k geoKeys) double(keys ...uint16) (float64, bool) {
 	return 0, false
 }
 
+// peString marks well-known text in a citation.
+const peString = "ESRI PE String = "
+
 // FromGeoKeys returns the system which the keys of a GeoTIFF state: by EPSG code,
-// or by parameters of any method this package projects with. Projected units may
-// be any length; angular ones are degrees. What it cannot handle is refused by
-// name, in one sentence with the command that helps.
+// by parameters of any method this package projects with, or in text: Esri's in a
+// citation, or the zone and units which ERDAS IMAGINE names. Projected units may be
+// any length; angular ones are degrees. What it cannot handle is refused by name, in
+// one sentence with the command that helps.
 func FromGeoKeys(keys raster.GeoKeys) (*CRS, error) {
 	k := geoKeys(keys)
 	_, hasProjected := k.epsg(keyProjectedCRS)
 	_, hasConversion := k.epsg(keyProjection)
-	hasProjected = hasProjected || hasConversion || k.code(keyProjMethod) != 0
+	method := k.code(keyProjMethod)
+	inKeys := hasProjected || hasConversion || method != 0 && method != userDefined
 	_, hasAxis := k.double(keySemiMajorAxis)
 	hasGeodetic := k.code(keyGeodeticCRS) != 0 || k.code(keyGeodeticDatum) != 0 || k.code(keyEllipsoid) != 0 || hasAxis
 	model := k.code(keyModelType)
 	switch {
 	case model == 3:
 		return nil, fmt.Errorf("geocentric coordinates are not supported; %s", remedy)
-	case hasProjected && model != 2:
+	case inKeys && model != 2:
 		return k.projected()
-	case hasGeodetic && model != 1:
+	}
+	if text := k.text(); text != "" && !(model == 2 && strings.HasPrefix(text, "PROJCS")) {
+		return fromWKT(text)
+	}
+	projectedHint := k.hintsAtMap()
+	switch {
+	case model == 2 && hasGeodetic, hasGeodetic && model == 0 && !projectedHint:
 		return k.geographic()
+	case projectedHint || method != 0:
+		return k.cited()
 	}
-	for _, key := range []uint16{keyProjectedCitation, keyCitation, keyGeodeticCitation} {
-		if s := k.Strings[key]; strings.Contains(s, "CS[") || strings.Contains(s, "CRS[") {
-			return nil, fmt.Errorf("the coordinate system is stated only as text (%s); write it as keys with: gdalwarp -t_srs EPSG:326xx in.tif out.tif", clip(s))
-		}
-	}
-	return nil, fmt.Errorf("no coordinate system is stated; assign one with: gdal_edit.py -a_srs EPSG:code in.tif")
+	return nil, fmt.Errorf("no coordinate system is stated; state it with --dem-crs EPSG:CODE, or write it into a copy with: gdal_translate -a_srs EPSG:CODE in.tif out.tif")
 }
 
 // clip keeps a text of a file short enough for a message.
@@ -169,7 +179,7 @@ func (k geoKeys) projected() (*CRS, error) {
 		if stated && math.Abs(unit/d.unit-1) > 1e-9 {
 			note := fmt.Sprintf("coordinates of %s are taken in units of %s, as the file states, not in the %g m of the code", d.label(), unitName, d.unit)
 			d.epsg, d.unit, d.name = 0, unit, d.name+" in "+unitName
-			return build(d, note)
+			return build(d, finding.Finding{Code: finding.DEMCRS, Severity: finding.Note, Message: note})
 		}
 		return build(d)
 	}
@@ -210,6 +220,11 @@ func (k geoKeys) projectedName() string {
 }
 
 func (k geoKeys) linearUnit() (metres float64, name string, stated bool, err error) {
+	if _, ok := k.epsg(keyProjectedCRS); !ok {
+		if metres, name, err = k.citedUnit(); err != nil || metres != 0 {
+			return metres, name, true, err
+		}
+	}
 	code := k.code(keyLinearUnits)
 	size, hasSize := k.double(keyLinearUnitSize)
 	switch {
@@ -248,26 +263,71 @@ func (k geoKeys) base() (base, error) {
 	if code, ok := k.epsg(keyGeodeticCRS); ok {
 		return geodetic(code)
 	}
-	if code, ok := k.epsg(keyPrimeMeridian); ok && code != 8901 {
-		return base{}, fmt.Errorf("prime meridian EPSG:%d is not supported, only Greenwich is; %s", code, remedy)
+	var b base
+	var err error
+	if code, ok := k.epsg(keyGeodeticDatum); ok {
+		b, err = datum(code)
+	} else {
+		b, err = k.ellipsoid()
 	}
-	if lon, _ := k.double(keyPrimeMeridianLong); lon != 0 {
-		return base{}, fmt.Errorf("a prime meridian at %g is not supported, only Greenwich is; %s", lon, remedy)
+	if err != nil {
+		return b, err
 	}
-	for i, v := range k.Doubles[keyToWGS84] {
-		if i < 3 && !(math.Abs(v) <= 10) {
-			return base{}, fmt.Errorf("a user defined datum %.0f m away from WGS84 is not supported; %s", math.Abs(v), remedy)
+	if err := k.meridian(&b); err != nil {
+		return b, err
+	}
+	b.stateShift(k.Doubles[keyToWGS84])
+	return b, nil
+}
+
+// meridian reads the prime meridian where it is not that of the datum.
+func (k geoKeys) meridian(b *base) error {
+	lon, has := k.double(keyPrimeMeridianLong)
+	code, ok := k.epsg(keyPrimeMeridian)
+	switch {
+	case ok && code == 8901:
+		b.pm = 0
+	case ok:
+		m, known := lookup(kindMeridian, code)
+		if !known {
+			return fmt.Errorf("prime meridian EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+		}
+		b.pm = atof(m[2])
+	case has && math.Abs(lon) <= 180:
+		b.pm = lon
+	case has:
+		return fmt.Errorf("a prime meridian at %g degrees: must be -180 to 180; %s", lon, remedy)
+	}
+	return nil
+}
+
+// stateShift takes the three or seven parameters which a file states: metres, seconds in the sense of a position vector,
+// parts per million. A shift within what a geocentric datum may differ by changes nothing.
+func (b *base) stateShift(v []float64) {
+	v = v[:min(len(v), 7)]
+	var longest float64
+	for i, f := range v {
+		if !finite(f) || math.Abs(f) > 1e5 {
+			return
+		}
+		if i < 3 {
+			longest = max(longest, math.Abs(f))
 		}
 	}
-	if code, ok := k.epsg(keyGeodeticDatum); ok {
-		return datum(code)
+	geocentric := b.relation == equalToWGS84 || b.relation == sphere || b.nearWGS84()
+	if len(v) < 3 || geocentric && longest <= 10 {
+		return
 	}
-	return k.ellipsoid()
+	text := make([]string, len(v))
+	for i, f := range v {
+		text[i] = strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	b.relation, b.steps, b.ops, b.op = stated, strings.Join(text, " "), nil, nil
 }
 
 // ellipsoid takes a user-defined datum by its ellipsoid.
 func (k geoKeys) ellipsoid() (base, error) {
-	b := base{name: "user defined datum", shift: "10"}
+	b := base{name: "user defined datum"}
 	if s, _, _ := strings.Cut(k.Strings[keyGeodeticCitation], "|"); s != "" && s != "unknown" && !strings.ContainsAny(s, "[=") {
 		b.name = clip(s)
 	}
@@ -292,11 +352,13 @@ func (k geoKeys) ellipsoid() (base, error) {
 	} else {
 		return b, fmt.Errorf("the projection is stated without a datum; assign one with: gdal_edit.py -a_srs EPSG:code in.tif")
 	}
-	sphere := b.invf == 0 && b.a >= 6.3e6 && b.a <= 6.4e6
-	if !sphere && !(math.Abs(b.a-6378137) < 5 && math.Abs(b.invf-298.2572) < 0.01) {
-		return b, fmt.Errorf("a user defined datum on ellipsoid %s, inverse flattening %g, is not supported; %s", ellipsoid, b.invf, remedy)
+	if !(b.a >= 6.3e6 && b.a <= 6.4e6) || b.invf != 0 && !(b.invf >= 200 && b.invf <= 400) {
+		return b, fmt.Errorf("ellipsoid %s, inverse flattening %g: must be one of the Earth; %s", ellipsoid, b.invf, remedy)
 	}
-	b.datum = b.name
+	b.datum, b.relation = b.name, unknown
+	if b.invf == 0 {
+		b.relation = sphere
+	}
 	return b, nil
 }
 
@@ -358,9 +420,6 @@ func (k geoKeys) parameters(d *definition) error {
 			d.method, p.sp1, p.k0 = methodPolarStereographicB, p.lat0, 1
 		}
 	case 0, userDefined:
-		if s := k.Strings[keyProjectedCitation] + k.Strings[keyCitation]; strings.Contains(s, "CS[") {
-			return fmt.Errorf("the projection is stated only as text (%s); %s", clip(s), remedy)
-		}
 		return fmt.Errorf("the projection is user defined without a method (ProjMethodGeoKey); %s", remedy)
 	default:
 		name, ok := ctNames[ct]
