@@ -51,15 +51,17 @@ func (a axes) fromEastNorth(x, y float64) (float64, float64) {
 	return -x, -y
 }
 
-// turn is the direction of the second coordinate clockwise from grid north, radians.
-func (a axes) turn() float64 {
+// turn makes the convergence of a projection that of a raster. In the mirror image no
+// angle is right for all azimuths; north is right there, and east and west change places,
+// which leaves daily sums of radiation as they are.
+func (a axes) turn(convergence float64) float64 {
 	switch a {
 	case westSouth:
-		return math.Pi
+		return convergence + math.Pi
 	case southWest:
-		return -math.Pi / 2
+		return math.Pi/2 - convergence
 	}
-	return 0
+	return convergence
 }
 
 // CRS is a coordinate reference system. It is immutable, and safe for use by
@@ -166,7 +168,7 @@ func (c *CRS) Convergence(lon, lat float64) float64 {
 	if c.shift != nil {
 		lon, lat = c.shift.fromWGS84(lon, lat)
 	}
-	conv := math.Remainder(c.projection.convergence(wrap(lon-c.lon0)*rad, lat*rad)+c.def.axes.turn(), 2*math.Pi)
+	conv := math.Remainder(c.def.axes.turn(c.projection.convergence(wrap(lon-c.lon0)*rad, lat*rad)), 2*math.Pi)
 	if !finite(conv) {
 		return math.NaN()
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // method is the EPSG code of a map projection method; 0 is none: geographic.
@@ -149,6 +150,9 @@ func (b *base) finding() (finding.Finding, bool) {
 	case b.op != nil:
 		f.Message = fmt.Sprintf("datum %s is shifted to WGS84 by %s (%s), which is good to %g m; metres do not matter to the sun",
 			shortDatum(*b), b.op.name, b.op.codes, b.op.accuracy)
+	case b.relation == unknown && len(b.ops) > 0:
+		f.Severity = finding.Doubt
+		f.Message = fmt.Sprintf("datum %s is taken as WGS84, because the DEM lies outside the areas of its transformations: positions may be some hundred metres off, which the sun does not notice but climate may", shortDatum(*b))
 	case b.relation == unknown && b.nearWGS84():
 		f.Message = fmt.Sprintf("datum %s is stated only by an ellipsoid of %.10g m, inverse flattening %.9g; it is taken as WGS84", shortDatum(*b), b.a, b.invf)
 	case b.relation == unknown:
@@ -167,20 +171,31 @@ func (b *base) nearWGS84() bool {
 	return math.Abs(b.a-6378137) < 5 && math.Abs(b.invf-298.2572) < 0.01
 }
 
-// Near returns the system with the transformation of its datum that is right at a map position: countries and states
-// have their own. A system with one transformation, or none, returns itself.
-func (c *CRS) Near(x, y float64) *CRS {
-	if len(c.def.base.ops) < 2 {
+// In returns the system as it is in a raster: with the transformation of its datum that is right at the raster's centre.
+func (c *CRS) In(t raster.Transform, width, height int) *CRS {
+	return c.near(t.OriginX+t.StepX*float64(width)/2, t.OriginY+t.StepY*float64(height)/2)
+}
+
+// near returns the system with the transformation of its datum that is right at a map position: countries and states
+// have their own. A system whose datum has none returns itself.
+func (c *CRS) near(x, y float64) *CRS {
+	if len(c.def.base.ops) == 0 {
 		return c
 	}
-	lon, lat := c.Inverse(x, y)
+	own := *c
+	own.shift = nil // areas are in degrees of the datum
+	lon, lat := own.Inverse(x, y)
 	op := choose(c.def.base.ops, lon, lat)
 	if math.IsNaN(lon) || op == c.def.base.op {
 		return c
 	}
-	near := *c
+	near := own
 	near.def.base.op = op
-	near.shift = newShift(newEllipsoid(c.def.base.a, c.def.base.invf), op.steps)
+	if op != nil {
+		near.shift = newShift(newEllipsoid(c.def.base.a, c.def.base.invf), op.steps)
+	} else {
+		near.def.base.relation = unknown
+	}
 	near.findings = slices.Clone(c.findings)
 	near.findings[0], _ = near.def.base.finding()
 	return &near

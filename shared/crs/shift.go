@@ -47,7 +47,7 @@ func (o *operation) within(p *operation) bool {
 }
 
 // choose returns the operation that PROJ takes at a position when it has no grids: the most accurate whose area holds
-// it; of two which are alike, that of the smaller area. Where no area holds it, that is the first.
+// it; of two which are alike, that of the smaller area. Where no area holds it, PROJ takes none, and so does this.
 func choose(list []operation, lon, lat float64) *operation {
 	var best *operation
 	for i := range list {
@@ -58,9 +58,6 @@ func choose(list []operation, lon, lat float64) *operation {
 		if best == nil || !o.offshore && (o.accuracy < best.accuracy || o.accuracy == best.accuracy && o.within(best)) {
 			best = o
 		}
-	}
-	if best == nil && len(list) > 0 {
-		best = &list[0]
 	}
 	return best
 }
@@ -140,8 +137,11 @@ func (s *shift) toWGS84(lon, lat float64) (float64, float64) {
 	return carry(&s.el, &wgs84, &s.to, lon, lat)
 }
 
+// fromWGS84 is the inverse of toWGS84, by a step back and a correction for the heights which it left out.
 func (s *shift) fromWGS84(lon, lat float64) (float64, float64) {
-	return carry(&wgs84, &s.el, &s.from, lon, lat)
+	lon0, lat0 := carry(&wgs84, &s.el, &s.from, lon, lat)
+	lon1, lat1 := s.toWGS84(lon0, lat0)
+	return lon0 + math.Remainder(lon-lon1, 360), lat0 + lat - lat1
 }
 
 func carry(from, to *ellipsoid, m *affine, lon, lat float64) (float64, float64) {

@@ -107,12 +107,14 @@ func place(img *geotiff.Image, o Options) (*crs.CRS, []string, error) {
 		if err != nil {
 			return nil, nil, refuseCRS(err)
 		}
+		c = c.In(img.Transform, img.Width, img.Height)
 		return c, c.Notes(), nil
 	}
 	c, err := crs.Parse(o.CRS)
 	if err != nil {
 		return nil, nil, refuseCRS(fmt.Errorf("dem_crs: %w", err))
 	}
+	c = c.In(img.Transform, img.Width, img.Height)
 	notes := c.Notes()
 	if stated, err := crs.FromGeoKeys(img.GeoKeys); err == nil && stated.Name() != c.Name() {
 		notes = append(notes, fmt.Sprintf("the file states the coordinate system %s; it is read in %s, as dem_crs says", stated.Name(), c.Name()))

@@ -49,7 +49,7 @@ func Open(r io.ReaderAt, size int64) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Layer{img, c}, nil
+	return &Layer{img, c.In(img.Transform, img.Width, img.Height)}, nil
 }
 
 // cell returns the place of a longitude and latitude in cells of m, counted from
