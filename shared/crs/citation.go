@@ -47,9 +47,8 @@ func (k geoKeys) hintsAtMap() bool {
 // citedUnits are names of linear units in citations of GDAL before 2010 and of ERDAS IMAGINE. Both call the survey foot
 // of the United States a foot.
 var citedUnits = map[string]float64{
-	"meters": 1, "meter": 1, "m": 1, "metre": 1, "metres": 1, "kilometers": 1000, "kilometer": 1000, "km": 1000,
+	"meters": 1, "meter": 1, "m": 1, "kilometers": 1000, "kilometer": 1000, "km": 1000,
 	"us_survey_feet": 1200. / 3937, "us_survey_foot": 1200. / 3937, "feet": 1200. / 3937, "foot": 1200. / 3937, "ft": 1200. / 3937,
-	"foot_us": 1200. / 3937, "us survey foot": 1200. / 3937,
 	"international_feet": 0.3048, "international_foot": 0.3048, "clarke_feet": 0.3047972651, "clarke_foot": 0.3047972651,
 	"indian_feet": 0.3047995142, "indian_foot": 0.3047995142, "yards": 0.9144, "yard": 0.9144, "yd": 0.9144,
 	"centimeters": 0.01, "centimeter": 0.01, "cm": 0.01, "millimeters": 0.001, "millimeter": 0.001, "mm": 0.001,
@@ -65,14 +64,13 @@ var (
 
 // citedUnit returns the linear unit which the citation of a user-defined map names, 0 when it names none.
 func (k geoKeys) citedUnit() (metres float64, name string, err error) {
-	s := k.Strings[keyProjectedCitation]
-	if s == "" {
-		s = k.Strings[keyCitation]
+	var m []string
+	for _, key := range []uint16{keyProjectedCitation, keyCitation} {
+		s, _, _ := strings.Cut(k.Strings[key], peString)
+		if m = unitWord.FindStringSubmatch(s); m != nil {
+			break
+		}
 	}
-	if i := strings.Index(s, peString); i >= 0 {
-		s = s[:i]
-	}
-	m := unitWord.FindStringSubmatch(s)
 	if m == nil {
 		return 0, "", nil
 	}
@@ -82,10 +80,7 @@ func (k geoKeys) citedUnit() (metres float64, name string, err error) {
 		if size, has := k.double(keyLinearUnitSize); has && size >= 1e-3 && size <= 1e5 {
 			return size, name, nil
 		}
-		if k.code(keyLinearUnits) != 0 && k.code(keyLinearUnits) != userDefined {
-			return 0, "", nil
-		}
-		return 0, "", fmt.Errorf("linear unit %q of the citation is not known; %s", clip(name), stateWith)
+		return 0, name, fmt.Errorf("linear unit %q of the citation is not known; %s", clip(name), stateWith)
 	}
 	return metres, name, nil
 }
@@ -93,6 +88,11 @@ func (k geoKeys) citedUnit() (metres float64, name string, err error) {
 // cited reads a map which only the words of a citation describe: a zone of UTM or of a state plane.
 func (k geoKeys) cited() (*CRS, error) {
 	s := k.Strings[keyProjectedCitation] + "\n" + k.Strings[keyCitation] + "\n" + k.Strings[keyGeodeticCitation]
+	switch k.code(keyProjMethod) {
+	case 0, userDefined, ctTransverseMercator, ctLambertConformal2SP, ctLambertConformal1SP, 3:
+	default:
+		return nil, fmt.Errorf("the words of the file (%s) do not go with its projection; %s", clip(strings.TrimSpace(lastLines(s))), stateWith)
+	}
 	unit, name, _, err := k.linearUnit()
 	if err != nil {
 		return nil, err
@@ -108,6 +108,8 @@ func (k geoKeys) cited() (*CRS, error) {
 			d.unit, name = 1200./3937, "US survey foot"
 		}
 		err = d.statePlane(atoi(m[3]), m[1] == "1927", m[2] != "")
+	case planeZone.MatchString(s) && d.unit != 1 && math.Abs(d.unit-1200./3937) > 1e-9:
+		err = fmt.Errorf("a state plane in units of %s; %s", name, stateWith)
 	case planeZone.MatchString(s):
 		is27 := strings.Contains(s, "NAD27") || strings.Contains(s, "NAD = 27")
 		is83 := strings.Contains(s, "NAD83") || strings.Contains(s, "NAD = 83")

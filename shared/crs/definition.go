@@ -69,7 +69,9 @@ type base struct {
 	shift     string      // metres from WGS84 at most, of a datum equal to it
 	pm        float64     // prime meridian, degrees from Greenwich
 	ops       []operation // from the datum to WGS84, of a shifted one
+	partly    bool        // whether their areas leave a part of the datum's out
 	op        *operation  // the one in use
+	outside   bool        // whether the raster lies outside of its area
 	steps     string      // that of a file with a shift of its own
 }
 
@@ -86,14 +88,15 @@ const (
 
 // definition is all that states a coordinate reference system.
 type definition struct {
-	name   string
-	epsg   int
-	base   base
-	method method
-	par    parameters
-	unit   float64 // metres, 1 when geographic
-	axes   axes
-	text   string // well-known text which stated it, empty when keys or a code did
+	name     string
+	epsg     int
+	base     base
+	method   method
+	par      parameters
+	unit     float64 // metres, 1 when geographic
+	axes     axes
+	replaces int    // the deprecated code that stated it, 0 when none did
+	text     string // well-known text which stated it, empty when keys or a code did
 }
 
 const remedy = "reproject with: gdalwarp -t_srs EPSG:4326 -r bilinear -dstnodata -9999 -ot Float32 in.tif out.tif"
@@ -150,6 +153,10 @@ func (b *base) finding() (finding.Finding, bool) {
 	case b.op != nil:
 		f.Message = fmt.Sprintf("datum %s is shifted to WGS84 by %s (%s), which is good to %g m; metres do not matter to the sun",
 			shortDatum(*b), b.op.name, b.op.codes, b.op.accuracy)
+		if b.outside {
+			f.Severity = finding.Doubt
+			f.Message += "; but the DEM lies outside of its area, where positions may be some hundred metres off"
+		}
 	case b.relation == unknown && len(b.ops) > 0:
 		f.Severity = finding.Doubt
 		f.Message = fmt.Sprintf("datum %s is taken as WGS84, because the DEM lies outside the areas of its transformations: positions may be some hundred metres off, which the sun does not notice but climate may", shortDatum(*b))
@@ -185,12 +192,13 @@ func (c *CRS) near(x, y float64) *CRS {
 	own := *c
 	own.shift = nil // areas are in degrees of the datum
 	lon, lat := own.Inverse(x, y)
-	op := choose(c.def.base.ops, lon, lat)
-	if math.IsNaN(lon) || op == c.def.base.op {
+	op := choose(c.def.base.ops, c.def.base.partly, lon, lat)
+	if math.IsNaN(lon) || op == c.def.base.op && op.holds(lon, lat) {
 		return c
 	}
 	near := own
 	near.def.base.op = op
+	near.def.base.outside = op != nil && !op.holds(lon, lat)
 	if op != nil {
 		near.shift = newShift(newEllipsoid(c.def.base.a, c.def.base.invf), op.steps)
 	} else {

@@ -6,10 +6,13 @@ import (
 	_ "embed" // the parameter table
 	"fmt"
 	"io"
+	"math"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 //go:generate go run ./internal/gen -db $PROJ_DATA/proj.db -out epsg.tsv.gz
@@ -54,7 +57,7 @@ const (
 	kindGeodetic   = 'G' // datum, angular unit, type, ESRI's name without GCS_
 	kindMethod     = 'M' //
 	kindConversion = 'C' // method, parameters
-	kindProjected  = 'P' // geodetic CRS, conversion, unit, axes when they do not point east and north
+	kindProjected  = 'P' // geodetic CRS, conversion, unit, axes when they do not point east and north, what replaces a deprecated one
 	kindVertical   = 'V' // unit, 1 when depths
 	kindCompound   = 'K' // horizontal CRS, vertical CRS
 )
@@ -91,7 +94,38 @@ func FromEPSG(code int) (*CRS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return build(d)
+	return build(d, d.notes()...)
+}
+
+// notes tell that a code was read as the one which replaces it.
+func (d *definition) notes() []finding.Finding {
+	if d.replaces == 0 {
+		return nil
+	}
+	return []finding.Finding{{
+		Code: finding.DEMCRS, Severity: finding.Note,
+		Message: fmt.Sprintf("EPSG:%d is deprecated, for it was in error; it is read as %s, which replaces it", d.replaces, d.label()),
+	}}
+}
+
+// replacement returns what replaces a deprecated system, if the two lie apart: then the old one was in error.
+func (d *definition) replacement(code string) (definition, bool) {
+	n, err := fromEPSG(atoi(code))
+	if code == "" || err != nil {
+		return *d, false
+	}
+	before, err := build(*d)
+	after, err2 := build(n)
+	if err != nil || err2 != nil {
+		return n, err2 == nil
+	}
+	x, y := after.forward(after.lon0+0.4, after.probeLatitude()*0.98+0.25)
+	x0, y0 := before.forward(after.lon0+0.4, after.probeLatitude()*0.98+0.25)
+	if math.Hypot(x-x0, y-y0)*n.unit < 1 && d.unit == n.unit && d.base.datumCode == n.base.datumCode {
+		return *d, false
+	}
+	n.replaces = d.epsg
+	return n, true
 }
 
 // webMercator are codes which programs of Esri and others gave to Web Mercator.
@@ -158,6 +192,9 @@ func fromEPSG(code int) (definition, error) {
 	if d.unit, _, err = linearUnit(atoi(p[4])); err != nil {
 		return d, fmt.Errorf("coordinate system %s: %w", d.label(), err)
 	}
+	if n, ok := d.replacement(p[6]); ok {
+		return n, nil
+	}
 	return d, nil
 }
 
@@ -203,6 +240,7 @@ func datum(code int) (base, error) {
 		b.relation = sphere
 	case "other":
 		b.relation = unknown
+		b.partly = strings.HasSuffix(d[6], ",0")
 		if b.ops = operations(d[6]); len(b.ops) > 0 {
 			b.relation = shifted
 		}

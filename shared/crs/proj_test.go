@@ -13,7 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/reference"
 )
 
-var every = flag.Int("every", 50, "compare each n-th EPSG code of a method with PROJ")
+var every = flag.Int("every", 200, "compare each n-th EPSG code of a method with PROJ")
 
 // pipe runs a program on lines of coordinate pairs and reads pairs back, NaN
 // where it prints "*" or "inf".
@@ -110,7 +110,7 @@ func TestPROJ(t *testing.T) {
 		}
 		seen[c.def.method]++
 		// Rare methods are compared in full.
-		if n := seen[c.def.method]; n > 8 && n%*every != 0 {
+		if n := seen[c.def.method]; n > 3 && n%*every != 0 {
 			continue
 		}
 		compared++
@@ -155,7 +155,7 @@ func TestPROJ(t *testing.T) {
 			worstBack = max(worstBack, d)
 		}
 	}
-	if len(seen) < 9 || compared < 100 {
+	if len(seen) < 9 || compared < 80 {
 		t.Errorf("compared %d codes of methods %v only", compared, seen)
 	}
 	t.Logf("%d codes (%v), largest difference %.2e m forward, %.2e m back", compared, seen, worst, worstBack)

@@ -47,8 +47,9 @@ func (o *operation) within(p *operation) bool {
 }
 
 // choose returns the operation that PROJ takes at a position when it has no grids: the most accurate whose area holds
-// it; of two which are alike, that of the smaller area. Where no area holds it, PROJ takes none, and so does this.
-func choose(list []operation, lon, lat float64) *operation {
+// it; of two which are alike, that of the smaller area. Where no area holds it, that is the first, or none if the areas
+// leave a part of the datum's out.
+func choose(list []operation, partly bool, lon, lat float64) *operation {
 	var best *operation
 	for i := range list {
 		o := &list[i]
@@ -58,6 +59,9 @@ func choose(list []operation, lon, lat float64) *operation {
 		if best == nil || !o.offshore && (o.accuracy < best.accuracy || o.accuracy == best.accuracy && o.within(best)) {
 			best = o
 		}
+	}
+	if best == nil && !partly {
+		best = &list[0]
 	}
 	return best
 }

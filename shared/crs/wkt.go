@@ -239,7 +239,11 @@ func baseText(n *node) (b base, degrees float64, err error) {
 	b.name = clip(n.text(0))
 	b.datum = clip(strings.TrimPrefix(datumNode.text(0), "D_"))
 	if pm := n.child("PRIMEM"); pm != nil {
-		if b.pm = pm.number(1) * degrees; !(math.Abs(b.pm) <= 180) {
+		// In degrees, whatever the unit; some write Paris in grads.
+		if b.pm = pm.number(1); math.Abs(b.pm-2.5969213) < 1e-6 {
+			b.pm *= 0.9
+		}
+		if !(math.Abs(b.pm) <= 180) {
 			return b, 0, fmt.Errorf("a prime meridian at %s: must be -180 to 180; state the system with: --dem-crs EPSG:CODE", clip(pm.text(1)))
 		}
 	}
@@ -419,7 +423,7 @@ func projectedText(n *node) (definition, error) {
 	if err := d.take(p, degrees, plainName(projection)); err != nil {
 		return d, err
 	}
-	return d, d.direct(n)
+	return d, d.direct(n, p)
 }
 
 // textParameters are the parameters of a projection by their names in lower case.
@@ -519,7 +523,9 @@ func (d *definition) krovakText(p map[string]float64, degrees float64) error {
 	y, hasY := p["y_scale"]
 	turn := p["xy_plane_rotation"] * degrees
 	switch {
-	case !hasX && !hasY, x == -1 && y == 1 && math.Abs(turn-90) < 1e-9:
+	case !hasX && !hasY:
+		return nil // the axes tell
+	case x == -1 && y == 1 && math.Abs(turn-90) < 1e-9:
 		return nil
 	case x == 1 && y == 1 && turn == 0:
 		d.axes = southWest
@@ -530,7 +536,7 @@ func (d *definition) krovakText(p map[string]float64, degrees float64) error {
 }
 
 // direct reads where the axes of a text point.
-func (d *definition) direct(n *node) error {
+func (d *definition) direct(n *node, p map[string]float64) error {
 	var way string
 	for _, c := range n.nodes {
 		if c.keyword == "AXIS" {
@@ -538,6 +544,9 @@ func (d *definition) direct(n *node) error {
 		}
 	}
 	before := d.axes
+	if _, turned := p["x_scale"]; d.method == methodKrovak && way == "" && !turned {
+		return fmt.Errorf("Krovak without axes may count south and west or east and north; %s", stateWith)
+	}
 	switch way {
 	case "":
 	case "east north ", "north east ", "north north ", "south south ":
@@ -581,12 +590,16 @@ func (d *definition) wkt() string {
 		shift = ",TOWGS84[" + strings.Join(strings.Fields(b.steps), ",") + "]"
 	}
 	authority := ""
-	if b.code > 0 {
+	if b.code > 0 && degreesOnly(b.code) == nil {
 		authority = fmt.Sprintf(`,AUTHORITY["EPSG","%d"]`, b.code)
 	}
+	geog, datumName := b.name, "D_"+b.datum
+	if g, ok := lookup(kindGeodetic, b.code); ok && g[5] != "" {
+		geog, datumName = "GCS_"+g[5], "D_"+g[5]
+	}
 	var w strings.Builder
-	fmt.Fprintf(&w, `PROJCS[%s,GEOGCS[%s,DATUM[%s,SPHEROID["Ellipsoid",%s,%s]%s],PRIMEM["Meridian",%s],UNIT["Degree",0.0174532925199433]%s],PROJECTION["%s"]`,
-		quote(d.name), quote(b.name), quote("D_"+b.datum), num(b.a), num(b.invf), shift, num(b.pm), authority, name)
+	fmt.Fprintf(&w, `PROJCS[%s,GEOGCS[%s,DATUM[%s,SPHEROID["Ellipsoid",%s,%s]%s],PRIMEM["Greenwich",%s],UNIT["Degree",0.0174532925199433]%s],PROJECTION["%s"]`,
+		quote(d.name), quote(geog), quote(datumName), num(b.a), num(b.invf), shift, num(b.pm), authority, name)
 	p := d.par
 	fe, fn := p.fe, p.fn
 	if d.axes != eastNorth {
@@ -614,6 +627,9 @@ func (d *definition) wkt() string {
 		{"Azimuth", p.azimuth, p.azimuth == 0},
 		{"Rectified_Grid_Angle", p.rectified, d.method != methodHotineA && d.method != methodHotineB},
 		{"Height", p.height, p.height == 0},
+		{"X_Scale", -1, d.method != methodKrovak || d.axes != eastNorth},
+		{"Y_Scale", 1, d.method != methodKrovak || d.axes != eastNorth},
+		{"XY_Plane_Rotation", 90, d.method != methodKrovak || d.axes != eastNorth},
 		{origin, p.lat0, p.lat0 == 0},
 	} {
 		if !v.skip {

@@ -66,7 +66,7 @@ func keyed(d *definition) bool {
 
 func (c *CRS) writeBase(k raster.GeoKeys) {
 	b := c.def.base
-	if b.code > 0 && b.relation != stated {
+	if b.code > 0 && b.relation != stated && degreesOnly(b.code) == nil {
 		k.Shorts[keyGeodeticCRS] = uint16(b.code)
 		return
 	}

@@ -171,7 +171,7 @@ func table(db string) ([]byte, error) {
 		}
 		var numbers []string
 		if class == "other" && systems[d[0]] != "" {
-			list, err := operations(db, systems[d[0]])
+			list, ballpark, err := operations(db, systems[d[0]])
 			if err != nil {
 				return nil, err
 			}
@@ -182,6 +182,9 @@ func table(db string) ([]byte, error) {
 					add("T", known[text], text)
 				}
 				numbers = append(numbers, known[text])
+			}
+			if ballpark && len(numbers) > 0 {
+				numbers = append(numbers, "0")
 			}
 		}
 		add("D", d[0], d[1], d[2], class, short(max(2, math.Ceil(number(d[4])))), short(pm), strings.Join(numbers, ","))
@@ -239,6 +242,16 @@ func table(db string) ([]byte, error) {
 		add("C", fields...)
 	}
 
+	// What replaces a deprecated system, if one does.
+	replaced := map[string]string{}
+	rows, err = query(db, `select deprecated_code, max(replacement_code) from deprecation where table_name = 'projected_crs'
+		and deprecated_auth_name = 'EPSG' and replacement_auth_name = 'EPSG' group by deprecated_code having count(*) = 1`)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		replaced[r[0]] = r[1]
+	}
 	projected, err := query(db, `
 		select p.code, p.name, p.geodetic_crs_code, p.conversion_code, a.uom_code,
 		group_concat(substr(a.orientation, 1, 1) || a.coordinate_system_order, '') from projected_crs p join axis a
@@ -260,7 +273,7 @@ func table(db string) ([]byte, error) {
 		default:
 			p[5] = ""
 		}
-		add("P", p...)
+		add("P", append(p, replaced[p[0]])...)
 	}
 
 	// A depth counts downward, hence the sign.

@@ -34,26 +34,28 @@ func (o operation) fields() []string {
 
 // operations asks PROJ's projinfo for the transformations of a geographic system to WGS84 which need no grid, in PROJ's
 // order. The folder of the database must hold no grids, or those count as there.
-func operations(db, code string) ([]operation, error) {
+//
+// PROJ offers to take positions as they are where no area covers that of the system; ballpark tells so.
+func operations(db, code string) (list []operation, ballpark bool, err error) {
 	cmd := exec.Command("projinfo", "-s", "EPSG:"+code, "-t", "EPSG:4326", "--grid-check", "discard_missing",
 		"--spatial-test", "intersects", "-o", "PROJ,PROJJSON", "--single-line")
 	cmd.Env = append(os.Environ(), "PROJ_DATA="+filepath.Dir(db))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("projinfo EPSG:%s: %w", code, err)
+		return nil, false, fmt.Errorf("projinfo EPSG:%s: %w", code, err)
 	}
-	var list []operation
+	ballpark = strings.Contains(string(out), "has ballpark transformation")
 	for _, part := range strings.Split(string(out), "Operation No. ")[1:] {
 		o, ok, err := readOperation(part)
 		if err != nil {
-			return nil, fmt.Errorf("EPSG:%s: %w", code, err)
+			return nil, false, fmt.Errorf("EPSG:%s: %w", code, err)
 		}
 		if ok {
 			list = append(list, o)
 		}
 	}
-	return list, nil
+	return list, ballpark, nil
 }
 
 var (
