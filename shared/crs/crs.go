@@ -218,6 +218,22 @@ func (c *CRS) CellSizes(t raster.Transform, width, height int) raster.CellSize {
 	return size
 }
 
+// Distortion returns how many metres on the ground a metre of the map is at a position, along its two axes, and the angle
+// at which they meet there in degrees; NaN outside the domain. A true map has 1, 1 and 90.
+func (c *CRS) Distortion(x, y float64) (east, north, angle float64) {
+	step := 1 / c.def.unit // a metre
+	lon, lat := c.Inverse(x, y)
+	meridian, prime := wgs84.radii(lat * rad)
+	ground := func(x, y float64) (float64, float64) {
+		lon1, lat1 := c.Inverse(x, y)
+		return math.Remainder(lon1-lon, 360) * rad * prime * math.Cos(lat*rad), (lat1 - lat) * rad * meridian
+	}
+	ax, ay := ground(x+step, y)
+	bx, by := ground(x, y+step)
+	east, north = math.Hypot(ax, ay), math.Hypot(bx, by)
+	return east, north, math.Acos(max(-1, min(1, (ax*bx+ay*by)/(east*north)))) / rad
+}
+
 // geographic brings a longitude to -180 to 180, or makes both coordinates NaN
 // when they are none.
 func geographic(lon, lat float64) (float64, float64) {

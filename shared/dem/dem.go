@@ -3,7 +3,6 @@ package dem
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/crs"
-	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -67,11 +65,16 @@ func Open(r io.ReaderAt, size int64, o Options) (*DEM, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, notes, err := place(img, o)
+	c, placed, err := place(img, o)
 	if err != nil {
 		return nil, err
 	}
-	d := &DEM{Image: img, CRS: c, Vertical: vertical, Cell: c.CellSizes(img.Transform, img.Width, img.Height), Notes: notes}
+	d := &DEM{Image: img, CRS: c, Vertical: vertical, Cell: c.CellSizes(img.Transform, img.Width, img.Height)}
+	placed.Add(d.cutPoles()...)
+	placed.Add(d.distorted()...)
+	for _, f := range placed {
+		d.Notes = append(d.Notes, f.Sentence())
+	}
 	if stated && vertical != 1 {
 		d.Notes = append(d.Notes, fmt.Sprintf("elevations are converted to metres (x %.7g)", vertical))
 	}
@@ -95,40 +98,6 @@ func Open(r io.ReaderAt, size int64, o Options) (*DEM, error) {
 		return nil, fmt.Errorf("the centre of the DEM lies outside the domain of %s; check its georeferencing with: gdalinfo in.tif", c.Name())
 	}
 	return d, nil
-}
-
-// place finds the system that the file or the user states. That of the user becomes the image's own.
-func place(img *geotiff.Image, o Options) (*crs.CRS, []string, error) {
-	if o.CRS == "" {
-		if img.GeoKeys.Empty() {
-			return nil, nil, refuseCRS(errors.New("the DEM has no coordinate reference system; state it with --dem-crs EPSG:CODE, or write it into a copy with: gdal_translate -a_srs EPSG:CODE in.tif out.tif"))
-		}
-		c, err := crs.FromGeoKeys(img.GeoKeys)
-		if err != nil {
-			return nil, nil, refuseCRS(err)
-		}
-		c = c.In(img.Transform, img.Width, img.Height)
-		return c, c.Notes(), nil
-	}
-	c, err := crs.Parse(o.CRS)
-	if err != nil {
-		return nil, nil, refuseCRS(fmt.Errorf("dem_crs: %w", err))
-	}
-	c = c.In(img.Transform, img.Width, img.Height)
-	notes := c.Notes()
-	if stated, err := crs.FromGeoKeys(img.GeoKeys); err == nil && stated.Name() != c.Name() {
-		notes = append(notes, fmt.Sprintf("the file states the coordinate system %s; it is read in %s, as dem_crs says", stated.Name(), c.Name()))
-	}
-	img.GeoKeys = c.GeoKeys()
-	for _, o := range img.Overviews() {
-		o.GeoKeys = img.GeoKeys
-	}
-	return c, notes, nil
-}
-
-// refuseCRS marks a refusal which another system, stated by the user, can settle.
-func refuseCRS(err error) error {
-	return finding.Refuse(finding.Finding{Code: finding.DEMCRS, Message: err.Error()})
 }
 
 func usable(metres float64) bool { return metres > 1e-3 && metres < 1e6 }

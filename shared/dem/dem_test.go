@@ -228,3 +228,62 @@ func TestStatedSystem(t *testing.T) {
 		t.Errorf("a vertical system: got %v", err)
 	}
 }
+
+func TestRowsOnThePoles(t *testing.T) {
+	g := raster.New[float64](72, 37) // nodes every 5 degrees
+	for i := range g.Cells {
+		g.Cells[i] = float64(i)
+	}
+	geographic := raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}
+	open := func(at raster.Transform) *dem.DEM {
+		t.Helper()
+		file := demtest.EncodeAs(t, g, at, geographic)
+		d, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for name, top := range map[string]float64{"rows on the poles": 92.5, "a row beyond one": 97.5} {
+		at := raster.Transform{OriginX: -182.5, OriginY: top, StepX: 5, StepY: -5}
+		d := open(at)
+		rows := map[string][2]int{"rows on the poles": {1, 36}, "a row beyond one": {2, 37}}[name]
+		z, err := d.Elevation(t.Context(), d.Bounds())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := range 37 {
+			if out := r < rows[0] || r >= rows[1]; math.IsNaN(z.Cells[r*72]) != out {
+				t.Errorf("%s: row %d holds %v", name, r, z.Cells[r*72])
+			}
+		}
+		if d.Image.Transform != at || !strings.Contains(strings.Join(d.Notes, " "), "lie on the poles or beyond") {
+			t.Errorf("%s: %+v, notes %q", name, d.Image.Transform, d.Notes)
+		}
+	}
+	if d := open(raster.Transform{OriginX: -180, OriginY: 85, StepX: 5, StepY: -4.5}); len(d.Notes) != 0 {
+		t.Errorf("a grid without rows on the poles: %q", d.Notes)
+	}
+}
+
+func TestDistortedMap(t *testing.T) {
+	open := func(system string, x, y float64) []string {
+		t.Helper()
+		file := demtest.EncodeAs(t, demtest.Hills(8, 8), raster.Transform{OriginX: x, OriginY: y, StepX: 30, StepY: -30}, raster.GeoKeys{})
+		d, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{CRS: system})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Notes
+	}
+	const mollweide = `PROJCS["World_Mollweide",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Mollweide"],PARAMETER["Central_Meridian",0.0],UNIT["Meter",1.0]]`
+	if got := strings.Join(open(mollweide, 9e6, 4e6), " "); !strings.Contains(got, "the map distorts the ground") || !strings.Contains(got, "gdalwarp -t_srs EPSG:32647 -r bilinear") {
+		t.Errorf("Mollweide far out: %q", got)
+	}
+	// Rows of cylindrical maps have cells of their own; those of the others are true within some per cent.
+	for system, at := range map[string][2]float64{"EPSG:3857": {2e6, 6e6}, "EPSG:4087": {2e6, 5e6}, "EPSG:6933": {2e6, 5.5e6}, "EPSG:3035": {2.8e6, 2e6}, "EPSG:3978": {1.5e6, -2e5}, "EPSG:32613": {400000, 4e6}} {
+		if got := strings.Join(open(system, at[0], at[1]), " "); strings.Contains(got, "distorts") {
+			t.Errorf("%s: %q", system, got)
+		}
+	}
+}

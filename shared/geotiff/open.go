@@ -59,6 +59,8 @@ type Image struct {
 	overviews []*Image
 	mask      *Image
 
+	blankFirst, blankLast int // rows which Blank takes out
+
 	blocksOnce sync.Once
 	offsets    []uint64
 	counts     []uint64
