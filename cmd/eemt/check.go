@@ -74,6 +74,9 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	if err != nil {
 		return exitError{err, 2}
 	}
+	if p, err = besidePRJ(path, p); err != nil {
+		return exitError{err, 2}
+	}
 	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
 	r, err := survey.Examine(ctx, file, info.Size(), survey.Options{
 		DEM: survey.DEM(p),

@@ -170,6 +170,11 @@ func (o *runOptions) complete(w job.Workflow, dem string) error {
 	if err := checkInputFiles(&o.params); err != nil {
 		return err
 	}
+	p, err := besidePRJ(dem, o.params)
+	if err != nil {
+		return fmt.Errorf("DEM: %w", err)
+	}
+	o.params = p
 	if o.threads < 1 || o.threads > 512 {
 		return fmt.Errorf("num-threads %d: must be 1 to 512", o.threads)
 	}

@@ -184,7 +184,7 @@ func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) { // before all of it is read
+	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !survey.LacksCRS(err) { // before all of it is read
 		return job.DEM{}, err
 	}
 	name := path.Base(key)

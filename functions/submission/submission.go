@@ -26,7 +26,6 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
-	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
@@ -231,7 +230,7 @@ func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader, o
 		return ref, err
 	}
 	// A DEM without a known system may get one from the parameters, which follow.
-	if _, err := s.checkHeader(ctx, ref.Key, job.Parameters{}); err != nil && !lacksSystem(err) {
+	if _, err := s.checkHeader(ctx, ref.Key, job.Parameters{}); err != nil && !survey.LacksCRS(err) {
 		if once && !errors.Is(err, ErrInvalid) {
 			return ref, err
 		}
@@ -251,12 +250,6 @@ func (s *Service) UploadTable(ctx context.Context, name string, r io.Reader) (st
 
 // extent is how large a DEM is, in cells.
 type extent struct{ width, height int }
-
-// lacksSystem reports a refusal that a stated coordinate system settles.
-func lacksSystem(err error) bool {
-	var e *finding.Error
-	return errors.As(err, &e) && e.Code == finding.DEMCRS
-}
 
 // checkHeader reads the header of a stored DEM, as the parameters of its job say.
 func (s *Service) checkHeader(ctx context.Context, key string, p job.Parameters) (extent, error) {
@@ -331,7 +324,7 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) {
+	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !survey.LacksCRS(err) {
 		return job.DEM{}, err
 	}
 	sum := sha256.New()

@@ -19,6 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
 // Uploads says how files dropped under uploads/ are watched.
@@ -162,7 +163,9 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, sidecarWait)}
 	}
 	if err == nil {
-		_, err = s.checkHeader(ctx, key, f.params)
+		if _, err = s.checkHeader(ctx, key, f.params); survey.LacksCRS(err) && f.params.DEMCRS == "" {
+			f.params.DEMCRS, err = s.prj(ctx, key, err)
+		}
 		if errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), truncated) {
 			return outcome{looked: true, said: "it may still be written: " + err.Error()}, nil
 		}
@@ -188,6 +191,29 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		return outcome{looked: true}, err
 	}
 	return s.enter(ctx, r, err)
+}
+
+// prj returns the system that the .prj file beside a dropped DEM states; without one that helps, what was wrong before.
+func (s *Service) prj(ctx context.Context, key string, lacks error) (string, error) {
+	r, err := s.Store.Bucket.NewReader(ctx, strings.TrimSuffix(key, path.Ext(key))+".prj", nil)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return "", lacks
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the .prj file beside %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	text, err := survey.PRJ(r)
+	if err != nil {
+		return "", lacks
+	}
+	if _, err := s.checkHeader(ctx, key, job.Parameters{DEMCRS: text}); err != nil {
+		if survey.LacksCRS(err) {
+			return "", lacks
+		}
+		return "", err
+	}
+	return text, nil
 }
 
 // writing reports whether a file last changed age ago may still be written. One from the future has a wrong clock.
