@@ -83,6 +83,10 @@ func (c *CRS) EPSG() int { return c.def.epsg }
 // Geographic reports whether coordinates are degrees of longitude and latitude.
 func (c *CRS) Geographic() bool { return c.projection == nil }
 
+// Mirrored reports whether the map is a mirror image of the ground, as that of Krovak whose axes count south and west:
+// directions to the east and to the west change places in it.
+func (c *CRS) Mirrored() bool { return c.def.axes == southWest }
+
 // MetresPerUnit returns the length of the horizontal map unit in metres, 1 for
 // a geographic system, whose unit is the degree.
 func (c *CRS) MetresPerUnit() float64 { return c.def.unit }
@@ -103,6 +107,16 @@ func (c *CRS) Findings() []finding.Finding { return slices.Clone(c.findings) }
 // position, both NaN outside the domain of the projection. On a geographic
 // system x may lie from -720 to 720.
 func (c *CRS) Inverse(x, y float64) (lon, lat float64) {
+	if c.projection == nil || c.shift != nil || c.def.axes != eastNorth {
+		return c.inverse(x, y)
+	}
+	d := &c.def
+	lam, phi := c.projection.inverse(x*d.unit-d.par.fe, y*d.unit-d.par.fn)
+	return geographic(lam/rad+c.lon0, phi/rad)
+}
+
+// inverse is Inverse of any system; most need less.
+func (c *CRS) inverse(x, y float64) (lon, lat float64) {
 	if c.projection == nil {
 		lon, lat = geographic(x, y)
 		if c.lon0 != 0 {

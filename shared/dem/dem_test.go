@@ -280,6 +280,9 @@ func TestDistortedMap(t *testing.T) {
 	if got := strings.Join(open(mollweide, 9e6, 4e6), " "); !strings.Contains(got, "the map distorts the ground") || !strings.Contains(got, "gdalwarp -t_srs EPSG:32647 -r bilinear") {
 		t.Errorf("Mollweide far out: %q", got)
 	}
+	if got := strings.Join(open("EPSG:5513", 1092968, 637507), " "); !strings.Contains(got, "mirror image of the ground") || !strings.Contains(got, "EPSG:32633") {
+		t.Errorf("Krovak, south and west: %q", got)
+	}
 	// Rows of cylindrical maps have cells of their own; those of the others are true within some per cent.
 	for system, at := range map[string][2]float64{"EPSG:3857": {2e6, 6e6}, "EPSG:4087": {2e6, 5e6}, "EPSG:6933": {2e6, 5.5e6}, "EPSG:3035": {2.8e6, 2e6}, "EPSG:3978": {1.5e6, -2e5}, "EPSG:32613": {400000, 4e6}} {
 		if got := strings.Join(open(system, at[0], at[1]), " "); strings.Contains(got, "distorts") {

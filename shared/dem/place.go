@@ -87,6 +87,14 @@ func (d *DEM) distorted() finding.List {
 	if d.CRS.Geographic() {
 		return nil
 	}
+	if d.CRS.Mirrored() {
+		lon, lat := d.Center()
+		return finding.List{{
+			Code: finding.DEMCRS, Severity: finding.Doubt,
+			Message: fmt.Sprintf("the axes of %s count south and west, so that the map is a mirror image of the ground: its aspects have east and west exchanged, which sums of whole days do not notice", d.CRS.Name()),
+			Next:    fmt.Sprintf("reproject it with: gdalwarp -t_srs EPSG:%d -r bilinear -dstnodata -9999 -ot Float32 in.tif out.tif", crs.Proposal(lon, lat)),
+		}}
+	}
 	const most, skew = 0.05, 3.0
 	m := d.Image
 	for _, at := range [][2]int{{m.Width / 2, m.Height / 2}, {0, 0}, {m.Width - 1, 0}, {0, m.Height - 1}, {m.Width - 1, m.Height - 1}} {
