@@ -79,7 +79,7 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	}
 	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
 	r, err := survey.Examine(ctx, file, info.Size(), survey.Options{
-		DEM: survey.DEM(p),
+		DEM:     survey.DEM(p),
 		Climate: o.params.Climate, ClimateElevation: p.ClimateElevation, Years: p.Years(), Open: sources.Open,
 		Estimate: func(width, height int) survey.Work { return compute.Cost{}.Estimate(w, p, width, height) },
 	})

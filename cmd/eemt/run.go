@@ -170,11 +170,6 @@ func (o *runOptions) complete(w job.Workflow, dem string) error {
 	if err := checkInputFiles(&o.params); err != nil {
 		return err
 	}
-	p, err := besidePRJ(dem, o.params)
-	if err != nil {
-		return fmt.Errorf("DEM: %w", err)
-	}
-	o.params = p
 	if o.threads < 1 || o.threads > 512 {
 		return fmt.Errorf("num-threads %d: must be 1 to 512", o.threads)
 	}
@@ -184,6 +179,9 @@ func (o *runOptions) complete(w job.Workflow, dem string) error {
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("DEM %s is not a file", dem)
+	}
+	if o.params, err = besidePRJ(dem, o.params); err != nil {
+		return fmt.Errorf("DEM: %w", err)
 	}
 	if o.output == "" {
 		base := filepath.Base(dem)
