@@ -2,6 +2,7 @@ package dem_test
 
 import (
 	"bytes"
+	_ "embed" // the case below
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -288,5 +289,25 @@ func TestDistortedMap(t *testing.T) {
 		if got := strings.Join(open(system, at[0], at[1]), " "); strings.Contains(got, "distorts") {
 			t.Errorf("%s: %q", system, got)
 		}
+	}
+}
+
+// esriPE was made for this purpose, as ArcGIS exports a DEM: the coordinate system is stated only as Esri's text, beside
+// the code of a geographic one. GDAL places its centre at 120 degrees 13'21" W, 38 degrees 30'20" N.
+//
+//go:embed testdata/esri_pe_webmercator.tif
+var esriPE []byte
+
+func TestSystemInTextOnly(t *testing.T) {
+	d, err := dem.Open(bytes.NewReader(esriPE), int64(len(esriPE)), dem.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lon, lat := d.Center()
+	if math.Abs(lon+(120+13./60+21./3600)) > 0.5/3600 || math.Abs(lat-(38+30./60+20./3600)) > 0.5/3600 || d.CRS.Geographic() {
+		t.Errorf("the centre lies at %.6f %.6f in %s", lon, lat, d.CRS.Name())
+	}
+	if math.Abs(d.Cell.DX[30]-23.5) > 0.1 {
+		t.Errorf("cells of %.2f m", d.Cell.DX[30])
 	}
 }
