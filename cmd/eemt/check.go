@@ -89,6 +89,9 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	if err != nil {
 		return exitError{err, 2}
 	}
+	if p, err = besidePRJ(path, p); err != nil {
+		return exitError{err, 2}
+	}
 	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
 	examined := p
 	examined.Climate = o.params.Climate

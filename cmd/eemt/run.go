@@ -185,6 +185,9 @@ func (o *runOptions) complete(w job.Workflow, dem string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("DEM %s is not a file", dem)
 	}
+	if o.params, err = besidePRJ(dem, o.params); err != nil {
+		return fmt.Errorf("DEM: %w", err)
+	}
 	if o.output == "" {
 		base := filepath.Base(dem)
 		o.output = strings.TrimSuffix(base, filepath.Ext(base)) + "_" + string(w)

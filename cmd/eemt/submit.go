@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,15 @@ func parcel(w job.Workflow, dem string, given parameterFlags) ([]client.Field, [
 			continue
 		}
 		fields = append(fields, f)
+	}
+	p := job.DefaultParameters()
+	if i := slices.IndexFunc(fields, func(f client.Field) bool { return f.Name == "dem_crs" }); i < 0 {
+		if p, err = besidePRJ(dem, p); err != nil {
+			return nil, nil, fmt.Errorf("DEM: %w", err)
+		}
+		if p.DEMCRS != "" {
+			fields = append(fields, client.Field{Name: "dem_crs", Value: p.DEMCRS})
+		}
 	}
 	return fields, append(files, client.File{Name: "dem_file", Path: dem}), nil
 }

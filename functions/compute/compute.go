@@ -191,7 +191,7 @@ type piece struct {
 	event   string // id of the event that asks for it
 	log     *slog.Logger
 	unwatch func() // ends the watch over the try at hand; nil before the first
-	share   share // of a tile
+	share   share  // of a tile
 }
 
 // badInput is an error that no repetition mends: it ends the job.

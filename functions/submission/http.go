@@ -16,6 +16,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/survey"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
@@ -246,6 +247,15 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			}
 			f.dem = &ref
 			f.stored = append(f.stored, ref.Key)
+		case "prj_file": // states the coordinate system of the DEM
+			if part.FileName() == "" {
+				continue
+			}
+			text, err := survey.PRJ(part)
+			if err != nil {
+				return f, invalid{err}
+			}
+			f.params.DEMCRS = text
 		case "climate_file", "pixel_file":
 			if part.FileName() == "" { // a form whose file was left out
 				continue

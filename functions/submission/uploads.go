@@ -20,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
 // Uploads says how files dropped under uploads/ are watched.
@@ -170,6 +171,9 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	}
 	if err == nil {
 		err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
+		if survey.LacksCRS(err) && f.params.DEMCRS == "" {
+			f.params.DEMCRS, err = s.prj(ctx, key, err)
+		}
 		if errors.Is(err, errUnfinished) {
 			return outcome{looked: true, said: err.Error()}, nil
 		}
@@ -195,6 +199,29 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		return outcome{looked: true}, err
 	}
 	return s.enter(ctx, r, err)
+}
+
+// prj returns the system that the .prj file beside a dropped DEM states; without one that helps, what was wrong before.
+func (s *Service) prj(ctx context.Context, key string, lacks error) (string, error) {
+	r, err := s.Store.Bucket.NewReader(ctx, strings.TrimSuffix(key, path.Ext(key))+".prj", nil)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return "", lacks
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the .prj file beside %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	text, err := survey.PRJ(r)
+	if err != nil {
+		return "", lacks
+	}
+	if _, err := s.checkHeader(ctx, key, job.Parameters{DEMCRS: text}); err != nil {
+		if survey.LacksCRS(err) {
+			return "", lacks
+		}
+		return "", err
+	}
+	return text, nil
 }
 
 // writing reports whether a file last changed age ago may still be written. One from the future has a wrong clock.

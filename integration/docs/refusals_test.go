@@ -42,7 +42,7 @@ func TestRefusals(t *testing.T) {
 	here := raster.Transform{OriginX: 352000, OriginY: 3964000, StepX: 10, StepY: -10}
 	write("nowhere.tif", raster.GeoKeys{}, raster.Transform{}, nil)
 	write("nosystem.tif", raster.GeoKeys{}, here, nil)
-	write("osgb.tif", raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 3072: 27700}}, here, nil)
+	write("mines.tif", raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 3072: 22300}}, here, nil)
 	write("undeclared.tif", utm.GeoKeys(), here, map[int]float32{7*8 + 4: float32(nodata)})
 	for name, text := range map[string]string{
 		"x.csv":    "month,tmin,tmax,prcp,vp\n",
@@ -68,7 +68,7 @@ func TestRefusals(t *testing.T) {
 		{"run sol station.csv", "not a TIFF file: it is a ", 1},
 		{"run sol nowhere.tif", "the DEM has no georeferencing", 1},
 		{"run sol nosystem.tif", "the DEM has no coordinate reference system", 1},
-		{"run sol osgb.tif", "is not supported", 1},
+		{"run sol mines.tif", "is not supported", 1},
 		{"run sol undeclared.tif", "elevation -32768 m at column 4, row 7, ", 1},
 	} {
 		t.Run(c.args, func(t *testing.T) {

@@ -98,7 +98,7 @@ func openImage(ctx context.Context, name string, open Opener) (*image, error) {
 		return nil, errors.Join(err, closer.Close())
 	}
 	return &image{
-		grid:   grid{m.Width, m.Height, m.Transform, m.GeoKeys, system},
+		grid:   grid{m.Width, m.Height, m.Transform, m.GeoKeys, system.In(m.Transform, m.Width, m.Height)},
 		Image:  m,
 		closer: closer,
 	}, nil

@@ -46,6 +46,21 @@ func (p *polarStereographic) inverse(x, y float64) (lam, phi float64) {
 
 func (p *polarStereographic) convergence(lam, _ float64) float64 { return p.sign * lam }
 
+// lowered is a polar stereographic projection whose origin lies y from the pole (EPSG method 9830).
+type lowered struct {
+	*polarStereographic
+	y float64
+}
+
+func (p *lowered) forward(lam, phi float64) (x, y float64) {
+	x, y = p.polarStereographic.forward(lam, phi)
+	return x, y - p.y
+}
+
+func (p *lowered) inverse(x, y float64) (lam, phi float64) {
+	return p.polarStereographic.inverse(x, y+p.y)
+}
+
 // lambertAzimuthal is the Lambert azimuthal equal area projection, oblique or
 // polar (EPSG methods 9820 and 1027; Snyder 1987, p. 187).
 type lambertAzimuthal struct {

@@ -259,8 +259,8 @@ func TestTable(t *testing.T) {
 	}
 	count := map[byte]int{}
 	numeric := map[byte][]int{
-		kindUnit: {0, 2}, kindEllipsoid: {0, 2, 3}, kindDatum: {0, 2, 4}, kindGeodetic: {0},
-		kindConversion: {0, 2}, kindProjected: {0, 2, 3, 4, 5}, kindVertical: {0, 2, 3}, kindCompound: {0, 2, 3},
+		kindUnit: {0, 2}, kindEllipsoid: {0, 2, 3}, kindDatum: {0, 2, 4, 5}, kindMeridian: {0, 2}, kindOperation: {0, 3}, kindGeodetic: {0},
+		kindConversion: {0, 2}, kindProjected: {0, 2, 3, 4}, kindVertical: {0, 2, 3}, kindCompound: {0, 2, 3},
 	}
 	previous := ""
 	for i, line := range strings.Split(strings.TrimSuffix(string(table()), "\n"), "\n") {

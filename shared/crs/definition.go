@@ -3,106 +3,297 @@ package crs
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // method is the EPSG code of a map projection method; 0 is none: geographic.
 type method int
 
 const (
-	methodNone                method = 0
-	methodWebMercator         method = 1024
-	methodLambertConformal1SP method = 9801
-	methodLambertConformal2SP method = 9802
-	methodMercatorA           method = 9804
-	methodMercatorB           method = 9805
-	methodTransverseMercator  method = 9807
-	methodPolarStereographicA method = 9810
-	methodLambertAzimuthal    method = 9820
-	methodAlbers              method = 9822
-	methodPolarStereographicB method = 9829
+	methodNone                   method = 0
+	methodWebMercator            method = 1024
+	methodLambertMichigan        method = 1051
+	methodColombiaUrban          method = 1052
+	methodEqualEarth             method = 1078
+	methodEquidistantConic       method = 1119
+	methodLambertConformal1SP    method = 9801
+	methodLambertConformal2SP    method = 9802
+	methodMercatorA              method = 9804
+	methodMercatorB              method = 9805
+	methodCassini                method = 9806
+	methodTransverseMercator     method = 9807
+	methodObliqueStereographic   method = 9809
+	methodPolarStereographicA    method = 9810
+	methodNewZealandMapGrid      method = 9811
+	methodHotineA                method = 9812
+	methodLaborde                method = 9813
+	methodHotineB                method = 9815
+	methodNearConformal          method = 9817
+	methodPolyconic              method = 9818
+	methodKrovak                 method = 9819
+	methodLambertAzimuthal       method = 9820
+	methodAlbers                 method = 9822
+	methodEquidistantCylindrical method = 9823
+	methodBonne                  method = 9827
+	methodPolarStereographicB    method = 9829
+	methodPolarStereographicC    method = 9830
+	methodGuam                   method = 9831
+	methodCassiniHyperbolic      method = 9833
+	methodEqualAreaCylindrical   method = 9835
+	// Methods without an EPSG code.
+	methodMollweide     method = -1
+	methodSinusoidal    method = -2
+	methodStereographic method = -3
 )
 
-// parameters of a projection: degrees, metres, ratio.
+// parameters of a projection: degrees, metres, ratio. azimuth is that of an initial
+// line, or the co-latitude of a cone's axis; rectified the angle from the rectified to
+// the skew grid; height that of a plane.
 type parameters struct {
 	lat0, lon0, sp1, sp2, k0, fe, fn float64
+	azimuth, rectified, height       float64
 }
 
 // base is the geographic system below a projection.
 type base struct {
-	name    string
-	code    int // EPSG, 0 when user defined
-	datum   string
-	a, invf float64
-	shift   string // metres from WGS84 at most
+	name      string
+	code      int // EPSG, 0 when user defined
+	datum     string
+	datumCode int // EPSG, 0 when user defined
+	a, invf   float64
+	relation  relation
+	shift     string      // metres from WGS84 at most, of a datum equal to it
+	pm        float64     // prime meridian, degrees from Greenwich
+	ops       []operation // from the datum to WGS84, of a shifted one
+	partly    bool        // whether their areas leave a part of the datum's out
+	op        *operation  // the one in use
+	outside   bool        // whether the raster lies outside of its area
+	steps     string      // that of a file with a shift of its own
 }
+
+// relation is how a datum is turned into WGS84.
+type relation int
+
+const (
+	equalToWGS84 relation = iota // within metres
+	sphere                       // latitudes are taken as they are
+	shifted                      // by an operation
+	stated                       // by a shift which the file states
+	unknown                      // taken as it is
+)
 
 // definition is all that states a coordinate reference system.
 type definition struct {
-	name   string
-	epsg   int
-	base   base
-	method method
-	par    parameters
-	unit   float64 // metres, 1 when geographic
+	name     string
+	epsg     int
+	base     base
+	method   method
+	par      parameters
+	unit     float64 // metres, 1 when geographic
+	axes     axes
+	replaces int    // the deprecated code that stated it, 0 when none did
+	text     string // well-known text which stated it, empty when keys or a code did
 }
 
-const remedy = "reproject with: gdalwarp -t_srs EPSG:326xx in.tif out.tif"
+const remedy = "reproject with: gdalwarp -t_srs EPSG:4326 -r bilinear -dstnodata -9999 -ot Float32 in.tif out.tif"
 
 // build checks a definition and makes the system it states.
-func build(d definition, notes ...string) (*CRS, error) {
-	c := &CRS{def: d}
-	switch {
-	case d.base.invf == 0:
-		c.notes = append(c.notes, fmt.Sprintf("latitudes of datum %s (a sphere of radius %.0f m) are taken as WGS84 latitudes", d.base.datum, d.base.a))
-	case !strings.HasPrefix(d.base.datum, "World Geodetic System 1984"):
-		c.notes = append(c.notes, fmt.Sprintf("datum %s treated as equal to WGS84 (differs by up to %s m)", shortDatum(d.base), d.base.shift))
+func build(d definition, findings ...finding.Finding) (*CRS, error) {
+	c := &CRS{def: d, lon0: d.base.pm}
+	el := newEllipsoid(d.base.a, d.base.invf)
+	if len(d.base.ops) > 0 && d.base.op == nil {
+		c.def.base.op = &d.base.ops[0]
 	}
-	c.notes = append(c.notes, notes...)
+	if steps := c.def.base.transformation(); steps != "" {
+		c.shift = newShift(el, steps)
+	}
+	if f, ok := c.def.base.finding(); ok {
+		c.findings = append(c.findings, f)
+	}
+	c.findings = append(c.findings, findings...)
 	if d.method == methodNone {
 		c.def.unit = 1
 		return c, nil
 	}
+	c.lon0 = d.par.lon0 + d.base.pm
 	if err := d.check(); err != nil {
 		return nil, fmt.Errorf("coordinate system %s: %w; %s", d.label(), err, remedy)
 	}
-	p := d.par
-	lat0, sp1, sp2 := p.lat0*rad, p.sp1*rad, p.sp2*rad
-	el := newEllipsoid(d.base.a, d.base.invf)
-	switch d.method {
-	case methodTransverseMercator:
-		c.projection = newTransverseMercator(el, lat0, p.k0)
-	case methodLambertConformal1SP:
-		c.projection = newLambertConformal(el, lat0, lat0, lat0, p.k0)
-	case methodLambertConformal2SP:
-		c.projection = newLambertConformal(el, lat0, sp1, sp2, 1)
-	case methodAlbers:
-		c.projection = newAlbers(el, lat0, sp1, sp2)
-	case methodMercatorA:
-		c.projection = newMercator(el, 0, p.k0, false)
-	case methodMercatorB:
-		c.projection = newMercator(el, 0, el.m(sp1), false)
-	case methodWebMercator:
-		c.projection = newMercator(el, lat0, 1, true)
-	case methodPolarStereographicA:
-		c.projection = newPolarStereographic(el, lat0, p.k0)
-	case methodPolarStereographicB:
-		c.projection = newPolarStereographic(el, sp1, 1)
-	case methodLambertAzimuthal:
-		c.projection = newLambertAzimuthal(el, lat0)
-	}
-	if x, y := c.Forward(p.lon0, c.probeLatitude()); !finite(x) || !finite(y) {
+	c.projection = d.project(el)
+	if x, y := c.forward(c.lon0, c.probeLatitude()); !finite(x) || !finite(y) {
 		return nil, fmt.Errorf("coordinate system %s: its parameters make no map; %s", d.label(), remedy)
 	}
 	return c, nil
 }
 
+// transformation is the chain of shifts to WGS84, empty where there is none.
+func (b *base) transformation() string {
+	if b.relation == stated {
+		return b.steps
+	}
+	if b.op != nil {
+		return b.op.steps
+	}
+	return ""
+}
+
+// finding tells how the datum is turned into WGS84; false where it is WGS84.
+func (b *base) finding() (finding.Finding, bool) {
+	f := finding.Finding{Code: finding.DEMDatum, Severity: finding.Note}
+	switch {
+	case b.invf == 0 && b.relation != stated:
+		f.Message = fmt.Sprintf("latitudes of datum %s (a sphere of radius %.0f m) are taken as WGS84 latitudes", b.datum, b.a)
+	case b.relation == stated:
+		f.Message = fmt.Sprintf("datum %s is shifted to WGS84 as the file states", shortDatum(*b))
+		f.Value = b.steps
+	case b.op != nil:
+		f.Message = fmt.Sprintf("datum %s is shifted to WGS84 by %s (%s), which is good to %g m; metres do not matter to the sun",
+			shortDatum(*b), b.op.name, b.op.codes, b.op.accuracy)
+		if b.outside {
+			f.Severity = finding.Doubt
+			f.Message += "; but the DEM lies outside of its area, where positions may be some hundred metres off"
+		}
+	case b.relation == unknown && len(b.ops) > 0:
+		f.Severity = finding.Doubt
+		f.Message = fmt.Sprintf("datum %s is taken as WGS84, because the DEM lies outside the areas of its transformations: positions may be some hundred metres off, which the sun does not notice but climate may", shortDatum(*b))
+	case b.relation == unknown && b.nearWGS84():
+		f.Message = fmt.Sprintf("datum %s is stated only by an ellipsoid of %.10g m, inverse flattening %.9g; it is taken as WGS84", shortDatum(*b), b.a, b.invf)
+	case b.relation == unknown:
+		f.Severity = finding.Doubt
+		f.Message = fmt.Sprintf("datum %s has no known transformation to WGS84, and is taken as it: positions may be some hundred metres off, which the sun does not notice but climate may", shortDatum(*b))
+	case strings.HasPrefix(b.datum, "World Geodetic System 1984"):
+		return f, false
+	default:
+		f.Message = fmt.Sprintf("datum %s treated as equal to WGS84 (differs by up to %s m)", shortDatum(*b), b.shift)
+	}
+	return f, true
+}
+
+// nearWGS84 reports whether the ellipsoid is geocentric by custom.
+func (b *base) nearWGS84() bool {
+	return math.Abs(b.a-6378137) < 5 && math.Abs(b.invf-298.2572) < 0.01
+}
+
+// In returns the system as it is in a raster: with the transformation of its datum that is right at the raster's centre.
+func (c *CRS) In(t raster.Transform, width, height int) *CRS {
+	return c.near(t.OriginX+t.StepX*float64(width)/2, t.OriginY+t.StepY*float64(height)/2)
+}
+
+// near returns the system with the transformation of its datum that is right at a map position: countries and states
+// have their own. A system whose datum has none returns itself.
+func (c *CRS) near(x, y float64) *CRS {
+	if len(c.def.base.ops) == 0 {
+		return c
+	}
+	own := *c
+	own.shift = nil // areas are in degrees of the datum
+	lon, lat := own.Inverse(x, y)
+	op := choose(c.def.base.ops, c.def.base.partly, lon, lat)
+	if math.IsNaN(lon) || op == c.def.base.op && op.holds(lon, lat) {
+		return c
+	}
+	near := own
+	near.def.base.op = op
+	near.def.base.outside = op != nil && !op.holds(lon, lat)
+	if op != nil {
+		near.shift = newShift(newEllipsoid(c.def.base.a, c.def.base.invf), op.steps)
+	} else {
+		near.def.base.relation = unknown
+	}
+	near.findings = slices.Clone(c.findings)
+	near.findings[0], _ = near.def.base.finding()
+	return &near
+}
+
+// project makes the projection of a definition that was checked.
+func (d *definition) project(el ellipsoid) projection {
+	p := d.par
+	lat0, sp1, sp2 := p.lat0*rad, p.sp1*rad, p.sp2*rad
+	azimuth, rectified := p.azimuth*rad, p.rectified*rad
+	switch d.method {
+	case methodTransverseMercator:
+		return newTransverseMercator(el, lat0, p.k0)
+	case methodLambertConformal1SP:
+		return newLambertConformal(el, lat0, lat0, lat0, p.k0)
+	case methodLambertConformal2SP:
+		return newLambertConformal(el, lat0, sp1, sp2, 1)
+	case methodLambertMichigan:
+		return newLambertConformal(el, lat0, sp1, sp2, p.k0)
+	case methodAlbers:
+		return newAlbers(el, lat0, sp1, sp2)
+	case methodMercatorA:
+		return newMercator(el, 0, p.k0, false)
+	case methodMercatorB:
+		return newMercator(el, 0, el.m(sp1), false)
+	case methodWebMercator:
+		return newMercator(el, lat0, 1, true)
+	case methodPolarStereographicA:
+		return newPolarStereographic(el, lat0, p.k0)
+	case methodPolarStereographicB:
+		return newPolarStereographic(el, sp1, 1)
+	case methodLambertAzimuthal:
+		return newLambertAzimuthal(el, lat0)
+	case methodObliqueStereographic:
+		return newObliqueStereographic(el, lat0, p.k0)
+	case methodStereographic:
+		return newStereographic(el, lat0, p.k0)
+	case methodHotineA:
+		return newObliqueMercator(el, lat0, azimuth, rectified, p.k0, false)
+	case methodHotineB:
+		if math.Abs(p.azimuth-90) < 1e-4 && math.Abs(p.rectified-90) < 1e-4 {
+			return newSwissOblique(el, lat0, p.k0)
+		}
+		return newObliqueMercator(el, lat0, azimuth, rectified, p.k0, true)
+	case methodKrovak:
+		return newKrovak(el, lat0, azimuth, sp1, p.k0)
+	case methodLaborde:
+		return newLaborde(el, lat0, azimuth, p.k0)
+	case methodNewZealandMapGrid:
+		return &newZealandMapGrid{a: el.a, phi0: lat0}
+	case methodEquidistantCylindrical:
+		return newEquidistantCylindrical(el, lat0, sp1)
+	case methodEqualAreaCylindrical:
+		return newEqualAreaCylindrical(el, sp1)
+	case methodEqualEarth:
+		return newEqualEarth(el)
+	case methodMollweide:
+		return &mollweide{el.a}
+	case methodEquidistantConic:
+		return newEquidistantConic(el, lat0, sp1, sp2)
+	}
+	if d.method == methodPolarStereographicC {
+		// The origin lies on the parallel, not on the pole.
+		p := newPolarStereographic(el, sp1, 1)
+		_, y := p.forward(0, sp1)
+		return &lowered{p, y}
+	}
+	m := newMeridional(el, lat0, map[method]func(*meridional, float64, float64) (float64, float64){
+		methodCassini: cassini, methodCassiniHyperbolic: cassiniHyperbolic, methodPolyconic: polyconic, methodBonne: bonne,
+		methodGuam: guam, methodColombiaUrban: colombia, methodNearConformal: nearConformal, methodSinusoidal: sinusoidal,
+	}[d.method])
+	switch d.method {
+	case methodColombiaUrban:
+		m.k[0] = p.height
+	case methodNearConformal:
+		m.k[0] = p.k0
+	case methodSinusoidal, methodBonne, methodPolyconic:
+		m.far = math.Pi
+	}
+	return m
+}
+
 // probeLatitude is a latitude which every sound set of parameters maps.
 func (c *CRS) probeLatitude() float64 {
 	switch c.def.method {
-	case methodLambertConformal2SP, methodAlbers, methodPolarStereographicB:
+	case methodLambertConformal2SP, methodLambertMichigan, methodAlbers, methodEquidistantConic,
+		methodPolarStereographicB, methodPolarStereographicC:
 		return c.def.par.sp1
-	case methodMercatorA, methodMercatorB, methodWebMercator:
+	case methodMercatorA, methodMercatorB, methodWebMercator, methodEquidistantCylindrical, methodEqualAreaCylindrical,
+		methodEqualEarth, methodMollweide, methodSinusoidal:
 		return 0
 	}
 	return c.def.par.lat0
@@ -120,6 +311,9 @@ func (d *definition) check() error {
 		{"longitude of origin", p.lon0, 360},
 		{"first standard parallel", p.sp1, 90},
 		{"second standard parallel", p.sp2, 90},
+		{"azimuth", p.azimuth, 360},
+		{"rectified grid angle", p.rectified, 360},
+		{"height", p.height, 1e4},
 		{"false easting", p.fe, 1e9},
 		{"false northing", p.fn, 1e9},
 	} {
@@ -139,11 +333,11 @@ func (d *definition) check() error {
 		if math.Abs(p.lat0) < small || math.Abs(p.lat0) > 90-small {
 			return fmt.Errorf("latitude of origin %g: a cone needs one between the equator and a pole", p.lat0)
 		}
-	case methodLambertConformal2SP, methodAlbers:
+	case methodLambertConformal2SP, methodLambertMichigan, methodAlbers, methodEquidistantConic:
 		if math.Abs(p.sp1+p.sp2) < small {
 			return fmt.Errorf("standard parallels %g and %g: a cone needs parallels which are not opposite", p.sp1, p.sp2)
 		}
-		if d.method == methodLambertConformal2SP && max(math.Abs(p.sp1), math.Abs(p.sp2)) > 90-small {
+		if d.method != methodAlbers && max(math.Abs(p.sp1), math.Abs(p.sp2)) > 90-small {
 			return fmt.Errorf("standard parallels %g and %g: must lie between the poles", p.sp1, p.sp2)
 		}
 	case methodMercatorA:
@@ -162,7 +356,30 @@ func (d *definition) check() error {
 		if math.Abs(p.lat0) < 90-small {
 			return fmt.Errorf("latitude of origin %g: polar stereographic needs 90 or -90", p.lat0)
 		}
-	case methodPolarStereographicB:
+	case methodObliqueStereographic, methodStereographic, methodHotineA, methodHotineB, methodLaborde, methodCassini, methodCassiniHyperbolic,
+		methodPolyconic, methodGuam, methodColombiaUrban, methodNearConformal:
+		if math.Abs(p.lat0) > 90-1e-3 {
+			return fmt.Errorf("latitude of origin %g: must lie between the poles", p.lat0)
+		}
+		if (d.method == methodHotineA || d.method == methodHotineB) && (math.Abs(p.lat0) < small || math.Abs(math.Sin(p.azimuth*rad)) < small) {
+			return fmt.Errorf("latitude of centre %g and azimuth %g: an oblique Mercator needs a line off the meridian and a centre off the equator", p.lat0, p.azimuth)
+		}
+		if d.method == methodNearConformal && math.Abs(p.lat0) < small {
+			return fmt.Errorf("latitude of origin %g: a cone needs one between the equator and a pole", p.lat0)
+		}
+	case methodBonne:
+		if math.Abs(p.lat0) < small {
+			return fmt.Errorf("latitude of origin %g: Bonne needs one off the equator", p.lat0)
+		}
+	case methodKrovak:
+		if !(p.lat0 > 1 && p.lat0 < 89 && p.sp1 > 1 && p.sp1 < 89) {
+			return fmt.Errorf("latitude of origin %g and pseudo standard parallel %g: must be 1 to 89", p.lat0, p.sp1)
+		}
+	case methodEquidistantCylindrical, methodEqualAreaCylindrical:
+		if math.Abs(p.sp1) > 89 {
+			return fmt.Errorf("standard parallel %g: must be -89 to 89", p.sp1)
+		}
+	case methodPolarStereographicB, methodPolarStereographicC:
 		if math.Abs(p.sp1) < small {
 			return fmt.Errorf("standard parallel %g: polar stereographic needs one off the equator", p.sp1)
 		}

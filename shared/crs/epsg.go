@@ -6,10 +6,13 @@ import (
 	_ "embed" // the parameter table
 	"fmt"
 	"io"
+	"math"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 //go:generate go run ./internal/gen -db $PROJ_DATA/proj.db -out epsg.tsv.gz
@@ -48,11 +51,13 @@ const (
 	kindUnit       = 'U' // metres
 	kindAngle      = 'A' //
 	kindEllipsoid  = 'E' // semi-major axis, inverse flattening
-	kindDatum      = 'D' // ellipsoid, class, metres from WGS84
-	kindGeodetic   = 'G' // datum, angular unit, type
+	kindMeridian   = 'N' // degrees from Greenwich
+	kindDatum      = 'D' // ellipsoid, class, metres from WGS84, degrees of the prime meridian, operations
+	kindOperation  = 'T' // EPSG codes, accuracy in metres, area, 1 when offshore, shifts
+	kindGeodetic   = 'G' // datum, angular unit, type, ESRI's name without GCS_
 	kindMethod     = 'M' //
 	kindConversion = 'C' // method, parameters
-	kindProjected  = 'P' // geodetic CRS, conversion, unit, 1 when axes point south or west
+	kindProjected  = 'P' // geodetic CRS, conversion, unit, axes when they do not point east and north, what replaces a deprecated one
 	kindVertical   = 'V' // unit, 1 when depths
 	kindCompound   = 'K' // horizontal CRS, vertical CRS
 )
@@ -82,11 +87,64 @@ func lookup(kind byte, code int) ([]string, bool) {
 // horizontal part of a compound one. A code whose datum or method cannot be
 // handled is refused by name.
 func FromEPSG(code int) (*CRS, error) {
+	if code == 102100 || code == 102113 {
+		code = 3857
+	}
 	d, err := fromEPSG(code)
 	if err != nil {
 		return nil, err
 	}
-	return build(d)
+	return build(d, d.notes()...)
+}
+
+// notes tell that a code was read as the one which replaces it.
+func (d *definition) notes() []finding.Finding {
+	if d.replaces == 0 {
+		return nil
+	}
+	return []finding.Finding{{
+		Code: finding.DEMCRS, Severity: finding.Note,
+		Message: fmt.Sprintf("EPSG:%d is deprecated, for it was in error; it is read as %s, which replaces it", d.replaces, d.label()),
+	}}
+}
+
+// replacement returns what replaces a deprecated system, if the two lie apart: then the old one was in error.
+func (d *definition) replacement(code string) (definition, bool) {
+	n, err := fromEPSG(atoi(code))
+	if code == "" || err != nil {
+		return *d, false
+	}
+	before, err := build(*d)
+	after, err2 := build(n)
+	if err != nil || err2 != nil {
+		return n, err2 == nil
+	}
+	x, y := after.forward(after.lon0+0.4, after.probeLatitude()*0.98+0.25)
+	x0, y0 := before.forward(after.lon0+0.4, after.probeLatitude()*0.98+0.25)
+	if math.Hypot(x-x0, y-y0)*n.unit < 1 && d.unit == n.unit && d.base.datumCode == n.base.datumCode {
+		return *d, false
+	}
+	n.replaces = d.epsg
+	return n, true
+}
+
+// webMercator are codes which programs of Esri and others gave to Web Mercator.
+var webMercator = map[int]bool{102100: true, 102113: true, 900913: true, 3785: true, 3857: true}
+
+// Parse returns the system which a user states: EPSG:N, or well-known text of version 1 as .prj files hold it.
+func Parse(text string) (*CRS, error) {
+	text = strings.TrimSpace(text)
+	name, code, _ := strings.Cut(strings.ToUpper(text), ":")
+	n, err := strconv.Atoi(code)
+	switch {
+	case (name == "EPSG" || name == "ESRI") && err == nil && webMercator[n]:
+		return FromEPSG(3857)
+	case name == "EPSG" && err == nil:
+		return FromEPSG(n)
+	case strings.ContainsAny(text, "[("):
+		return fromWKT(text)
+	}
+	return nil, fmt.Errorf("coordinate system %q: must be a code such as EPSG:32613, or the text of a .prj file", clip(text))
 }
 
 func fromEPSG(code int) (definition, error) {
@@ -95,6 +153,9 @@ func fromEPSG(code int) (definition, error) {
 	}
 	if _, ok := lookup(kindGeodetic, code); ok {
 		b, err := geodetic(code)
+		if err == nil {
+			err = degreesOnly(code)
+		}
 		if err != nil {
 			return definition{}, err
 		}
@@ -115,11 +176,24 @@ func fromEPSG(code int) (definition, error) {
 	if err = d.convert(atoi(p[3])); err != nil {
 		return d, fmt.Errorf("coordinate system %s: %w", d.label(), err)
 	}
-	if p[5] == "1" {
-		return d, fmt.Errorf("coordinate system %s: axes which count southward or westward are not supported; %s", d.label(), remedy)
+	switch p[5] {
+	case "":
+		d.axes = eastNorth
+	case "ws":
+		d.axes = westSouth
+	case "sw":
+		d.axes = southWest
+	default:
+		return d, fmt.Errorf("coordinate system %s: axes which point north and west are not supported; %s", d.label(), remedy)
+	}
+	if d.axes != eastNorth { // false coordinates count as the axes do
+		d.par.fe, d.par.fn = -d.par.fe, -d.par.fn
 	}
 	if d.unit, _, err = linearUnit(atoi(p[4])); err != nil {
 		return d, fmt.Errorf("coordinate system %s: %w", d.label(), err)
+	}
+	if n, ok := d.replacement(p[6]); ok {
+		return n, nil
 	}
 	return d, nil
 }
@@ -139,10 +213,16 @@ func geodetic(code int) (base, error) {
 	switch {
 	case g[4] == "c" || g[4] == "o":
 		return base{}, fmt.Errorf("%s (EPSG:%d) is not a geographic coordinate system; %s", g[1], code, remedy)
-	case g[3] != "9102":
-		return base{}, angularUnit(atoi(g[3]))
 	}
 	return b, nil
+}
+
+// degreesOnly refuses geographic coordinates in another angular unit.
+func degreesOnly(code int) error {
+	if g, ok := lookup(kindGeodetic, code); ok && g[3] != "9102" {
+		return angularUnit(atoi(g[3]))
+	}
+	return nil
 }
 
 func datum(code int) (base, error) {
@@ -150,14 +230,22 @@ func datum(code int) (base, error) {
 	if !ok {
 		return base{}, fmt.Errorf("datum EPSG:%d is not in %s; %s", code, Dataset(), remedy)
 	}
-	if d[3] == "other" {
-		return base{}, fmt.Errorf("datum %s is not supported; %s", d[1], remedy)
-	}
 	e, ok := lookup(kindEllipsoid, atoi(d[2]))
 	if !ok {
 		return base{}, fmt.Errorf("datum %s has no ellipsoid; %s", d[1], remedy)
 	}
-	return base{name: d[1], datum: d[1], a: atof(e[2]), invf: atof(e[3]), shift: d[4]}, nil
+	b := base{name: d[1], datum: d[1], datumCode: code, a: atof(e[2]), invf: atof(e[3]), shift: d[4], pm: atof(d[5])}
+	switch d[3] {
+	case "sphere":
+		b.relation = sphere
+	case "other":
+		b.relation = unknown
+		b.partly = strings.HasSuffix(d[6], ",0")
+		if b.ops = operations(d[6]); len(b.ops) > 0 {
+			b.relation = shifted
+		}
+	}
+	return b, nil
 }
 
 // convert sets method and parameters from an EPSG conversion.
@@ -169,22 +257,31 @@ func (d *definition) convert(code int) error {
 	if d.name == "" {
 		d.name = d.base.name + " / " + c[1]
 	}
-	switch m := method(atoi(c[2])); m {
-	case methodWebMercator, methodLambertConformal1SP, methodLambertConformal2SP, methodMercatorA, methodMercatorB, methodTransverseMercator,
-		methodPolarStereographicA, methodLambertAzimuthal, methodAlbers, methodPolarStereographicB:
-		d.method = m
+	m := method(atoi(c[2]))
+	switch d.method = m; m {
 	case 1027: // spherical: the ellipsoid of its datums is a sphere already
 		d.method = methodLambertAzimuthal
 	case 1111: // 3D: the same in the plane
 		d.method = methodTransverseMercator
-	default:
+	case 9808: // the axes say that it is south orientated
+		d.method = methodTransverseMercator
+	case 1041, methodKrovak: // as do those of Krovak
+		d.method = methodKrovak
+	case 1028, 1029, 9842:
+		d.method = methodEquidistantCylindrical
+	case 9834:
+		d.method = methodEqualAreaCylindrical
+	case 9841:
+		d.method = methodMercatorA
+	}
+	if !projected[d.method] {
 		name := "EPSG:" + c[2]
 		if f, ok := lookup(kindMethod, int(m)); ok {
 			name = f[1]
 		}
 		return fmt.Errorf("map projection %s is not supported; %s", name, remedy)
 	}
-	if c[2] == "1027" && d.base.invf != 0 {
+	if (m == 1027 || m == 9834 || m == 9841) && d.base.invf != 0 {
 		return fmt.Errorf("a spherical map projection on ellipsoid datum %s is not supported; %s", d.base.datum, remedy)
 	}
 	d.par.k0 = 1
@@ -192,23 +289,40 @@ func (d *definition) convert(code int) error {
 		key, value, _ := strings.Cut(f, "=")
 		v := atof(value)
 		switch key {
-		case "8801", "8821":
+		case "8801", "8811", "8821":
 			d.par.lat0 = v
-		case "8802", "8822", "8833":
+		case "8802", "8812", "8822", "8833":
 			d.par.lon0 = v
-		case "8805":
+		case "8805", "8815", "8819", "1038":
 			d.par.k0 = v
-		case "8806", "8826":
+		case "8806", "8816", "8826":
 			d.par.fe = v
-		case "8807", "8827":
+		case "8807", "8817", "8827":
 			d.par.fn = v
-		case "8823", "8832":
+		case "8818", "8823", "8832":
 			d.par.sp1 = v
 		case "8824":
 			d.par.sp2 = v
+		case "8813", "1036":
+			d.par.azimuth = v
+		case "8814":
+			d.par.rectified = v
+		case "1039":
+			d.par.height = v
 		}
 	}
 	return nil
+}
+
+// projected are the methods with formulas here.
+var projected = map[method]bool{
+	methodWebMercator: true, methodLambertMichigan: true, methodColombiaUrban: true, methodEqualEarth: true, methodEquidistantConic: true,
+	methodLambertConformal1SP: true, methodLambertConformal2SP: true, methodMercatorA: true, methodMercatorB: true,
+	methodCassini: true, methodTransverseMercator: true, methodObliqueStereographic: true, methodPolarStereographicA: true,
+	methodNewZealandMapGrid: true, methodHotineA: true, methodLaborde: true, methodHotineB: true, methodNearConformal: true,
+	methodPolyconic: true, methodKrovak: true, methodLambertAzimuthal: true, methodAlbers: true, methodEquidistantCylindrical: true,
+	methodBonne: true, methodPolarStereographicB: true, methodPolarStereographicC: true, methodGuam: true, methodCassiniHyperbolic: true,
+	methodEqualAreaCylindrical: true, methodMollweide: true, methodSinusoidal: true, methodStereographic: true,
 }
 
 // linearUnit returns the length and name of an EPSG unit.

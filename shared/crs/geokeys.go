@@ -3,53 +3,57 @@ package crs
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // GeoKeys by the names of GeoTIFF 1.1 (OGC 19-008r4), section 7.
 const (
-	keyModelType         = 1024
-	keyRasterType        = 1025
-	keyCitation          = 1026
-	keyGeodeticCRS       = 2048
-	keyGeodeticCitation  = 2049
-	keyGeodeticDatum     = 2050
-	keyPrimeMeridian     = 2051
-	keyAngularUnits      = 2054
-	keyAngularUnitSize   = 2055
-	keyEllipsoid         = 2056
-	keySemiMajorAxis     = 2057
-	keySemiMinorAxis     = 2058
-	keyInvFlattening     = 2059
-	keyPrimeMeridianLong = 2061
-	keyToWGS84           = 2062
-	keyProjectedCRS      = 3072
-	keyProjectedCitation = 3073
-	keyProjection        = 3074
-	keyProjMethod        = 3075
-	keyLinearUnits       = 3076
-	keyLinearUnitSize    = 3077
-	keyStdParallel1      = 3078
-	keyStdParallel2      = 3079
-	keyNatOriginLong     = 3080
-	keyNatOriginLat      = 3081
-	keyFalseEasting      = 3082
-	keyFalseNorthing     = 3083
-	keyFalseOriginLong   = 3084
-	keyFalseOriginLat    = 3085
-	keyFalseOriginE      = 3086
-	keyFalseOriginN      = 3087
-	keyCenterLong        = 3088
-	keyCenterLat         = 3089
-	keyCenterEasting     = 3090
-	keyCenterNorthing    = 3091
-	keyScaleAtNatOrigin  = 3092
-	keyScaleAtCenter     = 3093
-	keyStraightVertLong  = 3095
-	keyVerticalCRS       = 4096
-	keyVerticalUnits     = 4099
+	keyModelType          = 1024
+	keyRasterType         = 1025
+	keyCitation           = 1026
+	keyGeodeticCRS        = 2048
+	keyGeodeticCitation   = 2049
+	keyGeodeticDatum      = 2050
+	keyPrimeMeridian      = 2051
+	keyAngularUnits       = 2054
+	keyAngularUnitSize    = 2055
+	keyEllipsoid          = 2056
+	keySemiMajorAxis      = 2057
+	keySemiMinorAxis      = 2058
+	keyInvFlattening      = 2059
+	keyPrimeMeridianLong  = 2061
+	keyToWGS84            = 2062
+	keyProjectedCRS       = 3072
+	keyProjectedCitation  = 3073
+	keyProjection         = 3074
+	keyProjMethod         = 3075
+	keyLinearUnits        = 3076
+	keyLinearUnitSize     = 3077
+	keyStdParallel1       = 3078
+	keyStdParallel2       = 3079
+	keyNatOriginLong      = 3080
+	keyNatOriginLat       = 3081
+	keyFalseEasting       = 3082
+	keyFalseNorthing      = 3083
+	keyFalseOriginLong    = 3084
+	keyFalseOriginLat     = 3085
+	keyFalseOriginE       = 3086
+	keyFalseOriginN       = 3087
+	keyCenterLong         = 3088
+	keyCenterLat          = 3089
+	keyCenterEasting      = 3090
+	keyCenterNorthing     = 3091
+	keyScaleAtNatOrigin   = 3092
+	keyScaleAtCenter      = 3093
+	keyAzimuth            = 3094
+	keyStraightVertLong   = 3095
+	keyRectifiedGridAngle = 3096
+	keyVerticalCRS        = 4096
+	keyVerticalUnits      = 4099
 
 	userDefined = 32767
 )
@@ -64,6 +68,7 @@ const (
 	ctLambertAzimuthalEA  = 10
 	ctAlbers              = 11
 	ctPolarStereographic  = 15
+	ctEquidistantConic    = 13
 )
 
 var ctNames = map[int]string{
@@ -96,32 +101,42 @@ func (k geoKeys) double(keys ...uint16) (float64, bool) {
 	return 0, false
 }
 
+// peString marks well-known text in a citation.
+const peString = "ESRI PE String = "
+
 // FromGeoKeys returns the system which the keys of a GeoTIFF state: by EPSG code,
-// or by parameters of any method this package projects with. Projected units may
-// be any length; angular ones are degrees. What it cannot handle is refused by
-// name, in one sentence with the command that helps.
+// by parameters of any method this package projects with, or in text: Esri's in a
+// citation, or the zone and units which ERDAS IMAGINE names. Projected units may be
+// any length; angular ones are degrees. What it cannot handle is refused by name, in
+// one sentence with the command that helps.
 func FromGeoKeys(keys raster.GeoKeys) (*CRS, error) {
 	k := geoKeys(keys)
 	_, hasProjected := k.epsg(keyProjectedCRS)
 	_, hasConversion := k.epsg(keyProjection)
-	hasProjected = hasProjected || hasConversion || k.code(keyProjMethod) != 0
+	method := k.code(keyProjMethod)
+	inKeys := hasProjected || hasConversion || method != 0 && method != userDefined
 	_, hasAxis := k.double(keySemiMajorAxis)
 	hasGeodetic := k.code(keyGeodeticCRS) != 0 || k.code(keyGeodeticDatum) != 0 || k.code(keyEllipsoid) != 0 || hasAxis
 	model := k.code(keyModelType)
 	switch {
 	case model == 3:
 		return nil, fmt.Errorf("geocentric coordinates are not supported; %s", remedy)
-	case hasProjected && model != 2:
+	case !hasProjected && (model == 1 || model == 0) && (planeZone.MatchString(k.Strings[keyProjectedCitation]) || planeName.MatchString(k.Strings[keyCitation])):
+		return k.cited()
+	case hasProjected && model != 2, inKeys && (model == 1 || model == 0):
 		return k.projected()
-	case hasGeodetic && model != 1:
+	}
+	if text := k.text(); text != "" && !(model == 2 && strings.HasPrefix(text, "PROJCS")) {
+		return fromWKT(text)
+	}
+	projectedHint := k.hintsAtMap()
+	switch {
+	case model == 2 && hasGeodetic, hasGeodetic && model == 0 && !projectedHint:
 		return k.geographic()
+	case model < 2 && (projectedHint || method != 0):
+		return k.cited()
 	}
-	for _, key := range []uint16{keyProjectedCitation, keyCitation, keyGeodeticCitation} {
-		if s := k.Strings[key]; strings.Contains(s, "CS[") || strings.Contains(s, "CRS[") {
-			return nil, fmt.Errorf("the coordinate system is stated only as text (%s); write it as keys with: gdalwarp -t_srs EPSG:326xx in.tif out.tif", clip(s))
-		}
-	}
-	return nil, fmt.Errorf("no coordinate system is stated; assign one with: gdal_edit.py -a_srs EPSG:code in.tif")
+	return nil, fmt.Errorf("no coordinate system is stated; state it with --dem-crs EPSG:CODE, or write it into a copy with: gdal_translate -a_srs EPSG:CODE in.tif out.tif")
 }
 
 // clip keeps a text of a file short enough for a message.
@@ -162,6 +177,9 @@ func (k geoKeys) projected() (*CRS, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := k.agree(&d); err != nil {
+			return nil, err
+		}
 		if d.method == methodNone {
 			return nil, fmt.Errorf("ProjectedCRSGeoKey %d is %s, which is not projected; %s", code, d.name, remedy)
 		}
@@ -169,15 +187,18 @@ func (k geoKeys) projected() (*CRS, error) {
 		if stated && math.Abs(unit/d.unit-1) > 1e-9 {
 			note := fmt.Sprintf("coordinates of %s are taken in units of %s, as the file states, not in the %g m of the code", d.label(), unitName, d.unit)
 			d.epsg, d.unit, d.name = 0, unit, d.name+" in "+unitName
-			return build(d, note)
+			return build(d, finding.Finding{Code: finding.DEMCRS, Severity: finding.Note, Message: note})
 		}
-		return build(d)
+		return build(d, d.notes()...)
 	}
 	if err := k.degrees(); err != nil {
 		return nil, err
 	}
 	b, err := k.base()
 	if err != nil {
+		return nil, err
+	}
+	if err := degreesOnly(b.code); err != nil {
 		return nil, err
 	}
 	d := definition{base: b, unit: unit, name: k.projectedName()}
@@ -197,6 +218,28 @@ func (k geoKeys) projected() (*CRS, error) {
 	return build(d)
 }
 
+// agree refuses a geographic system or a linear unit beside the code of a projected one which is not its own.
+func (k geoKeys) agree(d *definition) error {
+	unit := d.unit
+	if keyed, _, stated, err := k.keyedUnit(); err == nil && stated {
+		unit = keyed
+	}
+	if cited, name, err := k.citedUnit(); err != nil || cited != 0 && math.Abs(cited/unit-1) > 1e-5 {
+		return fmt.Errorf("the coordinates of %s are in units of %g m by the keys of the file, its words speak of %s; %s", d.label(), unit, clip(name), stateWith)
+	}
+	_, hasAxis := k.double(keySemiMajorAxis)
+	if k.code(keyGeodeticCRS) == 0 && k.code(keyGeodeticDatum) == 0 && k.code(keyEllipsoid) == 0 && !hasAxis && k.code(keyPrimeMeridian) == 0 {
+		return nil
+	}
+	b, err := k.base()
+	own := &d.base
+	if err != nil || math.Abs(b.a-own.a) > 5 || math.Abs(b.invf-own.invf) > 0.02 || math.Abs(b.pm-own.pm) > 1e-6 || b.relation == stated ||
+		b.datumCode != 0 && b.datumCode != own.datumCode && (b.relation != equalToWGS84 || own.relation != equalToWGS84) {
+		return fmt.Errorf("the code of the file is of %s, whose datum is not the one which the file states beside it; %s", d.label(), stateWith)
+	}
+	return nil
+}
+
 // projectedName takes the citation, unless it is a definition in text.
 func (k geoKeys) projectedName() string {
 	for _, key := range []uint16{keyProjectedCitation, keyCitation} {
@@ -210,6 +253,20 @@ func (k geoKeys) projectedName() string {
 }
 
 func (k geoKeys) linearUnit() (metres float64, name string, stated bool, err error) {
+	if _, ok := k.epsg(keyProjectedCRS); !ok {
+		metres, name, err = k.citedUnit()
+		if keyed, _, stated, wrong := k.keyedUnit(); err == nil && wrong == nil && stated && metres != 0 && math.Abs(keyed/metres-1) > 1e-5 {
+			err = fmt.Errorf("the coordinates are in units of %g m by the keys of the file, its words speak of %s; %s", keyed, clip(name), stateWith)
+		}
+		if err != nil || metres != 0 {
+			return metres, name, true, err
+		}
+	}
+	return k.keyedUnit()
+}
+
+// keyedUnit is the linear unit of the keys alone.
+func (k geoKeys) keyedUnit() (metres float64, name string, stated bool, err error) {
 	code := k.code(keyLinearUnits)
 	size, hasSize := k.double(keyLinearUnitSize)
 	switch {
@@ -248,26 +305,117 @@ func (k geoKeys) base() (base, error) {
 	if code, ok := k.epsg(keyGeodeticCRS); ok {
 		return geodetic(code)
 	}
-	if code, ok := k.epsg(keyPrimeMeridian); ok && code != 8901 {
-		return base{}, fmt.Errorf("prime meridian EPSG:%d is not supported, only Greenwich is; %s", code, remedy)
+	var b base
+	var err error
+	if code, ok := k.epsg(keyGeodeticDatum); ok {
+		b, err = datum(code)
+	} else {
+		b, err = k.ellipsoid()
 	}
-	if lon, _ := k.double(keyPrimeMeridianLong); lon != 0 {
-		return base{}, fmt.Errorf("a prime meridian at %g is not supported, only Greenwich is; %s", lon, remedy)
+	if err != nil {
+		return b, err
 	}
-	for i, v := range k.Doubles[keyToWGS84] {
-		if i < 3 && !(math.Abs(v) <= 10) {
-			return base{}, fmt.Errorf("a user defined datum %.0f m away from WGS84 is not supported; %s", math.Abs(v), remedy)
+	if err := k.meridian(&b); err != nil {
+		return b, err
+	}
+	if b, err = k.named(b); err != nil {
+		return b, err
+	}
+	b.stateShift(k.Doubles[keyToWGS84])
+	return b, nil
+}
+
+// named finds a user-defined datum by the name in the citation, and refuses a name which the keys belie.
+func (k geoKeys) named(b base) (base, error) {
+	s := k.Strings[keyGeodeticCitation]
+	if _, after, ok := strings.Cut(s, "GCS Name = "); ok {
+		s = after
+	}
+	s, _, _ = strings.Cut(s, "|")
+	code := geodeticByName()[plainName(s)]
+	if code == 0 {
+		return b, nil
+	}
+	e, err := geodetic(code)
+	if err != nil {
+		return b, nil
+	}
+	if b.datumCode != 0 && datumCalled(b.datumCode, s) {
+		return b, nil
+	}
+	_, _, datumToo := strings.Cut(k.Strings[keyGeodeticCitation], "Datum = ")
+	alike := math.Abs(e.a-b.a) < 5 && math.Abs(e.invf-b.invf) < 0.02 && math.Abs(e.pm-b.pm) < 1e-4
+	switch {
+	case alike && b.datumCode == 0 && datumToo && math.Abs(e.a-b.a) < 1:
+		return e, nil
+	case alike && (b.datumCode == 0 || b.datumCode == e.datumCode || b.relation == equalToWGS84 && e.relation == equalToWGS84):
+		return b, nil
+	}
+	return b, fmt.Errorf("the file names the datum %s, but states an ellipsoid, a meridian or a datum of another; %s", clip(s), stateWith)
+}
+
+// datumCalled reports whether a geographic system on a datum has a name.
+func datumCalled(code int, name string) bool {
+	name = plainName(name)
+	for line := range strings.Lines(string(table())) {
+		if line[0] != kindGeodetic {
+			continue
+		}
+		if f := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); atoi(f[2]) == code && (plainName(f[1]) == name || plainName(f[5]) == name) {
+			return true
 		}
 	}
-	if code, ok := k.epsg(keyGeodeticDatum); ok {
-		return datum(code)
+	return false
+}
+
+// meridian reads the prime meridian where it is not that of the datum.
+func (k geoKeys) meridian(b *base) error {
+	lon, has := k.double(keyPrimeMeridianLong)
+	code, ok := k.epsg(keyPrimeMeridian)
+	switch {
+	case ok && code == 8901:
+		b.pm = 0
+	case ok:
+		m, known := lookup(kindMeridian, code)
+		if !known {
+			return fmt.Errorf("prime meridian EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+		}
+		b.pm = atof(m[2])
+	case has && math.Abs(lon) <= 180:
+		b.pm = lon
+	case has:
+		return fmt.Errorf("a prime meridian at %g degrees: must be -180 to 180; %s", lon, remedy)
 	}
-	return k.ellipsoid()
+	return nil
+}
+
+// stateShift takes the three or seven parameters which a file states: metres, seconds in the sense of a position vector,
+// parts per million. A shift within what a geocentric datum may differ by changes nothing.
+func (b *base) stateShift(v []float64) {
+	v = v[:min(len(v), 7)]
+	var longest float64
+	for i, f := range v {
+		if !finite(f) || math.Abs(f) > 1e5 {
+			return
+		}
+		if i < 3 {
+			longest = max(longest, math.Abs(f))
+		}
+	}
+	geocentric := b.relation == equalToWGS84 || b.nearWGS84()
+	if len(v) < 3 || geocentric && longest <= 10 {
+		return
+	}
+	text := make([]string, len(v))
+	for i, f := range v {
+		text[i] = strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	b.relation, b.steps, b.ops, b.op = stated, strings.Join(text, " "), nil, nil
 }
 
 // ellipsoid takes a user-defined datum by its ellipsoid.
 func (k geoKeys) ellipsoid() (base, error) {
-	b := base{name: "user defined datum", shift: "10"}
+	b := base{name: "user defined datum"}
 	if s, _, _ := strings.Cut(k.Strings[keyGeodeticCitation], "|"); s != "" && s != "unknown" && !strings.ContainsAny(s, "[=") {
 		b.name = clip(s)
 	}
@@ -292,11 +440,13 @@ func (k geoKeys) ellipsoid() (base, error) {
 	} else {
 		return b, fmt.Errorf("the projection is stated without a datum; assign one with: gdal_edit.py -a_srs EPSG:code in.tif")
 	}
-	sphere := b.invf == 0 && b.a >= 6.3e6 && b.a <= 6.4e6
-	if !sphere && !(math.Abs(b.a-6378137) < 5 && math.Abs(b.invf-298.2572) < 0.01) {
-		return b, fmt.Errorf("a user defined datum on ellipsoid %s, inverse flattening %g, is not supported; %s", ellipsoid, b.invf, remedy)
+	if !(b.a >= 6.3e6 && b.a <= 6.4e6) || b.invf != 0 && !(b.invf >= 200 && b.invf <= 400) {
+		return b, fmt.Errorf("ellipsoid %s, inverse flattening %g: must be one of the Earth; %s", ellipsoid, b.invf, remedy)
 	}
-	b.datum = b.name
+	b.datum, b.relation = b.name, unknown
+	if b.invf == 0 {
+		b.relation = sphere
+	}
 	return b, nil
 }
 
@@ -312,14 +462,20 @@ func (k geoKeys) parameters(d *definition) error {
 	p.k0 = 1
 	// Writers differ in which of the three origins they name; a method's own key
 	// comes first.
-	p.lon0 = get(0, keyNatOriginLong, keyFalseOriginLong, keyCenterLong, keyStraightVertLong)
+	p.lon0 = get(0, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
 	p.lat0 = get(0, keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
 	p.fe = get(0, keyFalseEasting, keyFalseOriginE, keyCenterEasting) * d.unit
 	p.fn = get(0, keyFalseNorthing, keyFalseOriginN, keyCenterNorthing) * d.unit
 	p.sp1 = get(0, keyStdParallel1)
 	p.sp2 = get(p.sp1, keyStdParallel2)
+	_, hasLat := k.double(keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
+	_, hasSP2 := k.double(keyStdParallel2)
 	k0 := get(1, keyScaleAtNatOrigin, keyScaleAtCenter)
-	switch ct := k.code(keyProjMethod); ct {
+	ct := k.code(keyProjMethod)
+	if (ct == ctLambertConformal2SP || ct == ctAlbers || ct == ctEquidistantConic) && !hasSP2 {
+		return fmt.Errorf("a cone with one standard parallel is stated as one with two; %s", stateWith)
+	}
+	switch ct {
 	case ctTransverseMercator:
 		d.method, p.k0 = methodTransverseMercator, k0
 	case ctMercator:
@@ -329,7 +485,9 @@ func (k geoKeys) parameters(d *definition) error {
 		case strings.Contains(cited, "Mercator_Auxiliary_Sphere") || strings.Contains(cited, "Pseudo-Mercator") || strings.Contains(cited, "Pseudo Mercator"):
 			d.method = methodWebMercator
 		case hasSP && k0 == 1:
-			d.method = methodMercatorB
+			if d.method = methodMercatorB; p.lat0 != 0 {
+				return fmt.Errorf("Mercator with standard parallel %g and latitude of origin %g: must have one of the two; %s", p.sp1, p.lat0, stateWith)
+			}
 		default:
 			d.method, p.k0 = methodMercatorA, k0
 		}
@@ -351,16 +509,16 @@ func (k geoKeys) parameters(d *definition) error {
 		p.lon0 = get(0, keyStraightVertLong, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
 		// The key holds the pole with a scale, or the latitude of true scale.
 		d.method, p.k0 = methodPolarStereographicA, k0
-		if sp, ok := k.double(keyStdParallel1); ok {
+		if sp, ok := k.double(keyStdParallel1); ok && !hasLat {
 			p.lat0 = sp
 		}
 		if math.Abs(p.lat0) < 90-1e-6 {
+			if k0 != 1 {
+				return fmt.Errorf("polar stereographic with a scale factor of %g and true scale at latitude %g: must have one of the two; %s", k0, p.lat0, stateWith)
+			}
 			d.method, p.sp1, p.k0 = methodPolarStereographicB, p.lat0, 1
 		}
 	case 0, userDefined:
-		if s := k.Strings[keyProjectedCitation] + k.Strings[keyCitation]; strings.Contains(s, "CS[") {
-			return fmt.Errorf("the projection is stated only as text (%s); %s", clip(s), remedy)
-		}
 		return fmt.Errorf("the projection is user defined without a method (ProjMethodGeoKey); %s", remedy)
 	default:
 		name, ok := ctNames[ct]

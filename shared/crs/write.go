@@ -2,6 +2,7 @@ package crs
 
 import (
 	"math"
+	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -27,6 +28,12 @@ func (c *CRS) GeoKeys() raster.GeoKeys {
 		return k
 	}
 	c.writeBase(k)
+	if !keyed(d) {
+		// GDAL and Esri's programs read this; no key states the method.
+		k.Shorts[keyProjectedCRS] = userDefined
+		k.Strings[keyProjectedCitation] = peString + d.wkt()
+		return k
+	}
 	k.Shorts[keyProjectedCRS] = userDefined
 	k.Shorts[keyProjection] = userDefined
 	switch d.unit {
@@ -44,14 +51,41 @@ func (c *CRS) GeoKeys() raster.GeoKeys {
 	return k
 }
 
+// keyed reports whether keys alone state a projection.
+func keyed(d *definition) bool {
+	if d.axes != eastNorth {
+		return false
+	}
+	switch d.method {
+	case methodTransverseMercator, methodLambertConformal1SP, methodLambertConformal2SP, methodMercatorA, methodMercatorB, methodWebMercator,
+		methodAlbers, methodLambertAzimuthal, methodPolarStereographicA, methodPolarStereographicB:
+		return true
+	}
+	return false
+}
+
 func (c *CRS) writeBase(k raster.GeoKeys) {
 	b := c.def.base
-	if b.code > 0 {
+	if b.code > 0 && b.relation != stated && degreesOnly(b.code) == nil {
 		k.Shorts[keyGeodeticCRS] = uint16(b.code)
 		return
 	}
 	k.Shorts[keyGeodeticCRS] = userDefined
 	k.Shorts[keyGeodeticDatum] = userDefined
+	if b.datumCode > 0 && b.datumCode < userDefined {
+		k.Shorts[keyGeodeticDatum] = uint16(b.datumCode)
+	}
+	if b.pm != 0 {
+		k.Shorts[keyPrimeMeridian] = userDefined
+		k.Doubles[keyPrimeMeridianLong] = []float64{b.pm}
+	}
+	if b.relation == stated {
+		var v []float64
+		for _, f := range strings.Fields(b.steps) {
+			v = append(v, atof(f))
+		}
+		k.Doubles[keyToWGS84] = v
+	}
 	k.Shorts[keyEllipsoid] = userDefined
 	k.Strings[keyGeodeticCitation] = b.name
 	k.Doubles[keySemiMajorAxis] = []float64{b.a}

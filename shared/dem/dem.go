@@ -28,6 +28,8 @@ const MaxSide = 1 << 20
 
 // Options are what a user states about a file, beside what the file states itself.
 type Options struct {
+	// CRS is the coordinate reference system, as crs.Parse takes it; empty leaves it to the file.
+	CRS string
 	// Name is the user's own name of the file, for the commands in messages; empty leaves in.tif there.
 	Name string
 	// ElevationUnit is the unit of elevations where it is not the one that the file states.
@@ -86,15 +88,17 @@ func open(r io.ReaderAt, size int64, o Options) (*DEM, error) {
 	if err := sized(img); err != nil {
 		return nil, err
 	}
-	c, err := placed(img)
+	own := img.GeoKeys // place puts what the user states in their place
+	c, notes, err := place(img, o)
 	if err != nil {
 		return nil, err
 	}
 	d := &DEM{Image: img, CRS: c, Cell: c.CellSizes(img.Transform, img.Width, img.Height), options: o}
-	for _, note := range c.Notes() {
-		d.note(finding.DEMDatum, finding.Note, note, "")
+	for _, f := range slices.Concat(notes, d.cutPoles(), d.distorted()) {
+		f.Next = d.Advice(f.Next)
+		d.Findings.Add(f)
 	}
-	if err := d.setVertical(); err != nil {
+	if err := d.setVertical(own); err != nil {
 		return nil, err
 	}
 	img.AddNoData(o.NoData...)
@@ -109,22 +113,6 @@ func open(r io.ReaderAt, size int64, o Options) (*DEM, error) {
 		return nil, refusal(finding.DEMCRS, fmt.Sprintf("the centre of the DEM lies outside the domain of %s", c.Name()), "check its georeferencing with: gdalinfo in.tif")
 	}
 	return d, nil
-}
-
-// placed returns the coordinate reference system.
-func placed(img *geotiff.Image) (*crs.CRS, error) {
-	if !img.HasTransform {
-		return nil, refusal(finding.DEMCRS, "the DEM has no georeferencing", "give it one with: gdal_translate -a_srs EPSG:CODE -a_ullr WEST NORTH EAST SOUTH in.tif out_placed.tif")
-	}
-	if img.GeoKeys.Empty() {
-		return nil, refusal(finding.DEMCRS, "the DEM has no coordinate reference system", "give it one with: gdal_translate -a_srs EPSG:CODE in.tif out_placed.tif")
-	}
-	c, err := crs.FromGeoKeys(img.GeoKeys)
-	if err != nil {
-		message, next := advice(err.Error())
-		return nil, refusal(finding.DEMCRS, message, next)
-	}
-	return c, nil
 }
 
 // sized refuses a DEM of too few cells or too many.
@@ -169,16 +157,16 @@ func (d *DEM) outside(row int) error {
 		"check its georeferencing with: gdalinfo in.tif")
 }
 
-// setVertical takes the unit of elevations from what the user states, else from the file.
-func (d *DEM) setVertical() error {
+// setVertical takes the unit of elevations from what the user states, else from the keys of the file.
+func (d *DEM) setVertical(keys raster.GeoKeys) error {
 	img := d.Image
 	said := d.options.ElevationUnit.Metres()
-	vertical, stated, err := crs.VerticalMetres(img.GeoKeys)
+	vertical, stated, err := crs.VerticalMetres(keys)
 	if err != nil && (said == 0 || !errors.Is(err, crs.ErrVerticalUnit)) {
 		return d.refuseVertical(err)
 	}
 	d.Vertical, d.Stated = vertical, stated || said != 0
-	if (img.ScaleZ != 0 && img.ScaleZ != 1 || img.OffsetZ != 0) && crs.Compound(img.GeoKeys) {
+	if (img.ScaleZ != 0 && img.ScaleZ != 1 || img.OffsetZ != 0) && crs.Compound(keys) {
 		img.SetScale(img.ScaleZ, img.OffsetZ)
 		d.note(finding.DEMUnit, finding.Note, fmt.Sprintf("elevations are stored x %.7g + %.7g, as the third step of the raster's position says", img.ScaleZ, img.OffsetZ), "")
 	}

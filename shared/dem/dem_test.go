@@ -2,15 +2,19 @@ package dem_test
 
 import (
 	"bytes"
+	_ "embed" // the case below
 	"encoding/binary"
+	"errors"
 	"maps"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
+	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -197,5 +201,116 @@ func TestUndeclaredOfScaled(t *testing.T) {
 	}
 	if _, err = d.Elevation(t.Context(), d.Bounds()); err == nil || !strings.Contains(err.Error(), "must be -12000 to 9000 m") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestStatedSystem(t *testing.T) {
+	open := func(keys raster.GeoKeys, system string) (*dem.DEM, error) {
+		file := demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), keys)
+		return dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{CRS: system})
+	}
+	none, err := open(raster.GeoKeys{}, "EPSG:32613")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if none.CRS.EPSG() != 32613 || len(none.Findings) != 0 || none.Image.GeoKeys.Shorts[3072] != 32613 {
+		t.Errorf("a file without system: got %s, findings %v, keys %v", none.CRS.Name(), none.Findings, none.Image.GeoKeys)
+	}
+	other, err := open(demtest.UTM(), "epsg:32614")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "the file states the coordinate system WGS 84 / UTM zone 13N; it is read in WGS 84 / UTM zone 14N, as dem_crs says"; other.CRS.EPSG() != 32614 ||
+		!slices.Contains(other.Findings.Sentences(), want) || other.Image.GeoKeys.Shorts[3072] != 32614 {
+		t.Errorf("a file of another system: got %s, findings %v, keys %v", other.CRS.Name(), other.Findings, other.Image.GeoKeys)
+	}
+	var refused *finding.Error
+	if _, err := open(raster.GeoKeys{}, ""); !errors.As(err, &refused) || refused.Code != finding.DEMCRS || !strings.Contains(err.Error(), "--dem-crs EPSG:CODE") {
+		t.Errorf("a file without system: got %v", err)
+	}
+	if _, err := open(demtest.UTM(), "EPSG:5703"); !errors.As(err, &refused) || !strings.Contains(err.Error(), "vertical") {
+		t.Errorf("a vertical system: got %v", err)
+	}
+}
+
+func TestRowsOnThePoles(t *testing.T) {
+	g := raster.New[float64](72, 37) // nodes every 5 degrees
+	for i := range g.Cells {
+		g.Cells[i] = float64(i)
+	}
+	geographic := raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}
+	open := func(at raster.Transform) *dem.DEM {
+		t.Helper()
+		file := demtest.EncodeAs(t, g, at, geographic)
+		d, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for name, top := range map[string]float64{"rows on the poles": 92.5, "a row beyond one": 97.5} {
+		at := raster.Transform{OriginX: -182.5, OriginY: top, StepX: 5, StepY: -5}
+		d := open(at)
+		rows := map[string][2]int{"rows on the poles": {1, 36}, "a row beyond one": {2, 37}}[name]
+		z, err := d.Elevation(t.Context(), d.Bounds())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := range 37 {
+			if out := r < rows[0] || r >= rows[1]; math.IsNaN(z.Cells[r*72]) != out {
+				t.Errorf("%s: row %d holds %v", name, r, z.Cells[r*72])
+			}
+		}
+		if d.Image.Transform != at || !strings.Contains(strings.Join(d.Findings.Sentences(), " "), "lie on the poles or beyond") {
+			t.Errorf("%s: %+v, findings %v", name, d.Image.Transform, d.Findings)
+		}
+	}
+	if d := open(raster.Transform{OriginX: -180, OriginY: 85, StepX: 5, StepY: -4.5}); len(d.Findings) != 0 {
+		t.Errorf("a grid without rows on the poles: %v", d.Findings)
+	}
+}
+
+func TestDistortedMap(t *testing.T) {
+	open := func(system string, x, y float64) []string {
+		t.Helper()
+		file := demtest.EncodeAs(t, demtest.Hills(8, 8), raster.Transform{OriginX: x, OriginY: y, StepX: 30, StepY: -30}, raster.GeoKeys{})
+		d, err := dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{CRS: system})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Findings.Sentences()
+	}
+	const mollweide = `PROJCS["World_Mollweide",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Mollweide"],PARAMETER["Central_Meridian",0.0],UNIT["Meter",1.0]]`
+	if got := strings.Join(open(mollweide, 9e6, 4e6), " "); !strings.Contains(got, "the map distorts the ground") || !strings.Contains(got, "gdalwarp -t_srs EPSG:32647 -r bilinear") {
+		t.Errorf("Mollweide far out: %q", got)
+	}
+	if got := strings.Join(open("EPSG:5513", 1092968, 637507), " "); !strings.Contains(got, "mirror image of the ground") || !strings.Contains(got, "EPSG:32633") {
+		t.Errorf("Krovak, south and west: %q", got)
+	}
+	// Rows of cylindrical maps have cells of their own; those of the others are true within some per cent.
+	for system, at := range map[string][2]float64{"EPSG:3857": {2e6, 6e6}, "EPSG:4087": {2e6, 5e6}, "EPSG:6933": {2e6, 5.5e6}, "EPSG:3035": {2.8e6, 2e6}, "EPSG:3978": {1.5e6, -2e5}, "EPSG:32613": {400000, 4e6}} {
+		if got := strings.Join(open(system, at[0], at[1]), " "); strings.Contains(got, "distorts") {
+			t.Errorf("%s: %q", system, got)
+		}
+	}
+}
+
+// esriPE was made for this purpose, as ArcGIS exports a DEM: the coordinate system is stated only as Esri's text, beside
+// the code of a geographic one. GDAL places its centre at 120 degrees 13'21" W, 38 degrees 30'20" N.
+//
+//go:embed testdata/esri_pe_webmercator.tif
+var esriPE []byte
+
+func TestSystemInTextOnly(t *testing.T) {
+	d, err := dem.Open(bytes.NewReader(esriPE), int64(len(esriPE)), dem.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lon, lat := d.Center()
+	if math.Abs(lon+(120+13./60+21./3600)) > 0.5/3600 || math.Abs(lat-(38+30./60+20./3600)) > 0.5/3600 || d.CRS.Geographic() {
+		t.Errorf("the centre lies at %.6f %.6f in %s", lon, lat, d.CRS.Name())
+	}
+	if math.Abs(d.Cell.DX[30]-23.5) > 0.1 {
+		t.Errorf("cells of %.2f m", d.Cell.DX[30])
 	}
 }

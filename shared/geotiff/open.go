@@ -70,6 +70,8 @@ type Image struct {
 	mask      *Image
 	missing   []float64 // values that mark missing data beside NoData
 
+	blankFirst, blankLast int // rows which Blank takes out
+
 	blocksOnce sync.Once
 	offsets    []uint64
 	counts     []uint64

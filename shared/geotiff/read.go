@@ -22,7 +22,11 @@ func (m *Image) Read(ctx context.Context, band int, w raster.Window, dst []float
 // ReadBands is Read for several bands, one slice of dst for each. Where a file
 // interleaves its bands, it decodes every block once instead of once per band.
 func (m *Image) ReadBands(ctx context.Context, bands []int, w raster.Window, dst [][]float64) error {
-	return blame(m.readBands(ctx, bands, w, dst))
+	err := m.readBands(ctx, bands, w, dst)
+	if err == nil && m.blankFirst+m.blankLast > 0 {
+		m.blank(w, dst)
+	}
+	return blame(err)
 }
 
 func (m *Image) readBands(ctx context.Context, bands []int, w raster.Window, dst [][]float64) error {

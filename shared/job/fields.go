@@ -111,6 +111,10 @@ var fields = []Field{
 		Group: GroupClimate, Type: StringField, Placeholder: "elevation", Unset: "that of the table, or dem", Only: EEMT,
 	},
 	{
+		Name: "dem_crs", Title: "Coordinate system of the DEM", Description: "for a file that states none, or only in text: EPSG:CODE, or the text of a .prj file",
+		Group: GroupBasic, Type: StringField, Placeholder: "EPSG:CODE", Unset: "that of the file",
+	},
+	{
 		Name: "climate_units", Title: "Units of the climate", Description: "units in which the climate comes, to be converted, as in temperature=K,precipitation=inch,vapour=hPa",
 		Group: GroupClimate, Type: StringField, Placeholder: "units", Unset: "temperature=C,precipitation=mm,vapour=Pa", Only: EEMT,
 	},

@@ -85,6 +85,8 @@ type Parameters struct {
 	ElevationUnit ElevationUnit `json:"elevation_unit,omitzero"`
 	// NoData are stored values that mark missing data in the DEM beside the one that the file declares (ParseNoData).
 	NoData string `json:"nodata,omitempty"`
+	// DEMCRS states the coordinate reference system of the DEM, as crs.Parse takes it; empty leaves it to the file.
+	DEMCRS string `json:"dem_crs,omitempty"`
 	// North is "true" (aspect and shadows follow true north) or "grid" (as r.sun does).
 	North string `json:"north"`
 	// Shadows is "on" (terrain casts shadows) or "off".
@@ -153,6 +155,9 @@ func (p Parameters) Validate(w Workflow) error {
 	if _, err := ParseNoData(p.NoData); err != nil {
 		errs = append(errs, err)
 	}
+	if err := checkDEMCRS(p.DEMCRS); err != nil {
+		errs = append(errs, err)
+	}
 	if p.Daily && p.Maps == AnnualMaps {
 		fail("maps annual: leaves out the months, while daily asks for 365 days; give one of the two")
 	}
@@ -180,6 +185,32 @@ func (p *Parameters) OneYear(startGiven, endGiven bool) {
 	case endGiven && !startGiven && isYear(p.EndYear):
 		p.StartYear = min(p.StartYear, p.EndYear)
 	}
+}
+
+// maxSystem bounds the text of a coordinate reference system; the longest of the EPSG dataset has about 2 kB.
+const maxSystem = 16 << 10
+
+// checkDEMCRS refuses what is neither a code nor the text of a .prj file. Whether the system is known is found with the
+// DEM.
+func checkDEMCRS(text string) error {
+	if text == "" {
+		return nil
+	}
+	if len(text) > maxSystem {
+		return fmt.Errorf("dem-crs: %d bytes of text: at most %d", len(text), maxSystem)
+	}
+	text = strings.TrimSpace(text)
+	if name, code, ok := strings.Cut(text, ":"); ok && (strings.EqualFold(name, "EPSG") || strings.EqualFold(name, "ESRI")) {
+		if n, err := strconv.Atoi(code); err == nil && n > 0 {
+			return nil
+		}
+	}
+	for _, start := range []string{"PROJCS[", "GEOGCS[", "COMPD_CS["} {
+		if len(text) >= len(start) && strings.EqualFold(text[:len(start)], start) {
+			return nil
+		}
+	}
+	return fmt.Errorf("dem-crs %.40q: must be a code such as EPSG:32613, or the text of a .prj file", text)
 }
 
 // Years lists the climate years.

@@ -49,7 +49,7 @@ func Open(r io.ReaderAt, size int64) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Layer{img, c}, nil
+	return &Layer{img, c.In(img.Transform, img.Width, img.Height)}, nil
 }
 
 // cell returns the place of a longitude and latitude in cells of m, counted from
@@ -90,7 +90,11 @@ func (l *Layer) Outline() [][2]float64 {
 	t, w, h := l.Image.Transform, float64(l.Image.Width), float64(l.Image.Height)
 	var ring [][2]float64
 	add := func(x, y float64) {
-		if lon, lat := l.CRS.Inverse(t.OriginX+t.StepX*w*x, t.OriginY+t.StepY*h*y); !math.IsNaN(lon) {
+		x, y = t.OriginX+t.StepX*w*x, t.OriginY+t.StepY*h*y
+		if l.CRS.Geographic() { // half a cell of nodes on a pole lies beyond it
+			y = max(-90, min(90, y))
+		}
+		if lon, lat := l.CRS.Inverse(x, y); !math.IsNaN(lon) {
 			ring = append(ring, [2]float64{lon, lat})
 		}
 	}
@@ -146,6 +150,9 @@ func (l *Layer) BBox() [4]float64 {
 	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
 	for _, p := range l.Outline() {
 		box = [4]float64{min(box[0], p[0]), min(box[1], p[1]), max(box[2], p[0]), max(box[3], p[1])}
+	}
+	if box[2]-box[0] >= 360 { // the columns of a global grid meet
+		box[0], box[2] = -180, 180
 	}
 	return box
 }

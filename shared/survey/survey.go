@@ -110,7 +110,7 @@ type Work struct {
 
 // DEM is what the parameters of a job state about its DEM.
 func DEM(p job.Parameters) dem.Options {
-	o := dem.Options{ElevationUnit: p.ElevationUnit}
+	o := dem.Options{CRS: p.DEMCRS, ElevationUnit: p.ElevationUnit}
 	o.NoData, _ = job.ParseNoData(p.NoData) // Validate has refused what is no number
 	return o
 }

@@ -19,7 +19,7 @@ func box(t testing.TB, west, north, width, height float64) judge.Ground {
 	t.Helper()
 	data := demtest.EncodeAs(t, demtest.Hills(20, 20), raster.Transform{OriginX: west, OriginY: north, StepX: width / 20, StepY: -height / 20},
 		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}})
-	d, err := dem.Open(bytes.NewReader(data), int64(len(data)))
+	d, err := dem.Open(bytes.NewReader(data), int64(len(data)), dem.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
 // Command gen writes the EPSG parameter table which package crs embeds.
 //
-// It reads proj.db of a PROJ installation through the sqlite3 program; with
-// PROJ_DATA naming the folder which holds it:
+// It reads proj.db of a PROJ installation through the sqlite3 program, and asks its
+// program projinfo for transformations; with PROJ_DATA naming a folder which holds
+// proj.db and no grids:
 //
 //	go generate ./shared/crs
 package main
@@ -68,6 +69,16 @@ const maxShift = 10
 
 func real(col string) string { return fmt.Sprintf("printf('%%!.17g', %s)", col) }
 
+// degrees selects the longitude of a prime meridian, which sexagesimal ones mark.
+var degrees = "case p.uom_code when 9105 then " + real("p.longitude*0.9") + " when 9110 then 'dms'||" + real("p.longitude") + " else " + real("p.longitude") + " end"
+
+func meridian(s string) float64 {
+	if dms, ok := strings.CutPrefix(s, "dms"); ok {
+		return sexagesimal(number(dms))
+	}
+	return number(s)
+}
+
 func table(db string) ([]byte, error) {
 	var lines []string
 	add := func(kind string, fields ...string) {
@@ -113,6 +124,27 @@ func table(db string) ([]byte, error) {
 		add("E", e[0], e[1], short(a*metres[e[3]]), short(invf))
 	}
 
+	// The geographic system by which the operations of a datum are found: one which is
+	// not deprecated, if there is.
+	systems := map[string]string{}
+	rows, err := query(db, `select datum_code, code from geodetic_crs where auth_name = 'EPSG' and type = 'geographic 2D'
+		order by deprecated, name like '%(lon-lat)', code`)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if systems[r[0]] == "" {
+			systems[r[0]] = r[1]
+		}
+	}
+	meridians, err := query(db, "select code, name, "+degrees+" from prime_meridian p where p.auth_name = 'EPSG'")
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range meridians {
+		add("N", m[0], m[1], short(meridian(m[2])))
+	}
+	known := map[string]string{}
 	datums, err := query(db, fmt.Sprintf(`
 		select d.code, d.name, d.ellipsoid_code, %s, coalesce((
 			select min(max(abs(h.tx), abs(h.ty), abs(h.tz)) * case h.translation_uom_code when 1025 then 0.001 when 1033 then 0.01 else 1 end)
@@ -122,25 +154,46 @@ func table(db string) ([]byte, error) {
 			and h.target_crs_code in (4326, 4978, 4979)), 0)
 		from geodetic_datum d join prime_meridian p
 		on p.auth_name = d.prime_meridian_auth_name and p.code = d.prime_meridian_code
-		where d.auth_name = 'EPSG'`, real("p.longitude")))
+		where d.auth_name = 'EPSG'`, degrees))
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range datums {
+		pm := meridian(d[3])
 		class := "other"
 		switch d[2] {
 		case "7030", "7019", "1024", "1025", "7054":
-			if number(d[4]) <= maxShift && number(d[3]) == 0 {
+			if number(d[4]) <= maxShift && pm == 0 {
 				class = "equal"
 			}
 		case "7035", "7047", "7048", "7052", "7057", "7059":
 			class = "sphere"
 		}
-		add("D", d[0], d[1], d[2], class, short(max(2, math.Ceil(number(d[4])))))
+		var numbers []string
+		if class == "other" && systems[d[0]] != "" {
+			list, ballpark, err := operations(db, systems[d[0]])
+			if err != nil {
+				return nil, err
+			}
+			for _, o := range list {
+				text := strings.Join(o.fields(), "\t")
+				if known[text] == "" {
+					known[text] = strconv.Itoa(len(known) + 1)
+					add("T", known[text], text)
+				}
+				numbers = append(numbers, known[text])
+			}
+			if ballpark && len(numbers) > 0 {
+				numbers = append(numbers, "0")
+			}
+		}
+		add("D", d[0], d[1], d[2], class, short(max(2, math.Ceil(number(d[4])))), short(pm), strings.Join(numbers, ","))
 	}
 
 	geodetic, err := query(db, `
-		select g.code, g.name, g.datum_code, a.uom_code, g.type from geodetic_crs g left join axis a
+		select g.code, g.name, g.datum_code, a.uom_code, g.type, coalesce((select n.alt_name from alias_name n
+		where n.table_name = 'geodetic_crs' and n.auth_name = 'EPSG' and n.code = g.code and n.source = 'ESRI'), '')
+		from geodetic_crs g left join axis a
 		on a.coordinate_system_code = g.coordinate_system_code and a.coordinate_system_auth_name = 'EPSG'
 		and a.coordinate_system_order = 1 where g.auth_name = 'EPSG'`)
 	if err != nil {
@@ -152,7 +205,7 @@ func table(db string) ([]byte, error) {
 		if unit == "9108" || unit == "9122" {
 			unit = "9102"
 		}
-		add("G", g[0], g[1], g[2], unit, kinds[g[4]])
+		add("G", g[0], g[1], g[2], unit, kinds[g[4]], strings.TrimPrefix(g[5], "GCS_"))
 	}
 
 	methods, err := query(db, "select code, name from conversion_method where auth_name = 'EPSG'")
@@ -189,9 +242,19 @@ func table(db string) ([]byte, error) {
 		add("C", fields...)
 	}
 
+	// What replaces a deprecated system, if one does.
+	replaced := map[string]string{}
+	rows, err = query(db, `select deprecated_code, max(replacement_code) from deprecation where table_name = 'projected_crs'
+		and deprecated_auth_name = 'EPSG' and replacement_auth_name = 'EPSG' group by deprecated_code having count(*) = 1`)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		replaced[r[0]] = r[1]
+	}
 	projected, err := query(db, `
 		select p.code, p.name, p.geodetic_crs_code, p.conversion_code, a.uom_code,
-		sum(a.orientation in ('south', 'west')) > 0 from projected_crs p join axis a
+		group_concat(substr(a.orientation, 1, 1) || a.coordinate_system_order, '') from projected_crs p join axis a
 		on a.coordinate_system_code = p.coordinate_system_code and a.coordinate_system_auth_name = 'EPSG'
 		and a.coordinate_system_order <= 2
 		where p.auth_name = 'EPSG' group by p.code`)
@@ -199,7 +262,18 @@ func table(db string) ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range projected {
-		add("P", p...)
+		// Rasters put easting first where an axis points east; what counts toward south and west keeps its order.
+		switch p[5] {
+		case "w1s2", "s2w1":
+			p[5] = "ws"
+		case "s1w2", "w2s1":
+			p[5] = "sw"
+		case "n1w2", "w2n1":
+			p[5] = "nw"
+		default:
+			p[5] = ""
+		}
+		add("P", append(p, replaced[p[0]])...)
 	}
 
 	// A depth counts downward, hence the sign.
