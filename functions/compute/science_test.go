@@ -48,7 +48,7 @@ func TestBadDEMs(t *testing.T) {
 		{"undeclared nodata", demtest.Encode(t, deep), []string{"-32768", "column 3, row 3", "gdal_translate -a_nodata -32768"}},
 		{"no reference system", demtest.EncodeAs(t, plain(), demtest.Place(), raster.GeoKeys{}), []string{"no coordinate reference system", "gdal_translate -a_srs"}},
 		{"no place", demtest.EncodeAs(t, plain(), raster.Transform{}, demtest.UTM()), []string{"no georeferencing", "gdal_translate"}},
-		{"NAD27", demtest.EncodeAs(t, plain(), demtest.Place(), keys(26713)), []string{"NAD27"}},
+		{"unknown projection", demtest.EncodeAs(t, plain(), demtest.Place(), keys(22300)), []string{"is not supported"}},
 		{"unknown reference system", demtest.EncodeAs(t, plain(), demtest.Place(), keys(65000)), []string{"65000"}},
 		{"outside the projection", demtest.EncodeAs(t, plain(), far, demtest.UTM()), nil},
 		{"text", []byte("ncols 8\nnrows 8\nxllcorner 0\n"), []string{"TIFF"}},

@@ -26,8 +26,8 @@ func TestProgressWithinATile(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if st.Working > 0 {
-				if st.Done != 0 || st.Planned != 1 || st.Progress() <= 5 || st.Progress() >= 90 || st.Message() != "the only tile is in work" {
+			if st.Working >= 0.2 { // earlier notes tell of less
+				if st.Done != 0 || st.Planned != 1 || st.Progress() <= 5 || st.Progress() >= 90 || st.Message() != "the only tile is being computed" {
 					t.Errorf("%d %%, %q, %g of %d tiles", st.Progress(), st.Message(), st.Working, st.Planned)
 				}
 				at, ok := st.Expected(noon.Add(time.Minute))
