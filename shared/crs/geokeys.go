@@ -486,7 +486,7 @@ func (k geoKeys) parameters(d *definition) error {
 			d.method = methodWebMercator
 		case hasSP && k0 == 1:
 			if d.method = methodMercatorB; p.lat0 != 0 {
-				return fmt.Errorf("Mercator with standard parallel %g and latitude of origin %g: must have one of the two; %s", p.sp1, p.lat0, stateWith)
+				return fmt.Errorf("the Mercator projection with standard parallel %g and latitude of origin %g: must have one of the two; %s", p.sp1, p.lat0, stateWith)
 			}
 		default:
 			d.method, p.k0 = methodMercatorA, k0

@@ -5,8 +5,8 @@ import "math"
 // meridian measures distances along the meridian by the series of the third flattening (Snyder 1987 eq 3-21, to the
 // sixth order).
 type meridian struct {
-	radius  float64 // rectifying
-	mu, phi [6]float64
+	radius float64 // rectifying
+	mu     [6]float64
 }
 
 func newMeridian(el ellipsoid) meridian {
@@ -20,10 +20,6 @@ func newMeridian(el ellipsoid) meridian {
 			-3./2*n + 9./16*n3 - 3./32*n5, 15./16*n2 - 15./32*n4 + 135./2048*n6, -35./48*n3 + 105./256*n5,
 			315./512*n4 - 189./512*n6, -693. / 1280 * n5, 1001. / 2048 * n6,
 		},
-		phi: [6]float64{
-			3./2*n - 27./32*n3 + 269./512*n5, 21./16*n2 - 55./32*n4 + 6759./4096*n6, 151./96*n3 - 417./128*n5,
-			1097./512*n4 - 15543./2560*n6, 8011. / 2560 * n5, 293393. / 61440 * n6,
-		},
 	}
 }
 
@@ -31,16 +27,6 @@ func newMeridian(el ellipsoid) meridian {
 func (m *meridian) distance(phi float64) float64 {
 	s, c := math.Sincos(2 * phi)
 	return m.radius * (phi + s*clenshaw(&m.mu, c))
-}
-
-// latitude of a distance from the equator; NaN beyond the poles.
-func (m *meridian) latitude(distance float64) float64 {
-	mu := distance / m.radius
-	if !(math.Abs(mu) <= math.Pi/2+1e-12) {
-		return math.NaN()
-	}
-	s, c := math.Sincos(2 * mu)
-	return mu + s*clenshaw(&m.phi, c)
 }
 
 // meridional is a projection made of distances along the meridian, whose inverse is an iteration.

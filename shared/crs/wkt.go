@@ -486,7 +486,7 @@ func (d *definition) take(p map[string]float64, degrees float64, projection stri
 		q.lat0 = 0
 	case "mercatorauxiliarysphere":
 		if p["auxiliary_sphere_type"] != 0 || q.sp1 != 0 {
-			return fmt.Errorf("Mercator on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", p["auxiliary_sphere_type"], q.sp1, remedy)
+			return fmt.Errorf("the Mercator projection on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", p["auxiliary_sphere_type"], q.sp1, remedy)
 		}
 	case "polarstereographic":
 		if q.sp1 = q.lat0; math.Abs(q.lat0) > 90-1e-6 {
@@ -532,7 +532,7 @@ func (d *definition) krovakText(p map[string]float64, degrees float64) error {
 		d.par.fe, d.par.fn = -d.par.fe, -d.par.fn
 		return nil
 	}
-	return fmt.Errorf("Krovak with axes scaled by %g and %g and turned by %g degrees is not supported; %s", x, y, turn, remedy)
+	return fmt.Errorf("the Krovak projection with axes scaled by %g and %g and turned by %g degrees is not supported; %s", x, y, turn, remedy)
 }
 
 // direct reads where the axes of a text point.
@@ -545,7 +545,7 @@ func (d *definition) direct(n *node, p map[string]float64) error {
 	}
 	before := d.axes
 	if _, turned := p["x_scale"]; d.method == methodKrovak && way == "" && !turned {
-		return fmt.Errorf("Krovak without axes may count south and west or east and north; %s", stateWith)
+		return fmt.Errorf("the Krovak projection without axes may count south and west or east and north; %s", stateWith)
 	}
 	switch way {
 	case "":
