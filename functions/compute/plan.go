@@ -191,8 +191,8 @@ func (p *piece) examine(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 	}
 	plan.Findings.Add(found.Findings...)
 	plan.Findings.Accept(params.Accept)
-	if p.Service.Findings != nil {
-		p.Service.Findings(p.request.ID, plan.Findings)
+	if tell := p.Findings; tell != nil {
+		tell(p.request.ID, plan.Findings)
 	}
 	if err := plan.Findings.Err(params.Strict); err != nil {
 		return &badInput{err}

@@ -214,7 +214,7 @@ func TestPlaneStaysAPlane(t *testing.T) {
 		}},
 		{"rotated", "it's $HOME.tif", 0.01, func(t *testing.T, dir, file string) { rotated(t, dir, file, 20) }},
 		{"leading dash", "-dem.tif", 0.01, func(t *testing.T, dir, file string) { rotated(t, dir, file, -65) }},
-		{"control points", "gcp.tif", 0.01, func(t *testing.T, dir, file string) {
+		{"control points", "gcp.tif", 0.01, func(t *testing.T, dir, _ string) {
 			sh(t, dir, "gdal_translate -q -a_srs EPSG:32632 -gcp 0 0 500000 5200000 -gcp 60 0 500600 5200000 -gcp 0 50 500000 5199500 -gcp 60 50 500600 5199500 plane.tif gcp.tif")
 		}},
 		{"complex numbers", "complex.tif", 1e-3, func(t *testing.T, dir, _ string) { sh(t, dir, "gdal_translate -q -ot CFloat32 plane.tif complex.tif") }},

@@ -96,7 +96,7 @@ func TestTableDialects(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got.Station.Elevation != 300 || got.Lat != 46.5 || *got.values[0] != *want.values[0] {
+		if got.Elevation != 300 || got.Lat != 46.5 || *got.values[0] != *want.values[0] {
 			t.Errorf("%s: %+v %v, want %v", name, got.Station, *got.values[0], *want.values[0])
 		}
 	}

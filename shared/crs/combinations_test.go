@@ -205,7 +205,7 @@ func TestCombinationsAgainstGDAL(t *testing.T) {
 		args = append(args, name)
 	}
 	cmd := exec.Command(index, args...)
-	cmd.Env = append(env, "OGR_CT_FORCE_TRADITIONAL_GIS_ORDER=YES")
+	cmd.Env = append(slices.Clone(env), "OGR_CT_FORCE_TRADITIONAL_GIS_ORDER=YES")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Logf("gdaltindex: %v: %.2000s", err, out)
 	}

@@ -210,8 +210,7 @@ func geodetic(code int) (base, error) {
 		return base{}, err
 	}
 	b.name, b.code = g[1], code
-	switch {
-	case g[4] == "c" || g[4] == "o":
+	if g[4] == "c" || g[4] == "o" {
 		return base{}, fmt.Errorf("%s (EPSG:%d) is not a geographic coordinate system; %s", g[1], code, remedy)
 	}
 	return b, nil

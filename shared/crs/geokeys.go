@@ -126,7 +126,7 @@ func FromGeoKeys(keys raster.GeoKeys) (*CRS, error) {
 	case hasProjected && model != 2, inKeys && (model == 1 || model == 0):
 		return k.projected()
 	}
-	if text := k.text(); text != "" && !(model == 2 && strings.HasPrefix(text, "PROJCS")) {
+	if text := k.text(); text != "" && (model != 2 || !strings.HasPrefix(text, "PROJCS")) {
 		return fromWKT(text)
 	}
 	projectedHint := k.hintsAtMap()

@@ -53,7 +53,7 @@ func TestTextOfAFile(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]int{
-		"EPSG:32613": 32613, " epsg:2056 ": 2056, "EPSG:102100": 3857, "ESRI:102113": 3857, "EPSG:900913": 3857, "EPSG:3785": 3857,
+		"EPSG:32613": 32613, "epsg:2056": 2056, "EPSG:102100": 3857, "ESRI:102113": 3857, "EPSG:900913": 3857, "EPSG:3785": 3857,
 		`PROJCS["x",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137,298.257223563]]],PROJECTION["Mercator"],UNIT["Meter",1],AUTHORITY["ESRI","102100"]]`: 3857,
 	} {
 		if c, err := Parse(text); err != nil || c.EPSG() != want {

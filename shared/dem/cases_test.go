@@ -16,9 +16,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-func openBytes(t testing.TB, data []byte, o dem.Options) *dem.DEM {
+func openBytes(t testing.TB, data []byte) *dem.DEM {
 	t.Helper()
-	d, err := dem.Open(bytes.NewReader(data), int64(len(data)), o)
+	d, err := dem.Open(bytes.NewReader(data), int64(len(data)), dem.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func missing(g *raster.Grid[float64]) (n int) {
 
 // Where an alpha band is 0 there is no data, in whole reads and in windows.
 func TestAlphaBand(t *testing.T) {
-	d, want := openBytes(t, stored(t, "alpha.tif"), dem.Options{}), openBytes(t, stored(t, "alpha_expected.tif"), dem.Options{})
+	d, want := openBytes(t, stored(t, "alpha.tif")), openBytes(t, stored(t, "alpha_expected.tif"))
 	z := elevation(t, want, want.Bounds())
 	if n := missing(z); n != 1800 {
 		t.Fatalf("%d cells without data", n)
@@ -93,7 +93,7 @@ func TestMasksOfGDAL(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	expected := openBytes(t, stored(t, "alpha_expected.tif"), dem.Options{})
+	expected := openBytes(t, stored(t, "alpha_expected.tif"))
 	want := elevation(t, expected, expected.Bounds())
 	for _, c := range []struct{ name, command string }{
 		{"unassociated, planar", "gdal_translate -q -co INTERLEAVE=BAND -co ALPHA=NON-PREMULTIPLIED -co COMPRESS=DEFLATE alpha.tif out.tif"},
@@ -116,7 +116,7 @@ func TestMasksOfGDAL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := openBytes(t, data, dem.Options{})
+			d := openBytes(t, data)
 			sameCells(t, "cells", elevation(t, d, d.Bounds()), want)
 			w := raster.Window{Col: 13, Row: 29, Width: 40, Height: 17}
 			sameCells(t, "a window", elevation(t, d, w), elevation(t, expected, w))
@@ -132,7 +132,7 @@ func TestMasksOfGDAL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := openBytes(t, data, dem.Options{})
+		d := openBytes(t, data)
 		if len(d.Image.Overviews()) != 2 {
 			t.Fatalf("%d overviews", len(d.Image.Overviews()))
 		}

@@ -168,7 +168,7 @@ func (d *DEM) setVertical(keys raster.GeoKeys) error {
 	d.Vertical, d.Stated = vertical, stated || said != 0
 	if (img.ScaleZ != 0 && img.ScaleZ != 1 || img.OffsetZ != 0) && crs.Compound(keys) {
 		img.SetScale(img.ScaleZ, img.OffsetZ)
-		d.note(finding.DEMUnit, finding.Note, fmt.Sprintf("elevations are stored x %.7g + %.7g, as the third step of the raster's position says", img.ScaleZ, img.OffsetZ), "")
+		d.note(finding.DEMUnit, finding.Note, fmt.Sprintf("elevations are stored x %.7g + %.7g, as the third step of the raster's position says", img.ScaleZ, img.OffsetZ))
 	}
 	if said != 0 {
 		d.Vertical = said
@@ -176,7 +176,7 @@ func (d *DEM) setVertical(keys raster.GeoKeys) error {
 		return nil
 	}
 	if stated && vertical != 1 {
-		d.note(finding.DEMUnit, finding.Note, fmt.Sprintf("elevations are converted to metres (x %.7g)", vertical), "")
+		d.note(finding.DEMUnit, finding.Note, fmt.Sprintf("elevations are converted to metres (x %.7g)", vertical))
 	}
 	if !stated {
 		d.doubtUnit()
@@ -202,7 +202,7 @@ func (d *DEM) noteUnit(said, vertical float64, stated bool) {
 	if stated && vertical != said {
 		text = fmt.Sprintf("the file states elevations of %.7g m; they are read in %s, as elevation_unit says (x %.7g)", vertical, d.options.ElevationUnit, said)
 	}
-	d.note(finding.DEMUnit, finding.Note, text, "")
+	d.note(finding.DEMUnit, finding.Note, text)
 }
 
 // stateUnit is what settles a doubt about the unit.
@@ -236,18 +236,18 @@ func (d *DEM) noteBands() {
 		if img.Alpha != 0 {
 			text += fmt.Sprintf(", and where band %d (alpha) is 0 there is no data", img.Alpha+1)
 		}
-		d.note(finding.DEMBands, finding.Note, text, "")
+		d.note(finding.DEMBands, finding.Note, text)
 	}
 	if img.LooseMasks > 0 {
-		d.note(finding.DEMBands, finding.Doubt, fmt.Sprintf("the file has %d masks of another size than its image, which are not read", img.LooseMasks), "")
+		d.note(finding.DEMBands, finding.Doubt, fmt.Sprintf("the file has %d masks of another size than its image, which are not read", img.LooseMasks))
 	}
 	if img.Pages > 0 {
-		d.note(finding.DEMBands, finding.Note, fmt.Sprintf("the file has %d pages; elevation is read from the first", img.Pages+1), "")
+		d.note(finding.DEMBands, finding.Note, fmt.Sprintf("the file has %d pages; elevation is read from the first", img.Pages+1))
 	}
 }
 
-func (d *DEM) note(code finding.Code, s finding.Severity, message, next string) {
-	d.Findings.Add(finding.Finding{Code: code, Severity: s, Message: message, Next: remedy.For(d.options.Name, next)})
+func (d *DEM) note(code finding.Code, s finding.Severity, message string) {
+	d.Findings.Add(finding.Finding{Code: code, Severity: s, Message: message})
 }
 
 func usable(metres float64) bool { return metres > 1e-3 && metres < 1e6 }

@@ -94,12 +94,12 @@ func (l *looks) distinct() (n int) {
 
 // unlikeElevations doubts values that vary in another way than elevations do. Holes of 0 m make slopes of their own.
 func (s *Statistics) unlikeElevations(holes bool) finding.List {
-	doubt := func(code finding.Code, message, looks, next string) finding.List {
-		return finding.List{{Code: code, Severity: finding.Doubt, Message: message, LooksLike: looks, Next: next}}
+	doubt := func(message, looks, next string) finding.List {
+		return finding.List{{Code: finding.DEMNotElevation, Severity: finding.Doubt, Message: message, LooksLike: looks, Next: next}}
 	}
 	l, m := &s.looks, s.dem.Image
 	if s.Minimum == s.Maximum {
-		return doubt(finding.DEMNotElevation, fmt.Sprintf("all cells have the same elevation, %g m", s.Minimum), "", chooseDEM+" unless the ground is level")
+		return doubt(fmt.Sprintf("all cells have the same elevation, %g m", s.Minimum), "", chooseDEM+" unless the ground is level")
 	}
 	scope := fmt.Sprintf("values of %.4g to %.4g", s.dem.stored(s.Minimum), s.dem.stored(s.Maximum))
 	what := ""
@@ -109,15 +109,15 @@ func (s *Statistics) unlikeElevations(holes bool) finding.List {
 	mean := l.slope / max(1, float64(l.pairs))
 	switch {
 	case what != "":
-		return doubt(finding.DEMNotElevation, scope+" do not vary from cell to cell as elevations do", what, chooseDEM)
+		return doubt(scope+" do not vary from cell to cell as elevations do", what, chooseDEM)
 	case m.Bands >= 3 && m.Type == geotiff.Uint8:
-		return doubt(finding.DEMNotElevation, fmt.Sprintf("the file has %d bands of 8 bits", m.Bands), "a picture", chooseDEM)
+		return doubt(fmt.Sprintf("the file has %d bands of 8 bits", m.Bands), "a picture", chooseDEM)
 	case s.dem.options.ElevationUnit.Metres() != 0:
 		return nil // the user is sure
 	case s.inKilometres(mean):
-		return doubt(finding.DEMNotElevation, scope+" m make a landscape of hardly any slope", "elevations in km", "if they are, state it with --elevation-unit km; else with --elevation-unit m")
+		return doubt(scope+" m make a landscape of hardly any slope", "elevations in km", "if they are, state it with --elevation-unit km; else with --elevation-unit m")
 	case !holes && mean > steep && l.wide == l.pairs && l.pairs >= few:
-		return doubt(finding.DEMNotElevation, fmt.Sprintf("%s m make slopes of %.0f degrees in the mean", scope, math.Atan(mean)*180/math.Pi), "elevations in another unit, such as decimetres, or no elevations",
+		return doubt(fmt.Sprintf("%s m make slopes of %.0f degrees in the mean", scope, math.Atan(mean)*180/math.Pi), "elevations in another unit, such as decimetres, or no elevations",
 			"state the unit with --elevation-unit dm or --elevation-unit ft; else "+chooseDEM)
 	}
 	return nil

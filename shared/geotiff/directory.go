@@ -208,8 +208,8 @@ func (s *source) raw(tag uint16, e entry, limit uint64) ([]byte, error) {
 }
 
 // uints returns the values of an integer tag, nil when the tag is absent.
-func (s *source) uints(d directory, tag uint16, limit uint64) ([]uint64, error) {
-	return s.first(d, tag, limit, math.MaxUint64)
+func (s *source) uints(d directory, tag uint16) ([]uint64, error) {
+	return s.first(d, tag, maxTagBytes, math.MaxUint64)
 }
 
 // first is uints of at most so many values.
@@ -242,7 +242,7 @@ func (s *source) first(d directory, tag uint16, limit, most uint64) ([]uint64, e
 
 // uint returns a single integer, or def when the tag is absent.
 func (s *source) uint(d directory, tag uint16, def uint64) (uint64, error) {
-	v, err := s.uints(d, tag, maxTagBytes)
+	v, err := s.uints(d, tag)
 	if err != nil {
 		return 0, err
 	}
@@ -257,7 +257,7 @@ func (s *source) uint(d directory, tag uint16, def uint64) (uint64, error) {
 
 // same returns the one value an integer tag has for every band.
 func (s *source) same(d directory, tag uint16, def uint64) (uint64, error) {
-	v, err := s.uints(d, tag, maxTagBytes)
+	v, err := s.uints(d, tag)
 	if err != nil || len(v) == 0 {
 		return def, err
 	}

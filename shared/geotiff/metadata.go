@@ -75,7 +75,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // readKeys reads the GeoKey directory (OGC 19-008r4, 7.1).
 func (m *Image) readKeys() error {
-	dir, err := m.src.uints(m.dir, tagGeoKeyDirectory, maxTagBytes)
+	dir, err := m.src.uints(m.dir, tagGeoKeyDirectory)
 	if err != nil || len(dir) < 4 {
 		return err
 	}

@@ -260,7 +260,7 @@ func (m *Image) extraBands() error {
 		return err
 	}
 	m.Photometric = Photometric(min(photometric, math.MaxUint16))
-	extra, err := m.src.uints(m.dir, tagExtraSamples, maxTagBytes)
+	extra, err := m.src.uints(m.dir, tagExtraSamples)
 	if err != nil {
 		return err
 	}

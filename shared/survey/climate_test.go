@@ -40,7 +40,8 @@ func of(list finding.List, code finding.Code) *finding.Finding {
 
 // The DEM lies at 39.01 N 106.99 W and has 2340 to 2563 m.
 func TestClimateAgainstTheDEM(t *testing.T) {
-	months := station[strings.Index(station, "month"):]
+	_, months, _ := strings.Cut(station, "month")
+	months = "month" + months
 	at := func(lat, lon, z float64) string {
 		return fmt.Sprintf("# latitude: %g\n# longitude: %g\n# elevation_m: %g\n", lat, lon, z) + months
 	}

@@ -124,7 +124,7 @@ func put(t *testing.T, dir, name string) error {
 func tree(t *testing.T, dir string) []string {
 	t.Helper()
 	var list []string
-	if err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+	if err := filepath.Walk(dir, func(path string, _ os.FileInfo, err error) error {
 		name, _ := filepath.Rel(dir, path)
 		if err == nil && name != "." && name != MarkName && !strings.HasPrefix(name, ".state") {
 			list = append(list, filepath.ToSlash(name))

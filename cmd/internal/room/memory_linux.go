@@ -14,7 +14,7 @@ func memory() (int64, bool) {
 	if unix.Sysinfo(&info) != nil {
 		return 0, false
 	}
-	total := int64(info.Totalram+info.Totalswap) * int64(info.Unit) //nolint:unconvert // of another type on other processors
+	total := int64(info.Totalram+info.Totalswap) * int64(info.Unit) // the unit is of another type on other processors
 	for _, name := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		if data, err := os.ReadFile(name); err == nil {
 			if limit, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64); err == nil && limit > 0 {

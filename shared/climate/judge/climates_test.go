@@ -131,9 +131,9 @@ func (p place) found() finding.List {
 	return judge.Climate(p.ground(), judge.Source{Station: &station}, []judge.Year{p.Year})
 }
 
-func ofClimate(list finding.List, least finding.Severity) (out finding.List) {
+func ofClimate(list finding.List) (out finding.List) {
 	for _, f := range list {
-		if strings.HasPrefix(string(f.Code), "climate-") && (f.Severity == least || f.Severity == finding.Refusal) {
+		if strings.HasPrefix(string(f.Code), "climate-") && (f.Severity == finding.Doubt || f.Severity == finding.Refusal) {
 			out = append(out, f)
 		}
 	}
@@ -145,13 +145,13 @@ func TestPublishedClimates(t *testing.T) {
 	for name, places := range map[string][]place{"normals": normals(t), "catchments": catchments(t)} {
 		doubted := 0
 		for _, p := range places {
-			for _, f := range ofClimate(p.found(), finding.Doubt) {
+			for _, f := range ofClimate(p.found()) {
 				t.Logf("%s (%.1f, %.1f): %s %s: %s", p.name, p.lat, p.lon, f.Code, f.Severity, f.Sentence())
 				if f.Severity == finding.Refusal {
 					t.Errorf("%s is refused", p.name)
 				}
 			}
-			if len(ofClimate(p.found(), finding.Doubt)) > 0 {
+			if len(ofClimate(p.found())) > 0 {
 				doubted++
 			}
 		}
@@ -219,7 +219,7 @@ func TestDryAndWetYears(t *testing.T) {
 		for _, p := range places {
 			rain(&p.Year, factor)
 			station := climate.Station{Name: p.name, Lon: p.lon, Lat: p.lat, Elevation: p.Elevation}
-			list := ofClimate(judge.Climate(p.ground(), judge.Source{Station: &station, Dated: true}, []judge.Year{p.Year}), finding.Doubt)
+			list := ofClimate(judge.Climate(p.ground(), judge.Source{Station: &station, Dated: true}, []judge.Year{p.Year}))
 			if len(list) > 0 {
 				doubted++
 				t.Logf("%s x %g: %v", p.name, factor, list.Sentences())
