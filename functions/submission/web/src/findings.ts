@@ -29,6 +29,6 @@ export function findingList(list: Finding[]): HTMLElement | null {
   return h(
     "ul",
     { class: "findings" },
-    sorted.map((f) => h("li", { class: f.severity }, h("strong", {}, `${f.severity[0].toUpperCase()}${f.severity.slice(1)}${f.accepted ? ", accepted" : ""}: `), sentence(f), " ", h("code", {}, f.code))),
+    sorted.map((f) => h("li", { "data-severity": f.severity }, h("strong", {}, `${f.severity[0].toUpperCase()}${f.severity.slice(1)}${f.accepted ? ", accepted" : ""}: `), sentence(f), " ", h("code", {}, f.code))),
   );
 }

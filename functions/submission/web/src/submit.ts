@@ -2,7 +2,7 @@
 import { ask, follow, Job, post, Refusal, Sent, WORDS } from "./api";
 import { fill, h, note } from "./dom";
 import { doubtful, Finding, findingList } from "./findings";
-import { bytes, duration, value } from "./format";
+import { bytes, count, duration, value } from "./format";
 import { jobLine } from "./jobs";
 import { bring, Upload } from "./tus";
 
@@ -53,7 +53,10 @@ interface Report {
 const PLAIN = ["step", "linke_value", "albedo_value", "start_year", "end_year"];
 const ELSEWHERE = ["dem", "climate", "climate_elevation"];
 
-/** A raster of more bytes is sent with the job only, not to be looked at before. */
+/** Refusals of a DEM that a parameter of the form can settle. */
+const SETTLED_BY_FORM = ["dem-crs", "dem-elevation", "dem-nodata", "dem-unit"];
+
+/** A raster of more bytes is sent with the job only, and not examined before. */
 const LOOKED_AT = 32e6;
 
 let examines: Promise<boolean> | null = null;
@@ -118,7 +121,7 @@ export class Submit {
   private upload = h("div", { class: "upload", id: "upload", hidden: true }, this.bar, this.barText, h("span", { class: "actions" }, this.pauseButton, this.stopButton));
   private paused = false;
   // The same file may be chosen again after it was mended.
-  private file: HTMLInputElement = h("input", { type: "file", id: "dem-file", accept: ".tif,.tiff,image/tiff", onclick: () => (this.file.value = ""), onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
+  private file: HTMLInputElement = h("input", { type: "file", id: "dem-file", onclick: () => (this.file.value = ""), onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
   private climateFile: HTMLInputElement = h("input", { type: "file", id: "climate-file", accept: ".csv,text/csv", onclick: () => (this.climateFile.value = ""), onchange: () => this.climateFile.files?.[0] && this.takeClimate(this.climateFile.files[0]) });
   /** Why the job cannot be made as the form is now; empty if nothing is known against it. */
   private problem = "";
@@ -126,7 +129,7 @@ export class Submit {
   private suspended = "";
   /** What the DEM was found to be. */
   private report: Report = {};
-  private drop = h("label", { class: "drop", id: "drop", for: "dem-file" }, h("strong", {}, "Drop a DEM here"), h("span", {}, "or choose a file. GeoTIFF with a coordinate reference system, in metres, feet or degrees."), this.file);
+  private drop = h("label", { class: "drop", id: "drop", for: "dem-file" }, h("strong", {}, "Drop a DEM here"), h("span", {}, "or choose a file: a GeoTIFF, an ESRI ASCII grid or an SRTM tile, in metres, feet or degrees."), this.file);
   private submitButton = h("button", { id: "submit", class: "primary" }, "Submit the job");
   private error = h("p", { class: "problem", id: "submit-error", role: "alert", hidden: true });
   private recent = h("div", { class: "lines" });
@@ -180,6 +183,7 @@ export class Submit {
       const files = [...(e.dataTransfer?.files ?? [])];
       if (files.length > 1) return this.refuse("one DEM at a time: mosaic several into one with gdalwarp first");
       if (files[0]?.name.toLowerCase().endsWith(".csv")) return this.takeClimate(files[0]);
+      if (files[0]?.name.toLowerCase().endsWith(".prj")) return void this.takeSystem(files[0]);
       if (files[0]) this.take(files[0]);
     };
     for (const [type, f] of [["dragover", over], ["dragenter", over], ["dragleave", out], ["drop", land]] as const) {
@@ -328,7 +332,7 @@ export class Submit {
   /** Lets a file of this machine take the place of a value. */
   private raster(name: string, title: string, control: HTMLInputElement): HTMLElement {
     const id = `r-${name}`;
-    const pick = h("input", { type: "file", id, accept: ".tif,.tiff,image/tiff", onchange: () => set(pick.files?.[0] ?? null) });
+    const pick = h("input", { type: "file", id, onchange: () => set(pick.files?.[0] ?? null) });
     const away = h("button", { type: "button", class: "small quiet", "aria-label": `No raster for ${title}`, onclick: () => { pick.value = ""; set(null); control.focus(); } }, "Remove");
     const text = h("span", { class: "hint", id: `${id}-said`, role: "status" });
     const show = () => {
@@ -339,11 +343,9 @@ export class Submit {
       text.textContent = f ? `${f.name}, ${bytes(f.size)}, in place of the value` : "";
     };
     const set = (f: File | null) => {
-      const wrong = f && !/\.tiff?$/i.test(f.name);
-      if (f && !wrong) this.rasters[name] = f;
+      if (f) this.rasters[name] = f;
       else delete this.rasters[name];
       show();
-      if (wrong) text.textContent = `${f.name}: a raster here is a GeoTIFF, whose name ends in .tif`;
       this.later(true);
     };
     show();
@@ -353,11 +355,18 @@ export class Submit {
   // The DEM.
 
   private take(f: File) {
-    if (!/\.tiff?$/i.test(f.name)) return this.refuse(`${f.name}: a DEM here is a GeoTIFF, whose name ends in .tif or .tiff. Convert it: gdal_translate -of COG in out.tif`);
     if (f.size === 0) return this.refuse(`${f.name} is empty`);
     this.wanted = f;
     hold(this.file, f);
     void this.send(f);
+  }
+
+  /** A .prj file states where the DEM lies. */
+  private async takeSystem(f: File) {
+    if (f.size > 64e3) return this.complain(`${f.name} has ${bytes(f.size)}: a .prj file has at most 64 kB`);
+    this.given.dem_crs = (await f.text()).trim();
+    this.show();
+    this.later();
   }
 
   private form(upload: string): FormData {
@@ -435,7 +444,7 @@ export class Submit {
 
   private pause() {
     this.paused = !this.paused;
-    this.pauseButton.textContent = this.paused ? "Go on" : "Pause";
+    this.pauseButton.textContent = this.paused ? "Continue" : "Pause";
     if (this.paused) this.sending?.pause();
     else this.sending?.resume();
   }
@@ -455,9 +464,9 @@ export class Submit {
       if (no !== this.checkNo) return;
       const r = e as Refusal;
       const found = asReport(r.body);
-      if (found?.climate?.detail) {
-        // Not the DEM: what is known of it stands.
-        this.report = { ...found, findings: [] };
+      if (found && (found.climate?.detail || found.findings?.some((f) => f.severity === "refusal" && SETTLED_BY_FORM.includes(f.code)))) {
+        // What is known of the DEM stands: another climate, or a parameter, may settle it.
+        this.report = { ...found, findings: found.findings?.filter((f) => f.severity !== "refusal") };
         return this.unfit(r.message);
       }
       if (found) this.dem = null;
@@ -467,7 +476,7 @@ export class Submit {
   }
 
   private refuse(text: string, again = false) {
-    fill(this.verdict, h("div", { class: "verdict bad" }, again ? null : h("strong", {}, "This file cannot be used: "), h("span", {}, again ? upper(text) : text), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
+    fill(this.verdict, h("div", { class: "verdict bad" }, again ? null : h("strong", {}, "This file cannot be used: "), h("span", {}, upper(text)), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
   }
 
   /** The DEM is one, but the job that the form describes cannot be made. */
@@ -486,9 +495,9 @@ export class Submit {
     if (r.crs) facts.push(["Reference system", r.crs]);
     if (r.bbox) facts.push(["Extent", `${r.bbox[0].toFixed(3)}° to ${r.bbox[2].toFixed(3)}° E, ${r.bbox[1].toFixed(3)}° to ${r.bbox[3].toFixed(3)}° N`]);
     if (r.elevation) facts.push(["Elevation", `${value(r.elevation.min, 4)} to ${value(r.elevation.max, 4)} m${r.vertical_unit && !/^met/.test(r.vertical_unit) ? `, stored in ${r.vertical_unit}` : ""}`]);
-    if (r.nodata) facts.push(["No data", `${value(100 * r.nodata.share, 2)} %${r.nodata.voids ? `, ${r.nodata.voids} holes` : ""}`]);
+    if (r.nodata) facts.push(["No data", `${value(100 * r.nodata.share, 2)} %${r.nodata.voids ? `, ${count(r.nodata.voids, "hole")}` : ""}`]);
     if (r.climate) facts.push(["Climate", r.climate.detail ?? `covers ${value(100 * r.climate.covered, 3)} %`]);
-    if (r.estimate) facts.push(["The job needs", `about ${duration(r.estimate.seconds)} on ${r.estimate.cores} cores, ${bytes(r.estimate.memory_bytes)} of memory, ${bytes(r.estimate.results_bytes)} of results, ${r.estimate.tiles} ${r.estimate.tiles === 1 ? "tile" : "tiles"}`]);
+    if (r.estimate) facts.push(["The job needs", `about ${duration(r.estimate.seconds)} on ${count(r.estimate.cores, "core")}, ${bytes(r.estimate.memory_bytes)} of memory, ${bytes(r.estimate.results_bytes)} of results, ${count(r.estimate.tiles, "tile")}`]);
     const findings = (r.findings ?? []).filter((f) => !this.problem || f.code !== "climate-missing");
     fill(
       this.verdict,
@@ -505,7 +514,7 @@ export class Submit {
 
   private later(files = false) {
     this.suspended = this.problem;
-    this.problem = ""; // until it is looked at again
+    this.problem = ""; // until it is examined again
     clearTimeout(this.recheck);
     this.recheck = window.setTimeout(() => void this.examineAgain(files), files ? 50 : 700);
   }
