@@ -1,7 +1,7 @@
 // The form: bring a DEM, hear what it is, set parameters, submit.
 import { ask, follow, Job, post, Refusal, Sent, WORDS } from "./api";
 import { fill, h, note } from "./dom";
-import { doubtful, Finding, findingList } from "./findings";
+import { doubtful, Finding, findingList, listed, settles } from "./findings";
 import { bytes, count, duration, value } from "./format";
 import { jobLine } from "./jobs";
 import { bring, Upload } from "./tus";
@@ -52,9 +52,9 @@ interface Report {
 /** What everybody sees; the rest waits behind a fold. */
 const PLAIN = ["step", "linke_value", "albedo_value", "start_year", "end_year"];
 const ELSEWHERE = ["dem", "climate", "climate_elevation"];
-
-/** Refusals of a DEM that a parameter of the form can settle. */
-const SETTLED_BY_FORM = ["dem-crs", "dem-elevation", "dem-nodata", "dem-unit"];
+/** Behind the fold in this order; what is not named comes last. Findings are accepted where they are shown. */
+const FOLDED = ["dem_crs", "elevation_unit", "nodata", "climate_units", "kb", "kd", "kc", "maps", "daily", "layers", "strict", "north", "shadows", "method", "tile_size"];
+const SHOWN_ELSEWHERE = [...ELSEWHERE, "accept"];
 
 /** A raster of more bytes is sent with the job only, and not examined before. */
 const LOOKED_AT = 32e6;
@@ -207,7 +207,7 @@ export class Submit {
   private async repeat(id: string) {
     const j = await ask<Job>(`/api/jobs/${encodeURIComponent(id)}`);
     this.workflow = j.workflow_type;
-    for (const [name, v] of Object.entries(j.parameters)) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
+    for (const [name, v] of Object.entries(j.parameters)) if (v !== null) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
     // A raster stands in the record beside the value that it replaces; in a form it is given in its place.
     for (const [field, input] of Object.entries(this.process()?.inputs ?? {})) {
       const record = plain(input.schema).file?.replace(/_file$/, "_raster");
@@ -250,10 +250,11 @@ export class Submit {
     this.showClimate();
     const p = this.process();
     if (!p) return;
-    const names = Object.keys(p.inputs).filter((n) => !ELSEWHERE.includes(n));
+    const names = Object.keys(p.inputs).filter((n) => !SHOWN_ELSEWHERE.includes(n));
+    const place = (n: string) => (FOLDED.includes(n) ? FOLDED.indexOf(n) : FOLDED.length);
     const year = (n: string) => n.endsWith("_year") && this.workflow !== "eemt";
     fill(this.fieldBox, PLAIN.filter((n) => names.includes(n) && !year(n)).map((n) => this.field(n, p.inputs[n])));
-    fill(this.more, names.filter((n) => !PLAIN.includes(n)).sort().map((n) => this.field(n, p.inputs[n])));
+    fill(this.more, names.filter((n) => !PLAIN.includes(n)).sort((a, b) => place(a) - place(b)).map((n) => this.field(n, p.inputs[n])));
   }
 
   private showClimate() {
@@ -464,11 +465,7 @@ export class Submit {
       if (no !== this.checkNo) return;
       const r = e as Refusal;
       const found = asReport(r.body);
-      if (found && (found.climate?.detail || found.findings?.some((f) => f.severity === "refusal" && SETTLED_BY_FORM.includes(f.code)))) {
-        // What is known of the DEM stands: another climate, or a parameter, may settle it.
-        this.report = { ...found, findings: found.findings?.filter((f) => f.severity !== "refusal") };
-        return this.unfit(r.message);
-      }
+      if (found && (found.climate?.detail || found.findings?.some(settles))) return this.unfit(r.message, found);
       if (found) this.dem = null;
       else if (r.status !== 0) return this.unfit(r.message); // a parameter is wrong, or the climate, not the DEM
       this.refuse(r.message, r.status === 0);
@@ -480,8 +477,10 @@ export class Submit {
   }
 
   /** The DEM is one, but the job that the form describes cannot be made. */
-  private unfit(why: string) {
+  private unfit(why: string, found?: Report) {
     this.problem = why;
+    // What is known of the DEM stays: another climate, or a parameter, may settle it.
+    if (found) this.report = { ...found, findings: found.findings?.filter(listed) };
     this.fine(this.report, this.came);
     if (why.startsWith("climate") && this.workflow === "eemt") this.showClimate();
     else this.complain(why);
@@ -507,9 +506,17 @@ export class Submit {
         h("strong", {}, this.problem ? `${this.dem!.name} is uploaded, but the job cannot be computed: ` : `${this.dem!.name} is ready`),
         h("span", {}, this.problem ? upper(this.problem) : ` (${size})`),
         facts.length ? h("dl", { class: "facts" }, facts.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])) : null,
-        findingList(findings),
+        findingList(findings, (code, on) => this.accept(code, on)),
       ),
     );
+  }
+
+  /** Accepts a finding, or no longer. */
+  private accept(code: string, on: boolean) {
+    const codes = (this.given.accept ?? "").split(",").map((c) => c.trim()).filter((c) => c && c !== code);
+    if (on) codes.push(code);
+    this.given.accept = codes.join(",");
+    this.later();
   }
 
   private later(files = false) {
@@ -537,7 +544,7 @@ export class Submit {
       this.fine(body, this.came);
       this.hush();
     } catch (e) {
-      if (no === this.checkNo && (e as Refusal).status !== 0) this.unfit((e as Error).message);
+      if (no === this.checkNo && (e as Refusal).status !== 0) this.unfit((e as Error).message, asReport((e as Refusal).body));
     }
   }
 
