@@ -72,11 +72,13 @@ func eachLine(r io.Reader, most int, what string, line func(n int, text string) 
 	return scan.Err()
 }
 
+var errUTF16 = errors.New("the text is UTF-16: save it as UTF-8 (spreadsheets call it \"CSV UTF-8\")")
+
 // checkEncoding refuses text of two bytes a letter, which spreadsheets call Unicode text.
 func checkEncoding(text []byte) error {
 	start := text[:min(len(text), 256)]
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) || bytes.Count(start, []byte{0}) > len(start)/4 {
-		return errors.New("the text is UTF-16: save it as UTF-8 (spreadsheets call it \"CSV UTF-8\"), or convert it with: iconv -f UTF-16 -t UTF-8 in.csv > out.csv")
+		return errUTF16
 	}
 	return nil
 }
