@@ -181,6 +181,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	if err != nil && !errors.Is(err, ErrInvalid) {
 		return outcome{looked: true}, err
 	}
+	err = called(path.Base(key), err)
 	in, begin := s.Store.BeginIntake(ctx, job.Intake{Job: id, Key: key, Made: v.Made.UTC(), Seen: now})
 	if begin != nil {
 		return outcome{looked: true}, begin
@@ -234,7 +235,7 @@ func (s *Service) takeBeside(ctx context.Context, key string) (outcome, error) {
 	stem := key[:len(key)-len(".json")]
 	names := []string{stem}
 	if !isTIFF(stem) {
-		names = []string{stem + ".tif", stem + ".tiff"}
+		names = append(names, stem+".tif", stem+".tiff")
 	}
 	for _, dem := range names {
 		_, v, found, err := s.attributes(ctx, dem)

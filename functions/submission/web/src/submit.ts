@@ -364,7 +364,7 @@ export class Submit {
 
   /** A .prj file states where the DEM lies. */
   private async takeSystem(f: File) {
-    if (f.size > 64e3) return this.complain(`${f.name} has ${bytes(f.size)}: a .prj file has at most 64 kB`);
+    if (f.size > 16 << 10) return this.complain(`${f.name} has ${bytes(f.size)}: a .prj file has at most 16 kB`);
     this.given.dem_crs = (await f.text()).trim();
     this.show();
     this.later();
