@@ -54,23 +54,12 @@ func originOf(w job.Workflow, params job.Parameters, dem string) (outdir.Origin,
 		}
 		params.Climate = kind + ":" + key
 	}
-	for _, in := range params.Inputs() {
-		files := in.Files()
-		if len(files) == 0 {
-			continue
-		}
-		keys := make([]string, len(files))
-		for i, name := range files {
-			keys[i] = name
-			if !local(name) {
-				continue
-			}
-			var err error
-			if keys[i], _, err = keyOf(name); err != nil {
-				return outdir.Origin{}, err
-			}
-		}
-		*in.Rasters = keys
+	err := renameInputs(&params, func(path string) (string, error) {
+		key, _, err := keyOf(path)
+		return key, err
+	})
+	if err != nil {
+		return outdir.Origin{}, err
 	}
 	_, checksum, err := keyOf(dem)
 	return outdir.Origin{Workflow: w, DEM: filepath.Base(dem), SHA256: checksum, Parameters: params}, err

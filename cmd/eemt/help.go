@@ -257,7 +257,12 @@ func groupCommands(root *cobra.Command, groups map[string][]*cobra.Command, orde
 		case "help":
 			c.Short = "Show the help of a command"
 		case "completion":
-			c.Short = "Print a script that lets a shell complete commands, flags, values and job ids"
+			c.Short, c.Long = "Print a script that lets a shell complete commands, flags, values and job ids", ""
+			for _, shell := range c.Commands() {
+				_, use, _ := strings.Cut(shell.Long, "\n")
+				shell.Short = "Print the script for " + shell.Name()
+				shell.Long = shell.Short + ".\n" + use
+			}
 		}
 	}
 }

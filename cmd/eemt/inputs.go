@@ -41,6 +41,11 @@ func checkInputFiles(p *job.Parameters) error {
 // importInputs copies the rasters into the bucket, under names made of their
 // content, and lets p name the copies.
 func importInputs(ctx context.Context, b *blob.Bucket, p *job.Parameters) error {
+	return renameInputs(p, func(path string) (string, error) { return importFile(ctx, b, path) })
+}
+
+// renameInputs lets p name, in place of each raster of this machine, the object that it is or becomes.
+func renameInputs(p *job.Parameters, object func(path string) (key string, err error)) error {
 	for _, in := range p.Inputs() {
 		files := in.Files()
 		if len(files) == 0 {
@@ -53,7 +58,7 @@ func importInputs(ctx context.Context, b *blob.Bucket, p *job.Parameters) error 
 				continue
 			}
 			var err error
-			if keys[i], err = importFile(ctx, b, name); err != nil {
+			if keys[i], err = object(name); err != nil {
 				return fmt.Errorf("%s: %w", in.Name, err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
@@ -132,7 +133,7 @@ func (p *progress) showLeft(f float64, stage string, left time.Duration) {
 	}
 	words := stage
 	if left > 0 {
-		words += ", about " + inWords(left) + " left"
+		words += ", about " + amount.Duration(wholeSeconds(left)) + " left"
 	}
 	if p.bar != nil {
 		p.stage = stage
@@ -159,18 +160,8 @@ func (p *progress) left(now time.Time) time.Duration {
 	return time.Duration(float64(passed) * (1 - p.furthest) / done)
 }
 
-// inWords rounds a time to what a reader needs of it.
-func inWords(d time.Duration) string {
-	switch {
-	case d < 90*time.Second:
-		return fmt.Sprintf("%d s", max(1, int(d.Seconds()+0.5)))
-	case d < 90*time.Minute:
-		return fmt.Sprintf("%d min", int(d.Minutes()+0.5))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()+0.5))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24+0.5))
-}
+// wholeSeconds is at least one.
+func wholeSeconds(d time.Duration) time.Duration { return max(time.Second, d.Round(time.Second)) }
 
 // finish ends the bar or the lines, and says how long the work took if it is done.
 func (p *progress) finish(ok bool) {
@@ -181,7 +172,7 @@ func (p *progress) finish(ok bool) {
 	if off || p.began.IsZero() {
 		return
 	}
-	took := inWords(p.now().Sub(p.began))
+	took := amount.Duration(wholeSeconds(p.now().Sub(p.began)))
 	switch {
 	case p.bar == nil && ok:
 		_, _ = fmt.Fprintf(p.out, "100 %% done in %s\n", took)

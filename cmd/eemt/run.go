@@ -81,7 +81,7 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON instead of the table")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
-	describe(c, localExits("the maps are written", "an input was refused, or the run failed"), tokenVariable, memoryVariable, tempVariable)
+	describe(c, []string{"0\tthe maps are written", "1\tan input was refused, or the run failed", "2\ta flag is wrong, a file is missing, or the directory is in use or holds other maps", stoppedByCtrlC}, tokenVariable, memoryVariable, tempVariable)
 	inGroup(f, job.GroupOutput.Title(), "overwrite", "quiet", "json", "verbose")
 	inGroup(f, machineGroup, "no-space-check")
 	return c

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/remedy"
 )
 
 // wrongFlag words an error of the command line, with a suggestion.
@@ -134,25 +135,15 @@ func suggestCommand(c *cobra.Command, args []string) string {
 	if c.Name() != "run" && c.Name() != "submit" {
 		run, _, _ = c.Root().Find([]string{"run"})
 	}
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = remedy.Quote(a)
+	}
 	switch _, err := os.Stat(word); {
 	case word == string(job.Sol) || word == string(job.EEMT):
-		return "did you mean: " + strings.Join(append([]string{run.CommandPath()}, quoted(args)...), " ")
+		return "did you mean: " + strings.Join(append([]string{run.CommandPath()}, words...), " ")
 	case slices.Contains([]string{".tif", ".tiff"}, strings.ToLower(filepath.Ext(word))), err == nil:
-		return fmt.Sprintf("did you mean: %s %s %s", run.CommandPath(), job.Sol, quoted(args[:1])[0])
+		return fmt.Sprintf("did you mean: %s %s %s", run.CommandPath(), job.Sol, words[0])
 	}
 	return "see: " + c.CommandPath() + " --help"
-}
-
-// quoted spells arguments as a shell takes them.
-func quoted(args []string) []string {
-	list := make([]string, len(args))
-	for i, a := range args {
-		list[i] = a
-		if a == "" || strings.ContainsFunc(a, func(r rune) bool {
-			return !strings.ContainsRune("-_./:,=+@%", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r < 0x80
-		}) {
-			list[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-	}
-	return list
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/functions/submission/openapi"
 	"github.com/cyverse-gis/eemt/integration/contract"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 var loadDefinition = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(openapi.JSON()) })
@@ -107,6 +108,30 @@ func TestDefinitionIsWhole(t *testing.T) {
 		}
 	}
 	walk("", d)
+}
+
+// TestDefinitionHasAllParameters: clients with types cannot send, or read, what the definition does not name.
+func TestDefinitionHasAllParameters(t *testing.T) {
+	var d struct {
+		Components struct {
+			Schemas map[string]struct{ Properties map[string]any }
+		}
+	}
+	if err := json.Unmarshal(openapi.JSON(), &d); err != nil {
+		t.Fatal(err)
+	}
+	defined := func(schema string, names ...string) {
+		for _, name := range names {
+			if _, ok := d.Components.Schemas[schema].Properties[name]; name != "" && !ok {
+				t.Errorf("%s does not define %s", schema, name)
+			}
+		}
+	}
+	defined("submission", "dem_file", "prj_file", "climate_file", "pixel_file", "uploaded_filename", "workflow_type")
+	for _, f := range job.Fields("") {
+		defined("submission", f.Name, f.RasterFile())
+		defined("suiteParameters", f.Name, f.RasterRecord(), f.WordRecord())
+	}
 }
 
 // A breach of the contract is seen.

@@ -248,6 +248,9 @@ func TestSubmit(t *testing.T) {
 			if body["status"] != "submitted" || a.header.Get("Location") != "/api/jobs/"+id {
 				t.Errorf("answer %v, location %q", body, a.header.Get("Location"))
 			}
+			if a := s.get(t, "/api/jobs/"+id); a.status != http.StatusOK {
+				t.Errorf("its record: %d %s", a.status, a.body)
+			}
 			r, err := s.Store.Request(t.Context(), id)
 			if err != nil || !c.check(r) {
 				t.Errorf("request %+v (%v)", r, err)

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -169,10 +171,20 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		}
 		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, amount.Duration(sidecarWait))}
 	}
+	grid := false
 	if err == nil {
+		grid, err = s.isGrid(ctx, key)
+	}
+	switch {
+	case err != nil:
+	case grid: // it is examined as the GeoTIFF that it becomes; its text has no end by which a whole one is known
+		if s.writing(now.Sub(a.ModTime), unfinished) {
+			return outcome{looked: true, said: "it may still be written"}, nil
+		}
+	default:
 		err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
 		if survey.LacksCRS(err) && f.params.DEMCRS == "" {
-			f.params.DEMCRS, err = s.prj(ctx, key, err)
+			f.params.DEMCRS, err = s.prj(ctx, key, key, err)
 		}
 		if errors.Is(err, errUnfinished) {
 			return outcome{looked: true, said: err.Error()}, nil
@@ -190,7 +202,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		DEM: job.DEM{Key: key, Name: path.Base(key), Size: a.Size},
 	}
 	if err == nil {
-		err = s.bring(ctx, &r, v)
+		err = s.bring(ctx, &r, v, grid)
 	}
 	if errors.Is(err, errReplaced) {
 		return outcome{looked: true, said: err.Error()}, nil
@@ -198,11 +210,26 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	if err != nil && !errors.Is(err, ErrInvalid) {
 		return outcome{looked: true}, err
 	}
-	return s.enter(ctx, r, err)
+	return s.enter(ctx, r, called(path.Base(key), err))
+}
+
+// isGrid reports whether a dropped file is a grid that a GeoTIFF is made of.
+func (s *Service) isGrid(ctx context.Context, key string) (bool, error) {
+	r, err := s.Store.Bucket.NewRangeReader(ctx, key, 0, gridfile.HeadSize, nil)
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	head, err := io.ReadAll(r)
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", key, err)
+	}
+	return gridfile.Detect(path.Base(key), head, 0) != gridfile.None, nil
 }
 
 // prj returns the system that the .prj file beside a dropped DEM states; without one that helps, what was wrong before.
-func (s *Service) prj(ctx context.Context, key string, lacks error) (string, error) {
+// tiff is the object that is read as the DEM.
+func (s *Service) prj(ctx context.Context, key, tiff string, lacks error) (string, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, strings.TrimSuffix(key, path.Ext(key))+".prj", nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return "", lacks
@@ -215,7 +242,7 @@ func (s *Service) prj(ctx context.Context, key string, lacks error) (string, err
 	if err != nil {
 		return "", lacks
 	}
-	if _, err := s.checkHeader(ctx, key, job.Parameters{DEMCRS: text}); err != nil {
+	if _, err := s.checkHeader(ctx, tiff, job.Parameters{DEMCRS: text}); err != nil {
 		if survey.LacksCRS(err) {
 			return "", lacks
 		}
@@ -234,7 +261,7 @@ func (s *Service) takeBeside(ctx context.Context, key string) (outcome, error) {
 	stem := key[:len(key)-len(".json")]
 	names := []string{stem}
 	if !isTIFF(stem) {
-		names = []string{stem + ".tif", stem + ".tiff"}
+		names = append(names, stem+".tif", stem+".tiff")
 	}
 	for _, dem := range names {
 		_, v, found, err := s.attributes(ctx, dem)
@@ -418,15 +445,17 @@ func besideClimate(key string, p *job.Parameters) error {
 var errReplaced = errors.New("it was replaced while it was read; its next version is read")
 
 // bring copies what the job reads to where nobody overwrites it.
-func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) error {
+func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, grid bool) error {
 	if err := validate(r.Workflow, r.Parameters); err != nil {
 		return invalid{oneSentence(err)}
 	}
-	if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
-		return err
+	if !grid {
+		if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
+			return err
+		}
 	}
 	if kind, key, _ := strings.Cut(r.Parameters.Climate, ":"); strings.HasPrefix(key, job.UploadPrefix) {
-		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload))
+		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload), false)
 		if gcerrors.Code(err) == gcerrors.NotFound {
 			return invalid{fmt.Errorf("climate table %s is not there: upload it, then the DEM again", key)}
 		}
@@ -435,7 +464,7 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) erro
 		}
 		r.Parameters.Climate = kind + ":" + table.Key
 	}
-	ref, err := s.copyIn(ctx, r.ID, r.DEM.Key, s.MaxUpload)
+	ref, err := s.copyIn(ctx, r.ID, r.DEM.Key, s.MaxUpload, grid)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return errReplaced
 	}
@@ -455,19 +484,45 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) erro
 		return errReplaced
 	}
 	r.DEM = ref
+	if grid {
+		if err := s.checkGrid(ctx, r, v.Key); err != nil {
+			return err
+		}
+	}
 	r.Fingerprint = job.Fingerprint(s.Version, r.Workflow, r.Parameters, ref.SHA256)
 	return nil
 }
 
-// copyIn copies a dropped file under a name made of the job; a copy that is there already stays.
-func (s *Service) copyIn(ctx context.Context, id, key string, limit int64) (job.DEM, error) {
+// checkGrid examines the GeoTIFF that a dropped grid became.
+func (s *Service) checkGrid(ctx context.Context, r *job.Request, key string) error {
+	err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key)
+	if !survey.LacksCRS(err) || r.Parameters.DEMCRS != "" {
+		return err
+	}
+	if r.Parameters.DEMCRS, err = s.prj(ctx, key, r.DEM.Key, err); err != nil {
+		return err
+	}
+	return s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key)
+}
+
+// copyIn copies a dropped file under a name made of the job, a grid as the GeoTIFF that it becomes; a copy that is there
+// already stays.
+func (s *Service) copyIn(ctx context.Context, id, key string, limit int64, grid bool) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	return s.storeAt(ctx, inputKey(id, name), name, r, limit, true)
+	if !grid {
+		return s.storeAt(ctx, inputKey(id, name), name, r, limit, true)
+	}
+	tiff, err := s.asTIFF(name, bufio.NewReaderSize(r, 4096))
+	if err != nil {
+		return job.DEM{}, err
+	}
+	defer func() { _ = tiff.Close() }()
+	return s.storeAt(ctx, inputKey(id, name), name, tiff, limit, true)
 }
 
 // enter writes the job of a dropped file; refused, if not nil, is why it cannot be computed.

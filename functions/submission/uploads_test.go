@@ -159,7 +159,9 @@ func TestDroppedFileThatIsNoInput(t *testing.T) {
 		want            string
 	}{
 		{"no TIFF", "uploads/dem.tif", "these are no elevations", nil, "", "not a TIFF file"},
-		{"another format", "uploads/dem.asc", "ncols 4\nnrows 4\n", nil, "", "gdal_translate"},
+		{"another format", "uploads/dem.nc", "CDF\x01" + strings.Repeat("\x00", 600), nil, "", "gdal_translate -co COMPRESS=DEFLATE dem.nc dem_converted.tif"},
+		{"a grid that is cut off", "uploads/dem.asc", "ncols 4\nnrows 4\n", nil, "", "the ASCII grid dem.asc ends in its header"},
+		{"a grid without a system", "uploads/dem.asc", asciiGrid, nil, "", "no coordinate reference system"},
 		{"too large", "uploads/dem.tif", hills(t) + strings.Repeat("x", 64<<10), nil, "", "is larger than"},
 		{"a step out of range", "uploads/dem.tif", hills(t), []string{"eemt-step", "90"}, "", "step 90: must be 1 to 60 minutes"},
 		{"a step that is no number", "uploads/dem.tif", hills(t), []string{"eemt-step", "often"}, "", `metadata eemt-step "often": must be a number of 1 to 60`},

@@ -95,7 +95,7 @@ func TestWrongClimate(t *testing.T) {
 	p.drop("body", "kelvin.csv", []byte(kelvin))
 	p.until("it is refused again", `document.querySelector("#verdict .verdict.bad")`)
 	p.drop("#drop", "again.tif", read(t, example+"dem.tif"))
-	p.until("the DEM is kept", `document.querySelector("#verdict .verdict.bad")?.innerText.includes("again.tif is here")`)
+	p.until("the DEM is kept", `document.querySelector("#verdict .verdict.bad")?.innerText.includes("again.tif is uploaded")`)
 	p.drop("body", "climate.csv", read(t, example+"climate.csv"))
 	p.until("the right one mends it", `document.querySelector("#verdict .verdict.good, #verdict .verdict.fair")?.innerText.includes("again.tif is ready")`)
 	p.click("#submit")

@@ -188,7 +188,7 @@ func TestUploadGoesOn(t *testing.T) {
 		p.until("the form is there", `document.querySelector("#p-step")`)
 		p.do(chromedp.SetUploadFiles("#dem-file", []string{path}, chromedp.ByQuery))
 	}
-	waits := `document.querySelector("#upload[data-standing=waiting]:not([hidden])")?.innerText.includes("connection is lost")`
+	waits := `document.querySelector("#upload[data-standing=waiting]:not([hidden])")?.innerText.includes("connection lost")`
 
 	l.set(func() { l.cut = l.sent + 7*mb })
 	choose()

@@ -140,6 +140,21 @@ func TestFlags(t *testing.T) {
 			}
 		}
 	}
+	// What a run takes has a row of the table, alone or with its like.
+	_, table, _ := strings.Cut(guide, "\n## eemt run\n")
+	table, _, _ = strings.Cut(table, "\n### ")
+	for _, w := range []string{"sol", "eemt"} {
+		out, err := exec.Command(filepath.Join(bin, "eemt"), "run", w, "--help").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for _, m := range flags.FindAllStringSubmatch(string(out), -1) {
+			row := regexp.MustCompile("(?m)^\\| (?:`--[a-z-]+`, )?`--" + m[1] + "`")
+			if n := len(row.FindAllString(table, -1)); m[1] != "help" && n != 1 {
+				t.Errorf("docs/guide.md: the table of eemt run has %d rows of --%s", n, m[1])
+			}
+		}
+	}
 	if len(known) < 15 {
 		t.Fatalf("%d flags found in the help: %v", len(known), known)
 	}

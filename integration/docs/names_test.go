@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // tags lists the names in a struct's tags.
@@ -42,6 +43,19 @@ func mentions(t *testing.T, page string, names ...string) {
 func TestReportFieldsAreDocumented(t *testing.T) {
 	for _, n := range tags(compute.Report{}, "json") {
 		mentions(t, "docs/guide.md", "`"+n+"`")
+	}
+}
+
+// TestParametersAreDocumented holds the list of form fields to those that a job takes.
+func TestParametersAreDocumented(t *testing.T) {
+	_, form, _ := strings.Cut(read(t, "docs/guide.md"), "\nForm fields of a submission:")
+	form, _, _ = strings.Cut(form, "\n```")
+	for _, f := range job.Fields("") {
+		for _, n := range []string{f.Name, f.RasterFile()} {
+			if n != "" && !strings.Contains(form, "`"+n+"`") {
+				t.Errorf("docs/guide.md: the form fields lack %s", n)
+			}
+		}
 	}
 }
 

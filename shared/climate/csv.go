@@ -35,16 +35,6 @@ func ReadTable(r io.Reader) (*Table, error) { return readTable(r, units.Set{}) }
 
 // readTable is ReadTable of values in other units.
 func readTable(r io.Reader, s units.Set) (*Table, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxTable+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxTable {
-		return nil, fmt.Errorf("more than %d bytes: not a table of months", maxTable)
-	}
-	if err := checkEncoding(text); err != nil {
-		return nil, err
-	}
 	p := tableParser{
 		table: &Table{
 			Station: Station{Elevation: math.NaN(), Lat: math.NaN(), Lon: math.NaN()},
@@ -54,24 +44,41 @@ func readTable(r io.Reader, s units.Set) (*Table, error) {
 		stated: map[string]int{},
 		lines:  map[[2]int]int{},
 	}
-	scan := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
-	scan.Buffer(nil, maxTable+1)
-	for n := 1; scan.Scan(); n++ {
-		if err := p.line(n, strings.TrimSpace(scan.Text())); err != nil {
-			return nil, at(fmt.Sprintf("line %d", n), err)
-		}
-	}
-	if err := scan.Err(); err != nil {
+	if err := eachLine(r, maxTable, "not a table of months", p.line); err != nil {
 		return nil, err
 	}
 	return p.finish()
 }
 
+// eachLine reads a text of at most so many bytes, and names the line of an error; what says what a larger one is not.
+func eachLine(r io.Reader, most int, what string, line func(n int, text string) error) error {
+	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > most {
+		return fmt.Errorf("more than %d bytes: %s", most, what)
+	}
+	if err := checkEncoding(text); err != nil {
+		return err
+	}
+	scan := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	scan.Buffer(nil, most+1)
+	for n := 1; scan.Scan(); n++ {
+		if err := line(n, strings.TrimSpace(scan.Text())); err != nil {
+			return at(fmt.Sprintf("line %d", n), err)
+		}
+	}
+	return scan.Err()
+}
+
+var errUTF16 = errors.New("the text is UTF-16: save it as UTF-8 (spreadsheets call it \"CSV UTF-8\")")
+
 // checkEncoding refuses text of two bytes a letter, which spreadsheets call Unicode text.
 func checkEncoding(text []byte) error {
 	start := text[:min(len(text), 256)]
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) || bytes.Count(start, []byte{0}) > len(start)/4 {
-		return errors.New("the text is UTF-16: save it as UTF-8 (spreadsheets call it \"CSV UTF-8\"), or convert it with: iconv -f UTF-16 -t UTF-8 in.csv > out.csv")
+		return errUTF16
 	}
 	return nil
 }
@@ -131,7 +138,15 @@ func (p *tableParser) fields(text string) []string {
 
 // decimal gives a number of a table without commas between columns its point.
 func (p *tableParser) decimal(text string) string {
-	if p.separator != "," && strings.Count(text, ",") == 1 && !strings.Contains(text, ".") {
+	if p.separator == "," {
+		return text
+	}
+	return decimalPoint(text)
+}
+
+// decimalPoint takes the only comma of a number for its point.
+func decimalPoint(text string) string {
+	if strings.Count(text, ",") == 1 && !strings.Contains(text, ".") {
 		return strings.Replace(text, ",", ".", 1)
 	}
 	return text
@@ -143,10 +158,7 @@ func (p *tableParser) comment(n int, text string) error {
 	if !found {
 		return nil
 	}
-	number := value
-	if strings.Count(value, ",") == 1 && !strings.Contains(value, ".") {
-		number = strings.Replace(value, ",", ".", 1)
-	}
+	number := decimalPoint(value)
 	st := &p.table.Station
 	var err error
 	key = strings.ToLower(key)

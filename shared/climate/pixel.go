@@ -1,8 +1,6 @@
 package climate
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -35,30 +33,13 @@ func ReadPixel(r io.Reader) (*Table, error) { return readPixel(r, units.Set{}) }
 
 // readPixel is ReadPixel of values in other units.
 func readPixel(r io.Reader, u units.Set) (*Table, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxPixel+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxPixel {
-		return nil, fmt.Errorf("more than %d bytes: not a file of Daymet's single-pixel service", maxPixel)
-	}
-	if err := checkEncoding(text); err != nil {
-		return nil, err
-	}
 	p := pixelParser{
 		units:   u,
 		station: Station{Source: "Daymet single pixel", Elevation: math.NaN(), Lat: math.NaN(), Lon: math.NaN()},
 		days:    map[int]*[366]*pixelDay{},
 		sun:     map[int]*[366]float64{},
 	}
-	s := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
-	s.Buffer(nil, maxPixel+1)
-	for n := 1; s.Scan(); n++ {
-		if err := p.line(n, strings.TrimSpace(s.Text())); err != nil {
-			return nil, at(fmt.Sprintf("line %d", n), err)
-		}
-	}
-	if err := s.Err(); err != nil {
+	if err := eachLine(r, maxPixel, "not a file of Daymet's single-pixel service", p.line); err != nil {
 		return nil, err
 	}
 	return p.table()

@@ -2,12 +2,16 @@ package climate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/remedy"
 )
 
 // maxTable bounds the size of a table in bytes: 12 months of 1000 years fit.
@@ -63,6 +67,10 @@ func openTable(ctx context.Context, spec Spec, open Opener) (*Table, error) {
 	t, err := read(io.NewSectionReader(r, 0, size), spec.Units)
 	if closed := c.Close(); err == nil {
 		err = closed
+	}
+	if errors.Is(err, errUTF16) {
+		suffix := path.Ext(name)
+		err = fmt.Errorf("%w, or convert it with: iconv -f UTF-16 -t UTF-8 %s > %s", err, remedy.Input(name), remedy.Quote(strings.TrimSuffix(name, suffix)+"_utf8"+suffix))
 	}
 	if err != nil {
 		return nil, at("climate table "+name+": ", err)

@@ -159,12 +159,12 @@ func (b *base) finding() (finding.Finding, bool) {
 		}
 	case b.relation == unknown && len(b.ops) > 0:
 		f.Severity = finding.Doubt
-		f.Message = fmt.Sprintf("datum %s is taken as WGS84, because the DEM lies outside the areas of its transformations: positions may be some hundred metres off, which the sun does not notice but climate may", shortDatum(*b))
+		f.Message = fmt.Sprintf("datum %s is taken as WGS84, because the DEM lies outside the areas of its transformations: positions may be some hundred metres off, which does not change radiation but may change the climate", shortDatum(*b))
 	case b.relation == unknown && b.nearWGS84():
 		f.Message = fmt.Sprintf("datum %s is stated only by an ellipsoid of %.10g m, inverse flattening %.9g; it is taken as WGS84", shortDatum(*b), b.a, b.invf)
 	case b.relation == unknown:
 		f.Severity = finding.Doubt
-		f.Message = fmt.Sprintf("datum %s has no known transformation to WGS84, and is taken as it: positions may be some hundred metres off, which the sun does not notice but climate may", shortDatum(*b))
+		f.Message = fmt.Sprintf("datum %s has no known transformation to WGS84, and is taken as it: positions may be some hundred metres off, which does not change radiation but may change the climate", shortDatum(*b))
 	case strings.HasPrefix(b.datum, "World Geodetic System 1984"):
 		return f, false
 	default:

@@ -111,15 +111,15 @@ var fields = []Field{
 		Group: GroupClimate, Type: StringField, Placeholder: "elevation", Unset: "that of the table, or dem", Only: EEMT,
 	},
 	{
-		Name: "dem_crs", Title: "Coordinate system of the DEM", Description: "for a file that states none, or only in text: EPSG:CODE, or the text of a .prj file",
+		Name: "dem_crs", Title: "Coordinate system of the DEM", Description: "coordinate system of a DEM that states none, or a wrong one: EPSG:CODE, or the text of a .prj file",
 		Group: GroupBasic, Type: StringField, Placeholder: "EPSG:CODE", Unset: "that of the file",
 	},
 	{
-		Name: "climate_units", Title: "Units of the climate", Description: "units in which the climate comes, to be converted, as in temperature=K,precipitation=inch,vapour=hPa",
+		Name: "climate_units", Title: "Units of the climate", Description: "units that the climate is converted from, as in temperature=K,precipitation=inch,vapour=hPa",
 		Group: GroupClimate, Type: StringField, Placeholder: "units", Unset: "temperature=C,precipitation=mm,vapour=Pa", Only: EEMT,
 	},
 	{
-		Name: "elevation_unit", Title: "Unit of elevations", Description: "unit of the elevations in the DEM; file: as the file states, metres where it does not",
+		Name: "elevation_unit", Title: "Unit of elevations", Description: "unit of the elevations in the DEM; file: the one that the file states, metres where it states none",
 		Group: GroupBasic, Type: StringField, Placeholder: "unit", Allowed: ElevationUnits(),
 	},
 	{

@@ -62,7 +62,7 @@ func Output(name, suffix string) string {
 }
 
 // plain is a word that a shell takes as it stands.
-var plain = regexp.MustCompile(`^[A-Za-z0-9_./+,:@%-]+$`)
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./+,:@%-][A-Za-z0-9_./+,:@%=-]*$`)
 
 // Quote writes a word so that a shell takes it as it is.
 func Quote(word string) string {

@@ -222,7 +222,7 @@ func NewItem(s Source) (Item, error) {
 		it.Assets["preview_"+strings.TrimSuffix(path.Base(p), ".png")] = Asset{Href: "./" + p, Type: "image/png", Title: "picture", Roles: role}
 	}
 	if s.Report != "" {
-		it.Assets["report"] = Asset{Href: "./" + s.Report, Type: "application/json", Title: "parameters, statistics, checksums, warnings", Roles: []string{"metadata"}}
+		it.Assets["report"] = Asset{Href: "./" + s.Report, Type: "application/json", Title: "parameters, statistics, checksums, findings", Roles: []string{"metadata"}}
 	}
 	return it, nil
 }

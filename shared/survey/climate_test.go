@@ -73,7 +73,7 @@ func TestClimateAgainstTheDEM(t *testing.T) {
 		"no vapour pressure":        {strings.ReplaceAll(at(39, -107, 2400), ",vp", ",year,vp"), "", nil, finding.ClimateUnreadable, finding.Refusal, "5 values: must be 6", false},
 		"a climate without EEMT":    {at(39, -107, 2400), "precipitation=mm/year", nil, finding.ModelTrad, finding.Doubt, "EEMT-TRAD will be 0 everywhere", true},
 		"kelvin":                    {strings.Replace(at(39, -107, 2400), "1,-12,0,", "1,261.15,273.15,", 1), "", nil, finding.ClimateTemperature, finding.Refusal, "must be a number from -60 to 42", false},
-		"a table of another system": {"\xff\xfem\x00", "", nil, finding.ClimateUnreadable, finding.Refusal, "UTF-16", false},
+		"a table of another system": {"\xff\xfem\x00", "", nil, finding.ClimateUnreadable, finding.Refusal, "iconv -f UTF-16 -t UTF-8 station.csv > station_utf8.csv", false},
 	} {
 		p := with("table:station.csv")
 		p.ClimateUnits, p.Accept = c.units, c.accept

@@ -189,7 +189,7 @@ func solOutputs() map[string]Output {
 		"hours_sun":      mapOutput("Hours of sun", "hours of direct sun, h yr-1", fixed("insol/annual/hours_sun_sum.tif")),
 		"slope":          mapOutput("Slope", "slope of the ground, degrees", fixed("slope_dec.tif")),
 		"aspect":         mapOutput("Aspect", "aspect clockwise from grid north, degrees", fixed("aspect_dec.tif")),
-		"report":         {"Report", "full report: statistics of every map, parameters, warnings", Schema{"type": "object"}, fixed("report.json")},
+		"report":         {"Report", "full report: statistics of every map, parameters, findings", Schema{"type": "object"}, fixed("report.json")},
 	}
 }
 

@@ -9,7 +9,7 @@ type Status = paths["/jobs/{jobID}"]["get"]["responses"]["200"]["content"]["appl
 type Item = paths["/stac/collections/{collection}/items"]["get"]["responses"]["200"]["content"]["application/geo+json"]["features"][number];
 
 export function line(j: Job): string {
-  const linke: number | number[] = j.parameters.linke_value;
+  const linke: number | number[] | null = j.parameters.linke_value;
   return `${j.id} ${j.status} ${j.progress} % of ${j.dem_filename}, ${j.parameters.step} min, T_L ${linke}, ${j.estimated_completion ?? "no time"}`;
 }
 export const size = (e: Examined): number => e.width * e.height * e.cell_size_m[0] * e.cell_size_m[1] * (1 - e.nodata.share);

@@ -11,6 +11,11 @@ export function bytes(n: number): string {
   return `${n < 9.95 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
 }
 
+/** A number of things, whose plural ends in s. */
+export function count(n: number, thing: string): string {
+  return `${n} ${thing}${n === 1 ? "" : "s"}`;
+}
+
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "unknown";
   if (seconds < 1) return "under a second";

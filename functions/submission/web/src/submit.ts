@@ -1,8 +1,8 @@
 // The form: bring a DEM, hear what it is, set parameters, submit.
 import { ask, follow, Job, post, Refusal, Sent, WORDS } from "./api";
 import { fill, h, note } from "./dom";
-import { doubtful, Finding, findingList } from "./findings";
-import { bytes, duration, value } from "./format";
+import { doubtful, Finding, findingList, listed, settles } from "./findings";
+import { bytes, count, duration, value } from "./format";
 import { jobLine } from "./jobs";
 import { bring, Upload } from "./tus";
 
@@ -52,8 +52,11 @@ interface Report {
 /** What everybody sees; the rest waits behind a fold. */
 const PLAIN = ["step", "linke_value", "albedo_value", "start_year", "end_year"];
 const ELSEWHERE = ["dem", "climate", "climate_elevation"];
+/** Behind the fold in this order; what is not named comes last. Findings are accepted where they are shown. */
+const FOLDED = ["dem_crs", "elevation_unit", "nodata", "climate_units", "kb", "kd", "kc", "maps", "daily", "layers", "strict", "north", "shadows", "method", "tile_size"];
+const SHOWN_ELSEWHERE = [...ELSEWHERE, "accept"];
 
-/** A raster of more bytes is sent with the job only, not to be looked at before. */
+/** A raster of more bytes is sent with the job only, and not examined before. */
 const LOOKED_AT = 32e6;
 
 let examines: Promise<boolean> | null = null;
@@ -118,7 +121,7 @@ export class Submit {
   private upload = h("div", { class: "upload", id: "upload", hidden: true }, this.bar, this.barText, h("span", { class: "actions" }, this.pauseButton, this.stopButton));
   private paused = false;
   // The same file may be chosen again after it was mended.
-  private file: HTMLInputElement = h("input", { type: "file", id: "dem-file", accept: ".tif,.tiff,image/tiff", onclick: () => (this.file.value = ""), onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
+  private file: HTMLInputElement = h("input", { type: "file", id: "dem-file", onclick: () => (this.file.value = ""), onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
   private climateFile: HTMLInputElement = h("input", { type: "file", id: "climate-file", accept: ".csv,text/csv", onclick: () => (this.climateFile.value = ""), onchange: () => this.climateFile.files?.[0] && this.takeClimate(this.climateFile.files[0]) });
   /** Why the job cannot be made as the form is now; empty if nothing is known against it. */
   private problem = "";
@@ -126,7 +129,7 @@ export class Submit {
   private suspended = "";
   /** What the DEM was found to be. */
   private report: Report = {};
-  private drop = h("label", { class: "drop", id: "drop", for: "dem-file" }, h("strong", {}, "Drop a DEM here"), h("span", {}, "or choose a file. GeoTIFF with a coordinate reference system, in metres, feet or degrees."), this.file);
+  private drop = h("label", { class: "drop", id: "drop", for: "dem-file" }, h("strong", {}, "Drop a DEM here"), h("span", {}, "or choose a file: a GeoTIFF, an ESRI ASCII grid or an SRTM tile, in metres, feet or degrees."), this.file);
   private submitButton = h("button", { id: "submit", class: "primary" }, "Submit the job");
   private error = h("p", { class: "problem", id: "submit-error", role: "alert", hidden: true });
   private recent = h("div", { class: "lines" });
@@ -180,6 +183,7 @@ export class Submit {
       const files = [...(e.dataTransfer?.files ?? [])];
       if (files.length > 1) return this.refuse("one DEM at a time: mosaic several into one with gdalwarp first");
       if (files[0]?.name.toLowerCase().endsWith(".csv")) return this.takeClimate(files[0]);
+      if (files[0]?.name.toLowerCase().endsWith(".prj")) return void this.takeSystem(files[0]);
       if (files[0]) this.take(files[0]);
     };
     for (const [type, f] of [["dragover", over], ["dragenter", over], ["dragleave", out], ["drop", land]] as const) {
@@ -203,7 +207,7 @@ export class Submit {
   private async repeat(id: string) {
     const j = await ask<Job>(`/api/jobs/${encodeURIComponent(id)}`);
     this.workflow = j.workflow_type;
-    for (const [name, v] of Object.entries(j.parameters)) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
+    for (const [name, v] of Object.entries(j.parameters)) if (v !== null) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
     // A raster stands in the record beside the value that it replaces; in a form it is given in its place.
     for (const [field, input] of Object.entries(this.process()?.inputs ?? {})) {
       const record = plain(input.schema).file?.replace(/_file$/, "_raster");
@@ -246,10 +250,11 @@ export class Submit {
     this.showClimate();
     const p = this.process();
     if (!p) return;
-    const names = Object.keys(p.inputs).filter((n) => !ELSEWHERE.includes(n));
+    const names = Object.keys(p.inputs).filter((n) => !SHOWN_ELSEWHERE.includes(n));
+    const place = (n: string) => (FOLDED.includes(n) ? FOLDED.indexOf(n) : FOLDED.length);
     const year = (n: string) => n.endsWith("_year") && this.workflow !== "eemt";
     fill(this.fieldBox, PLAIN.filter((n) => names.includes(n) && !year(n)).map((n) => this.field(n, p.inputs[n])));
-    fill(this.more, names.filter((n) => !PLAIN.includes(n)).sort().map((n) => this.field(n, p.inputs[n])));
+    fill(this.more, names.filter((n) => !PLAIN.includes(n)).sort((a, b) => place(a) - place(b)).map((n) => this.field(n, p.inputs[n])));
   }
 
   private showClimate() {
@@ -328,7 +333,7 @@ export class Submit {
   /** Lets a file of this machine take the place of a value. */
   private raster(name: string, title: string, control: HTMLInputElement): HTMLElement {
     const id = `r-${name}`;
-    const pick = h("input", { type: "file", id, accept: ".tif,.tiff,image/tiff", onchange: () => set(pick.files?.[0] ?? null) });
+    const pick = h("input", { type: "file", id, onchange: () => set(pick.files?.[0] ?? null) });
     const away = h("button", { type: "button", class: "small quiet", "aria-label": `No raster for ${title}`, onclick: () => { pick.value = ""; set(null); control.focus(); } }, "Remove");
     const text = h("span", { class: "hint", id: `${id}-said`, role: "status" });
     const show = () => {
@@ -339,11 +344,9 @@ export class Submit {
       text.textContent = f ? `${f.name}, ${bytes(f.size)}, in place of the value` : "";
     };
     const set = (f: File | null) => {
-      const wrong = f && !/\.tiff?$/i.test(f.name);
-      if (f && !wrong) this.rasters[name] = f;
+      if (f) this.rasters[name] = f;
       else delete this.rasters[name];
       show();
-      if (wrong) text.textContent = `${f.name}: a raster here is a GeoTIFF, whose name ends in .tif`;
       this.later(true);
     };
     show();
@@ -353,11 +356,18 @@ export class Submit {
   // The DEM.
 
   private take(f: File) {
-    if (!/\.tiff?$/i.test(f.name)) return this.refuse(`${f.name}: a DEM here is a GeoTIFF, whose name ends in .tif or .tiff. Convert it: gdal_translate -of COG in out.tif`);
     if (f.size === 0) return this.refuse(`${f.name} is empty`);
     this.wanted = f;
     hold(this.file, f);
     void this.send(f);
+  }
+
+  /** A .prj file states where the DEM lies. */
+  private async takeSystem(f: File) {
+    if (f.size > 16 << 10) return this.complain(`${f.name} has ${bytes(f.size)}: a .prj file has at most 16 kB`);
+    this.given.dem_crs = (await f.text()).trim();
+    this.show();
+    this.later();
   }
 
   private form(upload: string): FormData {
@@ -435,7 +445,7 @@ export class Submit {
 
   private pause() {
     this.paused = !this.paused;
-    this.pauseButton.textContent = this.paused ? "Go on" : "Pause";
+    this.pauseButton.textContent = this.paused ? "Continue" : "Pause";
     if (this.paused) this.sending?.pause();
     else this.sending?.resume();
   }
@@ -455,11 +465,7 @@ export class Submit {
       if (no !== this.checkNo) return;
       const r = e as Refusal;
       const found = asReport(r.body);
-      if (found?.climate?.detail) {
-        // Not the DEM: what is known of it stands.
-        this.report = { ...found, findings: [] };
-        return this.unfit(r.message);
-      }
+      if (found && (found.climate?.detail || found.findings?.some(settles))) return this.unfit(r.message, found);
       if (found) this.dem = null;
       else if (r.status !== 0) return this.unfit(r.message); // a parameter is wrong, or the climate, not the DEM
       this.refuse(r.message, r.status === 0);
@@ -467,12 +473,14 @@ export class Submit {
   }
 
   private refuse(text: string, again = false) {
-    fill(this.verdict, h("div", { class: "verdict bad" }, again ? null : h("strong", {}, "This file cannot be used: "), h("span", {}, again ? upper(text) : text), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
+    fill(this.verdict, h("div", { class: "verdict bad" }, again ? null : h("strong", {}, "This file cannot be used: "), h("span", {}, upper(text)), again && this.wanted ? h("button", { type: "button", onclick: () => (this.dem ? void this.examine() : this.wanted && this.take(this.wanted)) }, "Try again") : null));
   }
 
   /** The DEM is one, but the job that the form describes cannot be made. */
-  private unfit(why: string) {
+  private unfit(why: string, found?: Report) {
     this.problem = why;
+    // What is known of the DEM stays: another climate, or a parameter, may settle it.
+    if (found) this.report = { ...found, findings: found.findings?.filter(listed) };
     this.fine(this.report, this.came);
     if (why.startsWith("climate") && this.workflow === "eemt") this.showClimate();
     else this.complain(why);
@@ -486,9 +494,9 @@ export class Submit {
     if (r.crs) facts.push(["Reference system", r.crs]);
     if (r.bbox) facts.push(["Extent", `${r.bbox[0].toFixed(3)}° to ${r.bbox[2].toFixed(3)}° E, ${r.bbox[1].toFixed(3)}° to ${r.bbox[3].toFixed(3)}° N`]);
     if (r.elevation) facts.push(["Elevation", `${value(r.elevation.min, 4)} to ${value(r.elevation.max, 4)} m${r.vertical_unit && !/^met/.test(r.vertical_unit) ? `, stored in ${r.vertical_unit}` : ""}`]);
-    if (r.nodata) facts.push(["No data", `${value(100 * r.nodata.share, 2)} %${r.nodata.voids ? `, ${r.nodata.voids} holes` : ""}`]);
+    if (r.nodata) facts.push(["No data", `${value(100 * r.nodata.share, 2)} %${r.nodata.voids ? `, ${count(r.nodata.voids, "hole")}` : ""}`]);
     if (r.climate) facts.push(["Climate", r.climate.detail ?? `covers ${value(100 * r.climate.covered, 3)} %`]);
-    if (r.estimate) facts.push(["The job needs", `about ${duration(r.estimate.seconds)} on ${r.estimate.cores} cores, ${bytes(r.estimate.memory_bytes)} of memory, ${bytes(r.estimate.results_bytes)} of results, ${r.estimate.tiles} ${r.estimate.tiles === 1 ? "tile" : "tiles"}`]);
+    if (r.estimate) facts.push(["The job needs", `about ${duration(r.estimate.seconds)} on ${count(r.estimate.cores, "core")}, ${bytes(r.estimate.memory_bytes)} of memory, ${bytes(r.estimate.results_bytes)} of results, ${count(r.estimate.tiles, "tile")}`]);
     const findings = (r.findings ?? []).filter((f) => !this.problem || f.code !== "climate-missing");
     fill(
       this.verdict,
@@ -498,14 +506,22 @@ export class Submit {
         h("strong", {}, this.problem ? `${this.dem!.name} is uploaded, but the job cannot be computed: ` : `${this.dem!.name} is ready`),
         h("span", {}, this.problem ? upper(this.problem) : ` (${size})`),
         facts.length ? h("dl", { class: "facts" }, facts.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])) : null,
-        findingList(findings),
+        findingList(findings, (code, on) => this.accept(code, on)),
       ),
     );
   }
 
+  /** Accepts a finding, or no longer. */
+  private accept(code: string, on: boolean) {
+    const codes = (this.given.accept ?? "").split(",").map((c) => c.trim()).filter((c) => c && c !== code);
+    if (on) codes.push(code);
+    this.given.accept = codes.join(",");
+    this.later();
+  }
+
   private later(files = false) {
     this.suspended = this.problem;
-    this.problem = ""; // until it is looked at again
+    this.problem = ""; // until it is examined again
     clearTimeout(this.recheck);
     this.recheck = window.setTimeout(() => void this.examineAgain(files), files ? 50 : 700);
   }
@@ -528,7 +544,7 @@ export class Submit {
       this.fine(body, this.came);
       this.hush();
     } catch (e) {
-      if (no === this.checkNo && (e as Refusal).status !== 0) this.unfit((e as Error).message);
+      if (no === this.checkNo && (e as Refusal).status !== 0) this.unfit((e as Error).message, asReport((e as Refusal).body));
     }
   }
 
