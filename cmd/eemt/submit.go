@@ -105,6 +105,9 @@ func parcel(w job.Workflow, dem string, given parameterFlags) ([]client.Field, [
 		if p, err = besidePRJ(dem, p); err != nil {
 			return nil, nil, fmt.Errorf("DEM: %w", err)
 		}
+		if p.DEMCRS == "" && isASCIIGrid(dem) {
+			p.DEMCRS = readPRJ(dem) // a grid states no system itself
+		}
 		if p.DEMCRS != "" {
 			fields = append(fields, client.Field{Name: "dem_crs", Value: p.DEMCRS})
 		}

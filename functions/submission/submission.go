@@ -191,6 +191,9 @@ func (s *Service) storeAt(ctx context.Context, key, name string, r io.Reader, li
 	if err != nil {
 		abandon()
 		_ = w.Close()
+		if errors.Is(err, ErrInvalid) {
+			return job.DEM{}, err // which is of the file, not of storing it
+		}
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
 	}
 	err = w.Close()

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -169,10 +171,11 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		}
 		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, amount.Duration(sidecarWait))}
 	}
+	format := gridfile.None
 	if err == nil {
-		err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
-		if survey.LacksCRS(err) && f.params.DEMCRS == "" {
-			f.params.DEMCRS, err = s.prj(ctx, key, err)
+		if format, err = s.gridFormat(ctx, key); err == nil && format == gridfile.None {
+			err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
+			f.params, err = s.systemBeside(ctx, key, key, f.params, err)
 		}
 		if errors.Is(err, errUnfinished) {
 			return outcome{looked: true, said: err.Error()}, nil
@@ -190,9 +193,12 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		DEM: job.DEM{Key: key, Name: path.Base(key), Size: a.Size},
 	}
 	if err == nil {
-		err = s.bring(ctx, &r, v)
+		err = s.bring(ctx, &r, v, format)
 	}
-	if errors.Is(err, errReplaced) {
+	if format != gridfile.None && errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), unfinished) {
+		err = errUnfinished // a grid that is read to its end tells only then that it ends too early
+	}
+	if errors.Is(err, errReplaced) || errors.Is(err, errUnfinished) {
 		return outcome{looked: true, said: err.Error()}, nil
 	}
 	if err != nil && !errors.Is(err, ErrInvalid) {
@@ -201,27 +207,44 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	return s.enter(ctx, r, err)
 }
 
-// prj returns the system that the .prj file beside a dropped DEM states; without one that helps, what was wrong before.
-func (s *Service) prj(ctx context.Context, key string, lacks error) (string, error) {
-	r, err := s.Store.Bucket.NewReader(ctx, strings.TrimSuffix(key, path.Ext(key))+".prj", nil)
+// systemBeside states the system of a dropped DEM that lacks one, as err says, by the .prj file beside it; without one that
+// helps, err stays. The DEM is read at the key read.
+func (s *Service) systemBeside(ctx context.Context, key, read string, p job.Parameters, err error) (job.Parameters, error) {
+	if !survey.LacksCRS(err) || p.DEMCRS != "" {
+		return p, err
+	}
+	for _, name := range survey.PRJNames(key) {
+		text, look := s.prj(ctx, name)
+		if look != nil {
+			return p, look
+		}
+		if text == "" {
+			continue
+		}
+		with := p
+		with.DEMCRS = text
+		if _, fault := s.checkHeader(ctx, read, with); !survey.LacksCRS(fault) {
+			return with, fault
+		}
+	}
+	return p, err
+}
+
+// prj returns the text of a .prj file; empty where there is none, or none that can be read as one.
+func (s *Service) prj(ctx context.Context, key string) (string, error) {
+	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return "", lacks
+		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the .prj file beside %s: %w", key, err)
+		return "", fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	text, err := survey.PRJ(r)
-	if err != nil {
-		return "", lacks
+	if errors.Is(err, survey.ErrLongPRJ) {
+		return "", nil
 	}
-	if _, err := s.checkHeader(ctx, key, job.Parameters{DEMCRS: text}); err != nil {
-		if survey.LacksCRS(err) {
-			return "", lacks
-		}
-		return "", err
-	}
-	return text, nil
+	return text, err
 }
 
 // writing reports whether a file last changed age ago may still be written. One from the future has a wrong clock.
@@ -233,8 +256,10 @@ func (s *Service) writing(age, settle time.Duration) bool {
 func (s *Service) takeBeside(ctx context.Context, key string) (outcome, error) {
 	stem := key[:len(key)-len(".json")]
 	names := []string{stem}
-	if !isTIFF(stem) {
-		names = []string{stem + ".tif", stem + ".tiff"}
+	if !isDEM(stem) {
+		for _, ext := range demExtensions {
+			names = append(names, stem+ext)
+		}
 	}
 	for _, dem := range names {
 		_, v, found, err := s.attributes(ctx, dem)
@@ -267,9 +292,11 @@ func (s *Service) warnLate(ctx context.Context, sidecar, dem, id string) {
 	}
 }
 
-func isTIFF(name string) bool {
-	ext := strings.ToLower(path.Ext(name))
-	return ext == ".tif" || ext == ".tiff"
+// demExtensions are those that a file of parameters may leave out of the name of its DEM.
+var demExtensions = []string{".tif", ".tiff", ".asc", ".hgt"}
+
+func isDEM(name string) bool {
+	return slices.Contains(demExtensions, strings.ToLower(path.Ext(name)))
 }
 
 // waiting says what a dropped file waits for.
@@ -298,7 +325,7 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 		}
 	}
 	names := []string{key + ".json"}
-	if isTIFF(key) {
+	if isDEM(key) {
 		names = append(names, strings.TrimSuffix(key, path.Ext(key))+".json")
 	}
 	found := false
@@ -418,12 +445,14 @@ func besideClimate(key string, p *job.Parameters) error {
 var errReplaced = errors.New("it was replaced while it was read; its next version is read")
 
 // bring copies what the job reads to where nobody overwrites it.
-func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) error {
+func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, format gridfile.Format) error {
 	if err := validate(r.Workflow, r.Parameters); err != nil {
 		return invalid{oneSentence(err)}
 	}
-	if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
-		return err
+	if format == gridfile.None {
+		if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
+			return err
+		}
 	}
 	if kind, key, _ := strings.Cut(r.Parameters.Climate, ":"); strings.HasPrefix(key, job.UploadPrefix) {
 		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload))
@@ -435,7 +464,7 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) erro
 		}
 		r.Parameters.Climate = kind + ":" + table.Key
 	}
-	ref, err := s.copyIn(ctx, r.ID, r.DEM.Key, s.MaxUpload)
+	ref, err := s.bringDEM(ctx, r, format)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return errReplaced
 	}
@@ -457,6 +486,55 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version) erro
 	r.DEM = ref
 	r.Fingerprint = job.Fingerprint(s.Version, r.Workflow, r.Parameters, ref.SHA256)
 	return nil
+}
+
+// bringDEM copies the DEM of a job; a grid in another format is checked only as the GeoTIFF that is made of it.
+func (s *Service) bringDEM(ctx context.Context, r *job.Request, format gridfile.Format) (job.DEM, error) {
+	if format == gridfile.None {
+		return s.copyIn(ctx, r.ID, r.DEM.Key, s.MaxUpload)
+	}
+	ref, err := s.convertIn(ctx, r.ID, r.DEM.Key)
+	if err != nil {
+		return ref, err
+	}
+	_, err = s.checkHeader(ctx, ref.Key, r.Parameters)
+	if r.Parameters, err = s.systemBeside(ctx, r.DEM.Key, ref.Key, r.Parameters, err); err == nil {
+		err = s.checkSize(ctx, r.Workflow, r.Parameters, ref.Key)
+	}
+	if errors.Is(err, ErrInvalid) {
+		err = errors.Join(called(ref.Name, err), s.Store.DropInput(context.WithoutCancel(ctx), ref.Key, s.NewID()))
+	}
+	return ref, err
+}
+
+// convertIn stores the GeoTIFF that is made of a dropped grid, under a name made of the job.
+func (s *Service) convertIn(ctx context.Context, id, key string) (job.DEM, error) {
+	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	name := path.Base(key)
+	tiff, err := s.asTIFF(name, bufio.NewReaderSize(r, 4096))
+	if err != nil {
+		return job.DEM{}, err
+	}
+	defer func() { _ = tiff.Close() }()
+	return s.storeAt(ctx, inputKey(id, name), name, tiff, s.MaxUpload, true)
+}
+
+// gridFormat tells by its first bytes, and by its name, what a dropped file is made a GeoTIFF from.
+func (s *Service) gridFormat(ctx context.Context, key string) (gridfile.Format, error) {
+	r, err := s.Store.Bucket.NewRangeReader(ctx, key, 0, gridfile.HeadSize, nil)
+	if err != nil {
+		return gridfile.None, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	head, err := io.ReadAll(r)
+	if err != nil {
+		return gridfile.None, fmt.Errorf("read %s: %w", key, err)
+	}
+	return gridfile.Detect(path.Base(key), head, 0), nil
 }
 
 // copyIn copies a dropped file under a name made of the job; a copy that is there already stays.
@@ -481,6 +559,7 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 	case refused != nil:
 		// The end comes first, so that nobody takes the job up.
 		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: s.Now().UTC(), Event: uploadRefused}
+		end.Findings.AddError(refused)
 		if _, _, err := s.Store.WriteEnd(ctx, r.ID, end); err != nil {
 			return outcome{looked: true}, err
 		}

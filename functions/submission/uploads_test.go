@@ -159,7 +159,7 @@ func TestDroppedFileThatIsNoInput(t *testing.T) {
 		want            string
 	}{
 		{"no TIFF", "uploads/dem.tif", "these are no elevations", nil, "", "not a TIFF file"},
-		{"another format", "uploads/dem.asc", "ncols 4\nnrows 4\n", nil, "", "gdal_translate"},
+		{"another format", "uploads/dem.img", "EHFA_HEADER_TAG\x00 and more", nil, "", "gdal_translate"},
 		{"too large", "uploads/dem.tif", hills(t) + strings.Repeat("x", 64<<10), nil, "", "is larger than"},
 		{"a step out of range", "uploads/dem.tif", hills(t), []string{"eemt-step", "90"}, "", "step 90: must be 1 to 60 minutes"},
 		{"a step that is no number", "uploads/dem.tif", hills(t), []string{"eemt-step", "often"}, "", `metadata eemt-step "often": must be a number of 1 to 60`},

@@ -118,7 +118,7 @@ export class Submit {
   private upload = h("div", { class: "upload", id: "upload", hidden: true }, this.bar, this.barText, h("span", { class: "actions" }, this.pauseButton, this.stopButton));
   private paused = false;
   // The same file may be chosen again after it was mended.
-  private file: HTMLInputElement = h("input", { type: "file", id: "dem-file", accept: ".tif,.tiff,image/tiff", onclick: () => (this.file.value = ""), onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
+  private file: HTMLInputElement = h("input", { type: "file", id: "dem-file", onclick: () => (this.file.value = ""), onchange: () => this.file.files?.[0] && this.take(this.file.files[0]) });
   private climateFile: HTMLInputElement = h("input", { type: "file", id: "climate-file", accept: ".csv,text/csv", onclick: () => (this.climateFile.value = ""), onchange: () => this.climateFile.files?.[0] && this.takeClimate(this.climateFile.files[0]) });
   /** Why the job cannot be made as the form is now; empty if nothing is known against it. */
   private problem = "";
@@ -328,7 +328,7 @@ export class Submit {
   /** Lets a file of this machine take the place of a value. */
   private raster(name: string, title: string, control: HTMLInputElement): HTMLElement {
     const id = `r-${name}`;
-    const pick = h("input", { type: "file", id, accept: ".tif,.tiff,image/tiff", onchange: () => set(pick.files?.[0] ?? null) });
+    const pick = h("input", { type: "file", id, onchange: () => set(pick.files?.[0] ?? null) });
     const away = h("button", { type: "button", class: "small quiet", "aria-label": `No raster for ${title}`, onclick: () => { pick.value = ""; set(null); control.focus(); } }, "Remove");
     const text = h("span", { class: "hint", id: `${id}-said`, role: "status" });
     const show = () => {
@@ -339,11 +339,9 @@ export class Submit {
       text.textContent = f ? `${f.name}, ${bytes(f.size)}, in place of the value` : "";
     };
     const set = (f: File | null) => {
-      const wrong = f && !/\.tiff?$/i.test(f.name);
-      if (f && !wrong) this.rasters[name] = f;
+      if (f) this.rasters[name] = f;
       else delete this.rasters[name];
       show();
-      if (wrong) text.textContent = `${f.name}: a raster here is a GeoTIFF, whose name ends in .tif`;
       this.later(true);
     };
     show();
@@ -353,7 +351,6 @@ export class Submit {
   // The DEM.
 
   private take(f: File) {
-    if (!/\.tiff?$/i.test(f.name)) return this.refuse(`${f.name}: a DEM here is a GeoTIFF, whose name ends in .tif or .tiff. Convert it: gdal_translate -of COG in out.tif`);
     if (f.size === 0) return this.refuse(`${f.name} is empty`);
     this.wanted = f;
     hold(this.file, f);
