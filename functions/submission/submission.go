@@ -396,7 +396,7 @@ func (s *Service) submit(ctx context.Context, w job.Workflow, p job.Parameters, 
 		return job.Request{}, err
 	}
 	if err := s.checkSize(ctx, w, p, ref.Key); err != nil {
-		return job.Request{}, err
+		return job.Request{}, called(ref.Name, err)
 	}
 	if err := s.checkRasters(ctx, &p); err != nil {
 		return job.Request{}, err

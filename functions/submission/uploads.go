@@ -195,6 +195,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	if err == nil {
 		err = s.bring(ctx, &r, v, format)
 	}
+	err = called(r.DEM.Name, err)
 	if format != gridfile.None && errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), unfinished) {
 		err = errUnfinished // a grid that is read to its end tells only then that it ends too early
 	}
@@ -502,7 +503,7 @@ func (s *Service) bringDEM(ctx context.Context, r *job.Request, format gridfile.
 		err = s.checkSize(ctx, r.Workflow, r.Parameters, ref.Key)
 	}
 	if errors.Is(err, ErrInvalid) {
-		err = errors.Join(called(ref.Name, err), s.Store.DropInput(context.WithoutCancel(ctx), ref.Key, s.NewID()))
+		err = errors.Join(err, s.Store.DropInput(context.WithoutCancel(ctx), ref.Key, s.NewID()))
 	}
 	return ref, err
 }
