@@ -1,6 +1,7 @@
 package submission_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -86,5 +87,18 @@ func TestDroppedGridStillWritten(t *testing.T) {
 		if said := s.take(t, "uploads/site.asc"); !strings.HasPrefix(said, c.want) {
 			t.Errorf("after %v: %s", c.after, said)
 		}
+	}
+}
+
+// A job of the OGC interface may name a grid that lies under uploads/.
+func TestExecutedGrid(t *testing.T) {
+	s := newService(t, nil)
+	s.drop(t, "uploads/site.asc", asciiGrid)
+	a := s.do(t, http.MethodPost, "/processes/sol/execution", strings.NewReader(`{"inputs":{"dem":{"href":"uploads/site.asc"},"dem_crs":"EPSG:32613"}}`), "Content-Type", "application/json", "Prefer", "respond-async")
+	if a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if r := s.only(t).Request; r.DEM.Name != "site.asc" {
+		t.Errorf("%+v", r.DEM)
 	}
 }
