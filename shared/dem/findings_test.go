@@ -246,6 +246,20 @@ func TestFilled(t *testing.T) {
 	}
 }
 
+// Infinities cannot be given as a parameter: the advice is a command that leaves them out.
+func TestInfinite(t *testing.T) {
+	for name, values := range map[string][]float64{"one": {math.Inf(-1)}, "both": {math.Inf(-1), math.Inf(1)}, "with another": {math.Inf(1), -9999}} {
+		g := rugged()
+		for i, v := range values {
+			g.Cells[i*3] = v
+		}
+		list := found(t, written(t, g, geotiff.Options{Type: geotiff.Float32}), dem.Options{Name: "a b.tif"})
+		if len(list) != 1 || list[0].Severity != finding.Refusal || strings.Contains(list[0].Next, "--nodata ") || !strings.Contains(list[0].Next, "gdal_calc.py -A 'a b.tif' --outfile='a b_finite.tif'") {
+			t.Errorf("%s: %+v", name, list)
+		}
+	}
+}
+
 // crsFoot is the US survey foot as the EPSG registry has it.
 const crsFoot = 0.30480060960121924
 

@@ -252,6 +252,10 @@ func (s *Statistics) undeclared(missing []*mark) finding.Finding {
 		f.Message = fmt.Sprintf("elevation %g m at column %d, row %d, and of %d cells in all that are stored as %s: it marks missing data but is not declared", m.elevation, m.col, m.row, m.cells, values[0])
 	}
 	f.Next = "declare it with --nodata " + f.Value
+	if slices.ContainsFunc(missing, func(m *mark) bool { return math.IsInf(m.elevation, 0) }) { // which is no number for a parameter
+		f.Next = `turn it into missing data with: gdal_calc.py -A in.tif --outfile=out_finite.tif --calc="where(isfinite(A),A,-9999)" --NoDataValue=-9999`
+		return f
+	}
 	if img := s.dem.Image; len(missing) == 1 && (!img.HasNoData || math.IsNaN(img.NoData)) && !img.Masked() && img.Alpha == 0 {
 		f.Next += ", or with: gdal_translate -a_nodata " + values[0] + " in.tif out_nodata.tif"
 	}
