@@ -57,9 +57,7 @@ func convertGrid(f *os.File, path string) (made *os.File, done func(), err error
 		return nil, nil, nil
 	}
 	if g.Format == gridfile.ASCII {
-		if g.System, err = systemBeside(path); err != nil {
-			return nil, nil, err
-		}
+		g.System = readPRJ(path)
 	}
 	dir, err := os.MkdirTemp("", "eemt-grid-")
 	if err != nil {
@@ -85,23 +83,20 @@ func convertGrid(f *os.File, path string) (made *os.File, done func(), err error
 	return made, func() { _ = made.Close(); remove() }, nil
 }
 
+// isASCIIGrid reports whether a file begins as an ESRI ASCII grid.
+func isASCIIGrid(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, gridfile.HeadSize)
+	n, _ := f.ReadAt(head, 0)
+	return gridfile.Detect(path, head[:n], 0) == gridfile.ASCII
+}
+
 // most is how much is read of a small file beside a DEM.
 const most = 1 << 20
-
-// systemBeside reads the .prj file beside an ASCII grid; empty where there is none.
-func systemBeside(path string) (string, error) {
-	stem := strings.TrimSuffix(path, filepath.Ext(path))
-	for _, name := range []string{stem + ".prj", stem + ".PRJ", path + ".prj"} {
-		text, err := readSmall(name)
-		if err == nil {
-			return text, nil
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return "", err
-		}
-	}
-	return "", nil
-}
 
 func readSmall(name string) (string, error) {
 	f, err := os.Open(name)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -43,7 +44,7 @@ func run() int {
 		return 0
 	}
 	// Several errors are a line each.
-	for _, line := range strings.Split(wording.Error(err), "\n") {
+	for _, line := range slices.Compact(strings.Split(wording.Error(err), "\n")) {
 		fmt.Fprintln(os.Stderr, root.DisplayName()+":", line)
 	}
 	var exit exitError

@@ -2,8 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/survey"
@@ -20,12 +18,21 @@ func besidePRJ(path string, p job.Parameters) (job.Parameters, error) {
 	if err != nil {
 		return p, err
 	}
-	return survey.Beside(f, info.Size(), p, func() (string, error) {
-		prj, err := os.Open(strings.TrimSuffix(path, filepath.Ext(path)) + ".prj")
+	return survey.Beside(f, info.Size(), p, func() (string, error) { return readPRJ(path), nil })
+}
+
+// readPRJ returns the text of the .prj file beside a DEM; empty where there is none, or none for us.
+func readPRJ(path string) string {
+	for _, name := range survey.PRJNames(path) {
+		prj, err := os.Open(name)
 		if err != nil {
-			return "", nil // there is none, or none for us
+			continue
 		}
-		defer func() { _ = prj.Close() }()
-		return survey.PRJ(prj)
-	})
+		text, err := survey.PRJ(prj)
+		_ = prj.Close()
+		if err == nil && text != "" {
+			return text
+		}
+	}
+	return ""
 }

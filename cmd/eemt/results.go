@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -13,17 +14,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
+	"github.com/cyverse-gis/eemt/cmd/internal/outdir"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 func resultsCommand() *cobra.Command {
 	var r remote
 	var output string
-	var list bool
+	var list, overwrite bool
 	c := &cobra.Command{
 		Use: "results ID [PATTERN...]", Short: "Download the results of a job",
 		Long: `results downloads the files of a completed job, all of them or those whose names match a pattern. An interrupted
-download continues where it stopped. A file appears under its name when it is complete.`,
+download continues where it stopped. A file appears under its name when it is complete. Maps of different
+jobs are not mixed in one directory.`,
 		Example: `  eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4
   eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4 --list
   eemt results 01JTESTKDH6BKDYFCDM6QM1YQ4 'global/annual/*.tif' report.json --output maps`,
@@ -34,7 +37,8 @@ download continues where it stopped. A file appears under its name when it is co
 	f.StringVarP(&output, "output", "o", "", "`directory` for the files (default <DEM name>_<workflow>)")
 	f.BoolVar(&list, "list", false, "list the files with their sizes, download none")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "print nothing but errors")
-	inGroup(f, job.GroupOutput.Title(), "output", "quiet")
+	f.BoolVar(&overwrite, "overwrite", false, overwriteUsage)
+	inGroup(f, job.GroupOutput.Title(), "output", "overwrite", "quiet")
 	c.ValidArgsFunction = r.completeJobs(1, string(job.Completed))
 	describe(c, remoteExits("the files are there", "the job has no results, or a file could not be written"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -54,7 +58,7 @@ download continues where it stopped. A file appears under its name when it is co
 		if list {
 			return r.listFiles(c, api, j, args[1:])
 		}
-		return r.download(c, api, j, args[1:], output)
+		return r.download(c, api, j, args[1:], output, overwrite)
 	}
 	return c
 }
@@ -100,11 +104,94 @@ func (r *remote) listFiles(c *cobra.Command, api *client.Client, j client.Job, p
 	return nil
 }
 
+const overwriteUsage = "replace the maps of another job in the directory: all that were written for it are removed when the new ones are there"
+
 // downloads is how many files are fetched at a time.
 const downloads = 4
 
+// markOf says whose the results of a job are, by its report.
+func (r *remote) markOf(c *cobra.Command, api *client.Client, j client.Job) (outdir.Mark, error) {
+	m := outdir.Mark{Job: j.ID, Origin: outdir.Origin{Workflow: job.Workflow(j.Workflow), DEM: j.DEM, SHA256: j.ID}}
+	list, err := api.Results(c.Context(), j.ID)
+	if err != nil {
+		return m, err
+	}
+	i := slices.IndexFunc(list, func(f client.Result) bool { return f.Name == outdir.ReportName })
+	if i < 0 {
+		return m, nil
+	}
+	dir, err := os.MkdirTemp("", "eemt-report-")
+	if err != nil {
+		return m, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := api.Download(c.Context(), j.ID, list[i], dir, func(int) {}); err != nil {
+		return m, err
+	}
+	data, err := os.ReadFile(filepath.Join(dir, outdir.ReportName))
+	if err != nil {
+		return m, err
+	}
+	if said, _ := outdir.OfReport(data); said != nil && said.Job == j.ID {
+		m = *said
+	}
+	return m, nil
+}
+
+// into takes a directory for results, unless it holds maps of another job that these would mix with.
+func (r *remote) into(c *cobra.Command, api *client.Client, j client.Job, list []client.Result, output string, overwrite bool) (*outdir.Dir, outdir.Mark, error) {
+	m, err := r.markOf(c, api, j)
+	if err != nil {
+		return nil, m, err
+	}
+	for _, f := range list {
+		m.Files = append(m.Files, outdir.File{Name: f.Name, Size: f.Size})
+	}
+	dir, err := outdir.Claim(output, stateDir)
+	if err != nil {
+		return nil, m, err
+	}
+	if dir.FormerJob() != j.ID {
+		names := make([]string, len(list))
+		for i, f := range list {
+			names[i] = f.Name
+		}
+		var notes []string
+		notes, err = dir.Allow(func() (outdir.Origin, error) { return m.Origin, nil }, m.Version, names, overwrite)
+		for _, n := range notes {
+			if !r.quiet {
+				_, _ = fmt.Fprintln(c.ErrOrStderr(), "note:", n)
+			}
+		}
+	}
+	if err == nil {
+		err = dir.Begin(&m)
+	}
+	if err != nil {
+		_ = dir.Release()
+		return nil, m, err
+	}
+	return dir, m, nil
+}
+
+// placed marks a directory as holding the files that came.
+func (r *remote) placed(c *cobra.Command, dir *outdir.Dir, m outdir.Mark) error {
+	for i, f := range m.Files {
+		if info, err := os.Stat(dir.Path(filepath.FromSlash(f.Name))); err == nil {
+			m.Files[i].Modified = info.ModTime()
+		}
+	}
+	notes, err := dir.Place(m, func(string) error { return nil })
+	for _, n := range notes {
+		if !r.quiet {
+			_, _ = fmt.Fprintln(c.ErrOrStderr(), "note:", n)
+		}
+	}
+	return err
+}
+
 // download fetches results into a directory.
-func (r *remote) download(c *cobra.Command, api *client.Client, j client.Job, patterns []string, output string) error {
+func (r *remote) download(c *cobra.Command, api *client.Client, j client.Job, patterns []string, output string, overwrite bool) error {
 	list, err := r.files(c, api, j, patterns)
 	if err != nil {
 		return err
@@ -116,6 +203,11 @@ func (r *remote) download(c *cobra.Command, api *client.Client, j client.Job, pa
 			output = j.ID
 		}
 	}
+	dir, mark, err := r.into(c, api, j, list, output, overwrite)
+	if err != nil {
+		return r.explain(c.Context(), err)
+	}
+	defer func() { _ = dir.Release() }()
 	var total, done int64
 	for _, f := range list {
 		total += f.Size
@@ -157,6 +249,9 @@ func (r *remote) download(c *cobra.Command, api *client.Client, j client.Job, pa
 	bar.finish(failed == nil)
 	if failed != nil {
 		return r.explain(c.Context(), failed)
+	}
+	if err := r.placed(c, dir, mark); err != nil {
+		return err
 	}
 	if r.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"job_id": j.ID, "output": output, "files": list})

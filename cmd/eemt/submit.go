@@ -105,6 +105,9 @@ func parcel(w job.Workflow, dem string, given parameterFlags) ([]client.Field, [
 		if p, err = besidePRJ(dem, p); err != nil {
 			return nil, nil, fmt.Errorf("DEM: %w", err)
 		}
+		if p.DEMCRS == "" && isASCIIGrid(dem) {
+			p.DEMCRS = readPRJ(dem) // a grid states no system itself
+		}
 		if p.DEMCRS != "" {
 			fields = append(fields, client.Field{Name: "dem_crs", Value: p.DEMCRS})
 		}
@@ -141,13 +144,16 @@ func rasterToSend(f client.Field) (client.File, error) {
 type follow struct {
 	wait   bool
 	output string
+	// overwrite lets maps of another job be replaced.
+	overwrite bool
 }
 
 func (o *follow) flags(f *pflag.FlagSet, r *remote) {
 	f.BoolVar(&o.wait, "wait", false, "show progress until the job ends")
 	f.StringVarP(&o.output, "output", "o", "", "with --wait: `directory` to download the results to")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "print only the id of the job")
-	inGroup(f, job.GroupOutput.Title(), "wait", "output", "quiet")
+	f.BoolVar(&o.overwrite, "overwrite", false, "with --output: "+overwriteUsage)
+	inGroup(f, job.GroupOutput.Title(), "wait", "output", "overwrite", "quiet")
 }
 
 // submit sends a job and does with it what then says.
@@ -191,5 +197,5 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 	if err != nil || then.output == "" {
 		return err
 	}
-	return r.download(c, api, j, nil, then.output)
+	return r.download(c, api, j, nil, then.output, then.overwrite)
 }

@@ -41,7 +41,13 @@ func wrongFlag(c *cobra.Command, err error) error {
 // suggestFlag says which flag may have been meant; empty if none is near.
 func suggestFlag(c *cobra.Command, unknown *pflag.NotExistError) string {
 	name := strings.ReplaceAll(unknown.GetSpecifiedName(), "_", "-")
-	if unknown.GetSpecifiedShortnames() != "" {
+	if short := unknown.GetSpecifiedShortnames(); short != "" {
+		if _, err := os.Stat("-" + short); err == nil {
+			return "a file whose name begins with a dash is given as ./-" + short
+		}
+		if f := c.Flags().Lookup(short); f != nil && !f.Hidden {
+			return fmt.Sprintf("did you mean --%s?", f.Name)
+		}
 		return ""
 	}
 	if f, ok := job.FieldOf(strings.ReplaceAll(name, "-", "_")); ok && f.Only != "" && c.Name() != string(f.Only) && c.HasParent() {

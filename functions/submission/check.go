@@ -81,7 +81,9 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		if err != nil {
 			return nil, "", err
 		}
-		ref.Name = original(ref.Name)
+		if ref.Name, err = s.nameOf(ctx, ref.Key); err != nil {
+			return nil, "", err
+		}
 		f.dem = &ref
 	}
 	if f.workflow == job.EEMT && f.params.Climate == "" {

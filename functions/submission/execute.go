@@ -20,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
@@ -185,10 +186,16 @@ func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) { // before all of it is read
+	name := path.Base(key)
+	format, err := s.gridFormat(ctx, key)
+	if err != nil {
 		return job.DEM{}, err
 	}
-	name := path.Base(key)
+	if format == gridfile.None {
+		if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) { // before all of it is read
+			return job.DEM{}, called(name, err)
+		}
+	}
 	return s.uploadAs(ctx, inputKey(s.NewID(), name), name, r, false)
 }
 

@@ -128,7 +128,7 @@ func raster(r io.ReaderAt, size int64, of int) error {
 func (s *Service) uploadInput(ctx context.Context, p *job.Parameters, name, file string, r io.Reader) (string, error) {
 	// Parameters tell rasters from numbers by the end of their names; what the file is, its content tells.
 	stored := baseName(file)
-	if !isTIFF(stored) {
+	if ext := strings.ToLower(path.Ext(stored)); ext != ".tif" && ext != ".tiff" {
 		stored += ".tif"
 	}
 	ref, err := s.storeAt(ctx, inputKey(s.NewID(), stored), baseName(file), fromClient{r}, s.MaxUpload, false)

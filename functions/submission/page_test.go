@@ -172,3 +172,16 @@ func TestEventStreamsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// What a DEM is, its content decides here, not its name in the browser.
+func TestPageTakesAnyName(t *testing.T) {
+	s := newService(t, nil)
+	for _, path := range []string{"/app.js", "/"} {
+		body := s.get(t, path).body
+		for _, rule := range []string{`.tif,.tiff`, `\.tiff?$`} {
+			if strings.Contains(body, rule) {
+				t.Errorf("%s refuses names by %s", path, rule)
+			}
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
-	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -72,25 +71,5 @@ func TestFormWithSystem(t *testing.T) {
 				t.Errorf("dem_crs %q, want %q", got, c.want)
 			}
 		})
-	}
-}
-
-// A dropped grid becomes a GeoTIFF, in the system that the .prj file beside it states.
-func TestDroppedGrid(t *testing.T) {
-	s := newService(t, nil)
-	s.drop(t, "uploads/site.prj", utmText)
-	s.drop(t, "uploads/site.asc", asciiGrid)
-	for range 2 {
-		if _, err := s.ScanUploads(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	st := s.only(t)
-	if st.State == job.Failed || st.Request.Parameters.DEMCRS != utmText || st.Request.DEM.Name != "site.asc" {
-		t.Fatalf("%+v %+v", st.Request, st.End)
-	}
-	data, err := s.Store.Bucket.ReadAll(t.Context(), st.Request.DEM.Key)
-	if err != nil || !foreign.IsTIFF(data) {
-		t.Errorf("the copy is no TIFF: %d bytes, %v", len(data), err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -176,7 +177,11 @@ func (s *Service) storeAs(ctx context.Context, id, name string, r io.Reader, lim
 func (s *Service) storeAt(ctx context.Context, key, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
-	w, err := s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType(key), IfNotExist: once})
+	o := blob.WriterOptions{ContentType: contentType(key), IfNotExist: once}
+	if original(path.Base(key)) != name { // the key leaves out letters that not all stores take
+		o.Metadata = map[string]string{ownName: url.PathEscape(name)}
+	}
+	w, err := s.Store.Bucket.NewWriter(ctx, key, &o)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
 	}
@@ -191,6 +196,9 @@ func (s *Service) storeAt(ctx context.Context, key, name string, r io.Reader, li
 	if err != nil {
 		abandon()
 		_ = w.Close()
+		if errors.Is(err, ErrInvalid) {
+			return job.DEM{}, err // which is of the file, not of storing it
+		}
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
 	}
 	err = w.Close()
@@ -353,6 +361,21 @@ func (s *Service) located(ctx context.Context, name string) (job.DEM, error) {
 	return job.DEM{Key: key, Name: name}, nil
 }
 
+// ownName is the metadata in which a stored file keeps the user's own name, where its key does not.
+const ownName = "filename"
+
+// nameOf is the name that a stored file had before.
+func (s *Service) nameOf(ctx context.Context, key string) (string, error) {
+	a, err := s.Store.Bucket.Attributes(ctx, key)
+	if err != nil {
+		return "", fmt.Errorf("look for %s: %w", key, err)
+	}
+	if name, err := url.PathUnescape(a.Metadata[ownName]); err == nil && name != "" {
+		return baseName(name), nil
+	}
+	return original(path.Base(key)), nil
+}
+
 // original is the name that an upload had before it was stored.
 func original(name string) string {
 	if _, after, prefixed := strings.Cut(name, "_"); prefixed {
@@ -371,15 +394,19 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
+	own, err := s.nameOf(ctx, key)
+	if err != nil {
+		return job.DEM{}, err
+	}
 	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) {
-		return job.DEM{}, called(original(name), err)
+		return job.DEM{}, called(own, err)
 	}
 	sum := sha256.New()
 	n, err := io.Copy(sum, r)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
-	return job.DEM{Key: key, Name: original(name), SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
+	return job.DEM{Key: key, Name: own, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
 }
 
 // Submit validates, writes job.json, then announces the job. When the
@@ -393,7 +420,7 @@ func (s *Service) submit(ctx context.Context, w job.Workflow, p job.Parameters, 
 		return job.Request{}, err
 	}
 	if err := s.checkSize(ctx, w, p, ref.Key); err != nil {
-		return job.Request{}, err
+		return job.Request{}, called(ref.Name, err)
 	}
 	if err := s.checkRasters(ctx, &p); err != nil {
 		return job.Request{}, err

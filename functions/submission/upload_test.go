@@ -79,7 +79,7 @@ func TestResumableUpload(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	r, err := s.Store.Request(t.Context(), a.json(t)["job_id"].(string))
-	if err != nil || r.DEM.Name != "my_dem.tif" || r.DEM.Size != int64(len(data)) {
+	if err != nil || r.DEM.Name != "my dem.tif" || r.DEM.Size != int64(len(data)) {
 		t.Errorf("%+v (%v)", r.DEM, err)
 	}
 	got, err := s.Store.Bucket.ReadAll(t.Context(), r.DEM.Key)
@@ -90,6 +90,40 @@ func TestResumableUpload(t *testing.T) {
 		if strings.HasPrefix(k, "incoming/") && !strings.HasSuffix(k, ".json") {
 			t.Errorf("part %s is left", k)
 		}
+	}
+}
+
+// A job on an upload has the user's own name of the DEM, which the key of the upload cannot hold.
+func TestUploadKeepsItsName(t *testing.T) {
+	for _, name := range []string{"ü ñ 山.TIF", "100%.tif", "a b$c.tif", "my_dem_v2.tif", "noext", "<i>&.tif"} {
+		s := newService(t, nil)
+		data := hills(t)
+		path := s.begin(t, name, len(data))
+		if a := s.patch(t, path, 0, data); a.status != http.StatusNoContent {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: strings.TrimPrefix(path, "/uploads/")})
+		if a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if got := s.get(t, "/api/jobs/"+a.json(t)["job_id"].(string)).json(t)["dem_filename"]; got != name {
+			t.Errorf("%s is called %s", name, got)
+		}
+	}
+	// Refusals call it so too, before a job is made and with it.
+	s := newService(t, nil)
+	data := bare(t)
+	path := s.begin(t, "no crs.tif", len(data))
+	s.patch(t, path, 0, data)
+	for _, at := range []string{"/api/check", "/api/submit-job"} {
+		a := s.post(t, at, field{name: "uploaded_filename", value: strings.TrimPrefix(path, "/uploads/")})
+		if a.status != http.StatusBadRequest || !strings.Contains(a.body, "'no crs.tif' 'no crs_placed.tif'") {
+			t.Errorf("%s: %d %s", at, a.status, a.body)
+		}
+	}
+	a := s.post(t, "/api/submit-job", field{"dem_file", data, "plain.tif"})
+	if !strings.Contains(a.body, "plain.tif plain_placed.tif") {
+		t.Errorf("sent at once: %s", a.body)
 	}
 }
 

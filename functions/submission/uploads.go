@@ -171,20 +171,11 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		}
 		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, amount.Duration(sidecarWait))}
 	}
-	grid := false
+	format := gridfile.None
 	if err == nil {
-		grid, err = s.isGrid(ctx, key)
-	}
-	switch {
-	case err != nil:
-	case grid: // it is examined as the GeoTIFF that it becomes; its text has no end by which a whole one is known
-		if s.writing(now.Sub(a.ModTime), unfinished) {
-			return outcome{looked: true, said: "it may still be written"}, nil
-		}
-	default:
-		err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
-		if survey.LacksCRS(err) && f.params.DEMCRS == "" {
-			f.params.DEMCRS, err = s.prj(ctx, key, key, err)
+		if format, err = s.gridFormat(ctx, key); err == nil && format == gridfile.None {
+			err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
+			f.params, err = s.systemBeside(ctx, key, key, f.params, err)
 		}
 		if errors.Is(err, errUnfinished) {
 			return outcome{looked: true, said: err.Error()}, nil
@@ -202,9 +193,13 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		DEM: job.DEM{Key: key, Name: path.Base(key), Size: a.Size},
 	}
 	if err == nil {
-		err = s.bring(ctx, &r, v, grid)
+		err = s.bring(ctx, &r, v, format)
 	}
-	if errors.Is(err, errReplaced) {
+	err = called(r.DEM.Name, err)
+	if format != gridfile.None && errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), unfinished) {
+		err = errUnfinished // a grid that is read to its end tells only then that it ends too early
+	}
+	if errors.Is(err, errReplaced) || errors.Is(err, errUnfinished) {
 		return outcome{looked: true, said: err.Error()}, nil
 	}
 	if err != nil && !errors.Is(err, ErrInvalid) {
@@ -213,42 +208,44 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	return s.enter(ctx, r, called(path.Base(key), err))
 }
 
-// isGrid reports whether a dropped file is a grid that a GeoTIFF is made of.
-func (s *Service) isGrid(ctx context.Context, key string) (bool, error) {
-	r, err := s.Store.Bucket.NewRangeReader(ctx, key, 0, gridfile.HeadSize, nil)
-	if err != nil {
-		return false, fmt.Errorf("read %s: %w", key, err)
+// systemBeside states the system of a dropped DEM that lacks one, as err says, by the .prj file beside it; without one that
+// helps, err stays. The DEM is read at the key read.
+func (s *Service) systemBeside(ctx context.Context, key, read string, p job.Parameters, err error) (job.Parameters, error) {
+	if !survey.LacksCRS(err) || p.DEMCRS != "" {
+		return p, err
 	}
-	defer func() { _ = r.Close() }()
-	head, err := io.ReadAll(r)
-	if err != nil {
-		return false, fmt.Errorf("read %s: %w", key, err)
+	for _, name := range survey.PRJNames(key) {
+		text, look := s.prj(ctx, name)
+		if look != nil {
+			return p, look
+		}
+		if text == "" {
+			continue
+		}
+		with := p
+		with.DEMCRS = text
+		if _, fault := s.checkHeader(ctx, read, with); !survey.LacksCRS(fault) {
+			return with, fault
+		}
 	}
-	return gridfile.Detect(path.Base(key), head, 0) != gridfile.None, nil
+	return p, err
 }
 
-// prj returns the system that the .prj file beside a dropped DEM states; without one that helps, what was wrong before.
-// tiff is the object that is read as the DEM.
-func (s *Service) prj(ctx context.Context, key, tiff string, lacks error) (string, error) {
-	r, err := s.Store.Bucket.NewReader(ctx, strings.TrimSuffix(key, path.Ext(key))+".prj", nil)
+// prj returns the text of a .prj file; empty where there is none, or none that can be read as one.
+func (s *Service) prj(ctx context.Context, key string) (string, error) {
+	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return "", lacks
+		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the .prj file beside %s: %w", key, err)
+		return "", fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	text, err := survey.PRJ(r)
-	if err != nil {
-		return "", lacks
+	if errors.Is(err, survey.ErrLongPRJ) {
+		return "", nil
 	}
-	if _, err := s.checkHeader(ctx, tiff, job.Parameters{DEMCRS: text}); err != nil {
-		if survey.LacksCRS(err) {
-			return "", lacks
-		}
-		return "", err
-	}
-	return text, nil
+	return text, err
 }
 
 // writing reports whether a file last changed age ago may still be written. One from the future has a wrong clock.
@@ -260,8 +257,10 @@ func (s *Service) writing(age, settle time.Duration) bool {
 func (s *Service) takeBeside(ctx context.Context, key string) (outcome, error) {
 	stem := key[:len(key)-len(".json")]
 	names := []string{stem}
-	if !isTIFF(stem) {
-		names = append(names, stem+".tif", stem+".tiff")
+	if !isDEM(stem) {
+		for _, ext := range demExtensions {
+			names = append(names, stem+ext)
+		}
 	}
 	for _, dem := range names {
 		_, v, found, err := s.attributes(ctx, dem)
@@ -294,9 +293,11 @@ func (s *Service) warnLate(ctx context.Context, sidecar, dem, id string) {
 	}
 }
 
-func isTIFF(name string) bool {
-	ext := strings.ToLower(path.Ext(name))
-	return ext == ".tif" || ext == ".tiff"
+// demExtensions are those that a file of parameters may leave out of the name of its DEM.
+var demExtensions = []string{".tif", ".tiff", ".asc", ".hgt"}
+
+func isDEM(name string) bool {
+	return slices.Contains(demExtensions, strings.ToLower(path.Ext(name)))
 }
 
 // waiting says what a dropped file waits for.
@@ -325,7 +326,7 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 		}
 	}
 	names := []string{key + ".json"}
-	if isTIFF(key) {
+	if isDEM(key) {
 		names = append(names, strings.TrimSuffix(key, path.Ext(key))+".json")
 	}
 	found := false
@@ -445,17 +446,17 @@ func besideClimate(key string, p *job.Parameters) error {
 var errReplaced = errors.New("it was replaced while it was read; its next version is read")
 
 // bring copies what the job reads to where nobody overwrites it.
-func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, grid bool) error {
+func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, format gridfile.Format) error {
 	if err := validate(r.Workflow, r.Parameters); err != nil {
 		return invalid{oneSentence(err)}
 	}
-	if !grid {
+	if format == gridfile.None {
 		if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
 			return err
 		}
 	}
 	if kind, key, _ := strings.Cut(r.Parameters.Climate, ":"); strings.HasPrefix(key, job.UploadPrefix) {
-		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload), false)
+		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload))
 		if gcerrors.Code(err) == gcerrors.NotFound {
 			return invalid{fmt.Errorf("climate table %s is not there: upload it, then the DEM again", key)}
 		}
@@ -464,7 +465,7 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, grid
 		}
 		r.Parameters.Climate = kind + ":" + table.Key
 	}
-	ref, err := s.copyIn(ctx, r.ID, r.DEM.Key, s.MaxUpload, grid)
+	ref, err := s.bringDEM(ctx, r, format)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return errReplaced
 	}
@@ -484,45 +485,68 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, grid
 		return errReplaced
 	}
 	r.DEM = ref
-	if grid {
-		if err := s.checkGrid(ctx, r, v.Key); err != nil {
-			return err
-		}
-	}
 	r.Fingerprint = job.Fingerprint(s.Version, r.Workflow, r.Parameters, ref.SHA256)
 	return nil
 }
 
-// checkGrid examines the GeoTIFF that a dropped grid became.
-func (s *Service) checkGrid(ctx context.Context, r *job.Request, key string) error {
-	err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key)
-	if !survey.LacksCRS(err) || r.Parameters.DEMCRS != "" {
-		return err
+// bringDEM copies the DEM of a job; a grid in another format is checked only as the GeoTIFF that is made of it.
+func (s *Service) bringDEM(ctx context.Context, r *job.Request, format gridfile.Format) (job.DEM, error) {
+	if format == gridfile.None {
+		return s.copyIn(ctx, r.ID, r.DEM.Key, s.MaxUpload)
 	}
-	if r.Parameters.DEMCRS, err = s.prj(ctx, key, r.DEM.Key, err); err != nil {
-		return err
+	ref, err := s.convertIn(ctx, r.ID, r.DEM.Key)
+	if err != nil {
+		return ref, err
 	}
-	return s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key)
+	_, err = s.checkHeader(ctx, ref.Key, r.Parameters)
+	if r.Parameters, err = s.systemBeside(ctx, r.DEM.Key, ref.Key, r.Parameters, err); err == nil {
+		err = s.checkSize(ctx, r.Workflow, r.Parameters, ref.Key)
+	}
+	if errors.Is(err, ErrInvalid) {
+		err = errors.Join(err, s.Store.DropInput(context.WithoutCancel(ctx), ref.Key, s.NewID()))
+	}
+	return ref, err
 }
 
-// copyIn copies a dropped file under a name made of the job, a grid as the GeoTIFF that it becomes; a copy that is there
-// already stays.
-func (s *Service) copyIn(ctx context.Context, id, key string, limit int64, grid bool) (job.DEM, error) {
+// convertIn stores the GeoTIFF that is made of a dropped grid, under a name made of the job.
+func (s *Service) convertIn(ctx context.Context, id, key string) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	if !grid {
-		return s.storeAt(ctx, inputKey(id, name), name, r, limit, true)
-	}
 	tiff, err := s.asTIFF(name, bufio.NewReaderSize(r, 4096))
 	if err != nil {
 		return job.DEM{}, err
 	}
 	defer func() { _ = tiff.Close() }()
-	return s.storeAt(ctx, inputKey(id, name), name, tiff, limit, true)
+	return s.storeAt(ctx, inputKey(id, name), name, tiff, s.MaxUpload, true)
+}
+
+// gridFormat tells by its first bytes, and by its name, what a dropped file is made a GeoTIFF from.
+func (s *Service) gridFormat(ctx context.Context, key string) (gridfile.Format, error) {
+	r, err := s.Store.Bucket.NewRangeReader(ctx, key, 0, gridfile.HeadSize, nil)
+	if err != nil {
+		return gridfile.None, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	head, err := io.ReadAll(r)
+	if err != nil {
+		return gridfile.None, fmt.Errorf("read %s: %w", key, err)
+	}
+	return gridfile.Detect(path.Base(key), head, 0), nil
+}
+
+// copyIn copies a dropped file under a name made of the job; a copy that is there already stays.
+func (s *Service) copyIn(ctx context.Context, id, key string, limit int64) (job.DEM, error) {
+	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	name := path.Base(key)
+	return s.storeAt(ctx, inputKey(id, name), name, r, limit, true)
 }
 
 // enter writes the job of a dropped file; refused, if not nil, is why it cannot be computed.
@@ -536,6 +560,7 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 	case refused != nil:
 		// The end comes first, so that nobody takes the job up.
 		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: s.Now().UTC(), Event: uploadRefused}
+		end.Findings.AddError(refused)
 		if _, _, err := s.Store.WriteEnd(ctx, r.ID, end); err != nil {
 			return outcome{looked: true}, err
 		}

@@ -162,6 +162,7 @@ func TestDroppedFileThatIsNoInput(t *testing.T) {
 		{"another format", "uploads/dem.nc", "CDF\x01" + strings.Repeat("\x00", 600), nil, "", "gdal_translate -co COMPRESS=DEFLATE dem.nc dem_converted.tif"},
 		{"a grid that is cut off", "uploads/dem.asc", "ncols 4\nnrows 4\n", nil, "", "the ASCII grid dem.asc ends in its header"},
 		{"a grid without a system", "uploads/dem.asc", asciiGrid, nil, "", "no coordinate reference system"},
+		{"another format", "uploads/dem.img", "EHFA_HEADER_TAG\x00 and more", nil, "", "gdal_translate"},
 		{"too large", "uploads/dem.tif", hills(t) + strings.Repeat("x", 64<<10), nil, "", "is larger than"},
 		{"a step out of range", "uploads/dem.tif", hills(t), []string{"eemt-step", "90"}, "", "step 90: must be 1 to 60 minutes"},
 		{"a step that is no number", "uploads/dem.tif", hills(t), []string{"eemt-step", "often"}, "", `metadata eemt-step "often": must be a number of 1 to 60`},

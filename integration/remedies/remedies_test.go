@@ -43,7 +43,7 @@ func sh(t *testing.T, dir, command string) {
 }
 
 // command finds the command in a refusal.
-var command = regexp.MustCompile(`with: ((?:gdal_translate|gdalwarp|tar|gunzip) .*)$`)
+var command = regexp.MustCompile(`with: ((?:gdal_translate|gdalwarp|gdal_calc.py|tar|gunzip) .*)$`)
 
 // follow does what refusals say until the DEM is taken, at most three times. It returns the name of the DEM that is.
 func follow(t *testing.T, dir, name string) string {
@@ -218,6 +218,9 @@ func TestPlaneStaysAPlane(t *testing.T) {
 			sh(t, dir, "gdal_translate -q -a_srs EPSG:32632 -gcp 0 0 500000 5200000 -gcp 60 0 500600 5200000 -gcp 0 50 500000 5199500 -gcp 60 50 500600 5199500 plane.tif gcp.tif")
 		}},
 		{"complex numbers", "complex.tif", 1e-3, func(t *testing.T, dir, _ string) { sh(t, dir, "gdal_translate -q -ot CFloat32 plane.tif complex.tif") }},
+		{"infinite cells", "in f.tif", 1e-3, func(t *testing.T, dir, _ string) {
+			sh(t, dir, "gdal_calc.py --quiet -A plane.tif --outfile='in f.tif' --calc='where(A<A.min()+1,inf,where(A>A.max()-1,-inf,A))'")
+		}},
 		{"ERDAS IMAGINE", "dem.img", 1e-3, func(t *testing.T, dir, _ string) { sh(t, dir, "gdal_translate -q -of HFA plane.tif dem.img") }},
 		{"VRT", "dem.vrt", 1e-3, func(t *testing.T, dir, _ string) { sh(t, dir, "gdal_translate -q -of VRT plane.tif dem.vrt") }},
 		{"ZIP archive", "my dem.zip", 1e-3, func(t *testing.T, dir, file string) {

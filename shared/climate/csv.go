@@ -29,7 +29,7 @@ import (
 // semicolons or tabs numbers may have a decimal comma. Lines
 // that begin with # are comments; "# elevation_m: 49", "# latitude: -36.9",
 // "# longitude: 174.8", "# name: ...", "# source: ..." and "# period: ..."
-// describe the station. Errors name line, column, value and allowed range. No
+// describe the station; lat, lon, elevation and other usual names of these keys are taken too. Errors name line, column, value and allowed range. No
 // more than 1 MiB is read.
 func ReadTable(r io.Reader) (*Table, error) { return readTable(r, units.Set{}) }
 
@@ -153,15 +153,14 @@ func decimalPoint(text string) string {
 }
 
 func (p *tableParser) comment(n int, text string) error {
-	key, value, found := strings.Cut(text, ":")
-	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-	if !found {
+	at := strings.IndexAny(text, ":=")
+	if at < 0 {
 		return nil
 	}
+	key, value := stationKey(text[:at]), strings.TrimSpace(text[at+1:])
 	number := decimalPoint(value)
 	st := &p.table.Station
 	var err error
-	key = strings.ToLower(key)
 	switch key {
 	case "name":
 		st.Name = value
@@ -170,11 +169,11 @@ func (p *tableParser) comment(n int, text string) error {
 	case "period":
 		st.Period = value
 	case "elevation_m":
-		st.Elevation, err = inRange(number, minElevation, maxElevation, "m")
+		st.Elevation, err = inRange(strings.TrimSpace(strings.TrimSuffix(number, "m")), minElevation, maxElevation, "m")
 	case "latitude":
-		st.Lat, err = inRange(number, -90, 90, "degrees")
+		st.Lat, err = inRange(signed(number, "N", "S"), -90, 90, "degrees")
 	case "longitude":
-		st.Lon, err = inRange(number, -360, 360, "degrees")
+		st.Lon, err = inRange(signed(number, "E", "W"), -360, 360, "degrees")
 	default:
 		return nil
 	}
@@ -186,6 +185,41 @@ func (p *tableParser) comment(n int, text string) error {
 	}
 	p.stated[key] = n
 	return nil
+}
+
+// stationKeys are what others call the keys of a comment.
+var stationKeys = map[string]string{
+	"lat": "latitude", "station_latitude": "latitude",
+	"lon": "longitude", "long": "longitude", "lng": "longitude", "station_longitude": "longitude",
+	"elevation": "elevation_m", "elev": "elevation_m", "elev_m": "elevation_m", "altitude": "elevation_m", "altitude_m": "elevation_m", "alt": "elevation_m", "station_elevation": "elevation_m",
+}
+
+// stationKey is the name that a key of a comment has here.
+func stationKey(text string) string {
+	key := strings.ToLower(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" _-()[]\t", r) }), "_"))
+	for _, unit := range []string{"_deg", "_degrees", "_degree", "_decimal", "_dd"} {
+		if place := strings.TrimSuffix(key, unit); stationKeys[place] != "" || place == "latitude" || place == "longitude" {
+			key = place
+		}
+	}
+	if known := stationKeys[key]; known != "" {
+		return known
+	}
+	return key
+}
+
+// signed turns "36.85 S" into -36.85; it leaves anything else for the reader of numbers.
+func signed(text, positive, negative string) string {
+	for letter, sign := range map[string]string{positive: "", negative: "-"} {
+		if rest, ok := strings.CutSuffix(strings.ToUpper(text), letter); ok {
+			rest = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "°"))
+			if rest == "" || strings.ContainsAny(rest[:1], "+-") {
+				return text
+			}
+			return sign + rest
+		}
+	}
+	return strings.TrimSpace(strings.TrimSuffix(text, "°"))
 }
 
 func (p *tableParser) header(fields []string) error {

@@ -113,6 +113,9 @@ func (s Spec) check() error {
 		if s.Elevation == "" {
 			return fmt.Errorf("climate %.80q: reference elevation is missing: must be %q or the name of a raster in metres", s.Path, ElevationDEM)
 		}
+		if _, err := strconv.ParseFloat(s.Elevation, 64); err == nil {
+			return fmt.Errorf("climate elevation %.80q: of climate rasters it is the name of a raster in metres, or %q; a number is for a station", s.Elevation, ElevationDEM)
+		}
 		if err := checkName("reference elevation", s.Elevation); err != nil {
 			return err
 		}

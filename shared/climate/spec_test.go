@@ -69,6 +69,7 @@ func TestParseSpecRefuses(t *testing.T) {
 		"long":              {"table:" + strings.Repeat("a", 3000), "", "name of 3000 bytes: must be at most 2048"},
 		"station elevation": {"table:a.csv", "high", `reference elevation "high" of a climate table: must be -1000 to 9000`},
 		"nan elevation":     {"table:a.csv", "NaN", "must be -1000 to 9000"},
+		"number":            {"raster:{var}.tif", "1500", `climate elevation "1500": of climate rasters it is the name of a raster in metres, or "dem"`},
 		"var in elevation":  {"raster:{var}.tif", "{var}.tif", "unknown placeholder: must be one of {year}"},
 	} {
 		t.Run(name, func(t *testing.T) {

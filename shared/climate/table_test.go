@@ -65,6 +65,33 @@ func TestReadTable(t *testing.T) {
 	}
 }
 
+// Where the station lies is read under the names that people write, so that a climate of another place is noticed.
+func TestStationByOtherNames(t *testing.T) {
+	want := Station{Elevation: 1250, Lat: -36.85, Lon: 174.76}
+	for _, head := range []string{
+		"# lat: -36.85\n# lon: 174.76\n# elevation: 1250\n",
+		"# Lat: -36.85\n# Long: 174.76\n# Elev (m): 1250\n",
+		"# LATITUDE = -36.85\n# Longitude= 174.76\n# Altitude: 1250 m\n",
+		"# latitude (degrees): -36.85\n# longitude_deg: 174.76\n# Elevation-m: 1250\n",
+		"# Latitude: 36.85 S\n# Longitude: 174.76° E\n# elevation_m: 1250 m\n",
+		"# lat: 36.85S\n# lon: 174.76E\n# alt: 1250m\n",
+	} {
+		table, err := ReadTable(strings.NewReader(head + months))
+		if err != nil || table.Station != want {
+			t.Errorf("%q: %+v, %v", head, table, err)
+		}
+	}
+	for head, want := range map[string]string{
+		"# elevation: 4100 ft\n":    `line 1, elevation_m: "4100 ft": must be a number`,
+		"# lat: -36.85 S\n":         `line 1, latitude: "-36.85 S": must be a number`,
+		"# lat: 1\n# latitude: 2\n": "line 2, latitude: stated twice, first in line 1",
+	} {
+		if _, err := ReadTable(strings.NewReader(head + months)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", head, err)
+		}
+	}
+}
+
 func TestReadTableColumnsInAnyOrder(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("vp, prcp, year, month, tmax, tmin\n")

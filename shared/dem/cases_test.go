@@ -168,6 +168,7 @@ func TestPictures(t *testing.T) {
 		severity       finding.Severity
 	}{
 		{"gdaldem hillshade -q hills.tif out.tif", "a hillshade", finding.Doubt},
+		{"gdaldem hillshade -q -z 0.3 hills.tif out.tif", "a hillshade", finding.Doubt},
 		{"gdaldem hillshade -q hills.tif a.tif && gdal_translate -q -ot Int16 -a_nodata none a.tif out.tif", "a hillshade", finding.Doubt},
 		{"gdaldem slope -q hills.tif out.tif", "slope in degrees", finding.Doubt},
 		{"gdaldem aspect -q hills.tif out.tif", "aspect in degrees", finding.Doubt},

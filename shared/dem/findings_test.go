@@ -3,6 +3,7 @@ package dem_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -212,6 +213,50 @@ func TestZeros(t *testing.T) {
 	}
 	if again := found(t, written(t, with(0, 60), geotiff.Options{Type: geotiff.Float32}), dem.Options{NoData: []float64{0}}); len(again) != 0 {
 		t.Errorf("advice that is followed leads to %+v", again)
+	}
+}
+
+// A number within what the earth has that fills a part of the map is doubted, and the advice ends; flat ground is not.
+func TestFilled(t *testing.T) {
+	filled := func(v float64) *raster.Grid[float64] {
+		g := rugged()
+		for i := range g.Cells {
+			if i%g.Width < g.Width/4 {
+				g.Cells[i] = v
+			}
+		}
+		return g
+	}
+	for _, v := range []float64{-1, 1, 255, 8888} {
+		data := written(t, filled(v), geotiff.Options{Type: geotiff.Float32})
+		list := found(t, data, dem.Options{})
+		if len(list) != 1 || list[0].Severity != finding.Doubt || list[0].Code != finding.DEMNoData || !strings.HasSuffix(list[0].Next, fmt.Sprintf("--nodata %g", v)) {
+			t.Errorf("%g: %+v", v, list)
+		}
+		if again := found(t, data, dem.Options{NoData: []float64{v}}); len(again) != 0 {
+			t.Errorf("%g: advice that is followed leads to %+v", v, again)
+		}
+	}
+	lake := rugged()
+	for i, z := range lake.Cells {
+		lake.Cells[i] = max(z, 2400)
+	}
+	if list := found(t, written(t, lake, geotiff.Options{Type: geotiff.Float32}), dem.Options{}); len(list) != 0 {
+		t.Errorf("a lake: %+v", list)
+	}
+}
+
+// Infinities cannot be given as a parameter: the advice is a command that leaves them out.
+func TestInfinite(t *testing.T) {
+	for name, values := range map[string][]float64{"one": {math.Inf(-1)}, "both": {math.Inf(-1), math.Inf(1)}, "with another": {math.Inf(1), -9999}} {
+		g := rugged()
+		for i, v := range values {
+			g.Cells[i*3] = v
+		}
+		list := found(t, written(t, g, geotiff.Options{Type: geotiff.Float32}), dem.Options{Name: "a b.tif"})
+		if len(list) != 1 || list[0].Severity != finding.Refusal || strings.Contains(list[0].Next, "--nodata ") || !strings.Contains(list[0].Next, "gdal_calc.py -A 'a b.tif' --outfile='a b_finite.tif'") {
+			t.Errorf("%s: %+v", name, list)
+		}
 	}
 }
 

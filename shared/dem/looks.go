@@ -128,6 +128,8 @@ const (
 	few = 64
 	// steep is a mean slope along rows that no landscape has on cells of 5 m or more: the steepest have half of it.
 	steep = 1.5
+	// level45 is level ground in a hillshade of 8 bits with the light at 45 degrees, which programs take unless told otherwise.
+	level45 = 181
 )
 
 // kind names what values are that are no elevations; empty where they may be. The roughness of elevations is below 0.006 on
@@ -151,6 +153,8 @@ func (l *looks) kind(m *geotiff.Image) string {
 	case whole && n == 2 && (l.low == 0 && (l.high == 1 || l.high == 255) || l.low == 1 && l.high == 2):
 		return "a mask of two values"
 	case whole && rough > shade && l.high >= 200 && l.low <= 120 && n > 60 && mean > 90 && mean < 215:
+		return "a hillshade"
+	case m.Type == geotiff.Uint8 && m.HasNoData && m.NoData == 0 && rough > 0.0005 && l.low < level45 && l.high > level45 && math.Abs(mean-level45) < 15:
 		return "a hillshade"
 	case whole && rough > 0.03 && n <= 60 && span+1 > 1.3*float64(n):
 		return "numbers of classes"

@@ -49,6 +49,7 @@ type Statistics struct {
 	beyond       int64   // values that are outside of what the earth has, without marks
 	first        mark    // the first of them
 	looks        looks
+	extremes     extremes
 }
 
 // NewStatistics makes statistics of no cells.
@@ -67,6 +68,7 @@ func (d *DEM) NewStatistics() *Statistics {
 		}
 	}
 	s.looks.low, s.looks.high = math.Inf(1), math.Inf(-1)
+	s.extremes.low.value, s.extremes.high.value = math.Inf(1), math.Inf(-1)
 	return s
 }
 
@@ -105,7 +107,9 @@ func (s *Statistics) Add(g *raster.Grid[float64], at raster.Window) {
 	s.low, s.high = min(s.low, low), max(s.high, high)
 	s.Minimum, s.Maximum = min(s.Minimum, low), max(s.Maximum, high)
 	for row := 0; row < g.Height; row += 4 {
-		s.looks.row(g.Cells[row*g.Width:(row+1)*g.Width], cell)
+		cells := g.Cells[row*g.Width : (row+1)*g.Width]
+		s.looks.row(cells, cell)
+		s.extremes.row(cells, cell)
 	}
 }
 
@@ -194,7 +198,7 @@ func (s *Statistics) Findings() finding.List {
 		list.Add(s.unearthly(low, high, beyond, first, odd))
 	}
 	if len(list) == 0 && s.Valid > 0 {
-		list = s.zeros()
+		list = append(s.zeros(), s.ends()...)
 		list.Add(s.unlikeElevations(len(list) > 0)...)
 	}
 	for i := range list {
@@ -248,6 +252,10 @@ func (s *Statistics) undeclared(missing []*mark) finding.Finding {
 		f.Message = fmt.Sprintf("elevation %g m at column %d, row %d, and of %d cells in all that are stored as %s: it marks missing data but is not declared", m.elevation, m.col, m.row, m.cells, values[0])
 	}
 	f.Next = "declare it with --nodata " + f.Value
+	if slices.ContainsFunc(missing, func(m *mark) bool { return math.IsInf(m.elevation, 0) }) { // which is no number for a parameter
+		f.Next = `turn it into missing data with: gdal_calc.py -A in.tif --outfile=out_finite.tif --calc="where(isfinite(A),A,-9999)" --NoDataValue=-9999`
+		return f
+	}
 	if img := s.dem.Image; len(missing) == 1 && (!img.HasNoData || math.IsNaN(img.NoData)) && !img.Masked() && img.Alpha == 0 {
 		f.Next += ", or with: gdal_translate -a_nodata " + values[0] + " in.tif out_nodata.tif"
 	}
@@ -324,6 +332,13 @@ func (s *Statistics) units(low, high float64) []unit {
 	return list[:min(len(list), 2)]
 }
 
+func cellsAre0(m *mark) string {
+	if m.cells == 1 {
+		return fmt.Sprintf("one cell is 0 m, at column %d, row %d, while its neighbours lie more than 100 m higher or lower", m.col, m.row)
+	}
+	return fmt.Sprintf("%d cells are 0 m, the first at column %d, row %d, while their neighbours lie more than 100 m higher or lower", m.cells, m.col, m.row)
+}
+
 // zeros doubts cells of 0 m that lie in a landscape far above or below.
 func (s *Statistics) zeros() finding.List {
 	m := s.marks[0]
@@ -332,7 +347,7 @@ func (s *Statistics) zeros() finding.List {
 	}
 	return finding.List{{
 		Code: finding.DEMNoData, Severity: finding.Doubt,
-		Message:   fmt.Sprintf("%d cells are 0 m, the first at column %d, row %d, while their neighbours lie more than 100 m higher or lower", m.cells, m.col, m.row),
+		Message:   cellsAre0(m),
 		LooksLike: "missing data that is not declared", Next: "if it is, declare it with --nodata " + s.number(s.dem.stored(0)),
 	}}
 }

@@ -3,6 +3,7 @@ package survey
 import (
 	"errors"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -13,6 +14,15 @@ import (
 // MaxPRJ bounds a .prj file, in bytes.
 const MaxPRJ = 16 << 10
 
+// ErrLongPRJ says that a .prj file is too long to be one.
+var ErrLongPRJ = errors.New("a .prj file must have at most 16 kB")
+
+// PRJNames are the names that a .prj file beside a DEM may have, the likeliest first.
+func PRJNames(dem string) []string {
+	stem := strings.TrimSuffix(dem, path.Ext(dem))
+	return []string{stem + ".prj", stem + ".PRJ", dem + ".prj"}
+}
+
 // PRJ reads the text of a .prj file.
 func PRJ(r io.Reader) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxPRJ+1))
@@ -20,7 +30,7 @@ func PRJ(r io.Reader) (string, error) {
 		return "", err
 	}
 	if len(data) > MaxPRJ {
-		return "", errors.New("a .prj file must have at most 16 kB")
+		return "", ErrLongPRJ
 	}
 	return strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff")), nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/climate/judge"
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -377,7 +378,7 @@ func (r *Report) measure(d *dem.DEM, patches []patch, read string, sampled bool)
 		n, largest := voids(patches[0].Grid)
 		r.NoData.Voids, r.NoData.LargestVoid = &n, largest
 		if n > 0 {
-			r.note(finding.DEMHoles, "%d holes without data, the largest of %d cells: cells beside them have no result; %s", n, largest, d.Advice("fill them with: gdal_fillnodata.py in.tif out_filled.tif"))
+			r.note(finding.DEMHoles, "%s without data, the largest of %s: cells beside them have no result; %s", amount.Count(n, "hole"), amount.Count(largest, "cell"), d.Advice("fill them with: gdal_fillnodata.py in.tif out_filled.tif"))
 		}
 	}
 	if r.NoData.Share > 0.5 {

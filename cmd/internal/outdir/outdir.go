@@ -275,6 +275,30 @@ func (d *Dir) object(id, name string) string {
 	return filepath.Join(d.state, filepath.FromSlash(job.ResultKey(id, name)))
 }
 
+// Begin marks the directory as that of the files of m before they come, so that a download that breaks off is known.
+// Files of the same former run stay in the mark.
+func (d *Dir) Begin(m *Mark) error {
+	listed := map[string]bool{}
+	for _, f := range m.Files {
+		listed[f.Name] = true
+	}
+	if d.former != nil && d.former.Job == m.Job { // some of its files may be there already
+		for _, f := range d.former.Files {
+			if !listed[f.Name] {
+				m.Files = append(m.Files, f)
+			}
+		}
+	}
+	begun := *m
+	begun.Stale = nil
+	for _, f := range d.former.files() {
+		if !slices.ContainsFunc(m.Files, func(g File) bool { return g.Name == f.Name }) {
+			begun.Stale = append(begun.Stale, f)
+		}
+	}
+	return d.write(begun)
+}
+
 // Place puts the files of a run into the directory in the stead of those of the former one. place puts one there. What
 // the former run wrote and this one does not is removed, unless it was changed since: notes then tell of it. If it
 // breaks off, the same run finds the directory marked as its own and does the rest.

@@ -12,8 +12,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// reportName is the report of a run among its files.
-const reportName = "report.json"
+// ReportName is the report of a run among its files.
+const ReportName = "report.json"
 
 // unmarked finds whose maps lie in a directory of a program that left no mark: those of the job of the report, or else
 // of the youngest job of which results lie there. Nil if there are none.
@@ -85,8 +85,9 @@ func (d *Dir) record(id string) *Mark {
 	return &Mark{Origin: Origin{Workflow: r.Workflow, DEM: r.DEM.Name, SHA256: r.DEM.SHA256, Parameters: r.Parameters}, Version: "of an unknown version", Job: id}
 }
 
-// report reads a run's report, with the names of the files it speaks of, and when it was written.
-func (d *Dir) report() (*Mark, []string, time.Time) {
+// OfReport makes a mark without files of a run's report, and lists the files that the report speaks of. It returns nil if the
+// report does not say whose it is.
+func OfReport(data []byte) (m *Mark, names []string) {
 	r := struct {
 		ID         string         `json:"job_id"`
 		Workflow   job.Workflow   `json:"workflow"`
@@ -101,23 +102,35 @@ func (d *Dir) report() (*Mark, []string, time.Time) {
 		} `json:"layers"`
 		Previews []string `json:"previews"`
 	}{Parameters: job.DefaultParameters()}
-	path := filepath.Join(d.path, reportName)
-	data, err := readSmall(path)
-	if err != nil || json.Unmarshal(data, &r) != nil || !job.ValidID(r.ID) || r.DEM.SHA256 == "" {
-		return nil, nil, time.Time{}
+	if json.Unmarshal(data, &r) != nil || !job.ValidID(r.ID) || r.DEM.SHA256 == "" {
+		return nil, nil
 	}
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, nil, time.Time{}
-	}
-	names := append([]string{reportName, "item.json"}, r.Previews...)
+	names = append([]string{ReportName, "item.json"}, r.Previews...)
 	for _, l := range r.Layers {
 		names = append(names, l.Name)
 	}
 	return &Mark{
 		Origin:  Origin{Workflow: r.Workflow, DEM: r.DEM.Name, SHA256: r.DEM.SHA256, Parameters: r.Parameters},
 		Version: r.Version, Job: r.ID,
-	}, names, info.ModTime()
+	}, names
+}
+
+// report reads a run's report, with the names of the files it speaks of, and when it was written.
+func (d *Dir) report() (*Mark, []string, time.Time) {
+	path := filepath.Join(d.path, ReportName)
+	data, err := readSmall(path)
+	if err != nil {
+		return nil, nil, time.Time{}
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, nil, time.Time{}
+	}
+	m, names := OfReport(data)
+	if m == nil {
+		return nil, nil, time.Time{}
+	}
+	return m, names, info.ModTime()
 }
 
 // placed lists the results of a job that lie in the directory as the job made them.

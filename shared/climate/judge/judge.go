@@ -32,11 +32,13 @@ type Source struct {
 	OfDEM bool
 	// Dated says that the values are of single years, not of a mean year.
 	Dated bool
+	// Daily says that precipitation is given by day.
+	Daily bool
 }
 
 // SourceOf takes from a source what it says of itself.
 func SourceOf(spec climate.Spec, s climate.Source) Source {
-	out := Source{OfDEM: spec.Kind == climate.KindRaster && spec.Elevation == climate.ElevationDEM}
+	out := Source{Daily: spec.Kind == climate.KindPixel, OfDEM: spec.Kind == climate.KindRaster && spec.Elevation == climate.ElevationDEM}
 	if t, ok := s.(*climate.Table); ok {
 		out.Station, out.Derived, out.Dated = &t.Station, t.VapourDerived(), len(t.Years()) > 0
 	} else {

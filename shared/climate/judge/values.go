@@ -138,6 +138,15 @@ func constantHumidity(y Year) bool {
 // vapourUnit finds the unit in which vapour pressure would be that of moist or dry air; empty if there is none.
 func vapourUnit(y Year) units.Unit {
 	best, unit := math.Inf(1), units.Unit("")
+	low, high := slices.Min(y.Vapour[:]), slices.Max(y.Vapour[:])
+	if low > 0 && high < 1.5*low && saturation(slices.Max(y.TMin[:])) > 3*saturation(slices.Min(y.TMin[:])) { // no vapour does so
+		switch {
+		case high <= 1:
+			return units.Fraction
+		case low > 5 && high <= 100:
+			return units.Percent
+		}
+	}
 	for _, c := range []struct {
 		unit    units.Unit
 		penalty float64 // of what is rarely given
@@ -311,10 +320,18 @@ func precipitation(g Ground, s Source, y Year) []finding.Finding {
 	value := fmt.Sprintf("%.4g mm a year", annual)
 	list := derivedVapour(s, dry, daily)
 	say := func(looks []string, format string, args ...any) []finding.Finding {
-		words, next := "", "check that it is in mm per month"
-		if len(looks) > 0 {
+		per := "mm per month"
+		if s.Daily {
+			per = "mm per day"
+			looks = slices.DeleteFunc(looks, func(u string) bool { return u == string(units.PerDay) || u == string(units.PerYear) })
+		}
+		words, next := "", "check that it is in "+per
+		switch {
+		case len(looks) > 0:
 			words = "precipitation in " + strings.Join(looks, " or ")
-			next = fmt.Sprintf("give it in mm per month, or have it done: --climate-units precipitation=%s", looks[0])
+			next = fmt.Sprintf("give it in %s, or have it done: --climate-units precipitation=%s", per, looks[0])
+		case s.Daily && dry/30 >= least:
+			words, next = "the sum of a month or of a year in the line of each day", "give it in "+per
 		}
 		return append(list, doubt(finding.ClimatePrecipitation, value, words, next, format, args...))
 	}
