@@ -149,8 +149,7 @@ func TestPixelStatesAnotherUnit(t *testing.T) {
 // bands, also after a snapshot.
 func TestRastersOfMonths(t *testing.T) {
 	f := tucson()
-	want := parse(t, "raster:{var}.tif", "1")
-	want.Elevation = "z.tif"
+	want := parse(t, "raster:{var}.tif", "z.tif")
 	files := f.files(t, want, 0, nil)
 	files["z.tif"] = f.write(t, 1, func(_, _, _ int) float64 { return 900 })
 	for v, name := range map[int]string{tmin: "tmin", tmax: "tmx", prcp: "prec", vp: "vapr"} {
