@@ -82,8 +82,8 @@ func TestStationByOtherNames(t *testing.T) {
 		}
 	}
 	for head, want := range map[string]string{
-		"# elevation: 4100 ft\n":     `line 1, elevation_m: "4100 ft": must be a number`,
-		"# lat: -36.85 S\n":          `line 1, latitude: "-36.85 S": must be a number`,
+		"# elevation: 4100 ft\n":    `line 1, elevation_m: "4100 ft": must be a number`,
+		"# lat: -36.85 S\n":         `line 1, latitude: "-36.85 S": must be a number`,
 		"# lat: 1\n# latitude: 2\n": "line 2, latitude: stated twice, first in line 1",
 	} {
 		if _, err := ReadTable(strings.NewReader(head + months)); err == nil || !strings.Contains(err.Error(), want) {
