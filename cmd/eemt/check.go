@@ -118,13 +118,22 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 		err = e.Encode(r)
 	} else if r.Usable {
 		err = printCheck(out, r)
-	} else { // the refusal is the error
-		err = printFindings(out, slices.DeleteFunc(r.Findings, func(f finding.Finding) bool { return f.Severity == finding.Refusal }))
+	} else {
+		err = printFindings(out, withoutDetail(r.Findings))
 	}
 	if err == nil && !r.Usable {
 		err = errors.New(r.Detail)
 	}
 	return err
+}
+
+// withoutDetail leaves out the first refusal, which is the error.
+func withoutDetail(list finding.List) finding.List {
+	i := slices.IndexFunc(list, func(f finding.Finding) bool { return f.Severity == finding.Refusal && !f.Accepted })
+	if i < 0 {
+		return list
+	}
+	return slices.Delete(slices.Clone(list), i, i+1)
 }
 
 func printCheck(out io.Writer, r *survey.Report) error {
