@@ -8,7 +8,7 @@
 // files dropped into the directory are objects under their own names. What cannot be the name of a visible file is
 // escaped: a leading '.' in a path segment and NUL (on Windows also what it forbids) are written as %XX, an empty segment
 // as %, and so that no two keys share a file, '%' is written as %25 in a segment that looks like one escaped. Objects that
-// older programs wrote with more escapes are found. Names that begin with '.', names that are no UTF-8 and symbolic links
+// older programs wrote with more escapes can be read, but are neither replaced nor removed there. Names that begin with '.', names that are no UTF-8 and symbolic links
 // are not objects. A key cannot be both an object and the directory of
 // others ("a" next to "a/b"), nor have a segment of more than 200 bytes once escaped: such writes are
 // refused with gcerrors.InvalidArgument. On file systems that ignore case, keys that differ only in case are one.
@@ -154,8 +154,11 @@ func (b *bucket) Copy(ctx context.Context, dstKey, srcKey string, opts *driver.C
 
 // Delete implements driver.Bucket. Directories that it leaves empty go too.
 func (b *bucket) Delete(_ context.Context, key string, opts *driver.DeleteOptions) error {
-	name := b.locate(key)
+	name := keyPath(key)
 	info, err := b.stat(key)
+	if err == nil && b.locate(key) != name {
+		err = notFound(key) // another key's
+	}
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,9 @@ import (
 	"gocloud.dev/blob/driver"
 )
 
-// locate returns where the file of a key is, or would be: where older programs put it if only they did.
+// locate returns where the file of a key is read: its own, or where older programs put it if only they did. Nothing is
+// written or removed there, since that file may as well be the object of another key: 100%25.tif is where older programs
+// put the key 100%.tif, and is the file of the key 100%25.tif.
 func (b *bucket) locate(key string) string {
 	name := keyPath(key)
 	if old := oldPath(key); old != name {

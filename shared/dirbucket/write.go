@@ -121,7 +121,7 @@ func (w *writer) Close() error {
 }
 
 func (w *writer) commit() error {
-	name := w.b.locate(w.key)
+	name := keyPath(w.key)
 	dir := filepath.Dir(name)
 	for range maxTries {
 		if err := w.b.root.MkdirAll(dir, 0o777); err != nil {
