@@ -39,8 +39,8 @@ lint: ## formatting, vet, staticcheck, golangci-lint, in all modules
 	$(GOLANGCI) run --allow-parallel-runners ./...
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run --allow-parallel-runners -c $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
-# Whole jobs and storms take minutes under the race detector: make nightly runs them.
-RACE_SLOW := /functions/compute$$|/integration/chaos$$
+# Whole jobs, whole commands and storms take minutes under the race detector: make nightly runs them.
+RACE_SLOW := /functions/compute$$|/integration/chaos$$|/cmd/eemt$$
 
 race: ## run the tests under the race detector, but for those of make nightly
 	$(GO) test -race -short -timeout 40m $$($(GO) list ./... | grep -vE '$(RACE_SLOW)')
