@@ -142,9 +142,22 @@ func Parse(text string) (*CRS, error) {
 	case name == "EPSG" && err == nil:
 		return FromEPSG(n)
 	case strings.ContainsAny(text, "[("):
-		return fromWKT(text)
+		return fromText(text)
 	}
 	return nil, fmt.Errorf("coordinate system %q: must be a code such as EPSG:32613, or the text of a .prj file", clip(text))
+}
+
+// fromText reads well-known text, and refuses what its own keys in a result could not be read from again: a known datum
+// on the meridian of another, for instance.
+func fromText(text string) (*CRS, error) {
+	c, err := fromWKT(text)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := FromGeoKeys(c.GeoKeys()); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func fromEPSG(code int) (definition, error) {
