@@ -154,8 +154,13 @@ func fromText(text string) (*CRS, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := FromGeoKeys(c.GeoKeys()); err != nil {
+	again, err := FromGeoKeys(c.GeoKeys())
+	if err != nil {
 		return nil, err
+	}
+	x, y := c.Forward(c.lon0, c.probeLatitude())
+	if x1, y1 := again.Forward(c.lon0, c.probeLatitude()); !(math.Hypot(x1-x, y1-y) <= 1e-5*(1+math.Hypot(x, y))) && !math.IsNaN(x) {
+		return nil, fmt.Errorf("the text of the coordinate system %s does not define a map; %s", c.Name(), stateWith)
 	}
 	return c, nil
 }
