@@ -70,6 +70,17 @@ func TestFindingsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestPageKnowsWhatIsSettleable holds the page's list of refusals that can be accepted to the table of codes.
+func TestPageKnowsWhatIsSettleable(t *testing.T) {
+	var codes []string
+	for _, k := range finding.Kinds() {
+		if k.Settleable {
+			codes = append(codes, fmt.Sprintf("%q", k.Code))
+		}
+	}
+	mentions(t, "functions/submission/web/src/findings.ts", "SETTLEABLE = ["+strings.Join(codes, ", ")+"]")
+}
+
 func TestEndpointsAreDocumented(t *testing.T) {
 	engine, ok := (&submission.Service{}).Handler().(*gin.Engine)
 	if !ok {
