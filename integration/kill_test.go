@@ -20,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 var killSeed = flag.Uint64("kill-seed", 0, "first seed of the kills of TestProcessesAreKilled")
@@ -169,10 +170,10 @@ func killRound(t *testing.T, seed uint64, tiff []byte, wild bool) (map[string][]
 	}
 	defer func() { _ = bucket.Close() }()
 	store := job.Store{Bucket: bucket}
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	p.Step, p.TileSize = 30, 32
 	request := job.Request{
-		ID: "01JTESTAAAAAAAAAAAAAAAAAAA", Workflow: job.Sol, Parameters: p, Created: time.Now().UTC(),
+		ID: "01JTESTAAAAAAAAAAAAAAAAAAA", Workflow: param.Sol, Parameters: p, Created: time.Now().UTC(),
 		DEM: job.DEM{Key: "inputs/hills.tif", Name: "hills.tif", Size: int64(len(tiff))},
 	}
 	if err := bucket.WriteAll(ctx, request.DEM.Key, tiff, nil); err != nil {

@@ -30,6 +30,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // loaded is a submission service on a bucket with many jobs.
@@ -89,7 +90,7 @@ func (l *loaded) fill(t *testing.T, n int) {
 			for i := worker; i < n; i += 8 {
 				at := begun.Add(-time.Duration(i) * time.Second)
 				r := job.Request{
-					ID: ulid.MustNew(ulid.Timestamp(at), rand.Reader).String(), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: at,
+					ID: ulid.MustNew(ulid.Timestamp(at), rand.Reader).String(), Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: at,
 					DEM: job.DEM{Key: "uploads/dem.tif", Name: "dem.tif"},
 				}
 				err := l.store.Create(t.Context(), r)

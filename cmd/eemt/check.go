@@ -16,7 +16,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/survey"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
@@ -24,7 +24,7 @@ import (
 // checkOptions are the flags of eemt check.
 type checkOptions struct {
 	workflow string
-	params   job.Parameters
+	params   param.Parameters
 	json     bool
 }
 
@@ -59,19 +59,19 @@ them too. If a job would refuse the DEM, it says why and how to fix it.`,
 	f.Lookup("workflow").DefValue = "eemt with a climate, else sol"
 	completeFlag(c, "workflow", oneOf(workflows))
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	inGroup(f, job.GroupOutput.Title(), "json")
+	inGroup(f, param.GroupOutput.Title(), "json")
 	describe(c, localExits("the DEM is usable", "a job would refuse the DEM or the climate"), tokenVariable)
 	return c
 }
 
 func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) error {
-	w, p := job.Workflow(o.workflow), o.params
+	w, p := param.Workflow(o.workflow), o.params
 	if w == "" {
-		if w = job.Sol; p.Climate != "" {
-			w = job.EEMT
+		if w = param.Sol; p.Climate != "" {
+			w = param.EEMT
 		}
 	}
-	if w == job.EEMT && p.Climate == "" {
+	if w == param.EEMT && p.Climate == "" {
 		p.Climate = "table:unknown"
 	}
 	if err := p.Validate(w); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func cleanupCommand() *cobra.Command {
@@ -75,7 +75,7 @@ interrupted work. It prints a report. With --dry-run it removes nothing and list
 	f.IntVar(&r.Batch, "batch-size", r.Batch, "remove at most this many `jobs`, the oldest first")
 	f.BoolVar(&r.DryRun, "dry-run", r.DryRun, "remove nothing, only report")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every step")
-	inGroup(f, job.GroupOutput.Title(), "verbose")
+	inGroup(f, param.GroupOutput.Title(), "verbose")
 	describe(c, []string{"0\tdone", "1\tsome jobs could not be removed; the report says why", "2\ta flag is wrong, or the cleanup stopped early; the report lists what was removed", stoppedByCtrlC},
 		daysVariable, hoursVariable, cacheVariable, batchVariable, dryRunVariable)
 	return c

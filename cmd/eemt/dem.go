@@ -15,7 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/remedy"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -141,7 +141,7 @@ func besideDEM(path string) finding.List {
 
 // importDEM brings a DEM into the bucket, as a GeoTIFF. What a job would refuse is refused here, with the user's own name
 // of the file.
-func importDEM(ctx context.Context, b *blob.Bucket, path string, p job.Parameters) (key string, err error) {
+func importDEM(ctx context.Context, b *blob.Bucket, path string, p param.Parameters) (key string, err error) {
 	f, done, err := openDEM(path)
 	if err != nil {
 		return "", err

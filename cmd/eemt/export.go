@@ -16,10 +16,11 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // claim takes the output directory for this run, unless it holds what the run may not replace.
-func (o *runOptions) claim(w job.Workflow, dem string, stderr io.Writer) (*outdir.Dir, error) {
+func (o *runOptions) claim(w param.Workflow, dem string, stderr io.Writer) (*outdir.Dir, error) {
 	dir, err := outdir.Claim(o.output, stateDir)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (o *runOptions) note(stderr io.Writer) func(sentence string) {
 }
 
 // originOf is what the record of the job will say, found without a copy of its files.
-func originOf(w job.Workflow, params job.Parameters, dem string) (outdir.Origin, error) {
+func originOf(w param.Workflow, params param.Parameters, dem string) (outdir.Origin, error) {
 	if kind, path, ok := strings.Cut(params.Climate, ":"); ok && (kind == climate.KindTable || kind == climate.KindPixel) {
 		key, _, err := keyOf(path)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // documents is where the guide is.
@@ -32,8 +32,8 @@ const (
 
 // headings in the order of help; a flag without one is basic.
 var headings = []string{
-	job.GroupBasic.Title(), job.GroupGround.Title(), job.GroupClimate.Title(), job.GroupOutput.Title(),
-	serverGroup, accessGroup, machineGroup, job.GroupExpert.Title(), otherGroup,
+	param.GroupBasic.Title(), param.GroupGround.Title(), param.GroupClimate.Title(), param.GroupOutput.Title(),
+	serverGroup, accessGroup, machineGroup, param.GroupExpert.Title(), otherGroup,
 }
 
 // inGroup puts flags under a heading of help.
@@ -149,7 +149,7 @@ func writeFlags(b *strings.Builder, c *cobra.Command, width int) {
 		if f.Hidden {
 			return
 		}
-		group := job.GroupBasic.Title()
+		group := param.GroupBasic.Title()
 		switch g := f.Annotations[groupKey]; {
 		case len(g) > 0:
 			group = g[0]
@@ -161,7 +161,7 @@ func writeFlags(b *strings.Builder, c *cobra.Command, width int) {
 	for _, heading := range headings {
 		// Where all flags are alike, one heading tells more than two.
 		title := heading
-		if heading == job.GroupBasic.Title() && len(rows) <= 2 && len(rows[otherGroup]) > 0 {
+		if heading == param.GroupBasic.Title() && len(rows) <= 2 && len(rows[otherGroup]) > 0 {
 			rows[heading], rows[otherGroup] = append(rows[heading], rows[otherGroup]...), nil
 			title = "Flags"
 		}

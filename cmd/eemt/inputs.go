@@ -10,14 +10,14 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // local reports whether a raster is a file of this machine.
 func local(name string) bool { return !strings.Contains(name, "://") }
 
 // checkInputFiles reports the first raster that is not there.
-func checkInputFiles(p *job.Parameters) error {
+func checkInputFiles(p *param.Parameters) error {
 	for _, in := range p.Inputs() {
 		for _, name := range in.Files() {
 			if !local(name) {
@@ -40,12 +40,12 @@ func checkInputFiles(p *job.Parameters) error {
 
 // importInputs copies the rasters into the bucket, under names made of their
 // content, and lets p name the copies.
-func importInputs(ctx context.Context, b *blob.Bucket, p *job.Parameters) error {
+func importInputs(ctx context.Context, b *blob.Bucket, p *param.Parameters) error {
 	return renameInputs(p, func(path string) (string, error) { return importFile(ctx, b, path) })
 }
 
 // renameInputs lets p name, in place of each raster of this machine, the object that it is or becomes.
-func renameInputs(p *job.Parameters, object func(path string) (key string, err error)) error {
+func renameInputs(p *param.Parameters, object func(path string) (key string, err error)) error {
 	for _, in := range p.Inputs() {
 		files := in.Files()
 		if len(files) == 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func jobsCommand() *cobra.Command {
@@ -38,7 +38,7 @@ func jobsCommand() *cobra.Command {
 		if s := want.Status; s != "" && !slices.Contains(jobStates(), s) {
 			return exitError{fmt.Errorf("status %q: must be %s", s, either(jobStates())), 2}
 		}
-		if w := want.Workflow; w != "" && w != string(job.Sol) && w != string(job.EEMT) {
+		if w := want.Workflow; w != "" && w != string(param.Sol) && w != string(param.EEMT) {
 			return exitError{fmt.Errorf("workflow %q: must be sol or eemt", w), 2}
 		}
 		if want.Limit < 1 || want.Limit > 1000 {

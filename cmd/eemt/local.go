@@ -23,6 +23,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // stateDir is the bucket of a run, inside its output directory.
@@ -30,7 +31,7 @@ const stateDir = ".eemt"
 
 // submitLocal brings the input files into the bucket and submits the job, unless
 // the same job is there already: then that one is continued.
-func (p *platform) submitLocal(ctx context.Context, w job.Workflow, params job.Parameters, dem string) (string, error) {
+func (p *platform) submitLocal(ctx context.Context, w param.Workflow, params param.Parameters, dem string) (string, error) {
 	if kind, path, ok := strings.Cut(params.Climate, ":"); ok && (kind == climate.KindTable || kind == climate.KindPixel) {
 		key, err := importFile(ctx, p.bucket, path)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestRunOnAFullDisk fills the disk as soon as the job is submitted, so that not even its end can be written.
@@ -37,7 +38,7 @@ func TestRunOnAFullDisk(t *testing.T) {
 	})}
 	p.compute.Store, p.cleanup.Store = full, full
 	p.broker.Start()
-	id, err := p.submitLocal(t.Context(), job.Sol, job.DefaultParameters(), "../../examples/maungawhau/dem.tif")
+	id, err := p.submitLocal(t.Context(), param.Sol, param.DefaultParameters(), "../../examples/maungawhau/dem.tif")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,9 +62,9 @@ func TestRunsEnd(t *testing.T) {
 		}
 		ended := p.ends()
 		p.broker.Start()
-		params := job.DefaultParameters()
-		params.Step, params.Maps = 60, job.AnnualMaps
-		id, err := p.submitLocal(t.Context(), job.Sol, params, "../../examples/maungawhau/dem.tif")
+		params := param.DefaultParameters()
+		params.Step, params.Maps = 60, param.AnnualMaps
+		id, err := p.submitLocal(t.Context(), param.Sol, params, "../../examples/maungawhau/dem.tif")
 		if err != nil {
 			t.Fatal(err)
 		}

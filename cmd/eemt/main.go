@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
@@ -23,7 +23,7 @@ import (
 const exitStopped = 130
 
 // workflows are the names of the two.
-var workflows = []string{string(job.Sol), string(job.EEMT)}
+var workflows = []string{string(param.Sol), string(param.EEMT)}
 
 // exitError carries an exit code other than 1.
 type exitError struct {

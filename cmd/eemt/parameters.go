@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // parameterFlags are the flags of a job's parameters. They are made from the table of fields.
@@ -19,14 +19,14 @@ type parameterFlags []*parameterFlag
 // parameterFlag is the pflag.Value of one parameter. Its text is read by parameters, so that an error has the words of the
 // table.
 type parameterFlag struct {
-	field job.Field
+	field param.Field
 	text  string
 	given bool
 }
 
 func (p *parameterFlag) String() string   { return p.text }
 func (p *parameterFlag) Type() string     { return string(p.field.Type) }
-func (p *parameterFlag) IsBoolFlag() bool { return p.field.Type == job.BooleanField }
+func (p *parameterFlag) IsBoolFlag() bool { return p.field.Type == param.BooleanField }
 
 func (p *parameterFlag) Set(text string) error {
 	p.text, p.given = text, true
@@ -34,9 +34,9 @@ func (p *parameterFlag) Set(text string) error {
 }
 
 // addParameters gives a command the flags of the parameters that a workflow takes; an empty workflow means all.
-func addParameters(c *cobra.Command, w job.Workflow) parameterFlags {
+func addParameters(c *cobra.Command, w param.Workflow) parameterFlags {
 	var list parameterFlags
-	for _, field := range job.Fields(w) {
+	for _, field := range param.Fields(w) {
 		p := &parameterFlag{field: field}
 		flag := c.Flags().VarPF(p, field.Flag(), "", field.Help())
 		flag.DefValue = defaultText(field)
@@ -51,21 +51,21 @@ func addParameters(c *cobra.Command, w job.Workflow) parameterFlags {
 }
 
 // defaultText is what help shows as the default of a parameter.
-func defaultText(f job.Field) string {
+func defaultText(f param.Field) string {
 	if f.Unset != "" {
 		return f.Unset
 	}
 	var text string
 	raw := f.Default()
-	if json.Unmarshal(raw, &text) == nil || f.Type == job.BooleanField {
+	if json.Unmarshal(raw, &text) == nil || f.Type == param.BooleanField {
 		return text
 	}
 	return string(raw)
 }
 
 // parameters are the defaults with what was given. They are not validated.
-func (l parameterFlags) parameters() (job.Parameters, error) {
-	p := job.DefaultParameters()
+func (l parameterFlags) parameters() (param.Parameters, error) {
+	p := param.DefaultParameters()
 	given := map[string]bool{}
 	var errs []error
 	for _, f := range l {
@@ -74,7 +74,7 @@ func (l parameterFlags) parameters() (job.Parameters, error) {
 		}
 		given[f.field.Name] = true
 		err := f.field.SetText(&p, f.text)
-		var wrong *job.FieldError
+		var wrong *param.FieldError
 		if errors.As(err, &wrong) {
 			wrong.Name = f.field.Flag()
 		}
@@ -96,8 +96,8 @@ func (l parameterFlags) fields() []client.Field {
 }
 
 // withYears adds to the fields of a submission the year that one year alone means.
-func withYears(fields []client.Field, p job.Parameters) []client.Field {
-	usual := job.DefaultParameters()
+func withYears(fields []client.Field, p param.Parameters) []client.Field {
+	usual := param.DefaultParameters()
 	given := func(name string) bool {
 		return slices.ContainsFunc(fields, func(f client.Field) bool { return f.Name == name })
 	}
@@ -111,7 +111,7 @@ func withYears(fields []client.Field, p job.Parameters) []client.Field {
 }
 
 // completeValues lets the shell complete the values of a parameter.
-func completeValues(c *cobra.Command, f job.Field) {
+func completeValues(c *cobra.Command, f param.Field) {
 	switch {
 	case len(f.Items) > 0:
 		completeFlag(c, f.Flag(), listOf(f.Items))

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // Every parameter is a flag of each command that takes parameters, under its heading and with its range in help.
@@ -14,12 +14,12 @@ func TestEveryParameterIsAFlag(t *testing.T) {
 	root := rootCommand("eemt")
 	for _, c := range []struct {
 		path []string
-		w    job.Workflow
+		w    param.Workflow
 	}{
-		{[]string{"run", "sol"}, job.Sol},
-		{[]string{"run", "eemt"}, job.EEMT},
-		{[]string{"submit", "sol"}, job.Sol},
-		{[]string{"submit", "eemt"}, job.EEMT},
+		{[]string{"run", "sol"}, param.Sol},
+		{[]string{"run", "eemt"}, param.EEMT},
+		{[]string{"submit", "sol"}, param.Sol},
+		{[]string{"submit", "eemt"}, param.EEMT},
 		{[]string{"check"}, ""},
 		{[]string{"rerun"}, ""},
 	} {
@@ -27,7 +27,7 @@ func TestEveryParameterIsAFlag(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range job.Fields(c.w) {
+		for _, f := range param.Fields(c.w) {
 			flag := command.Flags().Lookup(f.Flag())
 			if flag == nil {
 				t.Errorf("%v: no flag --%s", c.path, f.Flag())

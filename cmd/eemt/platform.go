@@ -25,6 +25,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // platform is the three functions, a broker and a directory bucket in one process.
@@ -54,7 +55,7 @@ type platformOptions struct {
 	// lost, if not nil, gets the reason of each event of work that was given up.
 	lost func(reason string)
 	// room refuses jobs for which disks or memory have no room; nil does not look.
-	room func(w job.Workflow, p job.Parameters, width, height int, dem int64) error
+	room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
 }
 
 func newPlatform(o platformOptions) (*platform, error) {

@@ -3,12 +3,12 @@ package main
 import (
 	"os"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
 // besidePRJ states the coordinate system of a DEM which lacks one by the .prj file beside it.
-func besidePRJ(path string, p job.Parameters) (job.Parameters, error) {
+func besidePRJ(path string, p param.Parameters) (param.Parameters, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return p, err

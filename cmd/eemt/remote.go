@@ -15,6 +15,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // exitAway is the exit code when the server cannot be reached or cannot work.
@@ -33,7 +34,7 @@ func (r *remote) flags(f *pflag.FlagSet) {
 	f.Lookup("server").DefValue = "EEMT_SERVER, or http://localhost:5000"
 	f.BoolVar(&r.json, "json", false, "print the server's answer as JSON")
 	inGroup(f, serverGroup, "server")
-	inGroup(f, job.GroupOutput.Title(), "json")
+	inGroup(f, param.GroupOutput.Title(), "json")
 }
 
 func (r *remote) client() (*client.Client, error) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
 	"github.com/cyverse-gis/eemt/shared/climate"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func rerunCommand() *cobra.Command {
@@ -87,7 +87,7 @@ func again(j client.Job, given []client.Field) ([]client.Field, error) {
 		values[name] = text
 	}
 	// Rasters and words are recorded beside the values whose place they take.
-	for _, f := range job.Fields("") {
+	for _, f := range param.Fields("") {
 		if record := f.RasterRecord(); values[record] != "" {
 			values[f.Name] = values[record]
 			delete(values, record)

@@ -16,6 +16,7 @@ import (
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
 	"github.com/cyverse-gis/eemt/cmd/internal/outdir"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func resultsCommand() *cobra.Command {
@@ -38,7 +39,7 @@ jobs are not mixed in one directory.`,
 	f.BoolVar(&list, "list", false, "list the files with their sizes, download none")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "print nothing but errors")
 	f.BoolVar(&overwrite, "overwrite", false, overwriteUsage)
-	inGroup(f, job.GroupOutput.Title(), "output", "overwrite", "quiet")
+	inGroup(f, param.GroupOutput.Title(), "output", "overwrite", "quiet")
 	c.ValidArgsFunction = r.completeJobs(1, string(job.Completed))
 	describe(c, remoteExits("the files are there", "the job has no results, or a file could not be written"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -111,7 +112,7 @@ const downloads = 4
 
 // markOf says whose the results of a job are, by its report.
 func (r *remote) markOf(c *cobra.Command, api *client.Client, j client.Job) (outdir.Mark, error) {
-	m := outdir.Mark{Job: j.ID, Origin: outdir.Origin{Workflow: job.Workflow(j.Workflow), DEM: j.DEM, SHA256: j.ID}}
+	m := outdir.Mark{Job: j.ID, Origin: outdir.Origin{Workflow: param.Workflow(j.Workflow), DEM: j.DEM, SHA256: j.ID}}
 	list, err := api.Results(c.Context(), j.ID)
 	if err != nil {
 		return m, err

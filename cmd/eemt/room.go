@@ -12,13 +12,13 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/dem"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/survey"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // roomFor checks whether there is room for a job.
-type roomFor = func(w job.Workflow, p job.Parameters, width, height int, dem int64) error
+type roomFor = func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
 
 // regardless is the last way out of a refusal for want of room.
 const regardless = "; or begin regardless with --no-space-check"
@@ -36,7 +36,7 @@ func (o *runOptions) room(cost compute.Cost) roomFor {
 
 // checkRoom looks before the DEM is copied. A directory that has jobs already may have what the run needs: there the
 // check is left to when a new job is made.
-func (o *runOptions) checkRoom(cost compute.Cost, w job.Workflow, path string) error {
+func (o *runOptions) checkRoom(cost compute.Cost, w param.Workflow, path string) error {
 	check := o.room(cost)
 	if check == nil {
 		return nil
@@ -61,7 +61,7 @@ func (o *runOptions) checkRoom(cost compute.Cost, w job.Workflow, path string) e
 }
 
 // fullDisk says of a run that a full disk ended how much to free, and leaves other errors as they are.
-func (o *runOptions) fullDisk(err error, cost compute.Cost, w job.Workflow, path string) error {
+func (o *runOptions) fullDisk(err error, cost compute.Cost, w param.Workflow, path string) error {
 	sentence := wording.Error(err)
 	if !strings.HasPrefix(sentence, "the disk") || !strings.HasSuffix(sentence, "is full") {
 		return err

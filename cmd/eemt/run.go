@@ -14,12 +14,12 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // runOptions are the flags of eemt run.
 type runOptions struct {
-	params  job.Parameters
+	params  param.Parameters
 	threads int
 	memory  int
 	output  string
@@ -39,13 +39,13 @@ func runCommand() *cobra.Command {
   eemt run eemt dem.tif --climate table:station.csv`,
 	}
 	c.AddCommand(
-		workflowCommand(job.Sol, "sol DEM", "Map solar radiation over terrain: monthly and annual sums, hours of sun",
+		workflowCommand(param.Sol, "sol DEM", "Map solar radiation over terrain: monthly and annual sums, hours of sun",
 			`  eemt run sol dem.tif
   eemt run sol dem.tif --linke-value 2.1,2.2,2.5,2.9,3.2,3.4,3.5,3.3,2.9,2.6,2.3,2.2 --output maps
   eemt run sol dem.tif --linke-value linke_{month}.tif --layers beam,diffuse,skyview
   eemt run sol dem.tif --daily --step 30
   eemt run sol large.tif --maps annual`),
-		workflowCommand(job.EEMT, "eemt DEM", "Map EEMT-TRAD and EEMT-TOPO, with the radiation that they need",
+		workflowCommand(param.EEMT, "eemt DEM", "Map EEMT-TRAD and EEMT-TOPO, with the radiation that they need",
 			`  eemt run eemt dem.tif --climate table:station.csv
   eemt run eemt dem.tif --climate 'raster:climate/{var}_{year}.tif' --climate-elevation climate/elevation.tif --start-year 2018 --end-year 2020
   eemt run eemt dem.tif --climate daymet:https://example.org/daymet --start-year 2020 --end-year 2020`),
@@ -53,7 +53,7 @@ func runCommand() *cobra.Command {
 	return c
 }
 
-func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command {
+func workflowCommand(w param.Workflow, use, short, example string) *cobra.Command {
 	var o runOptions
 	var parameters parameterFlags
 	c := &cobra.Command{
@@ -82,12 +82,12 @@ func workflowCommand(w job.Workflow, use, short, example string) *cobra.Command 
 	f.BoolVar(&o.json, "json", false, "print the report as JSON instead of the table")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
 	describe(c, []string{"0\tthe maps are written", "1\tan input was refused, or the run failed", "2\ta flag is wrong, a file is missing, or the directory is in use or holds other maps", stoppedByCtrlC}, tokenVariable, memoryVariable, tempVariable)
-	inGroup(f, job.GroupOutput.Title(), "overwrite", "quiet", "json", "verbose")
+	inGroup(f, param.GroupOutput.Title(), "overwrite", "quiet", "json", "verbose")
 	inGroup(f, machineGroup, "no-space-check")
 	return c
 }
 
-func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout, stderr io.Writer) error {
+func (o *runOptions) run(ctx context.Context, w param.Workflow, dem string, stdout, stderr io.Writer) error {
 	if err := o.complete(w, dem); err != nil {
 		return exitError{err, 2}
 	}
@@ -157,11 +157,11 @@ func (o *runOptions) run(ctx context.Context, w job.Workflow, dem string, stdout
 }
 
 // complete checks the flags and fills what they leave open.
-func (o *runOptions) complete(w job.Workflow, dem string) error {
+func (o *runOptions) complete(w param.Workflow, dem string) error {
 	if err := o.params.Validate(w); err != nil {
 		return err
 	}
-	if w == job.EEMT {
+	if w == param.EEMT {
 		spec, err := climate.ParseSpec(o.params.Climate, o.params.ClimateElevation, o.params.ClimateUnits)
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/cmd/internal/serving"
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // serveOptions are the flags of eemt serve.
@@ -64,7 +65,7 @@ of the directory becomes a job too.`,
 	f.BoolVar(&o.anyRoom, "no-space-check", false, "take jobs even if the disk or the memory is too small for what they are estimated to take")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
 	inGroup(f, accessGroup, "climate-host", "dem-host", "callback-host", "cors-origin", "echo")
-	inGroup(f, job.GroupOutput.Title(), "verbose")
+	inGroup(f, param.GroupOutput.Title(), "verbose")
 	inGroup(f, machineGroup, "no-space-check")
 	describe(c, localExits("stopped by Ctrl-C", "the server could not start or had to stop")[:3],
 		tokenVariable, memoryVariable, tempVariable, daysVariable, hoursVariable, cacheVariable, batchVariable, dryRunVariable)

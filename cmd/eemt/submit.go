@@ -14,7 +14,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
 	"github.com/cyverse-gis/eemt/shared/climate"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func submitCommand() *cobra.Command {
@@ -24,18 +24,18 @@ func submitCommand() *cobra.Command {
   eemt submit eemt dem.tif --climate table:station.csv --wait`,
 	}
 	c.AddCommand(
-		submitWorkflow(job.Sol, "sol DEM", "Submit a job that maps solar radiation over terrain",
+		submitWorkflow(param.Sol, "sol DEM", "Submit a job that maps solar radiation over terrain",
 			`  eemt submit sol dem.tif
   eemt submit sol dem.tif --step 30 --server https://eemt.example.org
   eemt submit sol dem.tif --wait --output maps`),
-		submitWorkflow(job.EEMT, "eemt DEM", "Submit a job that maps EEMT-TRAD and EEMT-TOPO",
+		submitWorkflow(param.EEMT, "eemt DEM", "Submit a job that maps EEMT-TRAD and EEMT-TOPO",
 			`  eemt submit eemt dem.tif --climate table:station.csv
   id=$(eemt submit eemt dem.tif --climate table:station.csv --quiet)`),
 	)
 	return c
 }
 
-func submitWorkflow(w job.Workflow, use, short, example string) *cobra.Command {
+func submitWorkflow(w param.Workflow, use, short, example string) *cobra.Command {
 	var r remote
 	var then follow
 	c := &cobra.Command{
@@ -58,7 +58,7 @@ is printed.`,
 }
 
 // parcel sorts what is sent into fields and files.
-func parcel(w job.Workflow, dem string, given parameterFlags) ([]client.Field, []client.File, error) {
+func parcel(w param.Workflow, dem string, given parameterFlags) ([]client.Field, []client.File, error) {
 	info, err := os.Stat(dem)
 	if err != nil {
 		return nil, nil, fmt.Errorf("DEM: %w", err)
@@ -100,7 +100,7 @@ func parcel(w job.Workflow, dem string, given parameterFlags) ([]client.Field, [
 		}
 		fields = append(fields, f)
 	}
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	if i := slices.IndexFunc(fields, func(f client.Field) bool { return f.Name == "dem_crs" }); i < 0 {
 		if p, err = besidePRJ(dem, p); err != nil {
 			return nil, nil, fmt.Errorf("DEM: %w", err)
@@ -118,8 +118,8 @@ func parcel(w job.Workflow, dem string, given parameterFlags) ([]client.Field, [
 // rasterToSend is the file that a parameter names on this machine; without a path
 // if it names none. A server may have files of its own.
 func rasterToSend(f client.Field) (client.File, error) {
-	p := job.DefaultParameters()
-	field, ok := job.RasterField(f.Name)
+	p := param.DefaultParameters()
+	field, ok := param.RasterField(f.Name)
 	if !ok || p.SetInput(field.Input(), f.Value) != nil { // the server says what is wrong
 		return client.File{}, nil
 	}
@@ -153,7 +153,7 @@ func (o *follow) flags(f *pflag.FlagSet, r *remote) {
 	f.StringVarP(&o.output, "output", "o", "", "with --wait: `directory` to download the results to")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "print only the id of the job")
 	f.BoolVar(&o.overwrite, "overwrite", false, "with --output: "+overwriteUsage)
-	inGroup(f, job.GroupOutput.Title(), "wait", "output", "overwrite", "quiet")
+	inGroup(f, param.GroupOutput.Title(), "wait", "output", "overwrite", "quiet")
 }
 
 // submit sends a job and does with it what then says.

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/remedy"
 )
 
@@ -50,7 +50,7 @@ func suggestFlag(c *cobra.Command, unknown *pflag.NotExistError) string {
 		}
 		return ""
 	}
-	if f, ok := job.FieldOf(strings.ReplaceAll(name, "-", "_")); ok && f.Only != "" && c.Name() != string(f.Only) && c.HasParent() {
+	if f, ok := param.FieldOf(strings.ReplaceAll(name, "-", "_")); ok && f.Only != "" && c.Name() != string(f.Only) && c.HasParent() {
 		if _, _, err := c.Parent().Find([]string{string(f.Only)}); err == nil {
 			return fmt.Sprintf("it belongs to the other workflow: %s %s --help", c.Parent().CommandPath(), f.Only)
 		}
@@ -146,10 +146,10 @@ func suggestCommand(c *cobra.Command, args []string) string {
 		words[i] = remedy.Quote(a)
 	}
 	switch _, err := os.Stat(word); {
-	case word == string(job.Sol) || word == string(job.EEMT):
+	case word == string(param.Sol) || word == string(param.EEMT):
 		return "did you mean: " + strings.Join(append([]string{run.CommandPath()}, words...), " ")
 	case slices.Contains([]string{".tif", ".tiff"}, strings.ToLower(filepath.Ext(word))), err == nil:
-		return fmt.Sprintf("did you mean: %s %s %s", run.CommandPath(), job.Sol, words[0])
+		return fmt.Sprintf("did you mean: %s %s %s", run.CommandPath(), param.Sol, words[0])
 	}
 	return "see: " + c.CommandPath() + " --help"
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/transfer"
 )
 
@@ -93,7 +94,7 @@ func (o *transferOptions) flags(c *cobra.Command) {
 	f.BoolVar(&o.dry, "dry-run", false, "copy nothing, only report")
 	f.BoolVar(&o.json, "json", false, "print a line of JSON for each job, then one for all")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
-	inGroup(f, job.GroupOutput.Title(), "json", "quiet")
+	inGroup(f, param.GroupOutput.Title(), "json", "quiet")
 	completeFlag(c, "status", listOf(jobStates()))
 	describe(c, localExits("the jobs are copied", "some jobs could not be copied; run the command again"))
 }

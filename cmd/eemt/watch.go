@@ -10,6 +10,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // watchPause is the time between two requests for a job; watchPatience how long a server may give no answer.
@@ -25,7 +26,7 @@ func watchCommand() *cobra.Command {
 	}
 	r.flags(c.Flags())
 	c.Flags().BoolVarP(&r.quiet, "quiet", "q", false, "print nothing but errors")
-	inGroup(c.Flags(), job.GroupOutput.Title(), "quiet")
+	inGroup(c.Flags(), param.GroupOutput.Title(), "quiet")
 	c.ValidArgsFunction = r.completeJobs(1, string(job.Pending), string(job.Running))
 	describe(c, remoteExits("the job completed", "the job failed, or the server does not know it"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestForgottenEndsAreAnnounced: a resume tick announces an end that nobody announced, once, unless it is too fresh, too
@@ -60,7 +61,7 @@ func TestAnnouncementsAreBounded(t *testing.T) {
 	s.AtOnce = 1
 	const jobs = 1100
 	for n := range jobs {
-		r := job.Request{ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: s.now}
+		r := job.Request{ID: id(n), Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: s.now}
 		if err := s.Store.Create(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}

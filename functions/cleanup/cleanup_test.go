@@ -21,6 +21,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -60,7 +61,7 @@ func (s *service) add(t *testing.T, n int, state job.State, ended time.Time) job
 	t.Helper()
 	ctx := t.Context()
 	r := job.Request{
-		ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: s.now.Add(-time.Duration(n) * time.Hour),
+		ID: id(n), Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: s.now.Add(-time.Duration(n) * time.Hour),
 		DEM: job.DEM{Key: fmt.Sprintf("inputs/%d.tif", n), Name: "dem.tif", Size: 3},
 	}
 	err := s.Store.Create(ctx, r)

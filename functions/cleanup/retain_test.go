@@ -15,6 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // kept are the keys of everything but reports.
@@ -343,7 +344,7 @@ func TestDryRunOfSharedInputs(t *testing.T) {
 		s.now = s.now.Add(25 * time.Hour) // old enough for what belongs to no job
 		put(t, s, key, "dem of both")
 		for n := 1; n <= 2; n++ {
-			r := job.Request{ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: s.now, DEM: job.DEM{Key: key}}
+			r := job.Request{ID: id(n), Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: s.now, DEM: job.DEM{Key: key}}
 			if err := errors.Join(s.Store.Use(t.Context(), r), s.Store.Create(t.Context(), r)); err != nil {
 				t.Fatal(err)
 			}

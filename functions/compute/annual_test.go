@@ -14,6 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // ofMonth are the names of maps of a month; slope_dec.tif is in degrees.
@@ -29,20 +30,20 @@ func TestAnnualMapsAreThoseOfAFullJob(t *testing.T) {
 	months := []float64{0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.75, 0.6, 0.45, 0.35}
 	for _, c := range []struct {
 		name     string
-		workflow job.Workflow
-		set      func(*job.Parameters)
+		workflow param.Workflow
+		set      func(*param.Parameters)
 		maps     int
 	}{
-		{"sol", job.Sol, func(*job.Parameters) {}, 10},
-		{"sol under clouds, with every layer", job.Sol, func(p *job.Parameters) { p.KC, p.Layers = months, allLayers }, 10 + 3*2 + 2},
-		{"eemt", job.EEMT, func(*job.Parameters) {}, 10 + 2 + 8},
-		{"eemt of three years under clouds", job.EEMT, func(p *job.Parameters) { p.KC, p.StartYear = months, 2018 }, 10 + 2 + 4*8},
+		{"sol", param.Sol, func(*param.Parameters) {}, 10},
+		{"sol under clouds, with every layer", param.Sol, func(p *param.Parameters) { p.KC, p.Layers = months, allLayers }, 10 + 3*2 + 2},
+		{"eemt", param.EEMT, func(*param.Parameters) {}, 10 + 2 + 8},
+		{"eemt of three years under clouds", param.EEMT, func(p *param.Parameters) { p.KC, p.StartYear = months, 2018 }, 10 + 2 + 4*8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := quick(c.workflow)
 			c.set(&p)
 			full := run(t, c.workflow, p, tiff, options{threads: 2}).results(t)
-			p.Maps = job.AnnualMaps
+			p.Maps = param.AnnualMaps
 			some := newWorld(t, newBucket(t), options{threads: 2})
 			some.submit(t, c.workflow, p, tiff)
 			some.replan(t, 32)
@@ -79,7 +80,7 @@ func TestAnnualMapsAreThoseOfAFullJob(t *testing.T) {
 
 			report, all := reportOf(t, got), reportOf(t, full)
 			all.Layers = slices.DeleteFunc(all.Layers, func(l compute.Layer) bool { return ofMonth.MatchString(l.Name) })
-			if report.Parameters.Maps != job.AnnualMaps || !reflect.DeepEqual(report.Layers, all.Layers) || !reflect.DeepEqual(report.Previews, all.Previews) {
+			if report.Parameters.Maps != param.AnnualMaps || !reflect.DeepEqual(report.Layers, all.Layers) || !reflect.DeepEqual(report.Previews, all.Previews) {
 				t.Errorf("the report has maps %q of %d, %v, want those of years of %d, %v", report.Parameters.Maps, len(report.Layers), report.Previews, len(all.Layers), all.Previews)
 			}
 			listed := mapOfItem.FindAllStringSubmatch(string(got[compute.ItemName]), -1)
@@ -97,10 +98,10 @@ func TestAnnualMapsAreThoseOfAFullJob(t *testing.T) {
 
 // TestAnnualWorkFilesHoldNoMonths counts the bands that tiles leave for the assembly.
 func TestAnnualWorkFilesHoldNoMonths(t *testing.T) {
-	p := quick(job.EEMT)
-	p.Maps, p.StartYear, p.Layers = job.AnnualMaps, 2019, allLayers
+	p := quick(param.EEMT)
+	p.Maps, p.StartYear, p.Layers = param.AnnualMaps, 2019, allLayers
 	w := newWorld(t, newBucket(t), options{publish: func(kind string) bool { return kind != eventing.TilesCompleted }})
-	w.submit(t, job.EEMT, p, hills(t))
+	w.submit(t, param.EEMT, p, hills(t))
 	w.settle(t)
 	got := map[string]int{}
 	for name, data := range objects(t, w.bucket, job.WorkKey(jobID, "r0000c0000/")) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestTilesAreAskedForTogether: a broker that takes a quarter of a second for each event, as the in-memory channel does, does
@@ -24,7 +25,7 @@ func TestTilesAreAskedForTogether(t *testing.T) {
 	for publishing, longest := range map[int]time.Duration{0: 250 * time.Second, 16: 16 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{})
-			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			w.submit(t, param.Sol, quick(param.Sol), hills(t))
 			if _, err := w.store.WritePlan(t.Context(), jobID, plan); err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +66,7 @@ func TestAskingStopsAtAFailure(t *testing.T) {
 	}
 	for _, publishing := range []int{1, 16} {
 		w := newWorld(t, newBucket(t), options{})
-		w.submit(t, job.Sol, quick(job.Sol), hills(t))
+		w.submit(t, param.Sol, quick(param.Sol), hills(t))
 		if _, err := w.store.WritePlan(t.Context(), jobID, plan); err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // assembly turns the tiles' work files into result maps, then previews and the
@@ -227,7 +228,7 @@ func anyValid(tasks []job.Task) bool {
 
 // addSums adds what all tiles summed, by climate year.
 func addSums(r job.Request, tasks []job.Task) (map[int]job.Sums, error) {
-	if r.Workflow != job.EEMT {
+	if r.Workflow != param.EEMT {
 		return nil, nil
 	}
 	sums := map[int]job.Sums{}

@@ -22,6 +22,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -115,11 +116,11 @@ func (f *remote) run(t *testing.T, bucket *blob.Bucket, id, token string, now fu
 		Climate: Sources{Bucket: f.bucket, Client: f.server.Client(), Token: token, Hosts: []string{"127.0.0.1"}}.Open,
 	}
 	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, s.Handle)
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	p.Step, p.Climate, p.ClimateElevation = 60, "raster:"+f.server.URL+"/{var}_{year}.tif", f.server.URL+"/elevation.tif"
 	p.AlbedoRaster = []string{f.server.URL + "/albedo.tif"}
 	store := job.Store{Bucket: f.bucket}
-	r := job.Request{ID: id, Workflow: job.EEMT, Parameters: p, DEM: job.DEM{Key: "inputs/dem.tif", SHA256: "abc"}, Created: now()}
+	r := job.Request{ID: id, Workflow: param.EEMT, Parameters: p, DEM: job.DEM{Key: "inputs/dem.tif", SHA256: "abc"}, Created: now()}
 	if err := store.Create(ctx, r); err != nil {
 		t.Fatal(err)
 	}

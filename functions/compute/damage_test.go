@@ -7,6 +7,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestDamagedWorkEndsTheJob damages what one step left for the next: the job ends at the second try, with a sentence
@@ -35,8 +36,8 @@ func TestDamagedWorkEndsTheJob(t *testing.T) {
 		for way, damage := range ways {
 			t.Run(c.name+" "+way, func(t *testing.T) {
 				w := newWorld(t, newBucket(t), options{})
-				p := quick(job.EEMT)
-				w.submit(t, job.EEMT, p, tiff)
+				p := quick(param.EEMT)
+				w.submit(t, param.EEMT, p, tiff)
 				if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 					t.Fatal(err)
 				}

@@ -1,6 +1,9 @@
 package compute
 
-import "github.com/cyverse-gis/eemt/shared/job"
+import (
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
+)
 
 const (
 	// workShare is the part of the work files that is there at most at a time beside the maps: each goes when the
@@ -24,7 +27,7 @@ type Disk struct {
 
 // Disk foresees what a job on a DEM of width x height cells in a file of dem bytes takes. Like Estimate it is good to a
 // factor of two, and more where much of the DEM has no data.
-func (c Cost) Disk(w job.Workflow, p job.Parameters, width, height int, dem int64) Disk {
+func (c Cost) Disk(w param.Workflow, p param.Parameters, width, height int, dem int64) Disk {
 	cells := float64(width) * float64(height)
 	_, written := layers(w, p)
 	_, maps := ofMaps(w, p)

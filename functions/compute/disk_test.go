@@ -4,24 +4,24 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestDiskAgainstMeasurements compares what is foreseen with what the guide says was measured on 2048 x 2048 cells.
 func TestDiskAgainstMeasurements(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		w        job.Workflow
-		maps     job.Maps
+		w        param.Workflow
+		maps     param.Maps
 		measured float64 // bytes a cell, with a DEM of 4
 	}{
-		{"sol", job.Sol, job.AllMaps, 285},
-		{"sol, years only", job.Sol, job.AnnualMaps, 67},
-		{"eemt", job.EEMT, job.AllMaps, 619},
-		{"eemt, years only", job.EEMT, job.AnnualMaps, 138},
+		{"sol", param.Sol, param.AllMaps, 285},
+		{"sol, years only", param.Sol, param.AnnualMaps, 67},
+		{"eemt", param.EEMT, param.AllMaps, 619},
+		{"eemt, years only", param.EEMT, param.AnnualMaps, 138},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := job.DefaultParameters()
+			p := param.DefaultParameters()
 			p.Maps = c.maps
 			const side = 2048
 			d := compute.Cost{}.Disk(c.w, p, side, side, 4*side*side)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestUnitDoubtInReport: a map in feet whose elevations state no unit carries the doubt into the report, until the unit is
@@ -19,14 +20,14 @@ func TestUnitDoubtInReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	const doubt = "the map is in feet and the file does not state the unit of elevations"
-	params := quick(job.Sol)
-	params.Maps = job.AnnualMaps
-	report := run(t, job.Sol, params, tiff, options{}).results(t)["report.json"]
+	params := quick(param.Sol)
+	params.Maps = param.AnnualMaps
+	report := run(t, param.Sol, params, tiff, options{}).results(t)["report.json"]
 	if !strings.Contains(string(report), doubt) {
 		t.Errorf("%s", report)
 	}
 	params.ElevationUnit = "us-ft"
-	report = run(t, job.Sol, params, tiff, options{}).results(t)["report.json"]
+	report = run(t, param.Sol, params, tiff, options{}).results(t)["report.json"]
 	if strings.Contains(string(report), doubt) || !strings.Contains(string(report), "elevations are read in us-ft") {
 		t.Errorf("%s", report)
 	}
@@ -44,16 +45,16 @@ func TestNoDataOfParameters(t *testing.T) {
 	}
 	tiff := demtest.Encode(t, g)
 	wd := newWorld(t, newBucket(t), options{})
-	wd.submit(t, job.Sol, quick(job.Sol), tiff)
+	wd.submit(t, param.Sol, quick(param.Sol), tiff)
 	wd.settle(t)
 	st, err := wd.store.Status(t.Context(), jobID)
 	if err != nil || st.State != job.Failed {
 		t.Fatalf("job is %s (%v), want failed", st.State, err)
 	}
 	checkSentence(t, st.End.Reason, "column 4, row 5", "of 3 cells in all", "--nodata -9999, or with: gdal_translate -a_nodata -9999 hills.tif hills_nodata.tif")
-	params := quick(job.Sol)
+	params := quick(param.Sol)
 	params.NoData = "-9999"
-	report := string(run(t, job.Sol, params, tiff, options{}).results(t)["report.json"])
+	report := string(run(t, param.Sol, params, tiff, options{}).results(t)["report.json"])
 	if !strings.Contains(report, `"valid_cells": 117`) {
 		t.Errorf("%s", report)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/terrain"
@@ -91,8 +92,8 @@ type energyLayout struct {
 	put func(grids []*raster.Grid[float32], i int, year *energy.CellYear)
 }
 
-func energyLayoutOf(p job.Parameters) energyLayout {
-	if p.Maps == job.AnnualMaps {
+func energyLayoutOf(p param.Parameters) energyLayout {
+	if p.Maps == param.AnnualMaps {
 		return energyOfYear()
 	}
 	return energyOfMonths()

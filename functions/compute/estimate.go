@@ -11,6 +11,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
@@ -75,19 +76,19 @@ func (c Cost) orDefault() Cost {
 
 // layers counts the values a tile keeps of each cell beyond those of sol at a
 // time, and those it writes in all.
-func layers(w job.Workflow, p job.Parameters) (kept, written int) {
+func layers(w param.Workflow, p param.Parameters) (kept, written int) {
 	written = bandSun + 3*sunBands(p)
 	for _, l := range p.Layers {
 		switch l {
-		case job.Horizon:
+		case param.Horizon:
 			written += 360 / horizonStep
-		case job.SkyView:
+		case param.SkyView:
 			written++
 		default:
 			kept, written = kept+12, written+sunBands(p)
 		}
 	}
-	if w == job.EEMT {
+	if w == param.EEMT {
 		bands := len(energyLayoutOf(p).bands)
 		kept += bands
 		written += bands * len(p.Years())
@@ -99,10 +100,10 @@ func layers(w job.Workflow, p job.Parameters) (kept, written int) {
 }
 
 // tileSecondsPerCell are the core seconds a tile takes for each cell.
-func (c Cost) tileSecondsPerCell(w job.Workflow, p job.Parameters) float64 {
+func (c Cost) tileSecondsPerCell(w param.Workflow, p param.Parameters) float64 {
 	_, written := layers(w, p)
 	s := secondsPerCell + secondsPerLook*60/p.Step + secondsPerLayer*float64(written)
-	if w == job.EEMT {
+	if w == param.EEMT {
 		s += secondsPerYear * float64(len(p.Years()))
 	}
 	if p.Daily {
@@ -128,7 +129,7 @@ func field(far *job.Far, near, width, height int) int {
 
 // partSide is the side of the parts that tiles are computed in, so that one takes
 // no more than nine tenths of the memory.
-func (c Cost) partSide(w job.Workflow, p job.Parameters, fieldCells int) int {
+func (c Cost) partSide(w param.Workflow, p param.Parameters, fieldCells int) int {
 	c = c.orDefault()
 	kept, _ := layers(w, p)
 	free := 0.9*float64(c.Memory) - startMemory - fieldBytes*float64(fieldCells)
@@ -140,14 +141,14 @@ func (c Cost) partSide(w job.Workflow, p job.Parameters, fieldCells int) int {
 }
 
 // partMemory is what a part takes.
-func partMemory(w job.Workflow, p job.Parameters, cells, fieldCells float64) float64 {
+func partMemory(w param.Workflow, p param.Parameters, cells, fieldCells float64) float64 {
 	kept, _ := layers(w, p)
 	return startMemory + fieldBytes*fieldCells + float64(partBytes+layerBytes*kept)*cells
 }
 
 // taskSide is the side of tiles that take taskSeconds, in whole blocks where the
 // DEM is cut into such.
-func (c Cost) taskSide(w job.Workflow, p job.Parameters, block int) int {
+func (c Cost) taskSide(w param.Workflow, p param.Parameters, block int) int {
 	c = c.orDefault()
 	_, written := layers(w, p)
 	side := math.Sqrt(taskSeconds * float64(c.Cores) / c.tileSecondsPerCell(w, p))
@@ -159,7 +160,7 @@ func (c Cost) taskSide(w job.Workflow, p job.Parameters, block int) int {
 }
 
 // ofMaps are the core seconds and the bytes of a cell of all maps of a job.
-func ofMaps(w job.Workflow, p job.Parameters) (seconds, bytes float64) {
+func ofMaps(w param.Workflow, p param.Parameters) (seconds, bytes float64) {
 	for _, pr := range allProducts(w, p) {
 		seconds += pr.secondsPerCell()
 		bytes += pr.tempPerCell() // which is stored then
@@ -195,13 +196,13 @@ func (m mapInfo) bytesPerCell() float64 {
 }
 
 // Estimate tells what a job on a DEM of width x height cells takes.
-func (c Cost) Estimate(w job.Workflow, p job.Parameters, width, height int) survey.Work {
+func (c Cost) Estimate(w param.Workflow, p param.Parameters, width, height int) survey.Work {
 	c = c.orDefault()
 	cells := float64(width) * float64(height)
 	mapSeconds, bytes := ofMaps(w, p)
 	seconds := c.tileSecondsPerCell(w, p) + mapSeconds/c.Speed
 	memory := 0.0
-	if w == job.EEMT {
+	if w == param.EEMT {
 		seconds += secondsOfTerrain / c.Speed
 		threads := drainageThreads(c.Cores)
 		side := min(2*float64(drainageSide(c.Memory/int64(threads))), math.Sqrt(cells))
@@ -238,7 +239,7 @@ func (c Cost) CheckDEM(width, height int) error {
 }
 
 // Check refuses a job that is larger than what is allowed.
-func (c Cost) Check(w job.Workflow, p job.Parameters, width, height int) error {
+func (c Cost) Check(w param.Workflow, p param.Parameters, width, height int) error {
 	if err := c.CheckDEM(width, height); err != nil {
 		return err
 	}
@@ -276,7 +277,7 @@ func (p *product) tempPerCell() (bytes float64) {
 
 // largestTemp is the work that takes the most temporary files of what no task can share, and
 // how many bytes.
-func (c Cost) largestTemp(w job.Workflow, p job.Parameters, width, height int) (name string, bytes int64) {
+func (c Cost) largestTemp(w param.Workflow, p param.Parameters, width, height int) (name string, bytes int64) {
 	cells := float64(width) * float64(height)
 	if (Reach{}).orDefault().far(width, height) != nil {
 		name, bytes = "thinning the DEM", int64(cells*ringTemp)
@@ -300,7 +301,7 @@ func (c Cost) tempOfBatch(width, height, batches int) float64 {
 
 // slowestMap is the map that takes the longest of those that no task can share, and the
 // seconds it takes.
-func (c Cost) slowestMap(w job.Workflow, p job.Parameters, width, height int) (name string, seconds float64) {
+func (c Cost) slowestMap(w param.Workflow, p param.Parameters, width, height int) (name string, seconds float64) {
 	c = c.orDefault()
 	cells := float64(width) * float64(height) / (float64(c.Cores) * c.Speed)
 	for _, pr := range allProducts(w, p) {

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-func eemtOf(years int) job.Parameters {
-	p := job.DefaultParameters()
+func eemtOf(years int) param.Parameters {
+	p := param.DefaultParameters()
 	p.Climate, p.StartYear, p.EndYear = "table:x.csv", 2000, 1999+years
 	return p
 }
@@ -19,23 +20,23 @@ func eemtOf(years int) job.Parameters {
 // TestTilesFitTheReplica: whatever the replica, parts stay within its memory, and
 // tiles take some ten seconds unless their files would grow too large.
 func TestTilesFitTheReplica(t *testing.T) {
-	daily := job.DefaultParameters()
+	daily := param.DefaultParameters()
 	daily.Daily = true
 	annual := eemtOf(3)
-	annual.Maps = job.AnnualMaps
+	annual.Maps = param.AnnualMaps
 	for _, c := range []struct {
 		name     string
-		workflow job.Workflow
-		params   job.Parameters
+		workflow param.Workflow
+		params   param.Parameters
 		cost     Cost
 	}{
-		{"sol, two cores", job.Sol, job.DefaultParameters(), Cost{Memory: 1 << 30, Cores: 2}},
-		{"sol, half a GiB", job.Sol, job.DefaultParameters(), Cost{Memory: 512 << 20, Cores: 1}},
-		{"sol, fast cores", job.Sol, job.DefaultParameters(), Cost{Memory: 16 << 30, Cores: 8, Speed: 2}},
-		{"eemt", job.EEMT, eemtOf(1), Cost{Memory: 1 << 30, Cores: 2}},
-		{"eemt, thirty years", job.EEMT, eemtOf(30), Cost{Memory: 2 << 30, Cores: 4}},
-		{"eemt, annual maps", job.EEMT, annual, Cost{Memory: 1 << 30, Cores: 2}},
-		{"daily maps", job.Sol, daily, Cost{Memory: 1 << 30, Cores: 2}},
+		{"sol, two cores", param.Sol, param.DefaultParameters(), Cost{Memory: 1 << 30, Cores: 2}},
+		{"sol, half a GiB", param.Sol, param.DefaultParameters(), Cost{Memory: 512 << 20, Cores: 1}},
+		{"sol, fast cores", param.Sol, param.DefaultParameters(), Cost{Memory: 16 << 30, Cores: 8, Speed: 2}},
+		{"eemt", param.EEMT, eemtOf(1), Cost{Memory: 1 << 30, Cores: 2}},
+		{"eemt, thirty years", param.EEMT, eemtOf(30), Cost{Memory: 2 << 30, Cores: 4}},
+		{"eemt, annual maps", param.EEMT, annual, Cost{Memory: 1 << 30, Cores: 2}},
+		{"daily maps", param.Sol, daily, Cost{Memory: 1 << 30, Cores: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, side := range []int{500, 2000, 20000, 50000} {
@@ -79,14 +80,14 @@ func TestTilesFitTheReplica(t *testing.T) {
 // TestEstimateCountsMaps: the results foreseen are those of the maps that are made,
 // bands and days included, at 2 to 3.8 bytes each.
 func TestEstimateCountsMaps(t *testing.T) {
-	for _, w := range []job.Workflow{job.Sol, job.EEMT} {
-		for _, which := range []job.Maps{job.AllMaps, job.AnnualMaps} {
+	for _, w := range []param.Workflow{param.Sol, param.EEMT} {
+		for _, which := range []param.Maps{param.AllMaps, param.AnnualMaps} {
 			for _, more := range []bool{false, true} {
 				p := eemtOf(3)
 				p.Maps = which
 				maps := 0
 				if more {
-					p.Layers = []job.Layer{job.Beam, job.Horizon}
+					p.Layers = []param.Layer{param.Beam, param.Horizon}
 					maps += 35 // more bands of the horizon
 				}
 				maps += mapsOf(job.Request{Workflow: w, Parameters: p})
@@ -154,7 +155,7 @@ func TestTooLargeIsRefused(t *testing.T) {
 		{Cost{MaxCells: 2e6, MaxCoreHours: 1, MaxResults: 1e10, MaxEvent: time.Second, MaxTemp: 100e6}, nil},
 		{Cost{}, nil},
 	} {
-		err := c.cost.Check(job.Sol, job.DefaultParameters(), 2000, 1000)
+		err := c.cost.Check(param.Sol, param.DefaultParameters(), 2000, 1000)
 		if (err == nil) != (c.want == nil) {
 			t.Errorf("%+v: %v", c.cost, err)
 			continue
@@ -176,7 +177,7 @@ func TestMapsFitTheRoomForTemporaryFiles(t *testing.T) {
 	} {
 		batches := 0
 		for _, side := range []int{1000, 5000, 9000, 12000, 16000, 20000, 30000, 40000, 50000} {
-			for w, p := range map[job.Workflow]job.Parameters{job.Sol: job.DefaultParameters(), job.EEMT: eemtOf(2)} {
+			for w, p := range map[param.Workflow]param.Parameters{param.Sol: param.DefaultParameters(), param.EEMT: eemtOf(2)} {
 				refused := c.Check(w, p, side, side) != nil
 				if tight := c.MaxTemp > 0; refused != (tight && slices.ContainsFunc(slices.Concat(products(job.Request{Workflow: w, Parameters: p}, nil)...), func(pr product) bool {
 					return max(ringTemp, pr.tempPerCell())*float64(side*side) > float64(c.MaxTemp)

@@ -10,6 +10,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -38,12 +39,12 @@ func TestFarTerrainReplacesTheWholeDEM(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tiff := demtest.EncodeAs(t, demtest.Holes(valley(104, 48)), c.at, c.keys)
-			p := quick(job.Sol)
+			p := quick(param.Sol)
 			p.Step = 60
-			whole := run(t, job.Sol, p, tiff, options{threads: 2})
+			whole := run(t, param.Sol, p, tiff, options{threads: 2})
 			want := maps(t, whole.results(t))
 
-			cut := run(t, job.Sol, p, tiff, options{threads: 2, reach: small})
+			cut := run(t, param.Sol, p, tiff, options{threads: 2, reach: small})
 			plan, err := cut.store.Plan(t.Context(), jobID)
 			if err != nil || plan.Far == nil || len(plan.Tiles) != 1 || plan.Halo != 32 || len(plan.Far.Factors) != 2 {
 				t.Fatalf("plan %+v (%v): want a tile of 8 blocks, a halo of 32 cells, 2 rings", plan, err)
@@ -70,7 +71,7 @@ func TestFarTerrainReplacesTheWholeDEM(t *testing.T) {
 
 			// Without the rings the ridges would be missed.
 			blind := newWorld(t, newBucket(t), options{threads: 2, reach: small})
-			blind.submit(t, job.Sol, p, tiff)
+			blind.submit(t, param.Sol, p, tiff)
 			blind.replan(t, 32)
 			plan.Far.Factors = nil
 			if err := blind.bucket.Delete(t.Context(), job.Prefix(jobID)+"plan.json"); err != nil {
@@ -87,7 +88,7 @@ func TestFarTerrainReplacesTheWholeDEM(t *testing.T) {
 
 			// However tiles are cut within blocks, the numbers are the same.
 			many := newWorld(t, newBucket(t), options{threads: 1, reach: small})
-			many.submit(t, job.Sol, p, tiff)
+			many.submit(t, param.Sol, p, tiff)
 			many.replan(t, 16)
 			many.settle(t)
 			many.mustComplete(t)
@@ -118,9 +119,9 @@ func deviation(got, want *raster.Grid[float64]) (rms, worst float64) {
 // A DEM that the halo covers anyway is read whole, whatever the limit.
 func TestSmallDEMsHaveNoFarTerrain(t *testing.T) {
 	tiff := hills(t)
-	p := quick(job.Sol)
-	want := run(t, job.Sol, p, tiff, options{}).results(t)
-	w := run(t, job.Sol, p, tiff, options{reach: compute.Reach{Whole: 10, Block: 8, Near: 16, Factor: 2}})
+	p := quick(param.Sol)
+	want := run(t, param.Sol, p, tiff, options{}).results(t)
+	w := run(t, param.Sol, p, tiff, options{reach: compute.Reach{Whole: 10, Block: 8, Near: 16, Factor: 2}})
 	if plan, err := w.store.Plan(t.Context(), jobID); err != nil || plan.Far != nil {
 		t.Errorf("plan has rings %+v (%v)", plan.Far, err)
 	}
@@ -137,10 +138,10 @@ func TestFarTerrainOnRealMountains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := quick(job.Sol)
+	p := quick(param.Sol)
 	p.Step = 15
-	want := maps(t, run(t, job.Sol, p, tiff, options{threads: 2}).results(t))
-	cut := run(t, job.Sol, p, tiff, options{threads: 2, reach: compute.Reach{Whole: 1000, Block: 64, Near: 128, Factor: 1}})
+	want := maps(t, run(t, param.Sol, p, tiff, options{threads: 2}).results(t))
+	cut := run(t, param.Sol, p, tiff, options{threads: 2, reach: compute.Reach{Whole: 1000, Block: 64, Near: 128, Factor: 1}})
 	plan, err := cut.store.Plan(t.Context(), jobID)
 	if err != nil || plan.Far == nil {
 		t.Fatalf("no rings (%v)", err)

@@ -17,6 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
@@ -68,7 +69,7 @@ func (p *tilePart) putDaily(ctx context.Context, engine solar.Engine, surface so
 		index.scale(solar.MonthOf(day), v.Global, v.Flat)
 		grids := map[string]*raster.Grid[float32]{
 			dailyFile("global"): v.Global, dailyFile("flat"): v.Flat, dailyFile("hours"): v.Hours,
-			dailyFile(string(job.Beam)): v.Beam, dailyFile(string(job.Diffuse)): v.Diffuse, dailyFile(string(job.Reflected)): v.Reflected,
+			dailyFile(string(param.Beam)): v.Beam, dailyFile(string(param.Diffuse)): v.Diffuse, dailyFile(string(param.Reflected)): v.Reflected,
 		}
 		for _, q := range radiations(p.request.Parameters) {
 			if err := p.files.add(q.daily, bands, day-1, p.window, grids[q.daily].Cells); err != nil {

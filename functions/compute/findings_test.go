@@ -7,6 +7,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestFindings follows a doubt about the DEM, a single high cell, to the ends of three jobs: one that knows nothing of it,
@@ -35,10 +36,10 @@ func TestFindings(t *testing.T) {
 		"another accepted, and strict": {accept: []finding.Code{finding.DEMUnit}, strict: true, state: job.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := quick(job.Sol)
+			p := quick(param.Sol)
 			p.Accept, p.Strict = c.accept, c.strict
 			w := newWorld(t, newBucket(t), options{})
-			w.submit(t, job.Sol, p, tiff)
+			w.submit(t, param.Sol, p, tiff)
 			w.settle(t)
 			st, err := w.store.Status(t.Context(), jobID)
 			if err != nil || st.State != c.state {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // group is some products that are made in one go. Groups follow from plan and
@@ -76,6 +77,6 @@ func mapsOf(r job.Request) int {
 }
 
 // allProducts are those of all stages of a job, to be counted and weighed.
-func allProducts(w job.Workflow, p job.Parameters) []product {
+func allProducts(w param.Workflow, p param.Parameters) []product {
 	return slices.Concat(products(job.Request{Workflow: w, Parameters: p}, nil)...)
 }

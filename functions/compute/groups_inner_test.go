@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestShapesFitMemory: on any replica some maps can be made, by as many threads as there is room for.
@@ -33,9 +34,9 @@ func TestShapesFitMemory(t *testing.T) {
 func TestGroupsAreCutByCost(t *testing.T) {
 	for _, side := range []int{100, 4096, 20000, 50000} {
 		for name, r := range map[string]job.Request{
-			"sol":    {Workflow: job.Sol, Parameters: job.DefaultParameters()},
-			"layers": {Workflow: job.Sol, Parameters: job.Parameters{Layers: []job.Layer{job.Horizon, job.SkyView, job.Beam}, Daily: true}},
-			"eemt":   {Workflow: job.EEMT, Parameters: eemtOf(3)},
+			"sol":    {Workflow: param.Sol, Parameters: param.DefaultParameters()},
+			"layers": {Workflow: param.Sol, Parameters: param.Parameters{Layers: []param.Layer{param.Horizon, param.SkyView, param.Beam}, Daily: true}},
+			"eemt":   {Workflow: param.EEMT, Parameters: eemtOf(3)},
 		} {
 			t.Run(fmt.Sprint(name, " ", side), func(t *testing.T) {
 				plan := &job.Plan{Width: side, Height: side}

@@ -17,14 +17,15 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // always makes maps by tasks, whatever the size of the DEM.
 const always = time.Nanosecond
 
 // twoYears has two stages of maps: means over years are made of other maps.
-func twoYears() job.Parameters {
-	p := quick(job.EEMT)
+func twoYears() param.Parameters {
+	p := quick(param.EEMT)
 	p.EndYear = p.StartYear + 1
 	return p
 }
@@ -34,10 +35,10 @@ func twoYears() job.Parameters {
 func TestMapsByTasksAreTheSame(t *testing.T) {
 	tiff := hills(t)
 	for _, c := range []struct {
-		workflow job.Workflow
-		p        job.Parameters
+		workflow param.Workflow
+		p        param.Parameters
 		groups   int
-	}{{job.Sol, quick(job.Sol), 6}, {job.EEMT, twoYears(), 20}} {
+	}{{param.Sol, quick(param.Sol), 6}, {param.EEMT, twoYears(), 20}} {
 		t.Run(string(c.workflow), func(t *testing.T) {
 			want := run(t, c.workflow, c.p, tiff, options{}).results(t)
 			asked := map[string]int{}
@@ -88,7 +89,7 @@ func copyOf(results map[string][]byte) map[string][]byte {
 // by tasks.
 func TestReplicasMayDisagreeOnWhatIsLong(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, job.Sol, quick(job.Sol), tiff, options{}).results(t)
+	want := run(t, param.Sol, quick(param.Sol), tiff, options{}).results(t)
 	w := newWorld(t, newBucket(t), options{within: always, broker: broker.Options{Duplicates: 3}})
 	var n atomic.Int64
 	quickly := *w.compute
@@ -99,7 +100,7 @@ func TestReplicasMayDisagreeOnWhatIsLong(t *testing.T) {
 		}
 		return w.compute.Handle(ctx, e)
 	})
-	w.submit(t, job.Sol, quick(job.Sol), tiff)
+	w.submit(t, param.Sol, quick(param.Sol), tiff)
 	w.settle(t)
 	w.mustComplete(t)
 	sameBytes(t, w.results(t), want)
@@ -110,7 +111,7 @@ func TestReplicasMayDisagreeOnWhatIsLong(t *testing.T) {
 func TestEveryEventOfMapsMayBeLost(t *testing.T) {
 	tiff := hills(t)
 	p := twoYears()
-	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	for n := int64(2); ; n++ {
 		var published atomic.Int64
 		lost := false
@@ -122,7 +123,7 @@ func TestEveryEventOfMapsMayBeLost(t *testing.T) {
 			lost = true
 			return false
 		}})
-		first.submit(t, job.EEMT, p, tiff)
+		first.submit(t, param.EEMT, p, tiff)
 		first.settle(t)
 		first.die()
 		second := newWorld(t, b, options{within: always})
@@ -162,7 +163,7 @@ func TestMapsThatFailEndTheJob(t *testing.T) {
 				return nil
 			})
 			w := newWorld(t, b, options{within: always})
-			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			w.submit(t, param.Sol, quick(param.Sol), hills(t))
 			w.settle(t)
 			st, err := w.store.Status(t.Context(), jobID)
 			if err != nil || st.State != job.Failed {
@@ -188,7 +189,7 @@ func TestCancelStopsMaps(t *testing.T) {
 			}
 		}
 	}})
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	w.settle(t)
 	st, err := w.store.Status(t.Context(), jobID)
 	if err != nil || st.State != job.Cancelled {
@@ -204,9 +205,9 @@ func TestCancelStopsMaps(t *testing.T) {
 func TestMapsAskedForOutOfTurn(t *testing.T) {
 	tiff := hills(t)
 	p := twoYears()
-	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	w := newWorld(t, newBucket(t), options{within: always})
-	w.submit(t, job.EEMT, p, tiff)
+	w.submit(t, param.EEMT, p, tiff)
 	ask := func(task string) error {
 		return w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, task, 3, noon))
 	}
@@ -278,7 +279,7 @@ func TestStatusMovesWhileMapsAreMade(t *testing.T) {
 			t.Errorf("message %q, want %q", st.Message(), want)
 		}
 	}
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	w.settle(t)
 	w.mustComplete(t)
 	if moved != 6 {
@@ -306,7 +307,7 @@ func TestWorkFilesGoWithTheirMaps(t *testing.T) {
 				return nil
 			})
 			w := newWorld(t, b, options{within: within})
-			w.submit(t, job.EEMT, twoYears(), hills(t))
+			w.submit(t, param.EEMT, twoYears(), hills(t))
 			w.settle(t)
 			w.mustComplete(t)
 			if !looked {
@@ -320,7 +321,7 @@ func TestWorkFilesGoWithTheirMaps(t *testing.T) {
 // the maps, is at no fault.
 func TestMapsMadeMeanwhile(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, job.Sol, quick(job.Sol), tiff, options{}).results(t)
+	want := run(t, param.Sol, quick(param.Sol), tiff, options{}).results(t)
 	inner := newBucket(t)
 	overtaken := false
 	w := newWorld(t, faultbucket.Wrap(inner, func(op, key string) error {
@@ -342,7 +343,7 @@ func TestMapsMadeMeanwhile(t *testing.T) {
 		}
 		return nil
 	}), options{})
-	w.submit(t, job.Sol, quick(job.Sol), tiff)
+	w.submit(t, param.Sol, quick(param.Sol), tiff)
 	w.settle(t)
 	w.mustComplete(t)
 	if !overtaken {
@@ -355,8 +356,8 @@ func TestMapsMadeMeanwhile(t *testing.T) {
 // on with the others. Such a try is no failure: two of them would end the job.
 func TestSomeMapsMadeMeanwhile(t *testing.T) {
 	tiff := hills(t)
-	p := quick(job.EEMT)
-	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	p := quick(param.EEMT)
+	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	for name, within := range map[string]time.Duration{"in one event": time.Hour, "by tasks": always} {
 		t.Run(name, func(t *testing.T) {
 			inner := newBucket(t)
@@ -393,7 +394,7 @@ func TestSomeMapsMadeMeanwhile(t *testing.T) {
 				}
 				return nil
 			}), options{within: within})
-			w.submit(t, job.EEMT, p, tiff)
+			w.submit(t, param.EEMT, p, tiff)
 			w.settle(t)
 			w.mustComplete(t)
 			if len(overtaken) != 2 {

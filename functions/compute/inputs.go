@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
@@ -21,7 +22,7 @@ import (
 // folder of the job, where tiles find it. What came over the network is kept in cache/ for
 // all jobs with the same rasters and DEM.
 func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	rasters := slices.DeleteFunc(p.request.Parameters.Inputs(), func(in job.Input) bool { return len(in.Files()) == 0 })
+	rasters := slices.DeleteFunc(p.request.Parameters.Inputs(), func(in param.Input) bool { return len(in.Files()) == 0 })
 	if len(rasters) == 0 {
 		return nil
 	}
@@ -213,7 +214,7 @@ func leaveOut(latitude []float64, months *[12]*raster.Grid[float32]) {
 // clearness finds the tile's clear-sky index, from that of a raster if there is one; nil if the job has none.
 func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, given [12]*raster.Grid[float32], sun *solar.Monthly) (*clearness, error) {
 	user := p.request.Parameters
-	c := &clearness{values: job.Factor(user.KC)}
+	c := &clearness{values: param.Factor(user.KC)}
 	switch {
 	case user.KCRaster != nil:
 		c.grids = given

@@ -21,6 +21,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 type event = cloudevents.Event
@@ -28,7 +29,7 @@ type event = cloudevents.Event
 func TestDuplicatesInAnyOrderChangeNoByte(t *testing.T) {
 	tiff := hills(t)
 	calm := newWorld(t, newBucket(t), options{})
-	calm.submit(t, job.EEMT, quick(job.EEMT), tiff)
+	calm.submit(t, param.EEMT, quick(param.EEMT), tiff)
 	calm.replan(t, 6)
 	calm.settle(t)
 	calm.mustComplete(t)
@@ -40,7 +41,7 @@ func TestDuplicatesInAnyOrderChangeNoByte(t *testing.T) {
 				concurrency: 3,
 				broker:      broker.Options{Duplicates: 2, Pick: random.IntN},
 			})
-			wild.submit(t, job.EEMT, quick(job.EEMT), tiff)
+			wild.submit(t, param.EEMT, quick(param.EEMT), tiff)
 			wild.replan(t, 6)
 			wild.settle(t)
 			wild.mustComplete(t)
@@ -53,11 +54,11 @@ func TestDuplicatePlansAtOnce(t *testing.T) {
 	// All deliveries of job.submitted run at the same time: their plans and
 	// climate windows cross.
 	tiff := hills(t)
-	want := run(t, job.EEMT, quick(job.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
 	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newWorld(t, newBucket(t), options{concurrency: 4, broker: broker.Options{Duplicates: 5, Pick: random.IntN}})
-		w.submit(t, job.EEMT, quick(job.EEMT), tiff)
+		w.submit(t, param.EEMT, quick(param.EEMT), tiff)
 		w.settle(t)
 		w.mustComplete(t)
 		sameBytes(t, w.results(t), want)
@@ -66,7 +67,7 @@ func TestDuplicatePlansAtOnce(t *testing.T) {
 
 func TestTilesAndThreadsChangeNoNumber(t *testing.T) {
 	tiff := hills(t)
-	for _, w := range []job.Workflow{job.Sol, job.EEMT} {
+	for _, w := range []param.Workflow{param.Sol, param.EEMT} {
 		t.Run(string(w), func(t *testing.T) {
 			one := run(t, w, quick(w), tiff, options{threads: 1})
 			want := maps(t, one.results(t))
@@ -107,7 +108,7 @@ func TestFinishedTilesAreNotComputedAgain(t *testing.T) {
 	first := newWorld(t, b, options{publish: func(kind string) bool {
 		return kind != eventing.TileRequested || tiles.Add(1) <= 4
 	}})
-	first.submit(t, job.EEMT, quick(job.EEMT), tiff)
+	first.submit(t, param.EEMT, quick(param.EEMT), tiff)
 	first.replan(t, 5)
 	first.settle(t)
 	first.die()
@@ -147,7 +148,7 @@ func TestRepeatedTileIsNotComputedAgain(t *testing.T) {
 		return nil
 	})
 	w := newWorld(t, b, options{})
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	w.replan(t, 8)
 	for range 3 {
 		if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "r0000c0001", 0, noon)); err != nil {
@@ -161,7 +162,7 @@ func TestRepeatedTileIsNotComputedAgain(t *testing.T) {
 
 func TestFinishedMapsAreNotMadeAgain(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, job.Sol, quick(job.Sol), tiff, options{}).results(t)
+	want := run(t, param.Sol, quick(param.Sol), tiff, options{}).results(t)
 	inner := newBucket(t)
 	var seen watch
 	var broken atomic.Bool
@@ -178,7 +179,7 @@ func TestFinishedMapsAreNotMadeAgain(t *testing.T) {
 	})
 	first := newWorld(t, b, options{broker: broker.Options{Retries: -1}})
 	first.cleanup.Store.Bucket = faultbucket.Wrap(inner, func(_, _ string) error { return errors.New("so is this one") })
-	first.submit(t, job.Sol, quick(job.Sol), tiff)
+	first.submit(t, param.Sol, quick(param.Sol), tiff)
 	first.settle(t)
 	first.die()
 	broken.Store(false)
@@ -204,7 +205,7 @@ func TestFinishedMapsAreNotMadeAgain(t *testing.T) {
 func TestEveryEventMayBeLost(t *testing.T) {
 	tiff := hills(t)
 	calm := newWorld(t, newBucket(t), options{})
-	calm.submit(t, job.EEMT, quick(job.EEMT), tiff)
+	calm.submit(t, param.EEMT, quick(param.EEMT), tiff)
 	calm.replan(t, 8)
 	calm.settle(t)
 	calm.mustComplete(t)
@@ -220,7 +221,7 @@ func TestEveryEventMayBeLost(t *testing.T) {
 			lost = true
 			return false
 		}})
-		first.submit(t, job.EEMT, quick(job.EEMT), tiff)
+		first.submit(t, param.EEMT, quick(param.EEMT), tiff)
 		first.replan(t, 8)
 		first.settle(t)
 		first.die()
@@ -243,8 +244,8 @@ func TestEveryEventMayBeLost(t *testing.T) {
 // TestEveryWriteMayFail lets the process die at the n-th object it writes.
 func TestEveryWriteMayFail(t *testing.T) {
 	tiff := hills(t)
-	p := quick(job.Sol)
-	calm := run(t, job.Sol, p, tiff, options{})
+	p := quick(param.Sol)
+	calm := run(t, param.Sol, p, tiff, options{})
 	want := calm.results(t)
 	total := len(objects(t, calm.bucket, ""))
 	step := 13
@@ -268,7 +269,7 @@ func TestEveryWriteMayFail(t *testing.T) {
 			return nil
 		})
 		first := newWorld(t, b, options{broker: broker.Options{Retries: -1}})
-		first.submit(t, job.Sol, p, tiff)
+		first.submit(t, param.Sol, p, tiff)
 		first.settle(t)
 		first.die()
 		second := newWorld(t, inner, options{})
@@ -286,7 +287,7 @@ func TestEveryWriteMayFail(t *testing.T) {
 
 func TestPassingFaultsAreRetried(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, job.EEMT, quick(job.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
 	var calls, faults atomic.Int64
 	var off atomic.Bool
 	off.Store(true)
@@ -298,7 +299,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 		return errors.New("a passing fault")
 	})
 	w := newWorld(t, b, options{broker: broker.Options{Retries: 200}})
-	w.submit(t, job.EEMT, quick(job.EEMT), tiff)
+	w.submit(t, param.EEMT, quick(param.EEMT), tiff)
 	off.Store(false)
 	w.settle(t)
 	off.Store(true)
@@ -313,7 +314,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 // or the assembly reads it, as a second delivery of the plan does.
 func TestWorkFilesMayBeReplaced(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, job.EEMT, quick(job.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
 	inner := newBucket(t)
 	var replaced watch
 	b := faultbucket.Wrap(inner, func(op, key string) error {
@@ -327,7 +328,7 @@ func TestWorkFilesMayBeReplaced(t *testing.T) {
 		return inner.WriteAll(context.Background(), key, data, nil)
 	})
 	w := newWorld(t, b, options{broker: broker.Options{Retries: 50}})
-	w.submit(t, job.EEMT, quick(job.EEMT), tiff)
+	w.submit(t, param.EEMT, quick(param.EEMT), tiff)
 	w.settle(t)
 	w.mustComplete(t)
 	sameBytes(t, w.results(t), want)
@@ -338,7 +339,7 @@ func TestWorkFilesMayBeReplaced(t *testing.T) {
 
 func TestInterruptedWorkIsRedelivered(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, job.Sol, quick(job.Sol), tiff, options{}).results(t)
+	want := run(t, param.Sol, quick(param.Sol), tiff, options{}).results(t)
 	for _, stage := range []string{"terrain", "sun", "maps"} {
 		t.Run(stage, func(t *testing.T) {
 			b := newBucket(t)
@@ -350,7 +351,7 @@ func TestInterruptedWorkIsRedelivered(t *testing.T) {
 					cancel()
 				}
 			}})
-			w.submit(t, job.Sol, quick(job.Sol), tiff)
+			w.submit(t, param.Sol, quick(param.Sol), tiff)
 			w.compute.Events = eventing.PublisherFunc(func(_ context.Context, e event) error {
 				events = append(events, e)
 				return nil
@@ -389,7 +390,7 @@ func TestCancelStops(t *testing.T) {
 		}
 		return true
 	}})
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	w.settle(t)
 	st, err := w.store.Status(t.Context(), jobID)
 	if err != nil || st.State != job.Cancelled || st.Done != 0 {
@@ -401,7 +402,7 @@ func TestCancelStops(t *testing.T) {
 }
 
 func TestWorkFilesAreRemoved(t *testing.T) {
-	w := run(t, job.EEMT, quick(job.EEMT), hills(t), options{})
+	w := run(t, param.EEMT, quick(param.EEMT), hills(t), options{})
 	if left := objects(t, w.bucket, job.WorkKey(jobID, "")); len(left) != 0 {
 		t.Errorf("%d work files are left of a completed job", len(left))
 	}
@@ -409,7 +410,7 @@ func TestWorkFilesAreRemoved(t *testing.T) {
 
 func TestBadEvents(t *testing.T) {
 	w := newWorld(t, newBucket(t), options{})
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	for name, e := range map[string]event{
 		"unknown job":  eventing.NewJobSubmitted("/test", "01JTESTBBBBBBBBBBBBBBBBBBB", 0, noon),
 		"not a ULID":   eventing.NewJobSubmitted("/test", "x", 0, noon),
@@ -478,9 +479,9 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 				}
 			}})
 			w.compute.Cost = c.cost
-			p := quick(job.Sol)
+			p := quick(param.Sol)
 			p.TileSize = c.side
-			w.submit(t, job.Sol, p, c.tiff)
+			w.submit(t, param.Sol, p, c.tiff)
 			w.settle(t)
 			st, err := w.store.Status(t.Context(), jobID)
 			if err != nil || st.State != job.Failed {
@@ -498,8 +499,8 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 // on from there, and says the same.
 func TestTerrainIsFollowedOnce(t *testing.T) {
 	tiff := hills(t)
-	p := quick(job.EEMT)
-	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	p := quick(param.EEMT)
+	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	var terrains, broken atomic.Int64
 	b := faultbucket.Wrap(newBucket(t), func(op, key string) error {
 		if op != faultbucket.Commit {
@@ -514,7 +515,7 @@ func TestTerrainIsFollowedOnce(t *testing.T) {
 		return nil
 	})
 	w := newWorld(t, b, options{broker: broker.Options{Retries: 5}})
-	w.submit(t, job.EEMT, p, tiff)
+	w.submit(t, param.EEMT, p, tiff)
 	w.settle(t)
 	w.mustComplete(t)
 	sameBytes(t, w.results(t), want)
@@ -527,12 +528,12 @@ func TestTerrainIsFollowedOnce(t *testing.T) {
 // files, over the full width or not, are put together as one.
 func TestMapsOfSeveralBlocks(t *testing.T) {
 	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(140, 600)))
-	p := quick(job.Sol)
+	p := quick(param.Sol)
 	p.Step = 60
-	want := maps(t, run(t, job.Sol, p, tiff, options{threads: 2}).results(t))
+	want := maps(t, run(t, param.Sol, p, tiff, options{threads: 2}).results(t))
 	for _, side := range []int{192, 100} {
 		w := newWorld(t, newBucket(t), options{threads: 2})
-		w.submit(t, job.Sol, p, tiff)
+		w.submit(t, param.Sol, p, tiff)
 		w.replan(t, side)
 		w.settle(t)
 		w.mustComplete(t)

@@ -6,13 +6,13 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
 
 // layerFile is the work file of a layer on request.
-func layerFile(l job.Layer) string { return string(l) + ".tif" }
+func layerFile(l param.Layer) string { return string(l) + ".tif" }
 
 // horizonStep is the angle between the azimuths of the horizon map, degrees.
 const horizonStep = 10
@@ -39,7 +39,7 @@ func (m mapInfo) metadata() map[string]string {
 // putLayers writes a tile's work files of the layers on request.
 func (p *tilePart) putLayers(ctx context.Context, surface solar.Surface, params solar.Parameters, sun *solar.Monthly) error {
 	user := p.request.Parameters
-	for layer, monthly := range map[job.Layer]*[12]*raster.Grid[float32]{job.Beam: &sun.Beam, job.Diffuse: &sun.Diffuse, job.Reflected: &sun.Reflected} {
+	for layer, monthly := range map[param.Layer]*[12]*raster.Grid[float32]{param.Beam: &sun.Beam, param.Diffuse: &sun.Diffuse, param.Reflected: &sun.Reflected} {
 		if !user.Has(layer) {
 			continue
 		}
@@ -49,16 +49,16 @@ func (p *tilePart) putLayers(ctx context.Context, surface solar.Surface, params 
 		}
 	}
 	params.Shadows = true // both show the terrain, whether or not it shades
-	if user.Has(job.SkyView) {
+	if user.Has(param.SkyView) {
 		view, err := solar.SkyView(ctx, surface, params, p.Threads)
 		if err != nil {
 			return p.solarError(err)
 		}
-		if err := p.files.addAll(layerFile(job.SkyView), []geotiff.BandInfo{{Description: "sky view", Unit: "1"}}, p.window, []*raster.Grid[float32]{view}); err != nil {
+		if err := p.files.addAll(layerFile(param.SkyView), []geotiff.BandInfo{{Description: "sky view", Unit: "1"}}, p.window, []*raster.Grid[float32]{view}); err != nil {
 			return err
 		}
 	}
-	if user.Has(job.Horizon) {
+	if user.Has(param.Horizon) {
 		return p.putHorizons(ctx, surface, params)
 	}
 	return nil
@@ -74,7 +74,7 @@ func (p *tilePart) putHorizons(ctx context.Context, surface solar.Surface, param
 		for k, v := range h.Cells {
 			h.Cells[k] = v * 180 / math.Pi
 		}
-		return p.files.add(layerFile(job.Horizon), bands, i, p.window, h.Cells)
+		return p.files.add(layerFile(param.Horizon), bands, i, p.window, h.Cells)
 	})
 	if err != nil {
 		return p.solarError(err)

@@ -12,12 +12,13 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
 
-var allLayers = []job.Layer{job.Beam, job.Diffuse, job.Reflected, job.Horizon, job.SkyView}
+var allLayers = []param.Layer{param.Beam, param.Diffuse, param.Reflected, param.Horizon, param.SkyView}
 
 // image opens one result.
 func image(t *testing.T, results map[string][]byte, name string) *geotiff.Image {
@@ -54,9 +55,9 @@ func reportOf(t *testing.T, results map[string][]byte) compute.Report {
 
 func TestLayersOnRequest(t *testing.T) {
 	tiff := hills(t)
-	p := quick(job.Sol)
+	p := quick(param.Sol)
 	p.Layers = allLayers
-	one := run(t, job.Sol, p, tiff, options{threads: 2})
+	one := run(t, param.Sol, p, tiff, options{threads: 2})
 	results := one.results(t)
 	got := maps(t, results)
 	for _, when := range append([]string{"annual/%s_sum.tif"}, "monthly/%s_jan_sum.tif", "monthly/%s_jul_average.tif") {
@@ -125,7 +126,7 @@ func TestLayersOnRequest(t *testing.T) {
 	}
 
 	many := newWorld(t, newBucket(t), options{threads: 1})
-	many.submit(t, job.Sol, p, tiff)
+	many.submit(t, param.Sol, p, tiff)
 	many.replan(t, 5)
 	many.settle(t)
 	many.mustComplete(t)
@@ -143,22 +144,22 @@ func TestLayersOnRequest(t *testing.T) {
 
 // Layers of terrain look at the far terrain and at what shadows=off leaves out.
 func TestHorizonWithoutShadows(t *testing.T) {
-	p := quick(job.Sol)
-	p.Layers = []job.Layer{job.Horizon, job.SkyView}
-	want := run(t, job.Sol, p, hills(t), options{}).results(t)
+	p := quick(param.Sol)
+	p.Layers = []param.Layer{param.Horizon, param.SkyView}
+	want := run(t, param.Sol, p, hills(t), options{}).results(t)
 	p.Shadows = "off"
-	got := run(t, job.Sol, p, hills(t), options{}).results(t)
+	got := run(t, param.Sol, p, hills(t), options{}).results(t)
 	sameBytes(t, map[string][]byte{"horizon.tif": got["horizon.tif"], "skyview.tif": got["skyview.tif"]},
 		map[string][]byte{"horizon.tif": want["horizon.tif"], "skyview.tif": want["skyview.tif"]})
 }
 
 func TestDaysInOneFile(t *testing.T) {
-	p := quick(job.Sol)
+	p := quick(param.Sol)
 	p.Daily = true
 	p.KC = []float64{0.5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
-	p.Layers = []job.Layer{job.Beam}
+	p.Layers = []param.Layer{param.Beam}
 	w := newWorld(t, newBucket(t), options{threads: 2})
-	w.submit(t, job.Sol, p, demtest.Encode(t, demtest.Hills(7, 6)))
+	w.submit(t, param.Sol, p, demtest.Encode(t, demtest.Hills(7, 6)))
 	w.replan(t, 4)
 	w.settle(t)
 	w.mustComplete(t)
@@ -216,7 +217,7 @@ func constant(v float64) func(int, float64, float64) float64 {
 }
 
 // runWith computes a job whose rasters lie in the bucket.
-func runWith(t *testing.T, w job.Workflow, p job.Parameters, tiff []byte, files map[string][]byte) *world {
+func runWith(t *testing.T, w param.Workflow, p param.Parameters, tiff []byte, files map[string][]byte) *world {
 	t.Helper()
 	wd := newWorld(t, newBucket(t), options{threads: 2})
 	for name, data := range files {
@@ -229,14 +230,14 @@ func runWith(t *testing.T, w job.Workflow, p job.Parameters, tiff []byte, files 
 
 func TestRastersAsInputs(t *testing.T) {
 	tiff := hills(t)
-	set := func(name, text string) job.Parameters {
-		p := quick(job.Sol)
+	set := func(name, text string) param.Parameters {
+		p := quick(param.Sol)
 		if err := p.SetInput(name, text); err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
-	base := maps(t, run(t, job.Sol, quick(job.Sol), tiff, options{threads: 2}).results(t))
+	base := maps(t, run(t, param.Sol, quick(param.Sol), tiff, options{threads: 2}).results(t))
 	months := "3.1,3.2,3.5,4,4.2,4.3,4.4,4.3,4,3.6,3.3,3.1"
 	linke := func(m int) float64 {
 		return []float64{3.1, 3.2, 3.5, 4, 4.2, 4.3, 4.4, 4.3, 4, 3.6, 3.3, 3.1}[m]
@@ -258,8 +259,8 @@ func TestRastersAsInputs(t *testing.T) {
 		{"clear-sky index", "kc", "0.8", "climate/x.tif", map[string][]byte{"climate/x.tif": degreeGrid(t, 1, constant(0.8))}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want := maps(t, run(t, job.Sol, set(c.input, c.value), tiff, options{threads: 2}).results(t))
-			wd := runWith(t, job.Sol, set(c.input, c.raster), tiff, c.files)
+			want := maps(t, run(t, param.Sol, set(c.input, c.value), tiff, options{threads: 2}).results(t))
+			wd := runWith(t, param.Sol, set(c.input, c.raster), tiff, c.files)
 			wd.mustComplete(t)
 			got := maps(t, wd.results(t))
 			changed := 0
@@ -280,11 +281,11 @@ func TestRastersAsInputs(t *testing.T) {
 // The climatology gives what its twelve values for the place give, and tiles change nothing.
 func TestTurbidityOfThePlace(t *testing.T) {
 	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(70, 40)))
-	word, twelve := quick(job.Sol), quick(job.Sol)
+	word, twelve := quick(param.Sol), quick(param.Sol)
 	if err := word.SetInput("linke-value", "climatology"); err != nil {
 		t.Fatal(err)
 	}
-	wd := run(t, job.Sol, word, tiff, options{threads: 2})
+	wd := run(t, param.Sol, word, tiff, options{threads: 2})
 	whole := wd.results(t)
 	var r compute.Report
 	if err := json.Unmarshal(whole[compute.ReportName], &r); err != nil {
@@ -295,8 +296,8 @@ func TestTurbidityOfThePlace(t *testing.T) {
 		t.Errorf("parameters %+v", r.Parameters)
 	}
 	twelve.Linke = place[:]
-	got, want := maps(t, whole), maps(t, run(t, job.Sol, twelve, tiff, options{threads: 2}).results(t))
-	plain := maps(t, run(t, job.Sol, quick(job.Sol), tiff, options{threads: 2}).results(t))
+	got, want := maps(t, whole), maps(t, run(t, param.Sol, twelve, tiff, options{threads: 2}).results(t))
+	plain := maps(t, run(t, param.Sol, quick(param.Sol), tiff, options{threads: 2}).results(t))
 	if !r.Turbidity.Even || r.Turbidity.Center != place {
 		t.Errorf("turbidity %+v, want %v in all cells", r.Turbidity, place)
 	}
@@ -312,12 +313,12 @@ func TestTurbidityOfThePlace(t *testing.T) {
 func TestTurbidityOfEachCell(t *testing.T) {
 	z := demtest.Hills(70, 40)
 	tiff := demtest.EncodeAs(t, z, raster.Transform{OriginX: 75, OriginY: 32, StepX: 0.1, StepY: -0.1}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}})
-	p := quick(job.Sol)
-	p.Maps = job.AnnualMaps
+	p := quick(param.Sol)
+	p.Maps = param.AnnualMaps
 	if err := p.SetInput("linke-value", "climatology"); err != nil {
 		t.Fatal(err)
 	}
-	wd := run(t, job.Sol, p, tiff, options{threads: 2})
+	wd := run(t, param.Sol, p, tiff, options{threads: 2})
 	whole := wd.results(t)
 	if r := readReport(t, wd); r.Turbidity.Even {
 		t.Errorf("turbidity %+v is one for all cells", r.Turbidity)
@@ -341,7 +342,7 @@ func TestTurbidityOfEachCell(t *testing.T) {
 		}
 	}
 	p.TileSize = 32
-	cut := run(t, job.Sol, p, tiff, options{threads: 1}).results(t)
+	cut := run(t, param.Sol, p, tiff, options{threads: 1}).results(t)
 	for name, data := range whole {
 		if strings.HasSuffix(name, ".tif") && !bytes.Equal(cut[name], data) {
 			t.Errorf("%s depends on the tiles", name)
@@ -361,18 +362,18 @@ func equalCells(a, b *raster.Grid[float64]) bool {
 // A raster that changes over the DEM gives each cell what a run with the cell's
 // own value gives it; where it has no data there is no result, and a note.
 func TestRasterVariesOverTheDEM(t *testing.T) {
-	p := quick(job.Sol)
+	p := quick(param.Sol)
 	p.KC = nil
 	if err := p.SetInput("kc", "climate/kc.tif"); err != nil {
 		t.Fatal(err)
 	}
 	z := demtest.Hills(20, 14)
 	tiff := demtest.Encode(t, z)
-	clear := maps(t, run(t, job.Sol, quick(job.Sol), tiff, options{}).results(t))
+	clear := maps(t, run(t, param.Sol, quick(param.Sol), tiff, options{}).results(t))
 	name := "global/annual/flat_total_sun_sum.tif"
 	// The DEM lies at 39.0 N from 107.0 W on: 0.0007 degrees of longitude are two cells.
 	slanted := func(_ int, lon, _ float64) float64 { return 0.6 + 5*(lon+107) }
-	wd := runWith(t, job.Sol, p, tiff, map[string][]byte{"climate/kc.tif": degreeGrid(t, 1, slanted)})
+	wd := runWith(t, param.Sol, p, tiff, map[string][]byte{"climate/kc.tif": degreeGrid(t, 1, slanted)})
 	wd.mustComplete(t)
 	got := maps(t, wd.results(t))[name]
 	for _, i := range []int{5*20 + 3, 5*20 + 10, 5*20 + 16} {
@@ -393,7 +394,7 @@ func TestRasterVariesOverTheDEM(t *testing.T) {
 		}
 		return 0.6
 	}
-	wd = runWith(t, job.Sol, p, demtest.Encode(t, demtest.Hills(90, 8)), map[string][]byte{"climate/kc.tif": degreeGrid(t, 1, half)})
+	wd = runWith(t, param.Sol, p, demtest.Encode(t, demtest.Hills(90, 8)), map[string][]byte{"climate/kc.tif": degreeGrid(t, 1, half)})
 	wd.mustComplete(t)
 	got = maps(t, wd.results(t))[name]
 	if math.IsNaN(got.Cells[3*90+4]) || !math.IsNaN(got.Cells[3*90+85]) {
@@ -401,8 +402,8 @@ func TestRasterVariesOverTheDEM(t *testing.T) {
 	}
 
 	// A month without leaves no result in any, of hours and beam neither.
-	p.Layers = []job.Layer{job.Beam}
-	wd = runWith(t, job.Sol, p, demtest.Encode(t, demtest.Hills(90, 8)), map[string][]byte{"climate/kc.tif": degreeGrid(t, 12, func(m int, lon, lat float64) float64 {
+	p.Layers = []param.Layer{param.Beam}
+	wd = runWith(t, param.Sol, p, demtest.Encode(t, demtest.Hills(90, 8)), map[string][]byte{"climate/kc.tif": degreeGrid(t, 12, func(m int, lon, lat float64) float64 {
 		if m == 2 {
 			return half(m, lon, lat)
 		}
@@ -442,13 +443,13 @@ func TestBadInputRasters(t *testing.T) {
 		{"text", "kd", []byte("not a raster"), []string{"kd", "climate/x.tif", "TIFF"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := quick(job.Sol)
+			p := quick(param.Sol)
 			if err := p.SetInput(c.input, "climate/x.tif"); err != nil {
 				t.Fatal(err)
 			}
 			wd := newWorld(t, newBucket(t), options{threads: 2})
 			put(t, wd.bucket, "climate/x.tif", degreeGrid(t, 1, constant(1)))
-			wd.submit(t, job.Sol, p, hills(t))
+			wd.submit(t, param.Sol, p, hills(t))
 			put(t, wd.bucket, "climate/x.tif", c.file) // what submission has not seen
 			wd.settle(t)
 			st, err := wd.store.Status(t.Context(), jobID)
@@ -465,10 +466,10 @@ func TestBadInputRasters(t *testing.T) {
 // that warms EEMT-TOPO's days stays; and it enters evaporation.
 func TestClearSkyIndex(t *testing.T) {
 	tiff := hills(t)
-	p := quick(job.EEMT)
-	clear := maps(t, run(t, job.EEMT, p, tiff, options{}).results(t))
+	p := quick(param.EEMT)
+	clear := maps(t, run(t, param.EEMT, p, tiff, options{}).results(t))
 	p.KC = []float64{0.6}
-	cloudy := maps(t, run(t, job.EEMT, p, tiff, options{}).results(t))
+	cloudy := maps(t, run(t, param.EEMT, p, tiff, options{}).results(t))
 	for name, factor := range map[string]float64{
 		"global/annual/total_sun_sum.tif": 0.6, "global/annual/flat_total_sun_sum.tif": 0.6, "insol/annual/hours_sun_sum.tif": 1, "eemt/EEMT_Trad_2020.tif": 1, "eemt/E_BIO_Topo_2020.tif": 1,
 	} {
@@ -491,7 +492,7 @@ func TestClearSkyIndex(t *testing.T) {
 	if err := p.SetInput("kc", "climate/kc.tif"); err != nil {
 		t.Fatal(err)
 	}
-	wd := runWith(t, job.EEMT, p, tiff, map[string][]byte{"climate/kc.tif": degreeGrid(t, 12, constant(0.6))})
+	wd := runWith(t, param.EEMT, p, tiff, map[string][]byte{"climate/kc.tif": degreeGrid(t, 12, constant(0.6))})
 	wd.mustComplete(t)
 	same := maps(t, wd.results(t))
 	for _, n := range []string{"global/annual/total_sun_sum.tif", name, "eemt/EEMT_Topo_jul_2020.tif"} {
@@ -511,17 +512,17 @@ func daymet(srad func(day int) float64) []byte {
 }
 
 func TestClearSkyIndexFromClimate(t *testing.T) {
-	p := quick(job.EEMT)
+	p := quick(param.EEMT)
 	p.Climate = "pixel:climate/pixel.csv"
 	tiff := hills(t)
-	clear := runWith(t, job.EEMT, p, tiff, map[string][]byte{"climate/pixel.csv": daymet(func(int) float64 { return 100 })})
+	clear := runWith(t, param.EEMT, p, tiff, map[string][]byte{"climate/pixel.csv": daymet(func(int) float64 { return 100 })})
 	clear.mustComplete(t)
 	flat := maps(t, clear.results(t))
 	if err := p.SetInput("kc", "climate"); err != nil {
 		t.Fatal(err)
 	}
 	// 100 W over 12 hours are 1200 Wh a day; 20 a day are too few; 2000 too many.
-	wd := runWith(t, job.EEMT, p, tiff, map[string][]byte{"climate/pixel.csv": daymet(func(day int) float64 {
+	wd := runWith(t, param.EEMT, p, tiff, map[string][]byte{"climate/pixel.csv": daymet(func(day int) float64 {
 		switch {
 		case day <= 31:
 			return 100
@@ -546,7 +547,7 @@ func TestClearSkyIndexFromClimate(t *testing.T) {
 	}
 
 	p.Climate = "table:" + job.InputPrefix + "station.csv"
-	bad := runWith(t, job.EEMT, p, tiff, nil)
+	bad := runWith(t, param.EEMT, p, tiff, nil)
 	st, err := bad.store.Status(t.Context(), jobID)
 	if err != nil || st.State != job.Failed {
 		t.Fatalf("job is %s (%v), want failed", st.State, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // input is one layer a product reads: a band of a work file of every tile, or a
@@ -62,12 +63,12 @@ func products(r job.Request, kappa map[int][12]float64) [][]product {
 	if r.Parameters.Daily {
 		stage = append(stage, dailyProducts(r.Parameters)...)
 	}
-	if r.Workflow != job.EEMT {
+	if r.Workflow != param.EEMT {
 		return [][]product{stage}
 	}
 	years := r.Parameters.Years()
 	energyOf := energyProducts
-	if r.Parameters.Maps == job.AnnualMaps {
+	if r.Parameters.Maps == param.AnnualMaps {
 		energyOf = annualEnergyProducts
 	}
 	for _, year := range years {
@@ -95,7 +96,7 @@ func inRadiansAndDegrees(in [][]float64, out [][]float32) {
 	}
 }
 
-func terrainProducts(w job.Workflow) []product {
+func terrainProducts(w param.Workflow) []product {
 	list := []product{
 		{[]input{{file: solFile, band: bandSlope}}, []mapInfo{
 			{name: "slope_rad.tif", description: "slope", unit: "rad"}, {name: "slope_dec.tif", description: "slope", unit: "degree"},
@@ -104,7 +105,7 @@ func terrainProducts(w job.Workflow) []product {
 			{name: "aspect_rad.tif", description: "aspect, clockwise from grid north", unit: "rad"}, {name: "aspect_dec.tif", description: "aspect, clockwise from grid north", unit: "degree"},
 		}, inRadiansAndDegrees},
 	}
-	if w == job.EEMT {
+	if w == param.EEMT {
 		list = append(list,
 			product{[]input{{file: terrainFile, band: 0}}, []mapInfo{{name: "twi.tif", description: "topographic wetness index", unit: "ln m"}}, copyCells},
 			product{[]input{{file: terrainFile, band: 1}}, []mapInfo{{name: "catchment.tif", description: "contributing area", unit: "m2"}}, copyCells})
@@ -123,7 +124,7 @@ type radiation struct {
 
 // radiations lists what a job maps of the sun. A clear-sky index makes global
 // radiation that of a real sky; hours and the parts of radiation do not know it.
-func radiations(p job.Parameters) []radiation {
+func radiations(p param.Parameters) []radiation {
 	global, parts := "clear sky", "clear sky"
 	if p.KB != nil || p.KD != nil || p.KBRaster != nil || p.KDRaster != nil {
 		global, parts = "real sky", "real sky"
@@ -138,12 +139,12 @@ func radiations(p job.Parameters) []radiation {
 		{solFile, bandSun + 2*n, dailyFile("hours"), "insol", "hours_sun", "hours of direct sun", "h"},
 	}
 	for _, c := range []struct {
-		layer      job.Layer
+		layer      param.Layer
 		name, what string
 	}{
-		{job.Beam, "beam_rad", "beam radiation on the terrain"},
-		{job.Diffuse, "diff_rad", "diffuse radiation on the terrain"},
-		{job.Reflected, "refl_rad", "radiation reflected by the ground onto the terrain"},
+		{param.Beam, "beam_rad", "beam radiation on the terrain"},
+		{param.Diffuse, "diff_rad", "diffuse radiation on the terrain"},
+		{param.Reflected, "refl_rad", "radiation reflected by the ground onto the terrain"},
 	} {
 		if p.Has(c.layer) {
 			list = append(list, radiation{layerFile(c.layer), 0, dailyFile(string(c.layer)), "global", c.name, c.what + ", " + parts, "Wh m-2"})
@@ -154,14 +155,14 @@ func radiations(p job.Parameters) []radiation {
 
 // sunBands tells how many bands a work file has of a quantity of the sun: its
 // months, or the sum and the daily mean of the year where those are all that is wanted.
-func sunBands(p job.Parameters) int {
-	if p.Maps == job.AnnualMaps {
+func sunBands(p param.Parameters) int {
+	if p.Maps == param.AnnualMaps {
 		return 2
 	}
 	return 12
 }
 
-func solarProducts(p job.Parameters) []product {
+func solarProducts(p param.Parameters) []product {
 	var list []product
 	for _, v := range radiations(p) {
 		path := fmt.Sprintf("%s/annual/%s_", v.folder, v.name)
@@ -169,7 +170,7 @@ func solarProducts(p job.Parameters) []product {
 			{name: path + "sum.tif", description: v.what + ", sum of the year", unit: v.unit + perYear},
 			{name: path + "average.tif", description: v.what + ", daily mean of the year", unit: v.unit + perDay},
 		}
-		if p.Maps == job.AnnualMaps {
+		if p.Maps == param.AnnualMaps {
 			list = append(list, product{bandsOfFile(v.file, v.band, 2), maps, copyCells})
 			continue
 		}
@@ -201,15 +202,15 @@ func solarProducts(p job.Parameters) []product {
 }
 
 // layerProducts are the maps on request that are not of radiation.
-func layerProducts(p job.Parameters) []product {
+func layerProducts(p param.Parameters) []product {
 	var list []product
-	if p.Has(job.Horizon) {
+	if p.Has(param.Horizon) {
 		m := mapInfo{name: "horizon.tif", description: "altitude of the terrain's horizon, azimuths clockwise from grid north", unit: "degree", bands: horizonBands()}
-		list = append(list, product{bandsOfFile(layerFile(job.Horizon), 0, len(m.bands)), []mapInfo{m}, copyCells})
+		list = append(list, product{bandsOfFile(layerFile(param.Horizon), 0, len(m.bands)), []mapInfo{m}, copyCells})
 	}
-	if p.Has(job.SkyView) {
+	if p.Has(param.SkyView) {
 		list = append(list, product{
-			bandsOfFile(layerFile(job.SkyView), 0, 1),
+			bandsOfFile(layerFile(param.SkyView), 0, 1),
 			[]mapInfo{{name: "skyview.tif", description: "sky-view factor of the inclined cell", unit: "1"}},
 			copyCells,
 		})
@@ -227,7 +228,7 @@ func bandsOfFile(file string, first, n int) []input {
 
 // dailyProducts are for each quantity a map of each day, under the old suite's
 // names where it had one, and all days in one file.
-func dailyProducts(p job.Parameters) []product {
+func dailyProducts(p param.Parameters) []product {
 	var list []product
 	for k, v := range radiations(p) {
 		path, unit := fmt.Sprintf("%s/daily/%s", v.folder, v.name), v.unit+perDay

@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // ResultNames lists the files that a job leaves among its results: maps, previews, item and report.
-func ResultNames(w job.Workflow, p job.Parameters) []string {
+func ResultNames(w param.Workflow, p param.Parameters) []string {
 	names := []string{ReportName, ItemName}
 	for _, pr := range allProducts(w, p) {
 		for _, m := range pr.maps {

@@ -6,22 +6,22 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestResultNames compares the names that are foreseen with the files that jobs leave.
 func TestResultNames(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		workflow job.Workflow
-		change   func(p *job.Parameters)
+		workflow param.Workflow
+		change   func(p *param.Parameters)
 	}{
-		{"sol", job.Sol, func(*job.Parameters) {}},
-		{"sol, days and layers", job.Sol, func(p *job.Parameters) {
-			p.Daily, p.Layers = true, []job.Layer{job.Beam, job.Diffuse, job.Reflected, job.Horizon, job.SkyView}
+		{"sol", param.Sol, func(*param.Parameters) {}},
+		{"sol, days and layers", param.Sol, func(p *param.Parameters) {
+			p.Daily, p.Layers = true, []param.Layer{param.Beam, param.Diffuse, param.Reflected, param.Horizon, param.SkyView}
 		}},
-		{"eemt, two years", job.EEMT, func(p *job.Parameters) { p.EndYear = p.StartYear + 1 }},
-		{"eemt, years only", job.EEMT, func(p *job.Parameters) { p.Maps = job.AnnualMaps }},
+		{"eemt, two years", param.EEMT, func(p *param.Parameters) { p.EndYear = p.StartYear + 1 }},
+		{"eemt, years only", param.EEMT, func(p *param.Parameters) { p.Maps = param.AnnualMaps }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := quick(c.workflow)

@@ -11,12 +11,13 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/patient"
 )
 
 // TestPartsAreEnough: whatever a map may have, it has not more than the 10,000 parts of S3, nor larger ones than are needed.
 func TestPartsAreEnough(t *testing.T) {
-	horizons, days := horizonBands(), dailyProducts(job.DefaultParameters())
+	horizons, days := horizonBands(), dailyProducts(param.DefaultParameters())
 	for _, c := range []struct {
 		name string
 		side int

@@ -17,6 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -96,7 +97,7 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name()}
 	plan.Longitude, plan.Latitude = d.Center()
 	plan.Halo = max(width, height)
-	if reach := p.Reach.orDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, job.Layer.NeedsHorizon) {
+	if reach := p.Reach.orDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, param.Layer.NeedsHorizon) {
 		if plan.Far = reach.far(width, height); plan.Far != nil {
 			plan.Halo = reach.Near
 		}
@@ -116,7 +117,7 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	if err := p.planInputs(ctx, d, plan); err != nil {
 		return nil, nil, err
 	}
-	if p.request.Workflow == job.EEMT {
+	if p.request.Workflow == param.EEMT {
 		if err := p.planClimate(ctx, d, plan); err != nil {
 			return nil, nil, err
 		}
@@ -130,7 +131,7 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	work := one.Estimate(p.request.Workflow, params, width, height)
 	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
 	plan.Maps = mapsOf(p.request)
-	if p.request.Workflow == job.EEMT {
+	if p.request.Workflow == param.EEMT {
 		if !p.drainsInline(width, height) {
 			draft, err := p.makeDraft(ctx, plan)
 			return nil, draft, err
@@ -179,7 +180,7 @@ func (p *piece) examine(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 		Parameters: params, Open: p.bucketClimate,
 		Fault: func(err error) bool { return !errors.As(p.inputError(err), new(*badInput)) },
 	}
-	if p.request.Workflow == job.EEMT {
+	if p.request.Workflow == param.EEMT {
 		o.Spec = new(climate.Spec)
 		if err := json.Unmarshal(plan.Climate, o.Spec); err != nil {
 			return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // The small case of review with vapour pressure in Pa: the mean that is right, and the doubt of a DEM below 736 m in the
@@ -28,9 +29,9 @@ func TestDoubtfulProduction(t *testing.T) {
 	}
 	w := newWorld(t, newBucket(t), options{})
 	put(t, w.bucket, "inputs/pa.csv", table)
-	p := quick(job.EEMT)
-	p.Climate, p.Maps = "table:inputs/pa.csv", job.AnnualMaps
-	w.submit(t, job.EEMT, p, tiff)
+	p := quick(param.EEMT)
+	p.Climate, p.Maps = "table:inputs/pa.csv", param.AnnualMaps
+	w.submit(t, param.EEMT, p, tiff)
 	w.settle(t)
 	w.mustComplete(t)
 	st, err := w.store.Status(t.Context(), jobID)

@@ -15,6 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
@@ -202,7 +203,7 @@ type ClearSky struct {
 }
 
 // clearSky is nil for a job without a clear-sky index, and where no tile noted any.
-func clearSky(p job.Parameters, tasks []job.Task) (*ClearSky, error) {
+func clearSky(p param.Parameters, tasks []job.Task) (*ClearSky, error) {
 	c := &ClearSky{From: "values"}
 	switch {
 	case p.KCClimate:
@@ -210,7 +211,7 @@ func clearSky(p job.Parameters, tasks []job.Task) (*ClearSky, error) {
 	case p.KCRaster != nil:
 		c.From = "raster"
 	case p.KC != nil:
-		c.Mean = job.Factor(p.KC)
+		c.Mean = param.Factor(p.KC)
 		c.Minimum, c.Maximum = c.Mean, c.Mean
 		return c, nil
 	default:

@@ -14,6 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -54,7 +55,7 @@ func TestReportHasChecksumsOfMaps(t *testing.T) {
 			return nil
 		})
 		w := newWorld(t, b, options{threads: 1})
-		w.submit(t, job.Sol, quick(job.Sol), hills(t))
+		w.submit(t, param.Sol, quick(param.Sol), hills(t))
 		w.settle(t)
 		w.mustComplete(t)
 		for key, n := range read {
@@ -66,7 +67,7 @@ func TestReportHasChecksumsOfMaps(t *testing.T) {
 	})
 	t.Run("by tasks", func(t *testing.T) {
 		w := newWorld(t, newBucket(t), options{within: always, threads: 2, concurrency: 3})
-		w.submit(t, job.EEMT, twoYears(), hills(t))
+		w.submit(t, param.EEMT, twoYears(), hills(t))
 		w.settle(t)
 		w.mustComplete(t)
 		checkChecksums(t, w)
@@ -82,7 +83,7 @@ func TestReportHasChecksumsOfMaps(t *testing.T) {
 			}
 			return nil
 		}), options{threads: 1})
-		first.submit(t, job.Sol, quick(job.Sol), hills(t))
+		first.submit(t, param.Sol, quick(param.Sol), hills(t))
 		first.settle(t)
 		first.die()
 		if err := b.Delete(t.Context(), job.Prefix(jobID)+"end.json"); err != nil {
@@ -103,7 +104,7 @@ func TestReportHasChecksumsOfMaps(t *testing.T) {
 			}
 			return nil
 		}), options{within: always})
-		w.submit(t, job.Sol, quick(job.Sol), hills(t))
+		w.submit(t, param.Sol, quick(param.Sol), hills(t))
 		w.settle(t)
 		w.mustComplete(t)
 		checkChecksums(t, w)
@@ -112,12 +113,12 @@ func TestReportHasChecksumsOfMaps(t *testing.T) {
 
 func TestReportHasTheClearSkyIndexUsed(t *testing.T) {
 	tiff := hills(t)
-	p := quick(job.EEMT)
-	if r := readReport(t, run(t, job.EEMT, p, tiff, options{})); r.ClearSky != nil || r.Energy.CloudFactor[0] != 1 {
+	p := quick(param.EEMT)
+	if r := readReport(t, run(t, param.EEMT, p, tiff, options{})); r.ClearSky != nil || r.Energy.CloudFactor[0] != 1 {
 		t.Errorf("clear sky: %+v, %v", r.ClearSky, r.Energy.CloudFactor)
 	}
 	p.KC = []float64{0.6}
-	if r := readReport(t, run(t, job.EEMT, p, tiff, options{})); r.ClearSky == nil || r.ClearSky.From != "values" || r.ClearSky.Mean[11] != 0.6 || r.Energy.CloudFactor[3] != 0.6 {
+	if r := readReport(t, run(t, param.EEMT, p, tiff, options{})); r.ClearSky == nil || r.ClearSky.From != "values" || r.ClearSky.Mean[11] != 0.6 || r.Energy.CloudFactor[3] != 0.6 {
 		t.Errorf("0.6: %+v, %v", r.ClearSky, r.Energy.CloudFactor)
 	}
 	// The DEM lies at 39.0 N from 107.0 W on.
@@ -130,22 +131,22 @@ func TestReportHasTheClearSkyIndexUsed(t *testing.T) {
 	if err := p.SetInput("kc", "climate/kc.tif"); err != nil {
 		t.Fatal(err)
 	}
-	w := runWith(t, job.Sol, p, tiff, map[string][]byte{"climate/kc.tif": degreeGrid(t, 12, half)})
+	w := runWith(t, param.Sol, p, tiff, map[string][]byte{"climate/kc.tif": degreeGrid(t, 12, half)})
 	w.mustComplete(t)
 	if c := readReport(t, w).ClearSky; c == nil || c.From != "raster" || math.Abs(c.Mean[0]-0.8) > 1e-6 || !(c.Minimum[6] >= 0.5 && c.Maximum[6] < 0.52 && c.Mean[6] >= c.Minimum[6] && c.Mean[6] <= c.Maximum[6]) {
 		t.Errorf("raster: %+v", c)
 	}
 
 	// From climate: what was measured over what a clear sky gives, as the maps show it.
-	p = quick(job.EEMT)
+	p = quick(param.EEMT)
 	p.Climate = "pixel:climate/pixel.csv"
 	pixel := daymet(func(day int) float64 { return 150 + 100*math.Sin(float64(day-80)*math.Pi/182.5) })
-	clear := runWith(t, job.EEMT, p, tiff, map[string][]byte{"climate/pixel.csv": pixel})
+	clear := runWith(t, param.EEMT, p, tiff, map[string][]byte{"climate/pixel.csv": pixel})
 	clear.mustComplete(t)
 	if err := p.SetInput("kc", "climate"); err != nil {
 		t.Fatal(err)
 	}
-	w = runWith(t, job.EEMT, p, tiff, map[string][]byte{"climate/pixel.csv": pixel})
+	w = runWith(t, param.EEMT, p, tiff, map[string][]byte{"climate/pixel.csv": pixel})
 	w.mustComplete(t)
 	r := readReport(t, w)
 	c := r.ClearSky
@@ -174,12 +175,12 @@ func TestReportHasTheClearSkyIndexUsed(t *testing.T) {
 }
 
 func TestReportHasChecksumsOfSources(t *testing.T) {
-	p := quick(job.EEMT)
+	p := quick(param.EEMT)
 	albedo := degreeGrid(t, 1, constant(0.3))
 	if err := p.SetInput("albedo-value", "climate/albedo.tif"); err != nil {
 		t.Fatal(err)
 	}
-	w := runWith(t, job.EEMT, p, hills(t), map[string][]byte{"climate/albedo.tif": albedo})
+	w := runWith(t, param.EEMT, p, hills(t), map[string][]byte{"climate/albedo.tif": albedo})
 	w.mustComplete(t)
 	want := []job.Source{
 		{Input: "albedo_value", File: "climate/albedo.tif", Bytes: int64(len(albedo)), SHA256: sumOf(albedo)},
@@ -194,17 +195,17 @@ func TestReportHasChecksumsOfSources(t *testing.T) {
 func TestReportSaysHowElevationsWereRead(t *testing.T) {
 	z := demtest.Holes(demtest.Hills(14, 11))
 	feet := demtest.EncodeAs(t, z, raster.Transform{OriginX: 500000, OriginY: 4316000, StepX: 30, StepY: -30}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 1025: 1, 3072: 32613, 4099: 9003}})
-	r := readReport(t, run(t, job.Sol, quick(job.Sol), feet, options{}))
+	r := readReport(t, run(t, param.Sol, quick(param.Sol), feet, options{}))
 	if math.Abs(r.DEM.Vertical-0.3048006096) > 1e-9 {
 		t.Errorf("US survey feet: %g metres per unit", r.DEM.Vertical)
 	}
-	if r := readReport(t, run(t, job.Sol, quick(job.Sol), hills(t), options{})); r.DEM.Vertical != 1 {
+	if r := readReport(t, run(t, param.Sol, quick(param.Sol), hills(t), options{})); r.DEM.Vertical != 1 {
 		t.Errorf("metres: %g metres per unit", r.DEM.Vertical)
 	}
 	var raw struct {
 		DEM map[string]any `json:"dem"`
 	}
-	data := run(t, job.Sol, quick(job.Sol), hills(t), options{}).results(t)[compute.ReportName]
+	data := run(t, param.Sol, quick(param.Sol), hills(t), options{}).results(t)[compute.ReportName]
 	if err := json.Unmarshal(data, &raw); err != nil || raw.DEM["metres_per_unit"] != 1.0 || raw.DEM["nodata"] != "NaN" {
 		t.Errorf("%v, %v", raw.DEM, err)
 	}

@@ -11,14 +11,15 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestOneRefusalIsNoVerdict: a bucket that once says an input is not there, as some do when a name server stumbles or a
 // credential was just renewed, does not end the job; the next try goes through. One that says so twice does.
 func TestOneRefusalIsNoVerdict(t *testing.T) {
 	tiff := hills(t)
-	p := quick(job.EEMT)
-	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	p := quick(param.EEMT)
+	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
 	tile := eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)
 	for _, c := range []struct {
@@ -50,7 +51,7 @@ func TestOneRefusalIsNoVerdict(t *testing.T) {
 				}), options{})
 				swallow := *w.compute
 				swallow.Events = eventing.PublisherFunc(func(context.Context, event) error { return nil })
-				w.submit(t, job.EEMT, p, tiff)
+				w.submit(t, param.EEMT, p, tiff)
 				for _, e := range c.before {
 					if err := swallow.Handle(t.Context(), e); err != nil {
 						t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/preview"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -28,14 +29,14 @@ const ReportName = "report.json"
 
 // Report says what a job computed, from what, and what came out.
 type Report struct {
-	JobID      string         `json:"job_id"`
-	Workflow   job.Workflow   `json:"workflow"`
-	Version    string         `json:"version"`
-	Parameters job.Parameters `json:"parameters"`
-	Created    time.Time      `json:"created"`
-	Finished   time.Time      `json:"finished"`
-	DEM        ReportDEM      `json:"dem"`
-	Tiles      int            `json:"tiles"`
+	JobID      string           `json:"job_id"`
+	Workflow   param.Workflow   `json:"workflow"`
+	Version    string           `json:"version"`
+	Parameters param.Parameters `json:"parameters"`
+	Created    time.Time        `json:"created"`
+	Finished   time.Time        `json:"finished"`
+	DEM        ReportDEM        `json:"dem"`
+	Tiles      int              `json:"tiles"`
 	// Seconds is the time spent in tiles, summed.
 	Seconds float64 `json:"tile_seconds"`
 	// Longest is the time of the slowest tile.
@@ -146,7 +147,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 			r.Layers[i].Doubt = productionDoubt(plan)
 		}
 	}
-	if a.request.Workflow == job.EEMT {
+	if a.request.Workflow == param.EEMT {
 		e := energy.DefaultParameters()
 		if r.ClearSky != nil {
 			e.CloudFactor = r.ClearSky.Mean
@@ -184,10 +185,10 @@ func (a *assembly) writeReport(ctx context.Context) error {
 // summaryMaps are the maps shown first, and drawn as previews.
 func summaryMaps(r job.Request) map[string]bool {
 	names := []string{"slope_dec.tif", "global/annual/total_sun_sum.tif", "global/annual/flat_total_sun_sum.tif", "insol/annual/hours_sun_sum.tif"}
-	if r.Parameters.Has(job.SkyView) {
+	if r.Parameters.Has(param.SkyView) {
 		names = append(names, "skyview.tif")
 	}
-	if r.Workflow == job.EEMT {
+	if r.Workflow == param.EEMT {
 		when := strconv.Itoa(r.Parameters.StartYear)
 		if r.Parameters.EndYear != r.Parameters.StartYear {
 			when = fmt.Sprintf("mean_%d_%d", r.Parameters.StartYear, r.Parameters.EndYear)

@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -43,16 +44,16 @@ func TestResultsTakeWhatIsForeseen(t *testing.T) {
 	}{{"mountains", 1200}, {"gentle", 40}} {
 		for _, c := range []struct {
 			name     string
-			workflow job.Workflow
-			change   func(p *job.Parameters)
+			workflow param.Workflow
+			change   func(p *param.Parameters)
 		}{
-			{"sol", job.Sol, func(*job.Parameters) {}},
-			{"sol, years only", job.Sol, func(p *job.Parameters) { p.Maps = job.AnnualMaps }},
-			{"sol, more layers", job.Sol, func(p *job.Parameters) {
-				p.Layers = []job.Layer{job.Beam, job.Diffuse, job.Reflected, job.Horizon, job.SkyView}
+			{"sol", param.Sol, func(*param.Parameters) {}},
+			{"sol, years only", param.Sol, func(p *param.Parameters) { p.Maps = param.AnnualMaps }},
+			{"sol, more layers", param.Sol, func(p *param.Parameters) {
+				p.Layers = []param.Layer{param.Beam, param.Diffuse, param.Reflected, param.Horizon, param.SkyView}
 			}},
-			{"eemt", job.EEMT, func(*job.Parameters) {}},
-			{"eemt, years only", job.EEMT, func(p *job.Parameters) { p.Maps = job.AnnualMaps }},
+			{"eemt", param.EEMT, func(*param.Parameters) {}},
+			{"eemt, years only", param.EEMT, func(p *param.Parameters) { p.Maps = param.AnnualMaps }},
 		} {
 			t.Run(terrain.name+", "+c.name, func(t *testing.T) {
 				p := quick(c.workflow)

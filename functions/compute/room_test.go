@@ -14,6 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestSweepTemp removes what killed processes left, and nothing else, nor what is in work.
@@ -48,9 +49,9 @@ func TestSweepTemp(t *testing.T) {
 
 // TestSpoolsAreSwept: what a process spooled when it was killed has the name that the sweep looks for.
 func TestSpoolsAreSwept(t *testing.T) {
-	p := quick(job.Sol)
-	p.Maps = job.AnnualMaps
-	p.Layers = []job.Layer{job.Horizon}
+	p := quick(param.Sol)
+	p.Maps = param.AnnualMaps
+	p.Layers = []param.Layer{param.Horizon}
 	b := newBucket(t)
 	dir, copied := "", t.TempDir()
 	w := newWorld(t, faultbucket.Wrap(b, func(op, key string) error {
@@ -62,7 +63,7 @@ func TestSpoolsAreSwept(t *testing.T) {
 		return nil
 	}), options{threads: 2})
 	dir = w.compute.Temp
-	w.submit(t, job.Sol, p, demtest.Encode(t, demtest.Hills(300, 300)))
+	w.submit(t, param.Sol, p, demtest.Encode(t, demtest.Hills(300, 300)))
 	for _, e := range []event{eventing.NewJobSubmitted("/test", jobID, 0, noon), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)} {
 		if err := w.compute.Handle(t.Context(), e); err != nil {
 			t.Fatal(err)
@@ -81,11 +82,11 @@ func TestSpoolsAreSwept(t *testing.T) {
 // TestNoRoomForTemporaryFilesIsNoVerdict: a replica without room for what a tile spools says nothing of the DEM, whichever
 // file of the tile meets it first.
 func TestNoRoomForTemporaryFilesIsNoVerdict(t *testing.T) {
-	p := quick(job.Sol)
-	p.Maps = job.AnnualMaps // whose sol.tif stays in memory
-	p.Layers = []job.Layer{job.Horizon}
+	p := quick(param.Sol)
+	p.Maps = param.AnnualMaps // whose sol.tif stays in memory
+	p.Layers = []param.Layer{param.Horizon}
 	w := newWorld(t, newBucket(t), options{threads: 2})
-	w.submit(t, job.Sol, p, demtest.Encode(t, demtest.Hills(300, 300)))
+	w.submit(t, param.Sol, p, demtest.Encode(t, demtest.Hills(300, 300)))
 	if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/terrain"
@@ -56,7 +57,7 @@ func TestBadDEMs(t *testing.T) {
 		{"two columns", demtest.Encode(t, demtest.Hills(2, 9)), []string{"2 x 9", "3 x 3"}},
 		{"specks", demtest.Encode(t, specks), []string{"slope"}},
 	} {
-		for _, w := range []job.Workflow{job.Sol, job.EEMT} {
+		for _, w := range []param.Workflow{param.Sol, param.EEMT} {
 			t.Run(c.name+" "+string(w), func(t *testing.T) {
 				wd := newWorld(t, newBucket(t), options{})
 				wd.submit(t, w, quick(w), c.tiff)
@@ -99,7 +100,7 @@ func TestBadClimate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{})
-			w.submit(t, job.EEMT, quick(job.EEMT), hills(t))
+			w.submit(t, param.EEMT, quick(param.EEMT), hills(t))
 			put(t, w.bucket, "inputs/station.csv", []byte(c.table))
 			w.settle(t)
 			st, err := w.store.Status(t.Context(), jobID)
@@ -112,9 +113,9 @@ func TestBadClimate(t *testing.T) {
 	}
 	t.Run("missing", func(t *testing.T) {
 		w := newWorld(t, newBucket(t), options{})
-		p := quick(job.EEMT)
+		p := quick(param.EEMT)
 		p.Climate = "table:inputs/none.csv"
-		w.submit(t, job.EEMT, p, hills(t))
+		w.submit(t, param.EEMT, p, hills(t))
 		w.settle(t)
 		st, err := w.store.Status(t.Context(), jobID)
 		if err != nil || st.State != job.Failed {
@@ -124,9 +125,9 @@ func TestBadClimate(t *testing.T) {
 	})
 	t.Run("local file over HTTP", func(t *testing.T) {
 		w := newWorld(t, newBucket(t), options{})
-		p := quick(job.EEMT)
+		p := quick(param.EEMT)
 		p.Climate = "table:/etc/passwd"
-		w.submit(t, job.EEMT, p, hills(t))
+		w.submit(t, param.EEMT, p, hills(t))
 		w.settle(t)
 		st, err := w.store.Status(t.Context(), jobID)
 		if err != nil || st.State != job.Failed || strings.Contains(st.End.Reason, "root:") {
@@ -137,9 +138,9 @@ func TestBadClimate(t *testing.T) {
 }
 
 func TestMapsAddUp(t *testing.T) {
-	p := quick(job.EEMT)
+	p := quick(param.EEMT)
 	p.StartYear, p.EndYear = 2019, 2020 // 2020 is a leap year
-	w := run(t, job.EEMT, p, hills(t), options{})
+	w := run(t, param.EEMT, p, hills(t), options{})
 	all := maps(t, w.results(t))
 	report := readReport(t, w)
 	sum := func(names ...string) *raster.Grid[float64] {
@@ -246,7 +247,7 @@ func TestMapsAddUp(t *testing.T) {
 	for _, l := range report.Layers {
 		checkStatistics(t, l, all[l.Name])
 	}
-	sameBytes(t, run(t, job.EEMT, p, hills(t), options{}).results(t), w.results(t))
+	sameBytes(t, run(t, param.EEMT, p, hills(t), options{}).results(t), w.results(t))
 }
 
 func checkStatistics(t *testing.T, l compute.Layer, g *raster.Grid[float64]) {
@@ -289,7 +290,7 @@ func bytesEqual(a, b *raster.Grid[float64]) bool {
 // kappa spreads what runs off so that none is made or lost (EEMT.md 3, R15 eq 10).
 func TestMapsAreTheModelOfTheirInputs(t *testing.T) {
 	w := newWorld(t, newBucket(t), options{})
-	w.submit(t, job.EEMT, quick(job.EEMT), hills(t))
+	w.submit(t, param.EEMT, quick(param.EEMT), hills(t))
 	w.replan(t, 5)
 	w.settle(t)
 	w.mustComplete(t)
@@ -369,11 +370,11 @@ func TestMapsAreTheModelOfTheirInputs(t *testing.T) {
 // A month is summed by declination, each of its days by itself: they agree within
 // the engine's error, a sample near sunrise or sunset of a horizon now and then.
 func TestDailyMaps(t *testing.T) {
-	p := quick(job.Sol)
+	p := quick(param.Sol)
 	p.Daily = true
 	z := demtest.Holes(demtest.Hills(16, 12))
 	w := newWorld(t, newBucket(t), options{})
-	w.submit(t, job.Sol, p, demtest.Encode(t, z))
+	w.submit(t, param.Sol, p, demtest.Encode(t, z))
 	w.replan(t, 4)
 	w.settle(t)
 	w.mustComplete(t)
@@ -418,7 +419,7 @@ func TestDailyMaps(t *testing.T) {
 
 func TestNoDataStaysNoData(t *testing.T) {
 	z := demtest.Holes(demtest.Hills(14, 11))
-	all := maps(t, run(t, job.EEMT, quick(job.EEMT), demtest.Encode(t, z), options{}).results(t))
+	all := maps(t, run(t, param.EEMT, quick(param.EEMT), demtest.Encode(t, z), options{}).results(t))
 	sun, eemt := all["global/annual/total_sun_sum.tif"], all["eemt/EEMT_Topo_2020.tif"]
 	for i, v := range z.Cells {
 		if math.IsNaN(v) && (!math.IsNaN(sun.Cells[i]) || !math.IsNaN(eemt.Cells[i])) {
@@ -440,7 +441,7 @@ func TestNoDataStaysNoData(t *testing.T) {
 }
 
 func TestOutputsCarryTheirMeaning(t *testing.T) {
-	results := run(t, job.EEMT, quick(job.EEMT), hills(t), options{}).results(t)
+	results := run(t, param.EEMT, quick(param.EEMT), hills(t), options{}).results(t)
 	for _, name := range []string{
 		"slope_rad.tif", "slope_dec.tif", "aspect_rad.tif", "aspect_dec.tif", "twi.tif",
 		"global/monthly/total_sun_jan_sum.tif", "global/monthly/total_sun_dec_average.tif", "global/annual/total_sun_sum.tif",
@@ -481,9 +482,9 @@ func TestOutputsCarryTheirMeaning(t *testing.T) {
 func TestDegreesInTheSouth(t *testing.T) {
 	at := raster.Transform{OriginX: 174.7, OriginY: -36.8, StepX: 0.0003, StepY: -0.0003}
 	keys := raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}
-	p := quick(job.EEMT)
+	p := quick(param.EEMT)
 	p.Accept = []finding.Code{finding.ClimateHemisphere} // the station lies in the north
-	w := run(t, job.EEMT, p, demtest.EncodeAs(t, demtest.Hills(10, 9), at, keys), options{})
+	w := run(t, param.EEMT, p, demtest.EncodeAs(t, demtest.Hills(10, 9), at, keys), options{})
 	found := false
 	for _, warning := range readReport(t, w).Findings.Sentences() {
 		found = found || strings.Contains(warning, "southern hemisphere")
@@ -511,7 +512,7 @@ func TestNoteOfClimateThatEnds(t *testing.T) {
 		}
 		return ""
 	}
-	if got := note(run(t, job.EEMT, quick(job.EEMT), tiff, options{})); got != "" {
+	if got := note(run(t, param.EEMT, quick(param.EEMT), tiff, options{})); got != "" {
 		t.Errorf("a station everywhere: %s", got)
 	}
 	at := raster.Transform{OriginX: middle - 0.01, OriginY: lat + 0.01, StepX: 0.001, StepY: -0.001}
@@ -529,9 +530,9 @@ func TestNoteOfClimateThatEnds(t *testing.T) {
 		}
 		files["climate/"+name+".tif"] = out.Bytes()
 	}
-	p := quick(job.EEMT)
+	p := quick(param.EEMT)
 	p.Climate, p.ClimateElevation = "raster:climate/{var}.tif", "dem"
-	got := note(runWith(t, job.EEMT, p, tiff, files))
+	got := note(runWith(t, param.EEMT, p, tiff, files))
 	if !strings.HasSuffix(got, "of the 108 cells that have a slope") {
 		t.Errorf("climate that ends in the middle: %q", got)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // inStages follows water in tiles of so many cells by tasks, whatever the size.
@@ -36,13 +37,13 @@ func TestStagesGiveTheSameBytes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(c.width, c.height)))
-			p := quick(job.EEMT)
+			p := quick(param.EEMT)
 			p.TileSize = 32
-			want := run(t, job.EEMT, p, tiff, options{}).results(t)
+			want := run(t, param.EEMT, p, tiff, options{}).results(t)
 			for i, side := range c.sides {
 				w := newWorld(t, newBucket(t), options{threads: 1 + 2*i, concurrency: 3})
 				w.compute.Drainage = inStages(side)
-				w.submit(t, job.EEMT, p, tiff)
+				w.submit(t, param.EEMT, p, tiff)
 				w.settle(t)
 				w.mustComplete(t)
 				sameBytes(t, w.results(t), want)
@@ -64,14 +65,14 @@ func staged(t *testing.T, o options, hook faultbucket.Hook) *world {
 	return w
 }
 
-func wetHills(t *testing.T) ([]byte, job.Parameters) {
+func wetHills(t *testing.T) ([]byte, param.Parameters) {
 	t.Helper()
-	return demtest.Encode(t, demtest.Holes(demtest.Hills(40, 27))), quick(job.EEMT)
+	return demtest.Encode(t, demtest.Holes(demtest.Hills(40, 27))), quick(param.EEMT)
 }
 
 func TestStagesThroughDuplicates(t *testing.T) {
 	tiff, p := wetHills(t)
-	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		var tasks atomic.Int64
@@ -81,7 +82,7 @@ func TestStagesThroughDuplicates(t *testing.T) {
 			}
 			return nil
 		})
-		w.submit(t, job.EEMT, p, tiff)
+		w.submit(t, param.EEMT, p, tiff)
 		w.settle(t)
 		w.mustComplete(t)
 		sameBytes(t, w.results(t), want)
@@ -92,7 +93,7 @@ func TestStagesThroughDuplicates(t *testing.T) {
 // TestStagesThroughLoss loses all events from the n-th on; the resume tick goes on from there.
 func TestStagesThroughLoss(t *testing.T) {
 	tiff, p := wetHills(t)
-	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	step := int64(17)
 	if os.Getenv("EEMT_SLOW") != "" {
 		step = 1
@@ -107,7 +108,7 @@ func TestStagesThroughLoss(t *testing.T) {
 			lost.Store(true)
 			return false
 		}}, nil)
-		first.submit(t, job.EEMT, p, tiff)
+		first.submit(t, param.EEMT, p, tiff)
 		first.settle(t)
 		first.die()
 		second := newWorld(t, first.bucket, options{})
@@ -132,7 +133,7 @@ func TestStagesThroughLoss(t *testing.T) {
 // TestStagesThroughDeath lets the process die at the n-th object it writes. What was recorded is not done again.
 func TestStagesThroughDeath(t *testing.T) {
 	tiff, p := wetHills(t)
-	want := run(t, job.EEMT, p, tiff, options{}).results(t)
+	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	step := 29
 	switch {
 	case os.Getenv("EEMT_NIGHTLY") != "":
@@ -159,7 +160,7 @@ func TestStagesThroughDeath(t *testing.T) {
 			return nil
 		})
 		first.cleanup.Store.Bucket = newBucket(t) // its dead letters end no job
-		first.submit(t, job.EEMT, p, tiff)
+		first.submit(t, param.EEMT, p, tiff)
 		first.settle(t)
 		first.die()
 		if terrain.Load() && !dead.Load() {
@@ -209,7 +210,7 @@ func (w *world) stillThere(t *testing.T, part string) map[string][]byte {
 func half(t *testing.T, w *world, stages int) []string {
 	t.Helper()
 	tiff, p := wetHills(t)
-	w.submit(t, job.EEMT, p, tiff)
+	w.submit(t, param.EEMT, p, tiff)
 	var waiting []string
 	caught := *w.compute
 	caught.Events = eventing.PublisherFunc(func(_ context.Context, e event) error {
@@ -328,7 +329,7 @@ func TestNoSlopeInStages(t *testing.T) {
 		}
 	}
 	w := staged(t, options{}, nil)
-	w.submit(t, job.EEMT, quick(job.EEMT), demtest.Encode(t, dem))
+	w.submit(t, param.EEMT, quick(param.EEMT), demtest.Encode(t, dem))
 	w.settle(t)
 	st, err := w.store.Status(t.Context(), jobID)
 	if err != nil || st.State != job.Failed {
@@ -379,7 +380,7 @@ func TestScratchIsRemoved(t *testing.T) {
 		}
 	}}, nil)
 	tiff, p := wetHills(t)
-	w.submit(t, job.EEMT, p, tiff)
+	w.submit(t, param.EEMT, p, tiff)
 	w.settle(t)
 	w.mustComplete(t)
 	for key, n := range most {

@@ -11,6 +11,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -34,7 +35,7 @@ func uncut(t *testing.T, results map[string][]byte) map[string][]byte {
 // kappa and the mean wetness come from sums over all of it, every map from these.
 func TestCutsChangeNoBit(t *testing.T) {
 	const width, height = 140, 72
-	p := quick(job.EEMT)
+	p := quick(param.EEMT)
 	for _, dem := range []struct {
 		name  string
 		tiff  []byte
@@ -54,7 +55,7 @@ func TestCutsChangeNoBit(t *testing.T) {
 				}
 				name := fmt.Sprintf("tiles of %d, %d threads, %d MiB", cut.tile, cut.threads, cut.memory>>20)
 				w := newWorld(t, newBucket(t), options{threads: cut.threads, reach: dem.reach, cost: compute.Cost{Memory: int64(cut.memory)}})
-				w.submit(t, job.EEMT, p, dem.tiff)
+				w.submit(t, param.EEMT, p, dem.tiff)
 				if cut.tile > 0 {
 					w.replan(t, cut.tile)
 				}
@@ -78,9 +79,9 @@ func TestCutsChangeNoBit(t *testing.T) {
 // with plain numbers for sums.
 func TestOldRecordsAreStillRead(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, job.EEMT, quick(job.EEMT), tiff, options{})
+	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{})
 	w := newWorld(t, newBucket(t), options{publish: func(kind string) bool { return !strings.Contains(kind, "tiles.completed") }})
-	w.submit(t, job.EEMT, quick(job.EEMT), tiff)
+	w.submit(t, param.EEMT, quick(param.EEMT), tiff)
 	w.settle(t)
 	w.die()
 	done, err := w.store.Done(t.Context(), jobID)

@@ -10,6 +10,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/terrain"
@@ -173,7 +174,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if err := p.noteClearness(w, clouds, sun); err != nil {
 		return err
 	}
-	if p.request.Workflow == job.EEMT {
+	if p.request.Workflow == param.EEMT {
 		t := &terrainTile{window: w, elevation: z.Sub(core), slope: slope, aspect: aspect, lon: lon, lat: lat, cell: d.Cell.Rows(w.Row, w.Height)}
 		if err := p.energyYears(ctx, t, sun, clouds); err != nil {
 			return err
@@ -183,7 +184,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	for m := range 12 {
 		clouds.scale(m, sun.Global[m], sun.Flat[m])
 	}
-	if p.request.Workflow == job.Sol {
+	if p.request.Workflow == param.Sol {
 		for _, v := range sun.Global[0].Cells {
 			if v == v {
 				p.record.Valid++
@@ -219,10 +220,10 @@ func (p *piece) solarParameters() solar.Parameters {
 	} {
 		// Where there is a raster the default stands behind it.
 		if v.rasters == nil && v.values != nil {
-			*v.to = job.Monthly(v.values)
+			*v.to = param.Monthly(v.values)
 		}
 	}
-	params.Components = user.Has(job.Beam) || user.Has(job.Diffuse) || user.Has(job.Reflected)
+	params.Components = user.Has(param.Beam) || user.Has(param.Diffuse) || user.Has(param.Reflected)
 	params.Shadows = user.Shadows == "on"
 	return params
 }
@@ -254,7 +255,7 @@ func (p *tilePart) putSol(slope, aspect *raster.Grid[float64], sun *solar.Monthl
 
 // sunOf returns what a work file holds of a quantity of the sun. It may write over the months.
 func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) ([]geotiff.BandInfo, []*raster.Grid[float32]) {
-	if p.request.Parameters.Maps == job.AnnualMaps {
+	if p.request.Parameters.Maps == param.AnnualMaps {
 		return yearOf(what, unit, monthly)
 	}
 	bands := make([]geotiff.BandInfo, len(monthly))

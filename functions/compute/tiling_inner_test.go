@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestTilesAreCountedAsTheyAreCut, blocks included, each of which begins with a whole tile.
@@ -44,10 +45,10 @@ func TestTooManyTilesAreRefused(t *testing.T) {
 
 // TestEstimateOfManyTilesTakesNoRoom: submission makes it of whatever strangers ask for, before anything is refused.
 func TestEstimateOfManyTilesTakesNoRoom(t *testing.T) {
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	p.TileSize = 32
 	tiles := 0
-	allocs := testing.AllocsPerRun(1, func() { tiles = Cost{}.Estimate(job.Sol, p, 65536, 65536).Tiles })
+	allocs := testing.AllocsPerRun(1, func() { tiles = Cost{}.Estimate(param.Sol, p, 65536, 65536).Tiles })
 	if tiles != 2048*2048 || allocs > 10_000 {
 		t.Errorf("%d tiles, %g objects: want %d tiles, and none of them in memory", tiles, allocs, 2048*2048)
 	}

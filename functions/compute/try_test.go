@@ -14,13 +14,14 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // TestTriesAreCounted ends a job whose work dies again and again without a word, with
 // a sentence that says so; and leaves no note of work that was done.
 func TestTriesAreCounted(t *testing.T) {
 	w := newWorld(t, newBucket(t), options{})
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
 	for n := range compute.DefaultTries {
 		if _, _, err := w.store.BeginTry(t.Context(), jobID, job.PlanTask, noon.Add(-time.Hour), 100, 0); err != nil {
@@ -28,7 +29,7 @@ func TestTriesAreCounted(t *testing.T) {
 		}
 		if n == compute.DefaultTries-2 { // one try is left
 			other := newWorld(t, newBucket(t), options{})
-			other.submit(t, job.Sol, quick(job.Sol), hills(t))
+			other.submit(t, param.Sol, quick(param.Sol), hills(t))
 			other.settle(t)
 			other.mustComplete(t)
 			if tries, err := other.store.Tries(t.Context(), jobID, job.PlanTask); err != nil || tries.Begun != 0 {
@@ -63,7 +64,7 @@ func TestTriesThatMayGoOn(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{})
 			w.compute.Cost.MaxEvent = c.event
-			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			w.submit(t, param.Sol, quick(param.Sol), hills(t))
 			for n := range compute.DefaultTries {
 				began := noon.Add(-2 * time.Hour)
 				if n == compute.DefaultTries-1 {
@@ -107,7 +108,7 @@ func TestLastingFailureIsNotRepeated(t *testing.T) {
 				}
 				return nil
 			}), options{})
-			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			w.submit(t, param.Sol, quick(param.Sol), hills(t))
 			plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
 			if err := w.compute.Handle(t.Context(), plan); err == nil {
 				t.Error("the first failure is no error")
@@ -139,7 +140,7 @@ func TestPanicOfAThreadEndsTheJob(t *testing.T) {
 		}
 		return nil
 	}), options{})
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	w.settle(t)
 	end, err := w.store.End(t.Context(), jobID)
 	if want := "assembly of the maps failed twice the same way: the program failed: index out of range"; err != nil || end.State != job.Failed || end.Reason != want {
@@ -182,7 +183,7 @@ func TestEndStopsRunningWork(t *testing.T) {
 			}, nil)
 			w = newWorld(t, b, options{})
 			w.compute.Watch = time.Millisecond
-			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			w.submit(t, param.Sol, quick(param.Sol), hills(t))
 			if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 				t.Fatal(err)
 			}
@@ -252,7 +253,7 @@ func TestEndIsNotStoppedByItself(t *testing.T) {
 				heard, files = append(heard, e.Type()), len(objects(t, w.bucket, job.WorkKey(jobID, "")))
 				return nil
 			})
-			w.submit(t, job.Sol, quick(job.Sol), c.tiff)
+			w.submit(t, param.Sol, quick(param.Sol), c.tiff)
 			w.settle(t)
 			if !slices.Equal(heard, []string{c.heard}) {
 				t.Errorf("heard %v, want %s once", heard, c.heard)
@@ -288,7 +289,7 @@ func TestEndOutlivesItsSender(t *testing.T) {
 		n++
 		return ctx.Err()
 	})
-	w.submit(t, job.Sol, quick(job.Sol), []byte("no raster"))
+	w.submit(t, param.Sol, quick(param.Sol), []byte("no raster"))
 	n = 0
 	if err := w.compute.Handle(ctx, eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil || ctx.Err() == nil || n != 1 {
 		t.Errorf("%v, gone: %v, announced %d times", err, ctx.Err(), n)
@@ -310,7 +311,7 @@ func TestWorkFilesOfACompletedJob(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{})
-			w.submit(t, job.Sol, quick(job.Sol), hills(t))
+			w.submit(t, param.Sol, quick(param.Sol), hills(t))
 			put(t, w.bucket, job.WorkKey(jobID, "sol.tif"), []byte("left"))
 			if _, _, err := w.store.WriteEnd(t.Context(), jobID, job.End{State: job.Completed, Ended: noon, Event: tiles.ID()}); err != nil {
 				t.Fatal(err)
@@ -331,7 +332,7 @@ func TestEndIsAnnouncedAgain(t *testing.T) {
 	dead := true
 	var events []event
 	w := newWorld(t, newBucket(t), options{})
-	w.submit(t, job.Sol, quick(job.Sol), []byte("no raster"))
+	w.submit(t, param.Sol, quick(param.Sol), []byte("no raster"))
 	w.compute.Events = eventing.PublisherFunc(func(_ context.Context, e event) error {
 		if dead {
 			return errors.New("dead")
@@ -390,7 +391,7 @@ func TestEndIsAnnouncedByOne(t *testing.T) {
 				}
 				return w.broker.Publish(ctx, e)
 			})
-			w.submit(t, job.Sol, quick(job.Sol), c.tiff)
+			w.submit(t, param.Sol, quick(param.Sol), c.tiff)
 			w.settle(t)
 			if !overtaken || n != 0 {
 				t.Errorf("overtaken: %t; announced %d times more", overtaken, n)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/compute"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // While its only tile is in work a job shows how far that is, to whoever looks at the bucket; afterwards nothing of it is
@@ -42,7 +42,7 @@ func TestProgressWithinATile(t *testing.T) {
 	}
 	w = newWorld(t, newBucket(t), options{progress: progress})
 	w.compute.Tell = time.Millisecond
-	w.submit(t, job.Sol, quick(job.Sol), hills(t))
+	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	for _, e := range []event{eventing.NewJobSubmitted("/test", jobID, 0, noon), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)} {
 		if err := w.compute.Handle(t.Context(), e); err != nil {
 			t.Fatal(err)

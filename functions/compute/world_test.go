@@ -23,6 +23,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -127,7 +128,7 @@ func (w *world) settle(t *testing.T) {
 }
 
 // submit stores a DEM under a fixed name and submits a job for it.
-func (w *world) submit(t *testing.T, workflow job.Workflow, p job.Parameters, tiff []byte) {
+func (w *world) submit(t *testing.T, workflow param.Workflow, p param.Parameters, tiff []byte) {
 	t.Helper()
 	ctx := t.Context()
 	const key = "inputs/" + jobID + "_hills.tif"
@@ -148,17 +149,17 @@ func put(t *testing.T, b *blob.Bucket, key string, data []byte) {
 }
 
 // quick are parameters for small tests: 24 steps a day.
-func quick(w job.Workflow) job.Parameters {
-	p := job.DefaultParameters()
+func quick(w param.Workflow) param.Parameters {
+	p := param.DefaultParameters()
 	p.Step = 60
-	if w == job.EEMT {
+	if w == param.EEMT {
 		p.Climate = "table:inputs/station.csv"
 	}
 	return p
 }
 
 // run computes a job calmly from start to end, and returns its bucket.
-func run(t *testing.T, w job.Workflow, p job.Parameters, tiff []byte, o options) *world {
+func run(t *testing.T, w param.Workflow, p param.Parameters, tiff []byte, o options) *world {
 	t.Helper()
 	wd := newWorld(t, newBucket(t), o)
 	wd.submit(t, w, p, tiff)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
@@ -197,7 +198,7 @@ func (s *Service) inspect(ctx context.Context, batch []candidate) error {
 				link = c.day.items[c.ID]
 			} else {
 				st, err := s.fits(ctx, c.ID, listing{match: func(st job.Status) bool {
-					return st.State == job.Completed && st.Expired == nil && st.Request.Workflow != job.Echo
+					return st.State == job.Completed && st.Expired == nil && st.Request.Workflow != param.Echo
 				}})
 				if err != nil && !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrDamaged) {
 					errs[i] = err
@@ -349,7 +350,7 @@ func (s *Service) writeRoots(ctx context.Context, days map[string]*day, r root) 
 		Links: []stac.Link{{Href: "./catalog.json", Rel: "root", Type: ogc.JSON}},
 	}
 	for _, p := range s.catalogue().Processes("") {
-		if p.ID == string(job.Echo) {
+		if p.ID == string(param.Echo) {
 			continue
 		}
 		col := stac.Collection{

@@ -18,14 +18,15 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
 // made writes a job with an item, and ends it.
-func (s *service) made(t *testing.T, n int, w job.Workflow, created time.Time, state job.State) job.Request {
+func (s *service) made(t *testing.T, n int, w param.Workflow, created time.Time, state job.State) job.Request {
 	t.Helper()
 	r := job.Request{
-		ID: fmt.Sprintf("01JTEST%019d", n), Workflow: w, Parameters: job.DefaultParameters(), Created: created,
+		ID: fmt.Sprintf("01JTEST%019d", n), Workflow: w, Parameters: param.DefaultParameters(), Created: created,
 		DEM: job.DEM{Key: "uploads/x.tif", Name: fmt.Sprintf("dem%d.tif", n)},
 	}
 	if err := s.Store.Create(t.Context(), r); err != nil {
@@ -96,11 +97,11 @@ func TestStaticCatalogue(t *testing.T) {
 		t.Errorf("without jobs: %v", found)
 	}
 	const sun, rain = "stac/sol/2026-05-04/catalog.json", "stac/eemt/2026-05-03/catalog.json"
-	s.made(t, 1, job.Sol, noon, job.Completed)
-	two := s.made(t, 2, job.Sol, noon.Add(time.Second), job.Completed)
-	s.made(t, 3, job.EEMT, noon.Add(-24*time.Hour), job.Completed)
-	s.made(t, 4, job.Sol, noon.Add(2*time.Second), job.Failed)
-	five := s.made(t, 5, job.Sol, noon.Add(3*time.Second), "")
+	s.made(t, 1, param.Sol, noon, job.Completed)
+	two := s.made(t, 2, param.Sol, noon.Add(time.Second), job.Completed)
+	s.made(t, 3, param.EEMT, noon.Add(-24*time.Hour), job.Completed)
+	s.made(t, 4, param.Sol, noon.Add(2*time.Second), job.Failed)
+	five := s.made(t, 5, param.Sol, noon.Add(3*time.Second), "")
 	check := func(what string, want map[string][]string) {
 		t.Helper()
 		if found := s.walk(t); fmt.Sprint(found) != fmt.Sprint(want) {
@@ -166,7 +167,7 @@ func TestExtents(t *testing.T) {
 	now := noon
 	s.Now = func() time.Time { return now }
 	covers := func(n int, created time.Time, bbox string, year int) job.Request {
-		r := s.made(t, n, job.Sol, created, job.Completed)
+		r := s.made(t, n, param.Sol, created, job.Completed)
 		s.put(t, job.ResultKey(r.ID, "item.json"), fmt.Sprintf(`{"type":"Feature","id":%q,"bbox":%s,"properties":{"start_datetime":"%d-01-01T00:00:00Z","end_datetime":"%d-12-31T23:59:59Z"},"links":[],"assets":{}}`, r.ID, bbox, year, year))
 		return r
 	}
@@ -203,7 +204,7 @@ func TestExtents(t *testing.T) {
 
 func TestStaticCatalogueBeforeTheFirstTick(t *testing.T) {
 	s := newService(t, nil)
-	s.made(t, 1, job.Sol, noon, job.Completed)
+	s.made(t, 1, param.Sol, noon, job.Completed)
 	if a := s.get(t, "/stac/sol/2026-05-04/catalog.json"); a.status != http.StatusOK || !strings.Contains(a.body, "../../../jobs/01JTEST0000000000000000001/results/item.json") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
@@ -216,7 +217,7 @@ func TestStaticCatalogueIsMended(t *testing.T) {
 		s := newService(t, nil)
 		s.Store.Bucket = inner
 		for i := range 40 {
-			s.made(t, i, job.Sol, noon.Add(time.Duration(i-20)*time.Hour), job.Completed)
+			s.made(t, i, param.Sol, noon.Add(time.Duration(i-20)*time.Hour), job.Completed)
 		}
 		calls := atomic.Int64{}
 		s.Store.Bucket = faultbucket.Wrap(inner, func(op, key string) error {
@@ -258,7 +259,7 @@ func TestStaticCatalogueCost(t *testing.T) {
 	s := newService(t, nil)
 	s.Store.Bucket = inner
 	for i := range 300 {
-		s.made(t, i, job.Sol, noon.Add(-time.Duration(i)*time.Minute), job.Completed)
+		s.made(t, i, param.Sol, noon.Add(-time.Duration(i)*time.Minute), job.Completed)
 	}
 	s.tick(t)
 	var calls atomic.Int64
@@ -270,7 +271,7 @@ func TestStaticCatalogueCost(t *testing.T) {
 		t.Errorf("a tick without news takes %d bucket calls", n)
 	}
 	calls.Store(0)
-	s.made(t, 301, job.Sol, noon.Add(time.Minute), job.Completed)
+	s.made(t, 301, param.Sol, noon.Add(time.Minute), job.Completed)
 	if err := s.WriteCatalogue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -282,10 +283,10 @@ func TestStaticCatalogueCost(t *testing.T) {
 func TestItemsAreWhole(t *testing.T) {
 	s := newService(t, nil)
 	for i := range 5 {
-		s.made(t, i+1, job.Sol, noon.Add(time.Duration(i)*time.Second), job.Completed)
+		s.made(t, i+1, param.Sol, noon.Add(time.Duration(i)*time.Second), job.Completed)
 	}
 	s.put(t, job.ResultKey("01JTEST0000000000000000005", "item.json"), "{")
-	s.made(t, 6, job.EEMT, noon, job.Completed)
+	s.made(t, 6, param.EEMT, noon, job.Completed)
 	type page struct {
 		Features []struct {
 			ID     string

@@ -11,7 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
 	"github.com/cyverse-gis/eemt/shared/wording"
@@ -26,7 +26,7 @@ type checked struct {
 
 // getCheck examines a DEM uploaded before.
 func (s *Service) getCheck(c *gin.Context) {
-	f := form{workflow: job.Sol, params: job.DefaultParameters()}
+	f := form{workflow: param.Sol, params: param.DefaultParameters()}
 	for name, values := range c.Request.URL.Query() {
 		if name == "uploaded_filename" {
 			f.uploaded = values[0]
@@ -86,7 +86,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 		}
 		f.dem = &ref
 	}
-	if f.workflow == job.EEMT && f.params.Climate == "" {
+	if f.workflow == param.EEMT && f.params.Climate == "" {
 		f.params.Climate = "table:unknown" // the other parameters are examined all the same
 		defer func() { f.params.Climate = "" }()
 	}
@@ -118,7 +118,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 			rep.Refuse(finding.MachineRoom, err)
 		}
 	}
-	if rep != nil && rep.Usable && f.workflow == job.EEMT && o.Parameters.Climate == "" {
+	if rep != nil && rep.Usable && f.workflow == param.EEMT && o.Parameters.Climate == "" {
 		rep.Findings.Add(finding.Finding{Code: finding.ClimateMissing, Severity: finding.Note, Message: "no climate was named: the eemt workflow needs one"})
 	}
 	return rep, f.dem.Key[strings.LastIndexByte(f.dem.Key, '/')+1:], err

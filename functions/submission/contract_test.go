@@ -15,7 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/functions/submission/openapi"
 	"github.com/cyverse-gis/eemt/integration/contract"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 var loadDefinition = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(openapi.JSON()) })
@@ -128,7 +128,7 @@ func TestDefinitionHasAllParameters(t *testing.T) {
 		}
 	}
 	defined("submission", "dem_file", "prj_file", "climate_file", "pixel_file", "uploaded_filename", "workflow_type")
-	for _, f := range job.Fields("") {
+	for _, f := range param.Fields("") {
 		defined("submission", f.Name, f.RasterFile())
 		defined("suiteParameters", f.Name, f.RasterRecord(), f.WordRecord())
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // getResults answers with the outputs of a job, as its execute request, or this
@@ -93,7 +94,7 @@ func available(st job.Status) error {
 func (s *Service) outputs(c *gin.Context, p ogc.Process, st job.Status) ([]output, error) {
 	r := st.Request
 	var echo map[string]json.RawMessage
-	if r.Workflow == job.Echo {
+	if r.Workflow == param.Echo {
 		var err error
 		if echo, err = echoValues(st); err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	grid "github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -21,7 +21,7 @@ var errUnfinished = errors.New("it may still be written")
 
 // checkDropped is checkHeader of a file that last changed age ago. Where files can be seen while they are written, one
 // that ends too early is not judged until it has lain unchanged for long.
-func (s *Service) checkDropped(ctx context.Context, key string, p job.Parameters, age time.Duration) error {
+func (s *Service) checkDropped(ctx context.Context, key string, p param.Parameters, age time.Duration) error {
 	_, err := s.checkHeader(ctx, key, p)
 	if err != nil && !errors.Is(err, ErrInvalid) || !s.writing(age, unfinished) {
 		return err

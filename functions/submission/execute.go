@@ -22,6 +22,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -55,11 +56,11 @@ func (s *Service) postExecution(c *gin.Context) {
 	e.Delivery.Base = base(c)
 	want := preferences(c)
 	ctx := c.Request.Context()
-	if p.ID == string(job.Echo) {
+	if p.ID == string(param.Echo) {
 		s.executeEcho(c, p, e, want)
 		return
 	}
-	r, err := s.execute(ctx, job.Workflow(p.ID), e)
+	r, err := s.execute(ctx, param.Workflow(p.ID), e)
 	if err != nil {
 		s.problem(c, err)
 		return
@@ -127,7 +128,7 @@ func (s *Service) inline() chan struct{} {
 
 // execute stores what came inline or by reference, then submits the job. A
 // refused request leaves nothing behind.
-func (s *Service) execute(ctx context.Context, w job.Workflow, e ogc.Execute) (job.Request, error) {
+func (s *Service) execute(ctx context.Context, w param.Workflow, e ogc.Execute) (job.Request, error) {
 	var stored []string
 	r, err := func() (job.Request, error) {
 		if err := checkInputNames(&e.Parameters); err != nil {
@@ -192,7 +193,7 @@ func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
 		return job.DEM{}, err
 	}
 	if format == gridfile.None {
-		if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) { // before all of it is read
+		if _, err := s.checkHeader(ctx, key, param.Parameters{}); err != nil && !lacksSystem(err) { // before all of it is read
 			return job.DEM{}, called(name, err)
 		}
 	}
@@ -284,7 +285,7 @@ func (s *Service) await(ctx context.Context, id string, most time.Duration) (job
 func (s *Service) executeEcho(c *gin.Context, p ogc.Process, e ogc.Execute, want preference) {
 	ctx := c.Request.Context()
 	now := s.Now().UTC()
-	r := job.Request{ID: s.NewID(), Workflow: job.Echo, Parameters: e.Parameters, DEM: job.DEM{Name: "none"}, Created: now, Delivery: &e.Delivery}
+	r := job.Request{ID: s.NewID(), Workflow: param.Echo, Parameters: e.Parameters, DEM: job.DEM{Name: "none"}, Created: now, Delivery: &e.Delivery}
 	err := s.Store.Create(ctx, r)
 	if err == nil {
 		_, _, err = s.Store.WriteEnd(ctx, r.ID, job.End{State: job.Completed, Ended: now.Add(time.Duration(e.Pause) * time.Second), Event: "echo." + r.ID})

@@ -24,6 +24,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // fill writes records of n jobs: every third completed, every 500th failed.
@@ -31,7 +32,7 @@ func fill(t testing.TB, s job.Store, n int) {
 	t.Helper()
 	for i := range n {
 		r := job.Request{
-			ID: fmt.Sprintf("01JTEST%019d", i), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon.Add(time.Duration(i) * time.Second),
+			ID: fmt.Sprintf("01JTEST%019d", i), Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: noon.Add(time.Duration(i) * time.Second),
 			DEM: job.DEM{Key: "uploads/x.tif", Name: "dem.tif"},
 		}
 		err := s.Create(t.Context(), r)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/survey"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
@@ -121,8 +122,8 @@ const maxField = 64 << 10
 
 // form is a decoded submission.
 type form struct {
-	workflow job.Workflow
-	params   job.Parameters
+	workflow param.Workflow
+	params   param.Parameters
 	dem      *job.DEM
 	uploaded string
 	// startSet and endSet tell a year that was asked for from a default.
@@ -199,7 +200,7 @@ func (s *Service) postSubmit(c *gin.Context) {
 
 // readForm reads the form part by part; files go straight to the bucket.
 func (s *Service) readForm(c *gin.Context) (form, error) {
-	f := form{workflow: job.Sol, params: job.DefaultParameters()}
+	f := form{workflow: param.Sol, params: param.DefaultParameters()}
 	set := func(name, value string) error {
 		if name == "uploaded_filename" {
 			f.uploaded = value
@@ -274,7 +275,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			_, key, _ := strings.Cut(spec, ":")
 			f.stored = append(f.stored, key)
 		default:
-			if field, ok := job.RasterField(name); ok && name == field.RasterFile() {
+			if field, ok := param.RasterField(name); ok && name == field.RasterFile() {
 				if part.FileName() == "" {
 					continue
 				}
@@ -307,7 +308,7 @@ func (f *form) set(name, value string) error {
 	}
 	switch name {
 	case "workflow_type":
-		f.workflow = job.Workflow(value)
+		f.workflow = param.Workflow(value)
 		return nil
 	case "num_threads": // the platform decides how many cores work on a job
 		if _, err := strconv.Atoi(value); err != nil {
@@ -315,7 +316,7 @@ func (f *form) set(name, value string) error {
 		}
 		return nil
 	}
-	if field, ok := job.WordField(name); ok { // as job.json has it
+	if field, ok := param.WordField(name); ok { // as job.json has it
 		given, err := strconv.ParseBool(value)
 		if err != nil {
 			return invalid{fmt.Errorf("%s %q: must be true or false", name, value)}
@@ -323,10 +324,10 @@ func (f *form) set(name, value string) error {
 		f.params.SetWord(field, given)
 		return nil
 	}
-	if field, ok := job.RasterField(name); ok && name != field.RasterFile() {
+	if field, ok := param.RasterField(name); ok && name != field.RasterFile() {
 		return setInput(&f.params, field, value)
 	}
-	field, ok := job.FieldOf(name)
+	field, ok := param.FieldOf(name)
 	if !ok {
 		return invalid{fmt.Errorf("field %q is not known", name)}
 	}
@@ -349,7 +350,7 @@ func (s *Service) getJobs(c *gin.Context) {
 		s.refuse(c, invalid{fmt.Errorf("status %q: must be %s", want, strings.Join(states[1:], ", "))})
 		return
 	}
-	if workflow != "" && workflow != string(job.Sol) && workflow != string(job.EEMT) {
+	if workflow != "" && workflow != string(param.Sol) && workflow != string(param.EEMT) {
 		s.refuse(c, invalid{fmt.Errorf("workflow_type %q: must be sol or eemt", workflow)})
 		return
 	}
@@ -399,7 +400,7 @@ func suiteState(st job.Status) string {
 
 // parameters are those of a job as the old suite shows them.
 type parameters struct {
-	job.Parameters
+	param.Parameters
 	// Linke and Albedo are numbers, as they were; a list where each month has its own.
 	Linke  any `json:"linke_value"`
 	Albedo any `json:"albedo_value"`
@@ -407,7 +408,7 @@ type parameters struct {
 	Threads int `json:"num_threads"`
 }
 
-func suiteParameters(p job.Parameters) parameters {
+func suiteParameters(p param.Parameters) parameters {
 	one := func(values []float64) any {
 		if len(values) == 1 {
 			return values[0]

@@ -30,6 +30,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
@@ -199,14 +200,14 @@ func TestSubmit(t *testing.T) {
 		{"file first", []field{dem, {name: "step", value: "30"}, {name: "linke_value", value: "2.5"}}, func(r job.Request) bool {
 			return r.Parameters.Step == 30 && r.Parameters.Linke[0] == 2.5
 		}},
-		{"defaults", []field{dem}, func(r job.Request) bool { return r.Workflow == job.Sol && r.Parameters.Step == 15 }},
+		{"defaults", []field{dem}, func(r job.Request) bool { return r.Workflow == param.Sol && r.Parameters.Step == 15 }},
 		{"empty fields mean the default", []field{dem, {name: "step", value: ""}}, func(r job.Request) bool { return r.Parameters.Step == 15 }},
 		{"twelve values", []field{dem, {name: "albedo_value", value: "0.7,0.7,0.6,0.4,0.2,0.2,0.2,0.2,0.2,0.3,0.5,0.7"}}, func(r job.Request) bool {
 			return len(r.Parameters.Albedo) == 12
 		}},
 		{"factors and layers", []field{dem, {name: "kb", value: "0.8"}, {name: "kc", value: "1"}, {name: "layers", value: "skyview, diff_rad"}}, func(r job.Request) bool {
 			p := r.Parameters
-			return p.KB[0] == 0.8 && p.KD == nil && p.KC[0] == 1 && len(p.Layers) == 2 && p.Has(job.Diffuse) && p.Has(job.SkyView)
+			return p.KB[0] == 0.8 && p.KD == nil && p.KC[0] == 1 && len(p.Layers) == 2 && p.Has(param.Diffuse) && p.Has(param.SkyView)
 		}},
 		{"a word", []field{dem, {name: "linke_value", value: "climatology"}}, func(r job.Request) bool {
 			return r.Parameters.LinkeClimatology && r.Parameters.Linke == nil
@@ -222,7 +223,7 @@ func TestSubmit(t *testing.T) {
 		}},
 		{"threads are taken", []field{dem, {name: "num_threads", value: "4"}}, func(job.Request) bool { return true }},
 		{"eemt", []field{{name: "workflow_type", value: "eemt"}, {"climate_file", "month,tmin\n", "c.csv"}, {name: "start_year", value: "2019"}, dem}, func(r job.Request) bool {
-			return r.Workflow == job.EEMT && r.Parameters.StartYear == 2019 && strings.HasPrefix(r.Parameters.Climate, "table:inputs/")
+			return r.Workflow == param.EEMT && r.Parameters.StartYear == 2019 && strings.HasPrefix(r.Parameters.Climate, "table:inputs/")
 		}},
 		{"a path in the name", []field{{"dem_file", hills(t), `..\..\etc/../my dem.TIF`}}, func(r job.Request) bool {
 			return r.DEM.Name == "my dem.TIF" && strings.HasSuffix(r.DEM.Key, "_my_dem.TIF")
@@ -747,7 +748,7 @@ func TestCancelledAndGone(t *testing.T) {
 		heard = append(heard, e.Type())
 		return nil
 	})
-	r := job.Request{ID: "01JTESTAAAAAAAAAAAAAAAAAAA", Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon}
+	r := job.Request{ID: "01JTESTAAAAAAAAAAAAAAAAAAA", Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: noon}
 	if err := s.Store.Create(ctx, r); err != nil {
 		t.Fatal(err)
 	}

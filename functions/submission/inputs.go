@@ -14,12 +14,13 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/remedy"
 )
 
 // setInput takes the text of a parameter that may be a raster.
-func setInput(p *job.Parameters, f job.Field, text string) error {
+func setInput(p *param.Parameters, f param.Field, text string) error {
 	if err := p.SetInput(f.Input(), text); err != nil {
 		return invalid{err}
 	}
@@ -27,7 +28,7 @@ func setInput(p *job.Parameters, f job.Field, text string) error {
 }
 
 // checkInputNames refuses rasters that a service could not read.
-func checkInputNames(p *job.Parameters) error {
+func checkInputNames(p *param.Parameters) error {
 	for _, in := range p.Inputs() {
 		for _, name := range *in.Rasters {
 			if !storedName(name) {
@@ -39,8 +40,8 @@ func checkInputNames(p *job.Parameters) error {
 }
 
 // noRaster refuses the name of a raster, and says how to bring one.
-func noRaster(in job.Input, name string, why error) error {
-	f, _ := job.RasterField(strings.ReplaceAll(in.Name, "-", "_"))
+func noRaster(in param.Input, name string, why error) error {
+	f, _ := param.RasterField(strings.ReplaceAll(in.Name, "-", "_"))
 	return invalid{ogc.Bad("inputs."+f.Name, fmt.Sprintf("%.80s", name), "a GeoTIFF at an https address, or an object under climate/ or inputs/",
 		fmt.Sprintf("%s %.80q: %v; or send the file to /api/submit-job in the field %s", in.Name, name, why, f.RasterFile()))}
 }
@@ -57,7 +58,7 @@ const rasterPatience = 20 * time.Second
 
 // checkRasters reads the headers of the rasters that a request names, so that a wrong name is refused now instead of
 // failing the job. What cannot be reached at present is left to compute, which has more patience.
-func (s *Service) checkRasters(ctx context.Context, p *job.Parameters) error {
+func (s *Service) checkRasters(ctx context.Context, p *param.Parameters) error {
 	within, cancel := context.WithTimeout(ctx, rasterPatience)
 	defer cancel()
 	for _, in := range p.Inputs() {
@@ -125,7 +126,7 @@ func raster(r io.ReaderAt, size int64, of int) error {
 
 // uploadInput stores a raster sent along and lets p name it. It returns its key.
 // A file that cannot be one leaves nothing behind.
-func (s *Service) uploadInput(ctx context.Context, p *job.Parameters, name, file string, r io.Reader) (string, error) {
+func (s *Service) uploadInput(ctx context.Context, p *param.Parameters, name, file string, r io.Reader) (string, error) {
 	// Parameters tell rasters from numbers by the end of their names; what the file is, its content tells.
 	stored := baseName(file)
 	if ext := strings.ToLower(path.Ext(stored)); ext != ".tif" && ext != ".tiff" {

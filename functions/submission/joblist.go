@@ -16,6 +16,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 // they are made, and lies in the future while they pause.
 func (s *Service) status(ctx context.Context, id string) (job.Status, error) {
 	st, err := s.Store.Glance(ctx, id)
-	if err == nil && st.Request.Workflow == job.Echo && st.End != nil && s.Now().Before(st.End.Ended) {
+	if err == nil && st.Request.Workflow == param.Echo && st.End != nil && s.Now().Before(st.End.Ended) {
 		st.State, st.Started, st.Updated, st.End = job.Running, st.Request.Created, st.Request.Created, nil
 	}
 	return st, err
@@ -344,7 +345,7 @@ func (s *Service) letGo(ctx context.Context, r job.Request) {
 func (s *Service) dismiss(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
 	st, err := s.status(ctx, id)
-	if err == nil && (st.Ended() || st.Request.Workflow == job.Echo) {
+	if err == nil && (st.Ended() || st.Request.Workflow == param.Echo) {
 		_, err = s.Store.RemoveAll(ctx, st.Request, false)
 		s.letGo(ctx, st.Request)
 		st.State = job.Cancelled

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // search asks for all pages of /api/jobs and returns the last three digits of the ids, with the number of pages.
@@ -38,19 +39,19 @@ func TestSearch(t *testing.T) {
 	s := newService(t, nil)
 	for i, c := range []struct {
 		name     string
-		workflow job.Workflow
+		workflow param.Workflow
 		end      job.State
 	}{
-		{"Jemez north.tif", job.Sol, job.Completed},
-		{"jemez_south.tif", job.EEMT, job.Failed},
-		{"Catalina.tif", job.EEMT, job.Cancelled},
-		{"<b>Über</b>.tif", job.Sol, ""},
+		{"Jemez north.tif", param.Sol, job.Completed},
+		{"jemez_south.tif", param.EEMT, job.Failed},
+		{"Catalina.tif", param.EEMT, job.Cancelled},
+		{"<b>Über</b>.tif", param.Sol, ""},
 	} {
 		r := job.Request{
-			ID: fmt.Sprintf("01JTEST%019d", i+1), Workflow: c.workflow, Parameters: job.DefaultParameters(),
+			ID: fmt.Sprintf("01JTEST%019d", i+1), Workflow: c.workflow, Parameters: param.DefaultParameters(),
 			Created: noon.Add(time.Duration(i) * time.Second), DEM: job.DEM{Key: "uploads/x.tif", Name: c.name},
 		}
-		if c.workflow == job.EEMT {
+		if c.workflow == param.EEMT {
 			r.Parameters.Climate = "daymet:climate/tiles"
 		}
 		if err := s.Store.Create(t.Context(), r); err != nil {
@@ -102,7 +103,7 @@ func TestSearch(t *testing.T) {
 func TestSearchIsBounded(t *testing.T) {
 	inner := memblob.OpenBucket(nil)
 	fill(t, job.Store{Bucket: inner}, 1700)
-	old := job.Request{ID: "01JTEST0000000000000009999", Workflow: job.EEMT, Parameters: job.DefaultParameters(), Created: noon.Add(-time.Hour), DEM: job.DEM{Key: "uploads/x.tif", Name: "needle.tif"}}
+	old := job.Request{ID: "01JTEST0000000000000009999", Workflow: param.EEMT, Parameters: param.DefaultParameters(), Created: noon.Add(-time.Hour), DEM: job.DEM{Key: "uploads/x.tif", Name: "needle.tif"}}
 	if err := (job.Store{Bucket: inner}).Create(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}

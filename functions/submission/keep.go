@@ -13,6 +13,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // keeping is what people want of retention for a job, and when it goes.
@@ -87,7 +88,7 @@ func (s *Service) deleteKeep(c *gin.Context) { s.setKeep(c, job.Keep{At: s.Now()
 func (s *Service) setKeep(c *gin.Context, k job.Keep) {
 	id := c.Param("id")
 	err := s.Store.SetKeep(c.Request.Context(), id, k)
-	var field *job.FieldError
+	var field *param.FieldError
 	switch {
 	case errors.As(err, &field):
 		err = ogc.FromField(err)

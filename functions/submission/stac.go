@@ -15,6 +15,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
@@ -33,7 +34,7 @@ func (s *Service) getCatalog(c *gin.Context) {
 		Links: []stac.Link{stacRoot(b), {Href: b + "/stac", Rel: "self", Type: ogc.JSON}},
 	}
 	for _, p := range s.catalogue().Processes(b) {
-		if p.ID != string(job.Echo) {
+		if p.ID != string(param.Echo) {
 			root.Links = append(root.Links, stac.Link{Href: b + "/stac/collections/" + p.ID, Rel: "child", Type: ogc.JSON, Title: p.Title})
 		}
 	}
@@ -111,7 +112,7 @@ func (s *Service) extent(ctx context.Context, process string, found []job.Status
 // collectionOf is the process whose results a collection holds.
 func (s *Service) collectionOf(id, base string) (ogc.Process, error) {
 	p, err := s.catalogue().Process(id, base)
-	if err == nil && id == string(job.Echo) {
+	if err == nil && id == string(param.Echo) {
 		err = ogc.NoSuchProcess(id)
 	}
 	return p, err

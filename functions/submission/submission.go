@@ -31,6 +31,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -88,12 +89,12 @@ type Service struct {
 	// Climate opens climate files to examine; nil leaves them unexamined.
 	Climate climate.Opener
 	// Estimate tells what a job takes; may be nil.
-	Estimate func(w job.Workflow, p job.Parameters, width, height int) survey.Work
+	Estimate func(w param.Workflow, p param.Parameters, width, height int) survey.Work
 	// Limits refuses jobs that are too large; nil allows all.
 	Limits Limits
 	// Room refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is no room; nil
 	// does not look.
-	Room func(w job.Workflow, p job.Parameters, width, height int, dem int64) error
+	Room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
 
 	inlineOnce, drawOnce     sync.Once
 	inlineTokens, drawTokens chan struct{}
@@ -107,7 +108,7 @@ type Limits interface {
 	// CheckDEM refuses a DEM of width x height cells that no job may be made of.
 	CheckDEM(width, height int) error
 	// Check refuses a job on a DEM of width x height cells.
-	Check(w job.Workflow, p job.Parameters, width, height int) error
+	Check(w param.Workflow, p param.Parameters, width, height int) error
 }
 
 // ErrInvalid marks an error that is the caller's to mend.
@@ -255,7 +256,7 @@ func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader, o
 		return ref, err
 	}
 	// A DEM without a known system may get one from the parameters, which follow.
-	if _, err := s.checkHeader(ctx, ref.Key, job.Parameters{}); err != nil && !lacksSystem(err) {
+	if _, err := s.checkHeader(ctx, ref.Key, param.Parameters{}); err != nil && !lacksSystem(err) {
 		err = called(name, err)
 		if once && !errors.Is(err, ErrInvalid) {
 			return ref, err
@@ -287,7 +288,7 @@ func lacksSystem(err error) bool {
 }
 
 // checkHeader reads the header of a stored DEM, as the parameters of its job say.
-func (s *Service) checkHeader(ctx context.Context, key string, p job.Parameters) (extent, error) {
+func (s *Service) checkHeader(ctx context.Context, key string, p param.Parameters) (extent, error) {
 	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
 	if err != nil {
 		return extent{}, fmt.Errorf("read back %s: %w", key, err)
@@ -314,7 +315,7 @@ func (s *Service) checkHeader(ctx context.Context, key string, p job.Parameters)
 
 // checkSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
 // before anything is made of it.
-func (s *Service) checkSize(ctx context.Context, w job.Workflow, p job.Parameters, key string) error {
+func (s *Service) checkSize(ctx context.Context, w param.Workflow, p param.Parameters, key string) error {
 	size, err := s.checkHeader(ctx, key, p)
 	if err != nil {
 		return err
@@ -322,7 +323,7 @@ func (s *Service) checkSize(ctx context.Context, w job.Workflow, p job.Parameter
 	return s.allowed(w, p, size)
 }
 
-func (s *Service) allowed(w job.Workflow, p job.Parameters, size extent) error {
+func (s *Service) allowed(w param.Workflow, p param.Parameters, size extent) error {
 	if s.Limits != nil {
 		if err := s.Limits.Check(w, p, size.width, size.height); err != nil {
 			return invalid{err}
@@ -398,7 +399,7 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 	if err != nil {
 		return job.DEM{}, err
 	}
-	if _, err := s.checkHeader(ctx, key, job.Parameters{}); err != nil && !lacksSystem(err) {
+	if _, err := s.checkHeader(ctx, key, param.Parameters{}); err != nil && !lacksSystem(err) {
 		return job.DEM{}, called(own, err)
 	}
 	sum := sha256.New()
@@ -411,11 +412,11 @@ func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, 
 
 // Submit validates, writes job.json, then announces the job. When the
 // announcement fails the job is not lost: the resume tick makes it again.
-func (s *Service) Submit(ctx context.Context, w job.Workflow, p job.Parameters, ref job.DEM) (job.Request, error) {
+func (s *Service) Submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM) (job.Request, error) {
 	return s.submit(ctx, w, p, ref, nil)
 }
 
-func (s *Service) submit(ctx context.Context, w job.Workflow, p job.Parameters, ref job.DEM, d *job.Delivery) (job.Request, error) {
+func (s *Service) submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM, d *job.Delivery) (job.Request, error) {
 	if err := validate(w, p); err != nil {
 		return job.Request{}, err
 	}
@@ -466,11 +467,11 @@ func (s *Service) announceEnd(ctx context.Context, id string, e event.Event) {
 }
 
 // validate checks what can be checked without reading anything.
-func validate(w job.Workflow, p job.Parameters) error {
+func validate(w param.Workflow, p param.Parameters) error {
 	if err := p.Validate(w); err != nil {
 		return invalid{err}
 	}
-	if w == job.EEMT {
+	if w == param.EEMT {
 		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation, p.ClimateUnits); err != nil {
 			return invalid{err}
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
 
@@ -210,7 +211,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 
 // systemBeside states the system of a dropped DEM that lacks one, as err says, by the .prj file beside it; without one that
 // helps, err stays. The DEM is read at the key read.
-func (s *Service) systemBeside(ctx context.Context, key, read string, p job.Parameters, err error) (job.Parameters, error) {
+func (s *Service) systemBeside(ctx context.Context, key, read string, p param.Parameters, err error) (param.Parameters, error) {
 	if !survey.LacksCRS(err) || p.DEMCRS != "" {
 		return p, err
 	}
@@ -308,7 +309,7 @@ func (w waiting) Error() string { return string(w) }
 // dropped reads the parameters of a dropped file: the defaults, over them its metadata, over them the file beside it.
 // What cannot be used is an ErrInvalid; f then holds what could.
 func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (form, error) {
-	f := form{workflow: job.Sol, params: job.DefaultParameters()}
+	f := form{workflow: param.Sol, params: param.DefaultParameters()}
 	announced := false
 	var errs []error
 	for name, value := range a.Metadata {
@@ -428,7 +429,7 @@ func fields(data []byte) (map[string]string, error) {
 }
 
 // besideClimate lets a climate table be named as it lies beside the DEM.
-func besideClimate(key string, p *job.Parameters) error {
+func besideClimate(key string, p *param.Parameters) error {
 	kind, name, _ := strings.Cut(p.Climate, ":")
 	if kind != climate.KindTable && kind != climate.KindPixel || strings.HasPrefix(name, job.InputPrefix) || strings.HasPrefix(name, "climate/") {
 		return nil

@@ -25,6 +25,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -90,7 +91,7 @@ func TestDroppedFileBecomesAJob(t *testing.T) {
 		check    func(r job.Request) bool
 	}{
 		{"without parameters", nil, nil, func(r job.Request) bool {
-			return r.Workflow == job.Sol && r.Parameters.Step == 15
+			return r.Workflow == param.Sol && r.Parameters.Step == 15
 		}},
 		{"with metadata", []string{"eemt-step", "30", "Eemt_North", "grid", "eemt-linke-value", "2,2,2,2,2,2,2,2,2,2,2,3", "other", "x"}, nil, func(r job.Request) bool {
 			return r.Parameters.Step == 30 && r.Parameters.North == "grid" && len(r.Parameters.Linke) == 12
@@ -111,7 +112,7 @@ func TestDroppedFileBecomesAJob(t *testing.T) {
 			return r.Parameters.Step == 20
 		}},
 		{"with a climate table", []string{"eemt-workflow", "eemt", "eemt-climate", "table:station.csv", "eemt-start-year", "2022"}, map[string]string{"station.csv": table}, func(r job.Request) bool {
-			return r.Workflow == job.EEMT && r.Parameters.Climate == "table:inputs/"+r.ID+"-1_station.csv" && r.Parameters.EndYear == 2022
+			return r.Workflow == param.EEMT && r.Parameters.Climate == "table:inputs/"+r.ID+"-1_station.csv" && r.Parameters.EndYear == 2022
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,6 +30,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 var (
@@ -69,14 +70,14 @@ const wet = 2
 
 // request is job n: they differ in a parameter, and so in their maps.
 func request(n int, at time.Time) job.Request {
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	p.Step, p.TileSize = 60, 32
 	p.Albedo = []float64{0.2 + 0.1*float64(n)}
 	if n == wet {
 		p.Climate = "table:" + climateKey
-		return job.Request{ID: jobID(n), Workflow: job.EEMT, Parameters: p, DEM: job.DEM{Key: demKey, Name: "hills.tif"}, Created: at.UTC()}
+		return job.Request{ID: jobID(n), Workflow: param.EEMT, Parameters: p, DEM: job.DEM{Key: demKey, Name: "hills.tif"}, Created: at.UTC()}
 	}
-	return job.Request{ID: jobID(n), Workflow: job.Sol, Parameters: p, DEM: job.DEM{Key: demKey, Name: "hills.tif"}, Created: at.UTC()}
+	return job.Request{ID: jobID(n), Workflow: param.Sol, Parameters: p, DEM: job.DEM{Key: demKey, Name: "hills.tif"}, Created: at.UTC()}
 }
 
 const (

@@ -13,7 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // tags lists the names in a struct's tags.
@@ -50,7 +50,7 @@ func TestReportFieldsAreDocumented(t *testing.T) {
 func TestParametersAreDocumented(t *testing.T) {
 	_, form, _ := strings.Cut(read(t, "docs/guide.md"), "\nForm fields of a submission:")
 	form, _, _ = strings.Cut(form, "\n```")
-	for _, f := range job.Fields("") {
+	for _, f := range param.Fields("") {
 		for _, n := range []string{f.Name, f.RasterFile()} {
 			if n != "" && !strings.Contains(form, "`"+n+"`") {
 				t.Errorf("docs/guide.md: the form fields lack %s", n)

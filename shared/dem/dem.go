@@ -13,7 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/remedy"
 )
@@ -33,7 +33,7 @@ type Options struct {
 	// Name is the user's own name of the file, for the commands in messages; empty leaves in.tif there.
 	Name string
 	// ElevationUnit is the unit of elevations where it is not the one that the file states.
-	ElevationUnit job.ElevationUnit
+	ElevationUnit param.ElevationUnit
 	// NoData are stored values that mark missing data, beside the one that the file declares.
 	NoData []float64
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -107,7 +107,7 @@ func TestUndeclaredNoData(t *testing.T) {
 				!strings.HasSuffix(s, "--nodata "+c.nodata+", or with: gdal_translate -a_nodata "+c.nodata+" 'my dem.tif' 'my dem_nodata.tif'") {
 				t.Errorf("%s", s)
 			}
-			values, err := job.ParseNoData(list[0].Value)
+			values, err := param.ParseNoData(list[0].Value)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +168,7 @@ func TestUnearthlyElevations(t *testing.T) {
 		if len(list) != 1 || list[0].Code != finding.DEMElevation || list[0].LooksLike != c.looks || !strings.Contains(list[0].Next, "--elevation-unit "+c.fix) || strings.Contains(list[0].Next, "nodata") {
 			t.Errorf("%s: %+v", c.name, list)
 		}
-		for _, f := range found(t, file, dem.Options{ElevationUnit: job.ElevationUnit(c.fix)}) {
+		for _, f := range found(t, file, dem.Options{ElevationUnit: param.ElevationUnit(c.fix)}) {
 			if f.Severity == finding.Refusal {
 				t.Errorf("%s: advice that is followed leads to %+v", c.name, f)
 			}
@@ -274,7 +274,7 @@ func TestUnitDoubts(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		o      geotiff.Options
-		unit   job.ElevationUnit
+		unit   param.ElevationUnit
 		want   finding.Severity
 		says   string
 		metres float64

@@ -33,10 +33,6 @@ type Subscriber struct {
 	Failed     string `json:"failedUri,omitempty"`
 }
 
-// Echo is the workflow that gives back its inputs; it tests clients, and is
-// computed by nobody.
-const Echo Workflow = "echo"
-
 // Message says in a few words what a job is doing, or how it ended.
 func (s Status) Message() string {
 	switch {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/param"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 )
@@ -45,10 +46,10 @@ type Keep struct {
 // Validate refuses what is out of range. The error is a *FieldError.
 func (k Keep) Validate() error {
 	if k.Days < 0 || k.Days > MaxKeepDays {
-		return &FieldError{Name: "keep_days", Value: strconv.Itoa(k.Days), Allowed: fmt.Sprintf("1 to %d, or 0 for the usual time", MaxKeepDays)}
+		return &param.FieldError{Name: "keep_days", Value: strconv.Itoa(k.Days), Allowed: fmt.Sprintf("1 to %d, or 0 for the usual time", MaxKeepDays)}
 	}
 	if len(k.By) > maxKeeper || strings.ContainsFunc(k.By, func(r rune) bool { return r < ' ' }) {
-		return &FieldError{Name: "keep_by", Value: strconv.Quote(strings.ToValidUTF8(k.By[:min(len(k.By), 80)], "")), Allowed: fmt.Sprintf("at most %d bytes on one line", maxKeeper)}
+		return &param.FieldError{Name: "keep_by", Value: strconv.Quote(strings.ToValidUTF8(k.By[:min(len(k.By), 80)], "")), Allowed: fmt.Sprintf("at most %d bytes on one line", maxKeeper)}
 	}
 	return nil
 }

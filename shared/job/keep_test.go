@@ -10,6 +10,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func TestKeepMayBeSetAnyNumberOfTimes(t *testing.T) {
@@ -43,7 +44,7 @@ func TestKeepRefuses(t *testing.T) {
 		"keep_days -1: must be 1 to 36500": {Days: -1}, "keep_days 36501: ": {Days: 36501},
 		"keep_by": {By: strings.Repeat("é", 101)}, "on one line": {By: "a\nb"},
 	} {
-		var field *job.FieldError
+		var field *param.FieldError
 		if err := s.SetKeep(t.Context(), id(1), k); !errors.As(err, &field) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", k, err, want)
 		}

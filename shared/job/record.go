@@ -11,17 +11,18 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/exactsum"
 	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // Request is job.json: what was asked. It is durable before the client hears
 // of the job.
 type Request struct {
-	ID         string     `json:"id"`
-	Workflow   Workflow   `json:"workflow"`
-	Parameters Parameters `json:"parameters"`
-	DEM        DEM        `json:"dem"`
-	Created    time.Time  `json:"created"`
+	ID         string           `json:"id"`
+	Workflow   param.Workflow   `json:"workflow"`
+	Parameters param.Parameters `json:"parameters"`
+	DEM        DEM              `json:"dem"`
+	Created    time.Time        `json:"created"`
 	// Fingerprint identifies equal work: program version, parameters, DEM checksum.
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Delivery is set on jobs that came as an execute request.
@@ -273,12 +274,12 @@ func TaskName(row, col int) string { return fmt.Sprintf("r%04dc%04d", row, col) 
 
 // Fingerprint identifies equal work: the same program, parameters and DEM give
 // the same results.
-func Fingerprint(version string, w Workflow, p Parameters, demSHA256 string) string {
+func Fingerprint(version string, w param.Workflow, p param.Parameters, demSHA256 string) string {
 	// Parameters hold numbers, strings and booleans only, which always encode.
 	data, _ := json.Marshal(struct {
 		Version  string
-		Workflow Workflow
-		P        Parameters
+		Workflow param.Workflow
+		P        param.Parameters
 		DEM      string
 	}{version, w, p, demSHA256})
 	sum := sha256.Sum256(data)

@@ -17,6 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -43,7 +44,7 @@ func eachBucket(t *testing.T, f func(t *testing.T, s job.Store)) {
 
 func request(n int) job.Request {
 	return job.Request{
-		ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon.Add(time.Duration(n) * time.Minute),
+		ID: id(n), Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: noon.Add(time.Duration(n) * time.Minute),
 		DEM: job.DEM{Key: fmt.Sprintf("inputs/%d.tif", n), Name: "dem.tif", SHA256: "00", Size: 3},
 	}
 }
@@ -93,11 +94,11 @@ func TestRecordsAreWrittenOnce(t *testing.T) {
 		r := request(1)
 		create(t, s, r)
 		other := r
-		other.Workflow = job.EEMT
+		other.Workflow = param.EEMT
 		if err := s.Create(ctx, other); err != nil {
 			t.Fatalf("creating again: %v", err)
 		}
-		if got, err := s.Request(ctx, r.ID); err != nil || got.Workflow != job.Sol || !got.Created.Equal(r.Created) {
+		if got, err := s.Request(ctx, r.ID); err != nil || got.Workflow != param.Sol || !got.Created.Equal(r.Created) {
 			t.Errorf("request is %+v (%v), want the first", got, err)
 		}
 		if p, err := s.WritePlan(ctx, r.ID, plan(2)); err != nil || len(p.Tiles) != 2 {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // MaxPRJ bounds a .prj file, in bytes.
@@ -43,7 +43,7 @@ func LacksCRS(err error) bool {
 
 // Beside takes the system of a DEM from the .prj file beside it, where the file and the parameters state none that is
 // known. A .prj file that is none is left alone: what is said of the DEM then says what to do.
-func Beside(r io.ReaderAt, size int64, p job.Parameters, prj func() (string, error)) (job.Parameters, error) {
+func Beside(r io.ReaderAt, size int64, p param.Parameters, prj func() (string, error)) (param.Parameters, error) {
 	if p.DEMCRS != "" {
 		return p, nil
 	}

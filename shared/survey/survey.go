@@ -15,8 +15,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate/judge"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
@@ -110,16 +110,16 @@ type Work struct {
 }
 
 // DEM is what the parameters of a job state about its DEM.
-func DEM(p job.Parameters) dem.Options {
+func DEM(p param.Parameters) dem.Options {
 	o := dem.Options{CRS: p.DEMCRS, ElevationUnit: p.ElevationUnit}
-	o.NoData, _ = job.ParseNoData(p.NoData) // Validate has refused what is no number
+	o.NoData, _ = param.ParseNoData(p.NoData) // Validate has refused what is no number
 	return o
 }
 
 // Options are what is examined beside the DEM.
 type Options struct {
 	// Parameters of the job. Its climate is examined where it has one.
-	Parameters job.Parameters
+	Parameters param.Parameters
 	// Name is the user's own name of the DEM, for the commands in messages; may be empty.
 	Name string
 	// Spec is where the climate is stored, if not where the parameters say; may be nil.

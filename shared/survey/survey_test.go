@@ -13,7 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/survey"
 )
@@ -38,8 +38,8 @@ func examine(t *testing.T, data []byte, o survey.Options) *survey.Report {
 }
 
 // with are the usual parameters with a climate.
-func with(climate string) job.Parameters {
-	p := job.DefaultParameters()
+func with(climate string) param.Parameters {
+	p := param.DefaultParameters()
 	p.Climate = climate
 	return p
 }

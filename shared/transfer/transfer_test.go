@@ -21,6 +21,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/transfer"
 )
@@ -43,7 +44,7 @@ func add(t *testing.T, b *blob.Bucket, n int, state job.State) job.Request {
 	dem := fmt.Sprintf("dem of %d", n)
 	sum := sha256.Sum256([]byte(dem))
 	r := job.Request{
-		ID: id(n), Workflow: job.Sol, Parameters: job.DefaultParameters(), Created: noon.Add(time.Duration(n) * time.Hour),
+		ID: id(n), Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: noon.Add(time.Duration(n) * time.Hour),
 		DEM: job.DEM{Key: fmt.Sprintf("inputs/%d.tif", n), Name: "dem.tif", Size: int64(len(dem)), SHA256: hex.EncodeToString(sum[:])},
 	}
 	put(t, b, r.DEM.Key, dem)
@@ -324,7 +325,7 @@ func TestLostInput(t *testing.T) {
 	s, ctx := job.Store{Bucket: from}, t.Context()
 	table := job.InputKey(id(8), "station.csv")
 	r := job.Request{
-		ID: id(1), Workflow: job.EEMT, Parameters: job.DefaultParameters(), Created: noon,
+		ID: id(1), Workflow: param.EEMT, Parameters: param.DefaultParameters(), Created: noon,
 		DEM: job.DEM{Key: job.InputKey(id(9), "dem.tif"), Name: "dem.tif"},
 	}
 	r.Parameters.Climate = "table:" + table

@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
 
@@ -17,12 +17,12 @@ const most = 0.5
 // the middle of its DEM and its mean elevation. It reports false where they agree within 0.5
 // in the year's mean, where the job takes the climatology or rasters, and where the place or a
 // value is none.
-func Note(longitude, latitude, elevation float64, p job.Parameters) (finding.Finding, bool) {
+func Note(longitude, latitude, elevation float64, p param.Parameters) (finding.Finding, bool) {
 	if p.LinkeClimatology || len(p.LinkeRaster) > 0 {
 		return finding.Finding{}, false
 	}
 	there, sky := At(longitude, latitude), solar.DefaultParameters()
-	sky.StepMinutes, sky.Linke = p.Step, job.Monthly(p.Linke)
+	sky.StepMinutes, sky.Linke = p.Step, param.Monthly(p.Linke)
 	used, usual := mean(sky.Linke), mean(there)
 	if !(math.Abs(usual-used) > most) {
 		return finding.Finding{}, false

@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func TestNote(t *testing.T) {
-	with := func(text string) job.Parameters {
-		p := job.DefaultParameters()
+	with := func(text string) param.Parameters {
+		p := param.DefaultParameters()
 		if err := p.SetInput("linke-value", text); err != nil {
 			t.Fatal(err)
 		}
@@ -21,7 +21,7 @@ func TestNote(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		lon, lat, z float64
-		p           job.Parameters
+		p           param.Parameters
 		want        bool
 	}{
 		"Delhi":                      {77.2, 28.6, 216, with("3"), true},
@@ -45,7 +45,7 @@ func TestNote(t *testing.T) {
 
 // What the note says is what the engine does.
 func TestNoteSaysByHowMuch(t *testing.T) {
-	f, ok := Note(77.2, 28.6, 216, job.DefaultParameters())
+	f, ok := Note(77.2, 28.6, 216, param.DefaultParameters())
 	m := regexp.MustCompile(`is 3\.0 in the year's mean, the climatology has (\d\.\d) at 77\.20, 28\.60: .* level ground at 216 m would be (\d+\.\d) % less$`).FindStringSubmatch(f.Message)
 	if !ok || m == nil {
 		t.Fatalf("%v %q", ok, f.Message)
@@ -62,7 +62,7 @@ func TestNoteSaysByHowMuch(t *testing.T) {
 	if want := 100 * (1 - all/usual); math.Abs(said-want) > 0.051 {
 		t.Errorf("says %g %%, the engine %g", said, want)
 	}
-	if f, ok := Note(91.1, 29.7, 3650, job.DefaultParameters()); !ok || !strings.HasSuffix(f.Message, "% more") {
+	if f, ok := Note(91.1, 29.7, 3650, param.DefaultParameters()); !ok || !strings.HasSuffix(f.Message, "% more") {
 		t.Errorf("clearer air: %q", f.Message)
 	}
 }

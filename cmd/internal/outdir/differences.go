@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // Differences says in what two origins differ in a way that may change a number, each in a few words, b being that of the
@@ -56,7 +56,7 @@ func Differences(a, b Origin) []string {
 var unimportant = []string{"accept", "strict", "tile_size"}
 
 // values are the parameters as texts, by their names in a record.
-func values(p job.Parameters) map[string]string {
+func values(p param.Parameters) map[string]string {
 	data, _ := json.Marshal(p) // numbers, texts and booleans always encode
 	var raw map[string]json.RawMessage
 	_ = json.Unmarshal(data, &raw)
@@ -98,7 +98,7 @@ func plain(text string) string {
 
 // flag is the name of a parameter on the command line.
 func flag(name string) string {
-	for _, f := range job.Fields("") {
+	for _, f := range param.Fields("") {
 		if f.RasterRecord() != "" && f.RasterRecord() == name {
 			name = f.Name
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 const (
@@ -25,12 +26,12 @@ const (
 
 // Origin is what maps are made of.
 type Origin struct {
-	Workflow job.Workflow `json:"workflow"`
+	Workflow param.Workflow `json:"workflow"`
 	// DEM is the name of the DEM's file, SHA256 the checksum of its content.
 	DEM    string `json:"dem"`
 	SHA256 string `json:"sha256"`
 	// Parameters name files by their content, as the job's record does.
-	Parameters job.Parameters `json:"parameters"`
+	Parameters param.Parameters `json:"parameters"`
 }
 
 // File is a file that a run wrote, as it was then.
@@ -131,7 +132,7 @@ func (d *Dir) read() (*Mark, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.unmarked(), nil
 	}
-	m := &Mark{Origin: Origin{Parameters: job.DefaultParameters()}}
+	m := &Mark{Origin: Origin{Parameters: param.DefaultParameters()}}
 	if err == nil {
 		err = json.Unmarshal(data, m)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 const holderDir = "OUTDIR_HOLDER_DIR"
@@ -100,7 +100,7 @@ var modified = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
 // mark is that of a run with a step, which wrote files that hold their names.
 func mark(step float64, names ...string) Mark {
-	m := Mark{Origin: Origin{Workflow: job.Sol, DEM: "dem.tif", SHA256: "ab", Parameters: job.DefaultParameters()}, Version: "1", Job: "01JTESTKDH6BKDYFCDM6QM1YQ4"}
+	m := Mark{Origin: Origin{Workflow: param.Sol, DEM: "dem.tif", SHA256: "ab", Parameters: param.DefaultParameters()}, Version: "1", Job: "01JTESTKDH6BKDYFCDM6QM1YQ4"}
 	m.Parameters.Step = step
 	for _, n := range names {
 		m.Files = append(m.Files, File{n, int64(len(n)), modified})
@@ -236,15 +236,15 @@ func TestDifferences(t *testing.T) {
 		{"nothing", func(*Origin) {}, ""},
 		{"the name of the DEM", func(o *Origin) { o.DEM = "other.tif" }, ""},
 		{"how work is cut", func(o *Origin) { o.Parameters.TileSize = 64 }, ""},
-		{"all maps, said", func(o *Origin) { o.Parameters.Maps = job.AllMaps }, ""},
+		{"all maps, said", func(o *Origin) { o.Parameters.Maps = param.AllMaps }, ""},
 		{"the name of a table", func(o *Origin) { o.Parameters.Climate = "table:inputs/00112233445566aa_x.csv" }, ""},
 		{"the DEM", func(o *Origin) { o.SHA256 = "cd" }, "its DEM dem.tif is another file of that name"},
 		{"the DEM and its name", func(o *Origin) { o.SHA256, o.DEM = "cd", "x.tif" }, "DEM dem.tif there, x.tif here"},
-		{"the workflow", func(o *Origin) { o.Workflow = job.EEMT }, "workflow sol there, eemt here"},
+		{"the workflow", func(o *Origin) { o.Workflow = param.EEMT }, "workflow sol there, eemt here"},
 		{"a table", func(o *Origin) { o.Parameters.Climate = "table:inputs/ff112233445566aa_b.csv" }, "climate table:my station.csv there, table:b.csv here"},
 		{"the content of a table", func(o *Origin) { o.Parameters.Climate = "table:inputs/ff112233445566aa_my station.csv" }, "climate table:my station.csv of another content"},
 		{"a raster", func(o *Origin) { o.Parameters.AlbedoRaster = nil }, "albedo-value albedo.tif there, none here"},
-		{"some", func(o *Origin) { o.Parameters.Layers, o.Parameters.EndYear = []job.Layer{"horizon"}, 2021 }, "end-year 2020 there, 2021 here; layers none there, horizon here"},
+		{"some", func(o *Origin) { o.Parameters.Layers, o.Parameters.EndYear = []param.Layer{"horizon"}, 2021 }, "end-year 2020 there, 2021 here; layers none there, horizon here"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := strings.Join(Differences(base(func(*Origin) {}), base(c.change)), "; "); got != c.want {

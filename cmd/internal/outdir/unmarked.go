@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // ReportName is the report of a run among its files.
@@ -77,7 +78,7 @@ func (d *Dir) jobs() []string {
 
 // record reads what a job of the directory's bucket was made of.
 func (d *Dir) record(id string) *Mark {
-	r := job.Request{Parameters: job.DefaultParameters()}
+	r := job.Request{Parameters: param.DefaultParameters()}
 	data, err := readSmall(filepath.Join(d.state, filepath.FromSlash(job.Prefix(id)), "job.json"))
 	if err != nil || json.Unmarshal(data, &r) != nil {
 		return nil
@@ -89,10 +90,10 @@ func (d *Dir) record(id string) *Mark {
 // report does not say whose it is.
 func OfReport(data []byte) (m *Mark, names []string) {
 	r := struct {
-		ID         string         `json:"job_id"`
-		Workflow   job.Workflow   `json:"workflow"`
-		Version    string         `json:"version"`
-		Parameters job.Parameters `json:"parameters"`
+		ID         string           `json:"job_id"`
+		Workflow   param.Workflow   `json:"workflow"`
+		Version    string           `json:"version"`
+		Parameters param.Parameters `json:"parameters"`
 		DEM        struct {
 			Name   string `json:"name"`
 			SHA256 string `json:"sha256"`
@@ -101,7 +102,7 @@ func OfReport(data []byte) (m *Mark, names []string) {
 			Name string `json:"name"`
 		} `json:"layers"`
 		Previews []string `json:"previews"`
-	}{Parameters: job.DefaultParameters()}
+	}{Parameters: param.DefaultParameters()}
 	if json.Unmarshal(data, &r) != nil || !job.ValidID(r.ID) || r.DEM.SHA256 == "" {
 		return nil, nil
 	}

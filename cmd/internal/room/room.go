@@ -10,7 +10,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/amount"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // ErrNone is wrapped by errors that say that there is not room enough.
@@ -32,7 +32,7 @@ type Machine struct {
 }
 
 // Check refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is not room.
-func (m Machine) Check(w job.Workflow, p job.Parameters, width, height int, dem int64) error {
+func (m Machine) Check(w param.Workflow, p param.Parameters, width, height int, dem int64) error {
 	if err := m.checkMemory(w, p, width, height); err != nil {
 		return err
 	}
@@ -58,14 +58,14 @@ func (m Machine) Check(w job.Workflow, p job.Parameters, width, height int, dem 
 }
 
 // noDisk says what is needed, what there is, and what helps.
-func (m Machine) noDisk(w job.Workflow, p job.Parameters, width, height int, dem, need, have int64, shared bool) error {
+func (m Machine) noDisk(w param.Workflow, p param.Parameters, width, height int, dem, need, have int64, shared bool) error {
 	where := m.Store
 	if shared {
 		where += " and " + m.Temp
 	}
 	help := []string{}
 	if annual := p; annual.Maps.IsZero() && !annual.Daily {
-		annual.Maps = job.AnnualMaps
+		annual.Maps = param.AnnualMaps
 		d := m.Cost.Disk(w, annual, width, height, dem)
 		least := d.Stored
 		if shared {
@@ -77,7 +77,7 @@ func (m Machine) noDisk(w job.Workflow, p job.Parameters, width, height int, dem
 	return refusal(fmt.Sprintf("the job needs about %s of disk in %s, where %s are free: %s", amount.Bytes(need), where, amount.Bytes(have), strings.Join(help, "; or ")))
 }
 
-func (m Machine) checkMemory(w job.Workflow, p job.Parameters, width, height int) error {
+func (m Machine) checkMemory(w param.Workflow, p param.Parameters, width, height int) error {
 	need := m.Cost.Estimate(w, p, width, height).Memory
 	if have, known := memory(); known && need > have {
 		return refusal(fmt.Sprintf("the job needs about %s of memory, and this machine has %s: take a smaller part of the DEM, or a machine with more", amount.Bytes(need), amount.Bytes(have)))

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/room"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func TestRoom(t *testing.T) {
@@ -20,18 +20,18 @@ func TestRoom(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {
 		name   string
-		w      job.Workflow
-		change func(p *job.Parameters)
+		w      param.Workflow
+		change func(p *param.Parameters)
 		side   int
 		want   string // of the sentence; empty for none
 	}{
-		{"small", job.Sol, func(*job.Parameters) {}, 100, ""},
-		{"large", job.Sol, func(*job.Parameters) {}, 1 << 20, `^the job needs about \d+ TB of disk in .*new/maps.*, where [\d.]+ [kMGT]B are free: maps annual, which takes about \d+ TB; or buy a disk$`},
-		{"large, annual already", job.EEMT, func(p *job.Parameters) { p.Maps = job.AnnualMaps }, 1 << 20, `^the job needs about \d+ TB of disk in .*, where [\d.]+ [kMGT]B are free: buy a disk$`},
-		{"large, of days", job.Sol, func(p *job.Parameters) { p.Daily = true }, 1 << 20, `^the job needs about [\d.]+ PB of disk in .*: buy a disk$`},
+		{"small", param.Sol, func(*param.Parameters) {}, 100, ""},
+		{"large", param.Sol, func(*param.Parameters) {}, 1 << 20, `^the job needs about \d+ TB of disk in .*new/maps.*, where [\d.]+ [kMGT]B are free: maps annual, which takes about \d+ TB; or buy a disk$`},
+		{"large, annual already", param.EEMT, func(p *param.Parameters) { p.Maps = param.AnnualMaps }, 1 << 20, `^the job needs about \d+ TB of disk in .*, where [\d.]+ [kMGT]B are free: buy a disk$`},
+		{"large, of days", param.Sol, func(p *param.Parameters) { p.Daily = true }, 1 << 20, `^the job needs about [\d.]+ PB of disk in .*: buy a disk$`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := job.DefaultParameters()
+			p := param.DefaultParameters()
 			c.change(&p)
 			// The directory is still to be made.
 			m := room.Machine{Store: filepath.Join(dir, "new", "maps"), Temp: dir, Elsewhere: "buy a disk"}
@@ -56,10 +56,10 @@ func TestTemporaryFilesElsewhere(t *testing.T) {
 		t.Skipf("SKIPPED: no disk in memory here: %v", err)
 	}
 	// The side at which one of the two disks is too small depends on the machine.
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	m := room.Machine{Store: t.TempDir(), Temp: shm, Elsewhere: "buy a disk"}
 	for side := 1000; side <= 1<<20; side *= 2 {
-		err := m.Check(job.Sol, p, side, side, 1000)
+		err := m.Check(param.Sol, p, side, side, 1000)
 		if err == nil {
 			continue
 		}

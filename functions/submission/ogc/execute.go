@@ -14,11 +14,12 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // Execute is an execute request that has been checked.
 type Execute struct {
-	Parameters job.Parameters
+	Parameters param.Parameters
 	// DEM is set for sol and eemt.
 	DEM DEM
 	// Table is the text of a climate table sent along; nil means none.
@@ -62,7 +63,7 @@ type value struct {
 
 // Parse reads an execute request for a process. Its errors are *Problem.
 func (p Process) Parse(body []byte) (Execute, error) {
-	e := Execute{Parameters: job.DefaultParameters()}
+	e := Execute{Parameters: param.DefaultParameters()}
 	var r request
 	d := json.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(&r); err != nil {
@@ -71,7 +72,7 @@ func (p Process) Parse(body []byte) (Execute, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return e, Bad("", "", "one JSON object", "the body continues after the JSON object")
 	}
-	if r.Inputs == nil && p.ID == string(job.Echo) {
+	if r.Inputs == nil && p.ID == string(param.Echo) {
 		return e, Bad("inputs", "", `{"inputs": {...}}`, "inputs is missing: an execute request of process echo holds what it gives back, as in {\"inputs\": {\"stringInput\": \"hello\"}}")
 	}
 	if err := p.delivery(&e.Delivery, r); err != nil {
@@ -92,7 +93,7 @@ func (p Process) Parse(body []byte) (Execute, error) {
 			return e, Bad("inputs."+name, "", p.Inputs[name].Description, fmt.Sprintf("input %s is missing: %s", name, p.Inputs[name].Description))
 		}
 	}
-	if p.ID == string(job.Echo) {
+	if p.ID == string(param.Echo) {
 		return e, p.parseEcho(&e, r.Inputs)
 	}
 	for _, name := range names {
@@ -100,13 +101,13 @@ func (p Process) Parse(body []byte) (Execute, error) {
 			return e, err
 		}
 	}
-	if p.ID == string(job.EEMT) && e.Table != nil {
+	if p.ID == string(param.EEMT) && e.Table != nil {
 		e.Parameters.Climate = "table:inline" // until the text is stored
 	}
 	_, start := r.Inputs["start_year"]
 	_, end := r.Inputs["end_year"]
 	e.Parameters.OneYear(start, end)
-	if err := e.Parameters.Validate(job.Workflow(p.ID)); err != nil {
+	if err := e.Parameters.Validate(param.Workflow(p.ID)); err != nil {
 		return e, Bad("inputs", "", "", err.Error())
 	}
 	return e, nil
@@ -162,7 +163,7 @@ func (e *Execute) set(name string, raw json.RawMessage) error {
 	if name == "dem" {
 		return e.setDEM(raw, v)
 	}
-	f, _ := job.FieldOf(name)
+	f, _ := param.FieldOf(name)
 	if v.Href != "" {
 		return Bad("inputs."+name, clip(v.Href), f.Range(), fmt.Sprintf("input %s is not read by reference: give its value", name))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 const conf = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
@@ -111,7 +112,7 @@ func Status(st job.Status, base string) StatusInfo {
 	switch {
 	case st.State == job.Completed && st.Expired == nil:
 		info.Links = append(info.Links, Link{self + "/results", RelResults, JSON, "results"})
-		if r.Workflow != job.Echo {
+		if r.Workflow != param.Echo {
 			info.Links = append(info.Links,
 				Link{self + "/results/", "item", JSON, "all files"},
 				Link{base + "/api/jobs/" + r.ID + "/results", "enclosure", "application/zip", "all files in one archive"})

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 const exceptions = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
@@ -59,7 +59,7 @@ func Plain(status int, detail string) *Problem {
 
 // FromField words the refusal of a parameter.
 func FromField(err error) *Problem {
-	if f := (*job.FieldError)(nil); errors.As(err, &f) {
+	if f := (*param.FieldError)(nil); errors.As(err, &f) {
 		return Bad(f.Name, f.Value, f.Allowed, f.Error())
 	}
 	return Bad("", "", "", err.Error())

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // Summary is processSummary.yaml.
@@ -83,7 +84,7 @@ func (c Catalogue) Process(id, base string) (Process, error) {
 	return Process{}, NoSuchProcess(id)
 }
 
-func (c Catalogue) summary(w job.Workflow, title, description string, keywords ...string) Summary {
+func (c Catalogue) summary(w param.Workflow, title, description string, keywords ...string) Summary {
 	return Summary{
 		ID: string(w), Title: title, Description: description, Keywords: keywords, Version: c.Version,
 		JobControlOptions: []string{"async-execute", "dismiss"}, OutputTransmission: []string{"value", "reference"},
@@ -92,8 +93,8 @@ func (c Catalogue) summary(w job.Workflow, title, description string, keywords .
 
 func (c Catalogue) sol() Process {
 	return Process{
-		Summary: c.summary(job.Sol, "Solar radiation over terrain", "Clear-sky radiation and hours of sun of a year on every cell of a DEM, with shadows cast by the terrain.", "solar radiation", "terrain", "DEM"),
-		Inputs:  inputs(job.Sol), Outputs: solOutputs(),
+		Summary: c.summary(param.Sol, "Solar radiation over terrain", "Clear-sky radiation and hours of sun of a year on every cell of a DEM, with shadows cast by the terrain.", "solar radiation", "terrain", "DEM"),
+		Inputs:  inputs(param.Sol), Outputs: solOutputs(),
 	}
 }
 
@@ -106,13 +107,13 @@ func (c Catalogue) eemt() Process {
 		outputs["e_bio_"+v.id] = mapOutput("E_BIO of EEMT-"+v.name, "energy of net primary production, MJ m-2 yr-1", annual("E_BIO_"+v.name))
 	}
 	return Process{
-		Summary: c.summary(job.EEMT, "Effective energy and mass transfer", "Solar radiation, and with climate the energy available each year for weathering: fixed by net primary production, and carried as heat by effective precipitation.", "EEMT", "critical zone", "solar radiation", "DEM"),
-		Inputs:  inputs(job.EEMT), Outputs: outputs,
+		Summary: c.summary(param.EEMT, "Effective energy and mass transfer", "Solar radiation, and with climate the energy available each year for weathering: fixed by net primary production, and carried as heat by effective precipitation.", "EEMT", "critical zone", "solar radiation", "DEM"),
+		Inputs:  inputs(param.EEMT), Outputs: outputs,
 	}
 }
 
 // inputs are the DEM, and the parameters of a workflow from the table.
-func inputs(w job.Workflow) map[string]Input {
+func inputs(w param.Workflow) map[string]Input {
 	m := map[string]Input{"dem": {
 		Title:       "Digital elevation model",
 		Description: "GeoTIFF with a coordinate reference system: inline as base64, by the name of an upload, or by reference to an https address or to an object of the bucket",
@@ -122,7 +123,7 @@ func inputs(w job.Workflow) map[string]Input {
 			{"type": "string", "pattern": uploadName.String(), "description": "name of an upload"},
 		}},
 	}}
-	for _, f := range job.Fields(w) {
+	for _, f := range param.Fields(w) {
 		in := Input{Title: f.Title, Description: f.Words(), MaxOccurs: 1, Schema: fieldSchema(f)}
 		if f.Name == "climate" {
 			in.MinOccurs = 1
@@ -134,7 +135,7 @@ func inputs(w job.Workflow) map[string]Input {
 
 // fieldSchema is the schema of a parameter. Its forms are under anyOf, since some values fit two: of strings nothing
 // but their text tells one form from another.
-func fieldSchema(f job.Field) Schema {
+func fieldSchema(f param.Field) Schema {
 	s := Schema{"type": string(f.Type)}
 	if f.Minimum != f.Maximum {
 		s["minimum"], s["maximum"] = f.Minimum, f.Maximum
@@ -229,7 +230,7 @@ func (c Catalogue) echo() Process {
 		}}},
 	}
 	p := Process{
-		Summary: c.summary(job.Echo, "Echo", "Returns its inputs, for tests of clients.", "test"),
+		Summary: c.summary(param.Echo, "Echo", "Returns its inputs, for tests of clients.", "test"),
 		Inputs:  map[string]Input{"pause": {"Pause", "seconds until the job is completed", 0, 1, Schema{"type": "integer", "minimum": 0, "maximum": MaxPause, "default": 0}}},
 		Outputs: map[string]Output{},
 	}

@@ -1,4 +1,5 @@
-package job
+// Package param is the parameters of a job, and the one table that says of each its words, its range and its default.
+package param
 
 import (
 	"errors"
@@ -20,6 +21,8 @@ const (
 	Sol Workflow = "sol"
 	// EEMT is Sol followed by the EEMT maps of every climate year.
 	EEMT Workflow = "eemt"
+	// Echo gives back its inputs; it tests clients, and is computed by nobody.
+	Echo Workflow = "echo"
 )
 
 // Maps names which of its maps a job writes.

@@ -1,4 +1,4 @@
-package job_test
+package param_test
 
 import (
 	"encoding/json"
@@ -8,39 +8,39 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // Every parameter is in the table, and the table names nothing else.
 func TestFieldsAreTheParameters(t *testing.T) {
 	want, set := map[string]bool{}, map[string]bool{}
-	for _, f := range job.Fields("") {
+	for _, f := range param.Fields("") {
 		for _, name := range []string{f.WordRecord(), f.RasterRecord()} {
 			set[name] = true
 		}
 	}
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[job.Parameters]()) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[param.Parameters]()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		want[name] = true
-		if _, ok := job.FieldOf(name); !ok && !set[name] {
+		if _, ok := param.FieldOf(name); !ok && !set[name] {
 			t.Errorf("parameter %s is missing in the table of fields", name)
 		}
 	}
-	for _, f := range job.Fields("") {
+	for _, f := range param.Fields("") {
 		if !want[f.Name] || f.Title == "" || f.Description == "" {
 			t.Errorf("field %+v: names no parameter, or has no words", f)
 		}
 		if d := f.Default(); d != nil {
-			p := job.DefaultParameters()
-			if err := f.Set(&p, d); err != nil || !reflect.DeepEqual(p, job.DefaultParameters()) {
+			p := param.DefaultParameters()
+			if err := f.Set(&p, d); err != nil || !reflect.DeepEqual(p, param.DefaultParameters()) {
 				t.Errorf("the default %s of %s: %v gives %+v", d, f.Name, err, p)
 			}
 		}
 	}
-	if _, ok := job.FieldOf("colour"); ok {
+	if _, ok := param.FieldOf("colour"); ok {
 		t.Error("colour is a parameter")
 	}
-	for _, f := range job.Fields(job.Sol) {
+	for _, f := range param.Fields(param.Sol) {
 		if f.Name == "climate" {
 			t.Error("sol takes climate")
 		}
@@ -80,11 +80,11 @@ func TestSetField(t *testing.T) {
 		{"climate", `"table:x.csv"`, ""},
 		{"climate", `{"a":1}`, "must be a string"},
 	} {
-		f, _ := job.FieldOf(c.name)
-		p := job.DefaultParameters()
+		f, _ := param.FieldOf(c.name)
+		p := param.DefaultParameters()
 		err := f.Set(&p, json.RawMessage(c.value))
 		if c.refusal == "" {
-			if err != nil || reflect.DeepEqual(p, job.DefaultParameters()) {
+			if err != nil || reflect.DeepEqual(p, param.DefaultParameters()) {
 				t.Errorf("%s %s: %v, parameters %+v", c.name, c.value, err, p)
 			}
 			continue
@@ -92,7 +92,7 @@ func TestSetField(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.refusal) {
 			t.Errorf("%s %s: %v, want %q", c.name, c.value, err, c.refusal)
 		}
-		if !reflect.DeepEqual(p, job.DefaultParameters()) {
+		if !reflect.DeepEqual(p, param.DefaultParameters()) {
 			t.Errorf("%s %s: refused, yet the parameters changed to %+v", c.name, c.value, p)
 		}
 	}
@@ -103,12 +103,12 @@ func FuzzSetField(f *testing.F) {
 	f.Add("linke_value", "[1,2]")
 	f.Add("daily", "nul")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		field, ok := job.FieldOf(name)
+		field, ok := param.FieldOf(name)
 		if !ok || !json.Valid([]byte(value)) {
 			return
 		}
-		p := job.DefaultParameters()
-		if field.Set(&p, json.RawMessage(value)) != nil && !reflect.DeepEqual(p, job.DefaultParameters()) {
+		p := param.DefaultParameters()
+		if field.Set(&p, json.RawMessage(value)) != nil && !reflect.DeepEqual(p, param.DefaultParameters()) {
 			t.Errorf("%s %s: refused, yet set", name, value)
 		}
 	})
@@ -116,9 +116,9 @@ func FuzzSetField(f *testing.F) {
 
 // The parameters that take rasters are those of Inputs; each is found by its three names.
 func TestRasterFields(t *testing.T) {
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	taken := map[string]bool{}
-	for _, f := range job.Fields("") {
+	for _, f := range param.Fields("") {
 		if f.Raster == "" {
 			if f.RasterRecord() != "" || f.RasterFile() != "" {
 				t.Errorf("%s takes no raster, and has names for one", f.Name)
@@ -127,7 +127,7 @@ func TestRasterFields(t *testing.T) {
 		}
 		taken[f.Input()] = true
 		for _, name := range []string{f.Name, f.RasterRecord(), f.RasterFile()} {
-			if got, ok := job.RasterField(name); !ok || got.Name != f.Name {
+			if got, ok := param.RasterField(name); !ok || got.Name != f.Name {
 				t.Errorf("%s: got %s, want %s", name, got.Name, f.Name)
 			}
 		}
@@ -142,7 +142,7 @@ func TestRasterFields(t *testing.T) {
 		t.Errorf("the table has rasters for %v, which is no input", taken)
 	}
 	for _, name := range []string{"", "step", "step_file", "climate", "_raster"} {
-		if f, ok := job.RasterField(name); ok {
+		if f, ok := param.RasterField(name); ok {
 			t.Errorf("%q is taken for %s", name, f.Name)
 		}
 	}
@@ -150,7 +150,7 @@ func TestRasterFields(t *testing.T) {
 
 // A row of the table is all that the range of a parameter needs.
 func TestValidateKnowsTheTable(t *testing.T) {
-	for _, f := range job.Fields("") {
+	for _, f := range param.Fields("") {
 		var outside []string
 		switch {
 		case len(f.Items) > 0, len(f.Allowed) > 0:
@@ -159,11 +159,11 @@ func TestValidateKnowsTheTable(t *testing.T) {
 			outside = []string{fmt.Sprint(f.Minimum - 1), fmt.Sprint(f.Maximum + 1)}
 		}
 		for _, text := range outside {
-			p := job.DefaultParameters()
+			p := param.DefaultParameters()
 			p.Climate = "table:x.csv"
 			err := f.SetText(&p, text)
 			if err == nil {
-				err = p.Validate(job.EEMT)
+				err = p.Validate(param.EEMT)
 			}
 			if err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), "must be") {
 				t.Errorf("%s %s: %v, want a refusal that names the value and the range", f.Name, text, err)
@@ -180,12 +180,12 @@ func TestHelpOfFields(t *testing.T) {
 		"layers":      "further maps to write, separated by commas: beam, diffuse, reflected, horizon, skyview",
 		"tile_size":   "side of a tile, 32 to 4096 cells, or 0 for the planner's choice; does not affect results",
 	} {
-		if f, _ := job.FieldOf(name); f.Help() != want {
+		if f, _ := param.FieldOf(name); f.Help() != want {
 			t.Errorf("%s: %q, want %q", name, f.Help(), want)
 		}
 	}
-	for _, f := range job.Fields("") {
-		if f.Type != job.BooleanField && f.ValueWords() == "" {
+	for _, f := range param.Fields("") {
+		if f.Type != param.BooleanField && f.ValueWords() == "" {
 			t.Errorf("%s: nothing stands for its value in help", f.Name)
 		}
 	}
@@ -204,15 +204,15 @@ func TestOneYear(t *testing.T) {
 		{"an earlier last year", 2020, 2018, false, true, []int{2018}},
 		{"a later last year", 2020, 2021, false, true, []int{2020, 2021}},
 	} {
-		p := job.DefaultParameters()
+		p := param.DefaultParameters()
 		p.StartYear, p.EndYear = c.start, c.end
 		if p.OneYear(c.startGiven, c.endGiven); !slices.Equal(p.Years(), c.want) {
 			t.Errorf("%s: %v, want %v", c.name, p.Years(), c.want)
 		}
 	}
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	p.StartYear, p.EndYear = 2010, 2005
-	if p.OneYear(true, true); p.Validate(job.Sol) == nil {
+	if p.OneYear(true, true); p.Validate(param.Sol) == nil {
 		t.Error("years that were given were changed")
 	}
 }

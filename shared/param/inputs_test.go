@@ -1,4 +1,4 @@
-package job_test
+package param_test
 
 import (
 	"encoding/json"
@@ -6,25 +6,25 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func TestSetInput(t *testing.T) {
 	for _, c := range []struct {
 		name, input, text string
-		check             func(p job.Parameters) bool
+		check             func(p param.Parameters) bool
 		want              []string // of the error of SetInput or Validate
 	}{
-		{"value", "linke-value", " 2.5 ", func(p job.Parameters) bool { return p.Linke[0] == 2.5 && p.LinkeRaster == nil }, nil},
-		{"raster", "linke-value", "a dir/L.TIF", func(p job.Parameters) bool { return p.LinkeRaster[0] == "a dir/L.TIF" && p.Linke[0] == 3 }, nil},
-		{"address", "kb", "https://example.org/kb?x=1", func(p job.Parameters) bool { return len(p.KBRaster) == 1 }, nil},
-		{"months", "kd", "kd_{month}.tiff", func(p job.Parameters) bool {
+		{"value", "linke-value", " 2.5 ", func(p param.Parameters) bool { return p.Linke[0] == 2.5 && p.LinkeRaster == nil }, nil},
+		{"raster", "linke-value", "a dir/L.TIF", func(p param.Parameters) bool { return p.LinkeRaster[0] == "a dir/L.TIF" && p.Linke[0] == 3 }, nil},
+		{"address", "kb", "https://example.org/kb?x=1", func(p param.Parameters) bool { return len(p.KBRaster) == 1 }, nil},
+		{"months", "kd", "kd_{month}.tiff", func(p param.Parameters) bool {
 			f := p.Inputs()[3].Files()
 			return len(f) == 12 && f[0] == "kd_01.tiff" && f[11] == "kd_12.tiff"
 		}, nil},
-		{"twelve", "kc", strings.Repeat("a.tif, ", 11) + "b.tif", func(p job.Parameters) bool { return len(p.KCRaster) == 12 && p.KCRaster[11] == "b.tif" }, nil},
-		{"climatology", "linke-value", "Climatology", func(p job.Parameters) bool { return p.LinkeClimatology && p.Linke == nil }, nil},
-		{"climate", "kc", "Climate", func(p job.Parameters) bool { return p.KCClimate && p.KC == nil }, nil},
+		{"twelve", "kc", strings.Repeat("a.tif, ", 11) + "b.tif", func(p param.Parameters) bool { return len(p.KCRaster) == 12 && p.KCRaster[11] == "b.tif" }, nil},
+		{"climatology", "linke-value", "Climatology", func(p param.Parameters) bool { return p.LinkeClimatology && p.Linke == nil }, nil},
+		{"climate", "kc", "Climate", func(p param.Parameters) bool { return p.KCClimate && p.KC == nil }, nil},
 		{"no number", "albedo-value", "bright", nil, []string{`albedo-value "bright"`, "number", ".tif"}},
 		{"two values", "kb", "1,1", nil, []string{"kb", "2 values"}},
 		{"out of range", "kb", "1.1", nil, []string{"kb 1.1", "0 to 1"}},
@@ -38,11 +38,11 @@ func TestSetInput(t *testing.T) {
 		{"unknown", "wind", "1", nil, []string{"wind"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := job.DefaultParameters()
+			p := param.DefaultParameters()
 			p.Climate = "table:x.csv"
 			err := p.SetInput(c.input, c.text)
 			if err == nil {
-				err = p.Validate(job.EEMT)
+				err = p.Validate(param.EEMT)
 			}
 			if (err == nil) != (c.want == nil) {
 				t.Fatalf("got %v", err)
@@ -63,38 +63,38 @@ func TestSetInput(t *testing.T) {
 func TestClimatologyInPlaceOfValues(t *testing.T) {
 	for _, c := range []struct {
 		texts []string
-		check func(p job.Parameters) bool
+		check func(p param.Parameters) bool
 	}{
-		{[]string{"climatology"}, func(p job.Parameters) bool { return p.LinkeClimatology && p.Linke == nil }},
-		{[]string{"l.tif", "climatology"}, func(p job.Parameters) bool { return p.LinkeClimatology && p.Linke == nil && p.LinkeRaster == nil }},
-		{[]string{"climatology", "2.5"}, func(p job.Parameters) bool { return !p.LinkeClimatology && p.Linke[0] == 2.5 }},
-		{[]string{"climatology", "l.tif"}, func(p job.Parameters) bool { return !p.LinkeClimatology && p.Linke[0] == 3 && p.LinkeRaster != nil }},
+		{[]string{"climatology"}, func(p param.Parameters) bool { return p.LinkeClimatology && p.Linke == nil }},
+		{[]string{"l.tif", "climatology"}, func(p param.Parameters) bool { return p.LinkeClimatology && p.Linke == nil && p.LinkeRaster == nil }},
+		{[]string{"climatology", "2.5"}, func(p param.Parameters) bool { return !p.LinkeClimatology && p.Linke[0] == 2.5 }},
+		{[]string{"climatology", "l.tif"}, func(p param.Parameters) bool { return !p.LinkeClimatology && p.Linke[0] == 3 && p.LinkeRaster != nil }},
 	} {
-		p := job.DefaultParameters()
+		p := param.DefaultParameters()
 		for _, text := range c.texts {
 			if err := p.SetInput("linke-value", text); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := p.Validate(job.Sol); err != nil || !c.check(p) {
+		if err := p.Validate(param.Sol); err != nil || !c.check(p) {
 			t.Errorf("%q: %+v, %v", c.texts, p, err)
 		}
 		data, err := json.Marshal(p)
-		var again job.Parameters
+		var again param.Parameters
 		if err != nil || json.Unmarshal(data, &again) != nil || again.LinkeClimatology != p.LinkeClimatology || !slices.Equal(again.Linke, p.Linke) {
 			t.Errorf("%q: recorded as %s, %v", c.texts, data, err)
 		}
 	}
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	p.LinkeClimatology = true
-	if err := p.Validate(job.Sol); err == nil || !strings.Contains(err.Error(), "linke-value: give climatology, values or a raster, not several") {
+	if err := p.Validate(param.Sol); err == nil || !strings.Contains(err.Error(), "linke-value: give climatology, values or a raster, not several") {
 		t.Errorf("climatology and values: %v", err)
 	}
 }
 
 // A form may send the default value after the raster.
 func TestRasterOutlastsValue(t *testing.T) {
-	p := job.DefaultParameters()
+	p := param.DefaultParameters()
 	for _, text := range []string{"linke.tif", "3.0"} {
 		if err := p.SetInput("linke-value", text); err != nil {
 			t.Fatal(err)
@@ -106,23 +106,23 @@ func TestRasterOutlastsValue(t *testing.T) {
 }
 
 func TestParseLayers(t *testing.T) {
-	for text, want := range map[string][]job.Layer{
-		"": nil, " , ": nil, "beam": {job.Beam}, "SkyView,beam_rad, diff_rad,refl_rad,beam": {job.Beam, job.Diffuse, job.Reflected, job.SkyView}, "horizon": {job.Horizon},
+	for text, want := range map[string][]param.Layer{
+		"": nil, " , ": nil, "beam": {param.Beam}, "SkyView,beam_rad, diff_rad,refl_rad,beam": {param.Beam, param.Diffuse, param.Reflected, param.SkyView}, "horizon": {param.Horizon},
 	} {
-		if got, err := job.ParseLayers(text); err != nil || !slices.Equal(got, want) {
+		if got, err := param.ParseLayers(text); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v (%v), want %v", text, got, err, want)
 		}
 	}
-	if _, err := job.ParseLayers("beam,moon"); err == nil || !strings.Contains(err.Error(), `"moon"`) {
+	if _, err := param.ParseLayers("beam,moon"); err == nil || !strings.Contains(err.Error(), `"moon"`) {
 		t.Errorf("got %v", err)
 	}
-	p := job.DefaultParameters()
-	p.Layers = []job.Layer{job.Beam, job.Beam}
-	if err := p.Validate(job.Sol); err == nil || !strings.Contains(err.Error(), "twice") {
+	p := param.DefaultParameters()
+	p.Layers = []param.Layer{param.Beam, param.Beam}
+	if err := p.Validate(param.Sol); err == nil || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("got %v", err)
 	}
-	p.Layers = []job.Layer{"moon"}
-	if err := p.Validate(job.Sol); err == nil || !strings.Contains(err.Error(), "moon") {
+	p.Layers = []param.Layer{"moon"}
+	if err := p.Validate(param.Sol); err == nil || !strings.Contains(err.Error(), "moon") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -132,10 +132,10 @@ func FuzzInput(f *testing.F) {
 		f.Add("kc", s, s)
 	}
 	f.Fuzz(func(t *testing.T, name, text, layers string) {
-		p := job.DefaultParameters()
+		p := param.DefaultParameters()
 		p.Climate = "table:x.csv"
-		p.Layers, _ = job.ParseLayers(layers)
-		if p.SetInput(name, text) != nil || p.Validate(job.EEMT) != nil {
+		p.Layers, _ = param.ParseLayers(layers)
+		if p.SetInput(name, text) != nil || p.Validate(param.EEMT) != nil {
 			return
 		}
 		for _, in := range p.Inputs() {
@@ -149,7 +149,7 @@ func FuzzInput(f *testing.F) {
 				}
 			}
 			if len(files) == 0 && *in.Values != nil {
-				for _, v := range job.Monthly(*in.Values) {
+				for _, v := range param.Monthly(*in.Values) {
 					if !(v >= in.Low && v <= in.High) {
 						t.Errorf("%s %q passed with %v", in.Name, text, v)
 					}
