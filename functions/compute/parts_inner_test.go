@@ -12,7 +12,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/patient"
+	"github.com/cyverse-gis/eemt/shared/retrybucket"
 )
 
 // TestPartsAreEnough: whatever a map may have, it has not more than the 10,000 parts of S3, nor larger ones than are needed.
@@ -60,7 +60,7 @@ func (n *noStore) Close() error                       { return nil }
 func TestPartsReachTheStore(t *testing.T) {
 	for most, want := range map[int64]driver.WriterOptions{0: {}, 81 << 30: {BufferSize: 10 << 20, MaxConcurrency: 2}} {
 		n := new(noStore)
-		s := &Service{Store: job.Store{Bucket: patient.Wrap(blob.NewBucket(n), patient.Options{})}}
+		s := &Service{Store: job.Store{Bucket: retrybucket.Wrap(blob.NewBucket(n), retrybucket.Options{})}}
 		err := s.putUpTo(t.Context(), most, "key", tiffType, func(w io.Writer) error {
 			_, err := w.Write(make([]byte, 5<<20))
 			return err

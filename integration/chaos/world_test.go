@@ -24,7 +24,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
-	"github.com/cyverse-gis/eemt/shared/patient"
+	"github.com/cyverse-gis/eemt/shared/retrybucket"
 )
 
 // Weather is what goes wrong in a world, as chances of each step.
@@ -180,7 +180,7 @@ func (f *flight) bucket() *blob.Bucket {
 		}
 		return at
 	})
-	return patient.Wrap(faulty, patient.Options{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+	return retrybucket.Wrap(faulty, retrybucket.Options{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
 }
 
 // around waits for the fate of a bucket call.

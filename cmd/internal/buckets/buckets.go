@@ -15,7 +15,7 @@ import (
 	_ "gocloud.dev/blob/memblob" // mem://
 
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
-	"github.com/cyverse-gis/eemt/shared/patient"
+	"github.com/cyverse-gis/eemt/shared/retrybucket"
 )
 
 // store is an object store that the program may be built for.
@@ -32,13 +32,13 @@ var stores = []store{
 }
 
 // Open opens the bucket of a URL. Calls that fail for a passing reason are repeated, and none takes for ever (package
-// patient). The error for a store that is not linked names the build tag that links it.
+// retrybucket). The error for a store that is not linked names the build tag that links it.
 func Open(ctx context.Context, address string) (*blob.Bucket, error) {
 	b, err := open(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	return patient.Wrap(b, patient.Options{}), nil
+	return retrybucket.Wrap(b, retrybucket.Options{}), nil
 }
 
 func open(ctx context.Context, address string) (*blob.Bucket, error) {

@@ -1,4 +1,4 @@
-package patient_test
+package retrybucket_test
 
 import (
 	"bytes"
@@ -16,13 +16,13 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
-	"github.com/cyverse-gis/eemt/shared/patient"
+	"github.com/cyverse-gis/eemt/shared/retrybucket"
 )
 
 var errAway = errors.New("away")
 
 // quick sleeps for no time.
-var quick = patient.Options{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
+var quick = retrybucket.Options{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 
 // TestContractUnderFaults holds a bucket of which every fifth call fails, half of them after they took effect, to what the platform needs of it.
 func TestContractUnderFaults(t *testing.T) {
@@ -30,7 +30,7 @@ func TestContractUnderFaults(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 5))
 			locked := make(chan struct{}, 1)
-			b := patient.Wrap(faultbucket.WrapAround(memblob.OpenBucket(nil), func(_, _ string, do func() error) error {
+			b := retrybucket.Wrap(faultbucket.WrapAround(memblob.OpenBucket(nil), func(_, _ string, do func() error) error {
 				locked <- struct{}{}
 				fate := random.IntN(10)
 				<-locked
@@ -42,7 +42,7 @@ func TestContractUnderFaults(t *testing.T) {
 					return errAway
 				}
 				return do()
-			}, nil), patient.Options{Tries: 12, Sleep: quick.Sleep})
+			}, nil), retrybucket.Options{Tries: 12, Sleep: quick.Sleep})
 			defer func() { _ = b.Close() }()
 			contractOn(t, b)
 		})
@@ -107,7 +107,7 @@ func TestPassingFaults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			called := 0
-			b := patient.Wrap(faultbucket.Wrap(memblob.OpenBucket(nil), func(op, _ string) error {
+			b := retrybucket.Wrap(faultbucket.Wrap(memblob.OpenBucket(nil), func(op, _ string) error {
 				if op != faultbucket.Commit {
 					return nil
 				}
@@ -126,7 +126,7 @@ func TestPassingFaults(t *testing.T) {
 // TestLastingAnswersAreNotRepeated asks once for what is not there, or there already.
 func TestLastingAnswersAreNotRepeated(t *testing.T) {
 	calls := 0
-	b := patient.Wrap(faultbucket.Wrap(memblob.OpenBucket(nil), func(string, string) error { calls++; return nil }), quick)
+	b := retrybucket.Wrap(faultbucket.Wrap(memblob.OpenBucket(nil), func(string, string) error { calls++; return nil }), quick)
 	if _, err := b.ReadAll(t.Context(), "nothing"); gcerrors.Code(err) != gcerrors.NotFound || calls != 1 {
 		t.Errorf("%d calls (%v)", calls, err)
 	}
@@ -145,7 +145,7 @@ func TestLostAnswerIsNoLostRace(t *testing.T) {
 	for _, mine := range []bool{true, false} {
 		inner := memblob.OpenBucket(nil)
 		lost := false
-		b := patient.Wrap(faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
+		b := retrybucket.Wrap(faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
 			if op != faultbucket.Commit || lost {
 				return do()
 			}
@@ -171,7 +171,7 @@ func TestLostAnswerIsNoLostRace(t *testing.T) {
 // TestBudget stops repeating when a store is down for good.
 func TestBudget(t *testing.T) {
 	calls := 0
-	b := patient.Wrap(faultbucket.Wrap(memblob.OpenBucket(nil), func(string, string) error { calls++; return errAway }), quick)
+	b := retrybucket.Wrap(faultbucket.Wrap(memblob.OpenBucket(nil), func(string, string) error { calls++; return errAway }), quick)
 	for range 1000 {
 		if _, err := b.Attributes(t.Context(), "a"); err == nil {
 			t.Fatal("no error")
@@ -186,7 +186,7 @@ func TestBudget(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	o := quick
 	o.Tries, o.Call = 2, 20*time.Millisecond
-	b := patient.Wrap(blob.NewBucket(hanging{}), o)
+	b := retrybucket.Wrap(blob.NewBucket(hanging{}), o)
 	for name, call := range map[string]func() error{
 		"attributes": func() error { _, err := b.Attributes(context.Background(), "a"); return err },
 		"read":       func() error { _, err := b.ReadAll(context.Background(), "a"); return err },
@@ -198,7 +198,7 @@ func TestDeadline(t *testing.T) {
 			return err
 		},
 	} {
-		if err := call(); gcerrors.Code(err) != gcerrors.DeadlineExceeded || !strings.Contains(err.Error(), patient.ErrSlow.Error()) {
+		if err := call(); gcerrors.Code(err) != gcerrors.DeadlineExceeded || !strings.Contains(err.Error(), retrybucket.ErrSlow.Error()) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -211,7 +211,7 @@ func TestReadGoesOn(t *testing.T) {
 	if err := inner.WriteAll(t.Context(), "a", data, nil); err != nil {
 		t.Fatal(err)
 	}
-	b := patient.Wrap(blob.NewBucket(breaking{to: inner}), quick)
+	b := retrybucket.Wrap(blob.NewBucket(breaking{to: inner}), quick)
 	if got, err := b.ReadAll(t.Context(), "a"); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%d bytes (%v), want %d", len(got), err, len(data))
 	}
@@ -228,7 +228,7 @@ func TestReadGoesOn(t *testing.T) {
 // TestLargeObjectsPass writes more than is held.
 func TestLargeObjectsPass(t *testing.T) {
 	inner := memblob.OpenBucket(nil)
-	b := patient.Wrap(inner, quick)
+	b := retrybucket.Wrap(inner, quick)
 	data := make([]byte, 9<<20)
 	for i := range data {
 		data[i] = byte(i >> 7)

@@ -1,4 +1,4 @@
-package patient_test
+package retrybucket_test
 
 import (
 	"context"

@@ -1,5 +1,5 @@
-// Package patient makes a bucket of another one that repeats calls which failed for a passing reason, none of them for ever.
-package patient
+// Package retrybucket makes a bucket of another one that repeats calls which failed for a passing reason, none of them for ever.
+package retrybucket
 
 import (
 	"bytes"
