@@ -17,7 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
@@ -93,11 +93,11 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 		return exitError{err, 2}
 	}
 	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
-	examined := p
-	examined.Climate = o.params.Climate
-	r, err := survey.Examine(ctx, file, info.Size(), survey.Options{
-		Parameters: examined, Name: path, Open: sources.Open,
-		Estimate: func(width, height int) survey.Work { return compute.Cost{}.Estimate(w, p, width, height) },
+	inspected := p
+	inspected.Climate = o.params.Climate
+	r, err := inspect.File(ctx, file, info.Size(), inspect.Options{
+		Parameters: inspected, Name: path, Open: sources.Open,
+		Estimate: func(width, height int) inspect.Work { return compute.Cost{}.Estimate(w, p, width, height) },
 	})
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func withoutDetail(list finding.List) finding.List {
 	return slices.Delete(slices.Clone(list), i, i+1)
 }
 
-func printCheck(out io.Writer, r *survey.Report) error {
+func printCheck(out io.Writer, r *inspect.Report) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { _, _ = fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
 	line("size", "%d x %d cells of %.4g x %.4g m", r.Width, r.Height, r.CellSize[0], r.CellSize[1])

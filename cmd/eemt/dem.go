@@ -17,7 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/remedy"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // openDEM opens a DEM for reading: the file itself, or the GeoTIFF that is made of a grid in another format. The caller
@@ -152,7 +152,7 @@ func importDEM(ctx context.Context, b *blob.Bucket, path string, p param.Paramet
 		return "", err
 	}
 	p.Climate, p.Strict = "", false // which the job itself looks at
-	r, err := survey.Examine(ctx, f, info.Size(), survey.Options{Parameters: p, Name: path})
+	r, err := inspect.File(ctx, f, info.Size(), inspect.Options{Parameters: p, Name: path})
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,7 @@ import (
 	"os"
 
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // besidePRJ states the coordinate system of a DEM which lacks one by the .prj file beside it.
@@ -18,17 +18,17 @@ func besidePRJ(path string, p param.Parameters) (param.Parameters, error) {
 	if err != nil {
 		return p, err
 	}
-	return survey.Beside(f, info.Size(), p, func() (string, error) { return readPRJ(path), nil })
+	return inspect.Beside(f, info.Size(), p, func() (string, error) { return readPRJ(path), nil })
 }
 
 // readPRJ returns the text of the .prj file beside a DEM; empty where there is none, or none for us.
 func readPRJ(path string) string {
-	for _, name := range survey.PRJNames(path) {
+	for _, name := range inspect.PRJNames(path) {
 		prj, err := os.Open(name)
 		if err != nil {
 			continue
 		}
-		text, err := survey.PRJ(prj)
+		text, err := inspect.PRJ(prj)
 		_ = prj.Close()
 		if err == nil && text != "" {
 			return text

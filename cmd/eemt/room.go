@@ -13,7 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
@@ -53,7 +53,7 @@ func (o *runOptions) checkRoom(cost compute.Cost, w param.Workflow, path string)
 	if err != nil {
 		return err
 	}
-	d, err := dem.Open(f, info.Size(), survey.DEM(o.params))
+	d, err := dem.Open(f, info.Size(), inspect.DEMOptions(o.params))
 	if err != nil {
 		return nil //nolint:nilerr // submission says what is wrong with it
 	}
@@ -70,7 +70,7 @@ func (o *runOptions) fullDisk(err error, cost compute.Cost, w param.Workflow, pa
 	if f, opening := os.Open(path); opening == nil {
 		defer func() { _ = f.Close() }()
 		if info, err := f.Stat(); err == nil {
-			if d, err := dem.Open(f, info.Size(), survey.DEM(o.params)); err == nil {
+			if d, err := dem.Open(f, info.Size(), inspect.DEMOptions(o.params)); err == nil {
 				need := cost.Disk(w, o.params, d.Image.Width, d.Image.Height, info.Size())
 				some = "about " + amount.Bytes(max(need.Stored+need.Temp-sizeOf(filepath.Join(o.output, stateDir)), 1e6))
 			}

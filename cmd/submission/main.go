@@ -33,7 +33,7 @@ type config struct {
 	// Cost and Replica say which jobs are too large, and what compute takes for the others.
 	serving.Cost
 	serving.Replica
-	// Token and ClimateHosts let the climate of a job be examined before it is made.
+	// Token and ClimateHosts let the climate of a job be inspected before it is made.
 	Token        string   `env:"EEMT_CLIMATE_TOKEN"`
 	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
 }

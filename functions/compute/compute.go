@@ -20,7 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // Source is the CloudEvents source of what this function emits.
@@ -240,7 +240,7 @@ func (p *piece) openDEM(ctx context.Context) (*dem.DEM, io.Closer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the DEM: %w", err)
 	}
-	d, err := dem.Open(r, r.Size(), survey.DEM(p.request.Parameters).Named(p.request.DEM.Name))
+	d, err := dem.Open(r, r.Size(), inspect.DEMOptions(p.request.Parameters).Named(p.request.DEM.Name))
 	if err != nil {
 		_ = r.Close()
 		return nil, nil, p.inputError(err)

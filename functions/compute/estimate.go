@@ -12,7 +12,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // DefaultMemory is what a process may take where nothing is said of it: 1 GiB.
@@ -196,7 +196,7 @@ func (m mapInfo) bytesPerCell() float64 {
 }
 
 // Estimate tells what a job on a DEM of width x height cells takes.
-func (c Cost) Estimate(w param.Workflow, p param.Parameters, width, height int) survey.Work {
+func (c Cost) Estimate(w param.Workflow, p param.Parameters, width, height int) inspect.Work {
 	c = c.orDefault()
 	cells := float64(width) * float64(height)
 	mapSeconds, bytes := ofMaps(w, p)
@@ -223,7 +223,7 @@ func (c Cost) Estimate(w param.Workflow, p param.Parameters, width, height int) 
 	n := field(far, reach.Near, width, height)
 	part := math.Min(float64(c.partSide(w, p, n)), float64(side))
 	memory = math.Max(memory, partMemory(w, p, math.Min(cells, part*part), float64(n)))
-	return survey.Work{
+	return inspect.Work{
 		Tiles: countTiles(width, height, side, block), Seconds: math.Ceil(seconds * cells / float64(c.Cores)), Cores: c.Cores,
 		Memory: int64(memory), Results: int64(bytes * cells),
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // plan validates the DEM, does what needs the whole of it, cuts tiles, and asks
@@ -122,7 +122,7 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 			return nil, nil, err
 		}
 	}
-	if err := p.examine(ctx, d, plan); err != nil {
+	if err := p.inspect(ctx, d, plan); err != nil {
 		return nil, nil, err
 	}
 	plan.Tiles = cut(width, height, side, block)
@@ -172,11 +172,11 @@ func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
 	return side, block, nil
 }
 
-// examine notes what is noticed about the inputs, and ends the job for what it cannot be
+// inspect notes what is noticed about the inputs, and ends the job for what it cannot be
 // computed from.
-func (p *piece) examine(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+func (p *piece) inspect(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 	params := p.request.Parameters
-	o := survey.Options{
+	o := inspect.Options{
 		Parameters: params, Open: p.bucketClimate,
 		Fault: func(err error) bool { return !errors.As(p.inputError(err), new(*badInput)) },
 	}
@@ -186,7 +186,7 @@ func (p *piece) examine(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 			return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
 		}
 	}
-	found, err := survey.ExamineDEM(ctx, d, o)
+	found, err := inspect.DEM(ctx, d, o)
 	if err != nil {
 		return err
 	}

@@ -13,18 +13,18 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // checked is the doctor's answer: what was found, and the name to submit by.
 type checked struct {
-	*survey.Report
+	*inspect.Report
 	// Filename is what submit-job takes as uploaded_filename.
 	Filename string `json:"filename,omitempty"`
 }
 
-// getCheck examines a DEM uploaded before.
+// getCheck inspects a DEM uploaded before.
 func (s *Service) getCheck(c *gin.Context) {
 	f := form{workflow: param.Sol, params: param.DefaultParameters()}
 	for name, values := range c.Request.URL.Query() {
@@ -47,7 +47,7 @@ func (s *Service) postCheck(c *gin.Context) {
 		s.discard(c.Request.Context(), f.stored)
 		// What is no raster at all never reaches the bucket: say so as the doctor does.
 		if errors.Is(err, ErrInvalid) && !errors.Is(err, errTooLarge) && f.uploaded == "" {
-			c.JSON(http.StatusBadRequest, checked{Report: survey.Refused(finding.DEMFormat, errors.New(sentence(err)))})
+			c.JSON(http.StatusBadRequest, checked{Report: inspect.Refused(finding.DEMFormat, errors.New(sentence(err)))})
 			return
 		}
 		s.refuse(c, err)
@@ -72,7 +72,7 @@ func (s *Service) check(c *gin.Context, f form) {
 	}
 }
 
-func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, error) {
+func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string, error) {
 	if f.dem == nil && f.uploaded == "" {
 		return nil, "", invalid{errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename")}
 	}
@@ -96,12 +96,12 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if err := s.checkRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
-	o := survey.Options{Parameters: f.params, Name: f.dem.Name, Open: s.Climate}
+	o := inspect.Options{Parameters: f.params, Name: f.dem.Name, Open: s.Climate}
 	if f.params.Climate == "table:unknown" {
 		o.Parameters.Climate = ""
 	}
 	if s.Estimate != nil {
-		o.Estimate = func(width, height int) survey.Work { return s.Estimate(f.workflow, f.params, width, height) }
+		o.Estimate = func(width, height int) inspect.Work { return s.Estimate(f.workflow, f.params, width, height) }
 	}
 	r, err := rangeread.Object(ctx, s.Store.Bucket, f.dem.Key)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Service) examine(ctx context.Context, f form) (*survey.Report, string, 
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload {
 		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
 	}
-	rep, err := survey.Examine(ctx, r, r.Size(), o)
+	rep, err := inspect.File(ctx, r, r.Size(), o)
 	rep.Reword(wording.Text)
 	if err == nil && rep.Usable {
 		if err := s.allowed(f.workflow, f.params, extent{rep.Width, rep.Height, r.Size()}); err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 const (
@@ -257,7 +257,7 @@ func (s *Service) small(ctx context.Context, r job.Request) bool {
 		return false
 	}
 	defer func() { _ = o.Close() }()
-	d, err := dem.Open(o, o.Size(), survey.DEM(r.Parameters))
+	d, err := dem.Open(o, o.Size(), inspect.DEMOptions(r.Parameters))
 	return err == nil && d.Image.Width*d.Image.Height <= smallCells
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
@@ -252,7 +252,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			if part.FileName() == "" {
 				continue
 			}
-			text, err := survey.PRJ(part)
+			text, err := inspect.PRJ(part)
 			if err != nil {
 				return f, invalid{err}
 			}

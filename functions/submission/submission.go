@@ -33,7 +33,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // Source is the CloudEvents source of what this function emits.
@@ -86,10 +86,10 @@ type Service struct {
 	Execution    string
 	MostReplicas int
 
-	// Climate opens climate files to examine; nil leaves them unexamined.
+	// Climate opens climate files to inspect; nil leaves the climate out.
 	Climate climate.Opener
 	// Estimate tells what a job takes; may be nil.
-	Estimate func(w param.Workflow, p param.Parameters, width, height int) survey.Work
+	Estimate func(w param.Workflow, p param.Parameters, width, height int) inspect.Work
 	// Limits refuses jobs that are too large; nil allows all.
 	Limits Limits
 	// Room refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is no room; nil
@@ -297,7 +297,7 @@ func (s *Service) checkHeader(ctx context.Context, key string, p param.Parameter
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload { // it came past the service, to a signed address
 		return extent{}, tooLarge("file "+path.Base(key), s.MaxUpload)
 	}
-	d, err := dem.Open(r, r.Size(), survey.DEM(p))
+	d, err := dem.Open(r, r.Size(), inspect.DEMOptions(p))
 	switch {
 	case err == nil:
 	case ctx.Err() != nil, errors.Is(err, rangeread.ErrUnavailable), errors.Is(err, rangeread.ErrChanged):

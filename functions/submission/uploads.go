@@ -23,7 +23,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // Uploads says how files dropped under uploads/ are watched.
@@ -212,10 +212,10 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 // systemBeside states the system of a dropped DEM that lacks one, as err says, by the .prj file beside it; without one that
 // helps, err stays. The DEM is read at the key read.
 func (s *Service) systemBeside(ctx context.Context, key, read string, p param.Parameters, err error) (param.Parameters, error) {
-	if !survey.LacksCRS(err) || p.DEMCRS != "" {
+	if !inspect.LacksCRS(err) || p.DEMCRS != "" {
 		return p, err
 	}
-	for _, name := range survey.PRJNames(key) {
+	for _, name := range inspect.PRJNames(key) {
 		text, look := s.prj(ctx, name)
 		if look != nil {
 			return p, look
@@ -225,7 +225,7 @@ func (s *Service) systemBeside(ctx context.Context, key, read string, p param.Pa
 		}
 		with := p
 		with.DEMCRS = text
-		if _, fault := s.checkHeader(ctx, read, with); !survey.LacksCRS(fault) {
+		if _, fault := s.checkHeader(ctx, read, with); !inspect.LacksCRS(fault) {
 			return with, fault
 		}
 	}
@@ -242,8 +242,8 @@ func (s *Service) prj(ctx context.Context, key string) (string, error) {
 		return "", fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
-	text, err := survey.PRJ(r)
-	if errors.Is(err, survey.ErrLongPRJ) {
+	text, err := inspect.PRJ(r)
+	if errors.Is(err, inspect.ErrLongPRJ) {
 		return "", nil
 	}
 	return text, err

@@ -19,7 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/remedy"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 func needGDAL(t *testing.T) {
@@ -95,7 +95,7 @@ func examine(t *testing.T, dir, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := survey.Examine(t.Context(), bytes.NewReader(data), int64(len(data)), survey.Options{Name: name})
+	r, err := inspect.File(t.Context(), bytes.NewReader(data), int64(len(data)), inspect.Options{Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func TestSignedUpload(t *testing.T) {
 	data := demtest.Encode(t, demtest.Hills(40, 30))
 	name := bring(data)
 	if status, found := call("/api/check", "application/x-www-form-urlencoded", "uploaded_filename="+name); status != http.StatusOK || found["width"] != 40.0 {
-		t.Errorf("examined: %d %v", status, found)
+		t.Errorf("inspected: %d %v", status, found)
 	}
 	status, made := call("/api/submit-job", "application/x-www-form-urlencoded", "step=60&uploaded_filename="+name)
 	if status != http.StatusOK {

@@ -1,4 +1,4 @@
-package survey_test
+package inspect_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 const station = "# elevation_m: 2300\n# latitude: 39\n# longitude: -107\nmonth,tmin,tmax,prcp,vp\n1,-12,0,41,210\n2,-4,8,38,340\n3,-6,6,52,330\n4,-2,11,61,450\n5,2,17,44,640\n6,6,23,9,800\n" +
@@ -28,9 +28,9 @@ func open(_ context.Context, name string) (io.ReaderAt, int64, io.Closer, error)
 	return strings.NewReader(station), int64(len(station)), io.NopCloser(nil), nil
 }
 
-func examine(t *testing.T, data []byte, o survey.Options) *survey.Report {
+func inspectData(t *testing.T, data []byte, o inspect.Options) *inspect.Report {
 	t.Helper()
-	r, err := survey.Examine(t.Context(), bytes.NewReader(data), int64(len(data)), o)
+	r, err := inspect.File(t.Context(), bytes.NewReader(data), int64(len(data)), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,9 +45,9 @@ func with(climate string) param.Parameters {
 }
 
 func TestGoodDEM(t *testing.T) {
-	r := examine(t, demtest.Encode(t, demtest.Hills(24, 20)), survey.Options{
+	r := inspectData(t, demtest.Encode(t, demtest.Hills(24, 20)), inspect.Options{
 		Parameters: with("table:station.csv"), Open: open,
-		Estimate: func(w, h int) survey.Work { return survey.Work{Tiles: w * h} },
+		Estimate: func(w, h int) inspect.Work { return inspect.Work{Tiles: w * h} },
 	})
 	if !r.Usable || r.Detail != "" || len(r.Findings.Open(finding.Doubt)) != 0 {
 		t.Errorf("%+v", r)
@@ -81,7 +81,7 @@ func TestHolesAndSpikes(t *testing.T) {
 		g.Set(c, 0, math.NaN())
 	}
 	g.Set(30, 12, 3900)
-	r := examine(t, demtest.Encode(t, g), survey.Options{})
+	r := inspectData(t, demtest.Encode(t, g), inspect.Options{})
 	if !r.Usable || *r.NoData.Voids != 2 || r.NoData.LargestVoid != 3 || math.Abs(r.NoData.Share-10.0/1200) > 1e-9 {
 		t.Errorf("%+v", r.NoData)
 	}
@@ -103,18 +103,18 @@ func TestUnusable(t *testing.T) {
 	good := demtest.Encode(t, demtest.Hills(8, 8))
 	for name, c := range map[string]struct {
 		data []byte
-		o    survey.Options
+		o    inspect.Options
 		want string
 	}{
-		"text":              {[]byte("hello, this is no raster"), survey.Options{}, "not a TIFF file: it is a text"},
-		"empty":             {nil, survey.Options{}, "not a TIFF file"},
-		"no system":         {demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), raster.GeoKeys{}), survey.Options{}, "gdal_translate -a_srs"},
-		"all nodata":        {demtest.Encode(t, void), survey.Options{}, "no cell with an elevation"},
-		"undeclared nodata": {demtest.Encode(t, undeclared), survey.Options{}, "--nodata -32768, or with: gdal_translate -a_nodata -32768 in.tif out_nodata.tif"},
-		"no such climate":   {good, survey.Options{Parameters: with("table:none.csv"), Open: open}, "none.csv"},
-		"strange climate":   {good, survey.Options{Parameters: with("weather")}, `must be "table:FILE.csv"`},
+		"text":              {[]byte("hello, this is no raster"), inspect.Options{}, "not a TIFF file: it is a text"},
+		"empty":             {nil, inspect.Options{}, "not a TIFF file"},
+		"no system":         {demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), raster.GeoKeys{}), inspect.Options{}, "gdal_translate -a_srs"},
+		"all nodata":        {demtest.Encode(t, void), inspect.Options{}, "no cell with an elevation"},
+		"undeclared nodata": {demtest.Encode(t, undeclared), inspect.Options{}, "--nodata -32768, or with: gdal_translate -a_nodata -32768 in.tif out_nodata.tif"},
+		"no such climate":   {good, inspect.Options{Parameters: with("table:none.csv"), Open: open}, "none.csv"},
+		"strange climate":   {good, inspect.Options{Parameters: with("weather")}, `must be "table:FILE.csv"`},
 	} {
-		r := examine(t, c.data, c.o)
+		r := inspectData(t, c.data, c.o)
 		if r.Usable || !strings.Contains(r.Detail, c.want) || strings.Contains(r.Detail, "\n") {
 			t.Errorf("%s: usable %t, %q, want %q", name, r.Usable, r.Detail, c.want)
 		}
@@ -122,14 +122,14 @@ func TestUnusable(t *testing.T) {
 }
 
 func TestUnits(t *testing.T) {
-	degrees := examine(t, demtest.EncodeAs(t, demtest.Hills(30, 30), raster.Transform{OriginX: -107, OriginY: 39, StepX: 1.0 / 3600, StepY: -1.0 / 3600},
-		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}), survey.Options{})
+	degrees := inspectData(t, demtest.EncodeAs(t, demtest.Hills(30, 30), raster.Transform{OriginX: -107, OriginY: 39, StepX: 1.0 / 3600, StepY: -1.0 / 3600},
+		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}), inspect.Options{})
 	if !degrees.Usable || degrees.HorizontalUnit != "degree" || math.Abs(degrees.CellSize[1]-30.8) > 0.3 || math.Abs(degrees.CellSize[0]-24.1) > 0.3 || !strings.Contains(strings.Join(degrees.Findings.Sentences(), " "), "in degrees") {
 		t.Errorf("%+v %v", degrees, degrees.CellSize)
 	}
 	// NAD83 / Pennsylvania South in US survey feet.
-	feet := examine(t, demtest.EncodeAs(t, demtest.Hills(30, 30), raster.Transform{OriginX: 2e6, OriginY: 3e5, StepX: 30, StepY: -30},
-		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 1025: 1, 3072: 2272}}), survey.Options{})
+	feet := inspectData(t, demtest.EncodeAs(t, demtest.Hills(30, 30), raster.Transform{OriginX: 2e6, OriginY: 3e5, StepX: 30, StepY: -30},
+		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 1025: 1, 3072: 2272}}), inspect.Options{})
 	if !feet.Usable || feet.HorizontalUnit != "foot" || math.Abs(feet.CellSize[0]-9.144) > 0.01 || !strings.Contains(strings.Join(feet.Findings.Sentences(), " "), "--elevation-unit us-ft") {
 		t.Errorf("%+v %v", feet, feet.CellSize)
 	}
@@ -154,7 +154,7 @@ func TestUndeclared(t *testing.T) {
 		for i := range 24 {
 			g.Cells[i] = c.value
 		}
-		r := examine(t, demtest.EncodeAs(t, g, demtest.Place(), c.keys), survey.Options{})
+		r := inspectData(t, demtest.EncodeAs(t, g, demtest.Place(), c.keys), inspect.Options{})
 		if r.Usable != (c.want == "") || !strings.Contains(r.Detail, c.want) || c.want != "" && !strings.Contains(r.Detail, "of 24 cells in all") {
 			t.Errorf("%s: %s", name, r.Detail)
 		}
@@ -177,7 +177,7 @@ func TestBeyondTheMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	wide := raster.Transform{OriginX: -135e5 + 5e5, OriginY: 135e5, StepX: 9e5, StepY: -9e5}
-	r := examine(t, demtest.EncodeAs(t, demtest.Hills(30, 30), wide, demtest.UTM()), survey.Options{
+	r := inspectData(t, demtest.EncodeAs(t, demtest.Hills(30, 30), wide, demtest.UTM()), inspect.Options{
 		Parameters: with("raster:{var}.tif"),
 		Open: func(context.Context, string) (io.ReaderAt, int64, io.Closer, error) {
 			return bytes.NewReader(elsewhere.Bytes()), int64(elsewhere.Len()), io.NopCloser(nil), nil
@@ -212,7 +212,7 @@ func TestBoundedReading(t *testing.T) {
 			t.Fatal(err)
 		}
 		c = &counter{ReaderAt: bytes.NewReader(b.Bytes())}
-		r, err := survey.Examine(t.Context(), c, int64(b.Len()), survey.Options{})
+		r, err := inspect.File(t.Context(), c, int64(b.Len()), inspect.Options{})
 		want := "a sample of 35 % of the cells"
 		if overviews {
 			want = "an overview of 2000 x 1500 cells"
@@ -226,7 +226,7 @@ func TestBoundedReading(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := survey.Examine(ctx, c, int64(b.Len()), survey.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := inspect.File(ctx, c, int64(b.Len()), inspect.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

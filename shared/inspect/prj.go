@@ -1,4 +1,4 @@
-package survey
+package inspect
 
 import (
 	"errors"
@@ -47,7 +47,7 @@ func Beside(r io.ReaderAt, size int64, p param.Parameters, prj func() (string, e
 	if p.DEMCRS != "" {
 		return p, nil
 	}
-	if _, err := dem.Open(r, size, DEM(p)); !LacksCRS(err) {
+	if _, err := dem.Open(r, size, DEMOptions(p)); !LacksCRS(err) {
 		return p, nil
 	}
 	text, err := prj()
@@ -56,7 +56,7 @@ func Beside(r io.ReaderAt, size int64, p param.Parameters, prj func() (string, e
 	}
 	with := p
 	with.DEMCRS = text
-	if _, err := dem.Open(r, size, DEM(with)); LacksCRS(err) {
+	if _, err := dem.Open(r, size, DEMOptions(with)); LacksCRS(err) {
 		return p, nil
 	}
 	return with, nil

@@ -1,5 +1,5 @@
-// Package survey examines a DEM before a job is made of it.
-package survey
+// Package inspect looks at a DEM before a job is made of it.
+package inspect
 
 import (
 	"context"
@@ -109,22 +109,22 @@ type Work struct {
 	Results int64 `json:"results_bytes"`
 }
 
-// DEM is what the parameters of a job state about its DEM.
-func DEM(p param.Parameters) dem.Options {
+// DEMOptions are what the parameters of a job state about its DEM.
+func DEMOptions(p param.Parameters) dem.Options {
 	o := dem.Options{CRS: p.DEMCRS, ElevationUnit: p.ElevationUnit}
 	o.NoData, _ = param.ParseNoData(p.NoData) // Validate has refused what is no number
 	return o
 }
 
-// Options are what is examined beside the DEM.
+// Options are what is inspected beside the DEM.
 type Options struct {
-	// Parameters of the job. Its climate is examined where it has one.
+	// Parameters of the job. Its climate is inspected where it has one.
 	Parameters param.Parameters
 	// Name is the user's own name of the DEM, for the commands in messages; may be empty.
 	Name string
 	// Spec is where the climate is stored, if not where the parameters say; may be nil.
 	Spec *climate.Spec
-	// Open opens climate files; nil leaves the climate unexamined.
+	// Open opens climate files; nil leaves the climate out.
 	Open climate.Opener
 	// Fault reports whether an error is one of reading, which says nothing of the input: it is
 	// returned then. Nil takes every error for the input's own.
@@ -133,17 +133,17 @@ type Options struct {
 	Estimate func(width, height int) Work
 }
 
-// Examine looks at a DEM of size bytes. What makes it unusable is in the report;
+// File looks at a DEM of size bytes. What makes it unusable is in the report;
 // an error is a fault of reading.
-func Examine(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
-	d, err := dem.Open(r, size, DEM(o.Parameters).Named(o.Name))
+func File(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
+	d, err := dem.Open(r, size, DEMOptions(o.Parameters).Named(o.Name))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		return Refused(finding.DEMFormat, err), nil
 	}
-	rep, err := ExamineDEM(ctx, d, o)
+	rep, err := DEM(ctx, d, o)
 	if rep != nil {
 		rep.Bytes = size
 	}
@@ -164,8 +164,8 @@ func (r *Report) Refuse(code finding.Code, err error) {
 	r.Usable, r.Detail = false, err.Error()
 }
 
-// ExamineDEM is Examine of a DEM that is open.
-func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
+// DEM is File of a DEM that is open.
+func DEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 	rep := &Report{Findings: finding.List{}}
 	rep.describe(d)
 	z, read, sampled, err := elevations(ctx, d)
@@ -186,7 +186,7 @@ func ExamineDEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 			rep.Findings.Add(f)
 		}
 		if o.Parameters.Climate != "" {
-			if err := rep.examineClimate(ctx, d, z, o); err != nil {
+			if err := rep.inspectClimate(ctx, d, z, o); err != nil {
 				return rep, err
 			}
 		}
@@ -488,9 +488,9 @@ func voids(g *raster.Grid[float64]) (count, largest int) {
 	return count, largest
 }
 
-// examineClimate asks the source for a grid of places over the DEM. A source
+// inspectClimate asks the source for a grid of places over the DEM. A source
 // that gives nothing makes the job unusable.
-func (r *Report) examineClimate(ctx context.Context, d *dem.DEM, patches []patch, o Options) error {
+func (r *Report) inspectClimate(ctx context.Context, d *dem.DEM, patches []patch, o Options) error {
 	c := &Climate{Source: o.Parameters.Climate}
 	r.Climate = c
 	refuse := func(err error) error {

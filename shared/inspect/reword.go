@@ -1,4 +1,4 @@
-package survey
+package inspect
 
 // Reword passes every sentence of the report through f. A nil report stays.
 func (r *Report) Reword(f func(sentence string) string) {

@@ -1,4 +1,4 @@
-package survey_test
+package inspect_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/survey"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // files opens texts by name.
@@ -77,7 +77,7 @@ func TestClimateAgainstTheDEM(t *testing.T) {
 	} {
 		p := with("table:station.csv")
 		p.ClimateUnits, p.Accept = c.units, c.accept
-		r := examine(t, demtest.Encode(t, demtest.Hills(24, 20)), survey.Options{
+		r := inspectData(t, demtest.Encode(t, demtest.Hills(24, 20)), inspect.Options{
 			Parameters: p, Open: files(map[string]string{"station.csv": c.table}),
 		})
 		f := of(r.Findings, c.code)
@@ -105,7 +105,7 @@ func TestVapourPressureDerived(t *testing.T) {
 			fmt.Fprintf(&b, "%s;%s;%.1f;%.1f\n", strings.ToUpper([12]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}[m]),
 				strings.Replace(fmt.Sprintf("%.1f", s), ".", ",", 1), s+13, c.prcp+s)
 		}
-		r := examine(t, demtest.Encode(t, demtest.Hills(24, 20)), survey.Options{Parameters: with("table:a.csv"), Open: files(map[string]string{"a.csv": b.String()})})
+		r := inspectData(t, demtest.Encode(t, demtest.Hills(24, 20)), inspect.Options{Parameters: with("table:a.csv"), Open: files(map[string]string{"a.csv": b.String()})})
 		if f := of(r.Findings, finding.ClimateVapour); f == nil || f.Severity != c.severity || !strings.Contains(f.Message, "saturation at tmin stands for it") || !r.Usable {
 			t.Errorf("%s: %v", name, r.Findings.Sentences())
 		}
@@ -136,7 +136,7 @@ func TestProductionOutsideItsFit(t *testing.T) {
 	} {
 		p := with("table:station.csv")
 		p.ClimateElevation = "1500"
-		r := examine(t, demtest.Encode(t, c.g), survey.Options{
+		r := inspectData(t, demtest.Encode(t, c.g), inspect.Options{
 			Parameters: p, Open: files(map[string]string{"station.csv": station}),
 		})
 		f := of(r.Findings, finding.ModelProduction)
@@ -158,7 +158,7 @@ func TestVapourPressureOfCases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := examine(t, data, survey.Options{Parameters: with("table:" + name), Open: files(map[string]string{name: string(table)})})
+		r := inspectData(t, data, inspect.Options{Parameters: with("table:" + name), Open: files(map[string]string{name: string(table)})})
 		f := of(r.Findings, finding.ClimateVapour)
 		if r.Usable == refused || (f != nil) != refused || refused && !strings.Contains(f.Sentence(), "vapour pressure in kPa") {
 			t.Errorf("%s: %v", name, r.Findings.Sentences())
