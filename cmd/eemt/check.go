@@ -16,8 +16,8 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/inspect"
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 

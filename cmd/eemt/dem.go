@@ -15,9 +15,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/remedy"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // openDEM opens a DEM for reading: the file itself, or the GeoTIFF that is made of a grid in another format. The caller

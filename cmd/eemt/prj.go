@@ -3,8 +3,8 @@ package main
 import (
 	"os"
 
-	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/inspect"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // besidePRJ states the coordinate system of a DEM which lacks one by the .prj file beside it.

@@ -18,9 +18,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // Source is the CloudEvents source of what this function emits.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // DefaultMemory is what a process may take where nothing is said of it: 1 GiB.

@@ -16,10 +16,10 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // plan validates the DEM, does what needs the whole of it, cuts tiles, and asks

@@ -21,10 +21,10 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 const (

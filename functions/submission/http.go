@@ -15,9 +15,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
 

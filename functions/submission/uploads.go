@@ -21,9 +21,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 // Uploads says how files dropped under uploads/ are watched.

@@ -17,9 +17,9 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/remedy"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 func needGDAL(t *testing.T) {

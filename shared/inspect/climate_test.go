@@ -15,8 +15,8 @@ import (
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/inspect"
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // files opens texts by name.

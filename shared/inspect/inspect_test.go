@@ -13,9 +13,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 )
 
 const station = "# elevation_m: 2300\n# latitude: 39\n# longitude: -107\nmonth,tmin,tmax,prcp,vp\n1,-12,0,41,210\n2,-4,8,38,340\n3,-6,6,52,330\n4,-2,11,61,450\n5,2,17,44,640\n6,6,23,9,800\n" +
