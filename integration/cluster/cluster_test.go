@@ -54,6 +54,36 @@ func requireCluster(t *testing.T) {
 			t.Skipf("SKIPPED: no cluster with Knative: %s: %v", strings.Join(c, " "), err)
 		}
 	}
+	webhooks(t)
+}
+
+// admitted are objects of each kind that a webhook of Knative looks at.
+const admitted = `
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: webhook-answers, namespace: default}
+spec: {template: {spec: {containers: [{image: "example.com/none"}]}}}
+---
+apiVersion: eventing.knative.dev/v1
+kind: Broker
+metadata: {name: webhook-answers, namespace: default}
+---
+apiVersion: sources.knative.dev/v1
+kind: PingSource
+metadata: {name: webhook-answers, namespace: default}
+spec: {schedule: "0 0 1 1 *", sink: {uri: "http://example.com"}}
+`
+
+// webhooks waits until the webhooks of Knative answer. They come up after the API server does, and on a small machine
+// they are restarted when their probes time out: an object made meanwhile would be refused for no fault of the test.
+func webhooks(t testing.TB) {
+	t.Helper()
+	eventually(t, 3*time.Minute, "answered by Knative's webhooks", func() (bool, string) {
+		c := exec.CommandContext(t.Context(), "kubectl", "create", "--dry-run=server", "-f", "-")
+		c.Stdin = strings.NewReader(admitted)
+		out, err := c.CombinedOutput()
+		return err == nil, string(out)
+	})
 }
 
 func run(t testing.TB, name string, args ...string) string {
@@ -65,7 +95,20 @@ func run(t testing.TB, name string, args ...string) string {
 	return out
 }
 
+// try runs a command. What the API server could not ask a webhook of Knative about was not done: it is tried once more
+// when the webhooks answer.
 func try(t testing.TB, name string, args ...string) (string, error) {
+	t.Helper()
+	out, err := once(t, name, args...)
+	if err != nil && name == "kubectl" && strings.Contains(out, "failed calling webhook") {
+		t.Logf("kubectl %s: %s", strings.Join(args, " "), out)
+		webhooks(t)
+		return once(t, name, args...)
+	}
+	return out, err
+}
+
+func once(t testing.TB, name string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
