@@ -23,6 +23,7 @@ require (
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.1.0
 	github.com/tus/tusd/v2 v2.9.1
+	go.uber.org/mock v0.6.0
 	gocloud.dev v0.47.0
 	golang.org/x/exp v0.0.0-20260813180055-c1d0aacb2297
 	golang.org/x/image v0.47.0

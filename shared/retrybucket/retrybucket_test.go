@@ -186,7 +186,7 @@ func TestBudget(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	o := quick
 	o.Tries, o.Call = 2, 20*time.Millisecond
-	b := retrybucket.Wrap(blob.NewBucket(hanging{}), o)
+	b := retrybucket.Wrap(blob.NewBucket(hanging(t)), o)
 	for name, call := range map[string]func() error{
 		"attributes": func() error { _, err := b.Attributes(context.Background(), "a"); return err },
 		"read":       func() error { _, err := b.ReadAll(context.Background(), "a"); return err },
@@ -211,7 +211,7 @@ func TestReadGoesOn(t *testing.T) {
 	if err := inner.WriteAll(t.Context(), "a", data, nil); err != nil {
 		t.Fatal(err)
 	}
-	b := retrybucket.Wrap(blob.NewBucket(breaking{to: inner}), quick)
+	b := retrybucket.Wrap(blob.NewBucket(breaking(t, inner)), quick)
 	if got, err := b.ReadAll(t.Context(), "a"); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%d bytes (%v), want %d", len(got), err, len(data))
 	}
