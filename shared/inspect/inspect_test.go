@@ -127,6 +127,12 @@ func TestUnits(t *testing.T) {
 	if !degrees.Usable || degrees.HorizontalUnit != "degree" || math.Abs(degrees.CellSize[1]-30.8) > 0.3 || math.Abs(degrees.CellSize[0]-24.1) > 0.3 || !strings.Contains(strings.Join(degrees.Findings.Sentences(), " "), "in degrees") {
 		t.Errorf("%+v %v", degrees, degrees.CellSize)
 	}
+	for step, coarse := range map[float64]bool{900: false, 1100: true} {
+		r := inspectData(t, demtest.EncodeAs(t, demtest.Hills(30, 30), raster.Transform{OriginX: 4e5, OriginY: 4.4e6, StepX: step, StepY: -step}, demtest.UTM()), inspect.Options{})
+		if said := strings.Contains(strings.Join(r.Findings.Sentences(), " "), "smaller landforms are lost"); said != coarse {
+			t.Errorf("cells of %g m: %v", step, r.Findings.Sentences())
+		}
+	}
 	// NAD83 / Pennsylvania South in US survey feet.
 	feet := inspectData(t, demtest.EncodeAs(t, demtest.Hills(30, 30), raster.Transform{OriginX: 2e6, OriginY: 3e5, StepX: 30, StepY: -30},
 		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 1025: 1, 3072: 2272}}), inspect.Options{})

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -133,6 +134,54 @@ func TestCopyToAnEmptyBucket(t *testing.T) {
 		t.Errorf("again: %+v (%v)", again, err)
 	}
 	same(t, content(t, to), want)
+}
+
+// TestRecordsComeAfterWhatTheySpeakOf: of a job that is in the destination already anybody may look at it while it is
+// copied, so that its end is written when all that ended is there, and the record of a tile after its files.
+func TestRecordsComeAfterWhatTheySpeakOf(t *testing.T) {
+	from := memblob.OpenBucket(nil)
+	add(t, from, 0, job.Completed)
+	var wrote []string
+	var mu sync.Mutex
+	to := faultbucket.Wrap(memblob.OpenBucket(nil), func(op, key string) error {
+		if op == faultbucket.Commit {
+			mu.Lock()
+			defer mu.Unlock()
+			wrote = append(wrote, key)
+		}
+		return nil
+	})
+	if _, err := transfer.Copy(t.Context(), from, to, transfer.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	rank := func(key string) int {
+		name := strings.TrimPrefix(key, job.Prefix(id(0)))
+		switch {
+		case name == "end.json", name == "announced.json":
+			return 3
+		case name == "plan.json":
+			return 2
+		case strings.HasPrefix(name, "tasks/"):
+			return 1
+		case name == key, name == "job.json": // of the bucket, or written last by its own writer
+			return -1
+		}
+		return 0
+	}
+	newest, ranks := 0, map[int]bool{}
+	for _, key := range wrote {
+		r := rank(key)
+		if r < 0 {
+			continue
+		}
+		if ranks[r] = true; r < newest {
+			t.Errorf("%s comes late: %v", key, wrote)
+		}
+		newest = max(newest, r)
+	}
+	if len(ranks) != 4 {
+		t.Errorf("of four kinds %d were written: %v", len(ranks), wrote)
+	}
 }
 
 // TestInterruptedCopyShowsNoHalfJob fails each write in turn. Whatever job is in the
