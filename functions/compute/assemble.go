@@ -84,7 +84,7 @@ func (p *piece) makeMaps(ctx context.Context, task string, attempt int) error {
 			return err
 		}
 		p.log.Info("maps made", "task", task, "products", len(g.products), "seconds", math.Round(10*p.Now().Sub(begun).Seconds())/10)
-		a.noteChecksums(ctx, task)
+		a.noteChecksums(ctx)
 		// Everybody looks after the last map of their own is there, so that somebody sees all.
 		if a.made, err = p.listResults(ctx); err != nil {
 			return err

@@ -5,12 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -133,42 +134,49 @@ func (m *mosaic) putMap(ctx context.Context, info mapInfo, write func(io.Writer)
 	return nil
 }
 
-func checksumsKey(id, task string) string { return job.WorkKey(id, "checksums/"+task+".json") }
+// checksumKey is where the checksum of a map waits for the report.
+func checksumKey(id, name string) string { return job.WorkKey(id, "checksums/"+name+".sha256") }
 
-// noteChecksums leaves those of a group of maps for who writes the report. Without the note
-// the maps are read again.
-func (m *mosaic) noteChecksums(ctx context.Context, task string) {
-	m.mu.Lock()
-	data, err := json.Marshal(m.checksums)
-	m.mu.Unlock()
-	if err == nil {
-		err = m.putBytes(ctx, checksumsKey(m.request.ID, task), data)
-	}
-	if err != nil {
-		m.log.Debug("checksums of maps are not noted", "error", err)
+// noteChecksums leaves the checksums of the maps that a task made for who writes the report: one object for each map, so
+// that a task that is done again, and finds half of its maps made, writes over none. Without the note the map is read again.
+func (m *mosaic) noteChecksums(ctx context.Context) {
+	for name, sum := range m.checksums {
+		if err := m.putBytes(ctx, checksumKey(m.request.ID, name), []byte(sum)); err != nil {
+			m.log.Debug("the checksum of a map is not noted", "map", name, "error", err)
+		}
 	}
 }
 
 // gatherChecksums reads what others noted of the maps that they made.
-func (a *assembly) gatherChecksums(ctx context.Context) {
+func (a *assembly) gatherChecksums(ctx context.Context) error {
 	if a.checksums == nil {
 		a.checksums = map[string]string{}
 	}
+	var missing []string
 	for _, g := range a.groups {
-		if !slices.ContainsFunc(g.products, func(pr product) bool {
-			return slices.ContainsFunc(pr.maps, func(info mapInfo) bool { return a.checksums[info.name] == "" })
-		}) {
-			continue
-		}
-		var noted map[string]string
-		data, err := a.Store.Bucket.ReadAll(ctx, checksumsKey(a.request.ID, g.task))
-		if err != nil || json.Unmarshal(data, &noted) != nil {
-			continue
-		}
-		for name, sum := range noted {
-			a.checksums[name] = cmp.Or(a.checksums[name], sum)
+		for _, pr := range g.products {
+			for _, info := range pr.maps {
+				if a.checksums[info.name] == "" {
+					missing = append(missing, info.name)
+				}
+			}
 		}
 	}
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(a.atOnce())
+	for _, name := range missing {
+		work.Go(func() error {
+			sum, err := a.Store.Bucket.ReadAll(ctx, checksumKey(a.request.ID, name))
+			if err != nil || len(sum) != hex.EncodedLen(sha256.Size) {
+				return context.Cause(ctx) // without the note the map itself is read
+			}
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.checksums[name] = string(sum)
+			return nil
+		})
+	}
+	return work.Wait()
 }
 
 // noteClearness adds the clear-sky index of a part's cells to the record of the tile, where cells

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -47,8 +48,11 @@ func checkChecksums(t *testing.T, w *world) {
 func TestReportHasChecksumsOfMaps(t *testing.T) {
 	t.Run("by one process", func(t *testing.T) {
 		// Maps are not read for it.
+		var mu sync.Mutex
 		read := map[string]int{}
 		b := faultbucket.Wrap(newBucket(t), func(op, key string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if op == faultbucket.Read && strings.Contains(key, "/results/") {
 				read[key]++
 			}

@@ -129,8 +129,10 @@ func (a *assembly) writeReport(ctx context.Context) error {
 			maps = append(maps, pr.maps...)
 		}
 	}
-	var err error
-	a.gatherChecksums(ctx)
+	err := a.gatherChecksums(ctx)
+	if err != nil {
+		return err
+	}
 	if r.Layers, err = a.layers(ctx, maps); err != nil {
 		return err
 	}
