@@ -7,21 +7,22 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
+	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 type config struct {
-	serving.Config
-	serving.Retention
+	service.Config
+	cleanup.Settings
 }
 
 func main() {
-	serving.Main(func(ctx context.Context, log *slog.Logger) error {
+	service.Main(func(ctx context.Context, log *slog.Logger) error {
 		var c config
-		if err := serving.Parse(&c); err != nil {
+		if err := service.Parse(&c); err != nil {
 			return err
 		}
 		policy, err := c.Policy()
@@ -34,9 +35,9 @@ func main() {
 		}
 		defer func() { _ = bucket.Close() }()
 		defer events.Close()
-		s := &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log, Policy: policy, Partial: serving.Partial(c.Bucket, bucket)}
+		s := &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log, Policy: policy, Partial: buckets.Remains(c.Bucket, bucket)}
 		mux := http.NewServeMux()
-		mux.HandleFunc("GET /healthz", serving.Health)
+		mux.HandleFunc("GET /healthz", service.Health)
 		mux.Handle("/dead-letter", httpbinding.NewReceiver(s.DeadLetter, log))
 		mux.Handle("/", httpbinding.NewReceiver(s.Handle, log))
 		return c.Listen(ctx, bucket, mux)

@@ -10,16 +10,19 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"github.com/cyverse-gis/eemt/cmd/internal/build"
-	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/cmd/internal/capacity"
+	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 type config struct {
-	serving.Config
-	serving.Cost
+	service.Config
+	capacity.Cost
 	Version  string `env:"EEMT_VERSION"`
 	TileSize int    `env:"EEMT_TILE_SIZE"`
 	// LongestStep is what a plan or an assembly may take on this replica, as foreseen, before it is split into tasks.
@@ -33,9 +36,9 @@ type config struct {
 const publishing = 16
 
 func main() {
-	serving.Main(func(ctx context.Context, log *slog.Logger) error {
+	service.Main(func(ctx context.Context, log *slog.Logger) error {
 		var c config
-		if err := serving.Parse(&c); err != nil {
+		if err := service.Parse(&c); err != nil {
 			return err
 		}
 		if c.TileSize != 0 && (c.TileSize < 32 || c.TileSize > 4096) {
@@ -62,7 +65,7 @@ func main() {
 		}
 		defer func() { _ = bucket.Close() }()
 		defer events.Close()
-		sources := compute.Sources{
+		sources := sources.Files{
 			Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute}, Token: c.ClimateToken, Hosts: c.ClimateHosts,
 		}
 		s := &compute.Service{
@@ -71,7 +74,7 @@ func main() {
 			Drainage: compute.Drainage{Inline: longest}, AssembleWithin: longest, Publishing: publishing,
 		}
 		mux := http.NewServeMux()
-		mux.HandleFunc("GET /healthz", serving.Health)
+		mux.HandleFunc("GET /healthz", service.Health)
 		mux.Handle("/", httpbinding.NewReceiver(s.Handle, log))
 		return c.Listen(ctx, bucket, mux)
 	})

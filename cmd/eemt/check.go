@@ -11,6 +11,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -92,7 +95,7 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	if p, err = besidePRJ(path, p); err != nil {
 		return exitError{err, 2}
 	}
-	sources := compute.Sources{Local: true, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
+	sources := sources.Files{Local: true, OpenBucket: buckets.Open, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
 	inspected := p
 	inspected.Climate = o.params.Climate
 	r, err := inspect.File(ctx, file, info.Size(), inspect.Options{

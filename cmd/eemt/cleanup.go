@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
-	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/cmd/internal/service"
+	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 func cleanupCommand() *cobra.Command {
-	var r serving.Retention
-	environment := serving.Parse(&r)
+	var r cleanup.Settings
+	environment := service.Parse(&r)
 	var data string
 	var verbose bool
 	c := &cobra.Command{

@@ -12,11 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
-	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/cmd/internal/intake"
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
@@ -77,20 +79,20 @@ func newPlatform(o platformOptions) (*platform, error) {
 		o.log.Warn("removing old temporary files failed", "error", err)
 	}
 	p := &platform{bucket: bucket, store: job.Store{Bucket: bucket}}
-	p.cleanup = &cleanup.Service{Store: p.store, Now: time.Now, Log: o.log, Policy: cleanup.DefaultPolicy(), Partial: serving.Partial(address, bucket)}
+	p.cleanup = &cleanup.Service{Store: p.store, Now: time.Now, Log: o.log, Policy: cleanup.DefaultPolicy(), Partial: buckets.Remains(address, bucket)}
 	p.broker = broker.New(broker.Options{DeadLetter: p.deadLetter(o.lost), Logger: o.log})
 	p.cleanup.Events = p.broker
-	sources := compute.Sources{
+	sources := sources.Files{
 		Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute},
-		Token: os.Getenv("EEMT_CLIMATE_TOKEN"), Hosts: o.hosts, Local: o.local,
+		Token: os.Getenv("EEMT_CLIMATE_TOKEN"), Hosts: o.hosts, Local: o.local, OpenBucket: buckets.Open,
 	}
 	p.compute = &compute.Service{
 		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads, Cost: o.cost,
 		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress, Findings: o.findings, Alone: o.local,
 	}
 	p.submission = &submission.Service{
-		Store: p.store, Events: p.broker, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now), Log: o.log,
-		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: serving.Uploads(address),
+		Store: p.store, Events: p.broker, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now), Log: o.log,
+		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: intake.Uploads(address),
 		Climate: sources.Open, Estimate: o.cost.Estimate, Limits: o.cost, Room: o.room,
 	}
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)

@@ -14,8 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
-	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/cmd/internal/intake"
+	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -76,8 +78,8 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if o.threads < 1 || o.threads > 512 {
 		return exitError{fmt.Errorf("num-threads %d: must be 1 to 512", o.threads), 2}
 	}
-	var keep serving.Retention
-	if err := serving.Parse(&keep); err != nil {
+	var keep cleanup.Settings
+	if err := service.Parse(&keep); err != nil {
 		return exitError{err, 2}
 	}
 	policy, err := keep.Policy()
@@ -94,7 +96,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		return errors.Join(err, listener.Close())
 	}
 	p.cleanup.Policy = policy
-	p.submission.Cleaner = serving.Cleaner{Service: p.cleanup, Usual: keep, NextRun: func() time.Time {
+	p.submission.Cleaner = intake.Cleaner{Service: p.cleanup, Usual: keep, NextRun: func() time.Time {
 		now := time.Now()
 		return now.Add(untilRetention(now))
 	}}
@@ -114,7 +116,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	go p.tick(ctx, log)
 	log.Info("serving", "url", "http://"+listener.Addr().String(), "data", o.data, "uploads", watched)
-	err = serving.Run(ctx, listener, serving.Ready(p.bucket, p.submission.Handler()), grace)
+	err = service.Run(ctx, listener, service.Ready(p.bucket, p.submission.Handler()), grace)
 	return errors.Join(err, p.close())
 }
 

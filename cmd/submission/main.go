@@ -8,16 +8,19 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"github.com/cyverse-gis/eemt/cmd/internal/build"
-	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/cmd/internal/capacity"
+	"github.com/cyverse-gis/eemt/cmd/internal/intake"
+	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 type config struct {
-	serving.Config
+	service.Config
 	Version   string `env:"EEMT_VERSION"`
 	MaxUpload int64  `env:"EEMT_MAX_UPLOAD_BYTES" envDefault:"4294967296"`
 	// DEMHosts and CallbackHosts may be called on behalf of clients.
@@ -29,19 +32,19 @@ type config struct {
 	Origins []string `env:"EEMT_CORS_ORIGINS"`
 	// MostReplicas is what compute may scale to, to be shown.
 	MostReplicas int `env:"EEMT_COMPUTE_MAX_SCALE" envDefault:"20"`
-	serving.Retention
+	cleanup.Settings
 	// Cost and Replica say which jobs are too large, and what compute takes for the others.
-	serving.Cost
-	serving.Replica
+	capacity.Cost
+	capacity.Replica
 	// Token and ClimateHosts let the climate of a job be inspected before it is made.
 	Token        string   `env:"EEMT_CLIMATE_TOKEN"`
 	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
 }
 
 func main() {
-	serving.Main(func(ctx context.Context, log *slog.Logger) error {
+	service.Main(func(ctx context.Context, log *slog.Logger) error {
 		var c config
-		if err := serving.Parse(&c); err != nil {
+		if err := service.Parse(&c); err != nil {
 			return err
 		}
 		cost, err := c.Of(c.Replica)
@@ -54,13 +57,13 @@ func main() {
 		}
 		defer func() { _ = bucket.Close() }()
 		defer events.Close()
-		sources := compute.Sources{Bucket: bucket, Client: &http.Client{Timeout: time.Minute}, Token: c.Token, Hosts: c.ClimateHosts}
+		sources := sources.Files{Bucket: bucket, Client: &http.Client{Timeout: time.Minute}, Token: c.Token, Hosts: c.ClimateHosts}
 		s := &submission.Service{
-			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: serving.IDs(rand.Reader, time.Now),
-			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: serving.Uploads(c.Bucket),
+			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now),
+			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: intake.Uploads(c.Bucket),
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
-			Cleaner: serving.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Retention},
+			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Settings},
 			Climate: sources.Open, Estimate: cost.Estimate, Limits: cost,
 		}
 		return c.Listen(ctx, bucket, s.Handler())

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
@@ -113,7 +115,7 @@ func (f *remote) run(t *testing.T, bucket *blob.Bucket, id, token string, now fu
 	b := broker.New(broker.Options{Retries: -1})
 	s := &Service{
 		Store: job.Store{Bucket: bucket}, Events: b, Threads: 2, Now: now, Log: slog.New(slog.DiscardHandler), Version: "test",
-		Climate: Sources{Bucket: f.bucket, Client: f.server.Client(), Token: token, Hosts: []string{"127.0.0.1"}}.Open,
+		Climate: sources.Files{Bucket: f.bucket, Client: f.server.Client(), Token: token, Hosts: []string{"127.0.0.1"}}.Open,
 	}
 	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, s.Handle)
 	p := param.DefaultParameters()
@@ -202,7 +204,7 @@ func (c *counting) Write(p []byte) (int, error) {
 func TestSourcesRefuse(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	defer func() { _ = bucket.Close() }()
-	s := Sources{Bucket: bucket, Client: http.DefaultClient, Hosts: []string{"data.example.org"}}
+	s := sources.Files{Bucket: bucket, Client: http.DefaultClient, Hosts: []string{"data.example.org"}}
 	for name, want := range map[string]string{
 		"/etc/passwd":                   "give an https address",
 		"jobs/x/job.json":               "give an https address",

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -306,7 +308,7 @@ func TestMapsAreTheModelOfTheirInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	lon, lat := d.LonLat(d.Bounds())
-	source, err := climate.Open(t.Context(), climate.Spec{Kind: climate.KindTable, Path: "inputs/station.csv"}, compute.Sources{Bucket: w.bucket}.Open)
+	source, err := climate.Open(t.Context(), climate.Spec{Kind: climate.KindTable, Path: "inputs/station.csv"}, sources.Files{Bucket: w.bucket}.Open)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
@@ -97,7 +99,7 @@ func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
 			return w.broker.Publish(ctx, e)
 		})
 	}
-	sources := compute.Sources{Bucket: b}
+	sources := sources.Files{Bucket: b}
 	w.compute = &compute.Service{
 		Store: w.store, Events: events, Climate: sources.Open, Threads: max(1, o.threads), Now: now, Log: log,
 		Version: "test", Temp: t.TempDir(), Progress: o.progress, Reach: o.reach, Cost: o.cost, AssembleWithin: o.within,

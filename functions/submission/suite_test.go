@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -187,7 +188,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	// Files that came along are named as the user named them.
-	s.Climate = compute.Sources{Bucket: s.Store.Bucket}.Open
+	s.Climate = sources.Files{Bucket: s.Store.Bucket}.Open
 	a = s.post(t, "/api/check", field{"dem_file", hills(t), "dem.tif"}, field{name: "workflow_type", value: "eemt"}, field{"climate_file", "month\n", "my table.csv"})
 	if a.status != http.StatusBadRequest || !strings.Contains(a.body, "my_table.csv") || strings.Contains(a.body, "inputs/") {
 		t.Errorf("%d %s", a.status, a.body)

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
 
@@ -333,7 +335,7 @@ func (f *flight) handle(ctx context.Context, clock func() time.Time) error {
 	store, quiet := job.Store{Bucket: f.bucket()}, slog.New(slog.DiscardHandler)
 	switch f.place.kind {
 	case "compute":
-		sources := compute.Sources{Bucket: store.Bucket}
+		sources := sources.Files{Bucket: store.Bucket}
 		s := &compute.Service{Store: store, Events: eventing.PublisherFunc(f.Publish), Threads: 1, Now: clock, Log: quiet, Version: "chaos", Watch: time.Hour, AtOnce: 1, AssembleWithin: f.w.mapsWithin, Climate: sources.Open, Drainage: f.w.drainage}
 		return s.Handle(ctx, f.event)
 	case "cleanup":

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/eventing"
@@ -54,7 +56,7 @@ func TestJobsOfTasks(t *testing.T) {
 			}
 			const id = "01JTESTG00DEN0000000000001"
 			compute := compute.Service{
-				Climate: compute.Sources{Bucket: b}.Open, Threads: 2, Version: "golden", Temp: t.TempDir(),
+				Climate: sources.Files{Bucket: b}.Open, Threads: 2, Version: "golden", Temp: t.TempDir(),
 				Reach: c.reach, Drainage: compute.Drainage{Inline: -1, Side: 32, Together: 2}, AssembleWithin: -1,
 			}
 			work(t, b, &compute, job.Request{

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"gocloud.dev/blob/memblob"
 
 	"github.com/oklog/ulid/v2"
@@ -101,7 +103,7 @@ func serve(t *testing.T, sub *subscriber) string {
 	clean := &cleanup.Service{Store: store, Now: time.Now, Log: log, Policy: cleanup.DefaultPolicy()}
 	b := broker.New(broker.Options{DeadLetter: clean.DeadLetter, Logger: log, Backoff: func(int) time.Duration { return time.Millisecond }})
 	clean.Events = b
-	sources := compute.Sources{Bucket: bucket}
+	sources := sources.Files{Bucket: bucket}
 	work := &compute.Service{Store: store, Events: b, Climate: sources.Open, Threads: 2, Now: time.Now, Log: log, Version: "test"}
 	var mu sync.Mutex
 	entropy := ulid.Monotonic(rand.Reader, 0)

@@ -108,6 +108,13 @@ func Partial(ctx context.Context, address string, b *blob.Bucket, before time.Ti
 	return nil
 }
 
+// Remains returns Partial of the bucket of a URL, which b is.
+func Remains(address string, b *blob.Bucket) func(ctx context.Context, before time.Time, dry bool, f func(name string, bytes int64)) error {
+	return func(ctx context.Context, before time.Time, dry bool, f func(name string, bytes int64)) error {
+		return Partial(ctx, address, b, before, dry, f)
+	}
+}
+
 // Generation returns the store's own number of an object's version and when the version was made, from the As
 // method of its attributes or of its entry in a listing; false where the store has no such number.
 func Generation(as func(any) bool) (version string, made time.Time, ok bool) {

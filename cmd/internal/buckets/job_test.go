@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/sources"
+
 	"github.com/cloudevents/sdk-go/v2/event"
 	"gocloud.dev/blob"
 
-	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/cmd/internal/intake"
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
@@ -41,11 +43,11 @@ func TestDroppedJob(t *testing.T) {
 		events := broker.New(broker.Options{DeadLetter: clean.DeadLetter, Duplicates: 1})
 		defer func() { _ = events.Close(context.Background()) }()
 		clean.Events = events
-		sources := compute.Sources{Bucket: b}
+		sources := sources.Files{Bucket: b}
 		work := &compute.Service{Store: store, Events: events, Climate: sources.Open, Threads: 1, Now: now, Log: log, Version: "test"}
 		submit := &submission.Service{
-			Store: store, Events: events, Now: now, NewID: serving.IDs(rand.Reader, now), Log: log, Version: "test",
-			MaxUpload: 1 << 20, Uploads: serving.Uploads(address),
+			Store: store, Events: events, Now: now, NewID: intake.IDs(rand.Reader, now), Log: log, Version: "test",
+			MaxUpload: 1 << 20, Uploads: intake.Uploads(address),
 		}
 		submit.Uploads.Settle = 0
 		events.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 2, work.Handle)

@@ -1,5 +1,5 @@
-// Package serving holds what the programs share: they read configuration, open a bucket, serve HTTP until told to stop.
-package serving
+// Package service is what the services have in common: configuration, a bucket, HTTP until they are told to stop.
+package service
 
 import (
 	"context"
@@ -12,18 +12,13 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
-	"github.com/cyverse-gis/eemt/functions/cleanup"
-	"github.com/cyverse-gis/eemt/functions/submission"
 )
 
 // Config is what every service reads from the environment.
@@ -37,67 +32,6 @@ type Config struct {
 	// Grace is how long requests may go on after SIGTERM before their contexts end. The pod's own grace period must be
 	// longer by some seconds.
 	Grace time.Duration `env:"EEMT_GRACE" envDefault:"20s"`
-}
-
-// Retention is how long jobs are kept, under the old cleaner's names.
-type Retention struct {
-	Days   int  `env:"EEMT_SUCCESS_RETENTION_DAYS" envDefault:"7"`
-	Hours  int  `env:"EEMT_FAILED_RETENTION_HOURS" envDefault:"12"`
-	DryRun bool `env:"EEMT_DRY_RUN"`
-	// ResumeAfter is how long a job may stand still before its missing work is asked for again; 0 means the default.
-	ResumeAfter time.Duration `env:"EEMT_RESUME_AFTER"`
-	// CacheDays is how long what was read over the network is kept after its last use; 0 means the default.
-	CacheDays int `env:"EEMT_CACHE_RETENTION_DAYS" envDefault:"7"`
-	// Batch is how many jobs one pass removes at most; 0 means the default.
-	Batch int `env:"EEMT_CLEANUP_BATCH_SIZE" envDefault:"1000"`
-}
-
-// Policy checks the values.
-func (r Retention) Policy() (cleanup.Policy, error) {
-	p := cleanup.DefaultPolicy()
-	if r.Days < 0 || r.Days > 36500 {
-		return p, fmt.Errorf("success-retention-days %d: must be 0 to 36500", r.Days)
-	}
-	if r.Hours < 0 || r.Hours > 876000 {
-		return p, fmt.Errorf("failed-retention-hours %d: must be 0 to 876000", r.Hours)
-	}
-	if r.Batch < 0 || r.Batch > 100000 {
-		return p, fmt.Errorf("batch-size %d: must be 1 to 100000, or 0 for the default", r.Batch)
-	}
-	p.Batch = r.Batch
-	if r.CacheDays < 0 || r.CacheDays > 36500 {
-		return p, fmt.Errorf("cache-retention-days %d: must be 1 to 36500, or 0 for the default", r.CacheDays)
-	}
-	p.Cached = time.Duration(r.CacheDays) * 24 * time.Hour
-	if r.ResumeAfter != 0 {
-		if r.ResumeAfter < time.Second || r.ResumeAfter > p.GiveUp/2 {
-			return p, fmt.Errorf("resume-after %s: must be 1s to %s", r.ResumeAfter, p.GiveUp/2)
-		}
-		p.Quiet = r.ResumeAfter
-	}
-	p.Completed, p.Failed, p.DryRun = time.Duration(r.Days)*24*time.Hour, time.Duration(r.Hours)*time.Hour, r.DryRun
-	return p, nil
-}
-
-// settle is how long a file in a directory must lie unchanged before it is read: unlike in an object store it can be
-// seen while it is written.
-const settle = 5 * time.Second
-
-// Uploads returns how the files dropped into the bucket of a URL are watched.
-func Uploads(address string) submission.Uploads {
-	name, prefix := buckets.Place(address)
-	u := submission.Uploads{Bucket: name, Prefix: prefix, Generation: buckets.Generation}
-	if strings.HasPrefix(address, "file://") {
-		u.Settle = settle
-	}
-	return u
-}
-
-// Partial returns what removes the remains of writers that died from the bucket of a URL, which b is.
-func Partial(address string, b *blob.Bucket) func(ctx context.Context, before time.Time, dry bool, f func(name string, bytes int64)) error {
-	return func(ctx context.Context, before time.Time, dry bool, f func(name string, bytes int64)) error {
-		return buckets.Partial(ctx, address, b, before, dry, f)
-	}
 }
 
 // Connect opens the bucket and the event sink of a service.
@@ -214,15 +148,4 @@ func Ready(b *blob.Bucket, h http.Handler) http.Handler {
 func Health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"status":"healthy"}`+"\n")
-}
-
-// IDs returns a source of ULIDs that never repeats or goes back within the process.
-func IDs(entropy io.Reader, now func() time.Time) func() string {
-	var mu sync.Mutex
-	monotonic := ulid.Monotonic(entropy, 0)
-	return func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return ulid.MustNew(ulid.Timestamp(now()), monotonic).String()
-	}
 }

@@ -1,74 +1,22 @@
-package serving_test
+package service_test
 
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"gocloud.dev/blob/memblob"
 
-	"github.com/cyverse-gis/eemt/cmd/internal/serving"
+	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
-	"github.com/cyverse-gis/eemt/shared/job"
 )
-
-func TestPolicy(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		r    serving.Retention
-		want string
-	}{
-		{"at once", serving.Retention{}, ""},
-		{"longest", serving.Retention{Days: 36500, Hours: 876000}, ""},
-		{"negative days", serving.Retention{Days: -1}, "success-retention-days -1: must be 0 to 36500"},
-		{"too many days", serving.Retention{Days: 36501}, "success-retention-days 36501"},
-		{"negative hours", serving.Retention{Hours: -1}, "failed-retention-hours -1: must be 0 to 876000"},
-		{"too many hours", serving.Retention{Hours: 1 << 40}, "failed-retention-hours"},
-		{"too large a batch", serving.Retention{Batch: 100001}, "batch-size 100001: must be 1 to 100000"},
-		{"cache for ever", serving.Retention{CacheDays: 36501}, "cache-retention-days 36501: must be 1 to 36500"},
-		{"soon again", serving.Retention{ResumeAfter: time.Second}, ""},
-		{"at once again", serving.Retention{ResumeAfter: time.Millisecond}, "resume-after 1ms: must be 1s to 12h0m0s"},
-		{"never again", serving.Retention{ResumeAfter: 13 * time.Hour}, "resume-after 13h0m0s"},
-	} {
-		p, err := c.r.Policy()
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", c.name, err, c.want)
-		}
-		if err == nil && (p.Completed != time.Duration(c.r.Days)*24*time.Hour || p.Failed != time.Duration(c.r.Hours)*time.Hour || p.Completed < 0) {
-			t.Errorf("%s: %+v", c.name, p)
-		}
-	}
-}
-
-// TestIDs asks many times within a millisecond.
-func TestIDs(t *testing.T) {
-	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	next := serving.IDs(rand.Reader, func() time.Time { return now })
-	var ids []string
-	for i := range 2000 {
-		if i == 1000 {
-			now = now.Add(time.Second)
-		}
-		ids = append(ids, next())
-	}
-	if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
-		t.Error("ids repeat or go back")
-	}
-	for _, id := range ids {
-		if !job.ValidID(id) {
-			t.Fatalf("%q is no job id", id)
-		}
-	}
-}
 
 // TestRunLetsRequestsFinish ends the server while a request is answered.
 func TestRunLetsRequestsFinish(t *testing.T) {
@@ -80,7 +28,7 @@ func TestRunLetsRequestsFinish(t *testing.T) {
 	begun := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serving.Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		ended <- service.Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			close(begun)
 			<-ctx.Done()
 			_, _ = io.WriteString(w, "whole")
@@ -113,7 +61,7 @@ func TestRunAbandonsRequests(t *testing.T) {
 	begun := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serving.Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ended <- service.Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(begun)
 			<-r.Context().Done()
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -143,7 +91,7 @@ func TestRunAbandonsRequests(t *testing.T) {
 func TestReady(t *testing.T) {
 	b := memblob.OpenBucket(nil)
 	var away error
-	h := serving.Ready(faultbucket.Wrap(b, func(string, string) error { return away }), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	h := service.Ready(faultbucket.Wrap(b, func(string, string) error { return away }), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "the service")
 	}))
 	for _, c := range []struct {

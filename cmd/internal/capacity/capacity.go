@@ -1,4 +1,5 @@
-package serving
+// Package capacity reads from the environment what a replica of compute has, and how large jobs may be.
+package capacity
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package serving
+package intake
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // Cleaner does the retention of the old suite's endpoint, with the same bucket.
 type Cleaner struct {
 	Service *cleanup.Service
-	Usual   Retention
+	Usual   cleanup.Settings
 	// NextRun is when the daily pass comes; nil when nobody here knows.
 	NextRun func() time.Time
 }
@@ -32,7 +32,7 @@ func (c Cleaner) Next() time.Time {
 
 // Clean does one pass.
 func (c Cleaner) Clean(ctx context.Context, k submission.Keep) (submission.Cleaned, error) {
-	policy, err := Retention{Days: k.Days, Hours: k.Hours, Batch: c.Usual.Batch, CacheDays: c.Usual.CacheDays, DryRun: k.DryRun || c.Usual.DryRun}.Policy()
+	policy, err := cleanup.Settings{Days: k.Days, Hours: k.Hours, Batch: c.Usual.Batch, CacheDays: c.Usual.CacheDays, DryRun: k.DryRun || c.Usual.DryRun}.Policy()
 	if err != nil {
 		return submission.Cleaned{}, fmt.Errorf("%w: %w", submission.ErrInvalid, err)
 	}
