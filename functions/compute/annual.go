@@ -61,12 +61,13 @@ func energyOfYear() energyLayout {
 	}}
 }
 
+// sumOfMonths is energy.YearSum of months as work files hold them.
 func sumOfMonths(monthly *[12]float64) float64 {
-	var sum float64
-	for _, v := range monthly {
-		sum += float64(float32(v))
+	stored := *monthly
+	for m, v := range stored {
+		stored[m] = float64(float32(v))
 	}
-	return sum
+	return energy.YearSum(&stored)
 }
 
 // split returns three values whose sum, from the first on, is v.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -291,10 +292,7 @@ func energyMapsOfYear(variant string, year int) []mapInfo {
 
 // energyValues are those of the four maps of a cell.
 func energyValues(ppt, bio float64) [4]float32 {
-	eemt, share := ppt+bio, math.NaN()
-	if eemt > 0 {
-		share = bio / eemt
-	}
+	eemt, share := energy.EEMT(ppt, bio)
 	return [4]float32{float32(eemt), float32(ppt), float32(bio), float32(share)}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
 // plan validates the DEM, does what needs the whole of it, cuts tiles, and asks
@@ -243,14 +244,14 @@ func (p *piece) wetnessYears(spec climate.Spec) []int {
 }
 
 // meanWetness takes the means of the sums of all cells by climate year.
-func (p *piece) meanWetness(plan *job.Plan, sums map[int]job.WetnessSum) error {
+func (p *piece) meanWetness(plan *job.Plan, sums map[int]terrain.WetnessSum) error {
 	plan.MeanWetness = map[int]float64{}
-	var last job.WetnessSum
+	var last terrain.WetnessSum
 	for _, year := range p.request.Parameters.Years() {
 		if sum, ok := sums[year]; ok {
 			last = sum
 		}
-		if err := errors.Join(last.Wetness.Err(), last.Area.Err()); err != nil {
+		if err := last.Err(); err != nil {
 			return &badInput{fmt.Errorf("mean wetness of %d: %w", year, err)}
 		}
 		if last.Cells == 0 {
@@ -262,7 +263,7 @@ func (p *piece) meanWetness(plan *job.Plan, sums map[int]job.WetnessSum) error {
 				Message: fmt.Sprintf("climate of %d covers %d of the %d cells that have a slope", year, last.Cells, last.Sloping),
 			})
 		}
-		plan.MeanWetness[year] = last.Wetness.Float64() / last.Area.Float64()
+		plan.MeanWetness[year] = last.Mean()
 	}
 	return nil
 }
@@ -280,7 +281,7 @@ func cellsBetween(c climate.Cells, lo, hi int) climate.Cells {
 
 // sumWetness sums the wetness index over the cells with elevation, slope and
 // climate, weighted with area (Rasmussen et al. 2015, eq 9), by climate year.
-func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map[int]job.WetnessSum, error) {
+func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map[int]terrain.WetnessSum, error) {
 	img, closer, err := p.openImage(ctx, job.WorkKey(p.request.ID, terrainFile))
 	if err != nil {
 		return nil, err
@@ -299,13 +300,13 @@ func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map
 // square, some at a time; wetness returns the index, NaN where there is no slope.
 func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w raster.Window, together int,
 	wetness func(context.Context, raster.Window) (*raster.Grid[float64], error),
-) (map[int]job.WetnessSum, error) {
+) (map[int]terrain.WetnessSum, error) {
 	source, spec, err := p.openClimate(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
 	years := p.wetnessYears(spec)
-	total := map[int]job.WetnessSum{}
+	total := map[int]terrain.WetnessSum{}
 	var mu sync.Mutex
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(int(max(1, min(int64(p.Threads), p.cost().Memory/squareMemory)/int64(together))))
@@ -335,15 +336,15 @@ func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w ra
 	return total, work.Wait()
 }
 
-func (p *piece) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], source climate.Source, years []int, d *dem.DEM, square raster.Window) (map[int]job.WetnessSum, error) {
+func (p *piece) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], source climate.Source, years []int, d *dem.DEM, square raster.Window) (map[int]terrain.WetnessSum, error) {
 	cells, err := p.cellsOf(ctx, d, square)
 	if err != nil {
 		return nil, err
 	}
-	sums := map[int]job.WetnessSum{}
+	sums := map[int]terrain.WetnessSum{}
 	rows := rowsAtOnce(square.Width)
 	for _, year := range years {
-		var sum job.WetnessSum
+		var sum terrain.WetnessSum
 		for row := 0; row < square.Height; row += rows {
 			lo, hi := row*square.Width, min(row+rows, square.Height)*square.Width
 			c, err := source.Months(ctx, year, cellsBetween(cells, lo, hi))
@@ -351,19 +352,8 @@ func (p *piece) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], so
 				return nil, p.inputError(err)
 			}
 			for i := lo; i < hi; i++ {
-				l := wetness.Cells[i]
-				if math.IsNaN(l) {
-					continue
-				}
-				sum.Sloping++
-				if math.IsNaN(c.ZRef[i-lo]) {
-					continue
-				}
 				r := square.Row + i/square.Width
-				a := d.Cell.DX[r] * d.Cell.DY[r]
-				sum.Wetness.Add(a * l)
-				sum.Area.Add(a)
-				sum.Cells++
+				sum.AddCell(wetness.Cells[i], d.Cell.DX[r]*d.Cell.DY[r], !math.IsNaN(c.ZRef[i-lo]))
 			}
 		}
 		sums[year] = sum

@@ -305,7 +305,7 @@ func (p *piece) wetnessPiece(ctx context.Context, draft *job.Draft, d *dem.DEM, 
 		return err
 	}
 	for year, sum := range found.Wetness {
-		if err := errors.Join(sum.Wetness.Err(), sum.Area.Err()); err != nil {
+		if err := sum.Err(); err != nil {
 			return &badInput{fmt.Errorf("mean wetness of %d: %w", year, err)}
 		}
 	}
@@ -478,7 +478,7 @@ func nextStage(draft *job.Draft, stage *job.Stage, found []job.Found) (*job.Stag
 // closeTerrain writes the plan, asks for its tiles, and removes what stages kept of the terrain.
 func (p *piece) closeTerrain(ctx context.Context, draft *job.Draft, stage *job.Stage, found []job.Found, attempt int, again bool) error {
 	plan := draft.Plan
-	sums := map[int]job.WetnessSum{}
+	sums := map[int]terrain.WetnessSum{}
 	raised, sloping := 0, false
 	for _, f := range found {
 		raised += f.Floored

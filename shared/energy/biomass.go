@@ -30,13 +30,20 @@ func EBio(npp float64) float64 { return npp * 1e-3 * BiomassEnergy / 1e6 }
 // 0 in frost.
 func EPPT(f, t float64) float64 { return f * WaterHeatCapacity * max(0, t) / 1e6 }
 
-// FBio returns the share of biomass in the energy, NaN where there is none.
-func FBio(ebio, eemt float64) float64 {
-	if eemt == 0 {
-		return math.NaN()
+// EEMT returns the effective energy and mass transfer of a cell from the energy of its effective precipitation, already
+// multiplied with kappa where that closes the water balance, and of its net primary production, all in MJ m-2
+// (Rasmussen et al. 2011, eq 1), and with it F_BIO, the share of production in it: NaN where there is no energy.
+func EEMT(ePPT, eBio float64) (eemt, fBio float64) {
+	eemt, fBio = ePPT+eBio, math.NaN()
+	if eemt > 0 {
+		fBio = eBio / eemt
 	}
-	return ebio / eemt
+	return eemt, fBio
 }
+
+// MCWI returns the mass-conservative wetness index of a cell, its wetness index over the mean of the domain (Rasmussen et
+// al. 2015, eq 9); its mean over the domain, weighted with area, is 1.
+func MCWI(wetness, meanWetness float64) float64 { return wetness / meanWetness }
 
 // WattsPerSquareMetre turns MJ m-2 yr-1 into W m-2 for a year of days days.
 func WattsPerSquareMetre(mj, days float64) float64 { return mj * 1e6 / (SecondsPerDay * days) }

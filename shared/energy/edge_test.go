@@ -129,8 +129,10 @@ func TestEdgeCases(t *testing.T) {
 		}
 	})
 	t.Run("EEMT = 0", func(t *testing.T) {
-		equal(t, "F_BIO", FBio(0, 0), math.NaN())
-		equal(t, "F_BIO", FBio(1, 2), 0.5)
+		_, share := EEMT(0, 0)
+		equal(t, "F_BIO", share, math.NaN())
+		_, share = EEMT(1, 1)
+		equal(t, "F_BIO", share, 0.5)
 	})
 	t.Run("southern hemisphere", func(t *testing.T) {
 		topo := model.Topo(cell(func(c *Cell) { c.South = true; c.Northness = -0.2 }), july, 1)

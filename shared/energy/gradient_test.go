@@ -51,7 +51,7 @@ func TestGradientOrder(t *testing.T) {
 			s.topo += (YearSum(&y.TopoEPPT) + YearSum(&y.TopoEBio)) / float64(len(years))
 			bio += YearSum(&y.TopoEBio) / float64(len(years))
 		}
-		s.fbio = FBio(bio, s.topo)
+		_, s.fbio = EEMT(s.topo-bio, bio)
 		return s
 	}
 	const n = 0.3213938

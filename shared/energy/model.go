@@ -107,7 +107,7 @@ type site struct {
 
 func (m *Model) site(in *Cell) site {
 	p := AirPressure(in.Elevation)
-	s := site{pressure: p, gamma: PsychrometricConstant(p), alpha: in.Wetness / in.MeanWetness}
+	s := site{pressure: p, gamma: PsychrometricConstant(p), alpha: MCWI(in.Wetness, in.MeanWetness)}
 	switch m.p.NPPTopo {
 	case NPPRaster:
 		s.npp = max(0, in.NPP)

@@ -195,7 +195,7 @@ func TestWorkedExampleYear(t *testing.T) {
 		if w := WattsPerSquareMetre(mj, 365); !closeTo(w, c.watts, 1e-6) {
 			t.Errorf("%s: %.9g W m-2, want %.9g", c.name, w, c.watts)
 		}
-		if f := FBio(YearSum(sum[c.ebio]), mj); !closeTo(f, c.fbio, 1e-6) {
+		if _, f := EEMT(mj-YearSum(sum[c.ebio]), YearSum(sum[c.ebio])); !closeTo(f, c.fbio, 1e-6) {
 			t.Errorf("%s: F_BIO %.9g, want %.9g", c.name, f, c.fbio)
 		}
 	}

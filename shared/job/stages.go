@@ -12,7 +12,6 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/cyverse-gis/eemt/shared/exactsum"
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
@@ -125,7 +124,7 @@ type Found struct {
 	Floored int  `json:"floored,omitempty"`
 	Sloping bool `json:"sloping,omitempty"`
 	// Wetness is summed by climate year.
-	Wetness map[int]WetnessSum `json:"wetness,omitempty"`
+	Wetness map[int]terrain.WetnessSum `json:"wetness,omitempty"`
 }
 
 // Add adds what the task found in another window.
@@ -134,30 +133,12 @@ func (f *Found) Add(o Found) {
 	f.Known, f.Floored, f.Sloping = f.Known+o.Known, f.Floored+o.Floored, f.Sloping || o.Sloping
 	for year, sum := range o.Wetness {
 		if f.Wetness == nil {
-			f.Wetness = map[int]WetnessSum{}
+			f.Wetness = map[int]terrain.WetnessSum{}
 		}
 		all := f.Wetness[year]
 		all.Add(sum)
 		f.Wetness[year] = all
 	}
-}
-
-// WetnessSum is over the cells that have elevation, slope and climate.
-type WetnessSum struct {
-	// Wetness is weighted with area, m2 ln m; Area is in m2.
-	Wetness exactsum.Sum `json:"wetness"`
-	Area    exactsum.Sum `json:"area"`
-	Cells   int          `json:"cells"`
-	// Sloping counts the cells with elevation and slope, whether or not they have climate.
-	Sloping int `json:"sloping"`
-}
-
-// Add adds o to s.
-func (s *WetnessSum) Add(o WetnessSum) {
-	s.Wetness.AddSum(o.Wetness)
-	s.Area.AddSum(o.Area)
-	s.Cells += o.Cells
-	s.Sloping += o.Sloping
 }
 
 // StageStatus is how far the terrain of a job is.

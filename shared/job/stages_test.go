@@ -55,8 +55,8 @@ func TestStagesAreWrittenOnce(t *testing.T) {
 				t.Errorf("stage %d was asked for: %t (%v)", n, asked, err)
 			}
 		}
-		found := job.Found{Task: "s0011-r0000c0002", Known: 7, Wetness: map[int]job.WetnessSum{}}
-		var sum job.WetnessSum
+		found := job.Found{Task: "s0011-r0000c0002", Known: 7, Wetness: map[int]terrain.WetnessSum{}}
+		var sum terrain.WetnessSum
 		sum.Wetness.Add(1e-9)
 		sum.Area.Add(900)
 		sum.Cells = 1

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/integration/oracle"
 	"github.com/cyverse-gis/eemt/integration/reference"
+	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -95,11 +96,11 @@ func TestTerrainResemblesSAGA(t *testing.T) {
 		}
 	}
 	wet, floored := Wetness(area, slope, cell)
-	mean, n := MeanWetness(wet, cell, nil)
+	mean, n := meanWetness(wet, cell, nil)
 	low, high := math.Inf(1), 0.0
 	for _, w := range wet.Cells {
 		if w == w {
-			a := MCWI(float64(w), mean)
+			a := energy.MCWI(float64(w), mean)
 			low, high = math.Min(low, a), math.Max(high, a)
 		}
 	}

@@ -1,9 +1,11 @@
 package terrain
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
+	"github.com/cyverse-gis/eemt/shared/exactsum"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -41,33 +43,42 @@ func Wetness(area, slope *raster.Grid[float64], cell raster.CellSize) (wetness *
 	return wetness, floored
 }
 
-// MeanWetness returns the mean of the valid cells weighted by their area, and
-// their number. mask, one entry per cell, leaves out the cells where it is
-// false (no climate there, another catchment); nil keeps all. Without any valid
-// cell the mean is NaN.
-func MeanWetness(wetness *raster.Grid[float32], cell raster.CellSize, mask []bool) (mean float64, cells int) {
-	if mask != nil && len(mask) != len(wetness.Cells) {
-		panic(fmt.Sprintf("terrain: mask of %d entries for %d cells", len(mask), len(wetness.Cells)))
-	}
-	var sum, weight float64
-	unit := cell.DX[0] * cell.DY[0] // so that equal cells weigh exactly 1
-	for r := range wetness.Height {
-		a := cell.DX[r] * cell.DY[r] / unit
-		for c, v := range wetness.Row(r) {
-			if v != v || (mask != nil && !mask[r*wetness.Width+c]) {
-				continue
-			}
-			sum += a * float64(v)
-			weight += a
-			cells++
-		}
-	}
-	if cells == 0 {
-		return math.NaN(), 0
-	}
-	return sum / weight, cells
+// WetnessSum sums the wetness index over the cells of a domain, weighted with their area, in any order and in parts that
+// are added: its mean does not depend on how the domain was cut. The zero value is of no cell.
+type WetnessSum struct {
+	// Wetness is weighted with area, m2 ln m; Area is in m2.
+	Wetness exactsum.Sum `json:"wetness"`
+	Area    exactsum.Sum `json:"area"`
+	Cells   int          `json:"cells"`
+	// Sloping counts the cells with elevation and slope, whether or not they have climate.
+	Sloping int `json:"sloping"`
 }
 
-// MCWI returns the mass-conservative wetness index of a cell, its wetness over
-// the mean of the domain (R15 eq 9); its mean over the domain is 1.
-func MCWI(wetness, meanWetness float64) float64 { return wetness / meanWetness }
+// AddCell adds a cell of so many m2 by its wetness index in ln m. A cell without slope, whose index is NaN, is left out;
+// one outside the domain, as without climate, counts as sloping only.
+func (s *WetnessSum) AddCell(wetness, area float64, inside bool) {
+	if math.IsNaN(wetness) {
+		return
+	}
+	s.Sloping++
+	if !inside {
+		return
+	}
+	s.Wetness.Add(area * wetness)
+	s.Area.Add(area)
+	s.Cells++
+}
+
+// Add adds the cells of o.
+func (s *WetnessSum) Add(o WetnessSum) {
+	s.Wetness.AddSum(o.Wetness)
+	s.Area.AddSum(o.Area)
+	s.Cells += o.Cells
+	s.Sloping += o.Sloping
+}
+
+// Err reports a sum that is not finite.
+func (s *WetnessSum) Err() error { return errors.Join(s.Wetness.Err(), s.Area.Err()) }
+
+// Mean is the mean wetness index of the domain in ln m (Rasmussen et al. 2015, eq 9); NaN of no cell.
+func (s *WetnessSum) Mean() float64 { return s.Wetness.Float64() / s.Area.Float64() }
