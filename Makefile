@@ -32,10 +32,13 @@ test: ## run all tests; those that need GDAL, PROJ or GRASS skip where it is mis
 MODULES := $(filter-out .,$(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -path '*/node_modules/*')))
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-lint: ## formatting, vet, staticcheck, golangci-lint, in all modules
+lint: ## formatting, vet, staticcheck, dead code, golangci-lint, in all modules
 	@list=$$($(GO) run mvdan.cc/gofumpt@v0.12.0 -l .) && { test -z "$$list" || { echo "not formatted: $$list"; false; }; }
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	@mkdir -p bin && $(GO) run golang.org/x/tools/cmd/deadcode@v0.52.0 -f '{{range .Funcs}}{{println (print $$.Path "." .Name)}}{{end}}' ./cmd/... > bin/deadcode
+	@sed "s#^$$($(GO) list -m)/##" bin/deadcode | LC_ALL=C sort -u | grep . > bin/deadcode.found; grep -v '^#' .deadcode | LC_ALL=C sort | grep . | \
+	  diff - bin/deadcode.found || { echo "functions that nothing calls (>), or that .deadcode lists and are called or gone (<): delete them, or give a reason"; false; }
 	$(GOLANGCI) run --allow-parallel-runners ./...
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run --allow-parallel-runners -c $(CURDIR)/.golangci.yml ./...) || exit 1; done
 

@@ -58,14 +58,3 @@ func IsRejected(err error) bool {
 	var r rejected
 	return errors.As(err, &r)
 }
-
-// ByType returns the handler that passes each event on by its type and rejects types not in handlers.
-func ByType(handlers map[string]Handler) Handler {
-	return func(ctx context.Context, e event.Event) error {
-		h, ok := handlers[e.Type()]
-		if !ok {
-			return rejectf("event %q: type %q is not handled here", clip(e.ID()), clip(e.Type()))
-		}
-		return h(ctx, e)
-	}
-}

@@ -1,7 +1,6 @@
 package eventing_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -128,19 +127,6 @@ func TestReject(t *testing.T) {
 	}
 	if eventing.IsRejected(cause) || eventing.IsRejected(nil) || eventing.Reject(nil) != nil {
 		t.Error("only errors made by Reject are rejections")
-	}
-}
-
-func TestByType(t *testing.T) {
-	calls := 0
-	h := eventing.ByType(map[string]eventing.Handler{
-		eventing.JobSubmitted: func(context.Context, event.Event) error { calls++; return nil },
-	})
-	if err := h(t.Context(), eventing.NewJobSubmitted("/s", jobID, 0, at)); err != nil || calls != 1 {
-		t.Errorf("known type: %d calls, error %v", calls, err)
-	}
-	if err := h(t.Context(), eventing.NewTick("/s", "resume", at)); !eventing.IsRejected(err) {
-		t.Errorf("unknown type: error %v, want a rejection", err)
 	}
 }
 

@@ -15,24 +15,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate/units"
 )
 
-// ReadTable reads a table: lines of values between commas, semicolons or tabs, the first
-// of which names the columns, in any order and in letters of any case,
-//
-//	month  1 to 12, or the English name
-//	tmin   mean daily minimum temperature, -60 to 42 degC
-//	tmax   mean daily maximum temperature, -60 to 60 degC, not below tmin
-//	prcp   precipitation of the month, 0 to 16864 mm
-//	vp     optional, mean vapour pressure, 0 to 8230 Pa; without it that of saturation at tmin
-//	year   optional, 1 to 9999
-//
-// then one line per month: 12 for a climatology, 12 per year with years. Between
-// semicolons or tabs numbers may have a decimal comma. Lines
-// that begin with # are comments; "# elevation_m: 49", "# latitude: -36.9",
-// "# longitude: 174.8", "# name: ...", "# source: ..." and "# period: ..."
-// describe the station; lat, lon, elevation and other usual names of these keys are taken too. Errors name line, column, value and allowed range. No
-// more than 1 MiB is read.
-func ReadTable(r io.Reader) (*Table, error) { return readTable(r, units.Set{}) }
-
 // readTable is ReadTable of values in other units.
 func readTable(r io.Reader, s units.Set) (*Table, error) {
 	p := tableParser{
@@ -387,3 +369,21 @@ func (p *tableParser) finish() (*Table, error) {
 	}
 	return p.table, nil
 }
+
+// ReadTable reads a table: lines of values between commas, semicolons or tabs, the first
+// of which names the columns, in any order and in letters of any case,
+//
+//	month  1 to 12, or the English name
+//	tmin   mean daily minimum temperature, -60 to 42 degC
+//	tmax   mean daily maximum temperature, -60 to 60 degC, not below tmin
+//	prcp   precipitation of the month, 0 to 16864 mm
+//	vp     optional, mean vapour pressure, 0 to 8230 Pa; without it that of saturation at tmin
+//	year   optional, 1 to 9999
+//
+// then one line per month: 12 for a climatology, 12 per year with years. Between
+// semicolons or tabs numbers may have a decimal comma. Lines
+// that begin with # are comments; "# elevation_m: 49", "# latitude: -36.9",
+// "# longitude: 174.8", "# name: ...", "# source: ..." and "# period: ..."
+// describe the station; lat, lon, elevation and other usual names of these keys are taken too. Errors name line, column, value and allowed range. No
+// more than 1 MiB is read.
+func ReadTable(r io.Reader) (*Table, error) { return readTable(r, units.Set{}) }

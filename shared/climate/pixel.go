@@ -21,16 +21,6 @@ const maxPrcpDay = 544
 // maxMissing is the share of a month's days that may be missing.
 const maxMissing = 0.1
 
-// ReadPixel reads the text of Daymet's single-pixel service: a preamble with
-// the place and its elevation, then a line per day with year, yday, prcp, tmin,
-// tmax and vp among the columns. Months are means of the days, prcp their sum.
-// A year has 365 days; leap years keep 29 February and lack 31 December. A day
-// without all four values is missing (empty or -9999). prcp is scaled by days of
-// the month / days present; a year with a month that lacks more than a tenth of
-// its days cannot be asked for. Where the columns srad (W m-2 over the daylight) and
-// dayl (s) are there too, the table knows the radiation. No more than 8 MiB are read.
-func ReadPixel(r io.Reader) (*Table, error) { return readPixel(r, units.Set{}) }
-
 // readPixel is ReadPixel of values in other units.
 func readPixel(r io.Reader, u units.Set) (*Table, error) {
 	p := pixelParser{

@@ -49,17 +49,6 @@ func Snapshot(ctx context.Context, spec Spec, years []int, thinned Cells, dem it
 	return snapshotRasters(ctx, spec, years, thinned, dem, prefix, open, store)
 }
 
-// Blocks yields blocks of cells that are in memory, for Snapshot.
-func Blocks(cells ...Cells) iter.Seq2[Cells, error] {
-	return func(yield func(Cells, error) bool) {
-		for _, c := range cells {
-			if !yield(c, nil) {
-				return
-			}
-		}
-	}
-}
-
 func snapshotTable(ctx context.Context, spec Spec, years []int, prefix string, open Opener, store Store) (Spec, error) {
 	source, err := Open(ctx, spec, open)
 	if err != nil {

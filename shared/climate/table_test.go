@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"math"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 )
 
 // months is a valid climatology, one line per month.
@@ -257,4 +260,25 @@ func FuzzReadTable(f *testing.F) {
 			}
 		}
 	})
+}
+
+// ReadPixel reads the text of Daymet's single-pixel service: a preamble with
+// the place and its elevation, then a line per day with year, yday, prcp, tmin,
+// tmax and vp among the columns. Months are means of the days, prcp their sum.
+// A year has 365 days; leap years keep 29 February and lack 31 December. A day
+// without all four values is missing (empty or -9999). prcp is scaled by days of
+// the month / days present; a year with a month that lacks more than a tenth of
+// its days cannot be asked for. Where the columns srad (W m-2 over the daylight) and
+// dayl (s) are there too, the table knows the radiation. No more than 8 MiB are read.
+func ReadPixel(r io.Reader) (*Table, error) { return readPixel(r, units.Set{}) }
+
+// Blocks yields blocks of cells that are in memory, for Snapshot.
+func Blocks(cells ...Cells) iter.Seq2[Cells, error] {
+	return func(yield func(Cells, error) bool) {
+		for _, c := range cells {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
 }

@@ -30,12 +30,6 @@ func NewModel(p Parameters, cal Calendar) (*Model, error) {
 	return m, nil
 }
 
-// Parameters returns a copy of the parameters in use.
-func (m *Model) Parameters() Parameters { return m.p }
-
-// Calendar returns the calendar in use.
-func (m *Model) Calendar() Calendar { return m.cal }
-
 // Year evaluates EEMT-TRAD and EEMT-TOPO of every month into out. Any input
 // that is not finite makes all of out NaN.
 func (m *Model) Year(in *Cell, out *CellYear) {

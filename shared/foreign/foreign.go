@@ -76,12 +76,6 @@ var kinds = []kind{
 	{0, "\xfe\xff", "a text in UTF-16", document},
 }
 
-// Name says what a file is by its first HeadSize bytes, or less of a shorter file; what is in the same words for any file
-// of a kind. A file that nothing is known of has the name "".
-func Name(head []byte) string {
-	return identify(head).what
-}
-
 func identify(head []byte) kind {
 	for _, k := range kinds {
 		if len(head) > k.at && bytes.HasPrefix(head[k.at:], []byte(k.signature)) {

@@ -314,12 +314,3 @@ var ErrCutShort = errors.New("the file is cut short or damaged")
 
 // SniffSize is how many bytes of a file Sniff needs.
 const SniffSize = 16
-
-// Sniff refuses a file whose first bytes are not those of a TIFF.
-func Sniff(head []byte) error {
-	s := &source{head: head, size: int64(len(head))}
-	if _, err := s.header(); err != nil {
-		return err
-	}
-	return nil
-}

@@ -60,15 +60,6 @@ func (p plane) irradiance(s sample, sinD float64, lit bool, albedo float64, refl
 	return beam, diffuse, albedo * (horizontal + s.diffuse) * p.ground
 }
 
-// PlaneDay returns the radiation of an unshaded plane on day number 1..366, in
-// Wh m⁻² day⁻¹, with the hours it is lit: latitude and slope in radians,
-// elevation z in metres, aspect in radians clockwise from true north (NaN for
-// none). p must be valid; its shadow settings have no effect.
-func PlaneDay(latitude, z, slope, aspect float64, day int, p Parameters) (beam, diffuse, reflected, global, hours float64) {
-	t := planeDay(newSite(latitude), pressure(z), newPlane(slope, aspect), day, p.air(MonthOf(day)), &p, nil)
-	return t.beam, t.diffuse, t.reflected, t.global(), t.hours
-}
-
 // totals are sums over time in Wh m⁻², with the hours lit.
 type totals struct{ beam, diffuse, reflected, hours float64 }
 

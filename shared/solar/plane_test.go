@@ -171,3 +171,12 @@ func TestDeclinationAndExtraterrestrial(t *testing.T) {
 	near(t, "declination on day 172", Declination(172), 0.4091145257, 1e-9)
 	near(t, "extraterrestrial on day 1", Extraterrestrial(1), 1412.689562, 1e-9)
 }
+
+// PlaneDay returns the radiation of an unshaded plane on day number 1..366, in
+// Wh m⁻² day⁻¹, with the hours it is lit: latitude and slope in radians,
+// elevation z in metres, aspect in radians clockwise from true north (NaN for
+// none). p must be valid; its shadow settings have no effect.
+func PlaneDay(latitude, z, slope, aspect float64, day int, p Parameters) (beam, diffuse, reflected, global, hours float64) {
+	t := planeDay(newSite(latitude), pressure(z), newPlane(slope, aspect), day, p.air(MonthOf(day)), &p, nil)
+	return t.beam, t.diffuse, t.reflected, t.global(), t.hours
+}

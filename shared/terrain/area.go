@@ -116,29 +116,6 @@ func steepest(drop *[8]float64, dx, dy float64) flow {
 	return out
 }
 
-// ContributingArea returns the area in m2 that drains through each cell, the
-// cell itself included, by D-infinity (Tarboton 1997) over filled, the result
-// of FillDepressions; NaN where filled has no finite value. left is the area
-// that leaves the domain, m2: over outlets, which are cells with no facet that
-// descends. It equals the area of all valid cells.
-//
-// A cell's own area comes first, then what its neighbours give, counter-clockwise
-// from the east: the order of the sum, so its last bit, is that of the cell, not
-// of the walk over the grid.
-func ContributingArea(filled *raster.Grid[float64], cell raster.CellSize) (area *raster.Grid[float64], left float64) {
-	mustMatch(filled, cell)
-	area = raster.New[float64](filled.Width, filled.Height)
-	area.Fill(pending)
-	a := accumulation{filled: filled, cell: cell, area: area}
-	a.run(filled.Bounds())
-	for i, code := range a.code {
-		if code == 0 && area.Cells[i] == area.Cells[i] {
-			left += area.Cells[i]
-		}
-	}
-	return area, left
-}
-
 // pending stands for an area that is not known yet.
 const pending = -1.0
 

@@ -1,42 +1,14 @@
 package terrain
 
 import (
-	"math"
-
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// FillDepressions returns the elevations raised so that every cell drains over
-// a strictly descending path to the edge of the grid or to a cell without data
-// (Priority-Flood with epsilon, Barnes et al. 2014, algorithm 3; epsilon is
-// the next float64). Cells without a finite elevation become NaN.
-//
-// A cell is raised to max(z, nextafter(lowest filled neighbour)), which is
-// unique: the order of equal cells does not show in the result.
-func FillDepressions(dem *raster.Grid[float64]) *raster.Grid[float64] {
-	filled := raster.New[float64](dem.Width, dem.Height)
-	filled.Fill(math.NaN()) // NaN also marks the cells not reached yet
-	f := flood{z: dem, filled: filled}
-	for r := range dem.Height {
-		for c := range dem.Width {
-			i := r*dem.Width + c
-			if finite(dem.Cells[i]) && f.touchesOutside(c, r) {
-				filled.Cells[i] = dem.Cells[i] + 0
-				f.open.push(dem.Cells[i], i)
-			}
-		}
-	}
-	f.run()
-	return filled
-}
-
+// flood fills depressions from their lowest outlets (Priority-Flood with epsilon, Barnes et al. 2014, algorithm 3; epsilon
+// is the next float64): open holds the cells that are reached, lowest first.
 type flood struct {
 	z, filled *raster.Grid[float64]
 	open      minHeap
-	// raised holds the cells lifted to nextafter of the cell that reached
-	// them. Cells are popped in ascending order, so this plain queue is sorted
-	// by itself and saves the heap in depressions and on flats.
-	raised queue
 }
 
 func (f *flood) touchesOutside(c, r int) bool {
@@ -52,61 +24,6 @@ func (f *flood) touchesOutside(c, r int) bool {
 		}
 	}
 	return false
-}
-
-func (f *flood) run() {
-	w, h := f.z.Width, f.z.Height
-	z, filled := f.z.Cells, f.filled.Cells
-	for {
-		var i int
-		switch {
-		case f.raised.len() > 0 && (len(f.open) == 0 || filled[f.raised.front()] <= f.open[0].z):
-			i = f.raised.pop()
-		case len(f.open) > 0:
-			i = f.open.pop()
-		default:
-			return
-		}
-		above := math.Nextafter(filled[i], math.Inf(1)) + 0 // so that -0 becomes 0
-		c, r := i%w, i/w
-		for y := max(r-1, 0); y <= min(r+1, h-1); y++ {
-			for n := y*w + max(c-1, 0); n <= y*w+min(c+1, w-1); n++ {
-				if !math.IsNaN(filled[n]) || !finite(z[n]) {
-					continue
-				}
-				if z[n] <= above {
-					filled[n] = above
-					f.raised.push(n)
-				} else {
-					filled[n] = z[n] + 0
-					f.open.push(z[n], n)
-				}
-			}
-		}
-	}
-}
-
-// queue is a first-in first-out list that reuses the room of what has left.
-type queue struct {
-	items []int
-	head  int
-}
-
-func (q *queue) len() int   { return len(q.items) - q.head }
-func (q *queue) front() int { return q.items[q.head] }
-
-func (q *queue) push(i int) {
-	if q.head > 1024 && q.head*2 > len(q.items) {
-		q.items = q.items[:copy(q.items, q.items[q.head:])]
-		q.head = 0
-	}
-	q.items = append(q.items, i)
-}
-
-func (q *queue) pop() int {
-	i := q.items[q.head]
-	q.head++
-	return i
 }
 
 type entry struct {

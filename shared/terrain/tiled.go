@@ -20,8 +20,8 @@ type Scratch interface {
 }
 
 // Tiled fills depressions and accumulates area over a raster of any size, of
-// which it holds some tiles at a time. The results are those of FillDepressions
-// and ContributingArea to the last bit, however the raster is cut.
+// which it holds some tiles at a time. The results are those of the filling and
+// the area of the whole raster to the last bit, however the raster is cut.
 type Tiled struct {
 	Width, Height int
 	Cell          raster.CellSize

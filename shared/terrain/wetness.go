@@ -18,7 +18,7 @@ const (
 
 // Wetness returns the topographic wetness index ln(a/tan(slope)) of every cell
 // (Beven & Kirkby 1979), with a = area/sqrt(dx dy) in metres, area from
-// ContributingArea in m2 and slope in radians of the unfilled elevations.
+// contributing area in m2 and slope in radians of the unfilled elevations.
 // tan(slope) is at least MinTanSlope and the result at least MinWetness;
 // floored counts the cells that the second floor raised. NaN where area or
 // slope is.

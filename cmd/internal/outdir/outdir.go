@@ -115,9 +115,6 @@ func (d *Dir) Path(parts ...string) string {
 	return filepath.Join(append([]string{d.path}, parts...)...)
 }
 
-// Marked reports whether maps of a former run are known to lie in the directory.
-func (d *Dir) Marked() bool { return d.former != nil }
-
 // FormerJob is the job whose maps lie in the directory; empty if that is not known.
 func (d *Dir) FormerJob() string {
 	if d.former == nil {

@@ -419,3 +419,6 @@ func BenchmarkSweep1024(b *testing.B) {
 		}
 	}
 }
+
+// Encode packs the tangent of an altitude.
+func Encode(tangent float64) Code { return encode(float32(tangent)) }

@@ -86,9 +86,6 @@ const (
 	codeShift = 11
 )
 
-// Encode packs the tangent of an altitude.
-func Encode(tangent float64) Code { return encode(float32(tangent)) }
-
 func encode(tangent float32) Code {
 	if !(tangent > 0) {
 		return 0
