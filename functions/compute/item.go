@@ -7,8 +7,8 @@ import (
 	"io"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/footprint"
 	"github.com/cyverse-gis/eemt/shared/job"
-	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
@@ -17,7 +17,7 @@ const ItemName = "item.json"
 
 // writeItem writes the STAC item of the job beside its maps.
 func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
-	outline := (&maptile.Layer{Image: d.Image, CRS: d.CRS}).Outline()
+	outline := footprint.Outline(d.CRS, d.Image.Transform, d.Image.Width, d.Image.Height)
 	if len(outline) < 4 {
 		p.log.Warn("no item is written: the outline of the DEM lies outside of its projection's domain")
 		return nil

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/gin-gonic/gin"
+	"github.com/paulmach/orb/geojson"
 	"github.com/sourcegraph/conc"
 	"gocloud.dev/gcerrors"
 
@@ -136,11 +137,11 @@ func (s *Service) getTileJSON(c *gin.Context) {
 		if err != nil {
 			return err
 		}
-		b := l.BBox()
+		b := l.Bound()
 		low, high := l.Zooms()
-		centre := math.Remainder((b[0]+b[2])/2, 360)
-		if b[2] > 180 { // TileJSON has no words for an extent across the antimeridian
-			b[0], b[2] = -180, 180
+		centre := []float64{math.Remainder(b.Center().Lon(), 360), b.Center().Lat(), float64(low)}
+		if b.Right() > 180 { // TileJSON has no words for an extent across the antimeridian
+			b.Min[0], b.Max[0] = -180, 180
 		}
 		q := url.Values{"layer": {layer}}
 		for _, name := range []string{"ramp", "min", "max"} {
@@ -151,7 +152,7 @@ func (s *Service) getTileJSON(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{
 			"tilejson": "3.0.0", "name": layer, "description": l.Image.Band(0).Description, "scheme": "xyz", "version": "1.0.0",
 			"tiles":  []string{base(c) + "/jobs/" + id + "/tiles/{z}/{x}/{y}.png?" + q.Encode()},
-			"bounds": b, "center": []float64{centre, (b[1] + b[3]) / 2, float64(low)}, "minzoom": low, "maxzoom": high,
+			"bounds": geojson.NewBBox(b), "center": centre, "minzoom": low, "maxzoom": high,
 			"unit": l.Image.Band(0).Unit, "min": sc.Min, "max": sc.Max, "ramp": c.DefaultQuery("ramp", rampOf(layer)), "ramps": preview.Ramps(),
 			"attribution": "", "vector_layers": []gin.H{},
 		})

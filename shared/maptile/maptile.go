@@ -13,7 +13,10 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/paulmach/orb"
+
 	"github.com/cyverse-gis/eemt/shared/crs"
+	"github.com/cyverse-gis/eemt/shared/footprint"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -82,86 +85,16 @@ func (l *Layer) Value(ctx context.Context, lon, lat float64) (value float64, col
 	return g.Cells[0], col, row, true, nil
 }
 
-// Outline walks the edge of the raster clockwise from its upper-left corner, in
-// degrees, and closes the ring. Places outside the projection's domain are left out.
-// Across the antimeridian longitudes go on beyond 180, unless the ring is around a pole.
-func (l *Layer) Outline() [][2]float64 {
-	const steps = 16
-	t, w, h := l.Image.Transform, float64(l.Image.Width), float64(l.Image.Height)
-	var ring [][2]float64
-	add := func(x, y float64) {
-		x, y = t.OriginX+t.StepX*w*x, t.OriginY+t.StepY*h*y
-		if l.CRS.Geographic() { // half a cell of nodes on a pole lies beyond it
-			y = max(-90, min(90, y))
-		}
-		if lon, lat := l.CRS.Inverse(x, y); !math.IsNaN(lon) {
-			ring = append(ring, [2]float64{lon, lat})
-		}
-	}
-	for side := range 4 {
-		for i := range steps {
-			f := float64(i) / steps
-			switch side {
-			case 0:
-				add(f, 0)
-			case 1:
-				add(1, f)
-			case 2:
-				add(1-f, 1)
-			case 3:
-				add(0, 1-f)
-			}
-		}
-	}
-	if len(ring) > 0 {
-		ring = append(ring, ring[0])
-	}
-	return unwrap(ring)
-}
-
-// unwrap takes the jumps from 180 to -180 degrees out of a ring.
-func unwrap(ring [][2]float64) [][2]float64 {
-	out := make([][2]float64, len(ring))
-	turn, west := 0.0, math.Inf(1)
-	for i, p := range ring {
-		if i > 0 {
-			if d := p[0] - ring[i-1][0]; math.Abs(d) > 180 {
-				turn -= math.Copysign(360, d)
-			}
-		}
-		out[i] = [2]float64{p[0] + turn, p[1]}
-		west = min(west, out[i][0])
-	}
-	if turn != 0 {
-		return ring
-	}
-	if back := 360 * math.Floor((west+180)/360); back != 0 {
-		for i := range out {
-			out[i][0] -= back
-		}
-	}
-	return out
-}
-
-// BBox is the extent of the raster: west, south, east, north, degrees; east is beyond
-// 180 where it lies across the antimeridian. Its outline
-// is walked, since corners of a projected grid are not its extremes.
-func (l *Layer) BBox() [4]float64 {
-	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
-	for _, p := range l.Outline() {
-		box = [4]float64{min(box[0], p[0]), min(box[1], p[1]), max(box[2], p[0]), max(box[3], p[1])}
-	}
-	if box[2]-box[0] >= 360 { // the columns of a global grid meet
-		box[0], box[2] = -180, 180
-	}
-	return box
+// Bound is the extent of the raster in degrees (footprint.Bound).
+func (l *Layer) Bound() orb.Bound {
+	return footprint.Bound(footprint.Outline(l.CRS, l.Image.Transform, l.Image.Width, l.Image.Height))
 }
 
 // Zooms returns the level that shows the raster in about one tile, and the one
 // whose pixels are no larger than its cells.
 func (l *Layer) Zooms() (low, high int) {
-	b := l.BBox()
-	side := max(b[2]-b[0], (b[3]-b[1])/math.Max(0.05, math.Cos((b[1]+b[3])/2*math.Pi/180)))
+	b := l.Bound()
+	side := max(b.Right()-b.Left(), (b.Top()-b.Bottom())/math.Max(0.05, math.Cos(b.Center().Lat()*math.Pi/180)))
 	low = level(360 / side)
 	high = level(360 / side * float64(max(l.Image.Width, l.Image.Height)) / Side)
 	return low, max(low, high)
