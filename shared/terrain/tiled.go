@@ -211,7 +211,7 @@ func (t *Tiled) fill(ctx context.Context) error {
 	course := NewCourse(t.tiling(), true)
 	share := 0.0
 	return t.work(ctx, inFilled, course, FillFrame, func(_ int, at Place, frame raster.Window) (*raster.Grid[float64], []News, int, error) {
-		ground, err := t.Elevation(frame)
+		elevation, err := t.Elevation(frame)
 		if err != nil {
 			return nil, nil, 0, err
 		}
@@ -219,7 +219,7 @@ func (t *Tiled) fill(ctx context.Context) error {
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		return filled, t.tiling().Fill(at, ground, filled), 0, nil
+		return filled, t.tiling().Fill(at, elevation, filled), 0, nil
 	}, func(int) {
 		share = max(share, course.Share())
 		t.report(0, share)

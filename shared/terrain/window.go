@@ -45,7 +45,7 @@ func (g gathered) add(col, row int, level float64) {
 }
 
 // Fill fills depressions in the window at a place as far as is known what lies around it.
-// ground has the elevations of the window and FillFrame cells around, as far as the
+// elevation has the elevations of the window and FillFrame cells around, as far as the
 // raster reaches, not finite where there is no data, which it sets to NaN. filled, of the same cells, has what
 // is known so far, or Unseen, and gets what is known then within the window.
 //
@@ -53,12 +53,12 @@ func (g gathered) add(col, row int, level float64) {
 // so what is found from what the neighbours know so far is never too low, and
 // only falls when they fall. Nothing is left to fall exactly when the equation
 // holds at every cell; it has one solution, since every step along it descends.
-func (t Tiling) Fill(at Place, ground, filled *raster.Grid[float64]) []News {
+func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 	core := t.Window(at)
 	frame := core.Grow(FillFrame).Intersect(t.whole())
 	local := raster.Window{Col: core.Col - frame.Col, Row: core.Row - frame.Row, Width: core.Width, Height: core.Height}
-	f := flood{z: ground, filled: filled}
-	z, cells, width := ground.Cells, filled.Cells, frame.Width
+	f := flood{z: elevation, filled: filled}
+	z, cells, width := elevation.Cells, filled.Cells, frame.Width
 	for i, v := range z {
 		if !finite(v) {
 			z[i], cells[i] = math.NaN(), math.NaN()
