@@ -173,16 +173,16 @@ var gifts = func() (g [32][8]gift) {
 	return g
 }()
 
-// run completes the cells of core that are pending. Where the terrain goes on
-// beyond the grid, the grid reaches two cells beyond core. Cells downstream of
-// one that is pending outside of core stay pending.
-func (a *accumulation) run(core raster.Window) {
+// run completes the cells of window that are pending. Where the terrain goes on
+// beyond the grid, the grid reaches two cells beyond window. Cells downstream of
+// one that is pending outside of window stay pending.
+func (a *accumulation) run(window raster.Window) {
 	w := a.filled.Width
 	a.code = grown(a.code, len(a.filled.Cells))
 	a.share = grown(a.share, len(a.filled.Cells))
 	a.waiting = grown(a.waiting, len(a.filled.Cells))
 	area := a.area.Cells
-	around := core.Grow(1).Intersect(a.filled.Bounds())
+	around := window.Grow(1).Intersect(a.filled.Bounds())
 	for r := around.Row; r < around.Row+around.Height; r++ {
 		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
 			a.code[i], a.waiting[i] = unknown, 0
@@ -208,8 +208,8 @@ func (a *accumulation) run(core raster.Window) {
 			}
 		}
 	}
-	for r := core.Row; r < core.Row+core.Height; r++ {
-		for start := r*w + core.Col; start < r*w+core.Col+core.Width; start++ {
+	for r := window.Row; r < window.Row+window.Height; r++ {
+		for start := r*w + window.Col; start < r*w+window.Col+window.Width; start++ {
 			if area[start] != pending || a.waiting[start] != 0 {
 				continue
 			}
@@ -221,10 +221,10 @@ func (a *accumulation) run(core raster.Window) {
 				code := a.code[i]
 				f := facets[code%8]
 				if code&givesFirst != 0 {
-					a.given(i+step[f.e1], core)
+					a.given(i+step[f.e1], window)
 				}
 				if code&givesSecond != 0 {
-					a.given(i+step[f.e2], core)
+					a.given(i+step[f.e2], window)
 				}
 			}
 		}
@@ -242,9 +242,9 @@ func (a *accumulation) codeOf(i int) uint8 {
 }
 
 // given counts a donor of cell i as known.
-func (a *accumulation) given(i int, core raster.Window) {
+func (a *accumulation) given(i int, window raster.Window) {
 	a.waiting[i]--
-	if a.waiting[i] == 0 && a.area.Cells[i] == pending && inside(core, i%a.filled.Width, i/a.filled.Width) {
+	if a.waiting[i] == 0 && a.area.Cells[i] == pending && inside(window, i%a.filled.Width, i/a.filled.Width) {
 		a.ready = append(a.ready, i)
 	}
 }

@@ -99,20 +99,20 @@ func (t *Tiled) load(what int, w raster.Window) (*raster.Grid[float64], error) {
 		row := g.Row(r)
 		for c := 0; c < w.Width; {
 			col := (w.Col + c) / t.Side
-			part := row[c:min(w.Width, (col+1)*t.Side-w.Col)]
-			c += len(part)
+			cells := row[c:min(w.Width, (col+1)*t.Side-w.Col)]
+			c += len(cells)
 			if !t.seen[what][(w.Row+r)/t.Side*across+col] {
-				for i := range part {
-					part[i] = unknown
+				for i := range cells {
+					cells[i] = unknown
 				}
 				continue
 			}
-			buf = grown(buf, 8*len(part))
-			if _, err := file.ReadAt(buf, t.offset(w.Col+c-len(part), w.Row+r)); err != nil {
+			buf = grown(buf, 8*len(cells))
+			if _, err := file.ReadAt(buf, t.offset(w.Col+c-len(cells), w.Row+r)); err != nil {
 				return nil, fmt.Errorf("read back row %d of the terrain: %w", w.Row+r, err)
 			}
-			for i := range part {
-				part[i] = math.Float64frombits(binary.LittleEndian.Uint64(buf[8*i:]))
+			for i := range cells {
+				cells[i] = math.Float64frombits(binary.LittleEndian.Uint64(buf[8*i:]))
 			}
 		}
 	}
@@ -122,13 +122,13 @@ func (t *Tiled) load(what int, w raster.Window) (*raster.Grid[float64], error) {
 // save writes the cells of the window at a place from g, whose upper-left cell lies at col, row.
 func (t *Tiled) save(what int, g *raster.Grid[float64], col, row int, at Place) error {
 	file, _ := t.scratch(what)
-	core := t.tiling().Window(at)
-	buf := make([]byte, 8*core.Width)
-	for r := core.Row; r < core.Row+core.Height; r++ {
-		for c, v := range g.Row(r - row)[core.Col-col : core.Col-col+core.Width] {
+	window := t.tiling().Window(at)
+	buf := make([]byte, 8*window.Width)
+	for r := window.Row; r < window.Row+window.Height; r++ {
+		for c, v := range g.Row(r - row)[window.Col-col : window.Col-col+window.Width] {
 			binary.LittleEndian.PutUint64(buf[8*c:], math.Float64bits(v))
 		}
-		if _, err := file.WriteAt(buf, t.offset(core.Col, r)); err != nil {
+		if _, err := file.WriteAt(buf, t.offset(window.Col, r)); err != nil {
 			return fmt.Errorf("write row %d of the terrain: %w", r, err)
 		}
 	}
@@ -138,14 +138,14 @@ func (t *Tiled) save(what int, g *raster.Grid[float64], col, row int, at Place) 
 func (t *Tiled) offset(col, row int) int64 { return 8 * (int64(row)*int64(t.Width) + int64(col)) }
 
 // work takes the windows of a course, those with the first news first, as many
-// at a time as there are threads. do returns the new cells of a window, which reach frame
-// cells beyond it, nil if they are the old ones; done is told of each window.
-func (t *Tiled) work(ctx context.Context, what int, course *Course, frame int,
-	do func(thread int, at Place, frame raster.Window) (cells *raster.Grid[float64], news []News, known int, err error), done func(known int),
+// at a time as there are threads. do returns the new cells of padded, the window with halo
+// cells around it, or nil if they are the old ones; done is told of each window.
+func (t *Tiled) work(ctx context.Context, what int, course *Course, halo int,
+	do func(thread int, at Place, padded raster.Window) (cells *raster.Grid[float64], news []News, known int, err error), done func(known int),
 ) error {
 	type result struct {
 		cells *raster.Grid[float64]
-		frame raster.Window
+		padded raster.Window
 		news  []News
 		known int
 	}
@@ -160,11 +160,11 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, frame int,
 		}
 		t.passes[what] += len(places)
 		results := make([]result, len(places))
-		// All is read before anything is written: the frames reach into the other windows.
+		// All is read before anything is written: halos reach into the other windows.
 		err := each(len(places), func(i int) (err error) {
 			r := &results[i]
-			r.frame = t.tiling().Window(places[i]).Grow(frame).Intersect(t.whole())
-			r.cells, r.news, r.known, err = do(i, places[i], r.frame)
+			r.padded = t.tiling().Window(places[i]).Grow(halo).Intersect(t.whole())
+			r.cells, r.news, r.known, err = do(i, places[i], r.padded)
 			return err
 		})
 		if err == nil {
@@ -173,7 +173,7 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, frame int,
 				if r.cells == nil {
 					return nil
 				}
-				return t.save(what, r.cells, r.frame.Col, r.frame.Row, places[i])
+				return t.save(what, r.cells, r.padded.Col, r.padded.Row, places[i])
 			})
 		}
 		if err != nil {
@@ -210,12 +210,12 @@ func each(n int, f func(i int) error) error {
 func (t *Tiled) fill(ctx context.Context) error {
 	course := NewCourse(t.tiling(), true)
 	share := 0.0
-	return t.work(ctx, inFilled, course, FillFrame, func(_ int, at Place, frame raster.Window) (*raster.Grid[float64], []News, int, error) {
-		elevation, err := t.Elevation(frame)
+	return t.work(ctx, inFilled, course, FillFrame, func(_ int, at Place, padded raster.Window) (*raster.Grid[float64], []News, int, error) {
+		elevation, err := t.Elevation(padded)
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		filled, err := t.load(inFilled, frame)
+		filled, err := t.load(inFilled, padded)
 		if err != nil {
 			return nil, nil, 0, err
 		}
@@ -230,16 +230,16 @@ func (t *Tiled) fill(ctx context.Context) error {
 func (t *Tiled) accumulate(ctx context.Context) error {
 	memory := make([]accumulation, max(1, t.Threads))
 	known, all := 0, t.Width*t.Height
-	err := t.work(ctx, inArea, NewCourse(t.tiling(), false), AreaFrame, func(thread int, at Place, frame raster.Window) (*raster.Grid[float64], []News, int, error) {
-		filled, err := t.load(inFilled, frame)
+	err := t.work(ctx, inArea, NewCourse(t.tiling(), false), AreaFrame, func(thread int, at Place, padded raster.Window) (*raster.Grid[float64], []News, int, error) {
+		filled, err := t.load(inFilled, padded)
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		area, err := t.load(inArea, frame)
+		area, err := t.load(inArea, padded)
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		news, n := t.tiling().sum(&memory[thread], at, filled, area, t.Cell.Rows(frame.Row, frame.Height))
+		news, n := t.tiling().sum(&memory[thread], at, filled, area, t.Cell.Rows(padded.Row, padded.Height))
 		if n == 0 {
 			area = nil
 		}

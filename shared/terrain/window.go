@@ -12,7 +12,7 @@ var Unseen = math.Inf(-1)
 // Pending stands for a contributing area that is not known yet.
 const Pending = pending
 
-// FillFrame and AreaFrame are how many cells around its core a window reads.
+// FillFrame and AreaFrame are how many cells around itself a window reads.
 const (
 	FillFrame = 1
 	AreaFrame = 2
@@ -54,11 +54,11 @@ func (g gathered) add(col, row int, level float64) {
 // only falls when they fall. Nothing is left to fall exactly when the equation
 // holds at every cell; it has one solution, since every step along it descends.
 func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
-	core := t.Window(at)
-	frame := core.Grow(FillFrame).Intersect(t.whole())
-	local := raster.Window{Col: core.Col - frame.Col, Row: core.Row - frame.Row, Width: core.Width, Height: core.Height}
+	window := t.Window(at)
+	padded := window.Grow(FillFrame).Intersect(t.whole())
+	local := raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row, Width: window.Width, Height: window.Height}
 	f := flood{z: elevation, filled: filled}
-	z, cells, width := elevation.Cells, filled.Cells, frame.Width
+	z, cells, width := elevation.Cells, filled.Cells, padded.Width
 	for i, v := range z {
 		if !finite(v) {
 			z[i], cells[i] = math.NaN(), math.NaN()
@@ -67,10 +67,10 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 	// Cells that nobody looked at are as high as can be, and outlets among them, which
 	// only the cells of the window can tell, at their own elevation.
 	fresh := func(i int) bool { return cells[i] == Unseen }
-	was := make([]float64, 0, 2*(core.Width+core.Height))
+	was := make([]float64, 0, 2*(window.Width+window.Height))
 	perimeter(local, func(c, r int) { was = append(was, cells[r*width+c]) })
-	for r := range frame.Height {
-		for c := range frame.Width {
+	for r := range padded.Height {
+		for c := range padded.Width {
 			i := r*width + c
 			if !fresh(i) {
 				continue
@@ -87,12 +87,12 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 			f.open.push(cells[i], i)
 		}
 	}
-	perimeter(raster.Window{Width: frame.Width, Height: frame.Height}, known)
+	perimeter(raster.Window{Width: padded.Width, Height: padded.Height}, known)
 	// What is known of one tile may be news for another.
 	for _, tile := range t.Under(at) {
 		w := t.Tile(tile.Col, tile.Row)
-		w.Col -= frame.Col
-		w.Row -= frame.Row
+		w.Col -= padded.Col
+		w.Row -= padded.Row
 		perimeter(w, known)
 	}
 	f.lower(local)
@@ -108,12 +108,12 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 		above := nextUp(cells[i])
 		for d := range stepCol {
 			x, y := c+stepCol[d], r+stepRow[d]
-			if x < 0 || y < 0 || x >= frame.Width || y >= frame.Height || inside(local, x, y) {
+			if x < 0 || y < 0 || x >= padded.Width || y >= padded.Height || inside(local, x, y) {
 				continue
 			}
 			n := y*width + x
 			if v := max(z[n], above); v < cells[n] { // not where there is no data
-				news.add(x+frame.Col, y+frame.Row, v)
+				news.add(x+padded.Col, y+padded.Row, v)
 			}
 		}
 	})
@@ -121,7 +121,7 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 }
 
 // lower is run for cells that may have a value already, which is too high or right.
-func (f *flood) lower(core raster.Window) {
+func (f *flood) lower(window raster.Window) {
 	w := f.z.Width
 	z, filled := f.z.Cells, f.filled.Cells
 	type lift struct {
@@ -150,8 +150,8 @@ func (f *flood) lower(core raster.Window) {
 		}
 		above := nextUp(at.z)
 		c, r := at.i%w, at.i/w
-		for y := max(r-1, core.Row); y <= min(r+1, core.Row+core.Height-1); y++ {
-			for n := y*w + max(c-1, core.Col); n <= y*w+min(c+1, core.Col+core.Width-1); n++ {
+		for y := max(r-1, window.Row); y <= min(r+1, window.Row+window.Height-1); y++ {
+			for n := y*w + max(c-1, window.Col); n <= y*w+min(c+1, window.Col+window.Width-1); n++ {
 				switch {
 				case !(above < filled[n]) || !(z[n] < filled[n]): // NaN too
 				case z[n] <= above:
@@ -186,9 +186,9 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 			filled.Cells[i] = math.NaN()
 		}
 	}
-	core := t.Window(at)
-	frame := core.Grow(AreaFrame).Intersect(t.whole())
-	local := raster.Window{Col: core.Col - frame.Col, Row: core.Row - frame.Row, Width: core.Width, Height: core.Height}
+	window := t.Window(at)
+	padded := window.Grow(AreaFrame).Intersect(t.whole())
+	local := raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row, Width: window.Width, Height: window.Height}
 	a.filled, a.area, a.cell = filled, area, cell
 	open := func() (n int) {
 		for r := local.Row; r < local.Row+local.Height; r++ {
@@ -204,14 +204,14 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 	if before == 0 {
 		return nil, 0
 	}
-	was := make([]bool, 0, 2*(core.Width+core.Height)) // border cells that were pending
+	was := make([]bool, 0, 2*(window.Width+window.Height)) // border cells that were pending
 	perimeter(local, func(c, r int) { was = append(was, area.At(c, r) == Pending) })
 	a.run(local)
 	step := a.steps()
 	list := gather(t, false)
 	k := 0
 	perimeter(local, func(c, r int) {
-		i := r*frame.Width + c
+		i := r*padded.Width + c
 		k++
 		if !was[k-1] || !(a.area.Cells[i] > pending) {
 			return
@@ -225,8 +225,8 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 				continue
 			}
 			n := i + step[to.k]
-			if x, y := n%frame.Width, n/frame.Width; !inside(local, x, y) && a.area.Cells[n] == Pending {
-				list.add(x+frame.Col, y+frame.Row, a.filled.Cells[n])
+			if x, y := n%padded.Width, n/padded.Width; !inside(local, x, y) && a.area.Cells[n] == Pending {
+				list.add(x+padded.Col, y+padded.Row, a.filled.Cells[n])
 			}
 		}
 	})
