@@ -13,7 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// Scratch keeps one raster of float64 outside of memory; an *os.File is one.
+// Scratch stores one raster of float64 outside of memory, such as an *os.File.
 type Scratch interface {
 	io.ReaderAt
 	io.WriterAt
@@ -29,11 +29,11 @@ type Tiled struct {
 	Side int
 	// Threads is how many windows are worked on at a time; 0 means 1.
 	Threads int
-	// Elevation reads a window of the raster, NaN where there is no data; threads call it at a time.
+	// Elevation reads a window of the raster, NaN in cells without data. Threads call it at the same time.
 	Elevation func(raster.Window) (*raster.Grid[float64], error)
 	// Filled and Area get 8 bytes for each cell.
 	Filled, Area Scratch
-	// Progress is told the share that is done, 0 to 1, as far as it can be
+	// Progress is called with the share of the work that is done, 0 to 1, as far as it can be
 	// foreseen; may be nil.
 	Progress func(share float64)
 
@@ -43,13 +43,13 @@ type Tiled struct {
 	passes [2]int
 }
 
-// The indexes of what the two parts of the work know.
+// The phases of the work, as indexes of seen and passes.
 const (
 	inFilled = iota
 	inArea
 )
 
-// Run does both. It stops between two windows when ctx ends.
+// Run fills depressions, then accumulates area. It stops between two windows when ctx ends.
 func (t *Tiled) Run(ctx context.Context) error {
 	if t.Width < 1 || t.Height < 1 || t.Side < 2 {
 		return fmt.Errorf("terrain of %d x %d cells in tiles of %d: at least one cell, tiles of 2", t.Width, t.Height, t.Side)
@@ -76,9 +76,10 @@ func (t *Tiled) tiling() Tiling { return Tiling{Width: t.Width, Height: t.Height
 
 func (t *Tiled) whole() raster.Window { return t.tiling().whole() }
 
-func (t *Tiled) report(part, share float64) {
+// report tells Progress the share of a phase, 0 for filling or 1 for area.
+func (t *Tiled) report(phase, share float64) {
 	if t.Progress != nil {
-		t.Progress((part + min(share, 1)) / 2)
+		t.Progress((phase + min(share, 1)) / 2)
 	}
 }
 
@@ -144,10 +145,10 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, halo int,
 	do func(thread int, at Place, padded raster.Window) (cells *raster.Grid[float64], news []News, known int, err error), done func(known int),
 ) error {
 	type result struct {
-		cells *raster.Grid[float64]
+		cells  *raster.Grid[float64]
 		padded raster.Window
-		news  []News
-		known int
+		news   []News
+		known  int
 	}
 	across, _ := t.tiling().Tiles()
 	for {
@@ -191,7 +192,7 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, halo int,
 	}
 }
 
-// each calls f for 0 to n-1, all at a time.
+// each calls f for 0 to n-1, all at the same time.
 func each(n int, f func(i int) error) error {
 	if n == 1 {
 		return f(0)
@@ -205,8 +206,8 @@ func each(n int, f func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// fill fills the windows, that with the lowest news first, as the lowest cell does
-// in the flood of one grid.
+// fill fills depressions in the windows, that with the lowest news first, as Priority-Flood
+// takes the lowest cell of one grid first.
 func (t *Tiled) fill(ctx context.Context) error {
 	course := NewCourse(t.tiling(), true)
 	share := 0.0
@@ -249,7 +250,7 @@ func (t *Tiled) accumulate(ctx context.Context) error {
 		t.report(1, float64(known)/float64(all))
 	})
 	if err == nil && known != all {
-		err = fmt.Errorf("%d of %d cells have no area: their water runs in a circle", all-known, all)
+		err = fmt.Errorf("%d of %d cells have no area: their directions of flow form a cycle", all-known, all)
 	}
 	return err
 }
