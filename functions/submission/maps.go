@@ -51,7 +51,7 @@ func layerName(name string) (string, error) {
 }
 
 // withLayer calls f with an open map of a completed job.
-func (s *Service) withLayer(ctx context.Context, id, name string, f func(l *maptile.Layer) error) error {
+func (s *Service) withLayer(ctx context.Context, id, name string, f func(l *maptile.Raster) error) error {
 	name, err := layerName(name)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func rampOf(layer string) string {
 }
 
 // scaleOf reads colours and range from a query; the range of the map is the default.
-func scaleOf(c *gin.Context, l *maptile.Layer, layer string) (maptile.Scale, error) {
+func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, error) {
 	var sc maptile.Scale
 	ramp := c.DefaultQuery("ramp", rampOf(layer))
 	colours, err := preview.Colours(ramp)
@@ -132,7 +132,7 @@ func number(name, text string) (float64, error) {
 // getTileJSON describes the tiles of a map (TileJSON 3.0.0).
 func (s *Service) getTileJSON(c *gin.Context) {
 	id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
-	err := s.withLayer(c.Request.Context(), id, layer, func(l *maptile.Layer) error {
+	err := s.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 		sc, err := scaleOf(c, l, layer)
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func (s *Service) getTile(c *gin.Context) {
 		case <-c.Request.Context().Done():
 			return
 		}
-		err := s.withLayer(c.Request.Context(), id, layer, func(l *maptile.Layer) error {
+		err := s.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 			sc, err := scaleOf(c, l, layer)
 			if err == nil {
 				data, err = l.Tile(c.Request.Context(), at[0], at[1], at[2], sc)
@@ -265,7 +265,7 @@ func (s *Service) getValue(c *gin.Context) {
 		free <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-free }()
-			errs[i] = s.withLayer(c.Request.Context(), c.Param("id"), name, func(l *maptile.Layer) error {
+			errs[i] = s.withLayer(c.Request.Context(), c.Param("id"), name, func(l *maptile.Raster) error {
 				v, col, row, inside, err := l.Value(c.Request.Context(), lon, lat)
 				band := l.Image.Band(0)
 				values[i] = pointValue{Layer: name, Unit: band.Unit, Description: band.Description, Col: col, Row: row, Inside: inside}
@@ -287,7 +287,7 @@ func (s *Service) getValue(c *gin.Context) {
 // getStatistics describes the values of a map.
 func (s *Service) getStatistics(c *gin.Context) {
 	layer := c.DefaultQuery("layer", defaultLayer)
-	err := s.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Layer) error {
+	err := s.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Raster) error {
 		st, err := l.Summarize(c.Request.Context())
 		if err != nil {
 			return err

@@ -33,14 +33,14 @@ const (
 	bins         = 64
 )
 
-// Layer is a georeferenced raster.
-type Layer struct {
+// Raster is a georeferenced raster.
+type Raster struct {
 	Image *geotiff.Image
 	CRS   *crs.CRS
 }
 
 // Open reads the header of a raster of size bytes.
-func Open(r io.ReaderAt, size int64) (*Layer, error) {
+func Open(r io.ReaderAt, size int64) (*Raster, error) {
 	img, err := geotiff.Open(r, size)
 	if err != nil {
 		return nil, err
@@ -52,12 +52,12 @@ func Open(r io.ReaderAt, size int64) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Layer{img, c.In(img.Transform, img.Width, img.Height)}, nil
+	return &Raster{img, c.In(img.Transform, img.Width, img.Height)}, nil
 }
 
 // cell returns the place of a longitude and latitude in cells of m, counted from
 // the upper-left corner; NaN outside the projection's domain.
-func (l *Layer) cell(m *geotiff.Image, lon, lat float64) (col, row float64) {
+func (l *Raster) cell(m *geotiff.Image, lon, lat float64) (col, row float64) {
 	x, y := l.CRS.Forward(lon, lat)
 	t := m.Transform
 	if l.CRS.Geographic() { // a grid may count from 0 to 360, or across the antimeridian from either side
@@ -72,7 +72,7 @@ func (l *Layer) cell(m *geotiff.Image, lon, lat float64) (col, row float64) {
 
 // Value returns the value of band 0 at a longitude and latitude, degrees, and the
 // cell it is of; false outside of the raster. The value is NaN where there is none.
-func (l *Layer) Value(ctx context.Context, lon, lat float64) (value float64, col, row int, inside bool, err error) {
+func (l *Raster) Value(ctx context.Context, lon, lat float64) (value float64, col, row int, inside bool, err error) {
 	x, y := l.cell(l.Image, lon, lat)
 	if !(x >= 0 && y >= 0 && x < float64(l.Image.Width) && y < float64(l.Image.Height)) {
 		return math.NaN(), 0, 0, false, nil
@@ -86,13 +86,13 @@ func (l *Layer) Value(ctx context.Context, lon, lat float64) (value float64, col
 }
 
 // Bound is the extent of the raster in degrees (footprint.Bound).
-func (l *Layer) Bound() orb.Bound {
+func (l *Raster) Bound() orb.Bound {
 	return footprint.Bound(footprint.Outline(l.CRS, l.Image.Transform, l.Image.Width, l.Image.Height))
 }
 
 // Zooms returns the level that shows the raster in about one tile, and the one
 // whose pixels are no larger than its cells.
-func (l *Layer) Zooms() (low, high int) {
+func (l *Raster) Zooms() (low, high int) {
 	b := l.Bound()
 	side := max(b.Right()-b.Left(), (b.Top()-b.Bottom())/math.Max(0.05, math.Cos(b.Center().Lat()*math.Pi/180)))
 	low = level(360 / side)
@@ -132,7 +132,7 @@ func lonLat(z int, px, py float64) (lon, lat float64) {
 
 // Tile draws tile x, y of level z as PNG, each pixel the nearest cell of the
 // overview whose cells are as large as a pixel; no data is transparent.
-func (l *Layer) Tile(ctx context.Context, z, x, y int, s Scale) ([]byte, error) {
+func (l *Raster) Tile(ctx context.Context, z, x, y int, s Scale) ([]byte, error) {
 	if z < 0 || z > MaxZoom || x < 0 || y < 0 || x >= 1<<z || y >= 1<<z {
 		return nil, fmt.Errorf("tile %d/%d/%d: z must be 0 to %d, x and y 0 to 2^z-1", z, x, y, MaxZoom)
 	}
@@ -166,7 +166,7 @@ func (l *Layer) Tile(ctx context.Context, z, x, y int, s Scale) ([]byte, error) 
 }
 
 // step is how many cells a pixel in the middle of a tile is wide, at least.
-func (l *Layer) step(z, x, y int) float64 {
+func (l *Raster) step(z, x, y int) float64 {
 	at := func(dx, dy float64) (float64, float64) {
 		lon, lat := lonLat(z, (float64(x)+0.5)*Side+dx, (float64(y)+0.5)*Side+dy)
 		return l.cell(l.Image, lon, lat)
@@ -177,7 +177,7 @@ func (l *Layer) step(z, x, y int) float64 {
 	return min(math.Hypot(c1-c0, r1-r0), math.Hypot(c2-c0, r2-r0))
 }
 
-func (l *Layer) paint(ctx context.Context, img *image.NRGBA, cols, rows []float64, box [4]float64, step float64, s Scale) error {
+func (l *Raster) paint(ctx context.Context, img *image.NRGBA, cols, rows []float64, box [4]float64, step float64, s Scale) error {
 	m := l.Image
 	for _, o := range l.Image.Overviews() {
 		if factor := float64(l.Image.Width) / float64(o.Width); factor <= step*1.01 {
@@ -206,7 +206,7 @@ func (l *Layer) paint(ctx context.Context, img *image.NRGBA, cols, rows []float6
 	return nil
 }
 
-// Statistics describe the values of a layer.
+// Statistics describe the values of a raster.
 type Statistics struct {
 	Minimum float64 `json:"min"`
 	Maximum float64 `json:"max"`
@@ -225,7 +225,7 @@ type Statistics struct {
 
 // Stated returns the minimum, maximum, mean and standard deviation that the file
 // states; false when it does not.
-func (l *Layer) Stated() (s Statistics, ok bool) {
+func (l *Raster) Stated() (s Statistics, ok bool) {
 	items := l.Image.Band(0).Metadata
 	for name, to := range map[string]*float64{
 		"STATISTICS_MINIMUM": &s.Minimum, "STATISTICS_MAXIMUM": &s.Maximum, "STATISTICS_MEAN": &s.Mean, "STATISTICS_STDDEV": &s.StdDev,
@@ -241,7 +241,7 @@ func (l *Layer) Stated() (s Statistics, ok bool) {
 
 // Summarize reads at most a million cells, of an overview where needed, for the
 // histogram; the rest is what the file states.
-func (l *Layer) Summarize(ctx context.Context) (Statistics, error) {
+func (l *Raster) Summarize(ctx context.Context) (Statistics, error) {
 	m := l.Image
 	for _, o := range l.Image.Overviews() {
 		if m.Width*m.Height > summaryCells {

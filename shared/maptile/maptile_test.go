@@ -18,7 +18,7 @@ import (
 )
 
 // layer is a raster whose cells hold their own number, in UTM zone 13.
-func layer(t *testing.T, width, height int, at raster.Transform, keys raster.GeoKeys) *maptile.Layer {
+func layer(t *testing.T, width, height int, at raster.Transform, keys raster.GeoKeys) *maptile.Raster {
 	t.Helper()
 	g := raster.New[float32](width, height)
 	for i := range g.Cells {
@@ -46,13 +46,13 @@ func grey(high float64) maptile.Scale {
 }
 
 // middle is the tile of level z that has the middle of a raster.
-func middle(l *maptile.Layer, z int) (x, y int) {
+func middle(l *maptile.Raster, z int) (x, y int) {
 	t := webmercator.At(l.Bound().Center(), webmercator.Zoom(z))
 	return int(t.X), int(t.Y)
 }
 
 // chessboard is a raster of 512 x 512 black and white cells, with overviews.
-func chessboard(t *testing.T, at raster.Transform) *maptile.Layer {
+func chessboard(t *testing.T, at raster.Transform) *maptile.Raster {
 	t.Helper()
 	g := raster.New[float32](512, 512)
 	for i := range g.Cells {
@@ -131,7 +131,7 @@ func TestAntimeridian(t *testing.T) {
 
 // Every pixel of a tile has the colour of the cell under it.
 func TestTilePixelsAreCells(t *testing.T) {
-	for name, l := range map[string]*maptile.Layer{
+	for name, l := range map[string]*maptile.Raster{
 		"UTM":     layer(t, 16, 12, demtest.Place(), demtest.UTM()),
 		"degrees": layer(t, 16, 12, raster.Transform{OriginX: -107, OriginY: 39, StepX: 1.0 / 3600, StepY: -1.0 / 3600}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}),
 		"0 to 360": layer(t, 16, 12, raster.Transform{OriginX: 253, OriginY: 39, StepX: 1.0 / 3600, StepY: -1.0 / 3600},
