@@ -30,7 +30,7 @@ func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 		DEMName: r.DEM.Name, DEMSHA256: r.DEM.SHA256, Software: r.Version, Previews: r.Previews, Report: ReportName, Alone: p.Alone,
 	}
 	for _, l := range r.Layers {
-		s.Layers = append(s.Layers, stac.Layer{Name: l.Name, Description: l.Description, Unit: l.Unit, Mean: l.Mean, Minimum: l.Minimum, Maximum: l.Maximum})
+		s.Products = append(s.Products, stac.Product{Name: l.Name, Description: l.Description, Unit: l.Unit, Mean: l.Mean, Minimum: l.Minimum, Maximum: l.Maximum})
 	}
 	item, err := stac.NewItem(s)
 	if err != nil {

@@ -56,7 +56,7 @@ type Source struct {
 	OriginX, OriginY, StepX, StepY float64
 	DEMName, DEMSHA256             string
 	Software                       string
-	Layers                         []Layer
+	Products                       []Product
 	// Previews and Report are names beside the maps.
 	Previews []string
 	Report   string
@@ -64,8 +64,8 @@ type Source struct {
 	Alone bool
 }
 
-// Layer is one map.
-type Layer struct {
+// Product is one map.
+type Product struct {
 	Name, Description, Unit string
 	Mean, Minimum, Maximum  float64
 }
@@ -162,7 +162,7 @@ func NewItem(s Source) (Item, error) {
 	if s.Alone {
 		it.Links, it.Collection = []Link{}, "" // who names a collection must link to it
 	}
-	for _, l := range s.Layers {
+	for _, l := range s.Products {
 		// Data and nothing else: clients leave out what is an overview too.
 		key := strings.TrimSuffix(path.Base(l.Name), ".tif")
 		it.Assets[key] = Asset{Href: "./" + l.Name, Type: COG, Title: l.Description, Roles: []string{"data"}, Bands: []Band{{

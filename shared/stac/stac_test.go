@@ -90,7 +90,7 @@ func TestCoverageOf(t *testing.T) {
 
 // An item that nobody serves has no links: pystac would look for a root that is not there.
 func TestAlone(t *testing.T) {
-	item, err := stac.NewItem(stac.Source{ID: "1", Process: "sol", Alone: true, Outline: orb.Ring{{10, 41}, {11, 41}, {11, 40}, {10, 40}, {10, 41}}, Layers: []stac.Layer{{Name: "a.tif"}}})
+	item, err := stac.NewItem(stac.Source{ID: "1", Process: "sol", Alone: true, Outline: orb.Ring{{10, 41}, {11, 41}, {11, 40}, {10, 40}, {10, 41}}, Products: []stac.Product{{Name: "a.tif"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestAlone(t *testing.T) {
 func TestOnePreviewIsTheThumbnail(t *testing.T) {
 	item, err := stac.NewItem(stac.Source{
 		ID: "1", Outline: orb.Ring{{10, 41}, {11, 41}, {11, 40}, {10, 40}, {10, 41}},
-		Layers: []stac.Layer{{Name: "a.tif"}}, Previews: []string{"previews/a.png", "previews/b.png"}, Report: "report.json",
+		Products: []stac.Product{{Name: "a.tif"}}, Previews: []string{"previews/a.png", "previews/b.png"}, Report: "report.json",
 	})
 	if err != nil {
 		t.Fatal(err)
