@@ -195,7 +195,7 @@ func (b *building) sums(row, first int, sum []float64, n []int32) {
 		cells = cells[:min(len(cells), 2*len(sum))]
 		if b.n == nil {
 			for c, v := range cells {
-				if v == v {
+				if !math.IsNaN(v) {
 					sum[c/2] += v
 					n[c/2]++
 				}
