@@ -42,8 +42,8 @@ const Source = "/eemt/submission"
 // DefaultMaxUpload is the largest DEM taken in, in bytes.
 const DefaultMaxUpload = 4 << 30
 
-// Service takes jobs in and shows them. It never computes.
-type Service struct {
+// Config is what the function works with.
+type Config struct {
 	Store  job.Store
 	Events eventing.Publisher
 	Now    func() time.Time
@@ -56,25 +56,14 @@ type Service struct {
 	MaxUpload int64
 	// Uploads says how dropped files become jobs.
 	Uploads Uploads
-
-	// intake bounds the dropped files that are read at a time.
-	intake slots
-	// ignored are the files under uploads/ that the log was told of.
-	ignored told
 	// Echo offers the process that gives back its inputs, for tests of clients.
 	Echo bool
 	// DEMHosts are the hosts that a DEM may be fetched from; none by default.
 	DEMHosts outbound.Hosts
 	// CallbackHosts are the hosts of subscribers that may be called; none by default.
 	CallbackHosts outbound.Hosts
-
 	// Stopping ends the streams of progress when it is closed; nil never does.
 	Stopping <-chan struct{}
-	streams  streams
-	looks    singleflight.Group
-	// joins are the uploads whose parts are being joined.
-	joins singleflight.Group
-
 	// Stall is how long a body may bring nothing before the request is ended; 0 means a minute.
 	Stall time.Duration
 	// Origins are the web origins whose pages may read, as in "https://example.org";
@@ -85,7 +74,6 @@ type Service struct {
 	// Execution tells how work is done, "local" or "knative", MostReplicas on how many.
 	Execution    string
 	MostReplicas int
-
 	// Climate opens climate files to inspect; nil leaves the climate out.
 	Climate climate.Opener
 	// Estimate tells what a job takes; may be nil.
@@ -95,6 +83,20 @@ type Service struct {
 	// Room refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is no room; nil
 	// does not look.
 	Room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
+}
+
+// Service takes jobs in and shows them. It never computes.
+type Service struct {
+	Config
+
+	// intake bounds the dropped files that are read at a time.
+	intake slots
+	// ignored are the files under uploads/ that the log was told of.
+	ignored told
+	streams streams
+	looks   singleflight.Group
+	// joins are the uploads whose parts are being joined.
+	joins singleflight.Group
 
 	inlineOnce, drawOnce     sync.Once
 	inlineTokens, drawTokens chan struct{}
@@ -102,6 +104,9 @@ type Service struct {
 	// sums are the check sums of results that were read.
 	sums archive.Sums
 }
+
+// New wires the function.
+func New(c Config) *Service { return &Service{Config: c} }
 
 // Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
 type Limits interface {

@@ -43,7 +43,7 @@ func TestCleanupEndpoint(t *testing.T) {
 	} {
 		s := newService(t, nil)
 		p := &passes{}
-		s.Cleaner = p
+		s.with(func(c *submission.Config) { c.Cleaner = p })
 		a := s.do(t, http.MethodPost, "/api/cleanup"+c.query, strings.NewReader(c.body), "Content-Type", c.contentType)
 		if a.status != http.StatusOK || len(p.asked) != 1 || p.asked[0] != c.want {
 			t.Errorf("%s: %d %s, asked %+v, want %+v", c.name, a.status, a.body, p.asked, c.want)
@@ -57,7 +57,7 @@ func TestCleanupEndpoint(t *testing.T) {
 	}
 	s := newService(t, nil)
 	p := &passes{}
-	s.Cleaner = p
+	s.with(func(c *submission.Config) { c.Cleaner = p })
 	// What is not understood never removes anything.
 	for _, c := range []struct{ query, body string }{
 		{"?dryrun=true", ""}, {"?dry_run=maybe", ""}, {"", `{"dry-run":true}`}, {"", "{"}, {"?success_retention_days=x", ""}, {"", `{"success_retention_days":1.5}`}, {"", `[true]`},
@@ -73,7 +73,7 @@ func TestCleanupEndpoint(t *testing.T) {
 	if a := s.do(t, http.MethodPost, "/api/cleanup?success_retention_days=-1", nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "0 to 36500") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	s.Cleaner = nil
+	s.with(func(c *submission.Config) { c.Cleaner = nil })
 	if a := s.do(t, http.MethodPost, "/api/cleanup", nil); a.status != http.StatusNotImplemented {
 		t.Errorf("without a cleaner: %d %s", a.status, a.body)
 	}
@@ -81,7 +81,7 @@ func TestCleanupEndpoint(t *testing.T) {
 
 func TestCleanupStatus(t *testing.T) {
 	s := newService(t, nil)
-	s.Cleaner = &passes{}
+	s.with(func(c *submission.Config) { c.Cleaner = &passes{} })
 	s.put(t, "cleanup/cleanup_summary_20260503_020000.json", "{}")
 	s.put(t, "cleanup/cleanup_summary_20260504_020000.json", "{}")
 	s.put(t, "uploads/a.tif", strings.Repeat("x", 1<<20))
@@ -170,7 +170,7 @@ func TestExpected(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	s := newService(t, nil)
-	s.Climate = nil
+	s.with(func(c *submission.Config) { c.Climate = nil })
 	a := s.post(t, "/api/check", field{"dem_file", hills(t), "my dem.tif"}, field{name: "step", value: "30"})
 	if a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -188,12 +188,12 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	// Files that came along are named as the user named them.
-	s.Climate = sources.Files{Bucket: s.Store.Bucket}.Open
+	s.with(func(c *submission.Config) { c.Climate = sources.Files{Bucket: s.Store.Bucket}.Open })
 	a = s.post(t, "/api/check", field{"dem_file", hills(t), "dem.tif"}, field{name: "workflow_type", value: "eemt"}, field{"climate_file", "month\n", "my table.csv"})
 	if a.status != http.StatusBadRequest || !strings.Contains(a.body, "my_table.csv") || strings.Contains(a.body, "inputs/") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	s.Climate = nil
+	s.with(func(c *submission.Config) { c.Climate = nil })
 	before := len(keys(t, s.Store.Bucket))
 	for _, c := range []struct {
 		name   string
