@@ -13,7 +13,9 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -34,7 +36,7 @@ func (s *Service) checkSubscriber(sub *job.Subscriber) error {
 			continue
 		}
 		if err := s.CallbackHosts.Check("subscriber."+u.name, u.address); err != nil {
-			return ogc.Bad("subscriber."+u.name, u.address, "an address on a host that the operator allows", err.Error())
+			return problem.Bad("subscriber."+u.name, u.address, "an address on a host that the operator allows", err.Error())
 		}
 	}
 	return nil
@@ -81,7 +83,7 @@ func (s *Service) tell(ctx context.Context, r job.Request, kind string) error {
 		links := map[string]ogc.Link{}
 		for _, name := range p.Asked(r.Delivery) {
 			if file, ok := p.File(name, r); ok {
-				links[name] = ogc.Link{Href: base + "/jobs/" + r.ID + "/results/" + file, Type: contentType(file), Title: name}
+				links[name] = ogc.Link{Href: base + "/jobs/" + r.ID + "/results/" + file, Type: answer.ContentType(file), Title: name}
 			}
 		}
 		body = links

@@ -19,6 +19,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/stac"
@@ -459,14 +460,14 @@ func (s *Service) getCatalogueDocument(c *gin.Context) {
 	ctx, key := c.Request.Context(), stac.RootKey
 	if id := c.Param("collection"); id != "" {
 		if _, err := s.collectionOf(id, ""); err != nil {
-			s.problem(c, err)
+			s.answer.Problem(c, err)
 			return
 		}
 		key = stac.CollectionKey(id)
 		if text := c.Param("day"); text != "" {
 			at, err := time.Parse(time.DateOnly, text)
 			if err != nil {
-				s.problem(c, ogc.Plain(http.StatusNotFound, fmt.Sprintf("%.20q is no day such as 2026-05-04", text)))
+				s.answer.Problem(c, problem.Plain(http.StatusNotFound, fmt.Sprintf("%.20q is no day such as 2026-05-04", text)))
 				return
 			}
 			key = stac.DayKey(id, at)
@@ -483,10 +484,10 @@ func (s *Service) getCatalogueDocument(c *gin.Context) {
 		}
 	}
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		err = ogc.Plain(http.StatusNotFound, "the catalogue has no "+key+"; it is brought up to date every few minutes")
+		err = problem.Plain(http.StatusNotFound, "the catalogue has no "+key+"; it is brought up to date every few minutes")
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	c.Header("Cache-Control", "no-cache")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -33,7 +34,7 @@ func (s *Service) getCheck(c *gin.Context) {
 			continue
 		}
 		if err := f.set(name, values[0]); err != nil {
-			s.refuse(c, err)
+			s.answer.Refuse(c, err)
 			return
 		}
 	}
@@ -46,11 +47,11 @@ func (s *Service) postCheck(c *gin.Context) {
 	if err != nil {
 		s.discard(c.Request.Context(), f.stored)
 		// What is no raster at all never reaches the bucket: say so as the doctor does.
-		if errors.Is(err, ErrInvalid) && !errors.Is(err, errTooLarge) && f.uploaded == "" {
-			c.JSON(http.StatusBadRequest, checked{Report: inspect.Refused(finding.DEMFormat, errors.New(sentence(err)))})
+		if errors.Is(err, problem.ErrInvalid) && !errors.Is(err, problem.ErrTooLarge) && f.uploaded == "" {
+			c.JSON(http.StatusBadRequest, checked{Report: inspect.Refused(finding.DEMFormat, errors.New(problem.Sentence(err)))})
 			return
 		}
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	s.check(c, f)
@@ -64,7 +65,7 @@ func (s *Service) check(c *gin.Context, f form) {
 	s.discard(ctx, slices.DeleteFunc(f.stored, func(key string) bool { return good && f.dem != nil && key == f.dem.Key }))
 	switch {
 	case err != nil:
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 	case !rep.Usable:
 		c.JSON(http.StatusBadRequest, checked{Report: rep})
 	default:
@@ -74,7 +75,7 @@ func (s *Service) check(c *gin.Context, f form) {
 
 func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string, error) {
 	if f.dem == nil && f.uploaded == "" {
-		return nil, "", invalid{errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename")}
+		return nil, "", problem.Invalid(errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename"))
 	}
 	if f.dem == nil {
 		ref, err := s.located(ctx, f.uploaded)
@@ -91,7 +92,7 @@ func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string,
 		defer func() { f.params.Climate = "" }()
 	}
 	if err := f.params.Validate(f.workflow); err != nil {
-		return nil, "", invalid{err}
+		return nil, "", problem.Invalid(err)
 	}
 	if err := s.checkRasters(ctx, &f.params); err != nil {
 		return nil, "", err
@@ -109,7 +110,7 @@ func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string,
 	}
 	defer func() { _ = r.Close() }()
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload {
-		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
+		return nil, "", problem.TooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
 	}
 	rep, err := inspect.File(ctx, r, r.Size(), o)
 	rep.Reword(wording.Text)

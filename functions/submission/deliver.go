@@ -14,7 +14,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -24,12 +26,12 @@ import (
 func (s *Service) getResults(c *gin.Context) {
 	st, err := s.status(c.Request.Context(), c.Param("id"))
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
-	p, err := s.catalogue().Process(string(st.Request.Workflow), base(c))
+	p, err := s.catalogue().Process(string(st.Request.Workflow), answer.Base(c))
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	s.results(c, p, st)
@@ -48,21 +50,21 @@ type output struct {
 
 func (s *Service) results(c *gin.Context, p ogc.Process, st job.Status) {
 	if err := available(st); err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	outputs, err := s.outputs(c, p, st)
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	d := st.Request.Delivery
-	_, named := accepts(c, ogc.JSON)
+	_, named := answer.Accepts(c, ogc.JSON)
 	document := d != nil && d.Response == "document" || (d == nil || d.Response == "") && named || c.Query("f") == "json"
 	c.Header("Vary", "Accept")
 	switch {
-	case wantsHTML(c):
-		s.document(c, http.StatusOK, "Results of job "+st.Request.ID, references(outputs))
+	case answer.WantsHTML(c):
+		s.answer.Document(c, http.StatusOK, "Results of job "+st.Request.ID, references(outputs))
 	case document:
 		s.sendDocument(c, st, outputs)
 	case len(outputs) == 1:
@@ -77,15 +79,15 @@ func available(st job.Status) error {
 	id := st.Request.ID
 	switch {
 	case !st.Ended():
-		return ogc.NotReady(id, st.Message())
+		return problem.NotReady(id, st.Message())
 	case st.State == job.Failed:
-		p := ogc.Plain(http.StatusUnprocessableEntity, "job "+id+" failed: "+st.End.Reason)
+		p := problem.Plain(http.StatusUnprocessableEntity, "job "+id+" failed: "+st.End.Reason)
 		p.Title = "Job failed"
 		return p
 	case st.State == job.Cancelled:
-		return ogc.Plain(http.StatusGone, "job "+id+" was dismissed: it has no results")
+		return problem.Plain(http.StatusGone, "job "+id+" was dismissed: it has no results")
 	case st.Expired != nil:
-		return ogc.Plain(http.StatusGone, "the results of job "+id+" were deleted on "+st.Expired.Format("2006-01-02")+"; execute it again")
+		return problem.Plain(http.StatusGone, "the results of job "+id+" were deleted on "+st.Expired.Format("2006-01-02")+"; execute it again")
 	}
 	return nil
 }
@@ -105,7 +107,7 @@ func (s *Service) outputs(c *gin.Context, p ogc.Process, st job.Status) ([]outpu
 		o := output{name: name, mediaType: ogc.JSON}
 		if file, ok := p.File(name, r); ok {
 			o.file = file
-			o.href = base(c) + "/jobs/" + r.ID + "/results/" + file
+			o.href = answer.Base(c) + "/jobs/" + r.ID + "/results/" + file
 			if strings.HasSuffix(file, ".tif") {
 				o.mediaType = ogc.GeoTIFF
 				// Who names no output gets links to the maps: together they may be gigabytes.

@@ -18,7 +18,9 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/inspect"
@@ -43,17 +45,17 @@ const (
 
 // postExecution takes an execute request.
 func (s *Service) postExecution(c *gin.Context) {
-	p, err := s.catalogue().Process(c.Param("id"), base(c))
+	p, err := s.catalogue().Process(c.Param("id"), answer.Base(c))
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	e, err := s.readExecute(c, p)
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
-	e.Delivery.Base = base(c)
+	e.Delivery.Base = answer.Base(c)
 	want := preferences(c)
 	ctx := c.Request.Context()
 	if p.ID == string(param.Echo) {
@@ -62,7 +64,7 @@ func (s *Service) postExecution(c *gin.Context) {
 	}
 	r, err := s.execute(ctx, param.Workflow(p.ID), e)
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	if want.wait > 0 && s.small(ctx, r) {
@@ -80,19 +82,19 @@ func (s *Service) postExecution(c *gin.Context) {
 func (s *Service) accepted(c *gin.Context, id string, want preference) {
 	st, err := s.status(c.Request.Context(), id)
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
-	c.Header("Location", base(c)+"/jobs/"+id)
+	c.Header("Location", answer.Base(c)+"/jobs/"+id)
 	if want.async {
 		c.Header("Preference-Applied", "respond-async")
 	}
-	s.document(c, http.StatusCreated, "Job "+id, ogc.Status(st, base(c)))
+	s.answer.Document(c, http.StatusCreated, "Job "+id, ogc.Status(st, answer.Base(c)))
 }
 
 func (s *Service) readExecute(c *gin.Context, p ogc.Process) (ogc.Execute, error) {
 	if t, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err != nil || t != ogc.JSON {
-		return ogc.Execute{}, ogc.Plain(http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: an execute request is application/json", c.GetHeader("Content-Type")))
+		return ogc.Execute{}, problem.Plain(http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: an execute request is application/json", c.GetHeader("Content-Type")))
 	}
 	in := http.MaxBytesReader(c.Writer, c.Request.Body, maxInline)
 	body, err := io.ReadAll(io.LimitReader(in, smallRequest))
@@ -111,7 +113,7 @@ func (s *Service) readExecute(c *gin.Context, p ogc.Process) (ogc.Execute, error
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			return ogc.Execute{}, err
 		}
-		return ogc.Execute{}, invalid{fmt.Errorf("the request broke off: %w", err)}
+		return ogc.Execute{}, problem.Invalid(fmt.Errorf("the request broke off: %w", err))
 	}
 	e, err := p.Parse(body)
 	if err == nil && e.Delivery.Subscriber != nil {
@@ -149,7 +151,7 @@ func (s *Service) execute(ctx context.Context, w param.Workflow, e ogc.Execute) 
 		}
 		return s.submit(ctx, w, e.Parameters, ref, &e.Delivery)
 	}()
-	if errors.Is(err, ErrInvalid) {
+	if errors.Is(err, problem.ErrInvalid) {
 		s.discard(ctx, stored)
 	}
 	return r, err
@@ -181,7 +183,7 @@ func (s *Service) demOf(ctx context.Context, d ogc.DEM) (ref job.DEM, fresh bool
 func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return job.DEM{}, invalid{fmt.Errorf("href of input dem: there is no %s; upload it first", key)}
+		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: there is no %s; upload it first", key))
 	}
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
@@ -203,24 +205,24 @@ func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
 // fetch downloads a DEM from an allowed host into the bucket.
 func (s *Service) fetch(ctx context.Context, address string) (job.DEM, error) {
 	if err := s.DEMHosts.Check("href of input dem", address); err != nil {
-		return job.DEM{}, invalid{err}
+		return job.DEM{}, problem.Invalid(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return job.DEM{}, invalid{fmt.Errorf("href of input dem: %w", err)}
+		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %w", err))
 	}
 	res, err := s.DEMHosts.Client(0).Do(req)
 	if err != nil {
-		return job.DEM{}, invalid{fmt.Errorf("href of input dem: %w", err)}
+		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %w", err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return job.DEM{}, invalid{fmt.Errorf("href of input dem: %s answered %s", req.URL.Host, res.Status)}
+		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %s answered %s", req.URL.Host, res.Status))
 	}
 	if res.ContentLength > s.MaxUpload {
-		return job.DEM{}, tooLarge("file at "+req.URL.Host, s.MaxUpload)
+		return job.DEM{}, problem.TooLarge("file at "+req.URL.Host, s.MaxUpload)
 	}
 	return s.Upload(ctx, path.Base(req.URL.Path), res.Body)
 }
@@ -291,7 +293,7 @@ func (s *Service) executeEcho(c *gin.Context, p ogc.Process, e ogc.Execute, want
 		_, _, err = s.Store.WriteEnd(ctx, r.ID, job.End{State: job.Completed, Ended: now.Add(time.Duration(e.Pause) * time.Second), Event: "echo." + r.ID})
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	if e.Pause == 0 {
@@ -303,10 +305,10 @@ func (s *Service) executeEcho(c *gin.Context, p ogc.Process, e ogc.Execute, want
 	}
 	st, err := s.await(ctx, r.ID, longestWait)
 	if err == nil && !st.Ended() {
-		err = ogc.Plain(http.StatusServiceUnavailable, "the job keeps running; see /jobs/"+r.ID)
+		err = problem.Plain(http.StatusServiceUnavailable, "the job keeps running; see /jobs/"+r.ID)
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	s.results(c, p, st)

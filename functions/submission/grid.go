@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/foreign"
@@ -27,7 +28,7 @@ func (s *Service) asTIFF(name string, r *bufio.Reader) (io.ReadCloser, error) {
 	go func() {
 		err := gridfile.Convert(in, r, gridfile.File{Name: name, Format: format, Software: "eemt " + s.Version})
 		if errors.As(err, new(*finding.Error)) {
-			err = invalid{err}
+			err = problem.Invalid(err)
 		}
 		_ = in.CloseWithError(err)
 	}()
@@ -39,14 +40,10 @@ func notTIFF(name string, head []byte) error {
 	if foreign.IsTIFF(head) || gridfile.Detect(name, head, 0) != gridfile.None {
 		return nil
 	}
-	return invalid{fmt.Errorf("file %s: %w", name, &finding.Error{Finding: foreign.Find(name, head, nil, 0)})}
+	return problem.Invalid(fmt.Errorf("file %s: %w", name, &finding.Error{Finding: foreign.Find(name, head, nil, 0)}))
 }
 
 // called puts the user's own name of a DEM into the commands of a refusal.
 func called(name string, err error) error {
-	var bad invalid
-	if errors.As(err, &bad) {
-		return invalid{dem.Named(name, bad.error)}
-	}
-	return err
+	return problem.Reword(err, func(e error) error { return dem.Named(name, e) })
 }

@@ -14,11 +14,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/wording"
 )
 
 // Handler returns the HTTP surface: the job endpoints of the old suite, and
@@ -29,17 +29,17 @@ func (s *Service) Handler() http.Handler {
 	r.HandleMethodNotAllowed = true
 	r.Use(s.recovered, s.cors, s.guarded)
 	r.NoRoute(func(c *gin.Context) {
-		s.problem(c, ogc.Plain(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path+"; "+base(c)+"/ leads to what there is"))
+		s.answer.Problem(c, problem.Plain(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path+"; "+answer.Base(c)+"/ leads to what there is"))
 	})
 	r.NoMethod(func(c *gin.Context) {
-		s.problem(c, ogc.Plain(http.StatusMethodNotAllowed, "method "+c.Request.Method+" is not allowed here"))
+		s.answer.Problem(c, problem.Plain(http.StatusMethodNotAllowed, "method "+c.Request.Method+" is not allowed here"))
 	})
 	get := func(path string, h ...gin.HandlerFunc) {
 		r.GET(path, h...)
 		r.HEAD(path, h...)
 	}
 	// document is get of what is JSON, or a page for people.
-	document := func(path string, h gin.HandlerFunc) { get(path, s.format, h) }
+	document := func(path string, h gin.HandlerFunc) { get(path, s.answer.Format, h) }
 	health := func(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"status": "healthy", "timestamp": s.Now().UTC().Format(time.RFC3339)})
 	}
@@ -135,17 +135,17 @@ type form struct {
 func (s *Service) postUpload(c *gin.Context) {
 	parts, err := c.Request.MultipartReader()
 	if err != nil {
-		s.refuse(c, invalid{fmt.Errorf("send the DEM as multipart form data in the field file: %w", err)})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("send the DEM as multipart form data in the field file: %w", err)))
 		return
 	}
 	for {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
-			s.refuse(c, invalid{errors.New("field file is missing")})
+			s.answer.Refuse(c, problem.Invalid(errors.New("field file is missing")))
 			return
 		}
 		if err != nil {
-			s.refuse(c, invalid{err})
+			s.answer.Refuse(c, problem.Invalid(err))
 			return
 		}
 		if part.FormName() != "file" {
@@ -153,7 +153,7 @@ func (s *Service) postUpload(c *gin.Context) {
 		}
 		ref, err := s.uploadPart(c, part)
 		if err != nil {
-			s.refuse(c, err)
+			s.answer.Refuse(c, err)
 			return
 		}
 		c.JSON(http.StatusOK, gin.H{
@@ -167,7 +167,7 @@ func (s *Service) postUpload(c *gin.Context) {
 func (s *Service) uploadPart(c *gin.Context, part *multipart.Part) (job.DEM, error) {
 	name := part.FileName()
 	if name == "" { // a form whose file was left out
-		return job.DEM{}, invalid{fmt.Errorf("field %s has no file: choose a DEM", part.FormName())}
+		return job.DEM{}, problem.Invalid(fmt.Errorf("field %s has no file: choose a DEM", part.FormName()))
 	}
 	return s.Upload(c.Request.Context(), name, part)
 }
@@ -175,7 +175,7 @@ func (s *Service) uploadPart(c *gin.Context, part *multipart.Part) (job.DEM, err
 func (s *Service) postSubmit(c *gin.Context) {
 	f, err := s.readForm(c)
 	if err == nil && f.dem == nil && f.uploaded == "" {
-		err = invalid{errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename")}
+		err = problem.Invalid(errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename"))
 	}
 	if err == nil && f.dem == nil {
 		var ref job.DEM
@@ -188,10 +188,10 @@ func (s *Service) postSubmit(c *gin.Context) {
 	}
 	if err != nil {
 		// After a fault of the store the job may stand all the same.
-		if errors.Is(err, ErrInvalid) {
+		if errors.Is(err, problem.ErrInvalid) {
 			s.discard(c.Request.Context(), f.stored)
 		}
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	c.Header("Location", "/api/jobs/"+r.ID)
@@ -211,7 +211,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 	if !strings.HasPrefix(c.ContentType(), "multipart/") {
 		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, 1<<20)
 		if err := c.Request.ParseForm(); err != nil {
-			return f, invalid{err}
+			return f, problem.Invalid(err)
 		}
 		for name, values := range c.Request.PostForm {
 			if err := set(name, values[0]); err != nil {
@@ -223,7 +223,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 	}
 	parts, err := c.Request.MultipartReader()
 	if err != nil {
-		return f, invalid{err}
+		return f, problem.Invalid(err)
 	}
 	for n := 0; ; n++ {
 		part, err := parts.NextPart()
@@ -232,15 +232,15 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			return f, nil
 		}
 		if n >= mostFields {
-			return f, invalid{fmt.Errorf("the form has more than %d parts", mostFields)}
+			return f, problem.Invalid(fmt.Errorf("the form has more than %d parts", mostFields))
 		}
 		if err != nil {
-			return f, invalid{err}
+			return f, problem.Invalid(err)
 		}
 		switch name := part.FormName(); name {
 		case "dem_file":
 			if f.dem != nil {
-				return f, invalid{errors.New("dem_file is there twice: a job has one DEM")}
+				return f, problem.Invalid(errors.New("dem_file is there twice: a job has one DEM"))
 			}
 			ref, err := s.uploadPart(c, part)
 			if err != nil {
@@ -254,7 +254,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			}
 			text, err := inspect.PRJ(part)
 			if err != nil {
-				return f, invalid{err}
+				return f, problem.Invalid(err)
 			}
 			f.params.DEMCRS = text
 		case "climate_file", "pixel_file":
@@ -262,7 +262,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 				continue
 			}
 			if len(f.stored) >= mostFiles {
-				return f, invalid{fmt.Errorf("more than %d files: a job has one DEM, one climate table and at most five rasters", mostFiles)}
+				return f, problem.Invalid(fmt.Errorf("more than %d files: a job has one DEM, one climate table and at most five rasters", mostFiles))
 			}
 			spec, err := s.UploadTable(c.Request.Context(), part.FileName(), part)
 			if err != nil {
@@ -280,7 +280,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 					continue
 				}
 				if len(f.stored) >= mostFiles {
-					return f, invalid{fmt.Errorf("more than %d files: a job has one DEM, one climate table and at most five rasters", mostFiles)}
+					return f, problem.Invalid(fmt.Errorf("more than %d files: a job has one DEM, one climate table and at most five rasters", mostFiles))
 				}
 				key, err := s.uploadInput(c.Request.Context(), &f.params, field.Input(), part.FileName(), part)
 				if err != nil {
@@ -291,7 +291,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			}
 			value, err := io.ReadAll(io.LimitReader(part, maxField))
 			if err != nil {
-				return f, invalid{err}
+				return f, problem.Invalid(err)
 			}
 			if err := set(name, string(value)); err != nil {
 				return f, err
@@ -312,14 +312,14 @@ func (f *form) set(name, value string) error {
 		return nil
 	case "num_threads": // the platform decides how many cores work on a job
 		if _, err := strconv.Atoi(value); err != nil {
-			return invalid{fmt.Errorf("num_threads %q: not a valid value: %w", value, err)}
+			return problem.Invalid(fmt.Errorf("num_threads %q: not a valid value: %w", value, err))
 		}
 		return nil
 	}
 	if field, ok := param.WordField(name); ok { // as job.json has it
 		given, err := strconv.ParseBool(value)
 		if err != nil {
-			return invalid{fmt.Errorf("%s %q: must be true or false", name, value)}
+			return problem.Invalid(fmt.Errorf("%s %q: must be true or false", name, value))
 		}
 		f.params.SetWord(field, given)
 		return nil
@@ -329,12 +329,12 @@ func (f *form) set(name, value string) error {
 	}
 	field, ok := param.FieldOf(name)
 	if !ok {
-		return invalid{fmt.Errorf("field %q is not known", name)}
+		return problem.Invalid(fmt.Errorf("field %q is not known", name))
 	}
 	f.startSet = f.startSet || name == "start_year"
 	f.endSet = f.endSet || name == "end_year"
 	if err := field.SetText(&f.params, value); err != nil {
-		return invalid{err}
+		return problem.Invalid(err)
 	}
 	return nil
 }
@@ -342,21 +342,21 @@ func (f *form) set(name, value string) error {
 func (s *Service) getJobs(c *gin.Context) {
 	limit, err := strconv.Atoi(c.DefaultQuery("limit", "100"))
 	if err != nil || limit < 1 || limit > 1000 {
-		s.refuse(c, invalid{fmt.Errorf("limit %q: must be 1 to 1000", c.Query("limit"))})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("limit %q: must be 1 to 1000", c.Query("limit"))))
 		return
 	}
 	want, workflow := c.Query("status"), c.Query("workflow_type")
 	if states := []string{"", "pending", "running", "completed", "failed", "cancelled"}; !slices.Contains(states, want) {
-		s.refuse(c, invalid{fmt.Errorf("status %q: must be %s", want, strings.Join(states[1:], ", "))})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("status %q: must be %s", want, strings.Join(states[1:], ", "))))
 		return
 	}
 	if workflow != "" && workflow != string(param.Sol) && workflow != string(param.EEMT) {
-		s.refuse(c, invalid{fmt.Errorf("workflow_type %q: must be sol or eemt", workflow)})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("workflow_type %q: must be sol or eemt", workflow)))
 		return
 	}
 	q := listing{cursor: c.Query("cursor"), limit: limit}
 	if q.words, err = searchWords(c.Query("q")); err != nil {
-		s.refuse(c, invalid{err})
+		s.answer.Refuse(c, problem.Invalid(err))
 		return
 	}
 	if workflow != "" {
@@ -368,7 +368,7 @@ func (s *Service) getJobs(c *gin.Context) {
 	}
 	found, next, err := s.list(c.Request.Context(), q)
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	list := []gin.H{}
@@ -376,7 +376,7 @@ func (s *Service) getJobs(c *gin.Context) {
 		list = append(list, s.view(st))
 	}
 	if next != "" {
-		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, withQuery("", c, "cursor", next)))
+		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, answer.WithQuery("", c, "cursor", next)))
 	}
 	c.JSON(http.StatusOK, list)
 }
@@ -384,7 +384,7 @@ func (s *Service) getJobs(c *gin.Context) {
 func (s *Service) getJob(c *gin.Context) {
 	st, err := s.status(c.Request.Context(), c.Param("id"))
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, s.view(st))
@@ -460,7 +460,7 @@ func (s *Service) view(st job.Status) gin.H {
 
 func (s *Service) postCancel(c *gin.Context) {
 	if _, err := s.Cancel(c.Request.Context(), c.Param("id")); err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"status": "success", "message": "Job cancelled"})
@@ -469,49 +469,15 @@ func (s *Service) postCancel(c *gin.Context) {
 func (s *Service) deleteJob(c *gin.Context) {
 	st, err := s.status(c.Request.Context(), c.Param("id"))
 	if err == nil && !st.Ended() {
-		err = invalid{fmt.Errorf("job is %s: cancel it before deleting it", st.State)}
+		err = problem.Invalid(fmt.Errorf("job is %s: cancel it before deleting it", st.State))
 	}
 	if err == nil {
 		_, err = s.Store.RemoveAll(c.Request.Context(), st.Request, false)
 		s.letGo(c.Request.Context(), st.Request)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"status": "success", "message": "Job deleted"})
-}
-
-// longestDetail bounds what an answer says of an error, in bytes: values are given back in it.
-const longestDetail = 2000
-
-// sentence is what an error says to the caller.
-func sentence(err error) string {
-	text := wording.Error(err)
-	if len(text) > longestDetail {
-		text = strings.ToValidUTF8(text[:longestDetail], "") + "..."
-	}
-	return text
-}
-
-// refuse answers with the error's own words when they are meant for the caller.
-func (s *Service) refuse(c *gin.Context, err error) {
-	var large *http.MaxBytesError
-	switch {
-	case errors.Is(err, job.ErrNotFound):
-		c.JSON(http.StatusNotFound, gin.H{"detail": "Job not found"})
-	case errors.Is(err, job.ErrBadCursor):
-		c.JSON(http.StatusBadRequest, gin.H{"detail": "cursor: must be that of a Link header of this list"})
-	case errors.As(err, &large):
-		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": tooLarge("the body", large.Limit).Error()})
-	case errors.Is(err, errTooLarge):
-		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
-	case errors.Is(err, ErrNoRoom):
-		c.JSON(http.StatusInsufficientStorage, gin.H{"detail": sentence(err)})
-	case errors.Is(err, ErrInvalid):
-		c.JSON(http.StatusBadRequest, gin.H{"detail": sentence(err)})
-	default:
-		s.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
-		c.JSON(http.StatusServiceUnavailable, gin.H{"detail": "the service cannot reach its storage; try again"})
-	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"gocloud.dev/gcerrors"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -22,7 +22,7 @@ import (
 // setInput takes the text of a parameter that may be a raster.
 func setInput(p *param.Parameters, f param.Field, text string) error {
 	if err := p.SetInput(f.Input(), text); err != nil {
-		return invalid{err}
+		return problem.Invalid(err)
 	}
 	return checkInputNames(p)
 }
@@ -42,8 +42,8 @@ func checkInputNames(p *param.Parameters) error {
 // noRaster refuses the name of a raster, and says how to bring one.
 func noRaster(in param.Input, name string, why error) error {
 	f, _ := param.RasterField(strings.ReplaceAll(in.Name, "-", "_"))
-	return invalid{ogc.Bad("inputs."+f.Name, fmt.Sprintf("%.80s", name), "a GeoTIFF at an https address, or an object under climate/ or inputs/",
-		fmt.Sprintf("%s %.80q: %v; or send the file to /api/submit-job in the field %s", in.Name, name, why, f.RasterFile()))}
+	return problem.Invalid(problem.Bad("inputs."+f.Name, fmt.Sprintf("%.80s", name), "a GeoTIFF at an https address, or an object under climate/ or inputs/",
+		fmt.Sprintf("%s %.80q: %v; or send the file to /api/submit-job in the field %s", in.Name, name, why, f.RasterFile())))
 }
 
 func storedName(name string) bool {
@@ -155,7 +155,7 @@ func (s *Service) checkInput(ctx context.Context, name, file, key string) error 
 	}
 	defer func() { _ = r.Close() }()
 	if err := raster(r, r.Size(), 1); err != nil {
-		return invalid{fmt.Errorf("%s: file %.80q: %s", name, file, remedy.For(file, err.Error()))}
+		return problem.Invalid(fmt.Errorf("%s: file %.80q: %s", name, file, remedy.For(file, err.Error())))
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +13,9 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/sourcegraph/conc"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -178,15 +179,15 @@ func (s *Service) statuses(ctx context.Context, entries []job.Entry, q listing) 
 func (s *Service) getJobList(c *gin.Context) {
 	q, err := s.jobQuery(c)
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	found, next, err := s.list(c.Request.Context(), q)
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
-	b := base(c)
+	b := answer.Base(c)
 	jobs := []ogc.StatusInfo{}
 	for _, st := range found {
 		jobs = append(jobs, ogc.Status(st, b))
@@ -194,32 +195,25 @@ func (s *Service) getJobList(c *gin.Context) {
 	self := b + c.Request.URL.RequestURI()
 	links := []ogc.Link{
 		{Href: self, Rel: "self", Type: ogc.JSON, Title: "this page of the list"},
-		{Href: withQuery(b, c, "f", "html"), Rel: "alternate", Type: ogc.HTML, Title: "this page of the list, to read"},
+		{Href: answer.WithQuery(b, c, "f", "html"), Rel: "alternate", Type: ogc.HTML, Title: "this page of the list, to read"},
 	}
 	if next != "" {
-		links = append(links, ogc.Link{Href: withQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON, Title: "older jobs"})
+		links = append(links, ogc.Link{Href: answer.WithQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON, Title: "older jobs"})
 	}
-	s.document(c, http.StatusOK, "Jobs", gin.H{"jobs": jobs, "links": links})
-}
-
-// withQuery is the address of the request with one query parameter changed.
-func withQuery(base string, c *gin.Context, name, value string) string {
-	q := c.Request.URL.Query()
-	q.Set(name, value)
-	return base + c.Request.URL.Path + "?" + q.Encode()
+	s.answer.Document(c, http.StatusOK, "Jobs", gin.H{"jobs": jobs, "links": links})
 }
 
 func (s *Service) jobQuery(c *gin.Context) (listing, error) {
 	q := listing{cursor: c.Query("cursor")}
-	if err := known(c, "limit", "cursor", "q", "type", "processID", "status", "datetime", "minDuration", "maxDuration"); err != nil {
+	if err := answer.Known(c, "limit", "cursor", "q", "type", "processID", "status", "datetime", "minDuration", "maxDuration"); err != nil {
 		return q, err
 	}
 	var err error
-	if q.limit, err = limitOf(c, 10, mostJobs); err != nil {
+	if q.limit, err = answer.Limit(c, 10, mostJobs); err != nil {
 		return q, err
 	}
 	if q.words, err = searchWords(c.Query("q")); err != nil {
-		return q, ogc.Bad("q", c.Query("q")[:40], fmt.Sprintf("at most %d bytes", longestSearch), err.Error())
+		return q, problem.Bad("q", c.Query("q")[:40], fmt.Sprintf("at most %d bytes", longestSearch), err.Error())
 	}
 	if q.after, q.before, err = parseDatetime(c.Query("datetime")); err != nil {
 		return q, err
@@ -228,9 +222,9 @@ func (s *Service) jobQuery(c *gin.Context) (listing, error) {
 	for name, allowed := range map[string][]string{
 		"type": {"process"}, "status": {ogc.Accepted, ogc.Running, ogc.Successful, ogc.Failed, ogc.Dismissed}, "processID": nil,
 	} {
-		for _, v := range listOf(c.Request.URL.Query(), name) {
+		for _, v := range answer.List(c.Request.URL.Query(), name) {
 			if allowed != nil && !slices.Contains(allowed, v) {
-				return q, ogc.Bad(name, v, strings.Join(allowed, ", "), fmt.Sprintf("%s %q: must be %s", name, v, strings.Join(allowed, ", ")))
+				return q, problem.Bad(name, v, strings.Join(allowed, ", "), fmt.Sprintf("%s %q: must be %s", name, v, strings.Join(allowed, ", ")))
 			}
 			lists[name] = append(lists[name], v)
 		}
@@ -269,18 +263,6 @@ func duration(st job.Status, now time.Time) time.Duration {
 	return now.Sub(st.Started)
 }
 
-func listOf(q url.Values, name string) []string {
-	var list []string
-	for _, text := range q[name] {
-		for _, v := range strings.Split(text, ",") {
-			if v != "" {
-				list = append(list, v)
-			}
-		}
-	}
-	return list
-}
-
 func seconds(c *gin.Context, name string, usual time.Duration) (time.Duration, error) {
 	text, given := c.GetQuery(name)
 	if !given {
@@ -288,7 +270,7 @@ func seconds(c *gin.Context, name string, usual time.Duration) (time.Duration, e
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > 1<<30 {
-		return 0, ogc.Bad(name, text, "seconds, 0 or more", fmt.Sprintf("%s %q: must be a number of seconds, 0 or more", name, text))
+		return 0, problem.Bad(name, text, "seconds, 0 or more", fmt.Sprintf("%s %q: must be a number of seconds, 0 or more", name, text))
 	}
 	return time.Duration(n) * time.Second, nil
 }
@@ -299,7 +281,7 @@ func parseDatetime(text string) (after, before time.Time, err error) {
 	if text == "" {
 		return after, before, nil
 	}
-	bad := ogc.Bad("datetime", text, "a time such as 2026-05-04T12:00:00Z, or an interval such as 2026-05-01T00:00:00Z/..",
+	bad := problem.Bad("datetime", text, "a time such as 2026-05-04T12:00:00Z, or an interval such as 2026-05-01T00:00:00Z/..",
 		fmt.Sprintf("datetime %q: must be a time such as 2026-05-04T12:00:00Z, or an interval such as 2026-05-01T00:00:00Z/..", text))
 	start, end, interval := strings.Cut(text, "/")
 	if !interval {
@@ -329,10 +311,10 @@ func parseDatetime(text string) (after, before time.Time, err error) {
 func (s *Service) getStatus(c *gin.Context) {
 	st, err := s.status(c.Request.Context(), c.Param("id"))
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
-	s.document(c, http.StatusOK, "Job "+st.Request.ID, ogc.Status(st, base(c)))
+	s.answer.Document(c, http.StatusOK, "Job "+st.Request.ID, ogc.Status(st, answer.Base(c)))
 }
 
 // letGo drops what is kept of a removed job outside of its own records.
@@ -356,19 +338,19 @@ func (s *Service) dismiss(c *gin.Context) {
 	} else if err == nil {
 		var after job.Status
 		// A job that ended meanwhile keeps its end; dismissing again removes it.
-		if after, err = s.Cancel(ctx, id); err == nil || errors.Is(err, ErrInvalid) {
+		if after, err = s.Cancel(ctx, id); err == nil || errors.Is(err, problem.ErrInvalid) {
 			st, err = after, nil
 		}
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
-	info := ogc.Status(st, base(c))
+	info := ogc.Status(st, answer.Base(c))
 	if !st.Ended() || st.State != job.Cancelled {
-		s.document(c, http.StatusOK, "Job "+id, info)
+		s.answer.Document(c, http.StatusOK, "Job "+id, info)
 		return
 	}
-	info.Links = []ogc.Link{{Href: base(c) + "/jobs", Rel: "up", Type: ogc.JSON, Title: "all jobs"}}
-	s.document(c, http.StatusOK, "Job "+id, info)
+	info.Links = []ogc.Link{{Href: answer.Base(c) + "/jobs", Rel: "up", Type: ogc.JSON, Title: "all jobs"}}
+	s.answer.Document(c, http.StatusOK, "Job "+id, info)
 }

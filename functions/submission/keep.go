@@ -11,7 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -43,14 +43,14 @@ func (s *Service) expires(st job.Status) *time.Time {
 func (s *Service) answerKeep(c *gin.Context, id string) {
 	st, err := s.status(c.Request.Context(), id)
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	k := keeping{Pinned: st.Keep.Pinned, Days: st.Keep.Days, By: st.Keep.By, Expires: s.expires(st)}
 	if !st.Keep.At.IsZero() {
 		k.Set = &st.Keep.At
 	}
-	s.document(c, http.StatusOK, "Retention of job "+id, k)
+	s.answer.Document(c, http.StatusOK, "Retention of job "+id, k)
 }
 
 // getKeep tells how long a job is kept.
@@ -76,7 +76,7 @@ func (s *Service) putKeep(c *gin.Context) {
 	}
 	if err != nil {
 		const allowed = `{"pinned": true} or {"days": N}`
-		s.problem(c, ogc.Bad("", "", allowed, fmt.Sprintf("send %s: %v", allowed, err)))
+		s.answer.Problem(c, problem.Bad("", "", allowed, fmt.Sprintf("send %s: %v", allowed, err)))
 		return
 	}
 	s.setKeep(c, job.Keep{Pinned: want.Pinned, Days: want.Days, By: want.By, At: s.Now()})
@@ -91,12 +91,12 @@ func (s *Service) setKeep(c *gin.Context, k job.Keep) {
 	var field *param.FieldError
 	switch {
 	case errors.As(err, &field):
-		err = ogc.FromField(err)
+		err = problem.FromField(err)
 	case errors.Is(err, job.ErrExpired):
-		err = ogc.Plain(http.StatusConflict, "job "+id+" cannot be kept: retention has removed its data, or is about to; run it again")
+		err = problem.Plain(http.StatusConflict, "job "+id+" cannot be kept: retention has removed its data, or is about to; run it again")
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	s.Log.Info("retention of a job was set", "job", id, "pinned", k.Pinned, "days", k.Days, "by", k.By)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -55,12 +55,12 @@ func (s *Service) look(ctx context.Context, id string) (job.Status, error) {
 func (s *Service) getEvents(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
 	if _, err := s.status(ctx, id); err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	if !s.streams.enter() {
 		c.Header("Retry-After", "5")
-		s.problem(c, ogc.Plain(http.StatusServiceUnavailable, fmt.Sprintf("%d streams of progress are open, which is all there are; ask for /jobs/%s instead", mostStreams, id)))
+		s.answer.Problem(c, problem.Plain(http.StatusServiceUnavailable, fmt.Sprintf("%d streams of progress are open, which is all there are; ask for /jobs/%s instead", mostStreams, id)))
 		return
 	}
 	defer s.streams.leave()

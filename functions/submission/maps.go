@@ -17,7 +17,8 @@ import (
 	"github.com/sourcegraph/conc"
 	"gocloud.dev/gcerrors"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/preview"
@@ -44,7 +45,7 @@ func layerName(name string) (string, error) {
 		name = defaultLayer
 	}
 	if path.Clean("/"+name) != "/"+name || !strings.HasSuffix(name, ".tif") || len(name) > 200 {
-		return "", ogc.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, defaultLayer))
+		return "", problem.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, defaultLayer))
 	}
 	return name, nil
 }
@@ -56,14 +57,14 @@ func (s *Service) withLayer(ctx context.Context, id, name string, f func(l *mapt
 		return err
 	}
 	if !job.ValidID(id) {
-		return ogc.NoSuchJob(id)
+		return problem.NoSuchJob(id)
 	}
 	r, err := rangeread.Object(ctx, s.Store.Bucket, job.ResultKey(id, name))
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		if _, err := s.Store.Request(ctx, id); err != nil {
 			return err
 		}
-		return ogc.Bad("layer", name, "the name of a map under /jobs/"+id+"/results/", fmt.Sprintf("job %s has no map %.80q", id, name))
+		return problem.Bad("layer", name, "the name of a map under /jobs/"+id+"/results/", fmt.Sprintf("job %s has no map %.80q", id, name))
 	}
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func scaleOf(c *gin.Context, l *maptile.Layer, layer string) (maptile.Scale, err
 	ramp := c.DefaultQuery("ramp", rampOf(layer))
 	colours, err := preview.Colours(ramp)
 	if err != nil {
-		return sc, ogc.Bad("ramp", ramp, strings.Join(preview.Ramps(), ", "), err.Error())
+		return sc, problem.Bad("ramp", ramp, strings.Join(preview.Ramps(), ", "), err.Error())
 	}
 	sc.Colours = colours
 	stated, ok := l.Stated()
@@ -115,7 +116,7 @@ func scaleOf(c *gin.Context, l *maptile.Layer, layer string) (maptile.Scale, err
 		}
 	}
 	if sc.Min > sc.Max {
-		return sc, ogc.Bad("min", fmt.Sprint(sc.Min), fmt.Sprintf("at most max, %g", sc.Max), fmt.Sprintf("min %g: must not be above max %g", sc.Min, sc.Max))
+		return sc, problem.Bad("min", fmt.Sprint(sc.Min), fmt.Sprintf("at most max, %g", sc.Max), fmt.Sprintf("min %g: must not be above max %g", sc.Min, sc.Max))
 	}
 	return sc, nil
 }
@@ -123,7 +124,7 @@ func scaleOf(c *gin.Context, l *maptile.Layer, layer string) (maptile.Scale, err
 func number(name, text string) (float64, error) {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, ogc.Bad(name, text, "a number", fmt.Sprintf("%s %.40q: must be a number", name, text))
+		return 0, problem.Bad(name, text, "a number", fmt.Sprintf("%s %.40q: must be a number", name, text))
 	}
 	return v, nil
 }
@@ -150,7 +151,7 @@ func (s *Service) getTileJSON(c *gin.Context) {
 		}
 		c.JSON(http.StatusOK, gin.H{
 			"tilejson": "3.0.0", "name": layer, "description": l.Image.Band(0).Description, "scheme": "xyz", "version": "1.0.0",
-			"tiles":  []string{base(c) + "/jobs/" + id + "/tiles/{z}/{x}/{y}.png?" + q.Encode()},
+			"tiles":  []string{answer.Base(c) + "/jobs/" + id + "/tiles/{z}/{x}/{y}.png?" + q.Encode()},
 			"bounds": b, "center": []float64{centre, (b[1] + b[3]) / 2, float64(low)}, "minzoom": low, "maxzoom": high,
 			"unit": l.Image.Band(0).Unit, "min": sc.Min, "max": sc.Max, "ramp": c.DefaultQuery("ramp", rampOf(layer)), "ramps": preview.Ramps(),
 			"attribution": "", "vector_layers": []gin.H{},
@@ -158,7 +159,7 @@ func (s *Service) getTileJSON(c *gin.Context) {
 		return nil
 	})
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 	}
 }
 
@@ -172,7 +173,7 @@ func (s *Service) getTile(c *gin.Context) {
 		}
 		v, err := strconv.Atoi(text)
 		if err != nil || v < 0 || i == 0 && v > maptile.MaxZoom || i > 0 && v >= 1<<at[0] {
-			s.problem(c, ogc.Bad(name, text, fmt.Sprintf("z 0 to %d, x and y 0 to 2^z-1", maptile.MaxZoom), fmt.Sprintf("%s %.20q of the tile: z must be 0 to %d, x and y 0 to 2^z-1", name, text, maptile.MaxZoom)))
+			s.answer.Problem(c, problem.Bad(name, text, fmt.Sprintf("z 0 to %d, x and y 0 to 2^z-1", maptile.MaxZoom), fmt.Sprintf("%s %.20q of the tile: z must be 0 to %d, x and y 0 to 2^z-1", name, text, maptile.MaxZoom)))
 			return
 		}
 		at[i] = v
@@ -195,7 +196,7 @@ func (s *Service) getTile(c *gin.Context) {
 			return err
 		})
 		if err != nil {
-			s.problem(c, err)
+			s.answer.Problem(c, err)
 			return
 		}
 		s.tiles.put(key, data)
@@ -231,10 +232,10 @@ func (s *Service) getValue(c *gin.Context) {
 		lat, err = number("lat", c.Query("lat"))
 	}
 	if err == nil && (math.Abs(lon) > 360 || math.Abs(lat) > 90) {
-		err = ogc.Bad("lon", c.Query("lon"), "lon -360 to 360, lat -90 to 90", fmt.Sprintf("lon %g, lat %g: must be degrees, -360 to 360 and -90 to 90", lon, lat))
+		err = problem.Bad("lon", c.Query("lon"), "lon -360 to 360, lat -90 to 90", fmt.Sprintf("lon %g, lat %g: must be degrees, -360 to 360 and -90 to 90", lon, lat))
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	var layers []string
@@ -253,7 +254,7 @@ func (s *Service) getValue(c *gin.Context) {
 		layers = []string{defaultLayer}
 	}
 	if len(layers) > mostLayers {
-		s.problem(c, ogc.Bad("layer", strconv.Itoa(len(layers)), fmt.Sprintf("at most %d", mostLayers), fmt.Sprintf("%d layers: at most %d in one request", len(layers), mostLayers)))
+		s.answer.Problem(c, problem.Bad("layer", strconv.Itoa(len(layers)), fmt.Sprintf("at most %d", mostLayers), fmt.Sprintf("%d layers: at most %d in one request", len(layers), mostLayers)))
 		return
 	}
 	values := make([]pointValue, len(layers))
@@ -277,7 +278,7 @@ func (s *Service) getValue(c *gin.Context) {
 	}
 	wait.Wait()
 	if err := errors.Join(errs...); err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"lon": lon, "lat": lat, "values": values})
@@ -301,7 +302,7 @@ func (s *Service) getStatistics(c *gin.Context) {
 		return nil
 	})
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 	}
 }
 

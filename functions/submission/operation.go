@@ -18,6 +18,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"gocloud.dev/blob"
 
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -38,7 +39,7 @@ type Cleaned struct {
 
 // Cleaner removes what retention says.
 type Cleaner interface {
-	// Clean does one pass. A Keep out of range is an error that wraps ErrInvalid.
+	// Clean does one pass. A Keep out of range is an error that wraps problem.ErrInvalid.
 	Clean(ctx context.Context, k Keep) (Cleaned, error)
 	// Keep is what the daily pass goes by.
 	Keep() Keep
@@ -55,12 +56,12 @@ func (s *Service) postCleanup(c *gin.Context) {
 	}
 	k, err := keepOf(c, s.Cleaner.Keep())
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	r, err := s.Cleaner.Clean(c.Request.Context(), k)
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	message := "Cleanup completed successfully"
@@ -91,10 +92,10 @@ func keepOf(c *gin.Context, k Keep) (Keep, error) {
 		case "dry_run":
 			k.DryRun, err = strconv.ParseBool(text)
 		default:
-			return invalid{fmt.Errorf("%q is not known; allowed: success_retention_days, failed_retention_hours, dry_run", name)}
+			return problem.Invalid(fmt.Errorf("%q is not known; allowed: success_retention_days, failed_retention_hours, dry_run", name))
 		}
 		if err != nil {
-			return invalid{fmt.Errorf("%s %q: must be a whole number, or true or false for dry_run", name, text)}
+			return problem.Invalid(fmt.Errorf("%s %q: must be a whole number, or true or false for dry_run", name, text))
 		}
 		return nil
 	}
@@ -105,7 +106,7 @@ func keepOf(c *gin.Context, k Keep) (Keep, error) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxField))
 	if err != nil {
-		return k, invalid{err}
+		return k, problem.Invalid(err)
 	}
 	if len(strings.TrimSpace(string(body))) == 0 {
 		return k, nil
@@ -119,10 +120,10 @@ func keepOf(c *gin.Context, k Keep) (Keep, error) {
 			err = c.Request.ParseForm()
 		}
 		if err != nil {
-			return k, invalid{fmt.Errorf("the body is no form: %w", err)}
+			return k, problem.Invalid(fmt.Errorf("the body is no form: %w", err))
 		}
 		if c.Request.MultipartForm != nil && len(c.Request.MultipartForm.File) > 0 {
-			return k, invalid{errors.New("a cleanup takes no files; allowed: success_retention_days, failed_retention_hours, dry_run")}
+			return k, problem.Invalid(errors.New("a cleanup takes no files; allowed: success_retention_days, failed_retention_hours, dry_run"))
 		}
 		for name, values := range c.Request.PostForm {
 			if err := set(name, values[0]); err != nil {
@@ -134,7 +135,7 @@ func keepOf(c *gin.Context, k Keep) (Keep, error) {
 	// curl -d sends JSON under the type of a form.
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(body, &m); err != nil {
-		return k, invalid{fmt.Errorf("the body is no JSON object: %w", err)}
+		return k, problem.Invalid(fmt.Errorf("the body is no JSON object: %w", err))
 	}
 	for name, v := range m {
 		if err := set(name, strings.Trim(string(v), `"`)); err != nil {
@@ -156,7 +157,7 @@ func (s *Service) getCleanupStatus(c *gin.Context) {
 		usage, err = s.diskUsage(ctx)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	h := gin.H{"last_run": last, "next_scheduled": nil, "auto_cleanup_enabled": s.Cleaner != nil, "retention_settings": nil, "disk_usage": usage}
@@ -254,7 +255,7 @@ const mostLines = 10000
 func (s *Service) getLogs(c *gin.Context) {
 	tail, err := strconv.Atoi(c.DefaultQuery("tail", "50"))
 	if err != nil || tail < 1 || tail > mostLines {
-		s.refuse(c, invalid{fmt.Errorf("tail %q: must be 1 to %d", c.Query("tail"), mostLines)})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("tail %q: must be 1 to %d", c.Query("tail"), mostLines)))
 		return
 	}
 	ctx, id := c.Request.Context(), c.Param("id")
@@ -264,7 +265,7 @@ func (s *Service) getLogs(c *gin.Context) {
 		done, err = s.Store.Done(ctx, id)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, logsOf(st, done, tail))

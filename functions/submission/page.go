@@ -12,7 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 )
 
 // built is the page as `make web` makes it of the sources in web/.
@@ -38,7 +38,7 @@ func (s *Service) getIndex(c *gin.Context) {
 		err = page.Execute(&body, jobs)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	c.Header("Content-Security-Policy", scriptPolicy)
@@ -57,7 +57,7 @@ func (s *Service) getAsset(c *gin.Context) {
 	name := path.Base(c.Request.URL.Path)
 	data, err := built.ReadFile("web/dist/" + name)
 	if err != nil || assetTypes[path.Ext(name)] == "" {
-		s.problem(c, ogc.Plain(http.StatusNotFound, "the page has no file "+c.Request.URL.Path))
+		s.answer.Problem(c, problem.Plain(http.StatusNotFound, "the page has no file "+c.Request.URL.Path))
 		return
 	}
 	sum := sha256.Sum256(data)

@@ -16,8 +16,9 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/archive"
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/stac"
@@ -47,13 +48,13 @@ func (s *Service) getZip(c *gin.Context) {
 	id := c.Param("id")
 	st, err := s.Store.Status(c.Request.Context(), id)
 	if err == nil && st.State != job.Completed {
-		err = invalid{oldWords("Job not completed")}
+		err = problem.Invalid(errors.New("Job not completed"))
 	}
 	if err == nil && st.Expired != nil {
-		err = invalid{fmt.Errorf("the results were deleted on %s; submit the job again", st.Expired.Format("2006-01-02"))}
+		err = problem.Invalid(fmt.Errorf("the results were deleted on %s; submit the job again", st.Expired.Format("2006-01-02")))
 	}
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	var entries []archive.Entry
@@ -72,7 +73,7 @@ func (s *Service) getZip(c *gin.Context) {
 		a, err = archive.New(entries)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	c.Header("Content-Type", "application/zip")
@@ -103,7 +104,7 @@ func (r results) Open(ctx context.Context, e archive.Entry, offset int64) (io.Re
 func (s *Service) getResult(c *gin.Context) {
 	id, name := c.Param("id"), strings.TrimPrefix(c.Param("file"), "/")
 	if _, err := s.Store.Request(c.Request.Context(), id); err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	if name == "" {
@@ -113,7 +114,7 @@ func (s *Service) getResult(c *gin.Context) {
 			return nil
 		})
 		if err != nil {
-			s.refuse(c, err)
+			s.answer.Refuse(c, err)
 			return
 		}
 		c.JSON(http.StatusOK, files)
@@ -139,7 +140,7 @@ func (s *Service) serveFile(c *gin.Context, id, name string) {
 		r, err = rangeread.Object(c.Request.Context(), s.Store.Bucket, key)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	defer func() { _ = r.Close() }()
@@ -155,22 +156,5 @@ func resultType(name string) string {
 	if strings.HasSuffix(name, ".tif") {
 		return stac.COG
 	}
-	return contentType(name)
-}
-
-func contentType(name string) string {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".tif", ".tiff":
-		return "image/tiff"
-	case ".json":
-		if path.Base(name) == "item.json" {
-			return ogc.GeoJSON
-		}
-		return "application/json"
-	case ".csv":
-		return "text/csv; charset=utf-8"
-	case ".png":
-		return "image/png"
-	}
-	return "application/octet-stream"
+	return answer.ContentType(name)
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/gin-gonic/gin"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/stac"
@@ -28,7 +30,7 @@ func stacRoot(b string) stac.Link {
 
 // getCatalog is the root of the STAC catalogue.
 func (s *Service) getCatalog(c *gin.Context) {
-	b := base(c)
+	b := answer.Base(c)
 	root := stac.Catalog{
 		Type: "Catalog", Version: stac.Version, ID: "eemt", Title: "EEMT", Description: "Results of jobs, a collection for each process",
 		Links: []stac.Link{stacRoot(b), {Href: b + "/stac", Rel: "self", Type: ogc.JSON}},
@@ -38,24 +40,24 @@ func (s *Service) getCatalog(c *gin.Context) {
 			root.Links = append(root.Links, stac.Link{Href: b + "/stac/collections/" + p.ID, Rel: "child", Type: ogc.JSON, Title: p.Title})
 		}
 	}
-	s.document(c, http.StatusOK, "Catalogue", root)
+	s.answer.Document(c, http.StatusOK, "Catalogue", root)
 }
 
 // getCollection lists the results of one process, newest first; a next link leads
 // to older ones.
 func (s *Service) getCollection(c *gin.Context) {
-	b, id := base(c), c.Param("collection")
+	b, id := answer.Base(c), c.Param("collection")
 	p, err := s.collectionOf(id, b)
 	if err == nil {
-		err = known(c, "cursor")
+		err = answer.Known(c, "cursor")
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	found, next, err := s.list(c.Request.Context(), resultsOf(id, c.Query("cursor"), itemPage))
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	self := b + "/stac/collections/" + id
@@ -67,7 +69,7 @@ func (s *Service) getCollection(c *gin.Context) {
 		License: "other",
 	}
 	if col.Extent, err = s.extent(c.Request.Context(), id, found); err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	for _, st := range found {
@@ -77,9 +79,9 @@ func (s *Service) getCollection(c *gin.Context) {
 		})
 	}
 	if next != "" {
-		col.Links = append(col.Links, stac.Link{Href: withQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON})
+		col.Links = append(col.Links, stac.Link{Href: answer.WithQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON})
 	}
-	s.document(c, http.StatusOK, p.Title, col)
+	s.answer.Document(c, http.StatusOK, p.Title, col)
 }
 
 // lately is how long a job may be completed before the static catalogue has it, by far.
@@ -113,7 +115,7 @@ func (s *Service) extent(ctx context.Context, process string, found []job.Status
 func (s *Service) collectionOf(id, base string) (ogc.Process, error) {
 	p, err := s.catalogue().Process(id, base)
 	if err == nil && id == string(param.Echo) {
-		err = ogc.NoSuchProcess(id)
+		err = problem.NoSuchProcess(id)
 	}
 	return p, err
 }
@@ -138,23 +140,23 @@ const (
 // GDAL's STACIT driver.
 func (s *Service) getItems(c *gin.Context) {
 	ctx := c.Request.Context()
-	b, id := base(c), c.Param("collection")
+	b, id := answer.Base(c), c.Param("collection")
 	_, err := s.collectionOf(id, b)
 	if err == nil {
-		err = known(c, "cursor", "limit", "ids")
+		err = answer.Known(c, "cursor", "limit", "ids")
 	}
 	limit := 0
 	if err == nil {
-		limit, err = limitOf(c, 10, mostItems)
+		limit, err = answer.Limit(c, 10, mostItems)
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	var found []job.Status
 	next := ""
-	if ids := listOf(c.Request.URL.Query(), "ids"); len(ids) > mostItems {
-		err = ogc.Bad("ids", strconv.Itoa(len(ids)), fmt.Sprintf("at most %d", mostItems), fmt.Sprintf("%d ids: at most %d in one request", len(ids), mostItems))
+	if ids := answer.List(c.Request.URL.Query(), "ids"); len(ids) > mostItems {
+		err = problem.Bad("ids", strconv.Itoa(len(ids)), fmt.Sprintf("at most %d", mostItems), fmt.Sprintf("%d ids: at most %d in one request", len(ids), mostItems))
 	} else if len(ids) > 0 {
 		entries := make([]job.Entry, len(ids))
 		for i := range ids {
@@ -181,7 +183,7 @@ func (s *Service) getItems(c *gin.Context) {
 		}
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.answer.Problem(c, err)
 		return
 	}
 	links := []stac.Link{
@@ -190,11 +192,11 @@ func (s *Service) getItems(c *gin.Context) {
 		{Href: b + "/stac/collections/" + id, Rel: "collection", Type: ogc.JSON},
 	}
 	if next != "" {
-		links = append(links, stac.Link{Href: withQuery(b, c, "cursor", next), Rel: "next", Type: ogc.GeoJSON})
+		links = append(links, stac.Link{Href: answer.WithQuery(b, c, "cursor", next), Rel: "next", Type: ogc.GeoJSON})
 	}
 	data, err := json.Marshal(gin.H{"type": "FeatureCollection", "stac_version": stac.Version, "features": features, "numberReturned": len(features), "links": links})
 	if err != nil {
-		s.problem(c, fmt.Errorf("encode items: %w", err))
+		s.answer.Problem(c, fmt.Errorf("encode items: %w", err))
 		return
 	}
 	c.Data(http.StatusOK, ogc.GeoJSON, data)

@@ -24,9 +24,10 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/archive"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
-	"github.com/cyverse-gis/eemt/shared/amount"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -88,6 +89,7 @@ type Config struct {
 // Service takes jobs in and shows them. It never computes.
 type Service struct {
 	Config
+	answer answer.Writer
 
 	// intake bounds the dropped files that are read at a time.
 	intake slots
@@ -106,7 +108,7 @@ type Service struct {
 }
 
 // New wires the function.
-func New(c Config) *Service { return &Service{Config: c} }
+func New(c Config) *Service { return &Service{Config: c, answer: answer.Writer{Log: c.Log}} }
 
 // Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
 type Limits interface {
@@ -115,37 +117,6 @@ type Limits interface {
 	// Check refuses a job on a DEM of width x height cells.
 	Check(w param.Workflow, p param.Parameters, width, height int) error
 }
-
-// ErrInvalid marks an error that is the caller's to mend.
-var ErrInvalid = errors.New("invalid request")
-
-// errTooLarge marks a refusal for size.
-var errTooLarge = errors.New("too large")
-
-// ErrNoRoom marks a refusal for want of room, which may come.
-var ErrNoRoom = errors.New("no room")
-
-type noRoom struct{ error }
-
-func (n noRoom) Is(target error) bool { return target == ErrNoRoom || target == ErrInvalid }
-
-type oversized struct{ error }
-
-func (o oversized) Is(target error) bool { return target == errTooLarge || target == ErrInvalid }
-
-func tooLarge(what string, limit int64) error {
-	return oversized{fmt.Errorf("%s is larger than the %s taken here", what, amount.Bytes(limit))}
-}
-
-type invalid struct{ error }
-
-func (i invalid) Is(target error) bool { return target == ErrInvalid }
-func (i invalid) Unwrap() error        { return i.error }
-
-// oldWords is an error in the old suite's own words, which scripts may look for.
-type oldWords string
-
-func (w oldWords) Error() string { return string(w) }
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
@@ -183,7 +154,7 @@ func (s *Service) storeAs(ctx context.Context, id, name string, r io.Reader, lim
 func (s *Service) storeAt(ctx context.Context, key, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
-	o := blob.WriterOptions{ContentType: contentType(key), IfNotExist: once}
+	o := blob.WriterOptions{ContentType: answer.ContentType(key), IfNotExist: once}
 	if original(path.Base(key)) != name { // the key leaves out letters that not all stores take
 		o.Metadata = map[string]string{ownName: url.PathEscape(name)}
 	}
@@ -194,15 +165,15 @@ func (s *Service) storeAt(ctx context.Context, key, name string, r io.Reader, li
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(r, limit+1))
 	if err == nil && n > limit {
-		err = tooLarge("file "+name, limit)
+		err = problem.TooLarge("file "+name, limit)
 	}
 	if err == nil && n == 0 {
-		err = invalid{fmt.Errorf("file %s is empty", name)}
+		err = problem.Invalid(fmt.Errorf("file %s is empty", name))
 	}
 	if err != nil {
 		abandon()
 		_ = w.Close()
-		if errors.Is(err, ErrInvalid) {
+		if errors.Is(err, problem.ErrInvalid) {
 			return job.DEM{}, err // which is of the file, not of storing it
 		}
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
@@ -223,10 +194,10 @@ type fromClient struct{ r io.Reader }
 func (f fromClient) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		return n, tooLarge("a body without end", large.Limit)
+		return n, problem.TooLarge("a body without end", large.Limit)
 	}
 	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = invalid{fmt.Errorf("the upload broke off: %w", err)}
+		err = problem.Invalid(fmt.Errorf("the upload broke off: %w", err))
 	}
 	return n, err
 }
@@ -263,7 +234,7 @@ func (s *Service) uploadAs(ctx context.Context, key, name string, r io.Reader, o
 	// A DEM without a known system may get one from the parameters, which follow.
 	if _, err := s.checkHeader(ctx, ref.Key, param.Parameters{}); err != nil && !lacksSystem(err) {
 		err = called(name, err)
-		if once && !errors.Is(err, ErrInvalid) {
+		if once && !errors.Is(err, problem.ErrInvalid) {
 			return ref, err
 		}
 		return ref, errors.Join(err, s.Store.Bucket.Delete(context.WithoutCancel(ctx), ref.Key))
@@ -300,7 +271,7 @@ func (s *Service) checkHeader(ctx context.Context, key string, p param.Parameter
 	}
 	defer func() { _ = r.Close() }()
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload { // it came past the service, to a signed address
-		return extent{}, tooLarge("file "+path.Base(key), s.MaxUpload)
+		return extent{}, problem.TooLarge("file "+path.Base(key), s.MaxUpload)
 	}
 	d, err := dem.Open(r, r.Size(), inspect.DEMOptions(p))
 	switch {
@@ -308,11 +279,11 @@ func (s *Service) checkHeader(ctx context.Context, key string, p param.Parameter
 	case ctx.Err() != nil, errors.Is(err, rangeread.ErrUnavailable), errors.Is(err, rangeread.ErrChanged):
 		return extent{}, fmt.Errorf("read back %s: %w", key, err) // says nothing about the file
 	default:
-		return extent{}, invalid{err}
+		return extent{}, problem.Invalid(err)
 	}
 	if s.Limits != nil {
 		if err := s.Limits.CheckDEM(d.Image.Width, d.Image.Height); err != nil {
-			return extent{}, invalid{err}
+			return extent{}, problem.Invalid(err)
 		}
 	}
 	return extent{d.Image.Width, d.Image.Height, r.Size()}, nil
@@ -331,12 +302,12 @@ func (s *Service) checkSize(ctx context.Context, w param.Workflow, p param.Param
 func (s *Service) allowed(w param.Workflow, p param.Parameters, size extent) error {
 	if s.Limits != nil {
 		if err := s.Limits.Check(w, p, size.width, size.height); err != nil {
-			return invalid{err}
+			return problem.Invalid(err)
 		}
 	}
 	if s.Room != nil {
 		if err := s.Room(w, p, size.width, size.height, size.bytes); err != nil {
-			return noRoom{err}
+			return problem.NoRoom(err)
 		}
 	}
 	return nil
@@ -354,7 +325,7 @@ func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
 // located finds an upload by name, without reading it.
 func (s *Service) located(ctx context.Context, name string) (job.DEM, error) {
 	if strings.ContainsAny(name, `/\`) || name == "" {
-		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: must be a name that upload-file returned", name)}
+		return job.DEM{}, problem.Invalid(fmt.Errorf("uploaded_filename %q: must be a name that upload-file returned", name))
 	}
 	key := job.InputPrefix + name
 	exists, err := s.Store.Bucket.Exists(ctx, key)
@@ -362,7 +333,7 @@ func (s *Service) located(ctx context.Context, name string) (job.DEM, error) {
 		return job.DEM{}, fmt.Errorf("look for %s: %w", key, err)
 	}
 	if !exists {
-		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name)}
+		return job.DEM{}, problem.Invalid(fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name))
 	}
 	return job.DEM{Key: key, Name: name}, nil
 }
@@ -394,7 +365,7 @@ func original(name string) string {
 func (s *Service) storedObject(ctx context.Context, key, name string) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return job.DEM{}, invalid{fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name)}
+		return job.DEM{}, problem.Invalid(fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name))
 	}
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
@@ -437,7 +408,7 @@ func (s *Service) submit(ctx context.Context, w param.Workflow, p param.Paramete
 	}
 	if err := s.Store.Use(ctx, r); err != nil {
 		if errors.Is(err, job.ErrInputGone) {
-			err = invalid{err}
+			err = problem.Invalid(err)
 		}
 		return job.Request{}, err
 	}
@@ -474,11 +445,11 @@ func (s *Service) announceEnd(ctx context.Context, id string, e event.Event) {
 // validate checks what can be checked without reading anything.
 func validate(w param.Workflow, p param.Parameters) error {
 	if err := p.Validate(w); err != nil {
-		return invalid{err}
+		return problem.Invalid(err)
 	}
 	if w == param.EEMT {
 		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation, p.ClimateUnits); err != nil {
-			return invalid{err}
+			return problem.Invalid(err)
 		}
 	}
 	return nil
@@ -502,5 +473,5 @@ func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	return st, invalid{oldWords(fmt.Sprintf("Job is not running (status: %s)", suiteState(st)))}
+	return st, problem.Invalid(errors.New(fmt.Sprintf("Job is not running (status: %s)", suiteState(st))))
 }

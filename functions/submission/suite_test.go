@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -69,7 +70,7 @@ func TestCleanupEndpoint(t *testing.T) {
 	if len(p.asked) != 0 {
 		t.Errorf("refused requests asked %+v", p.asked)
 	}
-	p.fail = fmt.Errorf("%w: success-retention-days -1: must be 0 to 36500", submission.ErrInvalid)
+	p.fail = fmt.Errorf("%w: success-retention-days -1: must be 0 to 36500", problem.ErrInvalid)
 	if a := s.do(t, http.MethodPost, "/api/cleanup?success_retention_days=-1", nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "0 to 36500") {
 		t.Errorf("%d %s", a.status, a.body)
 	}

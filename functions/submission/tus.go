@@ -21,6 +21,8 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/exp/slog"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -83,7 +85,7 @@ func (s *Service) tusRoutes(r *gin.Engine) {
 			x := &exchange{control: http.NewResponseController(c.Writer)}
 			r := c.Request.Clone(context.WithValue(c.Request.Context(), exchange{}, x))
 			// The library has a rule of its own for who is behind a proxy: it is told what all other links are made of.
-			scheme, host := origin(c.Request)
+			scheme, host := answer.Origin(c.Request)
 			r.Header.Del("Forwarded")
 			r.Header.Set("X-Forwarded-Proto", scheme)
 			r.Header.Set("X-Forwarded-Host", host)
@@ -299,7 +301,7 @@ func (u *upload) join(ctx context.Context) error {
 	r := &joined{ctx: ctx, bucket: u.s.Store.Bucket, keys: u.parts}
 	defer r.close()
 	ref, err := u.s.uploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
-	if errors.Is(err, ErrInvalid) && r.err == nil {
+	if errors.Is(err, problem.ErrInvalid) && r.err == nil {
 		_ = u.Terminate(ctx)
 		return tusError(http.StatusBadRequest, err.Error())
 	}
@@ -399,13 +401,13 @@ func (s *Service) postSign(c *gin.Context) {
 	name := baseName(r.Filename)
 	switch {
 	case err != nil:
-		s.refuse(c, invalid{fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)))
 		return
 	case !named(name):
-		s.refuse(c, invalid{errors.New("filename is missing: give the name of the DEM")})
+		s.answer.Refuse(c, problem.Invalid(errors.New("filename is missing: give the name of the DEM")))
 		return
 	case r.Size < 1 || r.Size > s.MaxUpload:
-		s.refuse(c, invalid{fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.MaxUpload)})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.MaxUpload)))
 		return
 	}
 	key := inputKey(s.NewID(), name)
@@ -448,11 +450,11 @@ func (s *Service) guarded(c *gin.Context) {
 	most := max(s.MaxUpload+overhead, maxInline)
 	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > most {
 		c.Header("Connection", "close")
-		err := tooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
+		err := problem.TooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
 		if strings.HasPrefix(c.Request.URL.Path, "/api/") {
 			c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
 		} else {
-			s.problem(c, err)
+			s.answer.Problem(c, err)
 		}
 		c.Abort()
 		return

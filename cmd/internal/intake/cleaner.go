@@ -7,6 +7,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 )
 
 // Cleaner does the retention of the old suite's endpoint, with the same bucket.
@@ -34,7 +35,7 @@ func (c Cleaner) Next() time.Time {
 func (c Cleaner) Clean(ctx context.Context, k submission.Keep) (submission.Cleaned, error) {
 	policy, err := cleanup.Settings{Days: k.Days, Hours: k.Hours, Batch: c.Usual.Batch, CacheDays: c.Usual.CacheDays, DryRun: k.DryRun || c.Usual.DryRun}.Policy()
 	if err != nil {
-		return submission.Cleaned{}, fmt.Errorf("%w: %w", submission.ErrInvalid, err)
+		return submission.Cleaned{}, fmt.Errorf("%w: %w", problem.ErrInvalid, err)
 	}
 	once := *c.Service
 	once.Policy = policy
