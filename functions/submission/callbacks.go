@@ -66,7 +66,7 @@ func (s *Service) Notify(ctx context.Context, e event.Event) error {
 }
 
 func (s *Service) tell(ctx context.Context, r job.Request, kind string) error {
-	st, err := s.status(ctx, r.ID)
+	st, err := s.jobs.Status(ctx, r.ID)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -163,7 +164,7 @@ func (s *Service) lookThrough(ctx context.Context, days map[string]*day, most in
 		if err != nil || d != nil && !whole {
 			return true, err
 		}
-		if batch = append(batch, candidate{Entry: e, day: d}); len(batch) == atOnce {
+		if batch = append(batch, candidate{Entry: e, day: d}); len(batch) == joblist.AtOnce {
 			return true, flush()
 		}
 		return true, nil
@@ -198,7 +199,7 @@ func (s *Service) inspect(ctx context.Context, batch []candidate) error {
 			if c.day != nil {
 				link = c.day.items[c.ID]
 			} else {
-				st, err := s.fits(ctx, c.ID, listing{match: func(st job.Status) bool {
+				st, err := s.jobs.Fits(ctx, c.ID, joblist.Query{Match: func(st job.Status) bool {
 					return st.State == job.Completed && st.Expired == nil && st.Request.Workflow != param.Echo
 				}})
 				if err != nil && !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrDamaged) {

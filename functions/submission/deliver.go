@@ -24,7 +24,7 @@ import (
 // getResults answers with the outputs of a job, as its execute request, or this
 // request, wants them.
 func (s *Service) getResults(c *gin.Context) {
-	st, err := s.status(c.Request.Context(), c.Param("id"))
+	st, err := s.jobs.Status(c.Request.Context(), c.Param("id"))
 	if err != nil {
 		s.answer.Problem(c, err)
 		return

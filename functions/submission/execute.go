@@ -80,7 +80,7 @@ func (s *Service) postExecution(c *gin.Context) {
 
 // accepted answers that a job was made.
 func (s *Service) accepted(c *gin.Context, id string, want preference) {
-	st, err := s.status(c.Request.Context(), id)
+	st, err := s.jobs.Status(c.Request.Context(), id)
 	if err != nil {
 		s.answer.Problem(c, err)
 		return
@@ -268,7 +268,7 @@ func (s *Service) await(ctx context.Context, id string, most time.Duration) (job
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		st, err := s.status(ctx, id)
+		st, err := s.jobs.Status(ctx, id)
 		if err != nil || st.Ended() {
 			return st, err
 		}

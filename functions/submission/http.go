@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -59,9 +60,9 @@ func (s *Service) Handler() http.Handler {
 	document("/jobs/:id", s.getStatus)
 	r.DELETE("/jobs/:id", s.dismiss)
 	document("/jobs/:id/results", s.getResults)
-	document("/jobs/:id/keep", s.getKeep)
-	r.PUT("/jobs/:id/keep", s.putKeep)
-	r.DELETE("/jobs/:id/keep", s.deleteKeep)
+	document("/jobs/:id/keep", s.pins.Get)
+	r.PUT("/jobs/:id/keep", s.pins.Put)
+	r.DELETE("/jobs/:id/keep", s.pins.Delete)
 	r.POST("/api/upload-file", s.postUpload)
 	r.POST("/api/submit-job", s.postSubmit)
 	get("/api/jobs/:id/logs", s.getLogs)
@@ -116,9 +117,6 @@ func (s *Service) recovered(c *gin.Context) {
 
 // mostFiles bounds the files of a form, mostFields its parts.
 const mostFiles, mostFields = 7, 200
-
-// maxField bounds one form value.
-const maxField = 64 << 10
 
 // form is a decoded submission.
 type form struct {
@@ -289,7 +287,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 				f.stored = append(f.stored, key)
 				continue
 			}
-			value, err := io.ReadAll(io.LimitReader(part, maxField))
+			value, err := io.ReadAll(io.LimitReader(part, answer.SmallBody))
 			if err != nil {
 				return f, problem.Invalid(err)
 			}
@@ -354,19 +352,19 @@ func (s *Service) getJobs(c *gin.Context) {
 		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("workflow_type %q: must be sol or eemt", workflow)))
 		return
 	}
-	q := listing{cursor: c.Query("cursor"), limit: limit}
-	if q.words, err = searchWords(c.Query("q")); err != nil {
+	q := joblist.Query{Cursor: c.Query("cursor"), Limit: limit}
+	if q.Words, err = joblist.Words(c.Query("q")); err != nil {
 		s.answer.Refuse(c, problem.Invalid(err))
 		return
 	}
 	if workflow != "" {
-		q.request = func(r job.Request) bool { return string(r.Workflow) == workflow }
+		q.Request = func(r job.Request) bool { return string(r.Workflow) == workflow }
 	}
 	if want != "" {
 		// The old suite had failed for cancelled, too.
-		q.match = func(st job.Status) bool { return suiteState(st) == want || string(st.State) == want }
+		q.Match = func(st job.Status) bool { return suiteState(st) == want || string(st.State) == want }
 	}
-	found, next, err := s.list(c.Request.Context(), q)
+	found, next, err := s.jobs.List(c.Request.Context(), q)
 	if err != nil {
 		s.answer.Refuse(c, err)
 		return
@@ -382,7 +380,7 @@ func (s *Service) getJobs(c *gin.Context) {
 }
 
 func (s *Service) getJob(c *gin.Context) {
-	st, err := s.status(c.Request.Context(), c.Param("id"))
+	st, err := s.jobs.Status(c.Request.Context(), c.Param("id"))
 	if err != nil {
 		s.answer.Refuse(c, err)
 		return
@@ -434,7 +432,7 @@ func (s *Service) view(st job.Status) gin.H {
 		h["uploaded_filename"] = name
 	}
 	h["pinned"], h["expires_at"] = st.Keep.Pinned, nil
-	if at := s.expires(st); at != nil {
+	if at := s.pins.Expires(st); at != nil {
 		h["expires_at"] = at.Format(time.RFC3339)
 	}
 	if !st.Started.IsZero() {
@@ -467,7 +465,7 @@ func (s *Service) postCancel(c *gin.Context) {
 }
 
 func (s *Service) deleteJob(c *gin.Context) {
-	st, err := s.status(c.Request.Context(), c.Param("id"))
+	st, err := s.jobs.Status(c.Request.Context(), c.Param("id"))
 	if err == nil && !st.Ended() {
 		err = problem.Invalid(fmt.Errorf("job is %s: cancel it before deleting it", st.State))
 	}

@@ -11,169 +11,17 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/sourcegraph/conc"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-const (
-	// examined bounds how many jobs one request looks at in search of those that
-	// its filter wants; the next link goes on from there.
-	examined = 500
-	// atOnce is how many records are read at a time.
-	atOnce = 16
-	// mostJobs is the longest page of the job list.
-	mostJobs = 200
-)
-
-// status is where a job stands, echo jobs included: their end is written when
-// they are made, and lies in the future while they pause.
-func (s *Service) status(ctx context.Context, id string) (job.Status, error) {
-	st, err := s.Store.Glance(ctx, id)
-	if err == nil && st.Request.Workflow == param.Echo && st.End != nil && s.Now().Before(st.End.Ended) {
-		st.State, st.Started, st.Updated, st.End = job.Running, st.Request.Created, st.Request.Created, nil
-	}
-	return st, err
-}
-
-// listing is what a job list asks for.
-type listing struct {
-	cursor string
-	limit  int
-	// words must all be in what a job is known by (searched); a whole id alone is that job.
-	words []string
-	// request filters by what was asked, match by where a job stands; nil takes all.
-	// What request refuses costs one read.
-	request func(r job.Request) bool
-	match   func(st job.Status) bool
-	// after and before bound the creation; zero means no bound.
-	after, before time.Time
-}
-
-// list reads a page of jobs, newest first, and the cursor of the next page, which
-// is empty at the end of the list. With a filter a page may be short of jobs, and
-// still have a next.
-func (s *Service) list(ctx context.Context, q listing) ([]job.Status, string, error) {
-	if len(q.words) == 1 && job.ValidID(strings.ToUpper(q.words[0])) {
-		// There is one such job at most, however old.
-		states, err := s.statuses(ctx, []job.Entry{{ID: strings.ToUpper(q.words[0])}}, q)
-		if err != nil || states[0] == nil {
-			return nil, "", err
-		}
-		return []job.Status{*states[0]}, "", nil
-	}
-	var found []job.Status
-	next, looked := q.cursor, 0
-	var batch []job.Entry
-	full, more := false, false
-	flush := func() error {
-		states, err := s.statuses(ctx, batch, q)
-		if err != nil {
-			return err
-		}
-		for i, st := range states {
-			if full {
-				more = true
-				break
-			}
-			next = batch[i].Cursor
-			if st == nil {
-				continue
-			}
-			found = append(found, *st)
-			full = len(found) == q.limit
-		}
-		batch = batch[:0]
-		return nil
-	}
-	err := s.Store.Entries(ctx, q.cursor, func(e job.Entry) (bool, error) {
-		if !q.after.IsZero() && e.Created.Before(q.after) {
-			return false, nil // older ones follow
-		}
-		if !q.before.IsZero() && e.Created.After(q.before) {
-			return true, nil
-		}
-		if full || looked >= max(examined, q.limit) {
-			more = true
-			return false, nil
-		}
-		looked++
-		batch = append(batch, e)
-		// A search reads on at full width: few of those it looks at fit.
-		if len(batch) == atOnce || !q.filters() && len(batch) == q.limit-len(found) {
-			return true, flush()
-		}
-		return true, nil
-	})
-	if err == nil && !full {
-		err = flush()
-	}
-	if err != nil || !more {
-		next = ""
-	}
-	return found, next, err
-}
-
-// filters reports whether a job may be passed over.
-func (q listing) filters() bool { return len(q.words) > 0 || q.request != nil || q.match != nil }
-
-// longestSearch bounds the text of a search, in bytes.
-const longestSearch = 200
-
-// searchWords splits the text of a search.
-func searchWords(text string) ([]string, error) {
-	if len(text) > longestSearch {
-		return nil, fmt.Errorf("q %.40q...: must have at most %d bytes", text, longestSearch)
-	}
-	return strings.Fields(strings.ToLower(text)), nil
-}
-
-// searched reports whether all words are in the id, the workflow, the name of the DEM or the climate of a job.
-func searched(words []string, r job.Request) bool {
-	text := strings.ToLower(strings.Join([]string{r.ID, string(r.Workflow), r.DEM.Name, r.Parameters.Climate}, "\n"))
-	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
-}
-
-// fits reads a job as far as it takes to tell whether a listing wants it; nil if it does not.
-func (s *Service) fits(ctx context.Context, id string, q listing) (*job.Status, error) {
-	if len(q.words) > 0 || q.request != nil {
-		r, err := s.Store.Request(ctx, id)
-		if err != nil || !searched(q.words, r) || q.request != nil && !q.request(r) {
-			return nil, err
-		}
-	}
-	st, err := s.status(ctx, id)
-	if err != nil || q.match != nil && !q.match(st) {
-		return nil, err
-	}
-	return &st, nil
-}
-
-// statuses reads records side by side; nil stands for a job that is not wanted,
-// damaged or gone.
-func (s *Service) statuses(ctx context.Context, entries []job.Entry, q listing) ([]*job.Status, error) {
-	states := make([]*job.Status, len(entries))
-	errs := make([]error, len(entries))
-	var wait conc.WaitGroup
-	for i, e := range entries {
-		wait.Go(func() {
-			st, err := s.fits(ctx, e.ID, q)
-			switch {
-			case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrDamaged):
-			case err != nil:
-				errs[i] = err
-			default:
-				states[i] = st
-			}
-		})
-	}
-	wait.Wait()
-	return states, errors.Join(errs...)
-}
+// mostJobs is the longest page of the job list.
+const mostJobs = 200
 
 // getJobList is the job list of the standard.
 func (s *Service) getJobList(c *gin.Context) {
@@ -182,7 +30,7 @@ func (s *Service) getJobList(c *gin.Context) {
 		s.answer.Problem(c, err)
 		return
 	}
-	found, next, err := s.list(c.Request.Context(), q)
+	found, next, err := s.jobs.List(c.Request.Context(), q)
 	if err != nil {
 		s.answer.Problem(c, err)
 		return
@@ -203,19 +51,19 @@ func (s *Service) getJobList(c *gin.Context) {
 	s.answer.Document(c, http.StatusOK, "Jobs", gin.H{"jobs": jobs, "links": links})
 }
 
-func (s *Service) jobQuery(c *gin.Context) (listing, error) {
-	q := listing{cursor: c.Query("cursor")}
+func (s *Service) jobQuery(c *gin.Context) (joblist.Query, error) {
+	q := joblist.Query{Cursor: c.Query("cursor")}
 	if err := answer.Known(c, "limit", "cursor", "q", "type", "processID", "status", "datetime", "minDuration", "maxDuration"); err != nil {
 		return q, err
 	}
 	var err error
-	if q.limit, err = answer.Limit(c, 10, mostJobs); err != nil {
+	if q.Limit, err = answer.Limit(c, 10, mostJobs); err != nil {
 		return q, err
 	}
-	if q.words, err = searchWords(c.Query("q")); err != nil {
-		return q, problem.Bad("q", c.Query("q")[:40], fmt.Sprintf("at most %d bytes", longestSearch), err.Error())
+	if q.Words, err = joblist.Words(c.Query("q")); err != nil {
+		return q, problem.Bad("q", c.Query("q")[:40], fmt.Sprintf("at most %d bytes", joblist.LongestSearch), err.Error())
 	}
-	if q.after, q.before, err = parseDatetime(c.Query("datetime")); err != nil {
+	if q.After, q.Before, err = parseDatetime(c.Query("datetime")); err != nil {
 		return q, err
 	}
 	lists := map[string][]string{}
@@ -238,13 +86,13 @@ func (s *Service) jobQuery(c *gin.Context) (listing, error) {
 		return q, err
 	}
 	if len(lists["processID"]) > 0 {
-		q.request = func(r job.Request) bool { return slices.Contains(lists["processID"], string(r.Workflow)) }
+		q.Request = func(r job.Request) bool { return slices.Contains(lists["processID"], string(r.Workflow)) }
 	}
 	if len(lists["status"]) == 0 && shortest == 0 && longest < 0 {
 		return q, nil
 	}
 	now := s.Now()
-	q.match = func(st job.Status) bool {
+	q.Match = func(st job.Status) bool {
 		took := duration(st, now)
 		return (len(lists["status"]) == 0 || slices.Contains(lists["status"], ogc.StateOf(st.State))) &&
 			took >= shortest && (longest < 0 || took <= longest)
@@ -309,7 +157,7 @@ func parseDatetime(text string) (after, before time.Time, err error) {
 }
 
 func (s *Service) getStatus(c *gin.Context) {
-	st, err := s.status(c.Request.Context(), c.Param("id"))
+	st, err := s.jobs.Status(c.Request.Context(), c.Param("id"))
 	if err != nil {
 		s.answer.Problem(c, err)
 		return
@@ -326,7 +174,7 @@ func (s *Service) letGo(ctx context.Context, r job.Request) {
 // dismiss cancels a job that goes on, and removes one that has ended.
 func (s *Service) dismiss(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
-	st, err := s.status(ctx, id)
+	st, err := s.jobs.Status(ctx, id)
 	if err == nil && (st.Ended() || st.Request.Workflow == param.Echo) {
 		_, err = s.Store.RemoveAll(ctx, st.Request, false)
 		s.letGo(ctx, st.Request)

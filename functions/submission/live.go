@@ -43,7 +43,7 @@ func (s *streams) leave() { s.open.Add(-1) }
 // look is status for one of many streams: those of a job that look at the same time share
 // one look, so that a job of many tiles, on which it takes long, is not looked at more often.
 func (s *Service) look(ctx context.Context, id string) (job.Status, error) {
-	st, err, _ := s.looks.Do(id, func() (any, error) { return s.status(context.WithoutCancel(ctx), id) })
+	st, err, _ := s.looks.Do(id, func() (any, error) { return s.jobs.Status(context.WithoutCancel(ctx), id) })
 	if err != nil {
 		return job.Status{}, err
 	}
@@ -54,7 +54,7 @@ func (s *Service) look(ctx context.Context, id string) (job.Status, error) {
 // job as /api/jobs/ID has it whenever something changes, "end" once it has ended.
 func (s *Service) getEvents(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
-	if _, err := s.status(ctx, id); err != nil {
+	if _, err := s.jobs.Status(ctx, id); err != nil {
 		s.answer.Problem(c, err)
 		return
 	}

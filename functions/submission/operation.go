@@ -18,34 +18,12 @@ import (
 	"github.com/gin-gonic/gin"
 	"gocloud.dev/blob"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/retention"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
-
-// Keep is how long jobs are kept.
-type Keep struct {
-	// Days that data of completed jobs are kept, hours that failed jobs are.
-	Days, Hours int
-	// DryRun only counts.
-	DryRun bool
-}
-
-// Cleaned is what one pass removed.
-type Cleaned struct {
-	Successful, Failed int
-	FreedMB            float64
-	Errors             []string
-}
-
-// Cleaner removes what retention says.
-type Cleaner interface {
-	// Clean does one pass. A Keep out of range is an error that wraps problem.ErrInvalid.
-	Clean(ctx context.Context, k Keep) (Cleaned, error)
-	// Keep is what the daily pass goes by.
-	Keep() Keep
-	// Next is when the daily pass comes; zero when nobody here knows.
-	Next() time.Time
-}
 
 // postCleanup removes old jobs now. It reads the query, a form or JSON: a dry run
 // asked for in any of them is dry.
@@ -54,7 +32,7 @@ func (s *Service) postCleanup(c *gin.Context) {
 		c.JSON(http.StatusNotImplemented, gin.H{"detail": "cleaning up is not offered here"})
 		return
 	}
-	k, err := keepOf(c, s.Cleaner.Keep())
+	k, err := keepOf(c, s.Cleaner.Policy())
 	if err != nil {
 		s.answer.Refuse(c, err)
 		return
@@ -80,7 +58,7 @@ func (s *Service) postCleanup(c *gin.Context) {
 	})
 }
 
-func keepOf(c *gin.Context, k Keep) (Keep, error) {
+func keepOf(c *gin.Context, k retention.Policy) (retention.Policy, error) {
 	k.DryRun = false
 	set := func(name, text string) error {
 		var err error
@@ -104,7 +82,7 @@ func keepOf(c *gin.Context, k Keep) (Keep, error) {
 			return k, err
 		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxField))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
 	if err != nil {
 		return k, problem.Invalid(err)
 	}
@@ -115,7 +93,7 @@ func keepOf(c *gin.Context, k Keep) (Keep, error) {
 	if kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded" && body[0] != '{' {
 		c.Request.Body = io.NopCloser(bytes.NewReader(body))
 		if kind == "multipart/form-data" {
-			err = c.Request.ParseMultipartForm(maxField)
+			err = c.Request.ParseMultipartForm(answer.SmallBody)
 		} else {
 			err = c.Request.ParseForm()
 		}
@@ -162,7 +140,7 @@ func (s *Service) getCleanupStatus(c *gin.Context) {
 	}
 	h := gin.H{"last_run": last, "next_scheduled": nil, "auto_cleanup_enabled": s.Cleaner != nil, "retention_settings": nil, "disk_usage": usage}
 	if s.Cleaner != nil {
-		k := s.Cleaner.Keep()
+		k := s.Cleaner.Policy()
 		h["retention_settings"] = gin.H{"success_retention_days": k.Days, "failed_retention_hours": k.Hours}
 		if next := s.Cleaner.Next(); !next.IsZero() {
 			h["next_scheduled"] = next.UTC().Format(time.RFC3339)
@@ -227,7 +205,7 @@ func (s *Service) getSystemStatus(c *gin.Context) {
 	active := 0
 	if ok {
 		var found []job.Status
-		found, _, err = s.list(ctx, listing{limit: recent})
+		found, _, err = s.jobs.List(ctx, joblist.Query{Limit: recent})
 		ok = err == nil
 		for _, st := range found {
 			if !st.Ended() {
@@ -259,7 +237,7 @@ func (s *Service) getLogs(c *gin.Context) {
 		return
 	}
 	ctx, id := c.Request.Context(), c.Param("id")
-	st, err := s.status(ctx, id)
+	st, err := s.jobs.Status(ctx, id)
 	var done map[string]time.Time
 	if err == nil {
 		done, err = s.Store.Done(ctx, id)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 )
 
@@ -32,7 +33,7 @@ const scriptPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 // getIndex serves the page. Without scripts it is a form, and a list of the newest jobs.
 func (s *Service) getIndex(c *gin.Context) {
-	jobs, _, err := s.list(c.Request.Context(), listing{limit: pageJobs})
+	jobs, _, err := s.jobs.List(c.Request.Context(), joblist.Query{Limit: pageJobs})
 	var body bytes.Buffer
 	if err == nil {
 		err = page.Execute(&body, jobs)

@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -55,7 +56,7 @@ func (s *Service) getCollection(c *gin.Context) {
 		s.answer.Problem(c, err)
 		return
 	}
-	found, next, err := s.list(c.Request.Context(), resultsOf(id, c.Query("cursor"), itemPage))
+	found, next, err := s.jobs.List(c.Request.Context(), resultsOf(id, c.Query("cursor"), itemPage))
 	if err != nil {
 		s.answer.Problem(c, err)
 		return
@@ -121,11 +122,11 @@ func (s *Service) collectionOf(id, base string) (ogc.Process, error) {
 }
 
 // resultsOf asks for the jobs of a process that have results.
-func resultsOf(process, cursor string, limit int) listing {
-	return listing{
-		cursor: cursor, limit: limit,
-		request: func(r job.Request) bool { return string(r.Workflow) == process },
-		match:   func(st job.Status) bool { return st.State == job.Completed && st.Expired == nil },
+func resultsOf(process, cursor string, limit int) joblist.Query {
+	return joblist.Query{
+		Cursor: cursor, Limit: limit,
+		Request: func(r job.Request) bool { return string(r.Workflow) == process },
+		Match:   func(st job.Status) bool { return st.State == job.Completed && st.Expired == nil },
 	}
 }
 
@@ -163,14 +164,14 @@ func (s *Service) getItems(c *gin.Context) {
 			entries[i].ID = ids[i]
 		}
 		var states []*job.Status
-		states, err = s.statuses(ctx, entries, resultsOf(id, "", len(ids)))
+		states, err = s.jobs.Statuses(ctx, entries, resultsOf(id, "", len(ids)))
 		for _, st := range states {
 			if st != nil {
 				found = append(found, *st)
 			}
 		}
 	} else {
-		found, next, err = s.list(ctx, resultsOf(id, c.Query("cursor"), limit))
+		found, next, err = s.jobs.List(ctx, resultsOf(id, c.Query("cursor"), limit))
 	}
 	features := []map[string]any{}
 	for _, st := range found {

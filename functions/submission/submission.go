@@ -26,8 +26,10 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/archive"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/retention"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -71,7 +73,7 @@ type Config struct {
 	// "*" means any. None by default.
 	Origins []string
 	// Cleaner removes old jobs on request; nil offers nothing of the kind.
-	Cleaner Cleaner
+	Cleaner retention.Cleaner
 	// Execution tells how work is done, "local" or "knative", MostReplicas on how many.
 	Execution    string
 	MostReplicas int
@@ -90,6 +92,8 @@ type Config struct {
 type Service struct {
 	Config
 	answer answer.Writer
+	jobs   joblist.Reader
+	pins   retention.Pins
 
 	// intake bounds the dropped files that are read at a time.
 	intake slots
@@ -108,7 +112,11 @@ type Service struct {
 }
 
 // New wires the function.
-func New(c Config) *Service { return &Service{Config: c, answer: answer.Writer{Log: c.Log}} }
+func New(c Config) *Service {
+	s := &Service{Config: c, answer: answer.Writer{Log: c.Log}, jobs: joblist.Reader{Store: c.Store, Now: c.Now}}
+	s.pins = retention.Pins{Store: c.Store, Jobs: s.jobs, Cleaner: c.Cleaner, Now: c.Now, Log: c.Log, Answer: s.answer}
+	return s
+}
 
 // Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
 type Limits interface {

@@ -14,33 +14,34 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/retention"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // passes records what the old suite's cleanup endpoint asked for.
 type passes struct {
-	asked []submission.Keep
+	asked []retention.Policy
 	fail  error
 }
 
-func (p *passes) Keep() submission.Keep { return submission.Keep{Days: 7, Hours: 12} }
-func (p *passes) Next() time.Time       { return noon.Add(14 * time.Hour) }
-func (p *passes) Clean(_ context.Context, k submission.Keep) (submission.Cleaned, error) {
+func (p *passes) Policy() retention.Policy { return retention.Policy{Days: 7, Hours: 12} }
+func (p *passes) Next() time.Time          { return noon.Add(14 * time.Hour) }
+func (p *passes) Clean(_ context.Context, k retention.Policy) (retention.Removed, error) {
 	p.asked = append(p.asked, k)
-	return submission.Cleaned{Successful: 2, Failed: 1, FreedMB: 3.5}, p.fail
+	return retention.Removed{Successful: 2, Failed: 1, FreedMB: 3.5}, p.fail
 }
 
 func TestCleanupEndpoint(t *testing.T) {
 	for _, c := range []struct {
 		name, query, body, contentType string
-		want                           submission.Keep
+		want                           retention.Policy
 	}{
-		{"defaults", "", "", "", submission.Keep{Days: 7, Hours: 12}},
-		{"query", "?success_retention_days=3&failed_retention_hours=1&dry_run=true", "", "", submission.Keep{Days: 3, Hours: 1, DryRun: true}},
-		{"JSON", "", `{"dry_run": true}`, "application/json", submission.Keep{Days: 7, Hours: 12, DryRun: true}},
-		{"JSON sent as curl -d does", "", `{"dry_run":true,"success_retention_days":0}`, "application/x-www-form-urlencoded", submission.Keep{Hours: 12, DryRun: true}},
-		{"form", "", "dry_run=1&failed_retention_hours=5", "application/x-www-form-urlencoded", submission.Keep{Days: 7, Hours: 5, DryRun: true}},
+		{"defaults", "", "", "", retention.Policy{Days: 7, Hours: 12}},
+		{"query", "?success_retention_days=3&failed_retention_hours=1&dry_run=true", "", "", retention.Policy{Days: 3, Hours: 1, DryRun: true}},
+		{"JSON", "", `{"dry_run": true}`, "application/json", retention.Policy{Days: 7, Hours: 12, DryRun: true}},
+		{"JSON sent as curl -d does", "", `{"dry_run":true,"success_retention_days":0}`, "application/x-www-form-urlencoded", retention.Policy{Hours: 12, DryRun: true}},
+		{"form", "", "dry_run=1&failed_retention_hours=5", "application/x-www-form-urlencoded", retention.Policy{Days: 7, Hours: 5, DryRun: true}},
 	} {
 		s := newService(t, nil)
 		p := &passes{}

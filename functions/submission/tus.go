@@ -394,7 +394,7 @@ func (s *Service) postSign(c *gin.Context) {
 		Filename string `json:"filename"`
 		Size     int64  `json:"size"`
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxField))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
 	if err == nil {
 		err = json.NewDecoder(bytes.NewReader(body)).Decode(&r)
 	}

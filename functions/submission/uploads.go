@@ -107,7 +107,7 @@ func notDropped(key string) string {
 	return ""
 }
 
-// version of an object, the same from its attributes and from its entry in a listing.
+// version of an object, the same from its attributes and from its entry in a joblist.Query.
 func (s *Service) version(key string, made time.Time, size int64, md5 []byte, as func(any) bool) job.Version {
 	if s.Uploads.Generation != nil {
 		if mark, made, ok := s.Uploads.Generation(as); ok {

@@ -57,3 +57,6 @@ func List(q url.Values, name string) []string {
 	}
 	return list
 }
+
+// SmallBody bounds the bodies of requests that hold no file, and each value of a form, in bytes.
+const SmallBody = 64 << 10
