@@ -96,7 +96,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log, room: o.room(cost),
 		serving: func(p *platform, c *submission.Config) {
 			p.cleanup.Policy = policy
-			c.Cleaner = intake.Cleaner{Service: p.cleanup, Usual: keep, NextRun: func() time.Time {
+			c.Cleaner = intake.Cleaner{Service: p.cleanup, Settings: keep, NextRun: func() time.Time {
 				now := time.Now()
 				return now.Add(untilRetention(now))
 			}}

@@ -32,7 +32,7 @@ func (s *Service) postCleanup(c *gin.Context) {
 		c.JSON(http.StatusNotImplemented, gin.H{"detail": "cleaning up is not offered here"})
 		return
 	}
-	k, err := keepOf(c, s.Cleaner.Policy())
+	k, err := keepOf(c, s.Cleaner.Usual())
 	if err != nil {
 		s.answer.Refuse(c, err)
 		return
@@ -140,7 +140,7 @@ func (s *Service) getCleanupStatus(c *gin.Context) {
 	}
 	h := gin.H{"last_run": last, "next_scheduled": nil, "auto_cleanup_enabled": s.Cleaner != nil, "retention_settings": nil, "disk_usage": usage}
 	if s.Cleaner != nil {
-		k := s.Cleaner.Policy()
+		k := s.Cleaner.Usual()
 		h["retention_settings"] = gin.H{"success_retention_days": k.Days, "failed_retention_hours": k.Hours}
 		if next := s.Cleaner.Next(); !next.IsZero() {
 			h["next_scheduled"] = next.UTC().Format(time.RFC3339)

@@ -25,8 +25,8 @@ type passes struct {
 	fail  error
 }
 
-func (p *passes) Policy() retention.Policy { return retention.Policy{Days: 7, Hours: 12} }
-func (p *passes) Next() time.Time          { return noon.Add(14 * time.Hour) }
+func (p *passes) Usual() retention.Policy { return retention.Policy{Days: 7, Hours: 12} }
+func (p *passes) Next() time.Time         { return noon.Add(14 * time.Hour) }
 func (p *passes) Clean(_ context.Context, k retention.Policy) (retention.Removed, error) {
 	p.asked = append(p.asked, k)
 	return retention.Removed{Successful: 2, Failed: 1, FreedMB: 3.5}, p.fail

@@ -247,7 +247,7 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 	if err != nil {
 		return st, err
 	}
-	if _, err := s.ifThere(ctx, id, "keep.json", may, &st.Keep); err != nil {
+	if _, err := s.ifThere(ctx, id, "pin.json", may, &st.Pin); err != nil {
 		return st, err
 	}
 	ended, err := s.ifThere(ctx, id, "end.json", may, &end)

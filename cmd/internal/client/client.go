@@ -267,8 +267,8 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.change(ctx, http.MethodDelete, "/api/jobs/"+url.PathEscape(id))
 }
 
-// Keep pins a job, or with days above 0 keeps it for so long.
-func (c *Client) Keep(ctx context.Context, id string, days int) error {
+// Pin pins a job, or with days above 0 keeps it for so long.
+func (c *Client) Pin(ctx context.Context, id string, days int) error {
 	body, err := json.Marshal(map[string]any{"pinned": days == 0, "days": days})
 	if err != nil {
 		return err
@@ -279,8 +279,8 @@ func (c *Client) Keep(ctx context.Context, id string, days int) error {
 	return c.call(ctx, http.MethodPut, "/jobs/"+url.PathEscape(id)+"/keep", bytes.NewReader(body), "application/json", &answer)
 }
 
-// Unkeep lets retention take a job after the usual time, from now on.
-func (c *Client) Unkeep(ctx context.Context, id string) error {
+// Unpin lets retention take a job after the usual time, from now on.
+func (c *Client) Unpin(ctx context.Context, id string) error {
 	return c.change(ctx, http.MethodDelete, "/jobs/"+url.PathEscape(id)+"/keep")
 }
 

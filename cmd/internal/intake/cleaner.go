@@ -12,15 +12,15 @@ import (
 
 // Cleaner does the retention of the old suite's endpoint, with the same bucket.
 type Cleaner struct {
-	Service *cleanup.Service
-	Usual   cleanup.Settings
+	Service  *cleanup.Service
+	Settings cleanup.Settings
 	// NextRun is when the daily pass comes; nil when nobody here knows.
 	NextRun func() time.Time
 }
 
-// Policy is what the daily pass goes by.
-func (c Cleaner) Policy() retention.Policy {
-	return retention.Policy{Days: c.Usual.Days, Hours: c.Usual.Hours}
+// Usual is what the daily pass goes by.
+func (c Cleaner) Usual() retention.Policy {
+	return retention.Policy{Days: c.Settings.Days, Hours: c.Settings.Hours}
 }
 
 // Next is when the daily pass comes.
@@ -33,7 +33,7 @@ func (c Cleaner) Next() time.Time {
 
 // Clean does one pass.
 func (c Cleaner) Clean(ctx context.Context, k retention.Policy) (retention.Removed, error) {
-	policy, err := cleanup.Settings{Days: k.Days, Hours: k.Hours, Batch: c.Usual.Batch, CacheDays: c.Usual.CacheDays, DryRun: k.DryRun || c.Usual.DryRun}.Policy()
+	policy, err := cleanup.Settings{Days: k.Days, Hours: k.Hours, Batch: c.Settings.Batch, CacheDays: c.Settings.CacheDays, DryRun: k.DryRun || c.Settings.DryRun}.Policy()
 	if err != nil {
 		return retention.Removed{}, fmt.Errorf("%w: %w", problem.ErrInvalid, err)
 	}

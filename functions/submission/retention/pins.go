@@ -46,7 +46,7 @@ func (p Pins) Expires(st job.Status) *time.Time {
 	if p.Cleaner == nil {
 		return nil
 	}
-	k := p.Cleaner.Policy()
+	k := p.Cleaner.Usual()
 	at, ok := job.Retention{Completed: time.Duration(k.Days) * 24 * time.Hour, Failed: time.Duration(k.Hours) * time.Hour}.Until(st)
 	if !ok {
 		return nil
@@ -60,9 +60,9 @@ func (p Pins) show(c *gin.Context, id string) {
 		p.Answer.Problem(c, err)
 		return
 	}
-	k := pinned{Pinned: st.Keep.Pinned, Days: st.Keep.Days, By: st.Keep.By, Expires: p.Expires(st)}
-	if !st.Keep.At.IsZero() {
-		k.Set = &st.Keep.At
+	k := pinned{Pinned: st.Pin.Pinned, Days: st.Pin.Days, By: st.Pin.By, Expires: p.Expires(st)}
+	if !st.Pin.At.IsZero() {
+		k.Set = &st.Pin.At
 	}
 	p.Answer.Document(c, http.StatusOK, "Retention of job "+id, k)
 }
@@ -93,15 +93,15 @@ func (p Pins) Put(c *gin.Context) {
 		p.Answer.Problem(c, problem.Bad("", "", allowed, fmt.Sprintf("send %s: %v", allowed, err)))
 		return
 	}
-	p.set(c, job.Keep{Pinned: want.Pinned, Days: want.Days, By: want.By, At: p.Now()})
+	p.set(c, job.Pin{Pinned: want.Pinned, Days: want.Days, By: want.By, At: p.Now()})
 }
 
 // Delete lets the usual time apply to a job, counted from now on.
-func (p Pins) Delete(c *gin.Context) { p.set(c, job.Keep{At: p.Now()}) }
+func (p Pins) Delete(c *gin.Context) { p.set(c, job.Pin{At: p.Now()}) }
 
-func (p Pins) set(c *gin.Context, k job.Keep) {
+func (p Pins) set(c *gin.Context, k job.Pin) {
 	id := c.Param("id")
-	err := p.Store.SetKeep(c.Request.Context(), id, k)
+	err := p.Store.SetPin(c.Request.Context(), id, k)
 	var field *param.FieldError
 	switch {
 	case errors.As(err, &field):

@@ -25,8 +25,8 @@ type Removed struct {
 type Cleaner interface {
 	// Clean does one pass. A Policy out of range is an error that wraps problem.ErrInvalid.
 	Clean(ctx context.Context, k Policy) (Removed, error)
-	// Policy is what the daily pass goes by.
-	Policy() Policy
+	// Usual is what the daily pass goes by.
+	Usual() Policy
 	// Next is when the daily pass comes; zero when nobody here knows.
 	Next() time.Time
 }
