@@ -76,7 +76,7 @@ func (s *Service) tell(ctx context.Context, r job.Request, kind string) error {
 	switch kind {
 	case eventing.JobCompleted:
 		address = sub.Success
-		p, err := s.catalogue().Process(string(r.Workflow), base)
+		p, err := s.processes.Process(string(r.Workflow), base)
 		if err != nil {
 			return err
 		}

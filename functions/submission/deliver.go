@@ -29,7 +29,7 @@ func (s *Service) getResults(c *gin.Context) {
 		s.answer.Problem(c, err)
 		return
 	}
-	p, err := s.catalogue().Process(string(st.Request.Workflow), answer.Base(c))
+	p, err := s.processes.Process(string(st.Request.Workflow), answer.Base(c))
 	if err != nil {
 		s.answer.Problem(c, err)
 		return
@@ -225,7 +225,7 @@ func (s *Service) sendRaw(c *gin.Context, st job.Status, o output) {
 		}
 		c.Data(http.StatusOK, ogc.JSON, o.inline)
 	default:
-		s.serveFile(c, st.Request.ID, o.file)
+		s.files.Serve(c, st.Request.ID, o.file)
 	}
 }
 

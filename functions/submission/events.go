@@ -27,7 +27,7 @@ func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 			return err
 		}
 		_, err = s.ScanUploads(ctx)
-		return errors.Join(err, s.WriteCatalogue(ctx))
+		return errors.Join(err, s.catalogue.Update(ctx))
 	}
 	if slices.Contains(CallbackEvents(), e.Type()) {
 		return s.Notify(ctx, e)

@@ -45,7 +45,7 @@ const (
 
 // postExecution takes an execute request.
 func (s *Service) postExecution(c *gin.Context) {
-	p, err := s.catalogue().Process(c.Param("id"), answer.Base(c))
+	p, err := s.processes.Process(c.Param("id"), answer.Base(c))
 	if err != nil {
 		s.answer.Problem(c, err)
 		return

@@ -167,8 +167,8 @@ func (s *Service) getStatus(c *gin.Context) {
 
 // letGo drops what is kept of a removed job outside of its own records.
 func (s *Service) letGo(ctx context.Context, r job.Request) {
-	s.tiles.forget(r.ID)
-	s.forgetItem(ctx, r)
+	s.maps.Forget(r.ID)
+	s.catalogue.Forget(ctx, r)
 }
 
 // dismiss cancels a job that goes on, and removes one that has ended.

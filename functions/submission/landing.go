@@ -10,8 +10,6 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/openapi"
 )
 
-func (s *Service) catalogue() ogc.Catalogue { return ogc.Catalogue{Version: s.Version, Echo: s.Echo} }
-
 // getLanding is the page for people, and the landing page of the API for programs.
 func (s *Service) getLanding(c *gin.Context) {
 	c.Header("Vary", "Accept")
@@ -74,7 +72,7 @@ func (s *Service) getProcesses(c *gin.Context) {
 	}
 	b := answer.Base(c)
 	list := []ogc.Summary{}
-	for _, p := range s.catalogue().Processes(b) {
+	for _, p := range s.processes.Processes(b) {
 		if len(list) < limit {
 			list = append(list, p.Summary)
 		}
@@ -86,7 +84,7 @@ func (s *Service) getProcesses(c *gin.Context) {
 }
 
 func (s *Service) getProcess(c *gin.Context) {
-	p, err := s.catalogue().Process(c.Param("id"), answer.Base(c))
+	p, err := s.processes.Process(c.Param("id"), answer.Base(c))
 	if err != nil {
 		s.answer.Problem(c, err)
 		return

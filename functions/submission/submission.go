@@ -25,10 +25,12 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
-	"github.com/cyverse-gis/eemt/functions/submission/archive"
+	"github.com/cyverse-gis/eemt/functions/submission/catalogue"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/results"
 	"github.com/cyverse-gis/eemt/functions/submission/retention"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -94,6 +96,11 @@ type Service struct {
 	answer answer.Writer
 	jobs   joblist.Reader
 	pins   retention.Pins
+	// processes are those that clients may execute.
+	processes ogc.Catalogue
+	catalogue *catalogue.Catalogue
+	files     *results.Files
+	maps      *results.Maps
 
 	// intake bounds the dropped files that are read at a time.
 	intake slots
@@ -104,19 +111,23 @@ type Service struct {
 	// joins are the uploads whose parts are being joined.
 	joins singleflight.Group
 
-	inlineOnce, drawOnce     sync.Once
-	inlineTokens, drawTokens chan struct{}
-	tiles                    tileCache
-	// sums are the check sums of results that were read.
-	sums archive.Sums
+	inlineOnce   sync.Once
+	inlineTokens chan struct{}
 }
 
 // New wires the function.
 func New(c Config) *Service {
 	s := &Service{Config: c, answer: answer.Writer{Log: c.Log}, jobs: joblist.Reader{Store: c.Store, Now: c.Now}}
 	s.pins = retention.Pins{Store: c.Store, Jobs: s.jobs, Cleaner: c.Cleaner, Now: c.Now, Log: c.Log, Answer: s.answer}
+	s.processes = ogc.Catalogue{Version: c.Version, Echo: c.Echo}
+	s.catalogue = &catalogue.Catalogue{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Now: c.Now, Log: c.Log, Answer: s.answer}
+	s.files = &results.Files{Store: c.Store, Log: c.Log, Answer: s.answer}
+	s.maps = &results.Maps{Store: c.Store, Answer: s.answer}
 	return s
 }
+
+// WriteCatalogue brings the static catalogue of results up to date. It may run in several places at once.
+func (s *Service) WriteCatalogue(ctx context.Context) error { return s.catalogue.Update(ctx) }
 
 // Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
 type Limits interface {
