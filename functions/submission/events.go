@@ -16,6 +16,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/eventing/objectnotice"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/progress"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -29,8 +30,8 @@ func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 		_, err = s.ScanUploads(ctx)
 		return errors.Join(err, s.catalogue.Update(ctx))
 	}
-	if slices.Contains(CallbackEvents(), e.Type()) {
-		return s.Notify(ctx, e)
+	if slices.Contains(progress.CallbackEvents(), e.Type()) {
+		return s.callbacks.Notify(ctx, e)
 	}
 	n, err := objectnotice.Of(e)
 	if err != nil {

@@ -117,7 +117,7 @@ func (s *Service) readExecute(c *gin.Context, p ogc.Process) (ogc.Execute, error
 	}
 	e, err := p.Parse(body)
 	if err == nil && e.Delivery.Subscriber != nil {
-		err = s.checkSubscriber(e.Delivery.Subscriber)
+		err = s.callbacks.Check(e.Delivery.Subscriber)
 	}
 	return e, err
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
-	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +13,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
-	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -65,18 +62,18 @@ func (s *Service) Handler() http.Handler {
 	r.DELETE("/jobs/:id/keep", s.pins.Delete)
 	r.POST("/api/upload-file", s.postUpload)
 	r.POST("/api/submit-job", s.postSubmit)
-	get("/api/jobs/:id/logs", s.getLogs)
-	r.POST("/api/cleanup", s.postCleanup)
-	get("/api/cleanup/status", s.getCleanupStatus)
-	get("/api/system/status", s.getSystemStatus)
+	get("/api/jobs/:id/logs", s.legacy.Logs)
+	r.POST("/api/cleanup", s.legacy.Clean)
+	get("/api/cleanup/status", s.legacy.CleanupStatus)
+	get("/api/system/status", s.legacy.SystemStatus)
 	r.POST("/api/sign-upload", s.postSign)
 	s.tusRoutes(r)
 	get("/api/check", s.getCheck)
 	r.POST("/api/check", s.postCheck)
-	get("/api/jobs", s.getJobs)
-	get("/api/jobs/:id", s.getJob)
-	r.DELETE("/api/jobs/:id", s.deleteJob)
-	r.POST("/api/jobs/:id/cancel", s.postCancel)
+	get("/api/jobs", s.legacy.List)
+	get("/api/jobs/:id", s.legacy.Get)
+	r.DELETE("/api/jobs/:id", s.legacy.Delete)
+	r.POST("/api/jobs/:id/cancel", s.legacy.PostCancel)
 	get("/api/jobs/:id/results", s.files.Zip)
 	r.POST("/events", s.postEvents)
 	r.OPTIONS("/events", s.optionsEvents)
@@ -337,145 +334,24 @@ func (f *form) set(name, value string) error {
 	return nil
 }
 
-func (s *Service) getJobs(c *gin.Context) {
-	limit, err := strconv.Atoi(c.DefaultQuery("limit", "100"))
-	if err != nil || limit < 1 || limit > 1000 {
-		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("limit %q: must be 1 to 1000", c.Query("limit"))))
+// cors lets pages of allowed origins read.
+func (s *Service) cors(c *gin.Context) {
+	origin := c.GetHeader("Origin")
+	if origin == "" || len(s.Origins) == 0 {
 		return
 	}
-	want, workflow := c.Query("status"), c.Query("workflow_type")
-	if states := []string{"", "pending", "running", "completed", "failed", "cancelled"}; !slices.Contains(states, want) {
-		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("status %q: must be %s", want, strings.Join(states[1:], ", "))))
-		return
-	}
-	if workflow != "" && workflow != string(param.Sol) && workflow != string(param.EEMT) {
-		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("workflow_type %q: must be sol or eemt", workflow)))
-		return
-	}
-	q := joblist.Query{Cursor: c.Query("cursor"), Limit: limit}
-	if q.Words, err = joblist.Words(c.Query("q")); err != nil {
-		s.answer.Refuse(c, problem.Invalid(err))
-		return
-	}
-	if workflow != "" {
-		q.Request = func(r job.Request) bool { return string(r.Workflow) == workflow }
-	}
-	if want != "" {
-		// The old suite had failed for cancelled, too.
-		q.Match = func(st job.Status) bool { return suiteState(st) == want || string(st.State) == want }
-	}
-	found, next, err := s.jobs.List(c.Request.Context(), q)
-	if err != nil {
-		s.answer.Refuse(c, err)
-		return
-	}
-	list := []gin.H{}
-	for _, st := range found {
-		list = append(list, s.view(st))
-	}
-	if next != "" {
-		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, answer.WithQuery("", c, "cursor", next)))
-	}
-	c.JSON(http.StatusOK, list)
-}
-
-func (s *Service) getJob(c *gin.Context) {
-	st, err := s.jobs.Status(c.Request.Context(), c.Param("id"))
-	if err != nil {
-		s.answer.Refuse(c, err)
-		return
-	}
-	c.JSON(http.StatusOK, s.view(st))
-}
-
-// suiteState is the state in the old suite's words.
-func suiteState(st job.Status) string {
-	if st.State == job.Cancelled {
-		return string(job.Failed)
-	}
-	return string(st.State)
-}
-
-// parameters are those of a job as the old suite shows them.
-type parameters struct {
-	param.Parameters
-	// Linke and Albedo are numbers, as they were; a list where each month has its own.
-	Linke  any `json:"linke_value"`
-	Albedo any `json:"albedo_value"`
-	// Threads are the cores of this machine: what the job asked for in num_threads is not followed.
-	Threads int `json:"num_threads"`
-}
-
-func suiteParameters(p param.Parameters) parameters {
-	one := func(values []float64) any {
-		if len(values) == 1 {
-			return values[0]
+	for _, allowed := range s.Origins {
+		if allowed != "*" && allowed != origin {
+			continue
 		}
-		return values
-	}
-	return parameters{p, one(p.Linke), one(p.Albedo), runtime.NumCPU()}
-}
-
-// view is a job as the old suite shows it; times are RFC 3339 in UTC.
-func (s *Service) view(st job.Status) gin.H {
-	h := gin.H{
-		"id": st.Request.ID, "workflow_type": st.Request.Workflow, "status": suiteState(st),
-		"current_task": st.Message(), "estimated_completion": nil,
-		"created_at": st.Request.Created.Format(time.RFC3339), "started_at": nil, "completed_at": nil,
-		"parameters": suiteParameters(st.Request.Parameters), "dem_filename": st.Request.DEM.Name, "uploaded_filename": nil, "progress": st.Progress(),
-		"tasks_done": st.Done, "tasks_planned": st.Planned, "error_message": nil, "data_expired_at": nil,
-	}
-	if len(st.Findings) > 0 {
-		h["findings"] = st.Findings
-	}
-	if name, ok := strings.CutPrefix(st.Request.DEM.Key, job.InputPrefix); ok && st.Expired == nil {
-		h["uploaded_filename"] = name
-	}
-	h["pinned"], h["expires_at"] = st.Pin.Pinned, nil
-	if at := s.pins.Expires(st); at != nil {
-		h["expires_at"] = at.Format(time.RFC3339)
-	}
-	if !st.Started.IsZero() {
-		h["started_at"] = st.Started.Format(time.RFC3339)
-	}
-	if at, ok := st.Expected(s.Now()); ok {
-		h["estimated_completion"] = at.UTC().Format(time.RFC3339)
-	}
-	if st.End != nil {
-		h["completed_at"] = st.End.Ended.Format(time.RFC3339)
-		if st.End.Reason != "" {
-			h["error_message"] = st.End.Reason
+		c.Header("Access-Control-Allow-Origin", allowed)
+		c.Writer.Header().Add("Vary", "Origin")
+		c.Header("Access-Control-Expose-Headers", "Accept-Ranges, Content-Range, Content-Length, ETag, Link, Location")
+		if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
+			c.Header("Access-Control-Allow-Methods", "GET, HEAD")
+			c.Header("Access-Control-Allow-Headers", "Range, If-None-Match, Accept")
+			c.AbortWithStatus(http.StatusNoContent)
 		}
-	}
-	if st.Expired != nil {
-		h["data_expired_at"] = st.Expired.Format(time.RFC3339)
-	}
-	if st.State == job.Completed && st.Expired == nil {
-		h["results"] = "/jobs/" + st.Request.ID + "/results/"
-	}
-	return h
-}
-
-func (s *Service) postCancel(c *gin.Context) {
-	if _, err := s.Cancel(c.Request.Context(), c.Param("id")); err != nil {
-		s.answer.Refuse(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"status": "success", "message": "Job cancelled"})
-}
-
-func (s *Service) deleteJob(c *gin.Context) {
-	st, err := s.jobs.Status(c.Request.Context(), c.Param("id"))
-	if err == nil && !st.Ended() {
-		err = problem.Invalid(fmt.Errorf("job is %s: cancel it before deleting it", st.State))
-	}
-	if err == nil {
-		_, err = s.Store.RemoveAll(c.Request.Context(), st.Request, false)
-		s.letGo(c.Request.Context(), st.Request)
-	}
-	if err != nil {
-		s.answer.Refuse(c, err)
-		return
-	}
-	c.JSON(http.StatusOK, gin.H{"status": "success", "message": "Job deleted"})
 }

@@ -1,7 +1,6 @@
 package submission
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -165,19 +164,12 @@ func (s *Service) getStatus(c *gin.Context) {
 	s.answer.Document(c, http.StatusOK, "Job "+st.Request.ID, ogc.Status(st, answer.Base(c)))
 }
 
-// letGo drops what is kept of a removed job outside of its own records.
-func (s *Service) letGo(ctx context.Context, r job.Request) {
-	s.maps.Forget(r.ID)
-	s.catalogue.Forget(ctx, r)
-}
-
 // dismiss cancels a job that goes on, and removes one that has ended.
 func (s *Service) dismiss(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
 	st, err := s.jobs.Status(ctx, id)
 	if err == nil && (st.Ended() || st.Request.Workflow == param.Echo) {
-		_, err = s.Store.RemoveAll(ctx, st.Request, false)
-		s.letGo(ctx, st.Request)
+		err = s.remove(ctx, st.Request)
 		st.State = job.Cancelled
 		if st.End == nil {
 			st.End = &job.End{State: job.Cancelled, Ended: s.Now().UTC()}

@@ -80,5 +80,5 @@ func (s *Service) pageRoutes(get func(string, ...gin.HandlerFunc), r *gin.Engine
 		get(asset, s.getAsset)
 	}
 	get("/static/:asset", s.getAsset) // where the old suite had them
-	r.GET("/jobs/:id/events", s.getEvents)
+	r.GET("/jobs/:id/events", s.streams.Get)
 }

@@ -27,9 +27,11 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/catalogue"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
+	"github.com/cyverse-gis/eemt/functions/submission/legacy"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/progress"
 	"github.com/cyverse-gis/eemt/functions/submission/results"
 	"github.com/cyverse-gis/eemt/functions/submission/retention"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -101,13 +103,14 @@ type Service struct {
 	catalogue *catalogue.Catalogue
 	files     *results.Files
 	maps      *results.Maps
+	legacy    *legacy.API
+	streams   *progress.Streams
+	callbacks *progress.Callbacks
 
 	// intake bounds the dropped files that are read at a time.
 	intake slots
 	// ignored are the files under uploads/ that the log was told of.
 	ignored told
-	streams streams
-	looks   singleflight.Group
 	// joins are the uploads whose parts are being joined.
 	joins singleflight.Group
 
@@ -123,8 +126,20 @@ func New(c Config) *Service {
 	s.catalogue = &catalogue.Catalogue{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Now: c.Now, Log: c.Log, Answer: s.answer}
 	s.files = &results.Files{Store: c.Store, Log: c.Log, Answer: s.answer}
 	s.maps = &results.Maps{Store: c.Store, Answer: s.answer}
+	s.legacy = &legacy.API{
+		Store: c.Store, Jobs: s.jobs, Pins: s.pins, Now: c.Now, Answer: s.answer, Version: c.Version,
+		Execution: c.Execution, MostReplicas: c.MostReplicas, Announces: c.Events != nil, Cancel: s.Cancel, Remove: s.remove,
+	}
+	s.streams = &progress.Streams{Jobs: s.jobs, View: s.legacy.View, Answer: s.answer, Stopping: c.Stopping}
+	s.callbacks = &progress.Callbacks{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Hosts: c.CallbackHosts, Log: c.Log}
 	return s
 }
+
+// CallbackEvents are the types of the events that Notify acts on.
+func CallbackEvents() []string { return progress.CallbackEvents() }
+
+// Notify tells the subscriber of a job what an event says.
+func (s *Service) Notify(ctx context.Context, e event.Event) error { return s.callbacks.Notify(ctx, e) }
 
 // WriteCatalogue brings the static catalogue of results up to date. It may run in several places at once.
 func (s *Service) WriteCatalogue(ctx context.Context) error { return s.catalogue.Update(ctx) }
@@ -492,5 +507,13 @@ func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	return st, problem.Invalid(errors.New(fmt.Sprintf("Job is not running (status: %s)", suiteState(st))))
+	return st, problem.Invalid(errors.New(fmt.Sprintf("Job is not running (status: %s)", legacy.State(st))))
+}
+
+// remove deletes a job that has ended, with all that is kept of it.
+func (s *Service) remove(ctx context.Context, r job.Request) error {
+	_, err := s.Store.RemoveAll(ctx, r, false)
+	s.maps.Forget(r.ID)
+	s.catalogue.Forget(ctx, r)
+	return err
 }
