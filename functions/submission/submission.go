@@ -15,7 +15,6 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -103,6 +102,8 @@ type Service struct {
 	catalogue *catalogue.Catalogue
 	files     *results.Files
 	maps      *results.Maps
+	documents ogc.Documents
+	ogc       ogc.Jobs
 	legacy    *legacy.API
 	streams   *progress.Streams
 	callbacks *progress.Callbacks
@@ -113,9 +114,6 @@ type Service struct {
 	ignored told
 	// joins are the uploads whose parts are being joined.
 	joins singleflight.Group
-
-	inlineOnce   sync.Once
-	inlineTokens chan struct{}
 }
 
 // New wires the function.
@@ -132,6 +130,11 @@ func New(c Config) *Service {
 	}
 	s.streams = &progress.Streams{Jobs: s.jobs, View: s.legacy.View, Answer: s.answer, Stopping: c.Stopping}
 	s.callbacks = &progress.Callbacks{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Hosts: c.CallbackHosts, Log: c.Log}
+	s.documents = ogc.Documents{Processes: s.processes, Answer: s.answer, Page: s.getIndex}
+	s.ogc = ogc.NewJobs(ogc.Jobs{
+		Jobs: s.jobs, Processes: s.processes, Intake: s, CheckSubscriber: s.callbacks.Check, Remove: s.remove, Now: c.Now, Answer: s.answer,
+		Results: &ogc.Results{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Files: s.files, Log: c.Log, Answer: s.answer},
+	})
 	return s
 }
 

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/exp/slog"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -447,7 +448,7 @@ func (s *Service) guarded(c *gin.Context) {
 		return
 	}
 	const overhead = 2 << 20 // of a form around its file
-	most := max(s.MaxUpload+overhead, maxInline)
+	most := max(s.MaxUpload+overhead, ogc.MaxInline)
 	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > most {
 		c.Header("Connection", "close")
 		err := problem.TooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)

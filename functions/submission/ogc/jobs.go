@@ -1,6 +1,7 @@
-package submission
+package ogc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,47 +11,81 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
+// Jobs answers requests for the jobs of the standard.
+type Jobs struct {
+	Jobs      joblist.Reader
+	Processes Catalogue
+	Results   *Results
+	Intake    Intake
+	// CheckSubscriber refuses addresses that may not be called.
+	CheckSubscriber func(*job.Subscriber) error
+	// Remove deletes a job that has ended, with all that is kept of it.
+	Remove func(ctx context.Context, r job.Request) error
+	Now    func() time.Time
+	Answer answer.Writer
+	// inline bounds the requests that are held in memory whole.
+	inline *semaphore.Weighted
+}
+
+// NewJobs returns j, ready for requests.
+func NewJobs(j Jobs) Jobs {
+	j.inline = semaphore.NewWeighted(inlineAtOnce)
+	return j
+}
+
+// Intake makes jobs, and ends them.
+type Intake interface {
+	// Execute makes a job of a request.
+	Execute(ctx context.Context, w param.Workflow, e Execute) (job.Request, error)
+	// Echo makes a job of the process echo.
+	Echo(ctx context.Context, e Execute) (job.Request, error)
+	// Small reports whether a client may wait for a job.
+	Small(ctx context.Context, r job.Request) bool
+	// Cancel ends a job that goes on, and returns the status that then stands.
+	Cancel(ctx context.Context, id string) (job.Status, error)
+}
+
 // mostJobs is the longest page of the job list.
 const mostJobs = 200
 
-// getJobList is the job list of the standard.
-func (s *Service) getJobList(c *gin.Context) {
-	q, err := s.jobQuery(c)
+// List is the job list of the standard.
+func (a Jobs) List(c *gin.Context) {
+	q, err := a.query(c)
 	if err != nil {
-		s.answer.Problem(c, err)
+		a.Answer.Problem(c, err)
 		return
 	}
-	found, next, err := s.jobs.List(c.Request.Context(), q)
+	found, next, err := a.Jobs.List(c.Request.Context(), q)
 	if err != nil {
-		s.answer.Problem(c, err)
+		a.Answer.Problem(c, err)
 		return
 	}
 	b := answer.Base(c)
-	jobs := []ogc.StatusInfo{}
+	jobs := []StatusInfo{}
 	for _, st := range found {
-		jobs = append(jobs, ogc.Status(st, b))
+		jobs = append(jobs, Status(st, b))
 	}
 	self := b + c.Request.URL.RequestURI()
-	links := []ogc.Link{
-		{Href: self, Rel: "self", Type: ogc.JSON, Title: "this page of the list"},
-		{Href: answer.WithQuery(b, c, "f", "html"), Rel: "alternate", Type: ogc.HTML, Title: "this page of the list, to read"},
+	links := []Link{
+		{Href: self, Rel: "self", Type: JSON, Title: "this page of the list"},
+		{Href: answer.WithQuery(b, c, "f", "html"), Rel: "alternate", Type: HTML, Title: "this page of the list, to read"},
 	}
 	if next != "" {
-		links = append(links, ogc.Link{Href: answer.WithQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON, Title: "older jobs"})
+		links = append(links, Link{Href: answer.WithQuery(b, c, "cursor", next), Rel: "next", Type: JSON, Title: "older jobs"})
 	}
-	s.answer.Document(c, http.StatusOK, "Jobs", gin.H{"jobs": jobs, "links": links})
+	a.Answer.Document(c, http.StatusOK, "Jobs", gin.H{"jobs": jobs, "links": links})
 }
 
-func (s *Service) jobQuery(c *gin.Context) (joblist.Query, error) {
+func (a Jobs) query(c *gin.Context) (joblist.Query, error) {
 	q := joblist.Query{Cursor: c.Query("cursor")}
 	if err := answer.Known(c, "limit", "cursor", "q", "type", "processID", "status", "datetime", "minDuration", "maxDuration"); err != nil {
 		return q, err
@@ -67,7 +102,7 @@ func (s *Service) jobQuery(c *gin.Context) (joblist.Query, error) {
 	}
 	lists := map[string][]string{}
 	for name, allowed := range map[string][]string{
-		"type": {"process"}, "status": {ogc.Accepted, ogc.Running, ogc.Successful, ogc.Failed, ogc.Dismissed}, "processID": nil,
+		"type": {"process"}, "status": {Accepted, Running, Successful, Failed, Dismissed}, "processID": nil,
 	} {
 		for _, v := range answer.List(c.Request.URL.Query(), name) {
 			if allowed != nil && !slices.Contains(allowed, v) {
@@ -90,10 +125,10 @@ func (s *Service) jobQuery(c *gin.Context) (joblist.Query, error) {
 	if len(lists["status"]) == 0 && shortest == 0 && longest < 0 {
 		return q, nil
 	}
-	now := s.Now()
+	now := a.Now()
 	q.Match = func(st job.Status) bool {
 		took := duration(st, now)
-		return (len(lists["status"]) == 0 || slices.Contains(lists["status"], ogc.StateOf(st.State))) &&
+		return (len(lists["status"]) == 0 || slices.Contains(lists["status"], StateOf(st.State))) &&
 			took >= shortest && (longest < 0 || took <= longest)
 	}
 	return q, nil
@@ -155,42 +190,43 @@ func parseDatetime(text string) (after, before time.Time, err error) {
 	return after, before, nil
 }
 
-func (s *Service) getStatus(c *gin.Context) {
-	st, err := s.jobs.Status(c.Request.Context(), c.Param("id"))
+// Get tells where a job stands.
+func (a Jobs) Get(c *gin.Context) {
+	st, err := a.Jobs.Status(c.Request.Context(), c.Param("id"))
 	if err != nil {
-		s.answer.Problem(c, err)
+		a.Answer.Problem(c, err)
 		return
 	}
-	s.answer.Document(c, http.StatusOK, "Job "+st.Request.ID, ogc.Status(st, answer.Base(c)))
+	a.Answer.Document(c, http.StatusOK, "Job "+st.Request.ID, Status(st, answer.Base(c)))
 }
 
-// dismiss cancels a job that goes on, and removes one that has ended.
-func (s *Service) dismiss(c *gin.Context) {
+// Dismiss cancels a job that goes on, and removes one that has ended.
+func (a Jobs) Dismiss(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
-	st, err := s.jobs.Status(ctx, id)
+	st, err := a.Jobs.Status(ctx, id)
 	if err == nil && (st.Ended() || st.Request.Workflow == param.Echo) {
-		err = s.remove(ctx, st.Request)
+		err = a.Remove(ctx, st.Request)
 		st.State = job.Cancelled
 		if st.End == nil {
-			st.End = &job.End{State: job.Cancelled, Ended: s.Now().UTC()}
+			st.End = &job.End{State: job.Cancelled, Ended: a.Now().UTC()}
 		}
 		st.End.Reason = "dismissed: the job and its results are removed"
 	} else if err == nil {
 		var after job.Status
 		// A job that ended meanwhile keeps its end; dismissing again removes it.
-		if after, err = s.Cancel(ctx, id); err == nil || errors.Is(err, problem.ErrInvalid) {
+		if after, err = a.Intake.Cancel(ctx, id); err == nil || errors.Is(err, problem.ErrInvalid) {
 			st, err = after, nil
 		}
 	}
 	if err != nil {
-		s.answer.Problem(c, err)
+		a.Answer.Problem(c, err)
 		return
 	}
-	info := ogc.Status(st, answer.Base(c))
+	info := Status(st, answer.Base(c))
 	if !st.Ended() || st.State != job.Cancelled {
-		s.answer.Document(c, http.StatusOK, "Job "+id, info)
+		a.Answer.Document(c, http.StatusOK, "Job "+id, info)
 		return
 	}
-	info.Links = []ogc.Link{{Href: answer.Base(c) + "/jobs", Rel: "up", Type: ogc.JSON, Title: "all jobs"}}
-	s.answer.Document(c, http.StatusOK, "Job "+id, info)
+	info.Links = []Link{{Href: answer.Base(c) + "/jobs", Rel: "up", Type: JSON, Title: "all jobs"}}
+	a.Answer.Document(c, http.StatusOK, "Job "+id, info)
 }
