@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 // ErrChanged is wrapped by the error of a read that finds the file replaced since it was opened.
@@ -56,14 +58,6 @@ type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// retryAfter is a passing error of a server that said when to come back.
-type retryAfter struct {
-	error
-	wait time.Duration
-}
-
-func (r retryAfter) Unwrap() error { return r.error }
-
 // config is what tests change.
 type config struct {
 	block, blocks, run int
@@ -72,7 +66,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{block: blockSize, blocks: cacheBlocks, run: maxRun, timeout: tryTimeout, sleep: sleep}
+	return config{block: blockSize, blocks: cacheBlocks, run: maxRun, timeout: tryTimeout, sleep: retry.Sleep}
 }
 
 // Reader reads a remote file through a cache of recently used blocks. Blocks that are missing side by side are
@@ -201,7 +195,7 @@ func (r *Reader) get(i, last int64) ([]byte, error) {
 
 // run does f with retries and puts its blocks into the cache.
 func (r *Reader) run(f *fetch) {
-	err := retry(r.ctx, r.cfg, func(ctx context.Context) error {
+	err := repeat(r.ctx, r.cfg, func(ctx context.Context) error {
 		return r.src.read(ctx, f.data, f.first*int64(r.cfg.block))
 	})
 	if err != nil {
@@ -247,36 +241,26 @@ func (r *Reader) why() error {
 	return r.ctx.Err()
 }
 
-// retry calls do until it succeeds, fails for good, ctx ends or maxTries are used up.
-func retry(ctx context.Context, cfg config, do func(ctx context.Context) error) error {
-	pause := firstPause
-	for try := 1; ; try++ {
+// repeat calls do until it succeeds, fails for good, ctx ends or maxTries are used up.
+func repeat(ctx context.Context, cfg config, do func(ctx context.Context) error) error {
+	p := retry.Policy{Attempts: maxTries, Pause: retry.Doubling(firstPause, maxPause), Sleep: cfg.sleep}
+	lasting := false // the fault will not pass
+	err := p.Do(ctx, func(int) (again bool, err error) {
 		tctx, cancel := context.WithTimeout(ctx, cfg.timeout)
-		err := do(tctx)
-		cancel()
-		if err == nil {
-			return nil
+		defer cancel()
+		err = do(tctx)
+		if p := (permanent{}); errors.As(err, &p) {
+			lasting, err = true, p.error
 		}
-		var p permanent
-		if errors.As(err, &p) {
-			return p.error
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if try == maxTries {
-			return unavailable{fmt.Errorf("gave up after %d tries: %w", try, err)}
-		}
-		wait := pause
-		var later retryAfter
-		if errors.As(err, &later) {
-			wait = min(max(wait, later.wait), maxPause)
-		}
-		if err := cfg.sleep(ctx, wait); err != nil {
-			return err
-		}
-		pause *= 2
+		return !lasting, err
+	})
+	switch {
+	case err == nil, lasting:
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
+	return unavailable{fmt.Errorf("gave up after %d tries: %w", maxTries, err)}
 }
 
 // fill reads exactly the blocks of dst.
@@ -298,15 +282,4 @@ func length(dst [][]byte) int64 {
 		n += int64(len(d))
 	}
 	return n
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

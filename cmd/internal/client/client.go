@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 const (
@@ -60,18 +62,7 @@ func New(server, agent string) (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = headTime
-	return &Client{base: strings.TrimSuffix(server, "/"), http: &http.Client{Transport: transport}, agent: agent, sleep: sleep}, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return &Client{base: strings.TrimSuffix(server, "/"), http: &http.Client{Transport: transport}, agent: agent, sleep: retry.Sleep}, nil
 }
 
 // Job is a job as the server shows it.
