@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
@@ -45,7 +46,7 @@ func (s *Service) getCheck(c *gin.Context) {
 func (s *Service) postCheck(c *gin.Context) {
 	f, err := s.readForm(c)
 	if err != nil {
-		s.discard(c.Request.Context(), f.stored)
+		s.inputs.Discard(c.Request.Context(), f.stored)
 		// What is no raster at all never reaches the bucket: say so as the doctor does.
 		if errors.Is(err, problem.ErrInvalid) && !errors.Is(err, problem.ErrTooLarge) && f.uploaded == "" {
 			c.JSON(http.StatusBadRequest, checked{Report: inspect.Refused(finding.DEMFormat, errors.New(problem.Sentence(err)))})
@@ -62,7 +63,7 @@ func (s *Service) check(c *gin.Context, f form) {
 	rep, name, err := s.examine(ctx, f)
 	good := err == nil && rep.Usable
 	// What came beside the DEM was only to be looked at: the job brings it again.
-	s.discard(ctx, slices.DeleteFunc(f.stored, func(key string) bool { return good && f.dem != nil && key == f.dem.Key }))
+	s.inputs.Discard(ctx, slices.DeleteFunc(f.stored, func(key string) bool { return good && f.dem != nil && key == f.dem.Key }))
 	switch {
 	case err != nil:
 		s.answer.Refuse(c, err)
@@ -78,11 +79,11 @@ func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string,
 		return nil, "", problem.Invalid(errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename"))
 	}
 	if f.dem == nil {
-		ref, err := s.located(ctx, f.uploaded)
+		ref, err := s.inputs.Locate(ctx, f.uploaded)
 		if err != nil {
 			return nil, "", err
 		}
-		if ref.Name, err = s.nameOf(ctx, ref.Key); err != nil {
+		if ref.Name, err = s.inputs.NameOf(ctx, ref.Key); err != nil {
 			return nil, "", err
 		}
 		f.dem = &ref
@@ -94,7 +95,7 @@ func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string,
 	if err := f.params.Validate(f.workflow); err != nil {
 		return nil, "", problem.Invalid(err)
 	}
-	if err := s.checkRasters(ctx, &f.params); err != nil {
+	if err := s.inputs.CheckRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
 	o := inspect.Options{Parameters: f.params, Name: f.dem.Name, Open: s.Climate}
@@ -115,7 +116,7 @@ func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string,
 	rep, err := inspect.File(ctx, r, r.Size(), o)
 	rep.Reword(wording.Text)
 	if err == nil && rep.Usable {
-		if err := s.allowed(f.workflow, f.params, extent{rep.Width, rep.Height, r.Size()}); err != nil {
+		if err := s.allowed(f.workflow, f.params, inputs.Extent{Width: rep.Width, Height: rep.Height, Bytes: r.Size()}); err != nil {
 			rep.Refuse(finding.MachineRoom, err)
 		}
 	}

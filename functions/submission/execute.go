@@ -13,6 +13,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -35,7 +36,7 @@ const (
 func (s *Service) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) (job.Request, error) {
 	var stored []string
 	r, err := func() (job.Request, error) {
-		if err := checkInputNames(&e.Parameters); err != nil {
+		if err := inputs.CheckNames(&e.Parameters); err != nil {
 			return job.Request{}, err
 		}
 		ref, fresh, err := s.demOf(ctx, e.DEM)
@@ -46,7 +47,7 @@ func (s *Service) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) 
 			stored = append(stored, ref.Key)
 		}
 		if e.Table != nil {
-			if e.Parameters.Climate, err = s.UploadTable(ctx, "climate.csv", bytes.NewReader(e.Table)); err != nil {
+			if e.Parameters.Climate, err = s.inputs.UploadTable(ctx, "climate.csv", bytes.NewReader(e.Table)); err != nil {
 				return job.Request{}, err
 			}
 			stored = append(stored, strings.TrimPrefix(e.Parameters.Climate, "table:"))
@@ -54,7 +55,7 @@ func (s *Service) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) 
 		return s.submit(ctx, w, e.Parameters, ref, &e.Delivery)
 	}()
 	if errors.Is(err, problem.ErrInvalid) {
-		s.discard(ctx, stored)
+		s.inputs.Discard(ctx, stored)
 	}
 	return r, err
 }
@@ -64,19 +65,19 @@ func (s *Service) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) 
 func (s *Service) demOf(ctx context.Context, d ogc.DEM) (ref job.DEM, fresh bool, err error) {
 	switch {
 	case d.Upload != "":
-		ref, err = s.Stored(ctx, d.Upload)
+		ref, err = s.inputs.Stored(ctx, d.Upload)
 	case strings.HasPrefix(d.Object, job.UploadPrefix):
 		// Its owner may replace or remove it while the job goes on.
 		fresh = true
 		ref, err = s.copyObject(ctx, d.Object)
 	case d.Object != "":
-		ref, err = s.storedObject(ctx, d.Object, path.Base(d.Object))
+		ref, err = s.inputs.StoredObject(ctx, d.Object, path.Base(d.Object))
 	case d.URL != "":
 		fresh = true
 		ref, err = s.fetch(ctx, d.URL)
 	default:
 		fresh = true
-		ref, err = s.Upload(ctx, "dem.tif", bytes.NewReader(d.Data))
+		ref, err = s.inputs.Upload(ctx, "dem.tif", bytes.NewReader(d.Data))
 	}
 	return ref, fresh, err
 }
@@ -97,11 +98,11 @@ func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
 		return job.DEM{}, err
 	}
 	if format == gridfile.None {
-		if _, err := s.checkHeader(ctx, key, param.Parameters{}); err != nil && !lacksSystem(err) { // before all of it is read
-			return job.DEM{}, called(name, err)
+		if _, err := s.inputs.Header(ctx, key, param.Parameters{}); err != nil && !inputs.LacksSystem(err) { // before all of it is read
+			return job.DEM{}, inputs.Called(name, err)
 		}
 	}
-	return s.uploadAs(ctx, inputKey(s.NewID(), name), name, r, false)
+	return s.inputs.UploadAs(ctx, inputs.Key(s.NewID(), name), name, r, false)
 }
 
 // fetch downloads a DEM from an allowed host into the bucket.
@@ -126,7 +127,7 @@ func (s *Service) fetch(ctx context.Context, address string) (job.DEM, error) {
 	if res.ContentLength > s.MaxUpload {
 		return job.DEM{}, problem.TooLarge("file at "+req.URL.Host, s.MaxUpload)
 	}
-	return s.Upload(ctx, path.Base(req.URL.Path), res.Body)
+	return s.inputs.Upload(ctx, path.Base(req.URL.Path), res.Body)
 }
 
 // Small reports whether a client may wait for the job.

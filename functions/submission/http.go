@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -164,7 +165,7 @@ func (s *Service) uploadPart(c *gin.Context, part *multipart.Part) (job.DEM, err
 	if name == "" { // a form whose file was left out
 		return job.DEM{}, problem.Invalid(fmt.Errorf("field %s has no file: choose a DEM", part.FormName()))
 	}
-	return s.Upload(c.Request.Context(), name, part)
+	return s.inputs.Upload(c.Request.Context(), name, part)
 }
 
 func (s *Service) postSubmit(c *gin.Context) {
@@ -174,7 +175,7 @@ func (s *Service) postSubmit(c *gin.Context) {
 	}
 	if err == nil && f.dem == nil {
 		var ref job.DEM
-		ref, err = s.Stored(c.Request.Context(), f.uploaded)
+		ref, err = s.inputs.Stored(c.Request.Context(), f.uploaded)
 		f.dem = &ref
 	}
 	var r job.Request
@@ -184,7 +185,7 @@ func (s *Service) postSubmit(c *gin.Context) {
 	if err != nil {
 		// After a fault of the store the job may stand all the same.
 		if errors.Is(err, problem.ErrInvalid) {
-			s.discard(c.Request.Context(), f.stored)
+			s.inputs.Discard(c.Request.Context(), f.stored)
 		}
 		s.answer.Refuse(c, err)
 		return
@@ -259,7 +260,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 			if len(f.stored) >= mostFiles {
 				return f, problem.Invalid(fmt.Errorf("more than %d files: a job has one DEM, one climate table and at most five rasters", mostFiles))
 			}
-			spec, err := s.UploadTable(c.Request.Context(), part.FileName(), part)
+			spec, err := s.inputs.UploadTable(c.Request.Context(), part.FileName(), part)
 			if err != nil {
 				return f, err
 			}
@@ -277,7 +278,7 @@ func (s *Service) readForm(c *gin.Context) (form, error) {
 				if len(f.stored) >= mostFiles {
 					return f, problem.Invalid(fmt.Errorf("more than %d files: a job has one DEM, one climate table and at most five rasters", mostFiles))
 				}
-				key, err := s.uploadInput(c.Request.Context(), &f.params, field.Input(), part.FileName(), part)
+				key, err := s.inputs.UploadRaster(c.Request.Context(), &f.params, field.Input(), part.FileName(), part)
 				if err != nil {
 					return f, err
 				}
@@ -320,7 +321,7 @@ func (f *form) set(name, value string) error {
 		return nil
 	}
 	if field, ok := param.RasterField(name); ok && name != field.RasterFile() {
-		return setInput(&f.params, field, value)
+		return inputs.SetInput(&f.params, field, value)
 	}
 	field, ok := param.FieldOf(name)
 	if !ok {

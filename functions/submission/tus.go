@@ -22,6 +22,7 @@ import (
 	"golang.org/x/exp/slog"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/foreign"
@@ -59,12 +60,12 @@ func (s *Service) tusHandler() (*handler.UnroutedHandler, error) {
 			if len(given) > longestMetadata {
 				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, fmt.Sprintf("Upload-Metadata: has %d bytes, must have at most %d", len(given), longestMetadata))
 			}
-			name := baseName(hook.Upload.MetaData["filename"])
-			if !named(name) {
+			name := inputs.BaseName(hook.Upload.MetaData["filename"])
+			if !inputs.Named(name) {
 				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given")
 			}
 			return handler.HTTPResponse{}, handler.FileInfoChanges{
-				ID: path.Base(inputKey(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
+				ID: path.Base(inputs.Key(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
 			}, nil
 		},
 	})
@@ -235,7 +236,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (i
 	in := bufio.NewReaderSize(src, 64<<10)
 	if offset == 0 {
 		if head, _ := in.Peek(foreign.HeadSize); len(head) == foreign.HeadSize || len(head) > 0 && int64(len(head)) == u.info.Size {
-			if err := notTIFF(u.info.MetaData["filename"], head); err != nil {
+			if err := inputs.NotTIFF(u.info.MetaData["filename"], head); err != nil {
 				_ = u.Terminate(ctx)
 				return 0, tusError(http.StatusBadRequest, err.Error())
 			}
@@ -301,7 +302,7 @@ func (u *upload) join(ctx context.Context) error {
 	}
 	r := &joined{ctx: ctx, bucket: u.s.Store.Bucket, keys: u.parts}
 	defer r.close()
-	ref, err := u.s.uploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
+	ref, err := u.s.inputs.UploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
 	if errors.Is(err, problem.ErrInvalid) && r.err == nil {
 		_ = u.Terminate(ctx)
 		return tusError(http.StatusBadRequest, err.Error())
@@ -399,19 +400,19 @@ func (s *Service) postSign(c *gin.Context) {
 	if err == nil {
 		err = json.NewDecoder(bytes.NewReader(body)).Decode(&r)
 	}
-	name := baseName(r.Filename)
+	name := inputs.BaseName(r.Filename)
 	switch {
 	case err != nil:
 		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)))
 		return
-	case !named(name):
+	case !inputs.Named(name):
 		s.answer.Refuse(c, problem.Invalid(errors.New("filename is missing: give the name of the DEM")))
 		return
 	case r.Size < 1 || r.Size > s.MaxUpload:
 		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.MaxUpload)))
 		return
 	}
-	key := inputKey(s.NewID(), name)
+	key := inputs.Key(s.NewID(), name)
 	opts := blob.SignedURLOptions{Method: http.MethodPut, Expiry: signExpiry, ContentType: "image/tiff"}
 	address, err := s.Store.Bucket.SignedURL(c.Request.Context(), key, &opts)
 	if gcerrors.Code(err) == gcerrors.Unimplemented {

@@ -18,6 +18,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -197,7 +198,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	if err == nil {
 		err = s.bring(ctx, &r, v, format)
 	}
-	err = called(r.DEM.Name, err)
+	err = inputs.Called(r.DEM.Name, err)
 	if format != gridfile.None && errors.Is(err, problem.ErrInvalid) && s.writing(now.Sub(a.ModTime), unfinished) {
 		err = errUnfinished // a grid that is read to its end tells only then that it ends too early
 	}
@@ -207,7 +208,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	if err != nil && !errors.Is(err, problem.ErrInvalid) {
 		return outcome{looked: true}, err
 	}
-	return s.enter(ctx, r, called(path.Base(key), err))
+	return s.enter(ctx, r, inputs.Called(path.Base(key), err))
 }
 
 // systemBeside states the system of a dropped DEM that lacks one, as err says, by the .prj file beside it; without one that
@@ -226,7 +227,7 @@ func (s *Service) systemBeside(ctx context.Context, key, read string, p param.Pa
 		}
 		with := p
 		with.DEMCRS = text
-		if _, fault := s.checkHeader(ctx, read, with); !inspect.LacksCRS(fault) {
+		if _, fault := s.inputs.Header(ctx, read, with); !inspect.LacksCRS(fault) {
 			return with, fault
 		}
 	}
@@ -458,7 +459,7 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, form
 		}
 	}
 	if kind, key, _ := strings.Cut(r.Parameters.Climate, ":"); strings.HasPrefix(key, job.UploadPrefix) {
-		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload))
+		table, err := s.copyIn(ctx, r.ID, key, min(inputs.MaxTable, s.MaxUpload))
 		if gcerrors.Code(err) == gcerrors.NotFound {
 			return problem.Invalid(fmt.Errorf("climate table %s is not there: upload it, then the DEM again", key))
 		}
@@ -500,7 +501,7 @@ func (s *Service) bringDEM(ctx context.Context, r *job.Request, format gridfile.
 	if err != nil {
 		return ref, err
 	}
-	_, err = s.checkHeader(ctx, ref.Key, r.Parameters)
+	_, err = s.inputs.Header(ctx, ref.Key, r.Parameters)
 	if r.Parameters, err = s.systemBeside(ctx, r.DEM.Key, ref.Key, r.Parameters, err); err == nil {
 		err = s.checkSize(ctx, r.Workflow, r.Parameters, ref.Key)
 	}
@@ -518,12 +519,12 @@ func (s *Service) convertIn(ctx context.Context, id, key string) (job.DEM, error
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	tiff, err := s.asTIFF(name, bufio.NewReaderSize(r, 4096))
+	tiff, err := s.inputs.TIFF(name, bufio.NewReaderSize(r, 4096))
 	if err != nil {
 		return job.DEM{}, err
 	}
 	defer func() { _ = tiff.Close() }()
-	return s.storeAt(ctx, inputKey(id, name), name, tiff, s.MaxUpload, true)
+	return s.inputs.PutAt(ctx, inputs.Key(id, name), name, tiff, s.MaxUpload, true)
 }
 
 // gridFormat tells by its first bytes, and by its name, what a dropped file is made a GeoTIFF from.
@@ -548,7 +549,7 @@ func (s *Service) copyIn(ctx context.Context, id, key string, limit int64) (job.
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	return s.storeAt(ctx, inputKey(id, name), name, r, limit, true)
+	return s.inputs.PutAt(ctx, inputs.Key(id, name), name, r, limit, true)
 }
 
 // enter writes the job of a dropped file; refused, if not nil, is why it cannot be computed.

@@ -1,4 +1,4 @@
-package submission
+package inputs
 
 import (
 	"context"
@@ -19,16 +19,16 @@ import (
 	"github.com/cyverse-gis/eemt/shared/remedy"
 )
 
-// setInput takes the text of a parameter that may be a raster.
-func setInput(p *param.Parameters, f param.Field, text string) error {
+// SetInput takes the text of a parameter that may be a raster.
+func SetInput(p *param.Parameters, f param.Field, text string) error {
 	if err := p.SetInput(f.Input(), text); err != nil {
 		return problem.Invalid(err)
 	}
-	return checkInputNames(p)
+	return CheckNames(p)
 }
 
-// checkInputNames refuses rasters that a service could not read.
-func checkInputNames(p *param.Parameters) error {
+// CheckNames refuses rasters that a service could not read.
+func CheckNames(p *param.Parameters) error {
 	for _, in := range p.Inputs() {
 		for _, name := range *in.Rasters {
 			if !storedName(name) {
@@ -56,9 +56,9 @@ func storedName(name string) bool {
 // rasterPatience bounds how long the rasters that a request names may take to be looked at.
 const rasterPatience = 20 * time.Second
 
-// checkRasters reads the headers of the rasters that a request names, so that a wrong name is refused now instead of
+// CheckRasters reads the headers of the rasters that a request names, so that a wrong name is refused now instead of
 // failing the job. What cannot be reached at present is left to compute, which has more patience.
-func (s *Service) checkRasters(ctx context.Context, p *param.Parameters) error {
+func (s *Store) CheckRasters(ctx context.Context, p *param.Parameters) error {
 	within, cancel := context.WithTimeout(ctx, rasterPatience)
 	defer cancel()
 	for _, in := range p.Inputs() {
@@ -83,14 +83,14 @@ func (s *Service) checkRasters(ctx context.Context, p *param.Parameters) error {
 }
 
 // checkRaster opens one of so many rasters.
-func (s *Service) checkRaster(ctx context.Context, name string, of int) error {
+func (s *Store) checkRaster(ctx context.Context, name string, of int) error {
 	open := s.Climate
 	if open == nil {
 		if strings.HasPrefix(name, "https://") {
 			return nil
 		}
 		open = func(ctx context.Context, name string) (io.ReaderAt, int64, io.Closer, error) {
-			r, err := rangeread.Object(ctx, s.Store.Bucket, name)
+			r, err := rangeread.Object(ctx, s.Bucket, name)
 			if err != nil {
 				return nil, 0, nil, err
 			}
@@ -124,15 +124,15 @@ func raster(r io.ReaderAt, size int64, of int) error {
 	return nil
 }
 
-// uploadInput stores a raster sent along and lets p name it. It returns its key.
+// UploadRaster stores a raster sent along and lets p name it. It returns its key.
 // A file that cannot be one leaves nothing behind.
-func (s *Service) uploadInput(ctx context.Context, p *param.Parameters, name, file string, r io.Reader) (string, error) {
+func (s *Store) UploadRaster(ctx context.Context, p *param.Parameters, name, file string, r io.Reader) (string, error) {
 	// Parameters tell rasters from numbers by the end of their names; what the file is, its content tells.
-	stored := baseName(file)
+	stored := BaseName(file)
 	if ext := strings.ToLower(path.Ext(stored)); ext != ".tif" && ext != ".tiff" {
 		stored += ".tif"
 	}
-	ref, err := s.storeAt(ctx, inputKey(s.NewID(), stored), baseName(file), fromClient{r}, s.MaxUpload, false)
+	ref, err := s.PutAt(ctx, Key(s.NewID(), stored), BaseName(file), FromClient{Reader: r}, s.MaxUpload, false)
 	if err != nil {
 		return "", err
 	}
@@ -141,15 +141,15 @@ func (s *Service) uploadInput(ctx context.Context, p *param.Parameters, name, fi
 		err = p.SetInput(name, ref.Key)
 	}
 	if err != nil {
-		s.discard(ctx, []string{ref.Key})
+		s.Discard(ctx, []string{ref.Key})
 		return "", err
 	}
 	return ref.Key, nil
 }
 
 // checkInput reads the header of a stored raster.
-func (s *Service) checkInput(ctx context.Context, name, file, key string) error {
-	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
+func (s *Store) checkInput(ctx context.Context, name, file, key string) error {
+	r, err := rangeread.Object(ctx, s.Bucket, key)
 	if err != nil {
 		return fmt.Errorf("read back %s: %w", key, err)
 	}
