@@ -117,7 +117,7 @@ func (s *Service) checksum(ctx context.Context, key string) (sum string, size in
 // putMap stores a map, and keeps the checksum of what was written.
 func (m *mosaic) putMap(ctx context.Context, info mapInfo, write func(io.Writer) error) error {
 	h := sha256.New()
-	err := m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.name), tiffType, func(to io.Writer) error {
+	err := m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.Name), tiffType, func(to io.Writer) error {
 		h.Reset()
 		return write(io.MultiWriter(to, h))
 	})
@@ -129,7 +129,7 @@ func (m *mosaic) putMap(ctx context.Context, info mapInfo, write func(io.Writer)
 	if m.checksums == nil {
 		m.checksums = map[string]string{}
 	}
-	m.checksums[info.name] = hex.EncodeToString(h.Sum(nil))
+	m.checksums[info.Name] = hex.EncodeToString(h.Sum(nil))
 	return nil
 }
 
@@ -156,7 +156,7 @@ func (a *assembly) gatherChecksums(ctx context.Context) {
 	}
 	for _, g := range a.groups {
 		if !slices.ContainsFunc(g.products, func(pr product) bool {
-			return slices.ContainsFunc(pr.maps, func(info mapInfo) bool { return a.checksums[info.name] == "" })
+			return slices.ContainsFunc(pr.maps, func(info mapInfo) bool { return a.checksums[info.Name] == "" })
 		}) {
 			continue
 		}
