@@ -61,7 +61,7 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 	f := flood{z: elevation, filled: filled}
 	z, cells, width := elevation.Cells, filled.Cells, padded.Width
 	for i, v := range z {
-		if !finite(v) {
+		if !raster.Finite(v) {
 			z[i], cells[i] = math.NaN(), math.NaN()
 		}
 	}
@@ -83,7 +83,7 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 		}
 	}
 	known := func(c, r int) {
-		if i := r*width + c; finite(cells[i]) {
+		if i := r*width + c; raster.Finite(cells[i]) {
 			f.open.push(cells[i], i)
 		}
 	}
@@ -102,7 +102,7 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 		i := r*width + c
 		before := was[k]
 		k++
-		if !finite(cells[i]) || before == cells[i] {
+		if !raster.Finite(cells[i]) || before == cells[i] {
 			return
 		}
 		above := nextUp(cells[i])
