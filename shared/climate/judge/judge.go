@@ -12,8 +12,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
-// Ground is what is known of the DEM.
-type Ground struct {
+// Site is where a DEM lies and how high.
+type Site struct {
 	// Lon and Lat are the corners and some points of its edge, in order, degrees; NaN where the projection ends.
 	Lon, Lat []float64
 	// CentreLon and CentreLat are its middle.
@@ -88,7 +88,7 @@ func YearOf(year int, m *climate.Monthly) (Year, bool) {
 
 // Climate says what is to be doubted of a source, whose years over the DEM are given: each code once, as grave as in the
 // worst year.
-func Climate(g Ground, s Source, years []Year) finding.List {
+func Climate(g Site, s Source, years []Year) finding.List {
 	worst := map[finding.Code]finding.Finding{}
 	var order []finding.Code
 	add := func(year int, found ...finding.Finding) {
@@ -105,7 +105,7 @@ func Climate(g Ground, s Source, years []Year) finding.List {
 			}
 		}
 	}
-	add(0, place(g, s)...)
+	add(0, location(g, s)...)
 	for i, y := range years {
 		add(y.Year, hemisphere(g, y.mean())...)
 		if i == 0 {

@@ -11,7 +11,7 @@ import (
 const lapse = energy.DefaultLapseRate
 
 // anyTrad reports whether EEMT-TRAD is above 0 in any month at the DEM's lowest, mean or highest elevation.
-func anyTrad(g Ground, y Year) bool {
+func anyTrad(g Site, y Year) bool {
 	model, err := energy.NewModel(energy.DefaultParameters(), energy.NewCalendar(y.Year))
 	if err != nil {
 		return true

@@ -35,7 +35,7 @@ func coldest(lat, z float64) float64 {
 const mostDaily = 23
 
 // temperature doubts values in the range of degC that are none.
-func temperature(g Ground, y Year) []finding.Finding {
+func temperature(g Site, y Year) []finding.Finding {
 	t := y.mean()
 	high, low := slices.Max(t[:]), mean(t)
 	daily := mean(y.TMax) - mean(y.TMin)
@@ -184,12 +184,12 @@ func vapourUnit(y Year) units.Unit {
 	return unit
 }
 
-// box is a part of the earth, degrees, with the least rain of a year that there is in it, mm.
-type box struct{ west, south, east, north, least float64 }
+// region is a part of the earth, degrees, with the least rain of a year that there is in it, mm.
+type region struct{ west, south, east, north, least float64 }
 
 // deserts are where the driest years of the earth are known: the Sahara, Arabia and Iran; the Thar; the Horn of Africa; Inner
 // Asia; the coasts of Peru and Chile; of Namibia; the mouth of the Colorado; Antarctica.
-var deserts = []box{
+var deserts = []region{
 	{-26, 14, 60, 37, 0.2},
 	{60, 20, 76, 37, 25},
 	{34, -3, 56, 14, 20},
@@ -203,7 +203,7 @@ var deserts = []box{
 // leastRain is the least rain of a year that is known around a place that has desert, mm; false where it is not so dry.
 func leastRain(lon, lat float64) (float64, bool) {
 	lon = math.Remainder(lon, 360)
-	i := slices.IndexFunc(deserts, func(b box) bool { return lon >= b.west && lon <= b.east && lat >= b.south && lat <= b.north })
+	i := slices.IndexFunc(deserts, func(b region) bool { return lon >= b.west && lon <= b.east && lat >= b.south && lat <= b.north })
 	if i < 0 {
 		return 0, false
 	}
@@ -212,7 +212,7 @@ func leastRain(lon, lat float64) (float64, bool) {
 
 // aridity returns precipitation over the limit of dry climates after Köppen, 1 at that of steppe, 0.5 at that of desert.
 // In the cold, where that limit vanishes, it is over what the air can hold: 100 mm at -20 degC, 6 % more for each K.
-func aridity(g Ground, y Year) float64 {
+func aridity(g Site, y Year) float64 {
 	t := mean(y.mean())
 	annual := sum(y.Precipitation)
 	summer := 0.0
@@ -303,7 +303,7 @@ const (
 )
 
 // precipitation holds precipitation against the climates around the place, and the humidity of the air.
-func precipitation(g Ground, s Source, y Year) []finding.Finding {
+func precipitation(g Site, s Source, y Year) []finding.Finding {
 	annual, t := sum(y.Precipitation), mean(y.mean())
 	dry, wet := aridity(g, y), wetness(y)
 	near := around(g)
@@ -388,7 +388,7 @@ func tooMuch(aridity, least float64) []string {
 }
 
 // around gathers the classes of dryness around the DEM's middle and edge.
-func around(g Ground) koppen.Classes {
+func around(g Site) koppen.Classes {
 	all := koppen.Around(g.CentreLon, g.CentreLat)
 	for i, lon := range g.Lon {
 		all |= koppen.Around(lon, g.Lat[i])

@@ -17,15 +17,15 @@ const (
 // earthRadius is the mean radius of the earth, km.
 const earthRadius = 6371
 
-// GroundOf takes the outline of a DEM; its elevations are to be added.
-func GroundOf(d *dem.DEM) Ground {
-	g := Ground{}
+// SiteOf returns the outline of a DEM. The caller adds its elevations (Elevations.Add).
+func SiteOf(d *dem.DEM) Site {
+	g := Site{}
 	g.CentreLon, g.CentreLat = d.Center()
-	const pieces = 32
+	const steps = 32
 	t, w, h := d.Image.Transform, float64(d.Image.Width), float64(d.Image.Height)
 	for _, edge := range [4][4]float64{{0, 0, 1, 0}, {1, 0, 1, 1}, {1, 1, 0, 1}, {0, 1, 0, 0}} {
-		for i := range pieces {
-			f := float64(i) / pieces
+		for i := range steps {
+			f := float64(i) / steps
 			col, row := w*(edge[0]+f*(edge[2]-edge[0])), h*(edge[1]+f*(edge[3]-edge[1]))
 			lon, lat := d.CRS.Inverse(t.OriginX+t.StepX*col, t.OriginY+t.StepY*row)
 			g.Lon, g.Lat = append(g.Lon, lon), append(g.Lat, lat)
@@ -34,7 +34,8 @@ func GroundOf(d *dem.DEM) Ground {
 	return g
 }
 
-func place(g Ground, s Source) []finding.Finding {
+// location doubts a station far from the DEM, and refuses one that is very far.
+func location(g Site, s Source) []finding.Finding {
 	if s.Station == nil {
 		return nil
 	}
@@ -57,7 +58,7 @@ func place(g Ground, s Source) []finding.Finding {
 }
 
 // distance is how far a place lies outside of the DEM, km; 0 within.
-func (g Ground) distance(lon, lat float64) float64 {
+func (g Site) distance(lon, lat float64) float64 {
 	least := math.Inf(1)
 	inside := false
 	n := len(g.Lon)
@@ -111,7 +112,7 @@ const (
 )
 
 // hemisphere compares the seasons of temperature with those of the DEM's latitude.
-func hemisphere(g Ground, months [12]float64) []finding.Finding {
+func hemisphere(g Site, months [12]float64) []finding.Finding {
 	amplitude, crest := cycle(months)
 	if math.Abs(g.CentreLat) < leastLatitude || amplitude < leastCycle {
 		return nil
@@ -143,7 +144,7 @@ var names = [12]string{"January", "February", "March", "April", "May", "June", "
 // mostExtrapolated is the difference of elevation, m, beyond which extrapolated temperature is doubted.
 const mostExtrapolated = 1000
 
-func extrapolation(g Ground, s Source, y Year) []finding.Finding {
+func extrapolation(g Site, s Source, y Year) []finding.Finding {
 	if s.OfDEM || g.Elevations.Cells == 0 {
 		return nil
 	}
