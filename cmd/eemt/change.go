@@ -28,17 +28,17 @@ func keepCommand() *cobra.Command {
 	var days int
 	c := changeCommand("keep ID...", "Pin jobs, so that no cleanup removes them", nil, func(ctx context.Context, api *client.Client, id string) (string, error) {
 		if days > 0 {
-			return fmt.Sprintf("kept for %d days", days), api.Keep(ctx, id, days)
+			return fmt.Sprintf("kept for %d days", days), api.Pin(ctx, id, days)
 		}
-		return "pinned", api.Keep(ctx, id, 0)
+		return "pinned", api.Pin(ctx, id, 0)
 	})
 	c.Long = `keep pins jobs: neither the daily cleanup nor eemt cleanup removes them. With --days they are kept for that many days
 after their end, or from now if they ended before. eemt unkeep sets the usual retention time again.`
 	c.Example += "\n  eemt keep 01JTESTKDH6BKDYFCDM6QM1YQ4 --days 90"
-	c.Flags().IntVar(&days, "days", 0, fmt.Sprintf("keep for this many `days`, 1 to %d", job.MaxKeepDays))
+	c.Flags().IntVar(&days, "days", 0, fmt.Sprintf("keep for this many `days`, 1 to %d", job.MaxPinDays))
 	c.PreRunE = func(c *cobra.Command, _ []string) error {
-		if c.Flags().Changed("days") && (days < 1 || days > job.MaxKeepDays) {
-			return exitError{fmt.Errorf("days %d: must be 1 to %d", days, job.MaxKeepDays), 2}
+		if c.Flags().Changed("days") && (days < 1 || days > job.MaxPinDays) {
+			return exitError{fmt.Errorf("days %d: must be 1 to %d", days, job.MaxPinDays), 2}
 		}
 		return nil
 	}
@@ -47,7 +47,7 @@ after their end, or from now if they ended before. eemt unkeep sets the usual re
 
 func unkeepCommand() *cobra.Command {
 	return changeCommand("unkeep ID...", "Unpin jobs", nil, func(ctx context.Context, api *client.Client, id string) (string, error) {
-		return "unpinned", api.Unkeep(ctx, id)
+		return "unpinned", api.Unpin(ctx, id)
 	})
 }
 

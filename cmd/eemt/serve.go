@@ -96,7 +96,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		return errors.Join(err, listener.Close())
 	}
 	p.cleanup.Policy = policy
-	p.submission.Cleaner = intake.Cleaner{Service: p.cleanup, Usual: keep, NextRun: func() time.Time {
+	p.submission.Cleaner = intake.Cleaner{Service: p.cleanup, Settings: keep, NextRun: func() time.Time {
 		now := time.Now()
 		return now.Add(untilRetention(now))
 	}}

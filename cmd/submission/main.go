@@ -63,7 +63,7 @@ func main() {
 			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: intake.Uploads(c.Bucket),
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
-			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Usual: c.Settings},
+			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Settings: c.Settings},
 			Climate: sources.Open, Estimate: cost.Estimate, Limits: cost,
 		}
 		return c.Listen(ctx, bucket, s.Handler())

@@ -13,6 +13,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 // Errors of Publish, Wait, Run and Close.
@@ -86,7 +87,8 @@ func New(opts Options) *Broker {
 		opts.Retries = 5
 	}
 	if opts.Backoff == nil {
-		opts.Backoff = exponential
+		pause := retry.Doubling(100*time.Millisecond, 30*time.Second)
+		opts.Backoff = func(n int) time.Duration { return pause(n + 1) }
 	}
 	if opts.Queue <= 0 {
 		opts.Queue = 100_000
@@ -98,7 +100,7 @@ func New(opts Options) *Broker {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opts.Sleep == nil {
-		opts.Sleep = sleep
+		opts.Sleep = retry.Sleep
 	}
 	b := &Broker{opts: opts, changed: make(chan struct{})}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
@@ -339,19 +341,4 @@ func (b *Broker) repeat(s *subscription, d delivery, wait time.Duration) {
 	defer b.mu.Unlock()
 	s.queue.push(d)
 	b.dispatch(s)
-}
-
-func exponential(n int) time.Duration {
-	return min(100*time.Millisecond<<min(n-1, 20), 30*time.Second)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

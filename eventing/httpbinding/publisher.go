@@ -15,8 +15,10 @@ import (
 	"github.com/cloudevents/sdk-go/v2/binding"
 	"github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 const (
@@ -43,7 +45,7 @@ type Publisher struct {
 	target   string
 	sleep    func(ctx context.Context, d time.Duration) error
 	patience time.Duration
-	slots    chan struct{} // held by requests without an answer
+	slots    *semaphore.Weighted // held by requests without an answer
 	logger   *slog.Logger
 }
 
@@ -68,7 +70,7 @@ func NewPublisher(client *http.Client, sink string, logger *slog.Logger) (*Publi
 		c = *client
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Publisher{client: &c, target: sink, sleep: sleep, patience: patience, slots: make(chan struct{}, maxOutstanding), logger: logger}, nil
+	return &Publisher{client: &c, target: sink, sleep: retry.Sleep, patience: patience, slots: semaphore.NewWeighted(maxOutstanding), logger: logger}, nil
 }
 
 // Publish sends e, up to four times over about 1.5 s of pauses if the sink cannot be reached or answers 404, 408, 425, 429 or 5xx.
@@ -78,10 +80,8 @@ func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 	if err := e.Validate(); err != nil {
 		return eventing.Reject(fmt.Errorf("event %q: %s", e.ID(), oneLine(err.Error())))
 	}
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("event %q not published: %w", e.ID(), ctx.Err())
+	if err := p.slots.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("event %q not published: %w", e.ID(), err)
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	sent := make(chan bool, 2*publishTries) // true when a try is sent, false when it has failed
@@ -89,7 +89,7 @@ func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 	left := make(chan struct{}) // closed when Publish no longer waits
 	defer close(left)
 	go func() {
-		defer func() { <-p.slots }()
+		defer p.slots.Release(1)
 		defer cancel()
 		err := p.deliver(work, e, sent)
 		select {
@@ -121,32 +121,26 @@ func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 
 // Close waits, for a bounded time, until what Publish left to the background has been answered.
 func (p *Publisher) Close() {
-	timeout := time.After(closeTimeout)
-	for range cap(p.slots) {
-		select {
-		case p.slots <- struct{}{}:
-		case <-timeout:
-			return
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if p.slots.Acquire(ctx, maxOutstanding) == nil {
+		p.slots.Release(maxOutstanding)
 	}
 }
 
 func (p *Publisher) deliver(ctx context.Context, e event.Event, sent chan<- bool) error {
-	pause := firstPause
-	for try := 1; ; try++ {
-		again, err := p.send(ctx, e, func() { sent <- true })
-		if err == nil {
-			return nil
+	policy := retry.Policy{Attempts: publishTries, Pause: retry.Doubling(firstPause, time.Minute), Sleep: p.sleep}
+	err := policy.Do(ctx, func(int) (again bool, err error) {
+		again, err = p.send(ctx, e, func() { sent <- true })
+		if err != nil {
+			sent <- false
 		}
-		sent <- false
-		if !again || try == publishTries || ctx.Err() != nil {
-			return fmt.Errorf("event %q not published: %w", e.ID(), err)
-		}
-		if err := p.sleep(ctx, pause); err != nil {
-			return fmt.Errorf("event %q not published: %w", e.ID(), err)
-		}
-		pause *= 2
+		return again, err
+	})
+	if err != nil {
+		return fmt.Errorf("event %q not published: %w", e.ID(), err)
 	}
+	return nil
 }
 
 // send makes one request and calls sent, at most once, when it is written; again says whether another could do better.
@@ -185,16 +179,5 @@ func (p *Publisher) send(ctx context.Context, e event.Event, sent func()) (again
 		return true, fmt.Errorf("sink answered %s: %s", res.Status, oneLine(string(said)))
 	default:
 		return false, fmt.Errorf("sink answered %s: %s", res.Status, oneLine(string(said)))
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

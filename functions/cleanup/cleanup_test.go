@@ -165,17 +165,17 @@ func TestPins(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		state job.State
-		keep  job.Keep
+		keep  job.Pin
 		set   time.Duration // after the end
 		age   time.Duration
 		stays bool
 	}{
-		{name: "pinned", state: job.Completed, keep: job.Keep{Pinned: true}, age: 1000 * week, stays: true},
-		{name: "failed and pinned", state: job.Failed, keep: job.Keep{Pinned: true}, age: 1000 * week, stays: true},
-		{name: "30 days, before", state: job.Completed, keep: job.Keep{Days: 30}, age: 30*day - time.Second, stays: true},
-		{name: "30 days, then", state: job.Completed, keep: job.Keep{Days: 30}, age: 30 * day},
-		{name: "failed, 2 days, before", state: job.Failed, keep: job.Keep{Days: 2}, age: 2*day - time.Second, stays: true},
-		{name: "failed, 2 days, then", state: job.Failed, keep: job.Keep{Days: 2}, age: 2 * day},
+		{name: "pinned", state: job.Completed, keep: job.Pin{Pinned: true}, age: 1000 * week, stays: true},
+		{name: "failed and pinned", state: job.Failed, keep: job.Pin{Pinned: true}, age: 1000 * week, stays: true},
+		{name: "30 days, before", state: job.Completed, keep: job.Pin{Days: 30}, age: 30*day - time.Second, stays: true},
+		{name: "30 days, then", state: job.Completed, keep: job.Pin{Days: 30}, age: 30 * day},
+		{name: "failed, 2 days, before", state: job.Failed, keep: job.Pin{Days: 2}, age: 2*day - time.Second, stays: true},
+		{name: "failed, 2 days, then", state: job.Failed, keep: job.Pin{Days: 2}, age: 2 * day},
 		{name: "unpinned, before", state: job.Completed, set: 90 * day, age: 90*day + week - time.Second, stays: true},
 		{name: "unpinned, then", state: job.Completed, set: 90 * day, age: 90*day + week},
 	} {
@@ -184,7 +184,7 @@ func TestPins(t *testing.T) {
 			ended := s.now.Add(-c.age)
 			r := s.add(t, 1, c.state, ended)
 			c.keep.At = ended.Add(c.set)
-			if err := s.Store.SetKeep(t.Context(), r.ID, c.keep); err != nil {
+			if err := s.Store.SetPin(t.Context(), r.ID, c.keep); err != nil {
 				t.Fatal(err)
 			}
 			if report, err := s.Retain(t.Context()); err != nil || len(report.Errors) != 0 || len(report.Details) == 0 != c.stays {

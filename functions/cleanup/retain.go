@@ -143,8 +143,8 @@ func (p pass) run(ctx context.Context) error {
 				p.report.Remaining += len(due) - batch
 				due = oldest(due, batch)
 			}
-		case st.Keep.Pinned:
-			st.Keep.Pinned = false
+		case st.Pin.Pinned:
+			st.Pin.Pinned = false
 			if p.due(st) {
 				p.report.Pinned++
 			}
@@ -235,8 +235,8 @@ func (p pass) remove(ctx context.Context, m job.Remover, st job.Status) {
 	r, id := p.report, st.Request.ID
 	if !m.Dry {
 		// Somebody may have pinned it since it was looked at.
-		goes, err := p.Store.BeginRemoval(ctx, id, p.now, func(k job.Keep) bool {
-			st.Keep = k
+		goes, err := p.Store.BeginRemoval(ctx, id, p.now, func(k job.Pin) bool {
+			st.Pin = k
 			return p.due(st)
 		})
 		if err != nil {

@@ -406,13 +406,13 @@ func TestPinOutlastsADeadRemoval(t *testing.T) {
 	})
 	r := s.add(t, 1, job.Completed, s.now.Add(-30*24*time.Hour))
 	pin := func() error {
-		return s.Store.SetKeep(t.Context(), r.ID, job.Keep{Pinned: true, At: s.now})
+		return s.Store.SetPin(t.Context(), r.ID, job.Pin{Pinned: true, At: s.now})
 	}
 	if err := pin(); err != nil {
 		t.Fatal(err)
 	}
 	dead = true
-	if _, err := s.Store.BeginRemoval(t.Context(), r.ID, s.now, func(k job.Keep) bool { return !k.Pinned }); err == nil {
+	if _, err := s.Store.BeginRemoval(t.Context(), r.ID, s.now, func(k job.Pin) bool { return !k.Pinned }); err == nil {
 		t.Fatal("it did not die")
 	}
 	dead = false

@@ -433,7 +433,7 @@ func (s *Service) view(st job.Status) gin.H {
 	if name, ok := strings.CutPrefix(st.Request.DEM.Key, job.InputPrefix); ok && st.Expired == nil {
 		h["uploaded_filename"] = name
 	}
-	h["pinned"], h["expires_at"] = st.Keep.Pinned, nil
+	h["pinned"], h["expires_at"] = st.Pin.Pinned, nil
 	if at := s.expires(st); at != nil {
 		h["expires_at"] = at.Format(time.RFC3339)
 	}

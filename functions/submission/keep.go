@@ -32,7 +32,7 @@ func (s *Service) expires(st job.Status) *time.Time {
 	if s.Cleaner == nil {
 		return nil
 	}
-	k := s.Cleaner.Keep()
+	k := s.Cleaner.Usual()
 	at, ok := job.Retention{Completed: time.Duration(k.Days) * 24 * time.Hour, Failed: time.Duration(k.Hours) * time.Hour}.Until(st)
 	if !ok {
 		return nil
@@ -46,9 +46,9 @@ func (s *Service) answerKeep(c *gin.Context, id string) {
 		s.problem(c, err)
 		return
 	}
-	k := keeping{Pinned: st.Keep.Pinned, Days: st.Keep.Days, By: st.Keep.By, Expires: s.expires(st)}
-	if !st.Keep.At.IsZero() {
-		k.Set = &st.Keep.At
+	k := keeping{Pinned: st.Pin.Pinned, Days: st.Pin.Days, By: st.Pin.By, Expires: s.expires(st)}
+	if !st.Pin.At.IsZero() {
+		k.Set = &st.Pin.At
 	}
 	s.document(c, http.StatusOK, "Retention of job "+id, k)
 }
@@ -79,15 +79,15 @@ func (s *Service) putKeep(c *gin.Context) {
 		s.problem(c, ogc.Bad("", "", allowed, fmt.Sprintf("send %s: %v", allowed, err)))
 		return
 	}
-	s.setKeep(c, job.Keep{Pinned: want.Pinned, Days: want.Days, By: want.By, At: s.Now()})
+	s.setKeep(c, job.Pin{Pinned: want.Pinned, Days: want.Days, By: want.By, At: s.Now()})
 }
 
 // deleteKeep lets the usual time apply to a job, counted from now on.
-func (s *Service) deleteKeep(c *gin.Context) { s.setKeep(c, job.Keep{At: s.Now()}) }
+func (s *Service) deleteKeep(c *gin.Context) { s.setKeep(c, job.Pin{At: s.Now()}) }
 
-func (s *Service) setKeep(c *gin.Context, k job.Keep) {
+func (s *Service) setKeep(c *gin.Context, k job.Pin) {
 	id := c.Param("id")
-	err := s.Store.SetKeep(c.Request.Context(), id, k)
+	err := s.Store.SetPin(c.Request.Context(), id, k)
 	var field *param.FieldError
 	switch {
 	case errors.As(err, &field):

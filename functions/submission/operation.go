@@ -21,8 +21,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// Keep is how long jobs are kept.
-type Keep struct {
+// Retention is how long jobs are kept.
+type Retention struct {
 	// Days that data of completed jobs are kept, hours that failed jobs are.
 	Days, Hours int
 	// DryRun only counts.
@@ -38,10 +38,10 @@ type Cleaned struct {
 
 // Cleaner removes what retention says.
 type Cleaner interface {
-	// Clean does one pass. A Keep out of range is an error that wraps ErrInvalid.
-	Clean(ctx context.Context, k Keep) (Cleaned, error)
-	// Keep is what the daily pass goes by.
-	Keep() Keep
+	// Clean does one pass. A Retention out of range is an error that wraps ErrInvalid.
+	Clean(ctx context.Context, k Retention) (Cleaned, error)
+	// Usual is what the daily pass goes by.
+	Usual() Retention
 	// Next is when the daily pass comes; zero when nobody here knows.
 	Next() time.Time
 }
@@ -53,7 +53,7 @@ func (s *Service) postCleanup(c *gin.Context) {
 		c.JSON(http.StatusNotImplemented, gin.H{"detail": "cleaning up is not offered here"})
 		return
 	}
-	k, err := keepOf(c, s.Cleaner.Keep())
+	k, err := keepOf(c, s.Cleaner.Usual())
 	if err != nil {
 		s.refuse(c, err)
 		return
@@ -79,7 +79,7 @@ func (s *Service) postCleanup(c *gin.Context) {
 	})
 }
 
-func keepOf(c *gin.Context, k Keep) (Keep, error) {
+func keepOf(c *gin.Context, k Retention) (Retention, error) {
 	k.DryRun = false
 	set := func(name, text string) error {
 		var err error
@@ -161,7 +161,7 @@ func (s *Service) getCleanupStatus(c *gin.Context) {
 	}
 	h := gin.H{"last_run": last, "next_scheduled": nil, "auto_cleanup_enabled": s.Cleaner != nil, "retention_settings": nil, "disk_usage": usage}
 	if s.Cleaner != nil {
-		k := s.Cleaner.Keep()
+		k := s.Cleaner.Usual()
 		h["retention_settings"] = gin.H{"success_retention_days": k.Days, "failed_retention_hours": k.Hours}
 		if next := s.Cleaner.Next(); !next.IsZero() {
 			h["next_scheduled"] = next.UTC().Format(time.RFC3339)

@@ -19,13 +19,13 @@ import (
 
 // passes records what the old suite's cleanup endpoint asked for.
 type passes struct {
-	asked []submission.Keep
+	asked []submission.Retention
 	fail  error
 }
 
-func (p *passes) Keep() submission.Keep { return submission.Keep{Days: 7, Hours: 12} }
-func (p *passes) Next() time.Time       { return noon.Add(14 * time.Hour) }
-func (p *passes) Clean(_ context.Context, k submission.Keep) (submission.Cleaned, error) {
+func (p *passes) Usual() submission.Retention { return submission.Retention{Days: 7, Hours: 12} }
+func (p *passes) Next() time.Time             { return noon.Add(14 * time.Hour) }
+func (p *passes) Clean(_ context.Context, k submission.Retention) (submission.Cleaned, error) {
 	p.asked = append(p.asked, k)
 	return submission.Cleaned{Successful: 2, Failed: 1, FreedMB: 3.5}, p.fail
 }
@@ -33,13 +33,13 @@ func (p *passes) Clean(_ context.Context, k submission.Keep) (submission.Cleaned
 func TestCleanupEndpoint(t *testing.T) {
 	for _, c := range []struct {
 		name, query, body, contentType string
-		want                           submission.Keep
+		want                           submission.Retention
 	}{
-		{"defaults", "", "", "", submission.Keep{Days: 7, Hours: 12}},
-		{"query", "?success_retention_days=3&failed_retention_hours=1&dry_run=true", "", "", submission.Keep{Days: 3, Hours: 1, DryRun: true}},
-		{"JSON", "", `{"dry_run": true}`, "application/json", submission.Keep{Days: 7, Hours: 12, DryRun: true}},
-		{"JSON sent as curl -d does", "", `{"dry_run":true,"success_retention_days":0}`, "application/x-www-form-urlencoded", submission.Keep{Hours: 12, DryRun: true}},
-		{"form", "", "dry_run=1&failed_retention_hours=5", "application/x-www-form-urlencoded", submission.Keep{Days: 7, Hours: 5, DryRun: true}},
+		{"defaults", "", "", "", submission.Retention{Days: 7, Hours: 12}},
+		{"query", "?success_retention_days=3&failed_retention_hours=1&dry_run=true", "", "", submission.Retention{Days: 3, Hours: 1, DryRun: true}},
+		{"JSON", "", `{"dry_run": true}`, "application/json", submission.Retention{Days: 7, Hours: 12, DryRun: true}},
+		{"JSON sent as curl -d does", "", `{"dry_run":true,"success_retention_days":0}`, "application/x-www-form-urlencoded", submission.Retention{Hours: 12, DryRun: true}},
+		{"form", "", "dry_run=1&failed_retention_hours=5", "application/x-www-form-urlencoded", submission.Retention{Days: 7, Hours: 5, DryRun: true}},
 	} {
 		s := newService(t, nil)
 		p := &passes{}

@@ -232,7 +232,7 @@ func (f *flight) effect(op, key string, do func() error) error {
 
 // once reports whether an object is never replaced.
 func once(key string) bool {
-	return strings.HasPrefix(key, "jobs/") && (strings.HasSuffix(key, ".json") || strings.HasSuffix(key, ".sha256")) && !strings.Contains(key, "/results/") && !strings.HasSuffix(key, "keep.json")
+	return strings.HasPrefix(key, "jobs/") && (strings.HasSuffix(key, ".json") || strings.HasSuffix(key, ".sha256")) && !strings.Contains(key, "/results/") && !strings.HasSuffix(key, "pin.json")
 }
 
 // Publish puts an event on its way, or loses it.

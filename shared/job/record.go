@@ -239,8 +239,8 @@ type Status struct {
 	End     *End
 	// Expired is set when retention removed the data.
 	Expired *time.Time
-	// Keep is what people want of retention for this job.
-	Keep Keep
+	// Pin is what people want of retention for this job.
+	Pin Pin
 	// Removing says that retention has begun to remove the data.
 	Removing bool
 	// Leftovers says that there are work files or notes of tries.

@@ -96,7 +96,7 @@ func (m Remover) say(what string) {
 // Data calls f for the data of a job: all but the records that outlive them.
 func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
 	keep := map[string]bool{}
-	for _, name := range []string{"job.json", "plan.json", "end.json", "announced.json", "keep.json", "removing.json", "expired.json", "results/report.json"} {
+	for _, name := range []string{"job.json", "plan.json", "end.json", "announced.json", "pin.json", "removing.json", "expired.json", "results/report.json"} {
 		keep[Prefix(id)+name] = true
 	}
 	return s.list(ctx, Prefix(id), func(o *blob.ListObject) error {
@@ -176,7 +176,7 @@ func (m Remover) All(ctx context.Context, r Request) (Removed, error) {
 
 // lastRecords go after everything else of a job, in this order. While job.json is
 // there end.json says that the job does not go on.
-var lastRecords = []string{"job.json", "end.json", "keep.json", "removing.json"}
+var lastRecords = []string{"job.json", "end.json", "pin.json", "removing.json"}
 
 // Object deletes one object that belongs to no job.
 func (m Remover) Object(ctx context.Context, o *blob.ListObject) (Removed, error) {

@@ -32,7 +32,7 @@ func ObjectWithin(ctx context.Context, b *blob.Bucket, key string, cache int64) 
 
 func openObject(ctx context.Context, b *blob.Bucket, key string, cfg config) (*Reader, error) {
 	o := &object{bucket: b, key: key}
-	err := retry(ctx, cfg, func(ctx context.Context) error {
+	err := repeat(ctx, cfg, func(ctx context.Context) error {
 		a, err := b.Attributes(ctx, key)
 		if err != nil {
 			return classify(err)

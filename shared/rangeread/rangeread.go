@@ -11,10 +11,14 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/cyverse-gis/eemt/shared/fault"
+
+	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 // ErrChanged is wrapped by the error of a read that finds the file replaced since it was opened.
-var ErrChanged = errors.New("file changed since it was opened: open it again")
+var ErrChanged = fault.New(fault.Conflict, errors.New("file changed since it was opened: open it again"))
 
 // ErrUnavailable is wrapped by the error of a read that failed for a passing reason as often as it was tried.
 var ErrUnavailable = errors.New("not reachable at present")
@@ -42,27 +46,21 @@ type source interface {
 // unavailable marks an error as ErrUnavailable without a word of its own.
 type unavailable struct{ error }
 
-func (u unavailable) Is(target error) bool { return target == ErrUnavailable }
-func (u unavailable) Unwrap() error        { return u.error }
+func (u unavailable) Is(target error) bool  { return target == ErrUnavailable }
+func (u unavailable) Unwrap() error         { return u.error }
+func (u unavailable) FaultKind() fault.Kind { return fault.Unavailable }
 
 // absent marks an error as fs.ErrNotExist without a word of its own.
 type absent struct{ error }
 
-func (a absent) Is(target error) bool { return target == fs.ErrNotExist }
-func (a absent) Unwrap() error        { return a.error }
+func (a absent) Is(target error) bool  { return target == fs.ErrNotExist }
+func (a absent) Unwrap() error         { return a.error }
+func (a absent) FaultKind() fault.Kind { return fault.NotFound }
 
 // permanent marks an error that is not retried.
 type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
-
-// retryAfter is a passing error of a server that said when to come back.
-type retryAfter struct {
-	error
-	wait time.Duration
-}
-
-func (r retryAfter) Unwrap() error { return r.error }
 
 // config is what tests change.
 type config struct {
@@ -72,7 +70,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{block: blockSize, blocks: cacheBlocks, run: maxRun, timeout: tryTimeout, sleep: sleep}
+	return config{block: blockSize, blocks: cacheBlocks, run: maxRun, timeout: tryTimeout, sleep: retry.Sleep}
 }
 
 // Reader reads a remote file through a cache of recently used blocks. Blocks that are missing side by side are
@@ -201,7 +199,7 @@ func (r *Reader) get(i, last int64) ([]byte, error) {
 
 // run does f with retries and puts its blocks into the cache.
 func (r *Reader) run(f *fetch) {
-	err := retry(r.ctx, r.cfg, func(ctx context.Context) error {
+	err := repeat(r.ctx, r.cfg, func(ctx context.Context) error {
 		return r.src.read(ctx, f.data, f.first*int64(r.cfg.block))
 	})
 	if err != nil {
@@ -247,36 +245,26 @@ func (r *Reader) why() error {
 	return r.ctx.Err()
 }
 
-// retry calls do until it succeeds, fails for good, ctx ends or maxTries are used up.
-func retry(ctx context.Context, cfg config, do func(ctx context.Context) error) error {
-	pause := firstPause
-	for try := 1; ; try++ {
+// repeat calls do until it succeeds, fails for good, ctx ends or maxTries are used up.
+func repeat(ctx context.Context, cfg config, do func(ctx context.Context) error) error {
+	p := retry.Policy{Attempts: maxTries, Pause: retry.Doubling(firstPause, maxPause), Sleep: cfg.sleep}
+	lasting := false // the fault will not pass
+	err := p.Do(ctx, func(int) (again bool, err error) {
 		tctx, cancel := context.WithTimeout(ctx, cfg.timeout)
-		err := do(tctx)
-		cancel()
-		if err == nil {
-			return nil
+		defer cancel()
+		err = do(tctx)
+		if p := (permanent{}); errors.As(err, &p) {
+			lasting, err = true, p.error
 		}
-		var p permanent
-		if errors.As(err, &p) {
-			return p.error
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if try == maxTries {
-			return unavailable{fmt.Errorf("gave up after %d tries: %w", try, err)}
-		}
-		wait := pause
-		var later retryAfter
-		if errors.As(err, &later) {
-			wait = min(max(wait, later.wait), maxPause)
-		}
-		if err := cfg.sleep(ctx, wait); err != nil {
-			return err
-		}
-		pause *= 2
+		return !lasting, err
+	})
+	switch {
+	case err == nil, lasting:
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
+	return unavailable{fmt.Errorf("gave up after %d tries: %w", maxTries, err)}
 }
 
 // fill reads exactly the blocks of dst.
@@ -298,15 +286,4 @@ func length(dst [][]byte) int64 {
 		n += int64(len(d))
 	}
 	return n
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 const maxRedirects = 5
@@ -57,7 +59,7 @@ func openURL(ctx context.Context, client *http.Client, address, bearer string, c
 
 	// The first block doubles as the question for the size: formats start with their header.
 	var head []byte
-	err = retry(ctx, cfg, func(ctx context.Context) error {
+	err = repeat(ctx, cfg, func(ctx context.Context) error {
 		head, err = r.open(ctx, int64(cfg.block))
 		return err
 	})
@@ -212,7 +214,7 @@ func (r *remote) partial(res *http.Response) (first, last, total int64, err erro
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
 		err := fmt.Errorf("server answered %s", status(code))
 		if s, aerr := strconv.Atoi(res.Header.Get("Retry-After")); aerr == nil && s > 0 {
-			return 0, 0, 0, retryAfter{err, time.Duration(min(s, 3600)) * time.Second}
+			return 0, 0, 0, retry.Later(err, min(time.Duration(min(s, 3600))*time.Second, maxPause))
 		}
 		return 0, 0, 0, err
 	case code == http.StatusNotFound, code == http.StatusGone:

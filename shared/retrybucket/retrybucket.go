@@ -13,6 +13,8 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 // Options of a bucket. The zero value is ready to use.
@@ -54,26 +56,15 @@ func Wrap(b *blob.Bucket, o Options) *blob.Bucket {
 		o.Tries = 5
 	}
 	if o.Backoff == nil {
-		o.Backoff = func(n int) time.Duration { return min(50*time.Millisecond<<min(n-2, 20), 2*time.Second) }
+		o.Backoff = retry.Doubling(50*time.Millisecond, 2*time.Second)
 	}
 	if o.Call <= 0 {
 		o.Call = 2 * time.Minute
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = retry.Sleep
 	}
 	return blob.NewBucket(&bucket{to: b, opts: o, credit: most})
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 type bucket struct {
@@ -115,19 +106,15 @@ func (b *bucket) earn() {
 
 // repeat calls f until it succeeds, fails for good, or was tried often enough.
 func (b *bucket) repeat(ctx context.Context, f func(try int) error) error {
-	for try := 1; ; try++ {
-		err := f(try)
+	p := retry.Policy{Attempts: b.opts.Tries, Pause: b.opts.Backoff, Sleep: b.opts.Sleep}
+	return p.Do(ctx, func(attempt int) (again bool, err error) {
+		err = f(attempt)
 		if !passing(ctx, err) {
 			b.earn()
-			return err
+			return false, err
 		}
-		if try >= b.opts.Tries || !b.pay() {
-			return err
-		}
-		if b.opts.Sleep(ctx, b.opts.Backoff(try+1)) != nil {
-			return err
-		}
-	}
+		return attempt < b.opts.Tries && b.pay(), err
+	})
 }
 
 // call repeats f with a context that ends when one call takes too long.

@@ -220,7 +220,7 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 }
 
 // list groups the objects of a job in the order in which they may appear: what a
-// record speaks of comes before it. job.json and keep.json are left to their own writers.
+// record speaks of comes before it. job.json and pin.json are left to their own writers.
 func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 	prefix := job.Prefix(st.Request.ID)
 	var stages [4][]string
@@ -247,7 +247,7 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 			return nil, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		switch name := strings.TrimPrefix(o.Key, prefix); {
-		case name == "job.json", name == "keep.json", name == "removing.json":
+		case name == "job.json", name == "pin.json", name == "removing.json":
 		case name == "draft.json", strings.HasPrefix(name, "stages/"), job.IsScratch(name):
 			// The terrain of a job without a plan is followed anew: its files come and go with each stage.
 		case strings.HasPrefix(name, "attempts/"):
@@ -384,21 +384,21 @@ func isRecord(key string) bool {
 	return !strings.HasPrefix(name, "work/") && !strings.HasPrefix(name, "results/")
 }
 
-// keep brings keep.json: the younger of the two stands.
+// keep brings pin.json: the younger of the two stands.
 func (c copier) keep(ctx context.Context, st job.Status, fresh bool) error {
-	k := st.Keep
+	k := st.Pin
 	if fresh && !c.Restored.IsZero() && st.Expired == nil {
 		if c.Restored.After(k.At) {
 			k.At = c.Restored
 		}
-	} else if k == (job.Keep{}) {
+	} else if k == (job.Pin{}) {
 		return nil
 	}
-	there, err := c.to.Keep(ctx, st.Request.ID)
+	there, err := c.to.Pin(ctx, st.Request.ID)
 	if err != nil || !k.At.After(there.At) {
 		return err
 	}
-	return c.to.BringKeep(ctx, st.Request.ID, k)
+	return c.to.BringPin(ctx, st.Request.ID, k)
 }
 
 func moved(key string, err error) error {

@@ -107,7 +107,7 @@ func TestCopyToAnEmptyBucket(t *testing.T) {
 	for n, state := range []job.State{job.Completed, job.Failed, job.Cancelled, job.Running, job.Pending} {
 		add(t, from, n, state)
 	}
-	if err := (job.Store{Bucket: from}).SetKeep(t.Context(), id(0), job.Keep{Pinned: true, By: "ana", At: noon}); err != nil {
+	if err := (job.Store{Bucket: from}).SetPin(t.Context(), id(0), job.Pin{Pinned: true, By: "ana", At: noon}); err != nil {
 		t.Fatal(err)
 	}
 	put(t, from, "uploads/dropped.tif", "not a job's")
@@ -281,20 +281,20 @@ func TestDestinationStands(t *testing.T) {
 	if _, _, err := here.WriteEnd(t.Context(), r.ID, job.End{State: job.Cancelled, Reason: "here", Ended: noon}); err != nil {
 		t.Fatal(err)
 	}
-	if err := here.SetKeep(t.Context(), r.ID, job.Keep{Pinned: true, At: noon.Add(time.Hour)}); err != nil {
+	if err := here.SetPin(t.Context(), r.ID, job.Pin{Pinned: true, At: noon.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	there := job.Store{Bucket: from}
 	if _, _, err := there.WriteEnd(t.Context(), r.ID, job.End{State: job.Completed, Ended: noon}); err != nil {
 		t.Fatal(err)
 	}
-	if err := there.SetKeep(t.Context(), r.ID, job.Keep{Days: 3, At: noon}); err != nil {
+	if err := there.SetPin(t.Context(), r.ID, job.Pin{Days: 3, At: noon}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := transfer.Copy(t.Context(), from, to, transfer.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if st, err := here.Status(t.Context(), r.ID); err != nil || st.State != job.Cancelled || !st.Keep.Pinned {
+	if st, err := here.Status(t.Context(), r.ID); err != nil || st.State != job.Cancelled || !st.Pin.Pinned {
 		t.Errorf("%+v (%v)", st, err)
 	}
 }
@@ -317,7 +317,7 @@ func TestRestoredJobsAreKept(t *testing.T) {
 			t.Errorf("kept until %v, %t", until, ok)
 		}
 	}
-	if _, ok := content(t, from)[job.Prefix(id(1))+"keep.json"]; ok {
+	if _, ok := content(t, from)[job.Prefix(id(1))+"pin.json"]; ok {
 		t.Error("the source was changed")
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 const (
@@ -60,18 +62,7 @@ func New(server, agent string) (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = headTime
-	return &Client{base: strings.TrimSuffix(server, "/"), http: &http.Client{Transport: transport}, agent: agent, sleep: sleep}, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return &Client{base: strings.TrimSuffix(server, "/"), http: &http.Client{Transport: transport}, agent: agent, sleep: retry.Sleep}, nil
 }
 
 // Job is a job as the server shows it.
@@ -267,8 +258,8 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.change(ctx, http.MethodDelete, "/api/jobs/"+url.PathEscape(id))
 }
 
-// Keep pins a job, or with days above 0 keeps it for so long.
-func (c *Client) Keep(ctx context.Context, id string, days int) error {
+// Pin pins a job, or with days above 0 keeps it for so long.
+func (c *Client) Pin(ctx context.Context, id string, days int) error {
 	body, err := json.Marshal(map[string]any{"pinned": days == 0, "days": days})
 	if err != nil {
 		return err
@@ -279,8 +270,8 @@ func (c *Client) Keep(ctx context.Context, id string, days int) error {
 	return c.call(ctx, http.MethodPut, "/jobs/"+url.PathEscape(id)+"/keep", bytes.NewReader(body), "application/json", &answer)
 }
 
-// Unkeep lets retention take a job after the usual time, from now on.
-func (c *Client) Unkeep(ctx context.Context, id string) error {
+// Unpin lets retention take a job after the usual time, from now on.
+func (c *Client) Unpin(ctx context.Context, id string) error {
 	return c.change(ctx, http.MethodDelete, "/jobs/"+url.PathEscape(id)+"/keep")
 }
 

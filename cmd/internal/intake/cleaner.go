@@ -11,15 +11,15 @@ import (
 
 // Cleaner does the retention of the old suite's endpoint, with the same bucket.
 type Cleaner struct {
-	Service *cleanup.Service
-	Usual   cleanup.Settings
+	Service  *cleanup.Service
+	Settings cleanup.Settings
 	// NextRun is when the daily pass comes; nil when nobody here knows.
 	NextRun func() time.Time
 }
 
-// Keep is what the daily pass goes by.
-func (c Cleaner) Keep() submission.Keep {
-	return submission.Keep{Days: c.Usual.Days, Hours: c.Usual.Hours}
+// Usual is what the daily pass goes by.
+func (c Cleaner) Usual() submission.Retention {
+	return submission.Retention{Days: c.Settings.Days, Hours: c.Settings.Hours}
 }
 
 // Next is when the daily pass comes.
@@ -31,8 +31,8 @@ func (c Cleaner) Next() time.Time {
 }
 
 // Clean does one pass.
-func (c Cleaner) Clean(ctx context.Context, k submission.Keep) (submission.Cleaned, error) {
-	policy, err := cleanup.Settings{Days: k.Days, Hours: k.Hours, Batch: c.Usual.Batch, CacheDays: c.Usual.CacheDays, DryRun: k.DryRun || c.Usual.DryRun}.Policy()
+func (c Cleaner) Clean(ctx context.Context, k submission.Retention) (submission.Cleaned, error) {
+	policy, err := cleanup.Settings{Days: k.Days, Hours: k.Hours, Batch: c.Settings.Batch, CacheDays: c.Settings.CacheDays, DryRun: k.DryRun || c.Settings.DryRun}.Policy()
 	if err != nil {
 		return submission.Cleaned{}, fmt.Errorf("%w: %w", submission.ErrInvalid, err)
 	}

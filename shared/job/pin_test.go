@@ -16,22 +16,22 @@ import (
 func TestKeepMayBeSetAnyNumberOfTimes(t *testing.T) {
 	eachBucket(t, func(t *testing.T, s job.Store) {
 		ctx := t.Context()
-		if err := s.SetKeep(ctx, id(1), job.Keep{Pinned: true}); !errors.Is(err, job.ErrNotFound) {
+		if err := s.SetPin(ctx, id(1), job.Pin{Pinned: true}); !errors.Is(err, job.ErrNotFound) {
 			t.Errorf("pin of no job: %v", err)
 		}
 		create(t, s, request(1))
-		if k, err := s.Keep(ctx, id(1)); err != nil || k != (job.Keep{}) {
+		if k, err := s.Pin(ctx, id(1)); err != nil || k != (job.Pin{}) {
 			t.Errorf("nobody said anything: %+v (%v)", k, err)
 		}
-		for n, k := range []job.Keep{
+		for n, k := range []job.Pin{
 			{Pinned: true, By: "ana", At: noon}, {Days: 30, At: noon.Add(time.Hour)}, {At: noon.Add(2 * time.Hour)}, {Pinned: true, Days: 3, At: noon},
 		} {
-			if err := s.SetKeep(ctx, id(1), k); err != nil {
+			if err := s.SetPin(ctx, id(1), k); err != nil {
 				t.Fatalf("%d: %v", n, err)
 			}
 			st, err := s.Status(ctx, id(1))
-			if err != nil || st.Keep != k {
-				t.Errorf("%d: status has %+v (%v), want %+v", n, st.Keep, err, k)
+			if err != nil || st.Pin != k {
+				t.Errorf("%d: status has %+v (%v), want %+v", n, st.Pin, err, k)
 			}
 		}
 	})
@@ -40,22 +40,22 @@ func TestKeepMayBeSetAnyNumberOfTimes(t *testing.T) {
 func TestKeepRefuses(t *testing.T) {
 	s := job.Store{Bucket: memblob.OpenBucket(nil)}
 	create(t, s, request(1))
-	for want, k := range map[string]job.Keep{
+	for want, k := range map[string]job.Pin{
 		"keep_days -1: must be 1 to 36500": {Days: -1}, "keep_days 36501: ": {Days: 36501},
 		"keep_by": {By: strings.Repeat("é", 101)}, "on one line": {By: "a\nb"},
 	} {
 		var field *param.FieldError
-		if err := s.SetKeep(t.Context(), id(1), k); !errors.As(err, &field) || !strings.Contains(err.Error(), want) {
+		if err := s.SetPin(t.Context(), id(1), k); !errors.As(err, &field) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", k, err, want)
 		}
 	}
 	if err := s.WriteExpired(t.Context(), id(1), noon); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SetKeep(t.Context(), id(1), job.Keep{Pinned: true}); !errors.Is(err, job.ErrExpired) {
+	if err := s.SetPin(t.Context(), id(1), job.Pin{Pinned: true}); !errors.Is(err, job.ErrExpired) {
 		t.Errorf("pin of a job without data: %v", err)
 	}
-	if err := s.SetKeep(t.Context(), id(1), job.Keep{}); err != nil {
+	if err := s.SetPin(t.Context(), id(1), job.Pin{}); err != nil {
 		t.Errorf("unpin of a job without data: %v", err)
 	}
 }
@@ -66,23 +66,23 @@ func TestUntil(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		state job.State
-		keep  job.Keep
+		keep  job.Pin
 		want  time.Duration // after the end; 0: never
 	}{
-		{"completed", job.Completed, job.Keep{}, 7 * day},
-		{"failed", job.Failed, job.Keep{}, 12 * time.Hour},
-		{"cancelled", job.Cancelled, job.Keep{}, 12 * time.Hour},
-		{"running", job.Running, job.Keep{}, 0},
-		{"pinned", job.Completed, job.Keep{Pinned: true}, 0},
-		{"failed, pinned", job.Failed, job.Keep{Pinned: true, Days: 1}, 0},
-		{"its own days", job.Completed, job.Keep{Days: 30, At: noon.Add(-day)}, 30 * day},
-		{"failed, its own days", job.Failed, job.Keep{Days: 2}, 2 * day},
-		{"fewer days", job.Completed, job.Keep{Days: 1}, day},
-		{"unpinned later", job.Completed, job.Keep{At: noon.Add(100 * day)}, 107 * day},
-		{"own days, set later", job.Completed, job.Keep{Days: 2, At: noon.Add(100 * day)}, 102 * day},
+		{"completed", job.Completed, job.Pin{}, 7 * day},
+		{"failed", job.Failed, job.Pin{}, 12 * time.Hour},
+		{"cancelled", job.Cancelled, job.Pin{}, 12 * time.Hour},
+		{"running", job.Running, job.Pin{}, 0},
+		{"pinned", job.Completed, job.Pin{Pinned: true}, 0},
+		{"failed, pinned", job.Failed, job.Pin{Pinned: true, Days: 1}, 0},
+		{"its own days", job.Completed, job.Pin{Days: 30, At: noon.Add(-day)}, 30 * day},
+		{"failed, its own days", job.Failed, job.Pin{Days: 2}, 2 * day},
+		{"fewer days", job.Completed, job.Pin{Days: 1}, day},
+		{"unpinned later", job.Completed, job.Pin{At: noon.Add(100 * day)}, 107 * day},
+		{"own days, set later", job.Completed, job.Pin{Days: 2, At: noon.Add(100 * day)}, 102 * day},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			st := job.Status{State: c.state, Keep: c.keep}
+			st := job.Status{State: c.state, Pin: c.keep}
 			if c.state != job.Running {
 				st.End = &job.End{State: c.state, Ended: noon}
 			}
@@ -110,10 +110,10 @@ func TestPinsAndRemovalsMeet(t *testing.T) {
 			var pin error
 			var goes bool
 			run := map[string]func(s job.Store){
-				"pin": func(s job.Store) { pin = s.SetKeep(t.Context(), id(1), job.Keep{Pinned: true, At: noon}) },
+				"pin": func(s job.Store) { pin = s.SetPin(t.Context(), id(1), job.Pin{Pinned: true, At: noon}) },
 				"removal": func(s job.Store) {
 					var err error
-					if goes, err = s.BeginRemoval(t.Context(), id(1), noon, func(k job.Keep) bool { return !k.Pinned }); err != nil {
+					if goes, err = s.BeginRemoval(t.Context(), id(1), noon, func(k job.Pin) bool { return !k.Pinned }); err != nil {
 						t.Fatal(err)
 					}
 				},
@@ -137,8 +137,8 @@ func TestPinsAndRemovalsMeet(t *testing.T) {
 				t.Errorf("pin: %v", pin)
 			}
 			outcomes[map[bool]string{true: "pinned", false: "refused"}[pin == nil]+" "+map[bool]string{true: "removed", false: "kept"}[goes]]++
-			if k, err := plain.Keep(t.Context(), id(1)); err != nil || k.Pinned != (pin == nil) {
-				t.Errorf("pin ended with %v, keep.json says %+v (%v)", pin, k, err)
+			if k, err := plain.Pin(t.Context(), id(1)); err != nil || k.Pinned != (pin == nil) {
+				t.Errorf("pin ended with %v, pin.json says %+v (%v)", pin, k, err)
 			}
 		}
 	}
@@ -158,7 +158,7 @@ func TestPinMeetsTwoRemovals(t *testing.T) {
 			create(t, plain, request(1))
 			goes := false
 			remove := func() {
-				ok, err := plain.BeginRemoval(t.Context(), id(1), noon, func(k job.Keep) bool { return !k.Pinned })
+				ok, err := plain.BeginRemoval(t.Context(), id(1), noon, func(k job.Pin) bool { return !k.Pinned })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -174,7 +174,7 @@ func TestPinMeetsTwoRemovals(t *testing.T) {
 				}
 				return nil
 			})}
-			if err := s.SetKeep(t.Context(), id(1), job.Keep{Pinned: true, At: noon}); err == nil && goes {
+			if err := s.SetPin(t.Context(), id(1), job.Pin{Pinned: true, At: noon}); err == nil && goes {
 				t.Errorf("removals at steps %d and %d: pinned, and removed", one, two)
 			}
 		}

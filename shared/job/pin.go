@@ -9,32 +9,35 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/fault"
+
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-// MaxKeepDays bounds Keep.Days: a century.
-const MaxKeepDays = 36500
+// MaxPinDays bounds Pin.Days: a century.
+const MaxPinDays = 36500
 
-// maxKeeper bounds Keep.By, in bytes.
-const maxKeeper = 200
+// maxPinBy bounds Pin.By, in bytes.
+const maxPinBy = 200
 
 // ErrExpired says that retention has removed the data of a job, or is about to.
-var ErrExpired = errors.New("the data are removed")
+var ErrExpired = fault.New(fault.Gone, errors.New("the data are removed"))
 
-// Keep is keep.json: what people want of retention for one job. The zero value is
+// Pin is pin.json: what people want of retention for one job. The zero value is
 // a job that nobody said anything about.
 //
 // Unlike the other records it may be replaced. That is safe: each version is the
 // whole of it, no number depends on it, and retention alone acts on it, in a way
 // that lets a pin win (see Store.BeginRemoval). Of two that set it at the same time
 // one stands, which one of them wanted.
-type Keep struct {
+type Pin struct {
 	// Pinned jobs are never removed by retention.
 	Pinned bool `json:"pinned"`
 	// Days is how long an ended job is kept instead of the deployment's time, 1 to
-	// MaxKeepDays: the data of a completed job, all of a failed one. 0: the deployment's.
+	// MaxPinDays: the data of a completed job, all of a failed one. 0: the deployment's.
 	Days int `json:"days,omitempty"`
 	// By is who set it, in their own words, at most 200 bytes; may be empty.
 	By string `json:"by,omitempty"`
@@ -44,42 +47,42 @@ type Keep struct {
 }
 
 // Validate refuses what is out of range. The error is a *FieldError.
-func (k Keep) Validate() error {
-	if k.Days < 0 || k.Days > MaxKeepDays {
-		return &param.FieldError{Name: "keep_days", Value: strconv.Itoa(k.Days), Allowed: fmt.Sprintf("1 to %d, or 0 for the usual time", MaxKeepDays)}
+func (k Pin) Validate() error {
+	if k.Days < 0 || k.Days > MaxPinDays {
+		return &param.FieldError{Name: "keep_days", Value: strconv.Itoa(k.Days), Allowed: fmt.Sprintf("1 to %d, or 0 for the usual time", MaxPinDays)}
 	}
-	if len(k.By) > maxKeeper || strings.ContainsFunc(k.By, func(r rune) bool { return r < ' ' }) {
-		return &param.FieldError{Name: "keep_by", Value: strconv.Quote(strings.ToValidUTF8(k.By[:min(len(k.By), 80)], "")), Allowed: fmt.Sprintf("at most %d bytes on one line", maxKeeper)}
+	if len(k.By) > maxPinBy || strings.ContainsFunc(k.By, func(r rune) bool { return r < ' ' }) {
+		return &param.FieldError{Name: "keep_by", Value: strconv.Quote(strings.ToValidUTF8(k.By[:min(len(k.By), 80)], "")), Allowed: fmt.Sprintf("at most %d bytes on one line", maxPinBy)}
 	}
 	return nil
 }
 
-func keepKey(id string) string { return Prefix(id) + "keep.json" }
+func pinKey(id string) string { return Prefix(id) + "pin.json" }
 
 // removingKey is the object that says that retention has begun to remove data.
 func removingKey(id string) string { return Prefix(id) + "removing.json" }
 
-// Keep reads keep.json; the zero value when nobody set it.
-func (s Store) Keep(ctx context.Context, id string) (Keep, error) {
-	var k Keep
-	err := s.read(ctx, keepKey(id), &k)
+// Pin reads pin.json; the zero value when nobody set it.
+func (s Store) Pin(ctx context.Context, id string) (Pin, error) {
+	var k Pin
+	err := s.read(ctx, pinKey(id), &k)
 	if errors.Is(err, ErrNotFound) {
-		return Keep{}, nil
+		return Pin{}, nil
 	}
 	return k, err
 }
 
-// SetKeep replaces keep.json: to pin, to unpin, to keep for a number of days; as
+// SetPin replaces pin.json: to pin, to unpin, to keep for a number of days; as
 // often as people like. ErrNotFound: there is no such job; ErrExpired: it is too
 // late to keep its data.
-func (s Store) SetKeep(ctx context.Context, id string, k Keep) error {
+func (s Store) SetPin(ctx context.Context, id string, k Pin) error {
 	if err := k.Validate(); err != nil {
 		return err
 	}
 	if _, err := s.Request(ctx, id); err != nil {
 		return err
 	}
-	before, err := s.Keep(ctx, id)
+	before, err := s.Pin(ctx, id)
 	if err != nil && !errors.Is(err, ErrDamaged) {
 		return err
 	}
@@ -89,36 +92,36 @@ func (s Store) SetKeep(ctx context.Context, id string, k Keep) error {
 			return err
 		}
 	}
-	if err := s.putKeep(ctx, id, k); err != nil || !wanted {
+	if err := s.putPin(ctx, id, k); err != nil || !wanted {
 		return err
 	}
-	// Retention says that it begins, then reads keep.json; here it is the other way
+	// Retention says that it begins, then reads pin.json; here it is the other way
 	// round: of two at the same time at least one sees the other.
 	if err := s.keepable(ctx, id); err != nil {
-		return errors.Join(err, s.putKeep(ctx, id, before))
+		return errors.Join(err, s.putPin(ctx, id, before))
 	}
 	return nil
 }
 
-// BringKeep writes keep.json for a job that is being copied here, before its record.
-func (s Store) BringKeep(ctx context.Context, id string, k Keep) error {
+// BringPin writes pin.json for a job that is being copied here, before its record.
+func (s Store) BringPin(ctx context.Context, id string, k Pin) error {
 	if err := k.Validate(); err != nil {
 		return err
 	}
 	if !ValidID(id) {
 		return fmt.Errorf("job id %q is not a ULID", id)
 	}
-	return s.putKeep(ctx, id, k)
+	return s.putPin(ctx, id, k)
 }
 
-func (s Store) putKeep(ctx context.Context, id string, k Keep) error {
+func (s Store) putPin(ctx context.Context, id string, k Pin) error {
 	k.At = k.At.UTC()
 	data, err := json.MarshalIndent(k, "", "  ")
 	if err == nil {
-		err = s.Bucket.WriteAll(ctx, keepKey(id), data, &blob.WriterOptions{ContentType: "application/json"})
+		err = s.Bucket.WriteAll(ctx, pinKey(id), data, &blob.WriterOptions{ContentType: "application/json"})
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", keepKey(id), err)
+		return fmt.Errorf("write %s: %w", pinKey(id), err)
 	}
 	return nil
 }
@@ -143,14 +146,14 @@ type removal struct {
 }
 
 // BeginRemoval says that the data of a job are about to go, and asks once more
-// whether they may: due is asked with what keep.json says now. It reports false,
+// whether they may: due is asked with what pin.json says now. It reports false,
 // and takes its word back, when they are to stay.
-func (s Store) BeginRemoval(ctx context.Context, id string, at time.Time, due func(Keep) bool) (bool, error) {
+func (s Store) BeginRemoval(ctx context.Context, id string, at time.Time, due func(Pin) bool) (bool, error) {
 	won, err := s.once(ctx, removingKey(id), removal{At: at.UTC()})
 	if err != nil {
 		return false, err
 	}
-	k, err := s.Keep(ctx, id)
+	k, err := s.Pin(ctx, id)
 	if err != nil {
 		return false, err
 	}
@@ -196,19 +199,19 @@ type Retention struct {
 // Until is when a job is due for removal: from that instant on. False: it goes on,
 // is pinned, or has lost its data already.
 func (r Retention) Until(st Status) (time.Time, bool) {
-	if st.End == nil || st.Expired != nil || st.Keep.Pinned {
+	if st.End == nil || st.Expired != nil || st.Pin.Pinned {
 		return time.Time{}, false
 	}
 	keep := r.Failed
 	if st.State == Completed {
 		keep = r.Completed
 	}
-	if st.Keep.Days > 0 {
-		keep = time.Duration(st.Keep.Days) * 24 * time.Hour
+	if st.Pin.Days > 0 {
+		keep = time.Duration(st.Pin.Days) * 24 * time.Hour
 	}
 	from := st.End.Ended
-	if st.Keep.At.After(from) {
-		from = st.Keep.At
+	if st.Pin.At.After(from) {
+		from = st.Pin.At
 	}
 	return from.Add(keep).UTC(), true
 }
