@@ -386,7 +386,7 @@ func (y *yearWindow) convert(spec Spec) error {
 	return nil
 }
 
-// all lists some values of a variable in all months.
+// all lists values of a variable in all months.
 func (y *yearWindow) all(v int) []float64 {
 	var list []float64
 	step := 1 + len(y.valid)/1024

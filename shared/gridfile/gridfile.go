@@ -1,4 +1,4 @@
-// Package gridfile turns elevations in other formats into GeoTIFFs: ESRI ASCII grids and SRTM tiles (.hgt).
+// Package gridfile converts ESRI ASCII grids, or SRTM tiles (.hgt), to GeoTIFF.
 package gridfile
 
 import (

@@ -1,4 +1,4 @@
-// Package terrain derives the shape of the ground from a digital elevation model.
+// Package terrain derives slope, drainage, wetness from a digital elevation model.
 //
 // R15 is Rasmussen et al. 2015, Vadose Zone Journal, doi:10.2136/vzj2014.07.0102.
 package terrain

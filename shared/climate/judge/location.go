@@ -10,8 +10,8 @@ import (
 
 // Distances of a station from the edge of the DEM, km.
 const (
-	near = 50  // and nothing is said
-	far  = 250 // and beyond it is refused
+	near = 50  // up to here there is no finding
+	far  = 250 // beyond, the station is refused; between, doubted
 )
 
 // earthRadius is the mean radius of the earth, km.
@@ -82,8 +82,8 @@ func (g Site) distance(lon, lat float64) float64 {
 // offset is a longitude relative to another, -180 to 180.
 func offset(lon, from float64) float64 { return math.Remainder(lon-from, 360) }
 
-// toSegment is how far the place at latitude lat, from which longitudes x and latitudes y count, lies from a piece of an
-// edge, km: by great circles to points of it.
+// toSegment is the distance, km, from a place at latitude lat to the segment of an edge between x0, y0 and x1, y1, which are
+// longitude and latitude relative to the place, degrees. It is the shortest great circle to points of the segment.
 func toSegment(lat, x0, y0, x1, y1 float64) float64 {
 	if math.Abs(x1-x0) > 180 {
 		x1 = x0 + math.Remainder(x1-x0, 360)
@@ -105,7 +105,7 @@ func greatCircle(lat0, lat1, lon float64) float64 {
 	return 2 * earthRadius * math.Asin(math.Sqrt(min(1, h)))
 }
 
-// Seasons are judged outside of the inner tropics, where temperature has a cycle worth the name.
+// Seasons are compared only where temperature has a clear cycle: outside of the inner tropics.
 const (
 	leastLatitude = 12.0 // degrees
 	leastCycle    = 2.5  // K, half the range of the annual harmonic

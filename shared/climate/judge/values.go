@@ -34,7 +34,7 @@ func coldest(lat, z float64) float64 {
 // mostDaily is the widest mean range of a day's temperature, K.
 const mostDaily = 23
 
-// temperature doubts values in the range of degC that are none.
+// temperature doubts values that seem to be in another unit, though they are possible in degC.
 func temperature(g Site, y Year) []finding.Finding {
 	t := y.mean()
 	high, low := slices.Max(t[:]), mean(t)
@@ -77,7 +77,7 @@ const (
 	dubious    = 0.15
 )
 
-// vapour holds vapour pressure against saturation at tmin and tmax.
+// vapour compares vapour pressure with saturation at tmin and tmax.
 func vapour(s Source, y Year) []finding.Finding {
 	if s.Derived {
 		return nil // told with precipitation, by which it is good or bad
@@ -128,8 +128,8 @@ func vapour(s Source, y Year) []finding.Finding {
 	return nil
 }
 
-// constantHumidity tells relative humidity in per cent, which hardly changes over the year, from vapour pressure in the
-// cold, which does with temperature.
+// constantHumidity reports whether values hardly change over the year, as relative humidity in per cent does. Vapour pressure
+// of cold air has numbers as small, but changes with temperature.
 func constantHumidity(y Year) bool {
 	low, high := slices.Min(y.Vapour[:]), slices.Max(y.Vapour[:])
 	return low > 5 && high <= 100 && high < 3*low && slices.Max(y.TMin[:]) > -15 && saturation(slices.Max(y.TMin[:])) > 4*saturation(slices.Min(y.TMin[:]))
@@ -200,7 +200,8 @@ var deserts = []region{
 	{-180, -90, 180, -60, 10},
 }
 
-// leastRain is the least rain of a year that is known around a place that has desert, mm; false where it is not so dry.
+// leastRain is the least rain of a year that is known in the desert region around a place, mm; false outside of these
+// regions.
 func leastRain(lon, lat float64) (float64, bool) {
 	lon = math.Remainder(lon, 360)
 	i := slices.IndexFunc(deserts, func(b region) bool { return lon >= b.west && lon <= b.east && lat >= b.south && lat <= b.north })
@@ -251,13 +252,13 @@ func wetness(y Year) float64 {
 	return sum(y.Precipitation) / max(limit, 50)
 }
 
-// extreme is the aridity below which there is nothing but a few deserts.
+// extreme is the aridity that only a few deserts fall below.
 const extreme = 0.06
 
 // boreal is the mean temperature of the year at sea level below which moist climates have little rain, degC.
 const boreal = 5
 
-// dryness tells the least aridity and the most wetness of the climates around a place, from its temperature at sea level.
+// dryness returns the least aridity and the most wetness of the climates around a place, from its temperature at sea level.
 func dryness(around koppen.Classes, t float64) (least, most float64) {
 	switch {
 	case around == 0:
@@ -287,7 +288,7 @@ func dryness(around koppen.Classes, t float64) (least, most float64) {
 	return least, most
 }
 
-// A dry and a wet year, over the mean of years.
+// The precipitation of a dry and of a wet year over that of a mean year.
 const (
 	dryYear = 0.6
 	wetYear = 1.6
@@ -302,7 +303,7 @@ const (
 	coolBelow = 12.0 // degC
 )
 
-// precipitation holds precipitation against the climates around the place, and the humidity of the air.
+// precipitation compares precipitation with that of the climates around the place, then with the humidity of the air.
 func precipitation(g Site, s Source, y Year) []finding.Finding {
 	annual, t := sum(y.Precipitation), mean(y.mean())
 	dry, wet := aridity(g, y), wetness(y)
@@ -353,7 +354,7 @@ func precipitation(g Site, s Source, y Year) []finding.Finding {
 	return list
 }
 
-// derivedVapour tells what the want of vapour pressure does.
+// derivedVapour notes that vapour pressure was derived from tmin, and doubts it where the air is dry.
 func derivedVapour(s Source, aridity, daily float64) []finding.Finding {
 	if !s.Derived {
 		return nil
