@@ -10,6 +10,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -33,7 +35,7 @@ func (s *Service) getCheck(c *gin.Context) {
 			continue
 		}
 		if err := f.set(name, values[0]); err != nil {
-			s.refuse(c, err)
+			s.answer.Refuse(c, err)
 			return
 		}
 	}
@@ -44,13 +46,13 @@ func (s *Service) getCheck(c *gin.Context) {
 func (s *Service) postCheck(c *gin.Context) {
 	f, err := s.readForm(c)
 	if err != nil {
-		s.discard(c.Request.Context(), f.stored)
+		s.inputs.Discard(c.Request.Context(), f.stored)
 		// What is no raster at all never reaches the bucket: say so as the doctor does.
-		if errors.Is(err, ErrInvalid) && !errors.Is(err, errTooLarge) && f.uploaded == "" {
-			c.JSON(http.StatusBadRequest, checked{Report: inspect.Refused(finding.DEMFormat, errors.New(sentence(err)))})
+		if errors.Is(err, problem.ErrInvalid) && !errors.Is(err, problem.ErrTooLarge) && f.uploaded == "" {
+			c.JSON(http.StatusBadRequest, checked{Report: inspect.Refused(finding.DEMFormat, errors.New(problem.Sentence(err)))})
 			return
 		}
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	s.check(c, f)
@@ -61,10 +63,10 @@ func (s *Service) check(c *gin.Context, f form) {
 	rep, name, err := s.examine(ctx, f)
 	good := err == nil && rep.Usable
 	// What came beside the DEM was only to be looked at: the job brings it again.
-	s.discard(ctx, slices.DeleteFunc(f.stored, func(key string) bool { return good && f.dem != nil && key == f.dem.Key }))
+	s.inputs.Discard(ctx, slices.DeleteFunc(f.stored, func(key string) bool { return good && f.dem != nil && key == f.dem.Key }))
 	switch {
 	case err != nil:
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 	case !rep.Usable:
 		c.JSON(http.StatusBadRequest, checked{Report: rep})
 	default:
@@ -74,14 +76,14 @@ func (s *Service) check(c *gin.Context, f form) {
 
 func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string, error) {
 	if f.dem == nil && f.uploaded == "" {
-		return nil, "", invalid{errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename")}
+		return nil, "", problem.Invalid(errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename"))
 	}
 	if f.dem == nil {
-		ref, err := s.located(ctx, f.uploaded)
+		ref, err := s.inputs.Locate(ctx, f.uploaded)
 		if err != nil {
 			return nil, "", err
 		}
-		if ref.Name, err = s.nameOf(ctx, ref.Key); err != nil {
+		if ref.Name, err = s.inputs.NameOf(ctx, ref.Key); err != nil {
 			return nil, "", err
 		}
 		f.dem = &ref
@@ -91,9 +93,9 @@ func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string,
 		defer func() { f.params.Climate = "" }()
 	}
 	if err := f.params.Validate(f.workflow); err != nil {
-		return nil, "", invalid{err}
+		return nil, "", problem.Invalid(err)
 	}
-	if err := s.checkRasters(ctx, &f.params); err != nil {
+	if err := s.inputs.CheckRasters(ctx, &f.params); err != nil {
 		return nil, "", err
 	}
 	o := inspect.Options{Parameters: f.params, Name: f.dem.Name, Open: s.Climate}
@@ -109,12 +111,12 @@ func (s *Service) examine(ctx context.Context, f form) (*inspect.Report, string,
 	}
 	defer func() { _ = r.Close() }()
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload {
-		return nil, "", tooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
+		return nil, "", problem.TooLarge("file "+path.Base(f.dem.Key), s.MaxUpload)
 	}
 	rep, err := inspect.File(ctx, r, r.Size(), o)
 	rep.Reword(wording.Text)
 	if err == nil && rep.Usable {
-		if err := s.allowed(f.workflow, f.params, extent{rep.Width, rep.Height, r.Size()}); err != nil {
+		if err := s.allowed(f.workflow, f.params, inputs.Extent{Width: rep.Width, Height: rep.Height, Bytes: r.Size()}); err != nil {
 			rep.Refuse(finding.MachineRoom, err)
 		}
 	}

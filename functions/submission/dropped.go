@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
@@ -22,8 +23,8 @@ var errUnfinished = errors.New("it may still be written")
 // checkDropped is checkHeader of a file that last changed age ago. Where files can be seen while they are written, one
 // that ends too early is not judged until it has lain unchanged for long.
 func (s *Service) checkDropped(ctx context.Context, key string, p param.Parameters, age time.Duration) error {
-	_, err := s.checkHeader(ctx, key, p)
-	if err != nil && !errors.Is(err, ErrInvalid) || !s.writing(age, unfinished) {
+	_, err := s.inputs.Header(ctx, key, p)
+	if err != nil && !errors.Is(err, problem.ErrInvalid) || !s.writing(age, unfinished) {
 		return err
 	}
 	begun, look := s.begun(ctx, key)

@@ -15,6 +15,8 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/eventing/objectnotice"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/progress"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -26,10 +28,10 @@ func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 			return err
 		}
 		_, err = s.ScanUploads(ctx)
-		return errors.Join(err, s.WriteCatalogue(ctx))
+		return errors.Join(err, s.catalogue.Update(ctx))
 	}
-	if slices.Contains(CallbackEvents(), e.Type()) {
-		return s.Notify(ctx, e)
+	if slices.Contains(progress.CallbackEvents(), e.Type()) {
+		return s.callbacks.Notify(ctx, e)
 	}
 	n, err := objectnotice.Of(e)
 	if err != nil {
@@ -91,12 +93,12 @@ func (s *Service) postEvents(c *gin.Context) {
 			c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": fmt.Sprintf("body: must be at most %d bytes", large.Limit)})
 			return
 		}
-		s.refuse(c, invalid{fmt.Errorf("body could not be read: %w", err)})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("body could not be read: %w", err)))
 		return
 	}
 	n, err := objectnotice.Parse(body)
 	if err != nil {
-		s.refuse(c, invalid{err})
+		s.answer.Refuse(c, problem.Invalid(err))
 		return
 	}
 	switch {
@@ -111,7 +113,7 @@ func (s *Service) postEvents(c *gin.Context) {
 	}
 	said, err := s.notice(c.Request.Context(), n)
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	if said == nil {
@@ -124,7 +126,7 @@ func (s *Service) postEvents(c *gin.Context) {
 func (s *Service) optionsEvents(c *gin.Context) {
 	origin := c.GetHeader("WebHook-Request-Origin")
 	if origin == "" || len(origin) > 253 {
-		s.refuse(c, invalid{errors.New("header WebHook-Request-Origin: must be the DNS name of the sender")})
+		s.answer.Refuse(c, problem.Invalid(errors.New("header WebHook-Request-Origin: must be the DNS name of the sender")))
 		return
 	}
 	c.Header("WebHook-Allowed-Origin", origin)

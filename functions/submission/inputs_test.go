@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
@@ -54,7 +55,7 @@ func TestNamedRasters(t *testing.T) {
 		{"inputs//dem.tif", "must be an https address"},
 		{"http://169.254.169.254/l.tif", "must be an https address"},
 	} {
-		s.Climate = elsewhere
+		s.with(func(c *submission.Config) { c.Climate = elsewhere })
 		before := len(keys(t, s.Store.Bucket))
 		data := base64.StdEncoding.EncodeToString([]byte(hills(t)))
 		answers := map[string]answer{
@@ -82,7 +83,7 @@ func TestNamedRasters(t *testing.T) {
 		}
 	}
 	// Without an opener the bucket alone is looked at.
-	s.Climate = inBucket
+	s.with(func(c *submission.Config) { c.Climate = inBucket })
 	if a := s.post(t, "/api/submit-job", field{name: "kb", value: "climate/none.tif"}, field{"dem_file", hills(t), "dem.tif"}); a.status != http.StatusBadRequest {
 		t.Errorf("%d %s", a.status, a.body)
 	}

@@ -21,6 +21,10 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/exp/slog"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -56,12 +60,12 @@ func (s *Service) tusHandler() (*handler.UnroutedHandler, error) {
 			if len(given) > longestMetadata {
 				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, fmt.Sprintf("Upload-Metadata: has %d bytes, must have at most %d", len(given), longestMetadata))
 			}
-			name := baseName(hook.Upload.MetaData["filename"])
-			if !named(name) {
+			name := inputs.BaseName(hook.Upload.MetaData["filename"])
+			if !inputs.Named(name) {
 				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given")
 			}
 			return handler.HTTPResponse{}, handler.FileInfoChanges{
-				ID: path.Base(inputKey(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
+				ID: path.Base(inputs.Key(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
 			}, nil
 		},
 	})
@@ -83,7 +87,7 @@ func (s *Service) tusRoutes(r *gin.Engine) {
 			x := &exchange{control: http.NewResponseController(c.Writer)}
 			r := c.Request.Clone(context.WithValue(c.Request.Context(), exchange{}, x))
 			// The library has a rule of its own for who is behind a proxy: it is told what all other links are made of.
-			scheme, host := origin(c.Request)
+			scheme, host := answer.Origin(c.Request)
 			r.Header.Del("Forwarded")
 			r.Header.Set("X-Forwarded-Proto", scheme)
 			r.Header.Set("X-Forwarded-Host", host)
@@ -232,7 +236,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (i
 	in := bufio.NewReaderSize(src, 64<<10)
 	if offset == 0 {
 		if head, _ := in.Peek(foreign.HeadSize); len(head) == foreign.HeadSize || len(head) > 0 && int64(len(head)) == u.info.Size {
-			if err := notTIFF(u.info.MetaData["filename"], head); err != nil {
+			if err := inputs.NotTIFF(u.info.MetaData["filename"], head); err != nil {
 				_ = u.Terminate(ctx)
 				return 0, tusError(http.StatusBadRequest, err.Error())
 			}
@@ -298,8 +302,8 @@ func (u *upload) join(ctx context.Context) error {
 	}
 	r := &joined{ctx: ctx, bucket: u.s.Store.Bucket, keys: u.parts}
 	defer r.close()
-	ref, err := u.s.uploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
-	if errors.Is(err, ErrInvalid) && r.err == nil {
+	ref, err := u.s.inputs.UploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
+	if errors.Is(err, problem.ErrInvalid) && r.err == nil {
 		_ = u.Terminate(ctx)
 		return tusError(http.StatusBadRequest, err.Error())
 	}
@@ -392,23 +396,23 @@ func (s *Service) postSign(c *gin.Context) {
 		Filename string `json:"filename"`
 		Size     int64  `json:"size"`
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxField))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
 	if err == nil {
 		err = json.NewDecoder(bytes.NewReader(body)).Decode(&r)
 	}
-	name := baseName(r.Filename)
+	name := inputs.BaseName(r.Filename)
 	switch {
 	case err != nil:
-		s.refuse(c, invalid{fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)))
 		return
-	case !named(name):
-		s.refuse(c, invalid{errors.New("filename is missing: give the name of the DEM")})
+	case !inputs.Named(name):
+		s.answer.Refuse(c, problem.Invalid(errors.New("filename is missing: give the name of the DEM")))
 		return
 	case r.Size < 1 || r.Size > s.MaxUpload:
-		s.refuse(c, invalid{fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.MaxUpload)})
+		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.MaxUpload)))
 		return
 	}
-	key := inputKey(s.NewID(), name)
+	key := inputs.Key(s.NewID(), name)
 	opts := blob.SignedURLOptions{Method: http.MethodPut, Expiry: signExpiry, ContentType: "image/tiff"}
 	address, err := s.Store.Bucket.SignedURL(c.Request.Context(), key, &opts)
 	if gcerrors.Code(err) == gcerrors.Unimplemented {
@@ -445,14 +449,14 @@ func (s *Service) guarded(c *gin.Context) {
 		return
 	}
 	const overhead = 2 << 20 // of a form around its file
-	most := max(s.MaxUpload+overhead, maxInline)
+	most := max(s.MaxUpload+overhead, ogc.MaxInline)
 	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > most {
 		c.Header("Connection", "close")
-		err := tooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
+		err := problem.TooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
 		if strings.HasPrefix(c.Request.URL.Path, "/api/") {
 			c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
 		} else {
-			s.problem(c, err)
+			s.answer.Problem(c, err)
 		}
 		c.Abort()
 		return

@@ -18,6 +18,8 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
@@ -106,7 +108,7 @@ func notDropped(key string) string {
 	return ""
 }
 
-// version of an object, the same from its attributes and from its entry in a listing.
+// version of an object, the same from its attributes and from its entry in a joblist.Query.
 func (s *Service) version(key string, made time.Time, size int64, md5 []byte, as func(any) bool) job.Version {
 	if s.Uploads.Generation != nil {
 		if mark, made, ok := s.Uploads.Generation(as); ok {
@@ -170,7 +172,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 		if now.Sub(v.Made) < sidecarWait {
 			return outcome{looked: true, said: wait.Error()}, nil
 		}
-		err = invalid{fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, amount.Duration(sidecarWait))}
+		err = problem.Invalid(fmt.Errorf("%w for %s in vain: upload the DEM again, the parameters first", wait, amount.Duration(sidecarWait)))
 	}
 	format := gridfile.None
 	if err == nil {
@@ -182,7 +184,7 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 			return outcome{looked: true, said: err.Error()}, nil
 		}
 	}
-	if err != nil && !errors.Is(err, ErrInvalid) {
+	if err != nil && !errors.Is(err, problem.ErrInvalid) {
 		return outcome{looked: true}, err
 	}
 	in, begin := s.Store.BeginIntake(ctx, job.Intake{Job: id, Key: key, Made: v.Made.UTC(), Seen: now})
@@ -196,17 +198,17 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	if err == nil {
 		err = s.bring(ctx, &r, v, format)
 	}
-	err = called(r.DEM.Name, err)
-	if format != gridfile.None && errors.Is(err, ErrInvalid) && s.writing(now.Sub(a.ModTime), unfinished) {
+	err = inputs.Called(r.DEM.Name, err)
+	if format != gridfile.None && errors.Is(err, problem.ErrInvalid) && s.writing(now.Sub(a.ModTime), unfinished) {
 		err = errUnfinished // a grid that is read to its end tells only then that it ends too early
 	}
 	if errors.Is(err, errReplaced) || errors.Is(err, errUnfinished) {
 		return outcome{looked: true, said: err.Error()}, nil
 	}
-	if err != nil && !errors.Is(err, ErrInvalid) {
+	if err != nil && !errors.Is(err, problem.ErrInvalid) {
 		return outcome{looked: true}, err
 	}
-	return s.enter(ctx, r, called(path.Base(key), err))
+	return s.enter(ctx, r, inputs.Called(path.Base(key), err))
 }
 
 // systemBeside states the system of a dropped DEM that lacks one, as err says, by the .prj file beside it; without one that
@@ -225,7 +227,7 @@ func (s *Service) systemBeside(ctx context.Context, key, read string, p param.Pa
 		}
 		with := p
 		with.DEMCRS = text
-		if _, fault := s.checkHeader(ctx, read, with); !inspect.LacksCRS(fault) {
+		if _, fault := s.inputs.Header(ctx, read, with); !inspect.LacksCRS(fault) {
 			return with, fault
 		}
 	}
@@ -307,7 +309,7 @@ type waiting string
 func (w waiting) Error() string { return string(w) }
 
 // dropped reads the parameters of a dropped file: the defaults, over them its metadata, over them the file beside it.
-// What cannot be used is an ErrInvalid; f then holds what could.
+// What cannot be used is an problem.ErrInvalid; f then holds what could.
 func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (form, error) {
 	f := form{workflow: param.Sol, params: param.DefaultParameters()}
 	announced := false
@@ -319,7 +321,7 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 		case name == "sidecar":
 			b, err := strconv.ParseBool(value)
 			if err != nil {
-				errs = append(errs, invalid{fmt.Errorf("metadata eemt-sidecar %q: must be true or false", value)})
+				errs = append(errs, problem.Invalid(fmt.Errorf("metadata eemt-sidecar %q: must be true or false", value)))
 			}
 			announced = b
 		default:
@@ -333,7 +335,7 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 	found := false
 	for _, name := range names {
 		values, ok, err := s.sidecar(ctx, name)
-		if err != nil && !errors.Is(err, ErrInvalid) {
+		if err != nil && !errors.Is(err, problem.ErrInvalid) {
 			return f, err
 		}
 		errs = append(errs, err)
@@ -350,7 +352,7 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 	// The order of a map must not change the sentence.
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	if err := errors.Join(errs...); err != nil {
-		return f, invalid{oneSentence(err)}
+		return f, problem.Invalid(oneSentence(err))
 	}
 	f.params.OneYear(f.startSet, f.endSet)
 	return f, besideClimate(key, &f.params)
@@ -366,7 +368,7 @@ func (f *form) drop(from, name, value string) error {
 		name = "workflow_type"
 	}
 	if err := f.set(name, value); err != nil {
-		return invalid{fmt.Errorf("%s%w", from, err)}
+		return problem.Invalid(fmt.Errorf("%s%w", from, err))
 	}
 	return nil
 }
@@ -386,11 +388,11 @@ func (s *Service) sidecar(ctx context.Context, key string) (map[string]string, b
 		return nil, false, fmt.Errorf("read %s: %w", key, err)
 	}
 	if len(data) > maxSidecar {
-		return nil, true, invalid{fmt.Errorf("file %s: must have at most %d bytes", key, maxSidecar)}
+		return nil, true, problem.Invalid(fmt.Errorf("file %s: must have at most %d bytes", key, maxSidecar))
 	}
 	values, err := fields(data)
 	if err != nil {
-		return nil, true, invalid{fmt.Errorf("file %s: %w", key, err)}
+		return nil, true, problem.Invalid(fmt.Errorf("file %s: %w", key, err))
 	}
 	return values, true, nil
 }
@@ -438,7 +440,7 @@ func besideClimate(key string, p *param.Parameters) error {
 		name = path.Join(path.Dir(key), name)
 	}
 	if why := notDropped(name); why != "" && !slices.Contains(companions, strings.ToLower(path.Ext(name))) || !strings.HasPrefix(path.Clean(name), job.UploadPrefix) {
-		return invalid{fmt.Errorf("climate %q: must be a .csv file under %s or climate/", p.Climate, job.UploadPrefix)}
+		return problem.Invalid(fmt.Errorf("climate %q: must be a .csv file under %s or climate/", p.Climate, job.UploadPrefix))
 	}
 	p.Climate = kind + ":" + path.Clean(name)
 	return nil
@@ -449,7 +451,7 @@ var errReplaced = errors.New("it was replaced while it was read; its next versio
 // bring copies what the job reads to where nobody overwrites it.
 func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, format gridfile.Format) error {
 	if err := validate(r.Workflow, r.Parameters); err != nil {
-		return invalid{oneSentence(err)}
+		return problem.Invalid(oneSentence(err))
 	}
 	if format == gridfile.None {
 		if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
@@ -457,9 +459,9 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, form
 		}
 	}
 	if kind, key, _ := strings.Cut(r.Parameters.Climate, ":"); strings.HasPrefix(key, job.UploadPrefix) {
-		table, err := s.copyIn(ctx, r.ID, key, min(maxTable, s.MaxUpload))
+		table, err := s.copyIn(ctx, r.ID, key, min(inputs.MaxTable, s.MaxUpload))
 		if gcerrors.Code(err) == gcerrors.NotFound {
-			return invalid{fmt.Errorf("climate table %s is not there: upload it, then the DEM again", key)}
+			return problem.Invalid(fmt.Errorf("climate table %s is not there: upload it, then the DEM again", key))
 		}
 		if err != nil {
 			return err
@@ -499,11 +501,11 @@ func (s *Service) bringDEM(ctx context.Context, r *job.Request, format gridfile.
 	if err != nil {
 		return ref, err
 	}
-	_, err = s.checkHeader(ctx, ref.Key, r.Parameters)
+	_, err = s.inputs.Header(ctx, ref.Key, r.Parameters)
 	if r.Parameters, err = s.systemBeside(ctx, r.DEM.Key, ref.Key, r.Parameters, err); err == nil {
 		err = s.checkSize(ctx, r.Workflow, r.Parameters, ref.Key)
 	}
-	if errors.Is(err, ErrInvalid) {
+	if errors.Is(err, problem.ErrInvalid) {
 		err = errors.Join(err, s.Store.DropInput(context.WithoutCancel(ctx), ref.Key, s.NewID()))
 	}
 	return ref, err
@@ -517,12 +519,12 @@ func (s *Service) convertIn(ctx context.Context, id, key string) (job.DEM, error
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	tiff, err := s.asTIFF(name, bufio.NewReaderSize(r, 4096))
+	tiff, err := s.inputs.TIFF(name, bufio.NewReaderSize(r, 4096))
 	if err != nil {
 		return job.DEM{}, err
 	}
 	defer func() { _ = tiff.Close() }()
-	return s.storeAt(ctx, inputKey(id, name), name, tiff, s.MaxUpload, true)
+	return s.inputs.PutAt(ctx, inputs.Key(id, name), name, tiff, s.MaxUpload, true)
 }
 
 // gridFormat tells by its first bytes, and by its name, what a dropped file is made a GeoTIFF from.
@@ -547,7 +549,7 @@ func (s *Service) copyIn(ctx context.Context, id, key string, limit int64) (job.
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	return s.storeAt(ctx, inputKey(id, name), name, r, limit, true)
+	return s.inputs.PutAt(ctx, inputs.Key(id, name), name, r, limit, true)
 }
 
 // enter writes the job of a dropped file; refused, if not nil, is why it cannot be computed.

@@ -316,7 +316,7 @@ func TestSidecarThatIsAnnounced(t *testing.T) {
 	t.Run("does not come", func(t *testing.T) {
 		s := newService(t, nil)
 		s.drop(t, "uploads/dem.tif", hills(t), "eemt-sidecar", "true")
-		s.Now = func() time.Time { return time.Now().Add(time.Hour) }
+		s.with(func(c *submission.Config) { c.Now = func() time.Time { return time.Now().Add(time.Hour) } })
 		s.take(t, "uploads/dem.tif")
 		if st := s.only(t); st.State != job.Failed || !strings.Contains(st.End.Reason, "waits for its parameters in uploads/dem.tif.json for 60 min in vain") {
 			t.Errorf("job %+v", st.End)
@@ -414,10 +414,10 @@ func TestDirectoryIsLeftToSettle(t *testing.T) {
 	}
 	defer func() { _ = b.Close() }()
 	s := newService(t, nil)
-	s.Store.Bucket = b
-	s.Uploads.Settle = 5 * time.Second
+	s.on(b)
+	s.with(func(c *submission.Config) { c.Uploads.Settle = 5 * time.Second })
 	at := noon
-	s.Now = func() time.Time { return at }
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return at } })
 	write := func(name, data string, made time.Time) {
 		t.Helper()
 		name = filepath.Join(dir, "uploads", name)
@@ -484,18 +484,18 @@ func TestUnusableFileFailsSoon(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
-			s.Store.Bucket = b
-			s.Uploads.Settle = 5 * time.Second
+			s.on(b)
+			s.with(func(c *submission.Config) { c.Uploads.Settle = 5 * time.Second })
 			name := filepath.Join(dir, "uploads", c.name, c.file)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(c.data), 0o600), os.Chtimes(name, noon, noon)); err != nil {
 				t.Fatal(err)
 			}
-			s.Now = func() time.Time { return noon.Add(4 * time.Second) }
+			s.with(func(c *submission.Config) { c.Now = func() time.Time { return noon.Add(4 * time.Second) } })
 			key := "uploads/" + c.name + "/" + c.file
 			if said := s.take(t, key); said != "it may still be written" {
 				t.Error(said)
 			}
-			s.Now = func() time.Time { return noon.Add(6 * time.Second) }
+			s.with(func(c *submission.Config) { c.Now = func() time.Time { return noon.Add(6 * time.Second) } })
 			if said := s.take(t, key); !strings.Contains(said, "which failed: ") || !strings.Contains(said, c.want) {
 				t.Errorf("%s, want %s", said, c.want)
 			}
@@ -519,7 +519,7 @@ func TestAnyNameBecomesAJob(t *testing.T) {
 		"hash#?&=+;.tif", strings.Repeat("x", 251) + ".tif", strings.Repeat("ä", 127), " .tif ", "<b>.tif",
 	}
 	s := newService(t, nil)
-	s.Store.Bucket = b
+	s.on(b)
 	for _, name := range names {
 		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "uploads"), 0o755), os.WriteFile(filepath.Join(dir, "uploads", name), []byte(hills(t)), 0o600)); err != nil {
 			t.Fatal(err)
@@ -625,7 +625,7 @@ func TestEventsOverHTTP(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
-			s.Uploads = c.uploads
+			s.with(func(with *submission.Config) { with.Uploads = c.uploads })
 			if c.dropped != "" {
 				s.drop(t, c.dropped, hills(t))
 			}
@@ -674,7 +674,7 @@ func TestEventsOverHTTP(t *testing.T) {
 			t.Errorf("error %v, want a passing fault", err)
 		}
 		var log strings.Builder
-		s.Log = slog.New(slog.NewTextHandler(&log, nil))
+		s.with(func(c *submission.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 		a := s.do(t, http.MethodPost, "/events", strings.NewReader(payload(t, "gcs-cloudevent.json")), "Content-Type", event.ApplicationCloudEventsJSON)
 		if a.status != 503 || strings.Contains(a.body, "away") || !strings.Contains(log.String(), "away") {
 			t.Errorf("answer %d %q, log %q: want 503 with the cause in the log alone", a.status, a.body, log.String())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -74,14 +75,14 @@ func (c Catalogue) Processes(base string) []Process {
 	return list
 }
 
-// Process finds a process; the error is a *Problem.
+// Process finds a process; the error is a *problem.Problem.
 func (c Catalogue) Process(id, base string) (Process, error) {
 	for _, p := range c.Processes(base) {
 		if p.ID == id {
 			return p, nil
 		}
 	}
-	return Process{}, NoSuchProcess(id)
+	return Process{}, problem.NoSuchProcess(id)
 }
 
 func (c Catalogue) summary(w param.Workflow, title, description string, keywords ...string) Summary {

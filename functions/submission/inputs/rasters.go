@@ -1,4 +1,4 @@
-package submission
+package inputs
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"gocloud.dev/gcerrors"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -19,16 +19,16 @@ import (
 	"github.com/cyverse-gis/eemt/shared/remedy"
 )
 
-// setInput takes the text of a parameter that may be a raster.
-func setInput(p *param.Parameters, f param.Field, text string) error {
+// SetInput takes the text of a parameter that may be a raster.
+func SetInput(p *param.Parameters, f param.Field, text string) error {
 	if err := p.SetInput(f.Input(), text); err != nil {
-		return invalid{err}
+		return problem.Invalid(err)
 	}
-	return checkInputNames(p)
+	return CheckNames(p)
 }
 
-// checkInputNames refuses rasters that a service could not read.
-func checkInputNames(p *param.Parameters) error {
+// CheckNames refuses rasters that a service could not read.
+func CheckNames(p *param.Parameters) error {
 	for _, in := range p.Inputs() {
 		for _, name := range *in.Rasters {
 			if !storedName(name) {
@@ -42,8 +42,8 @@ func checkInputNames(p *param.Parameters) error {
 // noRaster refuses the name of a raster, and says how to bring one.
 func noRaster(in param.Input, name string, why error) error {
 	f, _ := param.RasterField(strings.ReplaceAll(in.Name, "-", "_"))
-	return invalid{ogc.Bad("inputs."+f.Name, fmt.Sprintf("%.80s", name), "a GeoTIFF at an https address, or an object under climate/ or inputs/",
-		fmt.Sprintf("%s %.80q: %v; or send the file to /api/submit-job in the field %s", in.Name, name, why, f.RasterFile()))}
+	return problem.Invalid(problem.Bad("inputs."+f.Name, fmt.Sprintf("%.80s", name), "a GeoTIFF at an https address, or an object under climate/ or inputs/",
+		fmt.Sprintf("%s %.80q: %v; or send the file to /api/submit-job in the field %s", in.Name, name, why, f.RasterFile())))
 }
 
 func storedName(name string) bool {
@@ -56,9 +56,9 @@ func storedName(name string) bool {
 // rasterPatience bounds how long the rasters that a request names may take to be looked at.
 const rasterPatience = 20 * time.Second
 
-// checkRasters reads the headers of the rasters that a request names, so that a wrong name is refused now instead of
+// CheckRasters reads the headers of the rasters that a request names, so that a wrong name is refused now instead of
 // failing the job. What cannot be reached at present is left to compute, which has more patience.
-func (s *Service) checkRasters(ctx context.Context, p *param.Parameters) error {
+func (s *Store) CheckRasters(ctx context.Context, p *param.Parameters) error {
 	within, cancel := context.WithTimeout(ctx, rasterPatience)
 	defer cancel()
 	for _, in := range p.Inputs() {
@@ -83,14 +83,14 @@ func (s *Service) checkRasters(ctx context.Context, p *param.Parameters) error {
 }
 
 // checkRaster opens one of so many rasters.
-func (s *Service) checkRaster(ctx context.Context, name string, of int) error {
+func (s *Store) checkRaster(ctx context.Context, name string, of int) error {
 	open := s.Climate
 	if open == nil {
 		if strings.HasPrefix(name, "https://") {
 			return nil
 		}
 		open = func(ctx context.Context, name string) (io.ReaderAt, int64, io.Closer, error) {
-			r, err := rangeread.Object(ctx, s.Store.Bucket, name)
+			r, err := rangeread.Object(ctx, s.Bucket, name)
 			if err != nil {
 				return nil, 0, nil, err
 			}
@@ -124,15 +124,15 @@ func raster(r io.ReaderAt, size int64, of int) error {
 	return nil
 }
 
-// uploadInput stores a raster sent along and lets p name it. It returns its key.
+// UploadRaster stores a raster sent along and lets p name it. It returns its key.
 // A file that cannot be one leaves nothing behind.
-func (s *Service) uploadInput(ctx context.Context, p *param.Parameters, name, file string, r io.Reader) (string, error) {
+func (s *Store) UploadRaster(ctx context.Context, p *param.Parameters, name, file string, r io.Reader) (string, error) {
 	// Parameters tell rasters from numbers by the end of their names; what the file is, its content tells.
-	stored := baseName(file)
+	stored := BaseName(file)
 	if ext := strings.ToLower(path.Ext(stored)); ext != ".tif" && ext != ".tiff" {
 		stored += ".tif"
 	}
-	ref, err := s.storeAt(ctx, inputKey(s.NewID(), stored), baseName(file), fromClient{r}, s.MaxUpload, false)
+	ref, err := s.PutAt(ctx, Key(s.NewID(), stored), BaseName(file), FromClient{Reader: r}, s.MaxUpload, false)
 	if err != nil {
 		return "", err
 	}
@@ -141,21 +141,21 @@ func (s *Service) uploadInput(ctx context.Context, p *param.Parameters, name, fi
 		err = p.SetInput(name, ref.Key)
 	}
 	if err != nil {
-		s.discard(ctx, []string{ref.Key})
+		s.Discard(ctx, []string{ref.Key})
 		return "", err
 	}
 	return ref.Key, nil
 }
 
 // checkInput reads the header of a stored raster.
-func (s *Service) checkInput(ctx context.Context, name, file, key string) error {
-	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
+func (s *Store) checkInput(ctx context.Context, name, file, key string) error {
+	r, err := rangeread.Object(ctx, s.Bucket, key)
 	if err != nil {
 		return fmt.Errorf("read back %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	if err := raster(r, r.Size(), 1); err != nil {
-		return invalid{fmt.Errorf("%s: file %.80q: %s", name, file, remedy.For(file, err.Error()))}
+		return problem.Invalid(fmt.Errorf("%s: file %.80q: %s", name, file, remedy.For(file, err.Error())))
 	}
 	return nil
 }

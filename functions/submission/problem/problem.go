@@ -1,4 +1,5 @@
-package ogc
+// Package problem words what is refused, and why.
+package problem
 
 import (
 	"errors"

@@ -1,4 +1,5 @@
-package submission
+// Package results lets clients read what jobs made: files, archives, map tiles, values and statistics.
+package results
 
 import (
 	"context"
@@ -7,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"path"
 	"strings"
@@ -16,17 +18,27 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/archive"
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
-// resultFiles lists the result objects of a job.
-func (s *Service) resultFiles(c *gin.Context, id string, f func(name string, o *blob.ListObject) error) error {
+// Files serves the files of results.
+type Files struct {
+	Store  job.Store
+	Log    *slog.Logger
+	Answer answer.Writer
+	// sums are the check sums of files that were read.
+	sums archive.Sums
+}
+
+// each lists the result objects of a job.
+func (f *Files) each(c *gin.Context, id string, do func(name string, o *blob.ListObject) error) error {
 	prefix := job.ResultKey(id, "")
-	it := s.Store.Bucket.List(&blob.ListOptions{Prefix: prefix})
+	it := f.Store.Bucket.List(&blob.ListOptions{Prefix: prefix})
 	for {
 		o, err := it.Next(c.Request.Context())
 		if errors.Is(err, io.EOF) {
@@ -35,30 +47,30 @@ func (s *Service) resultFiles(c *gin.Context, id string, f func(name string, o *
 		if err != nil {
 			return err
 		}
-		if err := f(strings.TrimPrefix(o.Key, prefix), o); err != nil {
+		if err := do(strings.TrimPrefix(o.Key, prefix), o); err != nil {
 			return err
 		}
 	}
 }
 
-// getZip serves all results in one archive by range, with the old suite's names. The maps are compressed already: they
+// Zip serves all results in one archive by range, with the old suite's names. The maps are compressed already: they
 // are stored as they are.
-func (s *Service) getZip(c *gin.Context) {
+func (f *Files) Zip(c *gin.Context) {
 	id := c.Param("id")
-	st, err := s.Store.Status(c.Request.Context(), id)
+	st, err := f.Store.Status(c.Request.Context(), id)
 	if err == nil && st.State != job.Completed {
-		err = invalid{oldWords("Job not completed")}
+		err = problem.Invalid(errors.New("Job not completed"))
 	}
 	if err == nil && st.Expired != nil {
-		err = invalid{fmt.Errorf("the results were deleted on %s; submit the job again", st.Expired.Format("2006-01-02"))}
+		err = problem.Invalid(fmt.Errorf("the results were deleted on %s; submit the job again", st.Expired.Format("2006-01-02")))
 	}
 	if err != nil {
-		s.refuse(c, err)
+		f.Answer.Refuse(c, err)
 		return
 	}
 	var entries []archive.Entry
 	tag := sha256.New()
-	err = s.resultFiles(c, id, func(name string, o *blob.ListObject) error {
+	err = f.each(c, id, func(name string, o *blob.ListObject) error {
 		if len(entries) == archive.MostEntries {
 			return fmt.Errorf("job %s has more than %d files", id, archive.MostEntries)
 		}
@@ -72,48 +84,48 @@ func (s *Service) getZip(c *gin.Context) {
 		a, err = archive.New(entries)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		f.Answer.Refuse(c, err)
 		return
 	}
 	c.Header("Content-Type", "application/zip")
 	c.Header("Content-Disposition", fmt.Sprintf("attachment; filename=eemt_results_%s.zip", id))
 	c.Header("ETag", `"`+hex.EncodeToString(tag.Sum(nil)[:16])+`"`)
-	r := a.Reader(c.Request.Context(), results{s.Store.Bucket, id}, &s.sums)
+	r := a.Reader(c.Request.Context(), source{f.Store.Bucket, id}, &f.sums)
 	defer func() { _ = r.Close() }()
 	http.ServeContent(c.Writer, c.Request, "", time.Time{}, r)
 	if err := r.Err(); err != nil {
 		// The answer has begun: only breaking the connection tells the client.
-		s.Log.Error("sending results failed", "job", id, "error", err)
+		f.Log.Error("sending results failed", "job", id, "error", err)
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// results opens the result files of a job for an archive.
-type results struct {
+// source opens the result files of a job for an archive.
+type source struct {
 	bucket *blob.Bucket
 	id     string
 }
 
 // Open reads a file from an offset.
-func (r results) Open(ctx context.Context, e archive.Entry, offset int64) (io.ReadCloser, error) {
+func (r source) Open(ctx context.Context, e archive.Entry, offset int64) (io.ReadCloser, error) {
 	return r.bucket.NewRangeReader(ctx, job.ResultKey(r.id, e.Name), offset, -1, nil)
 }
 
-// getResult serves one result file by range, or the list of files.
-func (s *Service) getResult(c *gin.Context) {
+// Get serves one result file by range, or the list of files.
+func (f *Files) Get(c *gin.Context) {
 	id, name := c.Param("id"), strings.TrimPrefix(c.Param("file"), "/")
-	if _, err := s.Store.Request(c.Request.Context(), id); err != nil {
-		s.refuse(c, err)
+	if _, err := f.Store.Request(c.Request.Context(), id); err != nil {
+		f.Answer.Refuse(c, err)
 		return
 	}
 	if name == "" {
 		files := []gin.H{}
-		err := s.resultFiles(c, id, func(name string, o *blob.ListObject) error {
+		err := f.each(c, id, func(name string, o *blob.ListObject) error {
 			files = append(files, gin.H{"name": name, "size": o.Size, "href": "/jobs/" + id + "/results/" + name})
 			return nil
 		})
 		if err != nil {
-			s.refuse(c, err)
+			f.Answer.Refuse(c, err)
 			return
 		}
 		c.JSON(http.StatusOK, files)
@@ -123,23 +135,23 @@ func (s *Service) getResult(c *gin.Context) {
 		c.JSON(http.StatusNotFound, gin.H{"detail": "no such file"})
 		return
 	}
-	s.serveFile(c, id, name)
+	f.Serve(c, id, name)
 }
 
-// serveFile serves a result by range.
-func (s *Service) serveFile(c *gin.Context, id, name string) {
+// Serve serves a result by range.
+func (f *Files) Serve(c *gin.Context, id, name string) {
 	key := job.ResultKey(id, name)
-	attributes, err := s.Store.Bucket.Attributes(c.Request.Context(), key)
+	attributes, err := f.Store.Bucket.Attributes(c.Request.Context(), key)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		c.JSON(http.StatusNotFound, gin.H{"detail": "no such file"})
 		return
 	}
 	var r *rangeread.Reader
 	if err == nil {
-		r, err = rangeread.Object(c.Request.Context(), s.Store.Bucket, key)
+		r, err = rangeread.Object(c.Request.Context(), f.Store.Bucket, key)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		f.Answer.Refuse(c, err)
 		return
 	}
 	defer func() { _ = r.Close() }()
@@ -155,22 +167,5 @@ func resultType(name string) string {
 	if strings.HasSuffix(name, ".tif") {
 		return stac.COG
 	}
-	return contentType(name)
-}
-
-func contentType(name string) string {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".tif", ".tiff":
-		return "image/tiff"
-	case ".json":
-		if path.Base(name) == "item.json" {
-			return ogc.GeoJSON
-		}
-		return "application/json"
-	case ".csv":
-		return "text/csv; charset=utf-8"
-	case ".png":
-		return "image/png"
-	}
-	return "application/octet-stream"
+	return answer.ContentType(name)
 }

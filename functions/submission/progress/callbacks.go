@@ -1,4 +1,4 @@
-package submission
+package progress
 
 import (
 	"bytes"
@@ -7,13 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -25,16 +30,26 @@ func CallbackEvents() []string {
 // callbackTimeout bounds one call.
 const callbackTimeout = 10 * time.Second
 
-// checkSubscriber refuses addresses that may not be called.
-func (s *Service) checkSubscriber(sub *job.Subscriber) error {
+// Callbacks calls the subscribers of jobs.
+type Callbacks struct {
+	Store     job.Store
+	Jobs      joblist.Reader
+	Processes ogc.Catalogue
+	// Hosts are those that may be called.
+	Hosts outbound.Hosts
+	Log   *slog.Logger
+}
+
+// Check refuses addresses that may not be called.
+func (b *Callbacks) Check(sub *job.Subscriber) error {
 	for _, u := range []struct{ name, address string }{
 		{"successUri", sub.Success}, {"inProgressUri", sub.InProgress}, {"failedUri", sub.Failed},
 	} {
 		if u.address == "" {
 			continue
 		}
-		if err := s.CallbackHosts.Check("subscriber."+u.name, u.address); err != nil {
-			return ogc.Bad("subscriber."+u.name, u.address, "an address on a host that the operator allows", err.Error())
+		if err := b.Hosts.Check("subscriber."+u.name, u.address); err != nil {
+			return problem.Bad("subscriber."+u.name, u.address, "an address on a host that the operator allows", err.Error())
 		}
 	}
 	return nil
@@ -43,28 +58,28 @@ func (s *Service) checkSubscriber(sub *job.Subscriber) error {
 // Notify tells the subscriber of a job what an event says. How a job ended is
 // told at least once: an error means that the event should be delivered again.
 // That a job moves is told once, and lost if nobody listens.
-func (s *Service) Notify(ctx context.Context, e event.Event) error {
+func (b *Callbacks) Notify(ctx context.Context, e event.Event) error {
 	j, err := eventing.JobOf(e)
 	if err != nil {
 		return err
 	}
-	r, err := s.Store.Request(ctx, j.JobID)
+	r, err := b.Store.Request(ctx, j.JobID)
 	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
 		return nil // removed meanwhile
 	}
 	if err == nil && r.Delivery != nil && r.Delivery.Subscriber != nil {
-		err = s.tell(ctx, r, e.Type())
+		err = b.tell(ctx, r, e.Type())
 	}
 	if err != nil && (e.Type() == eventing.JobSubmitted || e.Type() == eventing.TilesCompleted) {
 		// These events are work for others: given up for a subscriber's sake they would end the job.
-		s.Log.Warn("the subscriber was not told", "job", j.JobID, "event", e.Type(), "error", err)
+		b.Log.Warn("the subscriber was not told", "job", j.JobID, "event", e.Type(), "error", err)
 		return nil
 	}
 	return err
 }
 
-func (s *Service) tell(ctx context.Context, r job.Request, kind string) error {
-	st, err := s.status(ctx, r.ID)
+func (b *Callbacks) tell(ctx context.Context, r job.Request, kind string) error {
+	st, err := b.Jobs.Status(ctx, r.ID)
 	if err != nil {
 		return err
 	}
@@ -74,14 +89,14 @@ func (s *Service) tell(ctx context.Context, r job.Request, kind string) error {
 	switch kind {
 	case eventing.JobCompleted:
 		address = sub.Success
-		p, err := s.catalogue().Process(string(r.Workflow), base)
+		p, err := b.Processes.Process(string(r.Workflow), base)
 		if err != nil {
 			return err
 		}
 		links := map[string]ogc.Link{}
 		for _, name := range p.Asked(r.Delivery) {
 			if file, ok := p.File(name, r); ok {
-				links[name] = ogc.Link{Href: base + "/jobs/" + r.ID + "/results/" + file, Type: contentType(file), Title: name}
+				links[name] = ogc.Link{Href: base + "/jobs/" + r.ID + "/results/" + file, Type: answer.ContentType(file), Title: name}
 			}
 		}
 		body = links
@@ -93,14 +108,14 @@ func (s *Service) tell(ctx context.Context, r job.Request, kind string) error {
 	if address == "" {
 		return nil
 	}
-	return s.call(ctx, r.ID, address, body)
+	return b.call(ctx, r.ID, address, body)
 }
 
 // call posts a document to a subscriber. The address is checked again: the list
 // of hosts may have become shorter.
-func (s *Service) call(ctx context.Context, id, address string, body any) error {
-	if err := s.CallbackHosts.Check("subscriber", address); err != nil {
-		s.Log.Warn("callback refused", "job", id, "error", err)
+func (b *Callbacks) call(ctx context.Context, id, address string, body any) error {
+	if err := b.Hosts.Check("subscriber", address); err != nil {
+		b.Log.Warn("callback refused", "job", id, "error", err)
 		return nil
 	}
 	data, err := json.Marshal(body)
@@ -113,7 +128,7 @@ func (s *Service) call(ctx context.Context, id, address string, body any) error 
 	}
 	req.Header.Set("Content-Type", ogc.JSON)
 	req.Header.Set("Link", fmt.Sprintf(`</jobs/%s>; rel="monitor"`, id))
-	res, err := s.CallbackHosts.Client(callbackTimeout).Do(req)
+	res, err := b.Hosts.Client(callbackTimeout).Do(req)
 	if err != nil {
 		return fmt.Errorf("call the subscriber of job %s: %w", id, err)
 	}

@@ -1,4 +1,5 @@
-package submission
+// Package answer writes documents and refusals in the form that a client asks for.
+package answer
 
 import (
 	"bytes"
@@ -7,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"mime"
 	"net/http"
 	"regexp"
@@ -17,23 +19,36 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// base is the address of the service as the client called it.
-func base(c *gin.Context) string {
-	scheme, host := origin(c.Request)
+// Media types of answers.
+const (
+	JSON    = "application/json"
+	HTML    = "text/html"
+	GeoJSON = "application/geo+json"
+)
+
+// Writer answers requests.
+type Writer struct {
+	// Log is told of faults that are not the client's.
+	Log *slog.Logger
+}
+
+// Base is the address of the service as the client called it.
+func Base(c *gin.Context) string {
+	scheme, host := Origin(c.Request)
 	return scheme + "://" + host
 }
 
 // hostPattern is a host, with a port or without.
 var hostPattern = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 
-// origin is the scheme and the host that the client called: those of the request, unless a proxy tells of others in
+// Origin is the scheme and the host that the client called: those of the request, unless a proxy tells of others in
 // X-Forwarded-Proto and X-Forwarded-Host. All links are made of it. Of several values the first is the client's.
-func origin(r *http.Request) (scheme, host string) {
+func Origin(r *http.Request) (scheme, host string) {
 	scheme, host = "http", r.Host
 	if r.TLS != nil {
 		scheme = "https"
@@ -54,21 +69,21 @@ func origin(r *http.Request) (scheme, host string) {
 // formats are the values of the query parameter f.
 var formats = []string{"json", "html"}
 
-// format refuses a query parameter f that asks for a format which is not offered.
-func (s *Service) format(c *gin.Context) {
+// Format refuses a query parameter f that asks for a format which is not offered.
+func (w Writer) Format(c *gin.Context) {
 	for _, v := range c.QueryArray("f") {
 		if !slices.Contains(formats, v) {
 			allowed := strings.Join(formats, " or ")
-			s.problem(c, ogc.Bad("f", v, allowed, fmt.Sprintf("f %.40q: must be %s", v, allowed)))
+			w.Problem(c, problem.Bad("f", v, allowed, fmt.Sprintf("f %.40q: must be %s", v, allowed)))
 			c.Abort()
 			return
 		}
 	}
 }
 
-// accepts returns how much the client wants a media type, 0 to 1, and whether it
+// Accepts returns how much the client wants a media type, 0 to 1, and whether it
 // named the type itself rather than by a wildcard.
-func accepts(c *gin.Context, want string) (q float64, named bool) {
+func Accepts(c *gin.Context, want string) (q float64, named bool) {
 	header := strings.Join(c.Request.Header.Values("Accept"), ",")
 	if strings.TrimSpace(header) == "" {
 		return 1, false
@@ -102,23 +117,23 @@ func accepts(c *gin.Context, want string) (q float64, named bool) {
 	return q, named && q > 0
 }
 
-// wantsHTML reports whether a person asks: JSON is for everybody else.
-func wantsHTML(c *gin.Context) bool {
+// WantsHTML reports whether a person asks: JSON is for everybody else.
+func WantsHTML(c *gin.Context) bool {
 	switch c.Query("f") {
 	case "html":
 		return true
 	case "json":
 		return false
 	}
-	page, named := accepts(c, ogc.HTML)
-	data, _ := accepts(c, ogc.JSON)
+	page, named := Accepts(c, HTML)
+	data, _ := Accepts(c, JSON)
 	return named && page > data || named && page == data && firstIsHTML(c)
 }
 
 // firstIsHTML breaks a tie as browsers mean it.
 func firstIsHTML(c *gin.Context) bool {
 	header := c.GetHeader("Accept")
-	i, j := strings.Index(header, ogc.HTML), strings.Index(header, ogc.JSON)
+	i, j := strings.Index(header, HTML), strings.Index(header, JSON)
 	return i >= 0 && (j < 0 || i < j)
 }
 
@@ -127,27 +142,27 @@ var documentText string
 
 var documentPage = template.Must(template.New("document").Parse(documentText))
 
-const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const PagePolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// document answers with v as JSON, or as a page that shows all of it.
-func (s *Service) document(c *gin.Context, status int, title string, v any) {
+// Document answers with v as JSON, or as a page that shows all of it.
+func (w Writer) Document(c *gin.Context, status int, title string, v any) {
 	data, err := json.Marshal(v)
 	if err != nil {
-		s.problem(c, fmt.Errorf("encode the answer: %w", err))
+		w.Problem(c, fmt.Errorf("encode the answer: %w", err))
 		return
 	}
 	c.Header("Vary", "Accept")
 	c.Header("Cache-Control", "no-cache")
-	if !wantsHTML(c) {
-		c.Data(status, ogc.JSON, data)
+	if !WantsHTML(c) {
+		c.Data(status, JSON, data)
 		return
 	}
 	body, err := renderDocument(title, data, "?f=json")
 	if err != nil {
-		s.problem(c, err)
+		w.Problem(c, err)
 		return
 	}
-	c.Header("Content-Security-Policy", pagePolicy)
+	c.Header("Content-Security-Policy", PagePolicy)
 	c.Data(status, "text/html; charset=utf-8", body)
 }
 
@@ -230,48 +245,48 @@ func nodeOf(v any) node {
 // problemType is the media type of a problem: the one made for it, unless the client takes plain JSON only.
 func problemType(c *gin.Context) string {
 	const own = "application/problem+json"
-	if q, _ := accepts(c, own); q > 0 {
+	if q, _ := Accepts(c, own); q > 0 {
 		return own
 	}
-	if q, named := accepts(c, ogc.JSON); q > 0 && named {
-		return ogc.JSON
+	if q, named := Accepts(c, JSON); q > 0 && named {
+		return JSON
 	}
 	return own
 }
 
-// problem answers with a problem document (RFC 9457), or with a page for people, in the error's own words when they are
+// Problem answers with a problem document (RFC 9457), or with a page for people, in the error's own words when they are
 // meant for the caller.
-func (s *Service) problem(c *gin.Context, err error) {
-	var p *ogc.Problem
+func (w Writer) Problem(c *gin.Context, err error) {
+	var p *problem.Problem
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &p):
 		copied := *p
 		p = &copied
 	case errors.Is(err, job.ErrNotFound):
-		p = ogc.NoSuchJob(c.Param("id"))
+		p = problem.NoSuchJob(c.Param("id"))
 	case errors.Is(err, job.ErrBadCursor):
-		p = ogc.Bad("cursor", c.Query("cursor"), "the cursor of a next link", "cursor: must be that of a next link of this list")
+		p = problem.Bad("cursor", c.Query("cursor"), "the cursor of a next link", "cursor: must be that of a next link of this list")
 	case errors.As(err, &tooLarge):
-		p = ogc.Plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes; upload the DEM first and name it, or give its address", tooLarge.Limit))
-	case errors.Is(err, errTooLarge):
-		p = ogc.Plain(http.StatusRequestEntityTooLarge, err.Error())
-	case errors.Is(err, ErrNoRoom):
-		p = ogc.Plain(http.StatusInsufficientStorage, sentence(err))
-	case errors.Is(err, outbound.ErrRefused), errors.Is(err, ErrInvalid):
-		p = ogc.Bad("", "", "", sentence(err))
+		p = problem.Plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes; upload the DEM first and name it, or give its address", tooLarge.Limit))
+	case errors.Is(err, problem.ErrTooLarge):
+		p = problem.Plain(http.StatusRequestEntityTooLarge, err.Error())
+	case errors.Is(err, problem.ErrNoRoom):
+		p = problem.Plain(http.StatusInsufficientStorage, problem.Sentence(err))
+	case errors.Is(err, outbound.ErrRefused), errors.Is(err, problem.ErrInvalid):
+		p = problem.Bad("", "", "", problem.Sentence(err))
 	default:
-		s.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
-		p = ogc.Plain(http.StatusServiceUnavailable, "the service cannot reach its storage; try again")
+		w.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
+		p = problem.Plain(http.StatusServiceUnavailable, "the service cannot reach its storage; try again")
 		c.Header("Retry-After", "5")
 	}
 	p.Instance = c.Request.URL.Path
 	c.Header("Vary", "Accept")
 	data, err := json.Marshal(p)
-	if err == nil && wantsHTML(c) {
+	if err == nil && WantsHTML(c) {
 		var body []byte
 		if body, err = renderDocument(p.Title, data, ""); err == nil {
-			c.Header("Content-Security-Policy", pagePolicy)
+			c.Header("Content-Security-Policy", PagePolicy)
 			c.Data(p.Status, "text/html; charset=utf-8", body)
 			return
 		}
@@ -281,4 +296,26 @@ func (s *Service) problem(c *gin.Context, err error) {
 		return
 	}
 	c.Data(p.Status, problemType(c), data)
+}
+
+// Refuse answers with the error's own words when they are meant for the caller.
+func (w Writer) Refuse(c *gin.Context, err error) {
+	var large *http.MaxBytesError
+	switch {
+	case errors.Is(err, job.ErrNotFound):
+		c.JSON(http.StatusNotFound, gin.H{"detail": "Job not found"})
+	case errors.Is(err, job.ErrBadCursor):
+		c.JSON(http.StatusBadRequest, gin.H{"detail": "cursor: must be that of a Link header of this list"})
+	case errors.As(err, &large):
+		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": problem.TooLarge("the body", large.Limit).Error()})
+	case errors.Is(err, problem.ErrTooLarge):
+		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
+	case errors.Is(err, problem.ErrNoRoom):
+		c.JSON(http.StatusInsufficientStorage, gin.H{"detail": problem.Sentence(err)})
+	case errors.Is(err, problem.ErrInvalid):
+		c.JSON(http.StatusBadRequest, gin.H{"detail": problem.Sentence(err)})
+	default:
+		w.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
+		c.JSON(http.StatusServiceUnavailable, gin.H{"detail": "the service cannot reach its storage; try again"})
+	}
 }

@@ -1,4 +1,5 @@
-package submission
+// Package catalogue lists results for clients of STAC, as documents of the bucket and by search.
+package catalogue
 
 import (
 	"bytes"
@@ -7,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -18,7 +20,10 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/stac"
@@ -58,8 +63,18 @@ type day struct {
 	had bool
 }
 
-// WriteCatalogue brings the static catalogue up to date. It may run in several places at once.
-func (s *Service) WriteCatalogue(ctx context.Context) error {
+// Catalogue lists the results of jobs.
+type Catalogue struct {
+	Store     job.Store
+	Jobs      joblist.Reader
+	Processes ogc.Catalogue
+	Now       func() time.Time
+	Log       *slog.Logger
+	Answer    answer.Writer
+}
+
+// Update brings the static catalogue up to date. It may run in several places at once.
+func (s *Catalogue) Update(ctx context.Context) error {
 	var r root
 	if err := s.readDocument(ctx, stac.RootKey, &r); err != nil {
 		return err
@@ -96,9 +111,9 @@ func (s *Service) WriteCatalogue(ctx context.Context) error {
 }
 
 // catalogueDays lists the days that have a document.
-func (s *Service) catalogueDays(ctx context.Context) (map[string]*day, error) {
+func (s *Catalogue) catalogueDays(ctx context.Context) (map[string]*day, error) {
 	days := map[string]*day{}
-	for _, p := range s.catalogue().Processes("") {
+	for _, p := range s.Processes.Processes("") {
 		prefix := stac.Prefix + p.ID + "/"
 		it := s.Store.Bucket.List(&blob.ListOptions{Prefix: prefix, Delimiter: "/"})
 		for {
@@ -127,7 +142,7 @@ type candidate struct {
 }
 
 // lookThrough links to the newest jobs that have an item. A whole look lets go of all others.
-func (s *Service) lookThrough(ctx context.Context, days map[string]*day, most int, whole bool) error {
+func (s *Catalogue) lookThrough(ctx context.Context, days map[string]*day, most int, whole bool) error {
 	looked := 0
 	var batch []candidate
 	flush := func() error {
@@ -162,7 +177,7 @@ func (s *Service) lookThrough(ctx context.Context, days map[string]*day, most in
 		if err != nil || d != nil && !whole {
 			return true, err
 		}
-		if batch = append(batch, candidate{Entry: e, day: d}); len(batch) == atOnce {
+		if batch = append(batch, candidate{Entry: e, day: d}); len(batch) == joblist.AtOnce {
 			return true, flush()
 		}
 		return true, nil
@@ -187,7 +202,7 @@ func (s *Service) lookThrough(ctx context.Context, days map[string]*day, most in
 }
 
 // inspect finds out, side by side, which candidates have an item. Of those that are linked one call tells.
-func (s *Service) inspect(ctx context.Context, batch []candidate) error {
+func (s *Catalogue) inspect(ctx context.Context, batch []candidate) error {
 	errs := make([]error, len(batch))
 	var wait conc.WaitGroup
 	for i := range batch {
@@ -197,7 +212,7 @@ func (s *Service) inspect(ctx context.Context, batch []candidate) error {
 			if c.day != nil {
 				link = c.day.items[c.ID]
 			} else {
-				st, err := s.fits(ctx, c.ID, listing{match: func(st job.Status) bool {
+				st, err := s.Jobs.Fits(ctx, c.ID, joblist.Query{Match: func(st job.Status) bool {
 					return st.State == job.Completed && st.Expired == nil && st.Request.Workflow != param.Echo
 				}})
 				if err != nil && !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrDamaged) {
@@ -222,7 +237,7 @@ func (s *Service) inspect(ctx context.Context, batch []candidate) error {
 }
 
 // covers notes in the link to the item of a job what it covers, unless it is noted. It reports whether the item is there.
-func (s *Service) covers(ctx context.Context, id string, link *stac.Link) (bool, error) {
+func (s *Catalogue) covers(ctx context.Context, id string, link *stac.Link) (bool, error) {
 	key := job.ResultKey(id, "item.json")
 	if link.Covers != nil {
 		return s.Store.Bucket.Exists(ctx, key)
@@ -257,8 +272,8 @@ func extentOf(c *stac.Coverage) stac.Extent {
 }
 
 // linked is the day that links to a job, of whatever process; nil if none does.
-func (s *Service) linked(ctx context.Context, days map[string]*day, e job.Entry) (*day, error) {
-	for _, p := range s.catalogue().Processes("") {
+func (s *Catalogue) linked(ctx context.Context, days map[string]*day, e job.Entry) (*day, error) {
+	for _, p := range s.Processes.Processes("") {
 		if _, ok := days[stac.DayKey(p.ID, e.Created)]; !ok {
 			continue
 		}
@@ -274,7 +289,7 @@ func (s *Service) linked(ctx context.Context, days map[string]*day, e job.Entry)
 }
 
 // dayOf is a day with the links that its document has.
-func (s *Service) dayOf(ctx context.Context, days map[string]*day, process string, at time.Time) (*day, error) {
+func (s *Catalogue) dayOf(ctx context.Context, days map[string]*day, process string, at time.Time) (*day, error) {
 	key := stac.DayKey(process, at)
 	d := days[key]
 	if d == nil {
@@ -306,7 +321,7 @@ func itemLink(r job.Request) stac.Link {
 
 // writeDay writes the document of a day, or deletes it when no job of the day is left. It reports whether anything
 // is another now.
-func (s *Service) writeDay(ctx context.Context, key string, d *day) (bool, error) {
+func (s *Catalogue) writeDay(ctx context.Context, key string, d *day) (bool, error) {
 	if d.items == nil { // nobody looked
 		return false, nil
 	}
@@ -344,12 +359,12 @@ func (d *day) document() stac.Catalog {
 }
 
 // writeRoots writes the collections and the root.
-func (s *Service) writeRoots(ctx context.Context, days map[string]*day, r root) error {
+func (s *Catalogue) writeRoots(ctx context.Context, days map[string]*day, r root) error {
 	r.Catalog = stac.Catalog{
 		Type: "Catalog", Version: stac.Version, ID: "eemt", Title: "EEMT", Description: "Results of jobs, a collection for each process",
 		Links: []stac.Link{{Href: "./catalog.json", Rel: "root", Type: ogc.JSON}},
 	}
-	for _, p := range s.catalogue().Processes("") {
+	for _, p := range s.Processes.Processes("") {
 		if p.ID == string(param.Echo) {
 			continue
 		}
@@ -394,8 +409,8 @@ func (s *Service) writeRoots(ctx context.Context, days map[string]*day, r root) 
 	return err
 }
 
-// forgetItem takes the link to a job that is removed out of the catalogue. A fault leaves it to the next whole pass.
-func (s *Service) forgetItem(ctx context.Context, r job.Request) {
+// Forget takes the link to a job that is removed out of the catalogue. A fault leaves it to the next whole pass.
+func (s *Catalogue) Forget(ctx context.Context, r job.Request) {
 	ctx = context.WithoutCancel(ctx)
 	key := stac.DayKey(string(r.Workflow), r.Created)
 	days := map[string]*day{}
@@ -413,7 +428,7 @@ func (s *Service) forgetItem(ctx context.Context, r job.Request) {
 }
 
 // readDocument reads a JSON object; one that is not there, or damaged, leaves v as it is.
-func (s *Service) readDocument(ctx context.Context, key string, v any) error {
+func (s *Catalogue) readDocument(ctx context.Context, key string, v any) error {
 	data, err := s.Store.Bucket.ReadAll(ctx, key)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil
@@ -428,7 +443,7 @@ func (s *Service) readDocument(ctx context.Context, key string, v any) error {
 }
 
 // writeDocument writes a JSON object unless it is there as it is. It reports whether it wrote.
-func (s *Service) writeDocument(ctx context.Context, key string, v any) (bool, error) {
+func (s *Catalogue) writeDocument(ctx context.Context, key string, v any) (bool, error) {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return false, fmt.Errorf("encode %s: %w", key, err)
@@ -447,26 +462,26 @@ func (s *Service) writeDocument(ctx context.Context, key string, v any) (bool, e
 	return true, nil
 }
 
-func (s *Service) dropDocument(ctx context.Context, key string) error {
+func (s *Catalogue) dropDocument(ctx context.Context, key string) error {
 	if err := s.Store.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 		return fmt.Errorf("delete %s: %w", key, err)
 	}
 	return nil
 }
 
-// getCatalogueDocument serves a document of the static catalogue. Before the first tick it is made now.
-func (s *Service) getCatalogueDocument(c *gin.Context) {
+// Document serves a document of the static catalogue. Before the first tick it is made now.
+func (s *Catalogue) Document(c *gin.Context) {
 	ctx, key := c.Request.Context(), stac.RootKey
 	if id := c.Param("collection"); id != "" {
 		if _, err := s.collectionOf(id, ""); err != nil {
-			s.problem(c, err)
+			s.Answer.Problem(c, err)
 			return
 		}
 		key = stac.CollectionKey(id)
 		if text := c.Param("day"); text != "" {
 			at, err := time.Parse(time.DateOnly, text)
 			if err != nil {
-				s.problem(c, ogc.Plain(http.StatusNotFound, fmt.Sprintf("%.20q is no day such as 2026-05-04", text)))
+				s.Answer.Problem(c, problem.Plain(http.StatusNotFound, fmt.Sprintf("%.20q is no day such as 2026-05-04", text)))
 				return
 			}
 			key = stac.DayKey(id, at)
@@ -476,17 +491,17 @@ func (s *Service) getCatalogueDocument(c *gin.Context) {
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		var begun bool
 		if begun, err = s.Store.Bucket.Exists(ctx, stac.RootKey); err == nil && !begun {
-			err = s.WriteCatalogue(ctx)
+			err = s.Update(ctx)
 		}
 		if err == nil {
 			data, err = s.Store.Bucket.ReadAll(ctx, key)
 		}
 	}
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		err = ogc.Plain(http.StatusNotFound, "the catalogue has no "+key+"; it is brought up to date every few minutes")
+		err = problem.Plain(http.StatusNotFound, "the catalogue has no "+key+"; it is brought up to date every few minutes")
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.Answer.Problem(c, err)
 		return
 	}
 	c.Header("Cache-Control", "no-cache")

@@ -1,4 +1,4 @@
-package submission
+package ogc
 
 import (
 	"encoding/base64"
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -14,25 +15,38 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/results"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-// getResults answers with the outputs of a job, as its execute request, or this
+// Results answers with the outputs of jobs.
+type Results struct {
+	Store     job.Store
+	Jobs      joblist.Reader
+	Processes Catalogue
+	Files     *results.Files
+	Log       *slog.Logger
+	Answer    answer.Writer
+}
+
+// Get answers with the outputs of a job, as its execute request, or this
 // request, wants them.
-func (s *Service) getResults(c *gin.Context) {
-	st, err := s.status(c.Request.Context(), c.Param("id"))
+func (r *Results) Get(c *gin.Context) {
+	st, err := r.Jobs.Status(c.Request.Context(), c.Param("id"))
 	if err != nil {
-		s.problem(c, err)
+		r.Answer.Problem(c, err)
 		return
 	}
-	p, err := s.catalogue().Process(string(st.Request.Workflow), base(c))
+	p, err := r.Processes.Process(string(st.Request.Workflow), answer.Base(c))
 	if err != nil {
-		s.problem(c, err)
+		r.Answer.Problem(c, err)
 		return
 	}
-	s.results(c, p, st)
+	r.send(c, p, st)
 }
 
 // output is one result to send.
@@ -46,29 +60,29 @@ type output struct {
 	inline json.RawMessage
 }
 
-func (s *Service) results(c *gin.Context, p ogc.Process, st job.Status) {
+func (r *Results) send(c *gin.Context, p Process, st job.Status) {
 	if err := available(st); err != nil {
-		s.problem(c, err)
+		r.Answer.Problem(c, err)
 		return
 	}
-	outputs, err := s.outputs(c, p, st)
+	outputs, err := r.outputs(c, p, st)
 	if err != nil {
-		s.problem(c, err)
+		r.Answer.Problem(c, err)
 		return
 	}
 	d := st.Request.Delivery
-	_, named := accepts(c, ogc.JSON)
+	_, named := answer.Accepts(c, JSON)
 	document := d != nil && d.Response == "document" || (d == nil || d.Response == "") && named || c.Query("f") == "json"
 	c.Header("Vary", "Accept")
 	switch {
-	case wantsHTML(c):
-		s.document(c, http.StatusOK, "Results of job "+st.Request.ID, references(outputs))
+	case answer.WantsHTML(c):
+		r.Answer.Document(c, http.StatusOK, "Results of job "+st.Request.ID, references(outputs))
 	case document:
-		s.sendDocument(c, st, outputs)
+		r.sendDocument(c, st, outputs)
 	case len(outputs) == 1:
-		s.sendRaw(c, st, outputs[0])
+		r.sendRaw(c, st, outputs[0])
 	default:
-		s.sendParts(c, st, outputs)
+		r.sendParts(c, st, outputs)
 	}
 }
 
@@ -77,47 +91,47 @@ func available(st job.Status) error {
 	id := st.Request.ID
 	switch {
 	case !st.Ended():
-		return ogc.NotReady(id, st.Message())
+		return problem.NotReady(id, st.Message())
 	case st.State == job.Failed:
-		p := ogc.Plain(http.StatusUnprocessableEntity, "job "+id+" failed: "+st.End.Reason)
+		p := problem.Plain(http.StatusUnprocessableEntity, "job "+id+" failed: "+st.End.Reason)
 		p.Title = "Job failed"
 		return p
 	case st.State == job.Cancelled:
-		return ogc.Plain(http.StatusGone, "job "+id+" was dismissed: it has no results")
+		return problem.Plain(http.StatusGone, "job "+id+" was dismissed: it has no results")
 	case st.Expired != nil:
-		return ogc.Plain(http.StatusGone, "the results of job "+id+" were deleted on "+st.Expired.Format("2006-01-02")+"; execute it again")
+		return problem.Plain(http.StatusGone, "the results of job "+id+" were deleted on "+st.Expired.Format("2006-01-02")+"; execute it again")
 	}
 	return nil
 }
 
 // outputs lists what the client asked for.
-func (s *Service) outputs(c *gin.Context, p ogc.Process, st job.Status) ([]output, error) {
-	r := st.Request
+func (r *Results) outputs(c *gin.Context, p Process, st job.Status) ([]output, error) {
+	asked := st.Request
 	var echo map[string]json.RawMessage
-	if r.Workflow == param.Echo {
+	if asked.Workflow == param.Echo {
 		var err error
 		if echo, err = echoValues(st); err != nil {
 			return nil, err
 		}
 	}
 	var list []output
-	for _, name := range p.Asked(r.Delivery) {
-		o := output{name: name, mediaType: ogc.JSON}
-		if file, ok := p.File(name, r); ok {
+	for _, name := range p.Asked(asked.Delivery) {
+		o := output{name: name, mediaType: JSON}
+		if file, ok := p.File(name, asked); ok {
 			o.file = file
-			o.href = base(c) + "/jobs/" + r.ID + "/results/" + file
+			o.href = answer.Base(c) + "/jobs/" + asked.ID + "/results/" + file
 			if strings.HasSuffix(file, ".tif") {
-				o.mediaType = ogc.GeoTIFF
+				o.mediaType = GeoTIFF
 				// Who names no output gets links to the maps: together they may be gigabytes.
-				o.reference = r.Delivery == nil || len(r.Delivery.Outputs) == 0
+				o.reference = asked.Delivery == nil || len(asked.Delivery.Outputs) == 0
 			}
 		} else if v, given := echo[name]; given {
 			o.inline = v
 		} else {
 			continue // an input that was not given is not echoed
 		}
-		if r.Delivery != nil && o.file != "" {
-			switch r.Delivery.Outputs[name].Mode {
+		if asked.Delivery != nil && o.file != "" {
+			switch asked.Delivery.Outputs[name].Mode {
 			case "reference":
 				o.reference = true
 			case "value":
@@ -136,14 +150,14 @@ func references(outputs []output) gin.H {
 			h[o.name] = o.inline
 			continue
 		}
-		h[o.name] = ogc.Link{Href: o.href, Type: o.mediaType, Title: o.file}
+		h[o.name] = Link{Href: o.href, Type: o.mediaType, Title: o.file}
 	}
 	return h
 }
 
 // sendDocument writes results.yaml, streaming values that are files.
-func (s *Service) sendDocument(c *gin.Context, st job.Status, outputs []output) {
-	c.Header("Content-Type", ogc.JSON)
+func (r *Results) sendDocument(c *gin.Context, st job.Status, outputs []output) {
+	c.Header("Content-Type", JSON)
 	c.Status(http.StatusOK)
 	w := c.Writer
 	err := func() error {
@@ -159,7 +173,7 @@ func (s *Service) sendDocument(c *gin.Context, st job.Status, outputs []output) 
 			if _, err := fmt.Fprintf(w, "%s%s:", start, name); err != nil {
 				return err
 			}
-			if err := s.writeValue(c, w, st, o); err != nil {
+			if err := r.writeValue(c, w, st, o); err != nil {
 				return fmt.Errorf("output %s: %w", o.name, err)
 			}
 		}
@@ -170,25 +184,25 @@ func (s *Service) sendDocument(c *gin.Context, st job.Status, outputs []output) 
 		_, err := io.WriteString(w, end)
 		return err
 	}()
-	s.broken(st, err)
+	r.broken(st, err)
 }
 
 // writeValue writes one output as it stands in a results document.
-func (s *Service) writeValue(c *gin.Context, w io.Writer, st job.Status, o output) error {
+func (r *Results) writeValue(c *gin.Context, w io.Writer, st job.Status, o output) error {
 	switch {
 	case o.inline != nil:
 		_, err := w.Write(o.inline)
 		return err
 	case o.reference:
-		return json.NewEncoder(w).Encode(ogc.Link{Href: o.href, Type: o.mediaType, Title: o.file})
-	case o.mediaType == ogc.JSON:
-		return s.copyResult(c, w, st, o.file)
+		return json.NewEncoder(w).Encode(Link{Href: o.href, Type: o.mediaType, Title: o.file})
+	case o.mediaType == JSON:
+		return r.copyResult(c, w, st, o.file)
 	}
 	if _, err := fmt.Fprintf(w, `{"mediaType":%q,"encoding":"base64","value":"`, o.mediaType); err != nil {
 		return err
 	}
 	e := base64.NewEncoder(base64.StdEncoding, w)
-	if err := s.copyResult(c, e, st, o.file); err != nil {
+	if err := r.copyResult(c, e, st, o.file); err != nil {
 		return err
 	}
 	if err := e.Close(); err != nil {
@@ -198,18 +212,18 @@ func (s *Service) writeValue(c *gin.Context, w io.Writer, st job.Status, o outpu
 	return err
 }
 
-func (s *Service) copyResult(c *gin.Context, w io.Writer, st job.Status, file string) error {
-	r, err := s.Store.Bucket.NewReader(c.Request.Context(), job.ResultKey(st.Request.ID, file), nil)
+func (r *Results) copyResult(c *gin.Context, w io.Writer, st job.Status, file string) error {
+	in, err := r.Store.Bucket.NewReader(c.Request.Context(), job.ResultKey(st.Request.ID, file), nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = r.Close() }()
-	_, err = io.Copy(w, r)
+	defer func() { _ = in.Close() }()
+	_, err = io.Copy(w, in)
 	return err
 }
 
 // sendRaw answers with one output as it is.
-func (s *Service) sendRaw(c *gin.Context, st job.Status, o output) {
+func (r *Results) sendRaw(c *gin.Context, st job.Status, o output) {
 	switch {
 	case o.reference:
 		c.Header("Link", fmt.Sprintf(`<%s>; rel=%q; type=%q`, o.href, "item", o.mediaType))
@@ -221,14 +235,14 @@ func (s *Service) sendRaw(c *gin.Context, st job.Status, o output) {
 			c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 			return
 		}
-		c.Data(http.StatusOK, ogc.JSON, o.inline)
+		c.Data(http.StatusOK, JSON, o.inline)
 	default:
-		s.serveFile(c, st.Request.ID, o.file)
+		r.Files.Serve(c, st.Request.ID, o.file)
 	}
 }
 
 // sendParts answers with several outputs, one after the other (RFC 2387).
-func (s *Service) sendParts(c *gin.Context, st job.Status, outputs []output) {
+func (r *Results) sendParts(c *gin.Context, st job.Status, outputs []output) {
 	m := multipart.NewWriter(c.Writer)
 	root, _, _ := strings.Cut(outputs[0].mediaType, ";")
 	c.Header("Content-Type", mime.FormatMediaType("multipart/related", map[string]string{"boundary": m.Boundary(), "type": root}))
@@ -247,7 +261,7 @@ func (s *Service) sendParts(c *gin.Context, st job.Status, outputs []output) {
 			case o.inline != nil:
 				_, err = part.Write(o.inline)
 			default:
-				err = s.copyResult(c, part, st, o.file)
+				err = r.copyResult(c, part, st, o.file)
 			}
 			if err != nil {
 				return fmt.Errorf("output %s: %w", o.name, err)
@@ -255,16 +269,16 @@ func (s *Service) sendParts(c *gin.Context, st job.Status, outputs []output) {
 		}
 		return m.Close()
 	}()
-	s.broken(st, err)
+	r.broken(st, err)
 }
 
 // broken ends an answer that has begun: only breaking the connection tells the client.
-func (s *Service) broken(st job.Status, err error) {
+func (r *Results) broken(st job.Status, err error) {
 	if err == nil {
 		return
 	}
 	if !errors.Is(err, http.ErrAbortHandler) {
-		s.Log.Error("sending results failed", "job", st.Request.ID, "error", err)
+		r.Log.Error("sending results failed", "job", st.Request.ID, "error", err)
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -1,4 +1,5 @@
-package submission
+// Package legacy answers under /api as the old suite did.
+package legacy
 
 import (
 	"bytes"
@@ -18,49 +19,28 @@ import (
 	"github.com/gin-gonic/gin"
 	"gocloud.dev/blob"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/retention"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// Retention is how long jobs are kept.
-type Retention struct {
-	// Days that data of completed jobs are kept, hours that failed jobs are.
-	Days, Hours int
-	// DryRun only counts.
-	DryRun bool
-}
-
-// Cleaned is what one pass removed.
-type Cleaned struct {
-	Successful, Failed int
-	FreedMB            float64
-	Errors             []string
-}
-
-// Cleaner removes what retention says.
-type Cleaner interface {
-	// Clean does one pass. A Retention out of range is an error that wraps ErrInvalid.
-	Clean(ctx context.Context, k Retention) (Cleaned, error)
-	// Usual is what the daily pass goes by.
-	Usual() Retention
-	// Next is when the daily pass comes; zero when nobody here knows.
-	Next() time.Time
-}
-
-// postCleanup removes old jobs now. It reads the query, a form or JSON: a dry run
+// Clean removes old jobs now. It reads the query, a form or JSON: a dry run
 // asked for in any of them is dry.
-func (s *Service) postCleanup(c *gin.Context) {
-	if s.Cleaner == nil {
+func (a *API) Clean(c *gin.Context) {
+	if a.Pins.Cleaner == nil {
 		c.JSON(http.StatusNotImplemented, gin.H{"detail": "cleaning up is not offered here"})
 		return
 	}
-	k, err := keepOf(c, s.Cleaner.Usual())
+	k, err := keepOf(c, a.Pins.Cleaner.Usual())
 	if err != nil {
-		s.refuse(c, err)
+		a.Answer.Refuse(c, err)
 		return
 	}
-	r, err := s.Cleaner.Clean(c.Request.Context(), k)
+	r, err := a.Pins.Cleaner.Clean(c.Request.Context(), k)
 	if err != nil {
-		s.refuse(c, err)
+		a.Answer.Refuse(c, err)
 		return
 	}
 	message := "Cleanup completed successfully"
@@ -79,7 +59,7 @@ func (s *Service) postCleanup(c *gin.Context) {
 	})
 }
 
-func keepOf(c *gin.Context, k Retention) (Retention, error) {
+func keepOf(c *gin.Context, k retention.Policy) (retention.Policy, error) {
 	k.DryRun = false
 	set := func(name, text string) error {
 		var err error
@@ -91,10 +71,10 @@ func keepOf(c *gin.Context, k Retention) (Retention, error) {
 		case "dry_run":
 			k.DryRun, err = strconv.ParseBool(text)
 		default:
-			return invalid{fmt.Errorf("%q is not known; allowed: success_retention_days, failed_retention_hours, dry_run", name)}
+			return problem.Invalid(fmt.Errorf("%q is not known; allowed: success_retention_days, failed_retention_hours, dry_run", name))
 		}
 		if err != nil {
-			return invalid{fmt.Errorf("%s %q: must be a whole number, or true or false for dry_run", name, text)}
+			return problem.Invalid(fmt.Errorf("%s %q: must be a whole number, or true or false for dry_run", name, text))
 		}
 		return nil
 	}
@@ -103,9 +83,9 @@ func keepOf(c *gin.Context, k Retention) (Retention, error) {
 			return k, err
 		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxField))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
 	if err != nil {
-		return k, invalid{err}
+		return k, problem.Invalid(err)
 	}
 	if len(strings.TrimSpace(string(body))) == 0 {
 		return k, nil
@@ -114,15 +94,15 @@ func keepOf(c *gin.Context, k Retention) (Retention, error) {
 	if kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded" && body[0] != '{' {
 		c.Request.Body = io.NopCloser(bytes.NewReader(body))
 		if kind == "multipart/form-data" {
-			err = c.Request.ParseMultipartForm(maxField)
+			err = c.Request.ParseMultipartForm(answer.SmallBody)
 		} else {
 			err = c.Request.ParseForm()
 		}
 		if err != nil {
-			return k, invalid{fmt.Errorf("the body is no form: %w", err)}
+			return k, problem.Invalid(fmt.Errorf("the body is no form: %w", err))
 		}
 		if c.Request.MultipartForm != nil && len(c.Request.MultipartForm.File) > 0 {
-			return k, invalid{errors.New("a cleanup takes no files; allowed: success_retention_days, failed_retention_hours, dry_run")}
+			return k, problem.Invalid(errors.New("a cleanup takes no files; allowed: success_retention_days, failed_retention_hours, dry_run"))
 		}
 		for name, values := range c.Request.PostForm {
 			if err := set(name, values[0]); err != nil {
@@ -134,7 +114,7 @@ func keepOf(c *gin.Context, k Retention) (Retention, error) {
 	// curl -d sends JSON under the type of a form.
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(body, &m); err != nil {
-		return k, invalid{fmt.Errorf("the body is no JSON object: %w", err)}
+		return k, problem.Invalid(fmt.Errorf("the body is no JSON object: %w", err))
 	}
 	for name, v := range m {
 		if err := set(name, strings.Trim(string(v), `"`)); err != nil {
@@ -147,23 +127,23 @@ func keepOf(c *gin.Context, k Retention) (Retention, error) {
 // measured bounds how many objects are looked at for their size.
 const measured = 20000
 
-// getCleanupStatus tells of the last pass, the next, and the room taken.
-func (s *Service) getCleanupStatus(c *gin.Context) {
+// CleanupStatus tells of the last pass, the next, and the room taken.
+func (a *API) CleanupStatus(c *gin.Context) {
 	ctx := c.Request.Context()
-	last, err := s.lastCleanup(ctx)
+	last, err := a.lastCleanup(ctx)
 	var usage map[string]any
 	if err == nil {
-		usage, err = s.diskUsage(ctx)
+		usage, err = a.diskUsage(ctx)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		a.Answer.Refuse(c, err)
 		return
 	}
-	h := gin.H{"last_run": last, "next_scheduled": nil, "auto_cleanup_enabled": s.Cleaner != nil, "retention_settings": nil, "disk_usage": usage}
-	if s.Cleaner != nil {
-		k := s.Cleaner.Usual()
+	h := gin.H{"last_run": last, "next_scheduled": nil, "auto_cleanup_enabled": a.Pins.Cleaner != nil, "retention_settings": nil, "disk_usage": usage}
+	if a.Pins.Cleaner != nil {
+		k := a.Pins.Cleaner.Usual()
 		h["retention_settings"] = gin.H{"success_retention_days": k.Days, "failed_retention_hours": k.Hours}
-		if next := s.Cleaner.Next(); !next.IsZero() {
+		if next := a.Pins.Cleaner.Next(); !next.IsZero() {
 			h["next_scheduled"] = next.UTC().Format(time.RFC3339)
 		}
 	}
@@ -171,9 +151,9 @@ func (s *Service) getCleanupStatus(c *gin.Context) {
 }
 
 // lastCleanup finds when the newest report was begun; nil when there is none.
-func (s *Service) lastCleanup(ctx context.Context) (any, error) {
+func (a *API) lastCleanup(ctx context.Context) (any, error) {
 	const prefix = "cleanup/cleanup_summary_"
-	it := s.Store.Bucket.List(&blob.ListOptions{Prefix: prefix})
+	it := a.Store.Bucket.List(&blob.ListOptions{Prefix: prefix})
 	var last any
 	for {
 		o, err := it.Next(ctx)
@@ -190,8 +170,8 @@ func (s *Service) lastCleanup(ctx context.Context) (any, error) {
 }
 
 // diskUsage adds up sizes, of so many objects at most.
-func (s *Service) diskUsage(ctx context.Context) (map[string]any, error) {
-	it := s.Store.Bucket.List(nil)
+func (a *API) diskUsage(ctx context.Context) (map[string]any, error) {
+	it := a.Store.Bucket.List(nil)
 	var uploads, results, total float64
 	complete := false
 	for range measured {
@@ -218,15 +198,15 @@ func (s *Service) diskUsage(ctx context.Context) (map[string]any, error) {
 // recent bounds how many jobs are looked at for those that go on.
 const recent = 50
 
-// getSystemStatus tells how the service is, under the old suite's names and its own.
-func (s *Service) getSystemStatus(c *gin.Context) {
+// SystemStatus tells how the service is, under the old suite's names and its own.
+func (a *API) SystemStatus(c *gin.Context) {
 	ctx := c.Request.Context()
-	ok, err := s.Store.Bucket.IsAccessible(ctx)
+	ok, err := a.Store.Bucket.IsAccessible(ctx)
 	ok = ok && err == nil
 	active := 0
 	if ok {
 		var found []job.Status
-		found, _, err = s.list(ctx, listing{limit: recent})
+		found, _, err = a.Jobs.List(ctx, joblist.Query{Limit: recent})
 		ok = err == nil
 		for _, st := range found {
 			if !st.Ended() {
@@ -234,15 +214,15 @@ func (s *Service) getSystemStatus(c *gin.Context) {
 			}
 		}
 	}
-	execution := s.Execution
+	execution := a.Execution
 	if execution == "" {
 		execution = "local"
 	}
 	c.JSON(http.StatusOK, gin.H{
-		"execution": execution, "version": s.Version, "bucket_ok": ok, "broker_ready": s.Events != nil, "active_jobs": active,
-		"compute": gin.H{"ready": s.Events != nil, "max_scale": max(1, s.MostReplicas)},
+		"execution": execution, "version": a.Version, "bucket_ok": ok, "broker_ready": a.Announces, "active_jobs": active,
+		"compute": gin.H{"ready": a.Announces, "max_scale": max(1, a.MostReplicas)},
 		// The old suite's words. Its page lets nobody submit where there is no Docker: here true says that work is done.
-		"docker_available": true, "container_stats": gin.H{}, "image_name": "eemt:" + s.Version, "image_exists": true, "active_containers": 0,
+		"docker_available": true, "container_stats": gin.H{}, "image_name": "eemt:" + a.Version, "image_exists": true, "active_containers": 0,
 		"system_info": gin.H{"platform": runtime.GOOS, "architecture": runtime.GOARCH, "cpu_count": runtime.NumCPU()},
 	})
 }
@@ -250,21 +230,21 @@ func (s *Service) getSystemStatus(c *gin.Context) {
 // mostLines bounds the lines of a log.
 const mostLines = 10000
 
-// getLogs tells the course of a job in the old suite's form: a JSON string of sections.
-func (s *Service) getLogs(c *gin.Context) {
+// Logs tells the course of a job in the old suite's form: a JSON string of sections.
+func (a *API) Logs(c *gin.Context) {
 	tail, err := strconv.Atoi(c.DefaultQuery("tail", "50"))
 	if err != nil || tail < 1 || tail > mostLines {
-		s.refuse(c, invalid{fmt.Errorf("tail %q: must be 1 to %d", c.Query("tail"), mostLines)})
+		a.Answer.Refuse(c, problem.Invalid(fmt.Errorf("tail %q: must be 1 to %d", c.Query("tail"), mostLines)))
 		return
 	}
 	ctx, id := c.Request.Context(), c.Param("id")
-	st, err := s.status(ctx, id)
+	st, err := a.Jobs.Status(ctx, id)
 	var done map[string]time.Time
 	if err == nil {
-		done, err = s.Store.Done(ctx, id)
+		done, err = a.Store.Done(ctx, id)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		a.Answer.Refuse(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, logsOf(st, done, tail))
@@ -311,26 +291,4 @@ func logsOf(st job.Status, done map[string]time.Time, tail int) string {
 		fmt.Fprintf(&b, "--- %s ---\n%s\n", section.name, strings.Join(section.lines[max(0, len(section.lines)-tail):], "\n"))
 	}
 	return b.String()
-}
-
-// cors lets pages of allowed origins read.
-func (s *Service) cors(c *gin.Context) {
-	origin := c.GetHeader("Origin")
-	if origin == "" || len(s.Origins) == 0 {
-		return
-	}
-	for _, allowed := range s.Origins {
-		if allowed != "*" && allowed != origin {
-			continue
-		}
-		c.Header("Access-Control-Allow-Origin", allowed)
-		c.Writer.Header().Add("Vary", "Origin")
-		c.Header("Access-Control-Expose-Headers", "Accept-Ranges, Content-Range, Content-Length, ETag, Link, Location")
-		if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
-			c.Header("Access-Control-Allow-Methods", "GET, HEAD")
-			c.Header("Access-Control-Allow-Headers", "Range, If-None-Match, Accept")
-			c.AbortWithStatus(http.StatusNoContent)
-		}
-		return
-	}
 }

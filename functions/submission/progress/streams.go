@@ -1,4 +1,5 @@
-package submission
+// Package progress tells clients how jobs go, as they watch and by calling them.
+package progress
 
 import (
 	"context"
@@ -9,8 +10,11 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/singleflight"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -27,10 +31,20 @@ const (
 	slowestWrite = 10 * time.Second
 )
 
-// streams counts those that are open.
-type streams struct{ open atomic.Int32 }
+// Streams sends server-sent events to who watches a job.
+type Streams struct {
+	Jobs joblist.Reader
+	// View is a job as events show it.
+	View   func(job.Status) gin.H
+	Answer answer.Writer
+	// Stopping ends the streams when it is closed; nil never does.
+	Stopping <-chan struct{}
 
-func (s *streams) enter() bool {
+	open  atomic.Int32
+	reads singleflight.Group
+}
+
+func (s *Streams) enter() bool {
 	if s.open.Add(1) > mostStreams {
 		s.open.Add(-1)
 		return false
@@ -38,32 +52,32 @@ func (s *streams) enter() bool {
 	return true
 }
 
-func (s *streams) leave() { s.open.Add(-1) }
+func (s *Streams) leave() { s.open.Add(-1) }
 
-// look is status for one of many streams: those of a job that look at the same time share
-// one look, so that a job of many tiles, on which it takes long, is not looked at more often.
-func (s *Service) look(ctx context.Context, id string) (job.Status, error) {
-	st, err, _ := s.looks.Do(id, func() (any, error) { return s.status(context.WithoutCancel(ctx), id) })
+// status reads the status of a job. The streams of a job that need it at the same time share one reading, which for a
+// job of many tiles takes long.
+func (s *Streams) status(ctx context.Context, id string) (job.Status, error) {
+	st, err, _ := s.reads.Do(id, func() (any, error) { return s.Jobs.Status(context.WithoutCancel(ctx), id) })
 	if err != nil {
 		return job.Status{}, err
 	}
 	return st.(job.Status), ctx.Err()
 }
 
-// getEvents tells the course of a job as server-sent events: "status" with the
+// Get tells the course of a job as server-sent events: "status" with the
 // job as /api/jobs/ID has it whenever something changes, "end" once it has ended.
-func (s *Service) getEvents(c *gin.Context) {
+func (s *Streams) Get(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("id")
-	if _, err := s.status(ctx, id); err != nil {
-		s.problem(c, err)
+	if _, err := s.Jobs.Status(ctx, id); err != nil {
+		s.Answer.Problem(c, err)
 		return
 	}
-	if !s.streams.enter() {
+	if !s.enter() {
 		c.Header("Retry-After", "5")
-		s.problem(c, ogc.Plain(http.StatusServiceUnavailable, fmt.Sprintf("%d streams of progress are open, which is all there are; ask for /jobs/%s instead", mostStreams, id)))
+		s.Answer.Problem(c, problem.Plain(http.StatusServiceUnavailable, fmt.Sprintf("%d streams of progress are open, which is all there are; ask for /jobs/%s instead", mostStreams, id)))
 		return
 	}
-	defer s.streams.leave()
+	defer s.leave()
 	c.Header("Content-Type", "text/event-stream")
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Accel-Buffering", "no")
@@ -83,12 +97,12 @@ func (s *Service) getEvents(c *gin.Context) {
 	var last string
 	pause, quiet := time.Second, time.Duration(0)
 	for open := time.Duration(0); open < longestStream; open += pause {
-		st, err := s.look(ctx, id)
+		st, err := s.status(ctx, id)
 		if err != nil {
 			send("event: gone\ndata: {}\n\n")
 			return
 		}
-		view := s.view(st)
+		view := s.View(st)
 		view["message"] = st.Message()
 		data, err := json.Marshal(view)
 		if err != nil {

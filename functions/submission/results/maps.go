@@ -1,4 +1,4 @@
-package submission
+package results
 
 import (
 	"container/list"
@@ -18,7 +18,8 @@ import (
 	"github.com/sourcegraph/conc"
 	"gocloud.dev/gcerrors"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/preview"
@@ -45,26 +46,39 @@ func layerName(name string) (string, error) {
 		name = defaultLayer
 	}
 	if path.Clean("/"+name) != "/"+name || !strings.HasSuffix(name, ".tif") || len(name) > 200 {
-		return "", ogc.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, defaultLayer))
+		return "", problem.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, defaultLayer))
 	}
 	return name, nil
 }
 
+// Maps draws maps, and reads values out of them.
+type Maps struct {
+	Store  job.Store
+	Answer answer.Writer
+
+	drawOnce   sync.Once
+	drawTokens chan struct{}
+	tiles      tileCache
+}
+
+// Forget drops what is kept of the maps of a job that is removed.
+func (m *Maps) Forget(id string) { m.tiles.forget(id) }
+
 // withLayer calls f with an open map of a completed job.
-func (s *Service) withLayer(ctx context.Context, id, name string, f func(l *maptile.Raster) error) error {
+func (m *Maps) withLayer(ctx context.Context, id, name string, f func(l *maptile.Raster) error) error {
 	name, err := layerName(name)
 	if err != nil {
 		return err
 	}
 	if !job.ValidID(id) {
-		return ogc.NoSuchJob(id)
+		return problem.NoSuchJob(id)
 	}
-	r, err := rangeread.Object(ctx, s.Store.Bucket, job.ResultKey(id, name))
+	r, err := rangeread.Object(ctx, m.Store.Bucket, job.ResultKey(id, name))
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		if _, err := s.Store.Request(ctx, id); err != nil {
+		if _, err := m.Store.Request(ctx, id); err != nil {
 			return err
 		}
-		return ogc.Bad("layer", name, "the name of a map under /jobs/"+id+"/results/", fmt.Sprintf("job %s has no map %.80q", id, name))
+		return problem.Bad("layer", name, "the name of a map under /jobs/"+id+"/results/", fmt.Sprintf("job %s has no map %.80q", id, name))
 	}
 	if err != nil {
 		return err
@@ -96,7 +110,7 @@ func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, er
 	ramp := c.DefaultQuery("ramp", rampOf(layer))
 	colours, err := preview.Colours(ramp)
 	if err != nil {
-		return sc, ogc.Bad("ramp", ramp, strings.Join(preview.Ramps(), ", "), err.Error())
+		return sc, problem.Bad("ramp", ramp, strings.Join(preview.Ramps(), ", "), err.Error())
 	}
 	sc.Colours = colours
 	stated, ok := l.Stated()
@@ -116,7 +130,7 @@ func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, er
 		}
 	}
 	if sc.Min > sc.Max {
-		return sc, ogc.Bad("min", fmt.Sprint(sc.Min), fmt.Sprintf("at most max, %g", sc.Max), fmt.Sprintf("min %g: must not be above max %g", sc.Min, sc.Max))
+		return sc, problem.Bad("min", fmt.Sprint(sc.Min), fmt.Sprintf("at most max, %g", sc.Max), fmt.Sprintf("min %g: must not be above max %g", sc.Min, sc.Max))
 	}
 	return sc, nil
 }
@@ -124,15 +138,15 @@ func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, er
 func number(name, text string) (float64, error) {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, ogc.Bad(name, text, "a number", fmt.Sprintf("%s %.40q: must be a number", name, text))
+		return 0, problem.Bad(name, text, "a number", fmt.Sprintf("%s %.40q: must be a number", name, text))
 	}
 	return v, nil
 }
 
-// getTileJSON describes the tiles of a map (TileJSON 3.0.0).
-func (s *Service) getTileJSON(c *gin.Context) {
+// TileJSON describes the tiles of a map (TileJSON 3.0.0).
+func (m *Maps) TileJSON(c *gin.Context) {
 	id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
-	err := s.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
+	err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 		sc, err := scaleOf(c, l, layer)
 		if err != nil {
 			return err
@@ -151,7 +165,7 @@ func (s *Service) getTileJSON(c *gin.Context) {
 		}
 		c.JSON(http.StatusOK, gin.H{
 			"tilejson": "3.0.0", "name": layer, "description": l.Image.Band(0).Description, "scheme": "xyz", "version": "1.0.0",
-			"tiles":  []string{base(c) + "/jobs/" + id + "/tiles/{z}/{x}/{y}.png?" + q.Encode()},
+			"tiles":  []string{answer.Base(c) + "/jobs/" + id + "/tiles/{z}/{x}/{y}.png?" + q.Encode()},
 			"bounds": geojson.NewBBox(b), "center": centre, "minzoom": low, "maxzoom": high,
 			"unit": l.Image.Band(0).Unit, "min": sc.Min, "max": sc.Max, "ramp": c.DefaultQuery("ramp", rampOf(layer)), "ramps": preview.Ramps(),
 			"attribution": "", "vector_layers": []gin.H{},
@@ -159,12 +173,12 @@ func (s *Service) getTileJSON(c *gin.Context) {
 		return nil
 	})
 	if err != nil {
-		s.problem(c, err)
+		m.Answer.Problem(c, err)
 	}
 }
 
-// getTile draws one tile. What is drawn never changes, so that clients may keep it.
-func (s *Service) getTile(c *gin.Context) {
+// Tile draws one tile. What is drawn never changes, so that clients may keep it.
+func (m *Maps) Tile(c *gin.Context) {
 	var at [3]int
 	for i, name := range []string{"z", "x", "y"} {
 		text := c.Param(name)
@@ -173,22 +187,22 @@ func (s *Service) getTile(c *gin.Context) {
 		}
 		v, err := strconv.Atoi(text)
 		if err != nil || v < 0 || i == 0 && v > maptile.MaxZoom || i > 0 && v >= 1<<at[0] {
-			s.problem(c, ogc.Bad(name, text, fmt.Sprintf("z 0 to %d, x and y 0 to 2^z-1", maptile.MaxZoom), fmt.Sprintf("%s %.20q of the tile: z must be 0 to %d, x and y 0 to 2^z-1", name, text, maptile.MaxZoom)))
+			m.Answer.Problem(c, problem.Bad(name, text, fmt.Sprintf("z 0 to %d, x and y 0 to 2^z-1", maptile.MaxZoom), fmt.Sprintf("%s %.20q of the tile: z must be 0 to %d, x and y 0 to 2^z-1", name, text, maptile.MaxZoom)))
 			return
 		}
 		at[i] = v
 	}
 	key := c.Request.URL.RequestURI()
-	data, ok := s.tiles.get(key)
+	data, ok := m.tiles.get(key)
 	if !ok {
 		id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
 		select {
-		case s.drawing() <- struct{}{}:
-			defer func() { <-s.drawing() }()
+		case m.drawing() <- struct{}{}:
+			defer func() { <-m.drawing() }()
 		case <-c.Request.Context().Done():
 			return
 		}
-		err := s.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
+		err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 			sc, err := scaleOf(c, l, layer)
 			if err == nil {
 				data, err = l.Tile(c.Request.Context(), at[0], at[1], at[2], sc)
@@ -196,18 +210,18 @@ func (s *Service) getTile(c *gin.Context) {
 			return err
 		})
 		if err != nil {
-			s.problem(c, err)
+			m.Answer.Problem(c, err)
 			return
 		}
-		s.tiles.put(key, data)
+		m.tiles.put(key, data)
 	}
 	c.Header("Cache-Control", "public, max-age=86400")
 	c.Data(http.StatusOK, "image/png", data)
 }
 
-func (s *Service) drawing() chan struct{} {
-	s.drawOnce.Do(func() { s.drawTokens = make(chan struct{}, drawnAtOnce) })
-	return s.drawTokens
+func (m *Maps) drawing() chan struct{} {
+	m.drawOnce.Do(func() { m.drawTokens = make(chan struct{}, drawnAtOnce) })
+	return m.drawTokens
 }
 
 // months in the names of maps.
@@ -224,18 +238,18 @@ type pointValue struct {
 	Inside      bool     `json:"inside"`
 }
 
-// getValue reads maps at a place. {mon} in a layer's name stands for the twelve months.
-func (s *Service) getValue(c *gin.Context) {
+// Value reads maps at a place. {mon} in a layer's name stands for the twelve months.
+func (m *Maps) Value(c *gin.Context) {
 	lon, err := number("lon", c.Query("lon"))
 	var lat float64
 	if err == nil {
 		lat, err = number("lat", c.Query("lat"))
 	}
 	if err == nil && (math.Abs(lon) > 360 || math.Abs(lat) > 90) {
-		err = ogc.Bad("lon", c.Query("lon"), "lon -360 to 360, lat -90 to 90", fmt.Sprintf("lon %g, lat %g: must be degrees, -360 to 360 and -90 to 90", lon, lat))
+		err = problem.Bad("lon", c.Query("lon"), "lon -360 to 360, lat -90 to 90", fmt.Sprintf("lon %g, lat %g: must be degrees, -360 to 360 and -90 to 90", lon, lat))
 	}
 	if err != nil {
-		s.problem(c, err)
+		m.Answer.Problem(c, err)
 		return
 	}
 	var layers []string
@@ -245,8 +259,8 @@ func (s *Service) getValue(c *gin.Context) {
 				layers = append(layers, name)
 				continue
 			}
-			for _, m := range months {
-				layers = append(layers, strings.ReplaceAll(name, "{mon}", m))
+			for _, month := range months {
+				layers = append(layers, strings.ReplaceAll(name, "{mon}", month))
 			}
 		}
 	}
@@ -254,7 +268,7 @@ func (s *Service) getValue(c *gin.Context) {
 		layers = []string{defaultLayer}
 	}
 	if len(layers) > mostLayers {
-		s.problem(c, ogc.Bad("layer", strconv.Itoa(len(layers)), fmt.Sprintf("at most %d", mostLayers), fmt.Sprintf("%d layers: at most %d in one request", len(layers), mostLayers)))
+		m.Answer.Problem(c, problem.Bad("layer", strconv.Itoa(len(layers)), fmt.Sprintf("at most %d", mostLayers), fmt.Sprintf("%d layers: at most %d in one request", len(layers), mostLayers)))
 		return
 	}
 	values := make([]pointValue, len(layers))
@@ -265,7 +279,7 @@ func (s *Service) getValue(c *gin.Context) {
 		free <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-free }()
-			errs[i] = s.withLayer(c.Request.Context(), c.Param("id"), name, func(l *maptile.Raster) error {
+			errs[i] = m.withLayer(c.Request.Context(), c.Param("id"), name, func(l *maptile.Raster) error {
 				v, col, row, inside, err := l.Value(c.Request.Context(), lon, lat)
 				band := l.Image.Band(0)
 				values[i] = pointValue{Layer: name, Unit: band.Unit, Description: band.Description, Col: col, Row: row, Inside: inside}
@@ -278,16 +292,16 @@ func (s *Service) getValue(c *gin.Context) {
 	}
 	wait.Wait()
 	if err := errors.Join(errs...); err != nil {
-		s.problem(c, err)
+		m.Answer.Problem(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"lon": lon, "lat": lat, "values": values})
 }
 
-// getStatistics describes the values of a map.
-func (s *Service) getStatistics(c *gin.Context) {
+// Statistics describes the values of a map.
+func (m *Maps) Statistics(c *gin.Context) {
 	layer := c.DefaultQuery("layer", defaultLayer)
-	err := s.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Raster) error {
+	err := m.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Raster) error {
 		st, err := l.Summarize(c.Request.Context())
 		if err != nil {
 			return err
@@ -302,7 +316,7 @@ func (s *Service) getStatistics(c *gin.Context) {
 		return nil
 	})
 	if err != nil {
-		s.problem(c, err)
+		m.Answer.Problem(c, err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package submission
+package inputs
 
 import (
 	"bufio"
@@ -6,47 +6,44 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
 )
 
-// asTIFF returns what a file is stored as: itself if it is a TIFF, the GeoTIFF that is made of it if it is an ASCII grid or
+// TIFF returns what a file is stored as: itself if it is a TIFF, the GeoTIFF that is made of it if it is an ASCII grid or
 // an SRTM tile. Anything else is refused by its first bytes. The caller closes what is returned.
-func (s *Service) asTIFF(name string, r *bufio.Reader) (io.ReadCloser, error) {
+func (s *Store) TIFF(name string, r *bufio.Reader) (io.ReadCloser, error) {
 	head, err := r.Peek(foreign.HeadSize)
 	if len(head) == 0 || err != nil && !errors.Is(err, io.EOF) {
 		return io.NopCloser(r), nil // storing says why
 	}
 	format := gridfile.Detect(name, head, 0)
 	if format == gridfile.None {
-		return io.NopCloser(r), notTIFF(name, head)
+		return io.NopCloser(r), NotTIFF(name, head)
 	}
 	out, in := io.Pipe()
 	go func() {
 		err := gridfile.Convert(in, r, gridfile.File{Name: name, Format: format, Software: "eemt " + s.Version})
 		if errors.As(err, new(*finding.Error)) {
-			err = invalid{err}
+			err = problem.Invalid(err)
 		}
 		_ = in.CloseWithError(err)
 	}()
 	return out, nil
 }
 
-// notTIFF refuses a file that no DEM is read from, by its first bytes.
-func notTIFF(name string, head []byte) error {
+// NotTIFF refuses a file that no DEM is read from, by its first bytes.
+func NotTIFF(name string, head []byte) error {
 	if foreign.IsTIFF(head) || gridfile.Detect(name, head, 0) != gridfile.None {
 		return nil
 	}
-	return invalid{fmt.Errorf("file %s: %w", name, &finding.Error{Finding: foreign.Find(name, head, nil, 0)})}
+	return problem.Invalid(fmt.Errorf("file %s: %w", name, &finding.Error{Finding: foreign.Find(name, head, nil, 0)}))
 }
 
-// called puts the user's own name of a DEM into the commands of a refusal.
-func called(name string, err error) error {
-	var bad invalid
-	if errors.As(err, &bad) {
-		return invalid{dem.Named(name, bad.error)}
-	}
-	return err
+// Called puts the user's own name of a DEM into the commands of a refusal.
+func Called(name string, err error) error {
+	return problem.Reword(err, func(e error) error { return dem.Named(name, e) })
 }

@@ -1,4 +1,4 @@
-package submission
+package catalogue
 
 import (
 	"context"
@@ -13,7 +13,10 @@ import (
 	"github.com/gin-gonic/gin"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/stac"
@@ -26,36 +29,36 @@ func stacRoot(b string) stac.Link {
 	return stac.Link{Href: b + "/stac", Rel: "root", Type: ogc.JSON, Title: "EEMT"}
 }
 
-// getCatalog is the root of the STAC catalogue.
-func (s *Service) getCatalog(c *gin.Context) {
-	b := base(c)
+// Root is the root of the STAC catalogue.
+func (s *Catalogue) Root(c *gin.Context) {
+	b := answer.Base(c)
 	root := stac.Catalog{
 		Type: "Catalog", Version: stac.Version, ID: "eemt", Title: "EEMT", Description: "Results of jobs, a collection for each process",
 		Links: []stac.Link{stacRoot(b), {Href: b + "/stac", Rel: "self", Type: ogc.JSON}},
 	}
-	for _, p := range s.catalogue().Processes(b) {
+	for _, p := range s.Processes.Processes(b) {
 		if p.ID != string(param.Echo) {
 			root.Links = append(root.Links, stac.Link{Href: b + "/stac/collections/" + p.ID, Rel: "child", Type: ogc.JSON, Title: p.Title})
 		}
 	}
-	s.document(c, http.StatusOK, "Catalogue", root)
+	s.Answer.Document(c, http.StatusOK, "Catalogue", root)
 }
 
-// getCollection lists the results of one process, newest first; a next link leads
+// Collection lists the results of one process, newest first; a next link leads
 // to older ones.
-func (s *Service) getCollection(c *gin.Context) {
-	b, id := base(c), c.Param("collection")
+func (s *Catalogue) Collection(c *gin.Context) {
+	b, id := answer.Base(c), c.Param("collection")
 	p, err := s.collectionOf(id, b)
 	if err == nil {
-		err = known(c, "cursor")
+		err = answer.Known(c, "cursor")
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.Answer.Problem(c, err)
 		return
 	}
-	found, next, err := s.list(c.Request.Context(), resultsOf(id, c.Query("cursor"), itemPage))
+	found, next, err := s.Jobs.List(c.Request.Context(), resultsOf(id, c.Query("cursor"), itemPage))
 	if err != nil {
-		s.problem(c, err)
+		s.Answer.Problem(c, err)
 		return
 	}
 	self := b + "/stac/collections/" + id
@@ -67,7 +70,7 @@ func (s *Service) getCollection(c *gin.Context) {
 		License: "other",
 	}
 	if col.Extent, err = s.extent(c.Request.Context(), id, found); err != nil {
-		s.problem(c, err)
+		s.Answer.Problem(c, err)
 		return
 	}
 	for _, st := range found {
@@ -77,21 +80,21 @@ func (s *Service) getCollection(c *gin.Context) {
 		})
 	}
 	if next != "" {
-		col.Links = append(col.Links, stac.Link{Href: withQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON})
+		col.Links = append(col.Links, stac.Link{Href: answer.WithQuery(b, c, "cursor", next), Rel: "next", Type: ogc.JSON})
 	}
-	s.document(c, http.StatusOK, p.Title, col)
+	s.Answer.Document(c, http.StatusOK, p.Title, col)
 }
 
 // lately is how long a job may be completed before the static catalogue has it, by far.
 const lately = 15 * time.Minute
 
 // extent is that of the static catalogue's collection, and of those items of found that it may not have yet.
-func (s *Service) extent(ctx context.Context, process string, found []job.Status) (stac.Extent, error) {
+func (s *Catalogue) extent(ctx context.Context, process string, found []job.Status) (stac.Extent, error) {
 	key := stac.CollectionKey(process)
 	var known stac.Collection
 	err := s.readDocument(ctx, key, &known)
 	if err == nil && known.ID == "" { // before the first tick
-		if err = s.WriteCatalogue(ctx); err == nil {
+		if err = s.Update(ctx); err == nil {
 			err = s.readDocument(ctx, key, &known)
 		}
 	}
@@ -110,20 +113,20 @@ func (s *Service) extent(ctx context.Context, process string, found []job.Status
 }
 
 // collectionOf is the process whose results a collection holds.
-func (s *Service) collectionOf(id, base string) (ogc.Process, error) {
-	p, err := s.catalogue().Process(id, base)
+func (s *Catalogue) collectionOf(id, base string) (ogc.Process, error) {
+	p, err := s.Processes.Process(id, base)
 	if err == nil && id == string(param.Echo) {
-		err = ogc.NoSuchProcess(id)
+		err = problem.NoSuchProcess(id)
 	}
 	return p, err
 }
 
 // resultsOf asks for the jobs of a process that have results.
-func resultsOf(process, cursor string, limit int) listing {
-	return listing{
-		cursor: cursor, limit: limit,
-		request: func(r job.Request) bool { return string(r.Workflow) == process },
-		match:   func(st job.Status) bool { return st.State == job.Completed && st.Expired == nil },
+func resultsOf(process, cursor string, limit int) joblist.Query {
+	return joblist.Query{
+		Cursor: cursor, Limit: limit,
+		Request: func(r job.Request) bool { return string(r.Workflow) == process },
+		Match:   func(st job.Status) bool { return st.State == job.Completed && st.Expired == nil },
 	}
 }
 
@@ -134,41 +137,41 @@ const (
 	maxItem = 8 << 20
 )
 
-// getItems gives the items of a collection whole, with absolute links: for clients that read no catalogues, such as
+// Items gives the items of a collection whole, with absolute links: for clients that read no catalogues, such as
 // GDAL's STACIT driver.
-func (s *Service) getItems(c *gin.Context) {
+func (s *Catalogue) Items(c *gin.Context) {
 	ctx := c.Request.Context()
-	b, id := base(c), c.Param("collection")
+	b, id := answer.Base(c), c.Param("collection")
 	_, err := s.collectionOf(id, b)
 	if err == nil {
-		err = known(c, "cursor", "limit", "ids")
+		err = answer.Known(c, "cursor", "limit", "ids")
 	}
 	limit := 0
 	if err == nil {
-		limit, err = limitOf(c, 10, mostItems)
+		limit, err = answer.Limit(c, 10, mostItems)
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.Answer.Problem(c, err)
 		return
 	}
 	var found []job.Status
 	next := ""
-	if ids := listOf(c.Request.URL.Query(), "ids"); len(ids) > mostItems {
-		err = ogc.Bad("ids", strconv.Itoa(len(ids)), fmt.Sprintf("at most %d", mostItems), fmt.Sprintf("%d ids: at most %d in one request", len(ids), mostItems))
+	if ids := answer.List(c.Request.URL.Query(), "ids"); len(ids) > mostItems {
+		err = problem.Bad("ids", strconv.Itoa(len(ids)), fmt.Sprintf("at most %d", mostItems), fmt.Sprintf("%d ids: at most %d in one request", len(ids), mostItems))
 	} else if len(ids) > 0 {
 		entries := make([]job.Entry, len(ids))
 		for i := range ids {
 			entries[i].ID = ids[i]
 		}
 		var states []*job.Status
-		states, err = s.statuses(ctx, entries, resultsOf(id, "", len(ids)))
+		states, err = s.Jobs.Statuses(ctx, entries, resultsOf(id, "", len(ids)))
 		for _, st := range states {
 			if st != nil {
 				found = append(found, *st)
 			}
 		}
 	} else {
-		found, next, err = s.list(ctx, resultsOf(id, c.Query("cursor"), limit))
+		found, next, err = s.Jobs.List(ctx, resultsOf(id, c.Query("cursor"), limit))
 	}
 	features := []map[string]any{}
 	for _, st := range found {
@@ -181,7 +184,7 @@ func (s *Service) getItems(c *gin.Context) {
 		}
 	}
 	if err != nil {
-		s.problem(c, err)
+		s.Answer.Problem(c, err)
 		return
 	}
 	links := []stac.Link{
@@ -190,18 +193,18 @@ func (s *Service) getItems(c *gin.Context) {
 		{Href: b + "/stac/collections/" + id, Rel: "collection", Type: ogc.JSON},
 	}
 	if next != "" {
-		links = append(links, stac.Link{Href: withQuery(b, c, "cursor", next), Rel: "next", Type: ogc.GeoJSON})
+		links = append(links, stac.Link{Href: answer.WithQuery(b, c, "cursor", next), Rel: "next", Type: ogc.GeoJSON})
 	}
 	data, err := json.Marshal(gin.H{"type": "FeatureCollection", "stac_version": stac.Version, "features": features, "numberReturned": len(features), "links": links})
 	if err != nil {
-		s.problem(c, fmt.Errorf("encode items: %w", err))
+		s.Answer.Problem(c, fmt.Errorf("encode items: %w", err))
 		return
 	}
 	c.Data(http.StatusOK, ogc.GeoJSON, data)
 }
 
 // readItem reads an item; nil if there is none.
-func (s *Service) readItem(ctx context.Context, key string) ([]byte, error) {
+func (s *Catalogue) readItem(ctx context.Context, key string) ([]byte, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, nil
@@ -218,7 +221,7 @@ func (s *Service) readItem(ctx context.Context, key string) ([]byte, error) {
 }
 
 // item reads the item of a job and makes its links absolute; nil if it has none.
-func (s *Service) item(ctx context.Context, id, b string) (map[string]any, error) {
+func (s *Catalogue) item(ctx context.Context, id, b string) (map[string]any, error) {
 	key := job.ResultKey(id, "item.json")
 	data, err := s.readItem(ctx, key)
 	if data == nil || err != nil {

@@ -1,0 +1,148 @@
+package submission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
+	"github.com/cyverse-gis/eemt/functions/submission/legacy"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
+)
+
+// Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
+type Limits interface {
+	// CheckDEM refuses a DEM of width x height cells that no job may be made of.
+	CheckDEM(width, height int) error
+	// Check refuses a job on a DEM of width x height cells.
+	Check(w param.Workflow, p param.Parameters, width, height int) error
+}
+
+// checkSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
+// before anything is made of it.
+func (s *Service) checkSize(ctx context.Context, w param.Workflow, p param.Parameters, key string) error {
+	size, err := s.inputs.Header(ctx, key, p)
+	if err != nil {
+		return err
+	}
+	return s.allowed(w, p, size)
+}
+
+func (s *Service) allowed(w param.Workflow, p param.Parameters, size inputs.Extent) error {
+	if s.Limits != nil {
+		if err := s.Limits.Check(w, p, size.Width, size.Height); err != nil {
+			return problem.Invalid(err)
+		}
+	}
+	if s.Room != nil {
+		if err := s.Room(w, p, size.Width, size.Height, size.Bytes); err != nil {
+			return problem.NoRoom(err)
+		}
+	}
+	return nil
+}
+
+// Submit validates, writes job.json, then announces the job. When the
+// announcement fails the job is not lost: the resume tick makes it again.
+func (s *Service) Submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM) (job.Request, error) {
+	return s.submit(ctx, w, p, ref, nil)
+}
+
+func (s *Service) submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM, d *job.Delivery) (job.Request, error) {
+	if err := validate(w, p); err != nil {
+		return job.Request{}, err
+	}
+	if err := s.checkSize(ctx, w, p, ref.Key); err != nil {
+		return job.Request{}, inputs.Called(ref.Name, err)
+	}
+	if err := s.inputs.CheckRasters(ctx, &p); err != nil {
+		return job.Request{}, err
+	}
+	r := job.Request{
+		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
+		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256), Delivery: d,
+	}
+	if err := s.Store.Use(ctx, r); err != nil {
+		if errors.Is(err, job.ErrInputGone) {
+			err = problem.Invalid(err)
+		}
+		return job.Request{}, err
+	}
+	if err := s.Store.Create(ctx, r); err != nil {
+		return job.Request{}, err
+	}
+	s.announce(ctx, r)
+	return r, nil
+}
+
+func (s *Service) announce(ctx context.Context, r job.Request) {
+	s.Log.Info("job submitted", "job", r.ID, "workflow", string(r.Workflow), "dem", r.DEM.Name)
+	if err := s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, r.ID, 0, r.Created)); err != nil {
+		s.Log.Warn("announcing the job failed; the next resume tick will", "job", r.ID, "error", err)
+	}
+}
+
+// announcing bounds how long an end may take to be announced by who wrote it, also when the client has gone.
+const announcing = 30 * time.Second
+
+// announceEnd publishes how a job ended, and notes that it did. What fails here the next resume tick does.
+func (s *Service) announceEnd(ctx context.Context, id string, e event.Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announcing)
+	defer cancel()
+	err := s.Events.Publish(ctx, e)
+	if err == nil {
+		err = s.Store.MarkAnnounced(ctx, id, s.Now())
+	}
+	if err != nil {
+		s.Log.Warn("announcing the end of the job failed; a resume tick will", "job", id, "error", err)
+	}
+}
+
+// validate checks what can be checked without reading anything.
+func validate(w param.Workflow, p param.Parameters) error {
+	if err := p.Validate(w); err != nil {
+		return problem.Invalid(err)
+	}
+	if w == param.EEMT {
+		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation, p.ClimateUnits); err != nil {
+			return problem.Invalid(err)
+		}
+	}
+	return nil
+}
+
+// Cancel ends a job that goes on. It returns the status that then stands.
+func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
+	if _, err := s.Store.Request(ctx, id); err != nil {
+		return job.Status{}, err
+	}
+	at := s.Now().UTC()
+	_, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Cancelled, Reason: "Job cancelled by user", Ended: at, Event: "cancel." + s.NewID()})
+	if err != nil {
+		return job.Status{}, err
+	}
+	if won {
+		s.announceEnd(ctx, id, eventing.NewJobCancelled(Source, id, 0, at))
+		return s.Store.Status(ctx, id)
+	}
+	st, err := s.Store.Status(ctx, id)
+	if err != nil {
+		return st, err
+	}
+	return st, problem.Invalid(errors.New(fmt.Sprintf("Job is not running (status: %s)", legacy.State(st))))
+}
+
+// remove deletes a job that has ended, with all that is kept of it.
+func (s *Service) remove(ctx context.Context, r job.Request) error {
+	_, err := s.Store.RemoveAll(ctx, r, false)
+	s.maps.Forget(r.ID)
+	s.catalogue.Forget(ctx, r)
+	return err
+}
