@@ -162,13 +162,13 @@ func (f *flood) lower(window raster.Window) {
 // Area sums contributing area, m2, in the window at a place, of cells whose donors are known.
 // filled and area have the cells of the window and AreaFrame cells around it, as far as the
 // raster reaches. filled is final; Unseen stands for cells without data. area is Pending where it is not
-// known. cell has the sizes of their rows. Area returns how many cells of the window became known, those
-// without data included, and where cells outside of the window have more known donors than before.
+// known. cell has the sizes of their rows. Area returns dirty, where cells outside of the window have more known
+// donors than before, and known, how many cells of the window became known, those without data included.
 //
 // A cell is summed after all cells that drain to it. Its own area comes
 // first, then the shares of its neighbours, counter-clockwise from the east, so that
 // the order of cells cannot change a bit of the sum.
-func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) ([]News, int) {
+func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (dirty []News, known int) {
 	return t.sum(new(accumulation), at, filled, area, cell)
 }
 
