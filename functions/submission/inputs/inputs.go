@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"path"
@@ -65,18 +66,6 @@ func BaseName(name string) string { return path.Base(strings.ReplaceAll(name, `\
 
 // Named reports whether baseName found a name.
 func Named(name string) bool { return name != "" && name != "." && name != "/" }
-
-// store streams r into the bucket under a fresh name and returns its place.
-// A file over limit bytes, or one that breaks off, leaves nothing behind.
-func (s *Store) store(ctx context.Context, name string, r io.Reader, limit int64) (job.DEM, error) {
-	return s.storeAs(ctx, s.NewID(), name, FromClient{Reader: r}, limit, false)
-}
-
-// storeAs is store under a name that begins with id.
-func (s *Store) storeAs(ctx context.Context, id, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
-	name = BaseName(name)
-	return s.PutAt(ctx, Key(id, name), name, r, limit, once)
-}
 
 // PutAt stores r under a key. With once set a file that is there already stays, and counts as the one that was sent.
 func (s *Store) PutAt(ctx context.Context, key, name string, r io.Reader, limit int64, once bool) (job.DEM, error) {
@@ -175,7 +164,8 @@ const MaxTable = 1 << 20
 
 // UploadTable stores a climate table and returns the --climate value that reads it.
 func (s *Store) UploadTable(ctx context.Context, name string, r io.Reader) (string, error) {
-	ref, err := s.store(ctx, name, r, min(MaxTable, s.MaxUpload))
+	name = BaseName(name)
+	ref, err := s.PutAt(ctx, Key(s.NewID(), name), name, FromClient{Reader: r}, min(MaxTable, s.MaxUpload), false)
 	return "table:" + ref.Key, err
 }
 
@@ -288,4 +278,13 @@ func (s *Store) StoredObject(ctx context.Context, key, name string) (job.DEM, er
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	return job.DEM{Key: key, Name: own, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
+}
+
+// UploadPart stores the DEM that is a part of a form.
+func (s *Store) UploadPart(ctx context.Context, part *multipart.Part) (job.DEM, error) {
+	name := part.FileName()
+	if name == "" { // a form whose file was left out
+		return job.DEM{}, problem.Invalid(fmt.Errorf("field %s has no file: choose a DEM", part.FormName()))
+	}
+	return s.Upload(ctx, name, part)
 }

@@ -1,4 +1,4 @@
-package submission
+package submit
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ const (
 
 // Execute stores what came inline or by reference, then submits the job. A
 // refused request leaves nothing behind.
-func (s *Service) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) (job.Request, error) {
+func (s *Submitter) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) (job.Request, error) {
 	var stored []string
 	r, err := func() (job.Request, error) {
 		if err := inputs.CheckNames(&e.Parameters); err != nil {
@@ -47,7 +47,7 @@ func (s *Service) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) 
 			stored = append(stored, ref.Key)
 		}
 		if e.Table != nil {
-			if e.Parameters.Climate, err = s.inputs.UploadTable(ctx, "climate.csv", bytes.NewReader(e.Table)); err != nil {
+			if e.Parameters.Climate, err = s.Inputs.UploadTable(ctx, "climate.csv", bytes.NewReader(e.Table)); err != nil {
 				return job.Request{}, err
 			}
 			stored = append(stored, strings.TrimPrefix(e.Parameters.Climate, "table:"))
@@ -55,35 +55,35 @@ func (s *Service) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) 
 		return s.submit(ctx, w, e.Parameters, ref, &e.Delivery)
 	}()
 	if errors.Is(err, problem.ErrInvalid) {
-		s.inputs.Discard(ctx, stored)
+		s.Inputs.Discard(ctx, stored)
 	}
 	return r, err
 }
 
 // demOf brings the DEM of a request into the bucket; fresh tells that it was not
 // there before.
-func (s *Service) demOf(ctx context.Context, d ogc.DEM) (ref job.DEM, fresh bool, err error) {
+func (s *Submitter) demOf(ctx context.Context, d ogc.DEM) (ref job.DEM, fresh bool, err error) {
 	switch {
 	case d.Upload != "":
-		ref, err = s.inputs.Stored(ctx, d.Upload)
+		ref, err = s.Inputs.Stored(ctx, d.Upload)
 	case strings.HasPrefix(d.Object, job.UploadPrefix):
 		// Its owner may replace or remove it while the job goes on.
 		fresh = true
 		ref, err = s.copyObject(ctx, d.Object)
 	case d.Object != "":
-		ref, err = s.inputs.StoredObject(ctx, d.Object, path.Base(d.Object))
+		ref, err = s.Inputs.StoredObject(ctx, d.Object, path.Base(d.Object))
 	case d.URL != "":
 		fresh = true
 		ref, err = s.fetch(ctx, d.URL)
 	default:
 		fresh = true
-		ref, err = s.inputs.Upload(ctx, "dem.tif", bytes.NewReader(d.Data))
+		ref, err = s.Inputs.Upload(ctx, "dem.tif", bytes.NewReader(d.Data))
 	}
 	return ref, fresh, err
 }
 
 // copyObject copies a DEM of the bucket to where only jobs read.
-func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
+func (s *Submitter) copyObject(ctx context.Context, key string) (job.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: there is no %s; upload it first", key))
@@ -93,20 +93,20 @@ func (s *Service) copyObject(ctx context.Context, key string) (job.DEM, error) {
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	format, err := s.gridFormat(ctx, key)
+	format, err := s.Inputs.GridFormat(ctx, key)
 	if err != nil {
 		return job.DEM{}, err
 	}
 	if format == gridfile.None {
-		if _, err := s.inputs.Header(ctx, key, param.Parameters{}); err != nil && !inputs.LacksSystem(err) { // before all of it is read
+		if _, err := s.Inputs.Header(ctx, key, param.Parameters{}); err != nil && !inputs.LacksSystem(err) { // before all of it is read
 			return job.DEM{}, inputs.Called(name, err)
 		}
 	}
-	return s.inputs.UploadAs(ctx, inputs.Key(s.NewID(), name), name, r, false)
+	return s.Inputs.UploadAs(ctx, inputs.Key(s.NewID(), name), name, r, false)
 }
 
 // fetch downloads a DEM from an allowed host into the bucket.
-func (s *Service) fetch(ctx context.Context, address string) (job.DEM, error) {
+func (s *Submitter) fetch(ctx context.Context, address string) (job.DEM, error) {
 	if err := s.DEMHosts.Check("href of input dem", address); err != nil {
 		return job.DEM{}, problem.Invalid(err)
 	}
@@ -124,14 +124,14 @@ func (s *Service) fetch(ctx context.Context, address string) (job.DEM, error) {
 	if res.StatusCode != http.StatusOK {
 		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %s answered %s", req.URL.Host, res.Status))
 	}
-	if res.ContentLength > s.MaxUpload {
-		return job.DEM{}, problem.TooLarge("file at "+req.URL.Host, s.MaxUpload)
+	if res.ContentLength > s.Inputs.MaxUpload {
+		return job.DEM{}, problem.TooLarge("file at "+req.URL.Host, s.Inputs.MaxUpload)
 	}
-	return s.inputs.Upload(ctx, path.Base(req.URL.Path), res.Body)
+	return s.Inputs.Upload(ctx, path.Base(req.URL.Path), res.Body)
 }
 
 // Small reports whether a client may wait for the job.
-func (s *Service) Small(ctx context.Context, r job.Request) bool {
+func (s *Submitter) Small(ctx context.Context, r job.Request) bool {
 	o, err := rangeread.Object(ctx, s.Store.Bucket, r.DEM.Key)
 	if err != nil {
 		return false
@@ -143,7 +143,7 @@ func (s *Service) Small(ctx context.Context, r job.Request) bool {
 
 // Echo makes a job that ends by itself after its pause; nobody computes it. An end without a pause is announced
 // at once, any other by the resume tick, which announces ends older than a minute, longer than a pause may be.
-func (s *Service) Echo(ctx context.Context, e ogc.Execute) (job.Request, error) {
+func (s *Submitter) Echo(ctx context.Context, e ogc.Execute) (job.Request, error) {
 	now := s.Now().UTC()
 	r := job.Request{ID: s.NewID(), Workflow: param.Echo, Parameters: e.Parameters, DEM: job.DEM{Name: "none"}, Created: now, Delivery: &e.Delivery}
 	err := s.Store.Create(ctx, r)
@@ -151,7 +151,7 @@ func (s *Service) Echo(ctx context.Context, e ogc.Execute) (job.Request, error) 
 		_, _, err = s.Store.WriteEnd(ctx, r.ID, job.End{State: job.Completed, Ended: now.Add(time.Duration(e.Pause) * time.Second), Event: "echo." + r.ID})
 	}
 	if err == nil && e.Pause == 0 {
-		s.announceEnd(ctx, r.ID, eventing.NewJobCompleted(Source, r.ID, 0, now))
+		s.AnnounceEnd(ctx, r.ID, eventing.NewJobCompleted(Source, r.ID, 0, now))
 	}
 	return r, err
 }

@@ -1,9 +1,11 @@
-package submission
+// Package submit makes jobs of DEMs and parameters, and ends them.
+package submit
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -11,11 +13,35 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
+	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
+
+// Source is the CloudEvents source of what this function emits.
+const Source = "/eemt/submission"
+
+// Submitter makes jobs.
+type Submitter struct {
+	Store  job.Store
+	Events eventing.Publisher
+	Inputs *inputs.Store
+	Now    func() time.Time
+	// NewID returns a fresh ULID.
+	NewID func() string
+	Log   *slog.Logger
+	// Version of the program.
+	Version string
+	// Limits refuses jobs that are too large; nil allows all.
+	Limits Limits
+	// Room refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is no room; nil
+	// does not look.
+	Room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
+	// DEMHosts are the hosts that a DEM may be fetched from.
+	DEMHosts outbound.Hosts
+}
 
 // Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
 type Limits interface {
@@ -25,17 +51,18 @@ type Limits interface {
 	Check(w param.Workflow, p param.Parameters, width, height int) error
 }
 
-// checkSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
+// CheckSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
 // before anything is made of it.
-func (s *Service) checkSize(ctx context.Context, w param.Workflow, p param.Parameters, key string) error {
-	size, err := s.inputs.Header(ctx, key, p)
+func (s *Submitter) CheckSize(ctx context.Context, w param.Workflow, p param.Parameters, key string) error {
+	size, err := s.Inputs.Header(ctx, key, p)
 	if err != nil {
 		return err
 	}
-	return s.allowed(w, p, size)
+	return s.Allowed(w, p, size)
 }
 
-func (s *Service) allowed(w param.Workflow, p param.Parameters, size inputs.Extent) error {
+// Allowed refuses a job that is larger than what is allowed or than what there is room for.
+func (s *Submitter) Allowed(w param.Workflow, p param.Parameters, size inputs.Extent) error {
 	if s.Limits != nil {
 		if err := s.Limits.Check(w, p, size.Width, size.Height); err != nil {
 			return problem.Invalid(err)
@@ -51,18 +78,18 @@ func (s *Service) allowed(w param.Workflow, p param.Parameters, size inputs.Exte
 
 // Submit validates, writes job.json, then announces the job. When the
 // announcement fails the job is not lost: the resume tick makes it again.
-func (s *Service) Submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM) (job.Request, error) {
+func (s *Submitter) Submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM) (job.Request, error) {
 	return s.submit(ctx, w, p, ref, nil)
 }
 
-func (s *Service) submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM, d *job.Delivery) (job.Request, error) {
-	if err := validate(w, p); err != nil {
+func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM, d *job.Delivery) (job.Request, error) {
+	if err := Validate(w, p); err != nil {
 		return job.Request{}, err
 	}
-	if err := s.checkSize(ctx, w, p, ref.Key); err != nil {
+	if err := s.CheckSize(ctx, w, p, ref.Key); err != nil {
 		return job.Request{}, inputs.Called(ref.Name, err)
 	}
-	if err := s.inputs.CheckRasters(ctx, &p); err != nil {
+	if err := s.Inputs.CheckRasters(ctx, &p); err != nil {
 		return job.Request{}, err
 	}
 	r := job.Request{
@@ -78,11 +105,12 @@ func (s *Service) submit(ctx context.Context, w param.Workflow, p param.Paramete
 	if err := s.Store.Create(ctx, r); err != nil {
 		return job.Request{}, err
 	}
-	s.announce(ctx, r)
+	s.Announce(ctx, r)
 	return r, nil
 }
 
-func (s *Service) announce(ctx context.Context, r job.Request) {
+// Announce publishes that a job was submitted. What fails here the next resume tick does.
+func (s *Submitter) Announce(ctx context.Context, r job.Request) {
 	s.Log.Info("job submitted", "job", r.ID, "workflow", string(r.Workflow), "dem", r.DEM.Name)
 	if err := s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, r.ID, 0, r.Created)); err != nil {
 		s.Log.Warn("announcing the job failed; the next resume tick will", "job", r.ID, "error", err)
@@ -92,8 +120,8 @@ func (s *Service) announce(ctx context.Context, r job.Request) {
 // announcing bounds how long an end may take to be announced by who wrote it, also when the client has gone.
 const announcing = 30 * time.Second
 
-// announceEnd publishes how a job ended, and notes that it did. What fails here the next resume tick does.
-func (s *Service) announceEnd(ctx context.Context, id string, e event.Event) {
+// AnnounceEnd publishes how a job ended, and notes that it did. What fails here the next resume tick does.
+func (s *Submitter) AnnounceEnd(ctx context.Context, id string, e event.Event) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announcing)
 	defer cancel()
 	err := s.Events.Publish(ctx, e)
@@ -105,8 +133,8 @@ func (s *Service) announceEnd(ctx context.Context, id string, e event.Event) {
 	}
 }
 
-// validate checks what can be checked without reading anything.
-func validate(w param.Workflow, p param.Parameters) error {
+// Validate checks what can be checked without reading anything.
+func Validate(w param.Workflow, p param.Parameters) error {
 	if err := p.Validate(w); err != nil {
 		return problem.Invalid(err)
 	}
@@ -119,7 +147,7 @@ func validate(w param.Workflow, p param.Parameters) error {
 }
 
 // Cancel ends a job that goes on. It returns the status that then stands.
-func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
+func (s *Submitter) Cancel(ctx context.Context, id string) (job.Status, error) {
 	if _, err := s.Store.Request(ctx, id); err != nil {
 		return job.Status{}, err
 	}
@@ -129,7 +157,7 @@ func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
 		return job.Status{}, err
 	}
 	if won {
-		s.announceEnd(ctx, id, eventing.NewJobCancelled(Source, id, 0, at))
+		s.AnnounceEnd(ctx, id, eventing.NewJobCancelled(Source, id, 0, at))
 		return s.Store.Status(ctx, id)
 	}
 	st, err := s.Store.Status(ctx, id)
@@ -137,12 +165,4 @@ func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
 		return st, err
 	}
 	return st, problem.Invalid(errors.New(fmt.Sprintf("Job is not running (status: %s)", legacy.State(st))))
-}
-
-// remove deletes a job that has ended, with all that is kept of it.
-func (s *Service) remove(ctx context.Context, r job.Request) error {
-	_, err := s.Store.RemoveAll(ctx, r, false)
-	s.maps.Forget(r.ID)
-	s.catalogue.Forget(ctx, r)
-	return err
 }
