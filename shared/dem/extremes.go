@@ -21,7 +21,7 @@ type extremes struct{ low, high level }
 // row takes up a row of cells so wide.
 func (e *extremes) row(cells []float64, cell float64) {
 	for i, z := range cells {
-		if z > e.low.value && z < e.high.value || z != z {
+		if z > e.low.value && z < e.high.value || math.IsNaN(z) {
 			continue
 		}
 		if z <= e.low.value {
@@ -40,7 +40,7 @@ func (l *level) add(cells []float64, i int, cell float64) {
 	}
 	l.cells++
 	for _, n := range [2]int{i - 1, i + 1} {
-		if n < 0 || n >= len(cells) || cells[n] != cells[n] || cells[n] == z {
+		if n < 0 || n >= len(cells) || math.IsNaN(cells[n]) || cells[n] == z {
 			continue
 		}
 		l.side++

@@ -48,7 +48,7 @@ type Statistics struct {
 	low, high    float64 // of the values that are no marks
 	beyond       int64   // values that are outside of what the earth has, without marks
 	first        mark    // the first of them
-	looks        looks
+	texture      texture
 	extremes     extremes
 }
 
@@ -67,7 +67,7 @@ func (d *DEM) NewStatistics() *Statistics {
 			s.above = min(s.above, z)
 		}
 	}
-	s.looks.low, s.looks.high = math.Inf(1), math.Inf(-1)
+	s.texture.low, s.texture.high = math.Inf(1), math.Inf(-1)
 	s.extremes.low.value, s.extremes.high.value = math.Inf(1), math.Inf(-1)
 	return s
 }
@@ -94,7 +94,7 @@ func (s *Statistics) Add(g *raster.Grid[float64], at raster.Window) {
 			sum += z
 			continue
 		}
-		if z != z {
+		if math.IsNaN(z) {
 			continue
 		}
 		valid++
@@ -108,7 +108,7 @@ func (s *Statistics) Add(g *raster.Grid[float64], at raster.Window) {
 	s.Minimum, s.Maximum = min(s.Minimum, low), max(s.Maximum, high)
 	for row := 0; row < g.Height; row += 4 {
 		cells := g.Cells[row*g.Width : (row+1)*g.Width]
-		s.looks.row(cells, cell)
+		s.texture.row(cells, cell)
 		s.extremes.row(cells, cell)
 	}
 }
@@ -143,7 +143,7 @@ func (s *Statistics) doubtful(g *raster.Grid[float64], i int, at raster.Window, 
 		if n[0] < 0 || n[1] < 0 || n[0] >= g.Width || n[1] >= g.Height {
 			continue
 		}
-		if v := g.Cells[n[1]*g.Width+n[0]]; v == v && v != z {
+		if v := g.Cells[n[1]*g.Width+n[0]]; !math.IsNaN(v) && v != z {
 			m.sides++
 			if math.Abs(v-z) > far {
 				m.far++

@@ -65,7 +65,7 @@ func (s *Sum) Add(x float64) {
 }
 
 func (s *Sum) refuse(x float64) {
-	if x != x {
+	if math.IsNaN(x) {
 		s.fault |= notANumber
 	} else {
 		s.fault |= tooLarge

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/fault"
 )
 
 // Severity says what a finding does to a job.
@@ -65,6 +67,9 @@ func Refuse(f Finding) error {
 }
 
 func (e *Error) Error() string { return e.Sentence() }
+
+// FaultKind is Invalid: an input was refused.
+func (e *Error) FaultKind() fault.Kind { return fault.Invalid }
 
 // List is what was found about the inputs of a job, in the order found.
 type List []Finding

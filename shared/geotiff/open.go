@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/cyverse-gis/eemt/shared/fault"
+
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -90,8 +92,9 @@ func (f readFault) Unwrap() error { return f.error }
 // damage is an error of the file.
 type damage struct{ error }
 
-func (d damage) Unwrap() error        { return d.error }
-func (d damage) Is(target error) bool { return target == ErrDamaged }
+func (d damage) Unwrap() error         { return d.error }
+func (d damage) FaultKind() fault.Kind { return fault.Damaged }
+func (d damage) Is(target error) bool  { return target == ErrDamaged }
 
 // blame marks an error of the file.
 func blame(err error) error {

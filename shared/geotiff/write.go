@@ -296,7 +296,7 @@ func writeWindow[T float32 | float64](w *Writer, band int, at raster.Window, cel
 // firstNaN returns the index of the first NaN, -1 without one.
 func firstNaN[T float32 | float64](cells []T) int {
 	for i, v := range cells {
-		if v != v {
+		if math.IsNaN(float64(v)) {
 			return i
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate/judge"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/maptile"
+	"github.com/cyverse-gis/eemt/shared/footprint"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/turbidity"
@@ -243,8 +243,8 @@ func (r *Report) describe(d *dem.DEM) {
 	t := m.Transform
 	east, south := t.OriginX+t.StepX*float64(m.Width), t.OriginY+t.StepY*float64(m.Height)
 	r.Bounds = &[4]float64{t.OriginX, south, east, t.OriginY}
-	if box := (&maptile.Layer{Image: m, CRS: d.CRS}).BBox(); !math.IsInf(box[0], 0) {
-		r.BBox = &box
+	if b := footprint.Bound(footprint.Outline(d.CRS, t, m.Width, m.Height)); !b.IsEmpty() {
+		r.BBox = &[4]float64{b.Left(), b.Bottom(), b.Right(), b.Top()}
 	}
 	r.CellSize = &[2]float64{mean(d.Cell.DX), mean(d.Cell.DY)}
 	r.Findings.Add(d.Findings...)

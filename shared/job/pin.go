@@ -9,9 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/fault"
+
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // MaxPinDays bounds Pin.Days: a century.
@@ -21,7 +24,7 @@ const MaxPinDays = 36500
 const maxPinBy = 200
 
 // ErrExpired says that retention has removed the data of a job, or is about to.
-var ErrExpired = errors.New("the data are removed")
+var ErrExpired = fault.New(fault.Gone, errors.New("the data are removed"))
 
 // Pin is pin.json: what people want of retention for one job. The zero value is
 // a job that nobody said anything about.

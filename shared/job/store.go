@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/fault"
+
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
@@ -17,11 +19,11 @@ import (
 )
 
 // ErrNotFound says that there is no such job or record.
-var ErrNotFound = errors.New("not found")
+var ErrNotFound = fault.New(fault.NotFound, errors.New("not found"))
 
 // ErrDamaged says that a record is there and holds what nobody wrote. Reading it
 // again gives the same.
-var ErrDamaged = errors.New("damaged record")
+var ErrDamaged = fault.New(fault.Damaged, errors.New("damaged record"))
 
 // maxRecord bounds a record that is read back.
 const maxRecord = 64 << 20

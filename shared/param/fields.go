@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/fault"
+
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
@@ -401,6 +403,9 @@ type FieldError struct {
 	Value   string // as given, shortened
 	Allowed string // in words
 }
+
+// FaultKind is Invalid.
+func (e *FieldError) FaultKind() fault.Kind { return fault.Invalid }
 
 func (e *FieldError) Error() string {
 	return fmt.Sprintf("%s %s: must be %s", e.Name, e.Value, e.Allowed)

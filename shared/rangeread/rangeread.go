@@ -12,11 +12,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/fault"
+
 	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
 // ErrChanged is wrapped by the error of a read that finds the file replaced since it was opened.
-var ErrChanged = errors.New("file changed since it was opened: open it again")
+var ErrChanged = fault.New(fault.Conflict, errors.New("file changed since it was opened: open it again"))
 
 // ErrUnavailable is wrapped by the error of a read that failed for a passing reason as often as it was tried.
 var ErrUnavailable = errors.New("not reachable at present")
@@ -44,14 +46,16 @@ type source interface {
 // unavailable marks an error as ErrUnavailable without a word of its own.
 type unavailable struct{ error }
 
-func (u unavailable) Is(target error) bool { return target == ErrUnavailable }
-func (u unavailable) Unwrap() error        { return u.error }
+func (u unavailable) Is(target error) bool  { return target == ErrUnavailable }
+func (u unavailable) Unwrap() error         { return u.error }
+func (u unavailable) FaultKind() fault.Kind { return fault.Unavailable }
 
 // absent marks an error as fs.ErrNotExist without a word of its own.
 type absent struct{ error }
 
-func (a absent) Is(target error) bool { return target == fs.ErrNotExist }
-func (a absent) Unwrap() error        { return a.error }
+func (a absent) Is(target error) bool  { return target == fs.ErrNotExist }
+func (a absent) Unwrap() error         { return a.error }
+func (a absent) FaultKind() fault.Kind { return fault.NotFound }
 
 // permanent marks an error that is not retried.
 type permanent struct{ error }

@@ -23,12 +23,13 @@ func (t Tiling) Tiles() (across, down int) {
 }
 
 // Tile returns the cells of the tile in a column and row of tiles.
-func (t Tiling) Tile(col, row int) raster.Window { return t.square(col, row, t.Side) }
+func (t Tiling) Tile(col, row int) raster.Window { return t.cells(col, row, t.Side) }
 
 // Window returns the cells of the window whose first tile is in a column and row of tiles.
-func (t Tiling) Window(at Place) raster.Window { return t.square(at.Col, at.Row, 2*t.Side) }
+func (t Tiling) Window(at Place) raster.Window { return t.cells(at.Col, at.Row, 2*t.Side) }
 
-func (t Tiling) square(col, row, side int) raster.Window {
+// cells returns the cells of a square of side x side cells, of which the first is that of the tile at col and row.
+func (t Tiling) cells(col, row, side int) raster.Window {
 	return raster.Window{Col: col * t.Side, Row: row * t.Side, Width: side, Height: side}.Intersect(t.whole())
 }
 

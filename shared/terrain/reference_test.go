@@ -82,7 +82,7 @@ func ContributingArea(filled *raster.Grid[float64], cell raster.CellSize) (area 
 	a := accumulation{filled: filled, cell: cell, area: area}
 	a.run(filled.Bounds())
 	for i, code := range a.code {
-		if code == 0 && area.Cells[i] == area.Cells[i] {
+		if code == 0 && !math.IsNaN(area.Cells[i]) {
 			left += area.Cells[i]
 		}
 	}

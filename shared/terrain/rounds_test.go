@@ -53,13 +53,13 @@ func (w *rounds) run(t testing.TB) {
 					var news []News
 					n := 0
 					if part == 0 {
-						frame := w.Window(at).Grow(FillFrame).Intersect(w.whole())
-						results[i] = w.filled.Sub(frame)
-						news = w.Fill(at, w.dem.Sub(frame), results[i])
+						padded := w.Window(at).Grow(FillFrame).Intersect(w.whole())
+						results[i] = w.filled.Sub(padded)
+						news = w.Fill(at, w.dem.Sub(padded), results[i])
 					} else {
-						frame := w.Window(at).Grow(AreaFrame).Intersect(w.whole())
-						results[i] = w.area.Sub(frame)
-						news, n = w.Area(at, w.filled.Sub(frame), results[i], w.cell.Rows(frame.Row, frame.Height))
+						padded := w.Window(at).Grow(AreaFrame).Intersect(w.whole())
+						results[i] = w.area.Sub(padded)
+						news, n = w.Area(at, w.filled.Sub(padded), results[i], w.cell.Rows(padded.Row, padded.Height))
 					}
 					course.Add(news)
 					if again == 0 {
@@ -68,9 +68,9 @@ func (w *rounds) run(t testing.TB) {
 				}
 			}
 			for i, at := range places {
-				core := w.Window(at)
-				frame := core.Grow([]int{FillFrame, AreaFrame}[part]).Intersect(w.whole())
-				paste(whole, core, results[i], raster.Window{Col: core.Col - frame.Col, Row: core.Row - frame.Row})
+				window := w.Window(at)
+				padded := window.Grow([]int{FillFrame, AreaFrame}[part]).Intersect(w.whole())
+				paste(whole, window, results[i], raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row})
 			}
 		}
 	}

@@ -34,16 +34,16 @@ func SlopeAspect(dem *raster.Grid[float64], cell raster.CellSize, edges Edges) (
 	return SlopeAspectWindow(dem, cell, dem.Bounds(), edges)
 }
 
-// SlopeAspectWindow is SlopeAspect for the cells of core alone, which must lie
+// SlopeAspectWindow is SlopeAspect for the cells of window alone, which must lie
 // inside dem. A tile that carries at least one cell of halo on its inner sides
 // gets the numbers of the whole grid. cell has one entry per row of dem.
-func SlopeAspectWindow(dem *raster.Grid[float64], cell raster.CellSize, core raster.Window, edges Edges) (slope, aspect *raster.Grid[float64]) {
-	if !dem.Bounds().Contains(core) {
-		panic(fmt.Sprintf("terrain: window %v outside a grid of %d x %d cells", core, dem.Width, dem.Height))
+func SlopeAspectWindow(dem *raster.Grid[float64], cell raster.CellSize, window raster.Window, edges Edges) (slope, aspect *raster.Grid[float64]) {
+	if !dem.Bounds().Contains(window) {
+		panic(fmt.Sprintf("terrain: window %v outside a grid of %d x %d cells", window, dem.Width, dem.Height))
 	}
 	mustMatch(dem, cell)
-	slope = raster.New[float64](core.Width, core.Height)
-	aspect = raster.New[float64](core.Width, core.Height)
+	slope = raster.New[float64](window.Width, window.Height)
+	aspect = raster.New[float64](window.Width, window.Height)
 	none := make([]float64, dem.Width)
 	for i := range none {
 		none[i] = math.NaN()
@@ -54,9 +54,9 @@ func SlopeAspectWindow(dem *raster.Grid[float64], cell raster.CellSize, core ras
 		}
 		return dem.Row(r)
 	}
-	for r := range core.Height {
-		y := core.Row + r
-		hornRow(row(y-1), row(y), row(y+1), cell.DX[y], cell.DY[y], core.Col, edges, slope.Row(r), aspect.Row(r))
+	for r := range window.Height {
+		y := window.Row + r
+		hornRow(row(y-1), row(y), row(y+1), cell.DX[y], cell.DY[y], window.Col, edges, slope.Row(r), aspect.Row(r))
 	}
 	return slope, aspect
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/gin-gonic/gin"
+	"github.com/paulmach/orb/geojson"
 	"github.com/sourcegraph/conc"
 	"gocloud.dev/gcerrors"
 
@@ -64,7 +65,7 @@ type Maps struct {
 func (m *Maps) Forget(id string) { m.tiles.forget(id) }
 
 // withLayer calls f with an open map of a completed job.
-func (m *Maps) withLayer(ctx context.Context, id, name string, f func(l *maptile.Layer) error) error {
+func (m *Maps) withLayer(ctx context.Context, id, name string, f func(l *maptile.Raster) error) error {
 	name, err := layerName(name)
 	if err != nil {
 		return err
@@ -104,7 +105,7 @@ func rampOf(layer string) string {
 }
 
 // scaleOf reads colours and range from a query; the range of the map is the default.
-func scaleOf(c *gin.Context, l *maptile.Layer, layer string) (maptile.Scale, error) {
+func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, error) {
 	var sc maptile.Scale
 	ramp := c.DefaultQuery("ramp", rampOf(layer))
 	colours, err := preview.Colours(ramp)
@@ -145,16 +146,16 @@ func number(name, text string) (float64, error) {
 // TileJSON describes the tiles of a map (TileJSON 3.0.0).
 func (m *Maps) TileJSON(c *gin.Context) {
 	id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
-	err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Layer) error {
+	err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 		sc, err := scaleOf(c, l, layer)
 		if err != nil {
 			return err
 		}
-		b := l.BBox()
+		b := l.Bound()
 		low, high := l.Zooms()
-		centre := math.Remainder((b[0]+b[2])/2, 360)
-		if b[2] > 180 { // TileJSON has no words for an extent across the antimeridian
-			b[0], b[2] = -180, 180
+		centre := []float64{math.Remainder(b.Center().Lon(), 360), b.Center().Lat(), float64(low)}
+		if b.Right() > 180 { // TileJSON has no words for an extent across the antimeridian
+			b.Min[0], b.Max[0] = -180, 180
 		}
 		q := url.Values{"layer": {layer}}
 		for _, name := range []string{"ramp", "min", "max"} {
@@ -165,7 +166,7 @@ func (m *Maps) TileJSON(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{
 			"tilejson": "3.0.0", "name": layer, "description": l.Image.Band(0).Description, "scheme": "xyz", "version": "1.0.0",
 			"tiles":  []string{answer.Base(c) + "/jobs/" + id + "/tiles/{z}/{x}/{y}.png?" + q.Encode()},
-			"bounds": b, "center": []float64{centre, (b[1] + b[3]) / 2, float64(low)}, "minzoom": low, "maxzoom": high,
+			"bounds": geojson.NewBBox(b), "center": centre, "minzoom": low, "maxzoom": high,
 			"unit": l.Image.Band(0).Unit, "min": sc.Min, "max": sc.Max, "ramp": c.DefaultQuery("ramp", rampOf(layer)), "ramps": preview.Ramps(),
 			"attribution": "", "vector_layers": []gin.H{},
 		})
@@ -201,7 +202,7 @@ func (m *Maps) Tile(c *gin.Context) {
 		case <-c.Request.Context().Done():
 			return
 		}
-		err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Layer) error {
+		err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 			sc, err := scaleOf(c, l, layer)
 			if err == nil {
 				data, err = l.Tile(c.Request.Context(), at[0], at[1], at[2], sc)
@@ -278,7 +279,7 @@ func (m *Maps) Value(c *gin.Context) {
 		free <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-free }()
-			errs[i] = m.withLayer(c.Request.Context(), c.Param("id"), name, func(l *maptile.Layer) error {
+			errs[i] = m.withLayer(c.Request.Context(), c.Param("id"), name, func(l *maptile.Raster) error {
 				v, col, row, inside, err := l.Value(c.Request.Context(), lon, lat)
 				band := l.Image.Band(0)
 				values[i] = pointValue{Layer: name, Unit: band.Unit, Description: band.Description, Col: col, Row: row, Inside: inside}
@@ -300,7 +301,7 @@ func (m *Maps) Value(c *gin.Context) {
 // Statistics describes the values of a map.
 func (m *Maps) Statistics(c *gin.Context) {
 	layer := c.DefaultQuery("layer", defaultLayer)
-	err := m.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Layer) error {
+	err := m.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Raster) error {
 		st, err := l.Summarize(c.Request.Context())
 		if err != nil {
 			return err

@@ -8,8 +8,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 )
 
-// looks are sums over some rows that tell whether values vary as elevations do.
-type looks struct {
+// texture has sums over rows that tell whether values vary as elevations do.
+type texture struct {
 	low, high  float64
 	cells      int64
 	sum, sum2  float64
@@ -17,13 +17,13 @@ type looks struct {
 	slope      float64 // sum of the differences by the width of a cell
 	fraction   int64   // values that are no whole numbers
 	seen       [256]bool
-	unlisted   bool // values that seen has no place for
+	unlisted   bool // other values than those of seen
 	squareRise float64
 	wide       int64 // of the pairs, on cells of 5 m and more
 }
 
-// row takes up a row of cells so wide.
-func (l *looks) row(cells []float64, cell float64) {
+// row adds a row of cells, which are cell metres wide.
+func (l *texture) row(cells []float64, cell float64) {
 	last := math.NaN()
 	var n, pairs, fraction, outside int64
 	var sum, sum2, rises, rises2 float64
@@ -31,7 +31,7 @@ func (l *looks) row(cells []float64, cell float64) {
 	for _, z := range cells {
 		rise := math.Abs(z - last)
 		last = z
-		if z != z {
+		if math.IsNaN(z) {
 			continue
 		}
 		n++
@@ -51,7 +51,7 @@ func (l *looks) row(cells []float64, cell float64) {
 		default:
 			outside++
 		}
-		if rise == rise { // the last has a value too
+		if !math.IsNaN(rise) { // the cell before has a value too
 			pairs++
 			rises += rise
 			rises2 += rise * rise
@@ -73,7 +73,7 @@ func (l *looks) row(cells []float64, cell float64) {
 
 // roughness is how much neighbours differ, by the square, as a share of how much any two cells do: near 0 on elevations, 1
 // where cells know nothing of their neighbours.
-func (l *looks) roughness() float64 {
+func (l *texture) roughness() float64 {
 	n := float64(l.cells)
 	variance := l.sum2/n - l.sum*l.sum/n/n
 	if l.pairs == 0 || variance <= 0 {
@@ -83,7 +83,7 @@ func (l *looks) roughness() float64 {
 }
 
 // distinct counts whole numbers from 0 to 255.
-func (l *looks) distinct() (n int) {
+func (l *texture) distinct() (n int) {
 	for _, seen := range l.seen {
 		if seen {
 			n++
@@ -97,7 +97,7 @@ func (s *Statistics) unlikeElevations(holes bool) finding.List {
 	doubt := func(message, looks, next string) finding.List {
 		return finding.List{{Code: finding.DEMNotElevation, Severity: finding.Doubt, Message: message, LooksLike: looks, Next: next}}
 	}
-	l, m := &s.looks, s.dem.Image
+	l, m := &s.texture, s.dem.Image
 	if s.Minimum == s.Maximum {
 		return doubt(fmt.Sprintf("all cells have the same elevation, %g m", s.Minimum), "", chooseDEM+" unless the ground is level")
 	}
@@ -134,7 +134,7 @@ const (
 
 // kind names what values are that are no elevations; empty where they may be. The roughness of elevations is below 0.006 on
 // cells of 10 to 90 m, that of hillshades above 0.02, that of slopes above 0.05, that of aspects above 0.15.
-func (l *looks) kind(m *geotiff.Image) string {
+func (l *texture) kind(m *geotiff.Image) string {
 	if l.cells < few || l.pairs < few {
 		return ""
 	}
@@ -172,7 +172,7 @@ func (l *looks) kind(m *geotiff.Image) string {
 
 // inKilometres reports whether values make slopes of the earth only if they are kilometres.
 func (s *Statistics) inKilometres(mean float64) bool {
-	l := &s.looks
+	l := &s.texture
 	if s.dem.Vertical != 1 || l.fraction*2 < l.cells || l.pairs < few {
 		return false
 	}
