@@ -13,6 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/form"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -50,7 +51,7 @@ func (s *Service) postCheck(c *gin.Context) {
 	if err != nil {
 		s.inputs.Discard(c.Request.Context(), f.Stored)
 		// What is no raster at all never reaches the bucket: say so as the doctor does.
-		if errors.Is(err, problem.ErrInvalid) && !errors.Is(err, problem.ErrTooLarge) && f.Uploaded == "" {
+		if problem.Refused(err) && !fault.Is(err, fault.TooLarge) && f.Uploaded == "" {
 			c.JSON(http.StatusBadRequest, checked{Report: inspect.Refused(finding.DEMFormat, errors.New(problem.Sentence(err)))})
 			return
 		}
@@ -145,7 +146,7 @@ func (s *Service) postSubmit(c *gin.Context) {
 	}
 	if err != nil {
 		// After a fault of the store the job may stand all the same.
-		if errors.Is(err, problem.ErrInvalid) {
+		if problem.Refused(err) {
 			s.inputs.Discard(c.Request.Context(), f.Stored)
 		}
 		s.answer.Refuse(c, err)

@@ -196,7 +196,7 @@ func (w *Watcher) take(ctx context.Context, key string) (outcome, error) {
 			return outcome{looked: true, said: err.Error()}, nil
 		}
 	}
-	if err != nil && !errors.Is(err, problem.ErrInvalid) {
+	if err != nil && !problem.Refused(err) {
 		return outcome{looked: true}, err
 	}
 	in, begin := w.Store.BeginIntake(ctx, job.Intake{Job: id, Key: key, Made: v.Made.UTC(), Seen: now})
@@ -211,13 +211,13 @@ func (w *Watcher) take(ctx context.Context, key string) (outcome, error) {
 		err = w.bring(ctx, &r, v, format)
 	}
 	err = inputs.Called(r.DEM.Name, err)
-	if format != gridfile.None && errors.Is(err, problem.ErrInvalid) && w.writing(now.Sub(a.ModTime), unfinished) {
+	if format != gridfile.None && problem.Refused(err) && w.writing(now.Sub(a.ModTime), unfinished) {
 		err = errUnfinished // a grid that is read to its end tells only then that it ends too early
 	}
 	if errors.Is(err, errReplaced) || errors.Is(err, errUnfinished) {
 		return outcome{looked: true, said: err.Error()}, nil
 	}
-	if err != nil && !errors.Is(err, problem.ErrInvalid) {
+	if err != nil && !problem.Refused(err) {
 		return outcome{looked: true}, err
 	}
 	return w.enter(ctx, r, inputs.Called(path.Base(key), err))
@@ -321,7 +321,7 @@ type waiting string
 func (w waiting) Error() string { return string(w) }
 
 // dropped reads the parameters of a dropped file: the defaults, over them its metadata, over them the file beside it.
-// What cannot be used is an problem.ErrInvalid; f then holds what could.
+// An error of the kind fault.Invalid says what cannot be used; f then holds what could.
 func (w *Watcher) dropped(ctx context.Context, key string, a *blob.Attributes) (form.Form, error) {
 	f := form.New()
 	announced := false
@@ -347,7 +347,7 @@ func (w *Watcher) dropped(ctx context.Context, key string, a *blob.Attributes) (
 	found := false
 	for _, name := range names {
 		values, ok, err := w.sidecar(ctx, name)
-		if err != nil && !errors.Is(err, problem.ErrInvalid) {
+		if err != nil && !problem.Refused(err) {
 			return f, err
 		}
 		errs = append(errs, err)
@@ -517,7 +517,7 @@ func (w *Watcher) bringDEM(ctx context.Context, r *job.Request, format gridfile.
 	if r.Parameters, err = w.systemBeside(ctx, r.DEM.Key, ref.Key, r.Parameters, err); err == nil {
 		err = w.Submit.CheckSize(ctx, r.Workflow, r.Parameters, ref.Key)
 	}
-	if errors.Is(err, problem.ErrInvalid) {
+	if problem.Refused(err) {
 		err = errors.Join(err, w.Store.DropInput(context.WithoutCancel(ctx), ref.Key, w.NewID()))
 	}
 	return ref, err

@@ -24,7 +24,7 @@ var errUnfinished = errors.New("it may still be written")
 // that ends too early is not judged until it has lain unchanged for long.
 func (w *Watcher) checkDropped(ctx context.Context, key string, p param.Parameters, age time.Duration) error {
 	_, err := w.Inputs.Header(ctx, key, p)
-	if err != nil && !errors.Is(err, problem.ErrInvalid) || !w.writing(age, unfinished) {
+	if err != nil && !problem.Refused(err) || !w.writing(age, unfinished) {
 		return err
 	}
 	begun, look := w.begun(ctx, key)

@@ -90,7 +90,7 @@ func (s *Store) PutAt(ctx context.Context, key, name string, r io.Reader, limit 
 	if err != nil {
 		abandon()
 		_ = w.Close()
-		if errors.Is(err, problem.ErrInvalid) {
+		if problem.Refused(err) {
 			return job.DEM{}, err // which is of the file, not of storing it
 		}
 		return job.DEM{}, fmt.Errorf("store %s: %w", name, err)
@@ -151,7 +151,7 @@ func (s *Store) UploadAs(ctx context.Context, key, name string, r io.Reader, onc
 	// A DEM without a known system may get one from the parameters, which follow.
 	if _, err := s.Header(ctx, ref.Key, param.Parameters{}); err != nil && !LacksSystem(err) {
 		err = Called(name, err)
-		if once && !errors.Is(err, problem.ErrInvalid) {
+		if once && !problem.Refused(err) {
 			return ref, err
 		}
 		return ref, errors.Join(err, s.Bucket.Delete(context.WithoutCancel(ctx), ref.Key))

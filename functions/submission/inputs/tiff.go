@@ -10,6 +10,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
@@ -47,7 +48,10 @@ func NotTIFF(name string, head []byte) error {
 
 // Called puts the user's own name of a DEM into the commands of a refusal.
 func Called(name string, err error) error {
-	return problem.Reword(err, func(e error) error { return dem.Named(name, e) })
+	if fault.Is(err, fault.Invalid) {
+		return problem.Invalid(dem.Named(name, err))
+	}
+	return err
 }
 
 // GridFormat tells by its first bytes, and by its name, what a stored file is made a GeoTIFF from.

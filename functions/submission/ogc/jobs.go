@@ -2,7 +2,6 @@ package ogc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -214,7 +213,7 @@ func (a Jobs) Dismiss(c *gin.Context) {
 	} else if err == nil {
 		var after job.Status
 		// A job that ended meanwhile keeps its end; dismissing again removes it.
-		if after, err = a.Intake.Cancel(ctx, id); err == nil || errors.Is(err, problem.ErrInvalid) {
+		if after, err = a.Intake.Cancel(ctx, id); err == nil || problem.Refused(err) {
 			st, err = after, nil
 		}
 	}

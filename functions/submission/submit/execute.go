@@ -3,7 +3,6 @@ package submit
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -54,7 +53,7 @@ func (s *Submitter) Execute(ctx context.Context, w param.Workflow, e ogc.Execute
 		}
 		return s.submit(ctx, w, e.Parameters, ref, &e.Delivery)
 	}()
-	if errors.Is(err, problem.ErrInvalid) {
+	if problem.Refused(err) {
 		s.Inputs.Discard(ctx, stored)
 	}
 	return r, err

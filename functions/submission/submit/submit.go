@@ -16,6 +16,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -70,7 +71,7 @@ func (s *Submitter) Allowed(w param.Workflow, p param.Parameters, size inputs.Ex
 	}
 	if s.Room != nil {
 		if err := s.Room(w, p, size.Width, size.Height, size.Bytes); err != nil {
-			return problem.NoRoom(err)
+			return fault.New(fault.NoRoom, err)
 		}
 	}
 	return nil

@@ -299,7 +299,7 @@ func (u *upload) join(ctx context.Context) error {
 	r := &joined{ctx: ctx, bucket: u.s.Inputs.Bucket, keys: u.parts}
 	defer r.close()
 	ref, err := u.s.Inputs.UploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
-	if errors.Is(err, problem.ErrInvalid) && r.err == nil {
+	if problem.Refused(err) && r.err == nil {
 		_ = u.Terminate(ctx)
 		return tusError(http.StatusBadRequest, err.Error())
 	}
