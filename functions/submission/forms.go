@@ -86,10 +86,7 @@ func (s *Service) examine(ctx context.Context, f form.Form) (*inspect.Report, st
 		if err != nil {
 			return nil, "", err
 		}
-		if ref.Name, err = s.inputs.NameOf(ctx, ref.Key); err != nil {
-			return nil, "", err
-		}
-		f.DEM = &ref
+		f.DEM = &inputs.DEM{DEM: ref}
 	}
 	if f.Workflow == param.EEMT && f.Params.Climate == "" {
 		f.Params.Climate = "table:unknown" // the other parameters are examined all the same
@@ -136,7 +133,7 @@ func (s *Service) postSubmit(c *gin.Context) {
 		err = problem.Invalid(errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename"))
 	}
 	if err == nil && f.DEM == nil {
-		var ref job.DEM
+		var ref inputs.DEM
 		ref, err = s.inputs.Stored(c.Request.Context(), f.Uploaded)
 		f.DEM = &ref
 	}

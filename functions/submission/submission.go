@@ -142,18 +142,20 @@ func (s *Service) WriteCatalogue(ctx context.Context) error { return s.catalogue
 
 // Upload stores a DEM after checking that it is one; a file that is not leaves nothing behind.
 func (s *Service) Upload(ctx context.Context, name string, r io.Reader) (job.DEM, error) {
-	return s.inputs.Upload(ctx, name, r)
+	d, err := s.inputs.Upload(ctx, name, r)
+	return d.DEM, err
 }
 
 // Stored returns the reference of a DEM uploaded before, by the name Upload gave it.
 func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
-	return s.inputs.Stored(ctx, name)
+	d, err := s.inputs.Stored(ctx, name)
+	return d.DEM, err
 }
 
 // Submit validates, writes job.json, then announces the job. When the announcement fails the job is not lost: the resume
 // tick makes it again.
 func (s *Service) Submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM) (job.Request, error) {
-	return s.submit.Submit(ctx, w, p, ref)
+	return s.submit.Submit(ctx, w, p, inputs.DEM{DEM: ref})
 }
 
 // Cancel ends a job that goes on. It returns the status that then stands.

@@ -466,7 +466,7 @@ func (w *Watcher) bring(ctx context.Context, r *job.Request, v job.Version, form
 		return problem.Invalid(oneSentence(err))
 	}
 	if format == gridfile.None {
-		if err := w.Submit.CheckSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
+		if _, err := w.Submit.CheckSize(ctx, r.Workflow, r.Parameters, inputs.DEM{DEM: r.DEM}); err != nil {
 			return err
 		}
 	}
@@ -515,7 +515,7 @@ func (w *Watcher) bringDEM(ctx context.Context, r *job.Request, format gridfile.
 	}
 	_, err = w.Inputs.Header(ctx, ref.Key, r.Parameters)
 	if r.Parameters, err = w.systemBeside(ctx, r.DEM.Key, ref.Key, r.Parameters, err); err == nil {
-		err = w.Submit.CheckSize(ctx, r.Workflow, r.Parameters, ref.Key)
+		_, err = w.Submit.CheckSize(ctx, r.Workflow, r.Parameters, inputs.DEM{DEM: ref})
 	}
 	if problem.Refused(err) {
 		err = errors.Join(err, w.Store.DropInput(context.WithoutCancel(ctx), ref.Key, w.NewID()))

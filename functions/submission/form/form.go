@@ -8,7 +8,6 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -20,7 +19,7 @@ type Form struct {
 	Workflow param.Workflow
 	Params   param.Parameters
 	// DEM is the one that was sent along; nil for none. Uploaded is the name of one that was uploaded before.
-	DEM      *job.DEM
+	DEM      *inputs.DEM
 	Uploaded string
 	// StartSet and EndSet tell a year that was asked for from a default.
 	StartSet, EndSet bool

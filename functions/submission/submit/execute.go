@@ -15,12 +15,9 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
-	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
 
 const (
@@ -30,38 +27,38 @@ const (
 	fetchTimeout = 10 * time.Minute
 )
 
-// Execute stores what came inline or by reference, then submits the job. A
-// refused request leaves nothing behind.
-func (s *Submitter) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) (job.Request, error) {
+// Execute stores what came inline or by reference, then submits the job. A refused request leaves nothing behind. small
+// says that the DEM is so small that a client may wait for the job.
+func (s *Submitter) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) (r job.Request, small bool, err error) {
 	var stored []string
-	r, err := func() (job.Request, error) {
-		if err := inputs.CheckNames(&e.Parameters); err != nil {
-			return job.Request{}, err
+	defer func() {
+		if problem.Refused(err) {
+			s.Inputs.Discard(ctx, stored)
 		}
-		ref, fresh, err := s.demOf(ctx, e.DEM)
-		if err != nil {
-			return job.Request{}, err
-		}
-		if fresh {
-			stored = append(stored, ref.Key)
-		}
-		if e.Table != nil {
-			if e.Parameters.Climate, err = s.Inputs.UploadTable(ctx, "climate.csv", bytes.NewReader(e.Table)); err != nil {
-				return job.Request{}, err
-			}
-			stored = append(stored, strings.TrimPrefix(e.Parameters.Climate, "table:"))
-		}
-		return s.submit(ctx, w, e.Parameters, ref, &e.Delivery)
 	}()
-	if problem.Refused(err) {
-		s.Inputs.Discard(ctx, stored)
+	if err := inputs.CheckNames(&e.Parameters); err != nil {
+		return r, false, err
 	}
-	return r, err
+	d, fresh, err := s.demOf(ctx, e.DEM)
+	if err != nil {
+		return r, false, err
+	}
+	if fresh {
+		stored = append(stored, d.Key)
+	}
+	if e.Table != nil {
+		if e.Parameters.Climate, err = s.Inputs.UploadTable(ctx, "climate.csv", bytes.NewReader(e.Table)); err != nil {
+			return r, false, err
+		}
+		stored = append(stored, strings.TrimPrefix(e.Parameters.Climate, "table:"))
+	}
+	r, size, err := s.submit(ctx, w, e.Parameters, d, &e.Delivery)
+	return r, size.Width*size.Height <= smallCells, err
 }
 
 // demOf brings the DEM of a request into the bucket; fresh tells that it was not
 // there before.
-func (s *Submitter) demOf(ctx context.Context, d ogc.DEM) (ref job.DEM, fresh bool, err error) {
+func (s *Submitter) demOf(ctx context.Context, d ogc.DEM) (ref inputs.DEM, fresh bool, err error) {
 	switch {
 	case d.Upload != "":
 		ref, err = s.Inputs.Stored(ctx, d.Upload)
@@ -82,62 +79,51 @@ func (s *Submitter) demOf(ctx context.Context, d ogc.DEM) (ref job.DEM, fresh bo
 }
 
 // copyObject copies a DEM of the bucket to where only jobs read.
-func (s *Submitter) copyObject(ctx context.Context, key string) (job.DEM, error) {
+func (s *Submitter) copyObject(ctx context.Context, key string) (inputs.DEM, error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: there is no %s; upload it first", key))
+		return inputs.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: there is no %s; upload it first", key))
 	}
 	if err != nil {
-		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
+		return inputs.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
 	format, err := s.Inputs.GridFormat(ctx, key)
 	if err != nil {
-		return job.DEM{}, err
+		return inputs.DEM{}, err
 	}
 	if format == gridfile.None {
 		if _, err := s.Inputs.Header(ctx, key, param.Parameters{}); err != nil && !inputs.LacksSystem(err) { // before all of it is read
-			return job.DEM{}, inputs.Called(name, err)
+			return inputs.DEM{}, inputs.Called(name, err)
 		}
 	}
 	return s.Inputs.UploadAs(ctx, inputs.Key(s.NewID(), name), name, r, false)
 }
 
 // fetch downloads a DEM from an allowed host into the bucket.
-func (s *Submitter) fetch(ctx context.Context, address string) (job.DEM, error) {
+func (s *Submitter) fetch(ctx context.Context, address string) (inputs.DEM, error) {
 	if err := s.DEMHosts.Check("href of input dem", address); err != nil {
-		return job.DEM{}, problem.Invalid(err)
+		return inputs.DEM{}, problem.Invalid(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %w", err))
+		return inputs.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %w", err))
 	}
 	res, err := s.DEMHosts.Client(0).Do(req)
 	if err != nil {
-		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %w", err))
+		return inputs.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %w", err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return job.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %s answered %s", req.URL.Host, res.Status))
+		return inputs.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: %s answered %s", req.URL.Host, res.Status))
 	}
 	if res.ContentLength > s.Inputs.MaxUpload {
-		return job.DEM{}, problem.TooLarge("file at "+req.URL.Host, s.Inputs.MaxUpload)
+		return inputs.DEM{}, problem.TooLarge("file at "+req.URL.Host, s.Inputs.MaxUpload)
 	}
 	return s.Inputs.Upload(ctx, path.Base(req.URL.Path), res.Body)
-}
-
-// Small reports whether a client may wait for the job.
-func (s *Submitter) Small(ctx context.Context, r job.Request) bool {
-	o, err := rangeread.Object(ctx, s.Store.Bucket, r.DEM.Key)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = o.Close() }()
-	d, err := dem.Open(o, o.Size(), inspect.DEMOptions(r.Parameters))
-	return err == nil && d.Image.Width*d.Image.Height <= smallCells
 }
 
 // Echo makes a job that ends by itself after its pause; nobody computes it. An end without a pause is announced

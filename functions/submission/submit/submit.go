@@ -52,16 +52,6 @@ type Limits interface {
 	Check(w param.Workflow, p param.Parameters, width, height int) error
 }
 
-// CheckSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
-// before anything is made of it.
-func (s *Submitter) CheckSize(ctx context.Context, w param.Workflow, p param.Parameters, key string) error {
-	size, err := s.Inputs.Header(ctx, key, p)
-	if err != nil {
-		return err
-	}
-	return s.Allowed(w, p, size)
-}
-
 // Allowed refuses a job that is larger than what is allowed or than what there is room for.
 func (s *Submitter) Allowed(w param.Workflow, p param.Parameters, size inputs.Extent) error {
 	if s.Limits != nil {
@@ -77,37 +67,51 @@ func (s *Submitter) Allowed(w param.Workflow, p param.Parameters, size inputs.Ex
 	return nil
 }
 
-// Submit validates, writes job.json, then announces the job. When the
-// announcement fails the job is not lost: the resume tick makes it again.
-func (s *Submitter) Submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM) (job.Request, error) {
-	return s.submit(ctx, w, p, ref, nil)
+// CheckSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
+// before anything is made of it.
+func (s *Submitter) CheckSize(ctx context.Context, w param.Workflow, p param.Parameters, d inputs.DEM) (inputs.Extent, error) {
+	size, err := s.Inputs.ExtentFor(ctx, d, p)
+	if err == nil {
+		err = s.Allowed(w, p, size)
+	}
+	return size, err
 }
 
-func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM, d *job.Delivery) (job.Request, error) {
+// Submit validates, writes job.json, then announces the job. When the
+// announcement fails the job is not lost: the resume tick makes it again.
+func (s *Submitter) Submit(ctx context.Context, w param.Workflow, p param.Parameters, d inputs.DEM) (job.Request, error) {
+	r, _, err := s.submit(ctx, w, p, d, nil)
+	return r, err
+}
+
+// submit is Submit of a job whose results are delivered in some way. It returns the extent of the DEM, too.
+func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parameters, d inputs.DEM, delivery *job.Delivery) (job.Request, inputs.Extent, error) {
 	if err := Validate(w, p); err != nil {
-		return job.Request{}, err
+		return job.Request{}, inputs.Extent{}, err
 	}
-	if err := s.CheckSize(ctx, w, p, ref.Key); err != nil {
-		return job.Request{}, inputs.Called(ref.Name, err)
+	size, err := s.CheckSize(ctx, w, p, d)
+	if err != nil {
+		return job.Request{}, size, inputs.Called(d.Name, err)
 	}
 	if err := s.Inputs.CheckRasters(ctx, &p); err != nil {
-		return job.Request{}, err
+		return job.Request{}, size, err
 	}
 	r := job.Request{
-		ID: s.NewID(), Workflow: w, Parameters: p, DEM: ref, Created: s.Now().UTC(),
-		Fingerprint: job.Fingerprint(s.Version, w, p, ref.SHA256), Delivery: d,
+		ID: s.NewID(), Workflow: w, Parameters: p, DEM: d.DEM, Created: s.Now().UTC(),
+		Fingerprint: job.Fingerprint(s.Version, w, p, d.SHA256), Delivery: delivery,
 	}
 	if err := s.Store.Use(ctx, r); err != nil {
 		if errors.Is(err, job.ErrInputGone) {
 			err = problem.Invalid(err)
 		}
-		return job.Request{}, err
+		return job.Request{}, size, err
 	}
 	if err := s.Store.Create(ctx, r); err != nil {
-		return job.Request{}, err
+		return job.Request{}, size, err
 	}
 	s.Announce(ctx, r)
-	return r, nil
+	s.Inputs.NoteSum(ctx, d)
+	return r, size, nil
 }
 
 // Announce publishes that a job was submitted. What fails here the next resume tick does.

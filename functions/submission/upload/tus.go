@@ -306,7 +306,7 @@ func (u *upload) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(ref)
+	data, err := json.Marshal(ref.DEM)
 	if err == nil {
 		err = u.s.Inputs.Bucket.WriteAll(ctx, u.key("done.json"), data, &blob.WriterOptions{ContentType: "application/json"})
 	}
