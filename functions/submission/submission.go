@@ -116,7 +116,7 @@ func New(c Config) *Service {
 	s.processes = ogc.Catalogue{Version: c.Version, Echo: c.Echo}
 	s.catalogue = &catalogue.Catalogue{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Now: c.Now, Log: c.Log, Answer: s.answer}
 	s.files = &results.Files{Store: c.Store, Log: c.Log, Answer: s.answer}
-	s.maps = &results.Maps{Store: c.Store, Answer: s.answer}
+	s.maps = results.NewMaps(c.Store, s.answer)
 	s.legacy = &legacy.API{
 		Store: c.Store, Jobs: s.jobs, Pins: s.pins, Now: c.Now, Answer: s.answer, Version: c.Version,
 		Execution: c.Execution, MostReplicas: c.MostReplicas, Announces: c.Events != nil, Cancel: s.submit.Cancel, Remove: s.remove,
