@@ -3,6 +3,7 @@ package docs_test
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -17,6 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/preview"
 )
 
 // tags lists the names in a struct's tags.
@@ -82,6 +84,38 @@ func TestPageKnowsWhatIsSettleable(t *testing.T) {
 		}
 	}
 	mentions(t, "functions/submission/web/src/findings.ts", "SETTLEABLE = ["+strings.Join(codes, ", ")+"]")
+}
+
+// TestPageHasTheColoursOfPreviews holds the page's palettes to the ramps that previews and tiles are drawn in.
+func TestPageHasTheColoursOfPreviews(t *testing.T) {
+	text := read(t, "functions/submission/web/src/palettes.ts")
+	for _, ramp := range preview.Ramps() {
+		_, rest, found := strings.Cut(text, "  "+ramp+": \"")
+		line, _, _ := strings.Cut(rest, "\"")
+		stops := strings.Fields(line)
+		if !found || len(stops) < 2 {
+			t.Errorf("the page has no palette %s", ramp)
+			continue
+		}
+		colours, err := preview.Colours(ramp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range colours {
+			at := float64(i) / 255 * float64(len(stops)-1)
+			k := min(int(at), len(stops)-2)
+			var a, b uint32
+			if _, err := fmt.Sscanf(stops[k]+" "+stops[k+1], "%x %x", &a, &b); err != nil {
+				t.Fatalf("palette %s: %v", ramp, err)
+			}
+			for shift, got := range map[uint]uint8{16: c.R, 8: c.G, 0: c.B} {
+				low, high := float64(a>>shift&255), float64(b>>shift&255)
+				if want := low + (at-float64(k))*(high-low); math.Abs(want-float64(got)) > 1 {
+					t.Fatalf("palette %s: colour %d is %v in previews, where the page has %.0f", ramp, i, c, want)
+				}
+			}
+		}
+	}
 }
 
 func TestEndpointsAreDocumented(t *testing.T) {
