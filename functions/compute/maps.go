@@ -229,7 +229,8 @@ func energyProduct(p param.Parameters, maps []mapInfo, kappa map[int][12]float64
 	if m.Period == table.Month {
 		k := k[m.Step-1]
 		return product{
-			[]input{{file: file, band: first.ppt + m.Step - 1}, {file: file, band: first.bio + m.Step - 1}}, maps,
+			[]input{{file: file, band: first.ppt + m.Step - 1}, {file: file, band: first.bio + m.Step - 1}},
+			maps,
 			func(in [][]float64, out [][]float32) {
 				for i := range in[0] {
 					putEnergy(out, i, k*in[0][i], in[1][i])
