@@ -95,7 +95,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: intake.Uploads(address),
 		Climate: sources.Open, Estimate: o.cost.Estimate, Limits: o.cost, Room: o.room,
 	}
-	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
+	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)
 	p.broker.Subscribe("callbacks", submission.CallbackEvents(), callbacksAtOnce, p.submission.Notify)
 	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)

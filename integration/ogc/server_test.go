@@ -118,7 +118,7 @@ func serve(t *testing.T, sub *subscriber) string {
 	if sub != nil {
 		front.CallbackHosts, front.DEMHosts = outbound.Hosts{sub.host}, outbound.Hosts{sub.host}
 	}
-	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, work.Handle)
+	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, work.Handle)
 	b.Subscribe("callbacks", submission.CallbackEvents(), 1, front.Notify)
 	b.Start()
 	s := httptest.NewServer(front.Handler())

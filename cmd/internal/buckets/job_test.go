@@ -50,7 +50,7 @@ func TestDroppedJob(t *testing.T) {
 			MaxUpload: 1 << 20, Uploads: intake.Uploads(address),
 		}
 		submit.Uploads.Settle = 0
-		events.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 2, work.Handle)
+		events.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 2, work.Handle)
 		events.Start()
 
 		put(t, b, "uploads/site/hills.tif.json", `{"step": 60, "tile_size": 32}`, nil)
