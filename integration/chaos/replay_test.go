@@ -221,6 +221,7 @@ func (b *replayed) Close() error            { return nil }
 func (b *replayed) Copy(context.Context, string, string, *driver.CopyOptions) error {
 	return errors.New("nothing is copied")
 }
+
 func (b *replayed) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
 	return "", errors.New("nothing is signed")
 }
