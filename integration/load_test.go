@@ -63,7 +63,7 @@ func newLoaded(t *testing.T) *loaded {
 		return nil
 	})}
 	var mu sync.Mutex
-	s := &submission.Service{
+	s := submission.New(submission.Config{
 		Store: l.store, Now: time.Now, Log: slog.New(slog.DiscardHandler), Version: "load", MaxUpload: 1 << 20,
 		NewID: func() string {
 			mu.Lock()
@@ -74,7 +74,7 @@ func newLoaded(t *testing.T) *loaded {
 			l.events.Add(1)
 			return nil
 		}),
-	}
+	})
 	l.Server = httptest.NewServer(s.Handler())
 	t.Cleanup(l.Close)
 	return l

@@ -56,6 +56,8 @@ type platformOptions struct {
 	findings func(id string, found finding.List)
 	// lost, if not nil, gets the reason of each event of work that was given up.
 	lost func(reason string)
+	// serving, if not nil, adds what only a server offers to its clients.
+	serving func(p *platform, c *submission.Config)
 	// room refuses jobs for which disks or memory have no room; nil does not look.
 	room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
 }
@@ -90,11 +92,15 @@ func newPlatform(o platformOptions) (*platform, error) {
 		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads, Cost: o.cost,
 		Now: time.Now, Log: o.log, Version: programVersion(), Progress: o.progress, Findings: o.findings, Alone: o.local,
 	}
-	p.submission = &submission.Service{
+	config := submission.Config{
 		Store: p.store, Events: p.broker, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now), Log: o.log,
 		Version: programVersion(), MaxUpload: submission.DefaultMaxUpload, Uploads: intake.Uploads(address),
 		Climate: sources.Open, Estimate: o.cost.Estimate, Limits: o.cost, Room: o.room,
 	}
+	if o.serving != nil {
+		o.serving(p, &config)
+	}
+	p.submission = submission.New(config)
 	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)
 	p.broker.Subscribe("callbacks", submission.CallbackEvents(), callbacksAtOnce, p.submission.Notify)

@@ -18,6 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -91,18 +92,21 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("%w; choose another address with --address", err)
 	}
 	cost := costOf(o.memory, o.threads)
-	p, err := newPlatform(platformOptions{dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log, room: o.room(cost)})
+	p, err := newPlatform(platformOptions{
+		dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log, room: o.room(cost),
+		serving: func(p *platform, c *submission.Config) {
+			p.cleanup.Policy = policy
+			c.Cleaner = intake.Cleaner{Service: p.cleanup, Settings: keep, NextRun: func() time.Time {
+				now := time.Now()
+				return now.Add(untilRetention(now))
+			}}
+			c.Origins, c.Echo, c.DEMHosts, c.CallbackHosts = o.origins, o.echo, o.demHosts, o.callbackHosts
+			c.Stopping = ctx.Done()
+		},
+	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	p.cleanup.Policy = policy
-	p.submission.Cleaner = intake.Cleaner{Service: p.cleanup, Settings: keep, NextRun: func() time.Time {
-		now := time.Now()
-		return now.Add(untilRetention(now))
-	}}
-	p.submission.Origins = o.origins
-	p.submission.Echo, p.submission.DEMHosts, p.submission.CallbackHosts = o.echo, o.demHosts, o.callbackHosts
-	p.submission.Stopping = ctx.Done()
 	p.broker.Start()
 	// The broker of the process before has forgotten its events.
 	if n, err := p.cleanup.Resume(ctx, 0); err != nil {

@@ -27,7 +27,7 @@ import (
 func (s *Service) workOptions(d *dem.DEM, w raster.Window, bands []geotiff.BandInfo) geotiff.Options {
 	return geotiff.Options{
 		Width: w.Width, Height: w.Height, Transform: d.Image.Transform.Sub(w), GeoKeys: d.Image.GeoKeys,
-		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: workBlock, Software: s.software(), Plain: true,
+		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: workBlock, Software: s.software(), Plain: true, Threads: s.Threads,
 	}
 }
 
@@ -39,8 +39,8 @@ const workBlock = 128
 func (s *Service) resultOptions(d *dem.DEM, m mapInfo, block int, spool func() (geotiff.Spool, error)) geotiff.Options {
 	return geotiff.Options{
 		Width: d.Image.Width, Height: d.Image.Height, Transform: d.Image.Transform, GeoKeys: d.Image.GeoKeys,
-		Bands: m.bandInfos(), Metadata: m.metadata(), BlockSize: block,
-		Overviews: true, Software: s.software(), Spool: spool, Held: mapHeld,
+		Bands: bandInfos(m), Metadata: metadata(m), BlockSize: block,
+		Overviews: true, Software: s.software(), Spool: spool, Held: mapHeld, Threads: s.Threads,
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"io"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/footprint"
 	"github.com/cyverse-gis/eemt/shared/job"
-	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
@@ -17,7 +17,7 @@ const ItemName = "item.json"
 
 // writeItem writes the STAC item of the job beside its maps.
 func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
-	outline := (&maptile.Layer{Image: d.Image, CRS: d.CRS}).Outline()
+	outline := footprint.Outline(d.CRS, d.Image.Transform, d.Image.Width, d.Image.Height)
 	if len(outline) < 4 {
 		p.log.Warn("no item is written: the outline of the DEM lies outside of its projection's domain")
 		return nil
@@ -30,7 +30,7 @@ func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 		DEMName: r.DEM.Name, DEMSHA256: r.DEM.SHA256, Software: r.Version, Previews: r.Previews, Report: ReportName, Alone: p.Alone,
 	}
 	for _, l := range r.Layers {
-		s.Layers = append(s.Layers, stac.Layer{Name: l.Name, Description: l.Description, Unit: l.Unit, Mean: l.Mean, Minimum: l.Minimum, Maximum: l.Maximum})
+		s.Products = append(s.Products, stac.Product{Name: l.Name, Description: l.Description, Unit: l.Unit, Mean: l.Mean, Minimum: l.Minimum, Maximum: l.Maximum})
 	}
 	item, err := stac.NewItem(s)
 	if err != nil {

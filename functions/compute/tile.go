@@ -7,11 +7,13 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/terrain"
@@ -254,7 +256,7 @@ func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) 
 	}
 	bands := make([]geotiff.BandInfo, len(monthly))
 	for m := range bands {
-		bands[m] = geotiff.BandInfo{Description: what + " " + months[m], Unit: unit + perMonth}
+		bands[m] = geotiff.BandInfo{Description: what + " " + calendar.Months[m], Unit: unit + table.PerMonth}
 	}
 	return bands, monthly[:]
 }
@@ -275,5 +277,3 @@ func radians(degrees []float64) []float64 {
 	}
 	return out
 }
-
-var months = [12]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}

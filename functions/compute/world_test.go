@@ -104,9 +104,9 @@ func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
 		Store: w.store, Events: events, Climate: sources.Open, Threads: max(1, o.threads), Now: now, Log: log,
 		Version: "test", Temp: t.TempDir(), Progress: o.progress, Reach: o.reach, Cost: o.cost, AssembleWithin: o.within,
 	}
-	w.submission = &submission.Service{
+	w.submission = submission.New(submission.Config{
 		Store: w.store, Events: events, Now: now, NewID: func() string { return jobID }, Log: log, Version: "test", MaxUpload: 1 << 20,
-	}
+	})
 	w.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, max(1, o.concurrency), w.compute.Handle)
 	return w
 }

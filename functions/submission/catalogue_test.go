@@ -16,6 +16,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -91,7 +92,7 @@ func (s *service) tick(t *testing.T) {
 func TestStaticCatalogue(t *testing.T) {
 	s := newService(t, nil)
 	now := noon
-	s.Now = func() time.Time { return now }
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return now } })
 	s.tick(t)
 	if found := s.walk(t); len(found) != 0 {
 		t.Errorf("without jobs: %v", found)
@@ -165,7 +166,7 @@ func TestStaticCatalogue(t *testing.T) {
 func TestExtents(t *testing.T) {
 	s := newService(t, nil)
 	now := noon
-	s.Now = func() time.Time { return now }
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return now } })
 	covers := func(n int, created time.Time, bbox string, year int) job.Request {
 		r := s.made(t, n, param.Sol, created, job.Completed)
 		s.put(t, job.ResultKey(r.ID, "item.json"), fmt.Sprintf(`{"type":"Feature","id":%q,"bbox":%s,"properties":{"start_datetime":"%d-01-01T00:00:00Z","end_datetime":"%d-12-31T23:59:59Z"},"links":[],"assets":{}}`, r.ID, bbox, year, year))
@@ -215,19 +216,19 @@ func TestStaticCatalogueIsMended(t *testing.T) {
 	for n := 1; ; n++ {
 		inner := memblob.OpenBucket(nil)
 		s := newService(t, nil)
-		s.Store.Bucket = inner
+		s.on(inner)
 		for i := range 40 {
 			s.made(t, i, param.Sol, noon.Add(time.Duration(i-20)*time.Hour), job.Completed)
 		}
 		calls := atomic.Int64{}
-		s.Store.Bucket = faultbucket.Wrap(inner, func(op, key string) error {
+		s.on(faultbucket.Wrap(inner, func(op, key string) error {
 			if (op == faultbucket.Commit || op == faultbucket.Delete) && strings.HasPrefix(key, "stac/") && calls.Add(1) == int64(n) {
 				return errors.New("away")
 			}
 			return nil
-		})
+		}))
 		broke := s.WriteCatalogue(t.Context()) != nil
-		s.Store.Bucket = inner
+		s.on(inner)
 		var wait sync.WaitGroup
 		for range 4 {
 			wait.Go(func() {
@@ -257,13 +258,13 @@ func TestStaticCatalogueIsMended(t *testing.T) {
 func TestStaticCatalogueCost(t *testing.T) {
 	inner := memblob.OpenBucket(nil)
 	s := newService(t, nil)
-	s.Store.Bucket = inner
+	s.on(inner)
 	for i := range 300 {
 		s.made(t, i, param.Sol, noon.Add(-time.Duration(i)*time.Minute), job.Completed)
 	}
 	s.tick(t)
 	var calls atomic.Int64
-	s.Store.Bucket = faultbucket.Wrap(inner, func(_, _ string) error { calls.Add(1); return nil })
+	s.on(faultbucket.Wrap(inner, func(_, _ string) error { calls.Add(1); return nil }))
 	if err := s.WriteCatalogue(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -59,7 +60,7 @@ func TestZipGoesOn(t *testing.T) {
 // What can be asked for can be asked about: HEAD answers as GET does, without a body.
 func TestHead(t *testing.T) {
 	s := newService(t, nil)
-	s.Cleaner = &passes{}
+	s.with(func(c *submission.Config) { c.Cleaner = &passes{} })
 	id := s.submit(t)
 	s.put(t, job.ResultKey(id, "a.tif"), "x")
 	s.end(t, id, job.Completed)
@@ -218,7 +219,7 @@ func TestSuiteShapes(t *testing.T) {
 func TestCleanupForm(t *testing.T) {
 	s := newService(t, nil)
 	p := &passes{}
-	s.Cleaner = p
+	s.with(func(c *submission.Config) { c.Cleaner = p })
 	if a := s.post(t, "/api/cleanup", field{name: "dry_run", value: "true"}, field{name: "failed_retention_hours", value: "5"}); a.status != http.StatusOK || len(p.asked) != 1 || !p.asked[0].DryRun || p.asked[0].Hours != 5 {
 		t.Fatalf("%d %s, asked %+v", a.status, a.body, p.asked)
 	}
@@ -244,7 +245,7 @@ func TestCleanupForm(t *testing.T) {
 // Several outputs name the type of the first (RFC 2387, 3.1).
 func TestPartsNameTheirRoot(t *testing.T) {
 	s := newService(t, nil)
-	s.Echo = true
+	s.with(func(c *submission.Config) { c.Echo = true })
 	a := s.do(t, http.MethodPost, "/processes/echo/execution", strings.NewReader(`{"inputs":{"stringInput":"a","doubleInput":2},"response":"raw"}`), "Content-Type", "application/json")
 	kind, params, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	if err != nil || kind != "multipart/related" || params["type"] != "application/json" || params["boundary"] == "" {

@@ -32,7 +32,7 @@ func definition(t *testing.T) *contract.Contract {
 
 // The definition and the routes are the same.
 func TestDefinitionMatchesRoutes(t *testing.T) {
-	engine, ok := (&submission.Service{}).Handler().(*gin.Engine)
+	engine, ok := submission.New(submission.Config{}).Handler().(*gin.Engine)
 	if !ok {
 		t.Fatal("the handler no longer lists its routes")
 	}

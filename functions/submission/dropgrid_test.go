@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -35,7 +36,7 @@ func TestDroppedGrid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService(t, nil)
-			s.MaxUpload = 8 << 20
+			s.with(func(c *submission.Config) { c.MaxUpload = 8 << 20 })
 			for name, text := range c.beside {
 				s.drop(t, "uploads/"+name, text)
 			}
@@ -75,8 +76,8 @@ func TestDroppedGrid(t *testing.T) {
 func TestDroppedGridStillWritten(t *testing.T) {
 	s := newService(t, nil)
 	now := time.Now()
-	s.Uploads.Settle = 5 * time.Second
-	s.Now = func() time.Time { return now }
+	s.with(func(c *submission.Config) { c.Uploads.Settle = 5 * time.Second })
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return now } })
 	s.drop(t, "uploads/site.prj", utmText)
 	s.drop(t, "uploads/site.asc", asciiGrid[:len(asciiGrid)-6])
 	for _, c := range []struct {

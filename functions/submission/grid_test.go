@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 )
@@ -40,7 +40,7 @@ func TestUploadNamesFormats(t *testing.T) {
 	} {
 		s := newService(t, nil)
 		_, err := s.Upload(t.Context(), c.name, strings.NewReader(c.data))
-		if !errors.Is(err, submission.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+		if !problem.Refused(err) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
 		it := s.Store.Bucket.List(nil)

@@ -21,6 +21,7 @@ import (
 
 	"gocloud.dev/blob/memblob"
 
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -61,7 +62,7 @@ func TestListCostsTheSame(t *testing.T) {
 		s := newService(t, func(_, _ string) error { calls.Add(1); return nil })
 		inner := memblob.OpenBucket(nil)
 		fill(t, job.Store{Bucket: inner}, n)
-		s.Store.Bucket = faultbucket.Wrap(inner, func(_, _ string) error { calls.Add(1); return nil })
+		s.on(faultbucket.Wrap(inner, func(_, _ string) error { calls.Add(1); return nil }))
 		for _, path := range []string{"/jobs", "/jobs?limit=50", "/api/jobs?limit=20", "/jobs?status=failed", "/jobs?status=running", "/monitor"} {
 			calls.Store(0)
 			begun := time.Now()
@@ -228,7 +229,7 @@ func TestHugeClaim(t *testing.T) {
 // A body that stalls ends its request, and leaves nothing.
 func TestSlowUpload(t *testing.T) {
 	s := newService(t, nil)
-	s.Stall = 50 * time.Millisecond
+	s.with(func(c *submission.Config) { c.Stall = 50 * time.Millisecond })
 	body := "--b\r\nContent-Disposition: form-data; name=\"dem_file\"; filename=\"dem.tif\"\r\n\r\n" + hills(t)[:400]
 	line := raw(t, s, fmt.Sprintf("POST /api/submit-job HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 50000\r\n\r\n%s", body))
 	if !strings.Contains(line, "400") {
@@ -238,7 +239,7 @@ func TestSlowUpload(t *testing.T) {
 		t.Errorf("left %v", left)
 	}
 	// A slow one that moves is no stalled one.
-	s.Stall = time.Second
+	s.with(func(c *submission.Config) { c.Stall = time.Second })
 	tiff := hills(t)
 	r, w := io.Pipe()
 	go func() {
@@ -337,7 +338,7 @@ func TestOrigins(t *testing.T) {
 	if a := s.get(t, "/jobs", "Origin", "https://evil.example"); a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error("by default pages of others may read")
 	}
-	s.Origins = []string{"https://maps.example"}
+	s.with(func(c *submission.Config) { c.Origins = []string{"https://maps.example"} })
 	if a := s.get(t, "/jobs", "Origin", "https://maps.example"); a.header.Get("Access-Control-Allow-Origin") != "https://maps.example" || !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Content-Range") {
 		t.Errorf("%v", a.header)
 	}
@@ -376,7 +377,7 @@ func TestFetchBounds(t *testing.T) {
 	go func() { _ = h.Serve(l) }()
 	t.Cleanup(func() { _ = h.Close() })
 	s := newService(t, nil)
-	s.DEMHosts = outbound.Hosts{l.Addr().String()}
+	s.with(func(c *submission.Config) { c.DEMHosts = outbound.Hosts{l.Addr().String()} })
 	for name, want := range map[string]string{
 		"dem.tif": "", "endless.tif": "larger", "claims.tif": "larger", "page.tif": "not a TIFF", "away.tif": "502", "elsewhere.tif": "may not be called", "none.tif": "404",
 	} {
@@ -470,8 +471,7 @@ func TestHostileForms(t *testing.T) {
 // Uploads in parts, by clients that do not keep to the protocol.
 func TestHostileParts(t *testing.T) {
 	s := newService(t, nil)
-	s.Stall = 100 * time.Millisecond
-	s.http = definition(t).NewServer(t, s.Handler())
+	s.with(func(c *submission.Config) { c.Stall = 100 * time.Millisecond })
 	name := func(text string) string { return "filename " + base64.StdEncoding.EncodeToString([]byte(text)) }
 	for text, status := range map[string]int{"../../jobs/x/job.json.tif": 201, `..\..\x.tif`: 201, "<script>.tif": 201, "a\x00\r\nb.tif": 201, strings.Repeat("x", 3000) + ".tif": 201, "": 400, "/": 400} {
 		a := s.do(t, http.MethodPost, "/uploads", nil, "Tus-Resumable", tus, "Upload-Length", "1000", "Upload-Metadata", name(text))
@@ -520,7 +520,7 @@ func TestHostileParts(t *testing.T) {
 func TestUnreadStreams(t *testing.T) {
 	s := newService(t, nil)
 	stop := make(chan struct{})
-	s.Stopping = stop
+	s.with(func(c *submission.Config) { c.Stopping = stop })
 	id := s.submit(t)
 	var before, after runtime.MemStats
 	runtime.GC()

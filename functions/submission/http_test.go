@@ -40,9 +40,11 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 // service is a submission function with its bucket and what it announced.
 type service struct {
 	*submission.Service
-	http   *httptest.Server
-	mu     sync.Mutex
-	events []event.Event
+	submission.Config
+	handler http.Handler
+	http    *httptest.Server
+	mu      sync.Mutex
+	events  []event.Event
 	// refuse makes announcing fail.
 	refuse error
 	// created is called with each announced job while the client waits.
@@ -58,7 +60,7 @@ func newService(t *testing.T, hook faultbucket.Hook) *service {
 	}
 	s := &service{}
 	var n atomic.Int64
-	s.Service = &submission.Service{
+	s.Config = submission.Config{
 		Store: job.Store{Bucket: b}, Log: slog.New(slog.DiscardHandler), Version: "test", MaxUpload: 64 << 10,
 		Now: func() time.Time { return noon.Add(time.Duration(n.Load()) * time.Second) },
 		NewID: func() string {
@@ -74,9 +76,20 @@ func newService(t *testing.T, hook faultbucket.Hook) *service {
 			return s.refuse
 		}),
 	}
-	s.http = definition(t).NewServer(t, s.Handler())
+	s.with(func(*submission.Config) {})
+	s.http = definition(t).NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }))
 	return s
 }
+
+// with changes the settings of the function, as starting it anew does: what it had in memory is gone.
+func (s *service) with(change func(c *submission.Config)) {
+	change(&s.Config)
+	s.Service = submission.New(s.Config)
+	s.handler = s.Handler()
+}
+
+// on lets the function work on another bucket.
+func (s *service) on(b *blob.Bucket) { s.with(func(c *submission.Config) { c.Store.Bucket = b }) }
 
 // answer is a response read to its end.
 type answer struct {
@@ -311,7 +324,7 @@ func TestSubmitRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
 			if c.name == "climate table too large" {
-				s.MaxUpload = 4 << 20
+				s.with(func(c *submission.Config) { c.MaxUpload = 4 << 20 })
 			}
 			status := http.StatusBadRequest
 			if strings.Contains(c.name, "too large") && slices.Contains(c.want, "larger") {
@@ -733,21 +746,22 @@ func TestCancelledAndGone(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	s := newService(t, nil)
 	inner := s.Store.Bucket
-	s.Store.Bucket = faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
+	s.on(faultbucket.WrapAround(inner, func(op, key string, do func() error) error {
 		err := do()
 		if op == faultbucket.Commit && strings.HasSuffix(key, "end.json") {
 			leave()
 		}
 		return err
-	}, nil)
+	}, nil))
 	var heard []string
-	s.Events = eventing.PublisherFunc(func(ctx context.Context, e event.Event) error {
+	events := eventing.PublisherFunc(func(ctx context.Context, e event.Event) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		heard = append(heard, e.Type())
 		return nil
 	})
+	s.with(func(c *submission.Config) { c.Events = events })
 	r := job.Request{ID: "01JTESTAAAAAAAAAAAAAAAAAAA", Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: noon}
 	if err := s.Store.Create(ctx, r); err != nil {
 		t.Fatal(err)
@@ -763,7 +777,7 @@ func TestCancelledAndGone(t *testing.T) {
 func TestEchoIsAnnounced(t *testing.T) {
 	for pause, heard := range map[int][]string{0: {eventing.JobCompleted}, 30: nil} {
 		s := newService(t, nil)
-		s.Echo = true
+		s.with(func(c *submission.Config) { c.Echo = true })
 		a := s.do(t, http.MethodPost, "/processes/echo/execution", strings.NewReader(fmt.Sprintf(`{"inputs":{"stringInput":"Value1","pause":%d}}`, pause)),
 			"Content-Type", "application/json", "Prefer", "respond-async")
 		if a.status != http.StatusCreated {

@@ -109,7 +109,7 @@ func TestSearchIsBounded(t *testing.T) {
 	}
 	var calls atomic.Int64
 	s := newService(t, nil)
-	s.Store.Bucket = faultbucket.Wrap(inner, func(_, _ string) error { calls.Add(1); return nil })
+	s.on(faultbucket.Wrap(inner, func(_, _ string) error { calls.Add(1); return nil }))
 	for _, query := range []string{"q=needle", "workflow_type=eemt&limit=50"} {
 		calls.Store(0)
 		first := s.get(t, "/api/jobs?"+query)

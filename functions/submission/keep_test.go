@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -17,7 +18,7 @@ func (s *service) keep(t *testing.T, method, id, body string) answer {
 // A job is pinned, kept for some days, and let go again; each answer and the job itself tell until when.
 func TestKeep(t *testing.T) {
 	s := newService(t, nil)
-	s.Cleaner = &passes{}
+	s.with(func(c *submission.Config) { c.Cleaner = &passes{} })
 	id := s.submit(t)
 	if a := s.get(t, "/jobs/"+id+"/keep"); a.status != http.StatusOK || a.json(t)["pinned"] != false || a.json(t)["expires_at"] != nil {
 		t.Errorf("a job that goes on: %d %s", a.status, a.body)
@@ -54,7 +55,7 @@ func TestKeep(t *testing.T) {
 	if a := s.get(t, "/jobs/"+id+"/keep?f=html", "Accept", "text/html"); !strings.Contains(a.body, "Ann") {
 		t.Errorf("as a page: %s", a.body)
 	}
-	s.Cleaner = nil
+	s.with(func(c *submission.Config) { c.Cleaner = nil })
 	if m := s.get(t, "/jobs/"+id+"/keep").json(t); m["expires_at"] != nil || m["pinned"] != true {
 		t.Errorf("where nobody cleans up: %v", m)
 	}
@@ -62,7 +63,7 @@ func TestKeep(t *testing.T) {
 
 func TestKeepRefuses(t *testing.T) {
 	s := newService(t, nil)
-	s.Cleaner = &passes{}
+	s.with(func(c *submission.Config) { c.Cleaner = &passes{} })
 	id := s.submit(t)
 	for name, c := range map[string]struct{ body, says string }{
 		"nothing":      {"", `{"pinned": true}`},

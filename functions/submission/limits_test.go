@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -61,7 +62,7 @@ func TestTooLarge(t *testing.T) {
 		for _, w := range ways {
 			t.Run(limit.name+"/"+w.name, func(t *testing.T) {
 				s := newService(t, nil)
-				s.Limits = limit.cost
+				s.with(func(c *submission.Config) { c.Limits = limit.cost })
 				status, body := w.send(t, s)
 				if limit.want == "" || w.dem && !limit.dem {
 					if status/100 != 2 {
@@ -80,7 +81,7 @@ func TestTooLarge(t *testing.T) {
 		}
 		t.Run(limit.name+"/dropped file", func(t *testing.T) {
 			s := newService(t, nil)
-			s.Limits = limit.cost
+			s.with(func(c *submission.Config) { c.Limits = limit.cost })
 			s.drop(t, "uploads/dem.tif", data)
 			s.take(t, "uploads/dem.tif")
 			st := s.only(t)

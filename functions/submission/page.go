@@ -12,7 +12,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 )
 
 // built is the page as `make web` makes it of the sources in web/.
@@ -32,13 +33,13 @@ const scriptPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 // getIndex serves the page. Without scripts it is a form, and a list of the newest jobs.
 func (s *Service) getIndex(c *gin.Context) {
-	jobs, _, err := s.list(c.Request.Context(), listing{limit: pageJobs})
+	jobs, _, err := s.jobs.List(c.Request.Context(), joblist.Query{Limit: pageJobs})
 	var body bytes.Buffer
 	if err == nil {
 		err = page.Execute(&body, jobs)
 	}
 	if err != nil {
-		s.refuse(c, err)
+		s.answer.Refuse(c, err)
 		return
 	}
 	c.Header("Content-Security-Policy", scriptPolicy)
@@ -57,7 +58,7 @@ func (s *Service) getAsset(c *gin.Context) {
 	name := path.Base(c.Request.URL.Path)
 	data, err := built.ReadFile("web/dist/" + name)
 	if err != nil || assetTypes[path.Ext(name)] == "" {
-		s.problem(c, ogc.Plain(http.StatusNotFound, "the page has no file "+c.Request.URL.Path))
+		s.answer.Problem(c, problem.Plain(http.StatusNotFound, "the page has no file "+c.Request.URL.Path))
 		return
 	}
 	sum := sha256.Sum256(data)
@@ -79,5 +80,5 @@ func (s *Service) pageRoutes(get func(string, ...gin.HandlerFunc), r *gin.Engine
 		get(asset, s.getAsset)
 	}
 	get("/static/:asset", s.getAsset) // where the old suite had them
-	r.GET("/jobs/:id/events", s.getEvents)
+	r.GET("/jobs/:id/events", s.streams.Get)
 }

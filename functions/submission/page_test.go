@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -123,7 +124,7 @@ func TestStreamsShareALook(t *testing.T) {
 		return nil
 	})
 	stop := make(chan struct{})
-	s.Stopping = stop
+	s.with(func(c *submission.Config) { c.Stopping = stop })
 	id := s.submit(t)
 	var streams sync.WaitGroup
 	for range 20 {
@@ -152,7 +153,7 @@ func TestStreamsShareALook(t *testing.T) {
 func TestEventStreamsAreBounded(t *testing.T) {
 	s := newService(t, nil)
 	stop := make(chan struct{})
-	s.Stopping = stop
+	s.with(func(c *submission.Config) { c.Stopping = stop })
 	id := s.submit(t)
 	ended := make(chan int, 200)
 	for range 200 {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 )
 
@@ -22,7 +23,7 @@ func TestWorkAfterTheBodyIsNoStall(t *testing.T) {
 		}
 		return nil
 	})
-	s.Stall = 500 * time.Millisecond
+	s.with(func(c *submission.Config) { c.Stall = 500 * time.Millisecond })
 	up := s.post(t, "/api/upload-file", field{"file", hills(t), "dem.tif"})
 	slow = true
 	a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: up.json(t)["filename"].(string)})
@@ -39,8 +40,7 @@ func TestJoiningIsNoStall(t *testing.T) {
 		}
 		return nil
 	})
-	s.Stall = 500 * time.Millisecond
-	s.http = definition(t).NewServer(t, s.Handler())
+	s.with(func(c *submission.Config) { c.Stall = 500 * time.Millisecond })
 	data := hills(t)
 	path := s.begin(t, "dem.tif", len(data))
 	if a := s.patch(t, path, 0, data); a.status != http.StatusNoContent {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,37 +12,39 @@ import (
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/retention"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // passes records what the old suite's cleanup endpoint asked for.
 type passes struct {
-	asked []submission.Retention
+	asked []retention.Policy
 	fail  error
 }
 
-func (p *passes) Usual() submission.Retention { return submission.Retention{Days: 7, Hours: 12} }
-func (p *passes) Next() time.Time             { return noon.Add(14 * time.Hour) }
-func (p *passes) Clean(_ context.Context, k submission.Retention) (submission.Cleaned, error) {
+func (p *passes) Usual() retention.Policy { return retention.Policy{Days: 7, Hours: 12} }
+func (p *passes) Next() time.Time         { return noon.Add(14 * time.Hour) }
+func (p *passes) Clean(_ context.Context, k retention.Policy) (retention.Removed, error) {
 	p.asked = append(p.asked, k)
-	return submission.Cleaned{Successful: 2, Failed: 1, FreedMB: 3.5}, p.fail
+	return retention.Removed{Successful: 2, Failed: 1, FreedMB: 3.5}, p.fail
 }
 
 func TestCleanupEndpoint(t *testing.T) {
 	for _, c := range []struct {
 		name, query, body, contentType string
-		want                           submission.Retention
+		want                           retention.Policy
 	}{
-		{"defaults", "", "", "", submission.Retention{Days: 7, Hours: 12}},
-		{"query", "?success_retention_days=3&failed_retention_hours=1&dry_run=true", "", "", submission.Retention{Days: 3, Hours: 1, DryRun: true}},
-		{"JSON", "", `{"dry_run": true}`, "application/json", submission.Retention{Days: 7, Hours: 12, DryRun: true}},
-		{"JSON sent as curl -d does", "", `{"dry_run":true,"success_retention_days":0}`, "application/x-www-form-urlencoded", submission.Retention{Hours: 12, DryRun: true}},
-		{"form", "", "dry_run=1&failed_retention_hours=5", "application/x-www-form-urlencoded", submission.Retention{Days: 7, Hours: 5, DryRun: true}},
+		{"defaults", "", "", "", retention.Policy{Days: 7, Hours: 12}},
+		{"query", "?success_retention_days=3&failed_retention_hours=1&dry_run=true", "", "", retention.Policy{Days: 3, Hours: 1, DryRun: true}},
+		{"JSON", "", `{"dry_run": true}`, "application/json", retention.Policy{Days: 7, Hours: 12, DryRun: true}},
+		{"JSON sent as curl -d does", "", `{"dry_run":true,"success_retention_days":0}`, "application/x-www-form-urlencoded", retention.Policy{Hours: 12, DryRun: true}},
+		{"form", "", "dry_run=1&failed_retention_hours=5", "application/x-www-form-urlencoded", retention.Policy{Days: 7, Hours: 5, DryRun: true}},
 	} {
 		s := newService(t, nil)
 		p := &passes{}
-		s.Cleaner = p
+		s.with(func(c *submission.Config) { c.Cleaner = p })
 		a := s.do(t, http.MethodPost, "/api/cleanup"+c.query, strings.NewReader(c.body), "Content-Type", c.contentType)
 		if a.status != http.StatusOK || len(p.asked) != 1 || p.asked[0] != c.want {
 			t.Errorf("%s: %d %s, asked %+v, want %+v", c.name, a.status, a.body, p.asked, c.want)
@@ -57,7 +58,7 @@ func TestCleanupEndpoint(t *testing.T) {
 	}
 	s := newService(t, nil)
 	p := &passes{}
-	s.Cleaner = p
+	s.with(func(c *submission.Config) { c.Cleaner = p })
 	// What is not understood never removes anything.
 	for _, c := range []struct{ query, body string }{
 		{"?dryrun=true", ""}, {"?dry_run=maybe", ""}, {"", `{"dry-run":true}`}, {"", "{"}, {"?success_retention_days=x", ""}, {"", `{"success_retention_days":1.5}`}, {"", `[true]`},
@@ -69,11 +70,11 @@ func TestCleanupEndpoint(t *testing.T) {
 	if len(p.asked) != 0 {
 		t.Errorf("refused requests asked %+v", p.asked)
 	}
-	p.fail = fmt.Errorf("%w: success-retention-days -1: must be 0 to 36500", submission.ErrInvalid)
+	p.fail = problem.Invalid(errors.New("invalid request: success-retention-days -1: must be 0 to 36500"))
 	if a := s.do(t, http.MethodPost, "/api/cleanup?success_retention_days=-1", nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "0 to 36500") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	s.Cleaner = nil
+	s.with(func(c *submission.Config) { c.Cleaner = nil })
 	if a := s.do(t, http.MethodPost, "/api/cleanup", nil); a.status != http.StatusNotImplemented {
 		t.Errorf("without a cleaner: %d %s", a.status, a.body)
 	}
@@ -81,7 +82,7 @@ func TestCleanupEndpoint(t *testing.T) {
 
 func TestCleanupStatus(t *testing.T) {
 	s := newService(t, nil)
-	s.Cleaner = &passes{}
+	s.with(func(c *submission.Config) { c.Cleaner = &passes{} })
 	s.put(t, "cleanup/cleanup_summary_20260503_020000.json", "{}")
 	s.put(t, "cleanup/cleanup_summary_20260504_020000.json", "{}")
 	s.put(t, "uploads/a.tif", strings.Repeat("x", 1<<20))
@@ -174,7 +175,7 @@ func TestExpected(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	s := newService(t, nil)
-	s.Climate = nil
+	s.with(func(c *submission.Config) { c.Climate = nil })
 	a := s.post(t, "/api/check", field{"dem_file", hills(t), "my dem.tif"}, field{name: "step", value: "30"})
 	if a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -192,12 +193,12 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	// Files that came along are named as the user named them.
-	s.Climate = sources.Files{Bucket: s.Store.Bucket}.Open
+	s.with(func(c *submission.Config) { c.Climate = sources.Files{Bucket: s.Store.Bucket}.Open })
 	a = s.post(t, "/api/check", field{"dem_file", hills(t), "dem.tif"}, field{name: "workflow_type", value: "eemt"}, field{"climate_file", "month\n", "my table.csv"})
 	if a.status != http.StatusBadRequest || !strings.Contains(a.body, "my_table.csv") || strings.Contains(a.body, "inputs/") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	s.Climate = nil
+	s.with(func(c *submission.Config) { c.Climate = nil })
 	before := len(keys(t, s.Store.Bucket))
 	for _, c := range []struct {
 		name   string

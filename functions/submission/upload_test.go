@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 )
 
@@ -241,7 +242,7 @@ func TestUploadFinishesAfterFault(t *testing.T) {
 		return nil
 	})
 	var log strings.Builder
-	s.Log = slog.New(slog.NewTextHandler(&log, nil))
+	s.with(func(c *submission.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	data := hills(t)
 	path := s.begin(t, "dem.tif", len(data))
 	if a := s.patch(t, path, 0, data); a.status != http.StatusInternalServerError || strings.Contains(a.body, "away") {
@@ -294,7 +295,7 @@ func TestTwoJoin(t *testing.T) {
 		return nil
 	})
 	other = newService(t, nil)
-	other.Store = s.Store
+	other.on(s.Store.Bucket)
 	path = s.begin(t, "dem.tif", len(data))
 	joining.Store(true)
 	s.patch(t, path, 0, data)
@@ -311,7 +312,7 @@ func TestTwoJoin(t *testing.T) {
 func TestJoinedOnce(t *testing.T) {
 	var commits atomic.Int32
 	s := newService(t, func(op, key string) error {
-		if op == faultbucket.Commit && strings.HasPrefix(key, "inputs/") {
+		if op == faultbucket.Commit && strings.HasPrefix(key, "inputs/") && strings.HasSuffix(key, ".tif") {
 			commits.Add(1)
 			time.Sleep(300 * time.Millisecond)
 		}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/dropped"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
@@ -316,7 +317,7 @@ func TestSidecarThatIsAnnounced(t *testing.T) {
 	t.Run("does not come", func(t *testing.T) {
 		s := newService(t, nil)
 		s.drop(t, "uploads/dem.tif", hills(t), "eemt-sidecar", "true")
-		s.Now = func() time.Time { return time.Now().Add(time.Hour) }
+		s.with(func(c *submission.Config) { c.Now = func() time.Time { return time.Now().Add(time.Hour) } })
 		s.take(t, "uploads/dem.tif")
 		if st := s.only(t); st.State != job.Failed || !strings.Contains(st.End.Reason, "waits for its parameters in uploads/dem.tif.json for 60 min in vain") {
 			t.Errorf("job %+v", st.End)
@@ -414,10 +415,10 @@ func TestDirectoryIsLeftToSettle(t *testing.T) {
 	}
 	defer func() { _ = b.Close() }()
 	s := newService(t, nil)
-	s.Store.Bucket = b
-	s.Uploads.Settle = 5 * time.Second
+	s.on(b)
+	s.with(func(c *submission.Config) { c.Uploads.Settle = 5 * time.Second })
 	at := noon
-	s.Now = func() time.Time { return at }
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return at } })
 	write := func(name, data string, made time.Time) {
 		t.Helper()
 		name = filepath.Join(dir, "uploads", name)
@@ -484,18 +485,18 @@ func TestUnusableFileFailsSoon(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
-			s.Store.Bucket = b
-			s.Uploads.Settle = 5 * time.Second
+			s.on(b)
+			s.with(func(c *submission.Config) { c.Uploads.Settle = 5 * time.Second })
 			name := filepath.Join(dir, "uploads", c.name, c.file)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(c.data), 0o600), os.Chtimes(name, noon, noon)); err != nil {
 				t.Fatal(err)
 			}
-			s.Now = func() time.Time { return noon.Add(4 * time.Second) }
+			s.with(func(c *submission.Config) { c.Now = func() time.Time { return noon.Add(4 * time.Second) } })
 			key := "uploads/" + c.name + "/" + c.file
 			if said := s.take(t, key); said != "it may still be written" {
 				t.Error(said)
 			}
-			s.Now = func() time.Time { return noon.Add(6 * time.Second) }
+			s.with(func(c *submission.Config) { c.Now = func() time.Time { return noon.Add(6 * time.Second) } })
 			if said := s.take(t, key); !strings.Contains(said, "which failed: ") || !strings.Contains(said, c.want) {
 				t.Errorf("%s, want %s", said, c.want)
 			}
@@ -519,7 +520,7 @@ func TestAnyNameBecomesAJob(t *testing.T) {
 		"hash#?&=+;.tif", strings.Repeat("x", 251) + ".tif", strings.Repeat("ä", 127), " .tif ", "<b>.tif",
 	}
 	s := newService(t, nil)
-	s.Store.Bucket = b
+	s.on(b)
 	for _, name := range names {
 		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "uploads"), 0o755), os.WriteFile(filepath.Join(dir, "uploads", name), []byte(hills(t)), 0o600)); err != nil {
 			t.Fatal(err)
@@ -588,7 +589,7 @@ func TestEventsOverHTTP(t *testing.T) {
 	ping := []string{"Ce-Specversion", "1.0", "Ce-Type", eventing.PingTick, "Ce-Source", "/x", "Ce-Id", "1", "Content-Type", "application/json"}
 	for _, c := range []struct {
 		name    string
-		uploads submission.Uploads
+		uploads dropped.Settings
 		body    string
 		header  []string
 		dropped string
@@ -596,36 +597,36 @@ func TestEventsOverHTTP(t *testing.T) {
 		said    string
 		jobs    int
 	}{
-		{"Eventarc, binary", submission.Uploads{Bucket: "eemt-maps"}, string(data.Data), []string{
+		{"Eventarc, binary", dropped.Settings{Bucket: "eemt-maps"}, string(data.Data), []string{
 			"Ce-Specversion", "1.0", "Ce-Type", "google.cloud.storage.object.v1.finalized", "Ce-Source", "//storage.googleapis.com/projects/_/buckets/eemt-maps",
 			"Ce-Subject", "objects/uploads/dem.tif", "Ce-Id", "1", "Content-Type", "application/json",
 		}, "uploads/dem.tif", 202, "", 1},
-		{"Eventarc, structured", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "gcs-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json; charset=utf-8"}, "uploads/dem.tif", 202, "", 1},
-		{"Pub/Sub push", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "pubsub-push.json"), nil, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
-		{"S3 records", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-records.json"), nil, "uploads/Maunga Whau (west).tif", 200, "object uploads/Ätna.tif: there is no such object", 1},
-		{"SNS", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns.json"), []string{"Content-Type", "text/plain; charset=UTF-8"}, "uploads/Maunga Whau (west).tif", 200, "it becomes job", 1},
-		{"SNS confirmation", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to continue", 0},
-		{"S3 test", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-test.json"), nil, "", 200, "test event of Amazon S3", 0},
-		{"MinIO", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
-		{"Event Grid", submission.Uploads{Bucket: "maps"}, payload(t, "eventgrid.json"), []string{"aeg-event-type", "Notification"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
-		{"Event Grid validation", submission.Uploads{Bucket: "maps"}, payload(t, "eventgrid-validation.json"), nil, "", 200, `"validationResponse":"512d38b6-c7b8-40c8-89fe-f46f9e9622b6"`, 0},
-		{"Azure CloudEvent", submission.Uploads{Bucket: "maps"}, payload(t, "azure-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json"}, "uploads/Maunga Whau.tif", 202, "", 1},
-		{"Azure CloudEvents in a batch", submission.Uploads{Bucket: "maps"}, payload(t, "azure-cloudevents-batch.json"), []string{"Content-Type", "application/cloudevents-batch+json"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
-		{"another bucket", submission.Uploads{Bucket: "maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, `it is in bucket \"eemt-maps\", not in \"maps\"`, 0},
-		{"a bucket without a name", submission.Uploads{}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
-		{"within a prefix", submission.Uploads{Bucket: "eemt-maps", Prefix: "uploads/"}, strings.Replace(payload(t, "minio.json"), "uploads%2Fdem", "uploads%2Fuploads%2Fdem", 1), nil, "uploads/dem.tif", 200, "it becomes job", 1},
-		{"outside the prefix", submission.Uploads{Bucket: "eemt-maps", Prefix: "tenant/"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it is not under tenant/uploads/", 0},
-		{"resume tick", submission.Uploads{}, tick("resume"), ping, "uploads/dem.tif", 202, "", 1},
-		{"retention tick", submission.Uploads{}, tick("retention"), ping, "uploads/dem.tif", 202, "", 0},
-		{"unknown tick", submission.Uploads{}, tick("explode"), ping, "uploads/dem.tif", 400, "must be", 0},
-		{"an event of cleanup", submission.Uploads{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.CleanupCompleted), "", 400, "must be google.cloud.storage", 0},
-		{"an event of a job without its id", submission.Uploads{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.JobCompleted), "", 400, "job_id", 0},
-		{"no event", submission.Uploads{}, "hello", nil, "", 400, "not the JSON expected", 0},
-		{"too long", submission.Uploads{}, strings.Repeat(" ", 1<<20+1), nil, "", 413, "at most 1048576 bytes", 0},
+		{"Eventarc, structured", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "gcs-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json; charset=utf-8"}, "uploads/dem.tif", 202, "", 1},
+		{"Pub/Sub push", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "pubsub-push.json"), nil, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"S3 records", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "s3-records.json"), nil, "uploads/Maunga Whau (west).tif", 200, "object uploads/Ätna.tif: there is no such object", 1},
+		{"SNS", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "sns.json"), []string{"Content-Type", "text/plain; charset=UTF-8"}, "uploads/Maunga Whau (west).tif", 200, "it becomes job", 1},
+		{"SNS confirmation", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to continue", 0},
+		{"S3 test", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "s3-test.json"), nil, "", 200, "test event of Amazon S3", 0},
+		{"MinIO", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"Event Grid", dropped.Settings{Bucket: "maps"}, payload(t, "eventgrid.json"), []string{"aeg-event-type", "Notification"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"Event Grid validation", dropped.Settings{Bucket: "maps"}, payload(t, "eventgrid-validation.json"), nil, "", 200, `"validationResponse":"512d38b6-c7b8-40c8-89fe-f46f9e9622b6"`, 0},
+		{"Azure CloudEvent", dropped.Settings{Bucket: "maps"}, payload(t, "azure-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json"}, "uploads/Maunga Whau.tif", 202, "", 1},
+		{"Azure CloudEvents in a batch", dropped.Settings{Bucket: "maps"}, payload(t, "azure-cloudevents-batch.json"), []string{"Content-Type", "application/cloudevents-batch+json"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"another bucket", dropped.Settings{Bucket: "maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, `it is in bucket \"eemt-maps\", not in \"maps\"`, 0},
+		{"a bucket without a name", dropped.Settings{}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"within a prefix", dropped.Settings{Bucket: "eemt-maps", Prefix: "uploads/"}, strings.Replace(payload(t, "minio.json"), "uploads%2Fdem", "uploads%2Fuploads%2Fdem", 1), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"outside the prefix", dropped.Settings{Bucket: "eemt-maps", Prefix: "tenant/"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it is not under tenant/uploads/", 0},
+		{"resume tick", dropped.Settings{}, tick("resume"), ping, "uploads/dem.tif", 202, "", 1},
+		{"retention tick", dropped.Settings{}, tick("retention"), ping, "uploads/dem.tif", 202, "", 0},
+		{"unknown tick", dropped.Settings{}, tick("explode"), ping, "uploads/dem.tif", 400, "must be", 0},
+		{"an event of cleanup", dropped.Settings{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.CleanupCompleted), "", 400, "must be google.cloud.storage", 0},
+		{"an event of a job without its id", dropped.Settings{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.JobCompleted), "", 400, "job_id", 0},
+		{"no event", dropped.Settings{}, "hello", nil, "", 400, "not the JSON expected", 0},
+		{"too long", dropped.Settings{}, strings.Repeat(" ", 1<<20+1), nil, "", 413, "at most 1048576 bytes", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
-			s.Uploads = c.uploads
+			s.with(func(with *submission.Config) { with.Uploads = c.uploads })
 			if c.dropped != "" {
 				s.drop(t, c.dropped, hills(t))
 			}
@@ -674,7 +675,7 @@ func TestEventsOverHTTP(t *testing.T) {
 			t.Errorf("error %v, want a passing fault", err)
 		}
 		var log strings.Builder
-		s.Log = slog.New(slog.NewTextHandler(&log, nil))
+		s.with(func(c *submission.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 		a := s.do(t, http.MethodPost, "/events", strings.NewReader(payload(t, "gcs-cloudevent.json")), "Content-Type", event.ApplicationCloudEventsJSON)
 		if a.status != 503 || strings.Contains(a.body, "away") || !strings.Contains(log.String(), "away") {
 			t.Errorf("answer %d %q, log %q: want 503 with the cause in the log alone", a.status, a.body, log.String())

@@ -100,10 +100,10 @@ func (f *flight) client(ctx context.Context, store job.Store, clock func() time.
 		return err
 	}
 	if f.event.Type() == clientCancel {
-		s := &submission.Service{
+		s := submission.New(submission.Config{
 			Store: store, Events: eventing.PublisherFunc(f.Publish), Now: clock, Log: slog.New(slog.DiscardHandler),
 			NewID: func() string { return f.event.ID() },
-		}
+		})
 		_, err := s.Cancel(ctx, jobID(n))
 		return err
 	}

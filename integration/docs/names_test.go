@@ -85,7 +85,7 @@ func TestPageKnowsWhatIsSettleable(t *testing.T) {
 }
 
 func TestEndpointsAreDocumented(t *testing.T) {
-	engine, ok := (&submission.Service{}).Handler().(*gin.Engine)
+	engine, ok := submission.New(submission.Config{}).Handler().(*gin.Engine)
 	if !ok {
 		t.Fatal("the handler no longer lists its routes")
 	}

@@ -107,7 +107,7 @@ func serve(t *testing.T, sub *subscriber) string {
 	work := &compute.Service{Store: store, Events: b, Climate: sources.Open, Threads: 2, Now: time.Now, Log: log, Version: "test"}
 	var mu sync.Mutex
 	entropy := ulid.Monotonic(rand.Reader, 0)
-	front := &submission.Service{
+	config := submission.Config{
 		Store: store, Events: b, Now: time.Now, Log: log, Version: "test", MaxUpload: 1 << 20, Echo: true,
 		NewID: func() string {
 			mu.Lock()
@@ -116,8 +116,9 @@ func serve(t *testing.T, sub *subscriber) string {
 		},
 	}
 	if sub != nil {
-		front.CallbackHosts, front.DEMHosts = outbound.Hosts{sub.host}, outbound.Hosts{sub.host}
+		config.CallbackHosts, config.DEMHosts = outbound.Hosts{sub.host}, outbound.Hosts{sub.host}
 	}
+	front := submission.New(config)
 	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, work.Handle)
 	b.Subscribe("callbacks", submission.CallbackEvents(), 1, front.Notify)
 	b.Start()

@@ -122,8 +122,8 @@ func (l *layout) offsetTag(offsets []uint64) tag {
 	return longs(tagTileOffsets, v...)
 }
 
-// sizes of a directory entry, of its inline value, and of the frame around entries.
-func (l *layout) entry() (each, inline, frame uint64) {
+// sizes of a directory entry, of its inline value, and of what stands before and behind the entries.
+func (l *layout) entry() (each, inline, around uint64) {
 	if l.big {
 		return 20, 8, 16
 	}
@@ -144,8 +144,8 @@ func (l *layout) dirSize(tags []tag) uint64 {
 // directory encodes one directory at off with its values behind it.
 func (l *layout) directory(off uint64, tags []tag, next uint64) []byte {
 	le := binary.LittleEndian
-	each, inline, frame := l.entry()
-	values := off + frame + each*uint64(len(tags))
+	each, inline, around := l.entry()
+	values := off + around + each*uint64(len(tags))
 	var b, behind []byte
 	if l.big {
 		b = le.AppendUint64(b, uint64(len(tags)))

@@ -32,12 +32,12 @@ func (w *Writer) Windows() iter.Seq[raster.Window] {
 		side *= 2
 	}
 	return func(yield func(raster.Window) bool) {
-		l.quarter(0, 0, side, yield)
+		l.quadrant(0, 0, side, yield)
 	}
 }
 
-// quarter yields the blocks of a square of side blocks; false ends the walk.
-func (l *level) quarter(col, row, side int, yield func(raster.Window) bool) bool {
+// quadrant yields the blocks of side x side blocks from col, row on, quadrant by quadrant; false ends the walk.
+func (l *level) quadrant(col, row, side int, yield func(raster.Window) bool) bool {
 	if col >= l.across || row >= l.down {
 		return true
 	}
@@ -45,8 +45,8 @@ func (l *level) quarter(col, row, side int, yield func(raster.Window) bool) bool
 		return yield(l.window(col, row))
 	}
 	half := side / 2
-	return l.quarter(col, row, half, yield) && l.quarter(col+half, row, half, yield) &&
-		l.quarter(col, row+half, half, yield) && l.quarter(col+half, row+half, half, yield)
+	return l.quadrant(col, row, half, yield) && l.quadrant(col+half, row, half, yield) &&
+		l.quadrant(col, row+half, half, yield) && l.quadrant(col+half, row+half, half, yield)
 }
 
 // window is what a block covers of its level.
@@ -195,7 +195,7 @@ func (b *building) sums(row, first int, sum []float64, n []int32) {
 		cells = cells[:min(len(cells), 2*len(sum))]
 		if b.n == nil {
 			for c, v := range cells {
-				if v == v {
+				if !math.IsNaN(v) {
 					sum[c/2] += v
 					n[c/2]++
 				}

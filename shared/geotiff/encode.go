@@ -31,7 +31,7 @@ func store(w *Writer, b []byte, row []float64) {
 		b = b[:4*len(row)]
 		for i, v := range row {
 			u := nd
-			if v == v {
+			if !math.IsNaN(v) {
 				u = math.Float32bits(float32(v))
 			}
 			le.PutUint32(b[4*i:], u)
@@ -41,7 +41,7 @@ func store(w *Writer, b []byte, row []float64) {
 		b = b[:8*len(row)]
 		for i, v := range row {
 			u := nd
-			if v == v {
+			if !math.IsNaN(v) {
 				u = math.Float64bits(v)
 			}
 			le.PutUint64(b[8*i:], u)
@@ -60,7 +60,7 @@ func store(w *Writer, b []byte, row []float64) {
 
 // integer rounds v to the nearest integer of type t, as two's complement.
 func integer(v, nodata, lo, hi float64, t SampleType) uint64 {
-	if v != v {
+	if math.IsNaN(v) {
 		v = nodata
 	}
 	v = math.Round(v)

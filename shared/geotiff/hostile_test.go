@@ -349,7 +349,7 @@ func TestOneStrip(t *testing.T) {
 			t.Fatalf("cell %d: %g, want %g", i, v, want)
 		}
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > 2*pieceBytes {
+	if n := after.TotalAlloc - before.TotalAlloc; n > 2*readBytes {
 		t.Errorf("%d bytes were allocated", n)
 	}
 }

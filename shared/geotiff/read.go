@@ -160,28 +160,29 @@ func (m *Image) part(bc, br int, w raster.Window) raster.Window {
 	})
 }
 
-// pieceBytes is how much of an uncompressed block is read at a time. Strips as
+// readBytes is how much of an uncompressed block is read at a time. Strips as
 // wide as the raster and as high, which some programs write, may have gigabytes.
-const pieceBytes = 4 << 20
+const readBytes = 4 << 20
 
-// readPart fills in what one block holds of w.
+// readPart fills in the cells of w that one block holds.
 func (m *Image) readPart(bc, br int, bands []int, w raster.Window, dst [][]float64, sc *scratch) error {
 	p := m.part(bc, br, w)
 	rows := p.Height
 	if m.comp == compNone {
-		rows = max(1, min(rows, pieceBytes/m.rowBytes()))
+		rows = max(1, min(rows, readBytes/m.rowBytes()))
 	}
 	for r := p.Row; r < p.Row+p.Height; r += rows {
-		piece := p
-		piece.Row, piece.Height = r, min(rows, p.Row+p.Height-r)
-		if err := m.readPiece(bc, br, bands, piece, w, dst, sc); err != nil {
+		part := p
+		part.Row, part.Height = r, min(rows, p.Row+p.Height-r)
+		if err := m.readRows(bc, br, bands, part, w, dst, sc); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *Image) readPiece(bc, br int, bands []int, p, w raster.Window, dst [][]float64, sc *scratch) error {
+// readRows fills in the cells of p, which lie in one block, of w.
+func (m *Image) readRows(bc, br int, bands []int, p, w raster.Window, dst [][]float64, sc *scratch) error {
 	from := p.Row - br*m.BlockHeight
 	var b []byte
 	for k, band := range bands {

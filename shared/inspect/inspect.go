@@ -15,7 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate/judge"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
-	"github.com/cyverse-gis/eemt/shared/maptile"
+	"github.com/cyverse-gis/eemt/shared/footprint"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/turbidity"
@@ -243,8 +243,8 @@ func (r *Report) describe(d *dem.DEM) {
 	t := m.Transform
 	east, south := t.OriginX+t.StepX*float64(m.Width), t.OriginY+t.StepY*float64(m.Height)
 	r.Bounds = &[4]float64{t.OriginX, south, east, t.OriginY}
-	if box := (&maptile.Layer{Image: m, CRS: d.CRS}).BBox(); !math.IsInf(box[0], 0) {
-		r.BBox = &box
+	if b := footprint.Bound(footprint.Outline(d.CRS, t, m.Width, m.Height)); !b.IsEmpty() {
+		r.BBox = &[4]float64{b.Left(), b.Bottom(), b.Right(), b.Top()}
 	}
 	r.CellSize = &[2]float64{mean(d.Cell.DX), mean(d.Cell.DY)}
 	r.Findings.Add(d.Findings...)
@@ -518,10 +518,10 @@ func (r *Report) inspectClimate(ctx context.Context, d *dem.DEM, patches []patch
 		return refuse(err)
 	}
 	cells := places(d, r.Elevation.Mean)
-	ground := judge.GroundOf(d)
+	site := judge.SiteOf(d)
 	for _, p := range patches {
 		for _, v := range p.Cells {
-			ground.Elevations.Add(v)
+			site.Elevations.Add(v)
 		}
 	}
 	var over []judge.Year
@@ -562,8 +562,8 @@ func (r *Report) inspectClimate(ctx context.Context, d *dem.DEM, patches []patch
 	case worst < 1:
 		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
 	}
-	r.Findings.Add(judge.Climate(ground, judge.SourceOf(spec, source), over)...)
-	if f, doubtful := judge.Production(ground.Elevations, judge.MeanTemperature(ground.Elevations, over)); doubtful {
+	r.Findings.Add(judge.Climate(site, judge.SourceOf(spec, source), over)...)
+	if f, doubtful := judge.Production(site.Elevations, judge.MeanTemperature(site.Elevations, over)); doubtful {
 		r.Findings.Add(f)
 	}
 	return nil

@@ -13,7 +13,10 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/paulmach/orb"
+
 	"github.com/cyverse-gis/eemt/shared/crs"
+	"github.com/cyverse-gis/eemt/shared/footprint"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -30,14 +33,14 @@ const (
 	bins         = 64
 )
 
-// Layer is a georeferenced raster.
-type Layer struct {
+// Raster is a georeferenced raster.
+type Raster struct {
 	Image *geotiff.Image
 	CRS   *crs.CRS
 }
 
 // Open reads the header of a raster of size bytes.
-func Open(r io.ReaderAt, size int64) (*Layer, error) {
+func Open(r io.ReaderAt, size int64) (*Raster, error) {
 	img, err := geotiff.Open(r, size)
 	if err != nil {
 		return nil, err
@@ -49,12 +52,12 @@ func Open(r io.ReaderAt, size int64) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Layer{img, c.In(img.Transform, img.Width, img.Height)}, nil
+	return &Raster{img, c.In(img.Transform, img.Width, img.Height)}, nil
 }
 
 // cell returns the place of a longitude and latitude in cells of m, counted from
 // the upper-left corner; NaN outside the projection's domain.
-func (l *Layer) cell(m *geotiff.Image, lon, lat float64) (col, row float64) {
+func (l *Raster) cell(m *geotiff.Image, lon, lat float64) (col, row float64) {
 	x, y := l.CRS.Forward(lon, lat)
 	t := m.Transform
 	if l.CRS.Geographic() { // a grid may count from 0 to 360, or across the antimeridian from either side
@@ -69,7 +72,7 @@ func (l *Layer) cell(m *geotiff.Image, lon, lat float64) (col, row float64) {
 
 // Value returns the value of band 0 at a longitude and latitude, degrees, and the
 // cell it is of; false outside of the raster. The value is NaN where there is none.
-func (l *Layer) Value(ctx context.Context, lon, lat float64) (value float64, col, row int, inside bool, err error) {
+func (l *Raster) Value(ctx context.Context, lon, lat float64) (value float64, col, row int, inside bool, err error) {
 	x, y := l.cell(l.Image, lon, lat)
 	if !(x >= 0 && y >= 0 && x < float64(l.Image.Width) && y < float64(l.Image.Height)) {
 		return math.NaN(), 0, 0, false, nil
@@ -82,86 +85,16 @@ func (l *Layer) Value(ctx context.Context, lon, lat float64) (value float64, col
 	return g.Cells[0], col, row, true, nil
 }
 
-// Outline walks the edge of the raster clockwise from its upper-left corner, in
-// degrees, and closes the ring. Places outside the projection's domain are left out.
-// Across the antimeridian longitudes go on beyond 180, unless the ring is around a pole.
-func (l *Layer) Outline() [][2]float64 {
-	const steps = 16
-	t, w, h := l.Image.Transform, float64(l.Image.Width), float64(l.Image.Height)
-	var ring [][2]float64
-	add := func(x, y float64) {
-		x, y = t.OriginX+t.StepX*w*x, t.OriginY+t.StepY*h*y
-		if l.CRS.Geographic() { // half a cell of nodes on a pole lies beyond it
-			y = max(-90, min(90, y))
-		}
-		if lon, lat := l.CRS.Inverse(x, y); !math.IsNaN(lon) {
-			ring = append(ring, [2]float64{lon, lat})
-		}
-	}
-	for side := range 4 {
-		for i := range steps {
-			f := float64(i) / steps
-			switch side {
-			case 0:
-				add(f, 0)
-			case 1:
-				add(1, f)
-			case 2:
-				add(1-f, 1)
-			case 3:
-				add(0, 1-f)
-			}
-		}
-	}
-	if len(ring) > 0 {
-		ring = append(ring, ring[0])
-	}
-	return unwrap(ring)
-}
-
-// unwrap takes the jumps from 180 to -180 degrees out of a ring.
-func unwrap(ring [][2]float64) [][2]float64 {
-	out := make([][2]float64, len(ring))
-	turn, west := 0.0, math.Inf(1)
-	for i, p := range ring {
-		if i > 0 {
-			if d := p[0] - ring[i-1][0]; math.Abs(d) > 180 {
-				turn -= math.Copysign(360, d)
-			}
-		}
-		out[i] = [2]float64{p[0] + turn, p[1]}
-		west = min(west, out[i][0])
-	}
-	if turn != 0 {
-		return ring
-	}
-	if back := 360 * math.Floor((west+180)/360); back != 0 {
-		for i := range out {
-			out[i][0] -= back
-		}
-	}
-	return out
-}
-
-// BBox is the extent of the raster: west, south, east, north, degrees; east is beyond
-// 180 where it lies across the antimeridian. Its outline
-// is walked, since corners of a projected grid are not its extremes.
-func (l *Layer) BBox() [4]float64 {
-	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
-	for _, p := range l.Outline() {
-		box = [4]float64{min(box[0], p[0]), min(box[1], p[1]), max(box[2], p[0]), max(box[3], p[1])}
-	}
-	if box[2]-box[0] >= 360 { // the columns of a global grid meet
-		box[0], box[2] = -180, 180
-	}
-	return box
+// Bound is the extent of the raster in degrees (footprint.Bound).
+func (l *Raster) Bound() orb.Bound {
+	return footprint.Bound(footprint.Outline(l.CRS, l.Image.Transform, l.Image.Width, l.Image.Height))
 }
 
 // Zooms returns the level that shows the raster in about one tile, and the one
 // whose pixels are no larger than its cells.
-func (l *Layer) Zooms() (low, high int) {
-	b := l.BBox()
-	side := max(b[2]-b[0], (b[3]-b[1])/math.Max(0.05, math.Cos((b[1]+b[3])/2*math.Pi/180)))
+func (l *Raster) Zooms() (low, high int) {
+	b := l.Bound()
+	side := max(b.Right()-b.Left(), (b.Top()-b.Bottom())/math.Max(0.05, math.Cos(b.Center().Lat()*math.Pi/180)))
 	low = level(360 / side)
 	high = level(360 / side * float64(max(l.Image.Width, l.Image.Height)) / Side)
 	return low, max(low, high)
@@ -199,7 +132,7 @@ func lonLat(z int, px, py float64) (lon, lat float64) {
 
 // Tile draws tile x, y of level z as PNG, each pixel the nearest cell of the
 // overview whose cells are as large as a pixel; no data is transparent.
-func (l *Layer) Tile(ctx context.Context, z, x, y int, s Scale) ([]byte, error) {
+func (l *Raster) Tile(ctx context.Context, z, x, y int, s Scale) ([]byte, error) {
 	if z < 0 || z > MaxZoom || x < 0 || y < 0 || x >= 1<<z || y >= 1<<z {
 		return nil, fmt.Errorf("tile %d/%d/%d: z must be 0 to %d, x and y 0 to 2^z-1", z, x, y, MaxZoom)
 	}
@@ -233,7 +166,7 @@ func (l *Layer) Tile(ctx context.Context, z, x, y int, s Scale) ([]byte, error) 
 }
 
 // step is how many cells a pixel in the middle of a tile is wide, at least.
-func (l *Layer) step(z, x, y int) float64 {
+func (l *Raster) step(z, x, y int) float64 {
 	at := func(dx, dy float64) (float64, float64) {
 		lon, lat := lonLat(z, (float64(x)+0.5)*Side+dx, (float64(y)+0.5)*Side+dy)
 		return l.cell(l.Image, lon, lat)
@@ -244,7 +177,7 @@ func (l *Layer) step(z, x, y int) float64 {
 	return min(math.Hypot(c1-c0, r1-r0), math.Hypot(c2-c0, r2-r0))
 }
 
-func (l *Layer) paint(ctx context.Context, img *image.NRGBA, cols, rows []float64, box [4]float64, step float64, s Scale) error {
+func (l *Raster) paint(ctx context.Context, img *image.NRGBA, cols, rows []float64, box [4]float64, step float64, s Scale) error {
 	m := l.Image
 	for _, o := range l.Image.Overviews() {
 		if factor := float64(l.Image.Width) / float64(o.Width); factor <= step*1.01 {
@@ -273,7 +206,7 @@ func (l *Layer) paint(ctx context.Context, img *image.NRGBA, cols, rows []float6
 	return nil
 }
 
-// Statistics describe the values of a layer.
+// Statistics describe the values of a raster.
 type Statistics struct {
 	Minimum float64 `json:"min"`
 	Maximum float64 `json:"max"`
@@ -292,7 +225,7 @@ type Statistics struct {
 
 // Stated returns the minimum, maximum, mean and standard deviation that the file
 // states; false when it does not.
-func (l *Layer) Stated() (s Statistics, ok bool) {
+func (l *Raster) Stated() (s Statistics, ok bool) {
 	items := l.Image.Band(0).Metadata
 	for name, to := range map[string]*float64{
 		"STATISTICS_MINIMUM": &s.Minimum, "STATISTICS_MAXIMUM": &s.Maximum, "STATISTICS_MEAN": &s.Mean, "STATISTICS_STDDEV": &s.StdDev,
@@ -308,7 +241,7 @@ func (l *Layer) Stated() (s Statistics, ok bool) {
 
 // Summarize reads at most a million cells, of an overview where needed, for the
 // histogram; the rest is what the file states.
-func (l *Layer) Summarize(ctx context.Context) (Statistics, error) {
+func (l *Raster) Summarize(ctx context.Context) (Statistics, error) {
 	m := l.Image
 	for _, o := range l.Image.Overviews() {
 		if m.Width*m.Height > summaryCells {

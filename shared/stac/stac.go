@@ -3,17 +3,21 @@ package stac
 
 import (
 	"fmt"
-	"math"
 	"path"
 	"strings"
 	"time"
+
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/geojson"
+
+	"github.com/cyverse-gis/eemt/shared/footprint"
 )
 
 // Version of the specification.
 const Version = "1.1.0"
 
-// Version 1.2.0 of projection is the one that has both proj:code and proj:epsg, which GDAL's STACIT driver before
-// 3.7 and others of its age look for.
+// Version 1.2.0 of projection has both proj:code and proj:epsg. GDAL's STACIT driver before 3.7 and other clients of its age
+// read proj:epsg.
 var extensions = []string{
 	"https://stac-extensions.github.io/projection/v1.2.0/schema.json",
 	"https://stac-extensions.github.io/processing/v1.2.0/schema.json",
@@ -43,9 +47,8 @@ type Source struct {
 	Finished time.Time
 	// FirstYear and LastYear bound the time that the maps are of.
 	FirstYear, LastYear int
-	// Outline is a closed ring of longitude and latitude, degrees, clockwise. Across the
-	// antimeridian longitudes go on beyond 180.
-	Outline [][2]float64
+	// Outline is that of the maps (footprint.Outline).
+	Outline orb.Ring
 	// EPSG code, 0 when there is none.
 	EPSG          int
 	Width, Height int
@@ -53,16 +56,16 @@ type Source struct {
 	OriginX, OriginY, StepX, StepY float64
 	DEMName, DEMSHA256             string
 	Software                       string
-	Layers                         []Layer
+	Products                       []Product
 	// Previews and Report are names beside the maps.
 	Previews []string
 	Report   string
-	// Alone says that no catalogue and no service leads to the item: it then has no links.
+	// Alone says that the item is in no catalogue: it then has no links.
 	Alone bool
 }
 
-// Layer is one map.
-type Layer struct {
+// Product is one map.
+type Product struct {
 	Name, Description, Unit string
 	Mean, Minimum, Maximum  float64
 }
@@ -103,66 +106,19 @@ type Statistics struct {
 	Mean    float64 `json:"mean"`
 }
 
-// Geometry is GeoJSON: a Polygon, or a MultiPolygon of what lies on both sides of the
-// antimeridian.
-type Geometry struct {
-	Type string `json:"type"`
-	// Coordinates are rings, or polygons of rings.
-	Coordinates any `json:"coordinates"`
-}
-
-// place returns the geometry and the box of a ring (RFC 7946, 3.1.9 and 5.2).
-func place(outline [][2]float64) (Geometry, [4]float64) {
-	box := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
-	// GeoJSON rings run counter-clockwise.
-	ring := make([][2]float64, len(outline))
-	for i, p := range outline {
-		box = [4]float64{min(box[0], p[0]), min(box[1], p[1]), max(box[2], p[0]), max(box[3], p[1])}
-		ring[len(ring)-1-i] = p
-	}
-	if box[2] <= 180 {
-		return Geometry{"Polygon", [][][2]float64{ring}}, box
-	}
-	west, east := cut(ring, 1), cut(ring, -1)
-	for i := range east {
-		east[i][0] -= 360
-	}
-	if box[2] -= 360; box[2] >= box[0] {
-		box[0], box[2] = -180, 180
-	}
-	return Geometry{"MultiPolygon", [][][][2]float64{{west}, {east}}}, box
-}
-
-// cut returns the part of a ring west (1) or east (-1) of longitude 180.
-func cut(ring [][2]float64, side float64) (out [][2]float64) {
-	for i, p := range ring[1:] {
-		q := ring[i] // the one before
-		if (q[0]-180)*(p[0]-180) < 0 {
-			out = append(out, [2]float64{180, q[1] + (p[1]-q[1])*(180-q[0])/(p[0]-q[0])})
-		}
-		if side*(p[0]-180) <= 0 {
-			out = append(out, p)
-		}
-	}
-	if len(out) > 0 {
-		out = append(out, out[0])
-	}
-	return out
-}
-
 // Item is one job's results. Its links and assets are relative to its own place, so
 // that the folder may be moved.
 type Item struct {
-	Type       string           `json:"type"`
-	Version    string           `json:"stac_version"`
-	Extensions []string         `json:"stac_extensions"`
-	ID         string           `json:"id"`
-	Collection string           `json:"collection,omitempty"`
-	Geometry   Geometry         `json:"geometry"`
-	BBox       [4]float64       `json:"bbox"`
-	Properties map[string]any   `json:"properties"`
-	Links      []Link           `json:"links"`
-	Assets     map[string]Asset `json:"assets"`
+	Type       string            `json:"type"`
+	Version    string            `json:"stac_version"`
+	Extensions []string          `json:"stac_extensions"`
+	ID         string            `json:"id"`
+	Collection string            `json:"collection,omitempty"`
+	Geometry   *geojson.Geometry `json:"geometry"`
+	BBox       [4]float64        `json:"bbox"`
+	Properties map[string]any    `json:"properties"`
+	Links      []Link            `json:"links"`
+	Assets     map[string]Asset  `json:"assets"`
 }
 
 // COG is the media type of a map, a cloud-optimised GeoTIFF.
@@ -174,7 +130,7 @@ func NewItem(s Source) (Item, error) {
 	if len(s.Outline) < 4 {
 		return Item{}, fmt.Errorf("item %s: the outline has %d corners, needs 4 at least", s.ID, len(s.Outline))
 	}
-	geometry, box := place(s.Outline)
+	geometry, box := footprint.GeoJSON(s.Outline)
 	var code, epsg any
 	if s.EPSG != 0 {
 		code, epsg = fmt.Sprintf("EPSG:%d", s.EPSG), s.EPSG
@@ -204,10 +160,10 @@ func NewItem(s Source) (Item, error) {
 		Assets: map[string]Asset{},
 	}
 	if s.Alone {
-		it.Links, it.Collection = []Link{}, "" // who names a collection must link to it
+		it.Links, it.Collection = []Link{}, "" // an item that names a collection must link to it
 	}
-	for _, l := range s.Layers {
-		// Data and nothing else: clients leave out what is an overview too.
+	for _, l := range s.Products {
+		// A map has the role data alone, since clients leave out assets that are an overview too.
 		key := strings.TrimSuffix(path.Base(l.Name), ".tif")
 		it.Assets[key] = Asset{Href: "./" + l.Name, Type: COG, Title: l.Description, Roles: []string{"data"}, Bands: []Band{{
 			Name: key, Description: l.Description, DataType: "float32", NoData: "nan", Unit: l.Unit,
@@ -227,7 +183,7 @@ func NewItem(s Source) (Item, error) {
 	return it, nil
 }
 
-// Catalog is the root: a collection for each process.
+// Catalog is a catalogue: the root, or that of a day.
 type Catalog struct {
 	Type        string `json:"type"`
 	Version     string `json:"stac_version"`
@@ -254,7 +210,7 @@ type Extent struct {
 	} `json:"temporal"`
 }
 
-// World is the extent of a collection of which nothing is known.
+// World is the extent of a collection whose coverage is not known.
 func World() Extent {
 	var e Extent
 	e.Spatial.BBox = [][4]float64{{-180, -90, 180, 90}}

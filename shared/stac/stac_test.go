@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paulmach/orb"
+
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
 
@@ -22,7 +24,7 @@ func TestAntimeridian(t *testing.T) {
 			`[[[-180,58],[-179,58],[-179,60],[-180,60],[-180,58]]]]},"bbox":[179,58,-179,60]`},
 		{0, 360, `"bbox":[-180,58,180,60]`},
 	} {
-		item, err := stac.NewItem(stac.Source{ID: "1", Outline: [][2]float64{{c.west, 60}, {c.east, 60}, {c.east, 58}, {c.west, 58}, {c.west, 60}}})
+		item, err := stac.NewItem(stac.Source{ID: "1", Outline: orb.Ring{{c.west, 60}, {c.east, 60}, {c.east, 58}, {c.west, 58}, {c.west, 60}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +69,7 @@ func TestTogether(t *testing.T) {
 }
 
 func TestCoverageOf(t *testing.T) {
-	item, err := stac.NewItem(stac.Source{ID: "1", FirstYear: 2018, LastYear: 2020, Outline: [][2]float64{{10, 41}, {11, 41}, {11, 40}, {10, 40}, {10, 41}}})
+	item, err := stac.NewItem(stac.Source{ID: "1", FirstYear: 2018, LastYear: 2020, Outline: orb.Ring{{10, 41}, {11, 41}, {11, 40}, {10, 40}, {10, 41}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,12 +90,30 @@ func TestCoverageOf(t *testing.T) {
 
 // An item that nobody serves has no links: pystac would look for a root that is not there.
 func TestAlone(t *testing.T) {
-	item, err := stac.NewItem(stac.Source{ID: "1", Process: "sol", Alone: true, Outline: [][2]float64{{10, 41}, {11, 41}, {11, 40}, {10, 40}, {10, 41}}, Layers: []stac.Layer{{Name: "a.tif"}}})
+	item, err := stac.NewItem(stac.Source{ID: "1", Process: "sol", Alone: true, Outline: orb.Ring{{10, 41}, {11, 41}, {11, 40}, {10, 40}, {10, 41}}, Products: []stac.Product{{Name: "a.tif"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	data, _ := json.Marshal(item)
 	if !strings.Contains(string(data), `"links":[]`) || strings.Contains(string(data), `"collection"`) || !strings.Contains(string(data), `"href":"./a.tif"`) {
 		t.Errorf("%s", data)
+	}
+}
+
+// Clients show the thumbnail of an item in lists: one picture has that role, the first.
+func TestOnePreviewIsTheThumbnail(t *testing.T) {
+	item, err := stac.NewItem(stac.Source{
+		ID: "1", Outline: orb.Ring{{10, 41}, {11, 41}, {11, 40}, {10, 40}, {10, 41}},
+		Products: []stac.Product{{Name: "a.tif"}}, Previews: []string{"previews/a.png", "previews/b.png"}, Report: "report.json",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{
+		"preview_a": {"overview", "thumbnail"}, "preview_b": {"overview"}, "a": {"data"}, "report": {"metadata"},
+	} {
+		if got := item.Assets[name].Roles; !slices.Equal(got, want) {
+			t.Errorf("%s: roles %v, want %v", name, got, want)
+		}
 	}
 }

@@ -45,22 +45,19 @@ type flow struct {
 }
 
 // dInfinity finds the steepest of the eight facets (Tarboton 1997) from the
-// drops to the neighbours, z - z_k in metres, NaN where there is none; the
+// drops to the neighbours, z - z_k in metres, NaN for a neighbour without data; the
 // first facet wins ties. A facet with a missing corner has no slope.
 func dInfinity(drop *[8]float64, dx, dy float64) flow {
 	if f := steepest(drop, dx, dy); f.drains {
 		return f
 	}
-	// Filled flats at sea level fall by 5e-324 m from cell to cell, which
-	// vanishes when squared. Directions do not depend on the scale, so look
-	// again through a magnifying glass; what is far from flat only keeps its sign.
-	const lens, limit = 0x1p1000, 1e100
+	// The drops are scaled up and the steepest facet is sought again, since filled flats
+	// at sea level fall by 5e-324 m from cell to cell, which vanishes when squared. The
+	// direction does not depend on the scale. A large drop is limited and keeps its sign alone.
+	const scale, limit = 0x1p1000, 1e100
 	var scaled [8]float64
 	for k, d := range drop {
-		scaled[k] = d // NaN stays
-		if s := d * lens; s == s {
-			scaled[k] = max(-limit, min(limit, s))
-		}
+		scaled[k] = max(-limit, min(limit, d*scale)) // NaN stays NaN
 	}
 	return steepest(&scaled, dx, dy)
 }
@@ -150,43 +147,43 @@ func (f flow) code() uint8 {
 	return c
 }
 
-// gift says what a flow of some code gives to the neighbour in some direction:
-// nothing, the share of the first receiver or that of the second.
-type gift uint8
+// receiver says which receiver of a flow a neighbour is.
+type receiver uint8
 
 const (
-	nothing gift = iota
-	first
-	second
+	noReceiver receiver = iota
+	firstReceiver
+	secondReceiver
 )
 
-var gifts = func() (g [32][8]gift) {
-	for code := range g {
+// receivers has for each code of a flow what the neighbour in each direction is to it.
+var receivers = func() (r [32][8]receiver) {
+	for code := range r {
 		f := facets[code%8]
 		if code&givesFirst != 0 {
-			g[code][f.e1] = first
+			r[code][f.e1] = firstReceiver
 		}
 		if code&givesSecond != 0 {
-			g[code][f.e2] = second
+			r[code][f.e2] = secondReceiver
 		}
 	}
-	return g
+	return r
 }()
 
-// run completes the cells of core that are pending. Where the terrain goes on
-// beyond the grid, the grid reaches two cells beyond core. Cells downstream of
-// one that is pending outside of core stay pending.
-func (a *accumulation) run(core raster.Window) {
+// run sums the area of the cells of window that are pending. The grid reaches two cells
+// beyond window, unless the terrain ends there. Cells downstream of one that is pending
+// outside of window stay pending.
+func (a *accumulation) run(window raster.Window) {
 	w := a.filled.Width
 	a.code = grown(a.code, len(a.filled.Cells))
 	a.share = grown(a.share, len(a.filled.Cells))
 	a.waiting = grown(a.waiting, len(a.filled.Cells))
 	area := a.area.Cells
-	around := core.Grow(1).Intersect(a.filled.Bounds())
+	around := window.Grow(1).Intersect(a.filled.Bounds())
 	for r := around.Row; r < around.Row+around.Height; r++ {
 		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
 			a.code[i], a.waiting[i] = unknown, 0
-			if !finite(a.filled.Cells[i]) {
+			if !raster.Finite(a.filled.Cells[i]) {
 				a.code[i], area[i] = 0, math.NaN()
 			}
 		}
@@ -208,8 +205,8 @@ func (a *accumulation) run(core raster.Window) {
 			}
 		}
 	}
-	for r := core.Row; r < core.Row+core.Height; r++ {
-		for start := r*w + core.Col; start < r*w+core.Col+core.Width; start++ {
+	for r := window.Row; r < window.Row+window.Height; r++ {
+		for start := r*w + window.Col; start < r*w+window.Col+window.Width; start++ {
 			if area[start] != pending || a.waiting[start] != 0 {
 				continue
 			}
@@ -221,18 +218,18 @@ func (a *accumulation) run(core raster.Window) {
 				code := a.code[i]
 				f := facets[code%8]
 				if code&givesFirst != 0 {
-					a.given(i+step[f.e1], core)
+					a.donorDone(i+step[f.e1], window)
 				}
 				if code&givesSecond != 0 {
-					a.given(i+step[f.e2], core)
+					a.donorDone(i+step[f.e2], window)
 				}
 			}
 		}
 	}
 }
 
-// codeOf finds the flow of a cell when it is asked for first: of most cells that
-// had their area before nobody asks.
+// codeOf returns the code of a cell's flow, which it computes at the first call: of most cells
+// whose area was known before no call comes.
 func (a *accumulation) codeOf(i int) uint8 {
 	if a.code[i] == unknown {
 		f := a.flow(i%a.filled.Width, i/a.filled.Width)
@@ -241,10 +238,10 @@ func (a *accumulation) codeOf(i int) uint8 {
 	return a.code[i]
 }
 
-// given counts a donor of cell i as known.
-func (a *accumulation) given(i int, core raster.Window) {
+// donorDone takes one from the donors that cell i waits for. The cell is ready when none is left.
+func (a *accumulation) donorDone(i int, window raster.Window) {
 	a.waiting[i]--
-	if a.waiting[i] == 0 && a.area.Cells[i] == pending && inside(core, i%a.filled.Width, i/a.filled.Width) {
+	if a.waiting[i] == 0 && a.area.Cells[i] == pending && inside(window, i%a.filled.Width, i/a.filled.Width) {
 		a.ready = append(a.ready, i)
 	}
 }
@@ -264,10 +261,10 @@ func (a *accumulation) collect(i int) {
 			continue
 		}
 		n := y*w + x
-		switch gifts[a.codeOf(n)][(k+4)%8] {
-		case first:
+		switch receivers[a.codeOf(n)][(k+4)%8] {
+		case firstReceiver:
 			sum += a.share[n] * a.area.Cells[n]
-		case second:
+		case secondReceiver:
 			sum += a.area.Cells[n] - a.share[n]*a.area.Cells[n]
 		}
 	}

@@ -99,7 +99,7 @@ func TestTerrainResemblesSAGA(t *testing.T) {
 	mean, n := meanWetness(wet, cell, nil)
 	low, high := math.Inf(1), 0.0
 	for _, w := range wet.Cells {
-		if w == w {
+		if !math.IsNaN(float64(w)) {
 			a := energy.MCWI(float64(w), mean)
 			low, high = math.Min(low, a), math.Max(high, a)
 		}

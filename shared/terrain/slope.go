@@ -1,4 +1,4 @@
-// Package terrain derives the shape of the ground from a digital elevation model.
+// Package terrain derives slope, drainage, wetness from a digital elevation model.
 //
 // R15 is Rasmussen et al. 2015, Vadose Zone Journal, doi:10.2136/vzj2014.07.0102.
 package terrain
@@ -34,16 +34,16 @@ func SlopeAspect(dem *raster.Grid[float64], cell raster.CellSize, edges Edges) (
 	return SlopeAspectWindow(dem, cell, dem.Bounds(), edges)
 }
 
-// SlopeAspectWindow is SlopeAspect for the cells of core alone, which must lie
+// SlopeAspectWindow is SlopeAspect for the cells of window alone, which must lie
 // inside dem. A tile that carries at least one cell of halo on its inner sides
 // gets the numbers of the whole grid. cell has one entry per row of dem.
-func SlopeAspectWindow(dem *raster.Grid[float64], cell raster.CellSize, core raster.Window, edges Edges) (slope, aspect *raster.Grid[float64]) {
-	if !dem.Bounds().Contains(core) {
-		panic(fmt.Sprintf("terrain: window %v outside a grid of %d x %d cells", core, dem.Width, dem.Height))
+func SlopeAspectWindow(dem *raster.Grid[float64], cell raster.CellSize, window raster.Window, edges Edges) (slope, aspect *raster.Grid[float64]) {
+	if !dem.Bounds().Contains(window) {
+		panic(fmt.Sprintf("terrain: window %v outside a grid of %d x %d cells", window, dem.Width, dem.Height))
 	}
 	mustMatch(dem, cell)
-	slope = raster.New[float64](core.Width, core.Height)
-	aspect = raster.New[float64](core.Width, core.Height)
+	slope = raster.New[float64](window.Width, window.Height)
+	aspect = raster.New[float64](window.Width, window.Height)
 	none := make([]float64, dem.Width)
 	for i := range none {
 		none[i] = math.NaN()
@@ -54,9 +54,9 @@ func SlopeAspectWindow(dem *raster.Grid[float64], cell raster.CellSize, core ras
 		}
 		return dem.Row(r)
 	}
-	for r := range core.Height {
-		y := core.Row + r
-		hornRow(row(y-1), row(y), row(y+1), cell.DX[y], cell.DY[y], core.Col, edges, slope.Row(r), aspect.Row(r))
+	for r := range window.Height {
+		y := window.Row + r
+		hornRow(row(y-1), row(y), row(y+1), cell.DX[y], cell.DY[y], window.Col, edges, slope.Row(r), aspect.Row(r))
 	}
 	return slope, aspect
 }
@@ -69,7 +69,7 @@ func hornRow(north, here, south []float64, dx, dy float64, first int, edges Edge
 		x := first + i
 		slope[i], aspect[i] = math.NaN(), math.NaN()
 		e := here[x]
-		if !finite(e) {
+		if !raster.Finite(e) {
 			continue
 		}
 		a, b, c, d, f, g, h, k := math.NaN(), north[x], math.NaN(), math.NaN(), math.NaN(), math.NaN(), south[x], math.NaN()
@@ -79,12 +79,12 @@ func hornRow(north, here, south []float64, dx, dy float64, first int, edges Edge
 		if x < last {
 			c, f, k = north[x+1], here[x+1], south[x+1]
 		}
-		if !finite(a + b + c + d + f + g + h + k) {
+		if !raster.Finite(a + b + c + d + f + g + h + k) {
 			if edges != EdgesReplicate {
 				continue
 			}
 			for _, v := range []*float64{&a, &b, &c, &d, &f, &g, &h, &k} {
-				if !finite(*v) {
+				if !raster.Finite(*v) {
 					*v = e
 				}
 			}
@@ -118,8 +118,6 @@ func Northness(slope, aspect float64) float64 {
 	}
 	return math.Cos(aspect) * math.Sin(slope)
 }
-
-func finite(v float64) bool { return v-v == 0 }
 
 func mustMatch(g *raster.Grid[float64], cell raster.CellSize) {
 	if len(cell.DX) != g.Height || len(cell.DY) != g.Height {

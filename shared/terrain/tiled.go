@@ -13,7 +13,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// Scratch keeps one raster of float64 outside of memory; an *os.File is one.
+// Scratch stores one raster of float64 outside of memory, such as an *os.File.
 type Scratch interface {
 	io.ReaderAt
 	io.WriterAt
@@ -29,11 +29,11 @@ type Tiled struct {
 	Side int
 	// Threads is how many windows are worked on at a time; 0 means 1.
 	Threads int
-	// Elevation reads a window of the raster, NaN where there is no data; threads call it at a time.
+	// Elevation reads a window of the raster, NaN in cells without data. Threads call it at the same time.
 	Elevation func(raster.Window) (*raster.Grid[float64], error)
 	// Filled and Area get 8 bytes for each cell.
 	Filled, Area Scratch
-	// Progress is told the share that is done, 0 to 1, as far as it can be
+	// Progress is called with the share of the work that is done, 0 to 1, as far as it can be
 	// foreseen; may be nil.
 	Progress func(share float64)
 
@@ -43,13 +43,13 @@ type Tiled struct {
 	passes [2]int
 }
 
-// The indexes of what the two parts of the work know.
+// The phases of the work, as indexes of seen and passes.
 const (
 	inFilled = iota
 	inArea
 )
 
-// Run does both. It stops between two windows when ctx ends.
+// Run fills depressions, then accumulates area. It stops between two windows when ctx ends.
 func (t *Tiled) Run(ctx context.Context) error {
 	if t.Width < 1 || t.Height < 1 || t.Side < 2 {
 		return fmt.Errorf("terrain of %d x %d cells in tiles of %d: at least one cell, tiles of 2", t.Width, t.Height, t.Side)
@@ -76,9 +76,10 @@ func (t *Tiled) tiling() Tiling { return Tiling{Width: t.Width, Height: t.Height
 
 func (t *Tiled) whole() raster.Window { return t.tiling().whole() }
 
-func (t *Tiled) report(part, share float64) {
+// report tells Progress the share of a phase, 0 for filling or 1 for area.
+func (t *Tiled) report(phase, share float64) {
 	if t.Progress != nil {
-		t.Progress((part + min(share, 1)) / 2)
+		t.Progress((phase + min(share, 1)) / 2)
 	}
 }
 
@@ -99,20 +100,20 @@ func (t *Tiled) load(what int, w raster.Window) (*raster.Grid[float64], error) {
 		row := g.Row(r)
 		for c := 0; c < w.Width; {
 			col := (w.Col + c) / t.Side
-			part := row[c:min(w.Width, (col+1)*t.Side-w.Col)]
-			c += len(part)
+			cells := row[c:min(w.Width, (col+1)*t.Side-w.Col)]
+			c += len(cells)
 			if !t.seen[what][(w.Row+r)/t.Side*across+col] {
-				for i := range part {
-					part[i] = unknown
+				for i := range cells {
+					cells[i] = unknown
 				}
 				continue
 			}
-			buf = grown(buf, 8*len(part))
-			if _, err := file.ReadAt(buf, t.offset(w.Col+c-len(part), w.Row+r)); err != nil {
+			buf = grown(buf, 8*len(cells))
+			if _, err := file.ReadAt(buf, t.offset(w.Col+c-len(cells), w.Row+r)); err != nil {
 				return nil, fmt.Errorf("read back row %d of the terrain: %w", w.Row+r, err)
 			}
-			for i := range part {
-				part[i] = math.Float64frombits(binary.LittleEndian.Uint64(buf[8*i:]))
+			for i := range cells {
+				cells[i] = math.Float64frombits(binary.LittleEndian.Uint64(buf[8*i:]))
 			}
 		}
 	}
@@ -122,13 +123,13 @@ func (t *Tiled) load(what int, w raster.Window) (*raster.Grid[float64], error) {
 // save writes the cells of the window at a place from g, whose upper-left cell lies at col, row.
 func (t *Tiled) save(what int, g *raster.Grid[float64], col, row int, at Place) error {
 	file, _ := t.scratch(what)
-	core := t.tiling().Window(at)
-	buf := make([]byte, 8*core.Width)
-	for r := core.Row; r < core.Row+core.Height; r++ {
-		for c, v := range g.Row(r - row)[core.Col-col : core.Col-col+core.Width] {
+	window := t.tiling().Window(at)
+	buf := make([]byte, 8*window.Width)
+	for r := window.Row; r < window.Row+window.Height; r++ {
+		for c, v := range g.Row(r - row)[window.Col-col : window.Col-col+window.Width] {
 			binary.LittleEndian.PutUint64(buf[8*c:], math.Float64bits(v))
 		}
-		if _, err := file.WriteAt(buf, t.offset(core.Col, r)); err != nil {
+		if _, err := file.WriteAt(buf, t.offset(window.Col, r)); err != nil {
 			return fmt.Errorf("write row %d of the terrain: %w", r, err)
 		}
 	}
@@ -137,34 +138,34 @@ func (t *Tiled) save(what int, g *raster.Grid[float64], col, row int, at Place) 
 
 func (t *Tiled) offset(col, row int) int64 { return 8 * (int64(row)*int64(t.Width) + int64(col)) }
 
-// work takes the windows of a course, those with the first news first, as many
-// at a time as there are threads. do returns the new cells of a window, which reach frame
-// cells beyond it, nil if they are the old ones; done is told of each window.
-func (t *Tiled) work(ctx context.Context, what int, course *Course, frame int,
-	do func(thread int, at Place, frame raster.Window) (cells *raster.Grid[float64], news []News, known int, err error), done func(known int),
+// work takes the windows of queue, those whose level comes first, as many
+// at a time as there are threads. do returns the new cells of padded, the window with halo
+// cells around it, or nil if they are the old ones; done is told of each window.
+func (t *Tiled) work(ctx context.Context, what int, queue *WorkQueue, halo int,
+	do func(thread int, at Place, padded raster.Window) (cells *raster.Grid[float64], dirty []News, known int, err error), done func(known int),
 ) error {
 	type result struct {
-		cells *raster.Grid[float64]
-		frame raster.Window
-		news  []News
-		known int
+		cells  *raster.Grid[float64]
+		padded raster.Window
+		dirty  []News
+		known  int
 	}
 	across, _ := t.tiling().Tiles()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		places := course.Next(max(1, t.Threads))
+		places := queue.Next(max(1, t.Threads))
 		if len(places) == 0 {
 			return nil
 		}
 		t.passes[what] += len(places)
 		results := make([]result, len(places))
-		// All is read before anything is written: the frames reach into the other windows.
+		// All is read before anything is written: halos reach into the other windows.
 		err := each(len(places), func(i int) (err error) {
 			r := &results[i]
-			r.frame = t.tiling().Window(places[i]).Grow(frame).Intersect(t.whole())
-			r.cells, r.news, r.known, err = do(i, places[i], r.frame)
+			r.padded = t.tiling().Window(places[i]).Grow(halo).Intersect(t.whole())
+			r.cells, r.dirty, r.known, err = do(i, places[i], r.padded)
 			return err
 		})
 		if err == nil {
@@ -173,14 +174,14 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, frame int,
 				if r.cells == nil {
 					return nil
 				}
-				return t.save(what, r.cells, r.frame.Col, r.frame.Row, places[i])
+				return t.save(what, r.cells, r.padded.Col, r.padded.Row, places[i])
 			})
 		}
 		if err != nil {
 			return err
 		}
 		for i, at := range places {
-			course.Add(results[i].news)
+			queue.Add(results[i].dirty)
 			if results[i].cells != nil {
 				for _, tile := range t.tiling().Under(at) {
 					t.seen[what][tile.Row*across+tile.Col] = true
@@ -191,7 +192,7 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, frame int,
 	}
 }
 
-// each calls f for 0 to n-1, all at a time.
+// each calls f for 0 to n-1, all at the same time.
 func each(n int, f func(i int) error) error {
 	if n == 1 {
 		return f(0)
@@ -205,51 +206,51 @@ func each(n int, f func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// fill fills the windows, that with the lowest news first, as the lowest cell does
-// in the flood of one grid.
+// fill fills depressions in the windows, that of the lowest level first, as Priority-Flood
+// takes the lowest cell of one grid first.
 func (t *Tiled) fill(ctx context.Context) error {
-	course := NewCourse(t.tiling(), true)
+	queue := NewCourse(t.tiling(), true)
 	share := 0.0
-	return t.work(ctx, inFilled, course, FillFrame, func(_ int, at Place, frame raster.Window) (*raster.Grid[float64], []News, int, error) {
-		ground, err := t.Elevation(frame)
+	return t.work(ctx, inFilled, queue, FillFrame, func(_ int, at Place, padded raster.Window) (*raster.Grid[float64], []News, int, error) {
+		elevation, err := t.Elevation(padded)
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		filled, err := t.load(inFilled, frame)
+		filled, err := t.load(inFilled, padded)
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		return filled, t.tiling().Fill(at, ground, filled), 0, nil
+		return filled, t.tiling().Fill(at, elevation, filled), 0, nil
 	}, func(int) {
-		share = max(share, course.Share())
+		share = max(share, queue.Share())
 		t.report(0, share)
 	})
 }
 
-// accumulate sums area in the windows, that with the highest news first.
+// accumulate sums area in the windows, that of the highest level first.
 func (t *Tiled) accumulate(ctx context.Context) error {
 	memory := make([]accumulation, max(1, t.Threads))
 	known, all := 0, t.Width*t.Height
-	err := t.work(ctx, inArea, NewCourse(t.tiling(), false), AreaFrame, func(thread int, at Place, frame raster.Window) (*raster.Grid[float64], []News, int, error) {
-		filled, err := t.load(inFilled, frame)
+	err := t.work(ctx, inArea, NewCourse(t.tiling(), false), AreaFrame, func(thread int, at Place, padded raster.Window) (*raster.Grid[float64], []News, int, error) {
+		filled, err := t.load(inFilled, padded)
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		area, err := t.load(inArea, frame)
+		area, err := t.load(inArea, padded)
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		news, n := t.tiling().sum(&memory[thread], at, filled, area, t.Cell.Rows(frame.Row, frame.Height))
+		dirty, n := t.tiling().sum(&memory[thread], at, filled, area, t.Cell.Rows(padded.Row, padded.Height))
 		if n == 0 {
 			area = nil
 		}
-		return area, news, n, nil
+		return area, dirty, n, nil
 	}, func(n int) {
 		known += n
 		t.report(1, float64(known)/float64(all))
 	})
 	if err == nil && known != all {
-		err = fmt.Errorf("%d of %d cells have no area: their water runs in a circle", all-known, all)
+		err = fmt.Errorf("%d of %d cells have no area: their directions of flow form a cycle", all-known, all)
 	}
 	return err
 }

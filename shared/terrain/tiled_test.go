@@ -100,7 +100,7 @@ func sameBits(t *testing.T, what string, got, want *raster.Grid[float64]) {
 	t.Helper()
 	for i, v := range got.Cells {
 		w := want.Cells[i]
-		if math.Float64bits(v) != math.Float64bits(w) && (v == v || w == w) {
+		if math.Float64bits(v) != math.Float64bits(w) && !(math.IsNaN(v) && math.IsNaN(w)) {
 			t.Fatalf("%s at column %d, row %d is %v, of the whole grid %v", what, i%got.Width, i/got.Width, v, w)
 		}
 	}

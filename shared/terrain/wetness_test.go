@@ -60,7 +60,7 @@ func TestMeanOfMCWIIsOne(t *testing.T) { // V070, R15 eq 9
 		}
 		var sum float64
 		for _, w := range wet.Cells {
-			if w == w {
+			if !math.IsNaN(float64(w)) {
 				sum += energy.MCWI(float64(w), mean)
 			}
 		}

@@ -12,13 +12,13 @@ var Unseen = math.Inf(-1)
 // Pending stands for a contributing area that is not known yet.
 const Pending = pending
 
-// FillFrame and AreaFrame are how many cells around its core a window reads.
+// FillFrame and AreaFrame are how many cells around itself a window reads.
 const (
 	FillFrame = 1
 	AreaFrame = 2
 )
 
-// perimeter calls f for the cells of a window that have a neighbour outside of it.
+// perimeter calls f for each cell along the edge of a window.
 func perimeter(w raster.Window, f func(col, row int)) {
 	last := w.Row + w.Height - 1
 	for r := w.Row; r <= last; r++ {
@@ -32,47 +32,43 @@ func perimeter(w raster.Window, f func(col, row int)) {
 	}
 }
 
-// nextUp is the next float64, where 0 has no sign.
+// nextUp is the next greater float64; adding 0 turns -0 into 0.
 func nextUp(v float64) float64 { return math.Nextafter(v, math.Inf(1)) + 0 }
 
-// gathered keeps the first news of each quarter.
-type gathered struct{ *Course }
-
-func gather(t Tiling, rising bool) gathered { return gathered{Restore(t, rising, nil)} }
-
-func (g gathered) add(col, row int, level float64) {
-	g.Add([]News{{g.quarter(col, row), level}})
+// addCell makes the quarter dirty that the cell at col, row lies in.
+func (q *WorkQueue) addCell(col, row int, level float64) {
+	q.Add([]News{{q.quarter(col, row), level}})
 }
 
-// Fill fills depressions in the window at a place as far as is known what lies around it.
-// ground has the elevations of the window and FillFrame cells around, as far as the
-// raster reaches, not finite where there is no data, which it sets to NaN. filled, of the same cells, has what
-// is known so far, or Unseen, and gets what is known then within the window.
+// Fill fills depressions in the window at a place, from the filled elevations that are known around it.
+// elevation has the elevations of the window and FillFrame cells around it, as far as the raster reaches;
+// Fill sets cells without data, which are not finite, to NaN. filled has the same cells: the filled elevations
+// that are known so far, or Unseen. Fill writes those of the window that it finds. It returns where cells outside of the
+// window can now be lowered.
 //
-// The filled elevation of a cell is max(z, nextUp(lowest filled neighbour)), of an outlet z,
-// so what is found from what the neighbours know so far is never too low, and
-// only falls when they fall. Nothing is left to fall exactly when the equation
-// holds at every cell; it has one solution, since every step along it descends.
-func (t Tiling) Fill(at Place, ground, filled *raster.Grid[float64]) []News {
-	core := t.Window(at)
-	frame := core.Grow(FillFrame).Intersect(t.whole())
-	local := raster.Window{Col: core.Col - frame.Col, Row: core.Row - frame.Row, Width: core.Width, Height: core.Height}
-	f := flood{z: ground, filled: filled}
-	z, cells, width := ground.Cells, filled.Cells, frame.Width
+// The filled elevation of a cell is max(z, nextUp(lowest filled neighbour)), of an outlet z.
+// Values start too high, are computed from values that are too high or right, and so are never too low: they
+// only fall. None can fall further exactly when the equation holds at every cell. It has one
+// solution, since every step along it descends.
+func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
+	window := t.Window(at)
+	padded := window.Grow(FillFrame).Intersect(t.whole())
+	local := raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row, Width: window.Width, Height: window.Height}
+	f := flood{z: elevation, filled: filled}
+	z, cells, width := elevation.Cells, filled.Cells, padded.Width
 	for i, v := range z {
-		if !finite(v) {
+		if !raster.Finite(v) {
 			z[i], cells[i] = math.NaN(), math.NaN()
 		}
 	}
-	// Cells that nobody looked at are as high as can be, and outlets among them, which
-	// only the cells of the window can tell, at their own elevation.
-	fresh := func(i int) bool { return cells[i] == Unseen }
-	was := make([]float64, 0, 2*(core.Width+core.Height))
+	// Cells that no work was done on start at +Inf; outlets of the window among them at their
+	// own elevation. Outlets of the halo are unknown here, since their neighbours may be missing.
+	was := make([]float64, 0, 2*(window.Width+window.Height))
 	perimeter(local, func(c, r int) { was = append(was, cells[r*width+c]) })
-	for r := range frame.Height {
-		for c := range frame.Width {
+	for r := range padded.Height {
+		for c := range padded.Width {
 			i := r*width + c
-			if !fresh(i) {
+			if cells[i] != Unseen {
 				continue
 			}
 			cells[i] = math.Inf(1)
@@ -83,55 +79,52 @@ func (t Tiling) Fill(at Place, ground, filled *raster.Grid[float64]) []News {
 		}
 	}
 	known := func(c, r int) {
-		if i := r*width + c; finite(cells[i]) {
+		if i := r*width + c; raster.Finite(cells[i]) {
 			f.open.push(cells[i], i)
 		}
 	}
-	perimeter(raster.Window{Width: frame.Width, Height: frame.Height}, known)
-	// What is known of one tile may be news for another.
+	perimeter(raster.Window{Width: padded.Width, Height: padded.Height}, known)
+	// One tile of the window may have values that its neighbour in the window lacks.
 	for _, tile := range t.Under(at) {
 		w := t.Tile(tile.Col, tile.Row)
-		w.Col -= frame.Col
-		w.Row -= frame.Row
+		w.Col -= padded.Col
+		w.Row -= padded.Row
 		perimeter(w, known)
 	}
 	f.lower(local)
-	news := gather(t, true)
+	dirty := Restore(t, true, nil)
 	k := 0
 	perimeter(local, func(c, r int) {
 		i := r*width + c
 		before := was[k]
 		k++
-		if !finite(cells[i]) || before == cells[i] {
+		if !raster.Finite(cells[i]) || before == cells[i] {
 			return
 		}
 		above := nextUp(cells[i])
 		for d := range stepCol {
 			x, y := c+stepCol[d], r+stepRow[d]
-			if x < 0 || y < 0 || x >= frame.Width || y >= frame.Height || inside(local, x, y) {
+			if x < 0 || y < 0 || x >= padded.Width || y >= padded.Height || inside(local, x, y) {
 				continue
 			}
 			n := y*width + x
 			if v := max(z[n], above); v < cells[n] { // not where there is no data
-				news.add(x+frame.Col, y+frame.Row, v)
+				dirty.addCell(x+padded.Col, y+padded.Row, v)
 			}
 		}
 	})
-	return news.Left()
+	return dirty.Left()
 }
 
-// lower is run for cells that may have a value already, which is too high or right.
-func (f *flood) lower(core raster.Window) {
+// lower propagates the values of the open cells within window. A cell may have a value already, which is too high or
+// right: it gets the lower of both.
+func (f *flood) lower(window raster.Window) {
 	w := f.z.Width
 	z, filled := f.z.Cells, f.filled.Cells
-	type lift struct {
-		z float64
-		i int
-	}
-	var raised []lift // sorted, as the queue of run
+	var raised []entry // cells raised above their elevation: they come in rising order, and need no heap
 	head := 0
 	for {
-		var at lift
+		var at entry
 		switch {
 		case head < len(raised) && (len(f.open) == 0 || raised[head].z <= f.open[0].z):
 			at = raised[head]
@@ -150,13 +143,13 @@ func (f *flood) lower(core raster.Window) {
 		}
 		above := nextUp(at.z)
 		c, r := at.i%w, at.i/w
-		for y := max(r-1, core.Row); y <= min(r+1, core.Row+core.Height-1); y++ {
-			for n := y*w + max(c-1, core.Col); n <= y*w+min(c+1, core.Col+core.Width-1); n++ {
+		for y := max(r-1, window.Row); y <= min(r+1, window.Row+window.Height-1); y++ {
+			for n := y*w + max(c-1, window.Col); n <= y*w+min(c+1, window.Col+window.Width-1); n++ {
 				switch {
 				case !(above < filled[n]) || !(z[n] < filled[n]): // NaN too
 				case z[n] <= above:
 					filled[n] = above
-					raised = append(raised, lift{above, n})
+					raised = append(raised, entry{above, n})
 				default:
 					filled[n] = z[n] + 0
 					f.open.push(filled[n], n)
@@ -166,31 +159,31 @@ func (f *flood) lower(core raster.Window) {
 	}
 }
 
-// Area sums contributing area in the window at a place as far as is known what drains to it.
-// filled and area have the cells of the window and AreaFrame around, as far as the
-// raster reaches; filled is final, Unseen standing for no data, area is Pending where it is not
-// known. cell has the sizes of their rows. It returns how many cells of the window, those
-// without data included, became known.
+// Area sums contributing area, m2, in the window at a place, of cells whose donors are known.
+// filled and area have the cells of the window and AreaFrame cells around it, as far as the
+// raster reaches. filled is final; Unseen stands for cells without data. area is Pending where it is not
+// known. cell has the sizes of their rows. Area returns dirty, where cells outside of the window have more known
+// donors than before, and known, how many cells of the window became known, those without data included.
 //
-// A cell can be summed once all cells that drain to it are. Its own area comes
-// first, then what its neighbours give, counter-clockwise from the east, so that
-// the order of the walk cannot change a bit.
-func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (news []News, known int) {
+// A cell is summed after all cells that drain to it. Its own area comes
+// first, then the shares of its neighbours, counter-clockwise from the east, so that
+// the order of cells cannot change a bit of the sum.
+func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (dirty []News, known int) {
 	return t.sum(new(accumulation), at, filled, area, cell)
 }
 
-// sum is Area with the memory of an earlier window.
-func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (news []News, known int) {
+// sum is Area with the buffers of an earlier window.
+func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64], cell raster.CellSize) ([]News, int) {
 	for i, v := range filled.Cells {
 		if v == Unseen {
 			filled.Cells[i] = math.NaN()
 		}
 	}
-	core := t.Window(at)
-	frame := core.Grow(AreaFrame).Intersect(t.whole())
-	local := raster.Window{Col: core.Col - frame.Col, Row: core.Row - frame.Row, Width: core.Width, Height: core.Height}
+	window := t.Window(at)
+	padded := window.Grow(AreaFrame).Intersect(t.whole())
+	local := raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row, Width: window.Width, Height: window.Height}
 	a.filled, a.area, a.cell = filled, area, cell
-	open := func() (n int) {
+	pendingCells := func() (n int) {
 		for r := local.Row; r < local.Row+local.Height; r++ {
 			for _, v := range a.area.Row(r)[local.Col : local.Col+local.Width] {
 				if v == Pending {
@@ -200,18 +193,18 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 		}
 		return n
 	}
-	before := open()
+	before := pendingCells()
 	if before == 0 {
 		return nil, 0
 	}
-	was := make([]bool, 0, 2*(core.Width+core.Height)) // border cells that were pending
+	was := make([]bool, 0, 2*(window.Width+window.Height)) // border cells that were pending
 	perimeter(local, func(c, r int) { was = append(was, area.At(c, r) == Pending) })
 	a.run(local)
 	step := a.steps()
-	list := gather(t, false)
+	dirty := Restore(t, false, nil)
 	k := 0
 	perimeter(local, func(c, r int) {
-		i := r*frame.Width + c
+		i := r*padded.Width + c
 		k++
 		if !was[k-1] || !(a.area.Cells[i] > pending) {
 			return
@@ -225,10 +218,10 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 				continue
 			}
 			n := i + step[to.k]
-			if x, y := n%frame.Width, n/frame.Width; !inside(local, x, y) && a.area.Cells[n] == Pending {
-				list.add(x+frame.Col, y+frame.Row, a.filled.Cells[n])
+			if x, y := n%padded.Width, n/padded.Width; !inside(local, x, y) && a.area.Cells[n] == Pending {
+				dirty.addCell(x+padded.Col, y+padded.Row, a.filled.Cells[n])
 			}
 		}
 	})
-	return list.Left(), before - open()
+	return dirty.Left(), before - pendingCells()
 }

@@ -45,11 +45,12 @@ func TestDroppedJob(t *testing.T) {
 		clean.Events = events
 		sources := sources.Files{Bucket: b}
 		work := &compute.Service{Store: store, Events: events, Climate: sources.Open, Threads: 1, Now: now, Log: log, Version: "test"}
-		submit := &submission.Service{
+		uploads := intake.Uploads(address)
+		uploads.Settle = 0
+		submit := submission.New(submission.Config{
 			Store: store, Events: events, Now: now, NewID: intake.IDs(rand.Reader, now), Log: log, Version: "test",
-			MaxUpload: 1 << 20, Uploads: intake.Uploads(address),
-		}
-		submit.Uploads.Settle = 0
+			MaxUpload: 1 << 20, Uploads: uploads,
+		})
 		events.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 2, work.Handle)
 		events.Start()
 

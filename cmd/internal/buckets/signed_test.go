@@ -34,11 +34,11 @@ func TestSignedUpload(t *testing.T) {
 	}
 	defer func() { _ = b.Close() }()
 	n := 0
-	s := &submission.Service{
+	s := submission.New(submission.Config{
 		Store: job.Store{Bucket: b}, Log: slog.New(slog.DiscardHandler), Version: "test", MaxUpload: 100_000, Now: time.Now,
 		NewID:  func() string { n++; return fmt.Sprintf("01JTEST%019d", n) },
 		Events: eventing.PublisherFunc(func(context.Context, event.Event) error { return nil }),
-	}
+	})
 	service := httptest.NewServer(s.Handler())
 	defer service.Close()
 	call := func(path, kind, body string) (int, map[string]any) {

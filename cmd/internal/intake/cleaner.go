@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/functions/cleanup"
-	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/retention"
 )
 
 // Cleaner does the retention of the old suite's endpoint, with the same bucket.
@@ -18,8 +19,8 @@ type Cleaner struct {
 }
 
 // Usual is what the daily pass goes by.
-func (c Cleaner) Usual() submission.Retention {
-	return submission.Retention{Days: c.Settings.Days, Hours: c.Settings.Hours}
+func (c Cleaner) Usual() retention.Policy {
+	return retention.Policy{Days: c.Settings.Days, Hours: c.Settings.Hours}
 }
 
 // Next is when the daily pass comes.
@@ -31,13 +32,13 @@ func (c Cleaner) Next() time.Time {
 }
 
 // Clean does one pass.
-func (c Cleaner) Clean(ctx context.Context, k submission.Retention) (submission.Cleaned, error) {
+func (c Cleaner) Clean(ctx context.Context, k retention.Policy) (retention.Removed, error) {
 	policy, err := cleanup.Settings{Days: k.Days, Hours: k.Hours, Batch: c.Settings.Batch, CacheDays: c.Settings.CacheDays, DryRun: k.DryRun || c.Settings.DryRun}.Policy()
 	if err != nil {
-		return submission.Cleaned{}, fmt.Errorf("%w: %w", submission.ErrInvalid, err)
+		return retention.Removed{}, problem.Invalid(fmt.Errorf("invalid request: %w", err))
 	}
 	once := *c.Service
 	once.Policy = policy
 	r, err := once.Retain(ctx)
-	return submission.Cleaned{Successful: r.Successful, Failed: r.Failed, FreedMB: r.FreedMB, Errors: r.Errors}, err
+	return retention.Removed{Successful: r.Successful, Failed: r.Failed, FreedMB: r.FreedMB, Errors: r.Errors}, err
 }

@@ -13,6 +13,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -61,19 +62,19 @@ type value struct {
 	Type      string          `json:"type"`
 }
 
-// Parse reads an execute request for a process. Its errors are *Problem.
+// Parse reads an execute request for a process. Its errors are *problem.Problem.
 func (p Process) Parse(body []byte) (Execute, error) {
 	e := Execute{Parameters: param.DefaultParameters()}
 	var r request
 	d := json.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(&r); err != nil {
-		return e, Bad("", "", "an execute request: {\"inputs\": {...}, \"outputs\": {...}}", fmt.Sprintf("the body is not the JSON of an execute request: %v", err))
+		return e, problem.Bad("", "", "an execute request: {\"inputs\": {...}, \"outputs\": {...}}", fmt.Sprintf("the body is not the JSON of an execute request: %v", err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return e, Bad("", "", "one JSON object", "the body continues after the JSON object")
+		return e, problem.Bad("", "", "one JSON object", "the body continues after the JSON object")
 	}
 	if r.Inputs == nil && p.ID == string(param.Echo) {
-		return e, Bad("inputs", "", `{"inputs": {...}}`, "inputs is missing: an execute request of process echo holds what it gives back, as in {\"inputs\": {\"stringInput\": \"hello\"}}")
+		return e, problem.Bad("inputs", "", `{"inputs": {...}}`, "inputs is missing: an execute request of process echo holds what it gives back, as in {\"inputs\": {\"stringInput\": \"hello\"}}")
 	}
 	if err := p.delivery(&e.Delivery, r); err != nil {
 		return e, err
@@ -85,12 +86,12 @@ func (p Process) Parse(body []byte) (Execute, error) {
 	sort.Strings(names)
 	for _, name := range names {
 		if _, ok := p.Inputs[name]; !ok {
-			return e, Bad("inputs."+clip(name), "", strings.Join(p.inputNames(), ", "), fmt.Sprintf("input %q is not known to process %s", clip(name), p.ID))
+			return e, problem.Bad("inputs."+clip(name), "", strings.Join(p.inputNames(), ", "), fmt.Sprintf("input %q is not known to process %s", clip(name), p.ID))
 		}
 	}
 	for _, name := range p.inputNames() {
 		if _, ok := r.Inputs[name]; !ok && p.Inputs[name].MinOccurs > 0 {
-			return e, Bad("inputs."+name, "", p.Inputs[name].Description, fmt.Sprintf("input %s is missing: %s", name, p.Inputs[name].Description))
+			return e, problem.Bad("inputs."+name, "", p.Inputs[name].Description, fmt.Sprintf("input %s is missing: %s", name, p.Inputs[name].Description))
 		}
 	}
 	if p.ID == string(param.Echo) {
@@ -108,7 +109,7 @@ func (p Process) Parse(body []byte) (Execute, error) {
 	_, end := r.Inputs["end_year"]
 	e.Parameters.OneYear(start, end)
 	if err := e.Parameters.Validate(param.Workflow(p.ID)); err != nil {
-		return e, Bad("inputs", "", "", err.Error())
+		return e, problem.Bad("inputs", "", "", err.Error())
 	}
 	return e, nil
 }
@@ -124,7 +125,7 @@ func (p Process) inputNames() []string {
 
 func (p Process) delivery(d *job.Delivery, r request) error {
 	if r.Response != "" && r.Response != "raw" && r.Response != "document" {
-		return Bad("response", clip(r.Response), "raw or document", fmt.Sprintf("response %q: must be raw or document", clip(r.Response)))
+		return problem.Bad("response", clip(r.Response), "raw or document", fmt.Sprintf("response %q: must be raw or document", clip(r.Response)))
 	}
 	d.Response = r.Response
 	for name, raw := range r.Outputs {
@@ -134,16 +135,16 @@ func (p Process) delivery(d *job.Delivery, r request) error {
 				all = append(all, n)
 			}
 			slices.Sort(all)
-			return Bad("outputs."+clip(name), "", strings.Join(all, ", "), fmt.Sprintf("output %q is not one of process %s: %s", clip(name), p.ID, strings.Join(all, ", ")))
+			return problem.Bad("outputs."+clip(name), "", strings.Join(all, ", "), fmt.Sprintf("output %q is not one of process %s: %s", clip(name), p.ID, strings.Join(all, ", ")))
 		}
 		var t job.Transmission
 		if raw != nil {
 			if err := json.Unmarshal(*raw, &t); err != nil {
-				return Bad("outputs."+name, "", `{"transmissionMode": "value"} or {"transmissionMode": "reference"}`, fmt.Sprintf("output %s: %v", name, err))
+				return problem.Bad("outputs."+name, "", `{"transmissionMode": "value"} or {"transmissionMode": "reference"}`, fmt.Sprintf("output %s: %v", name, err))
 			}
 		}
 		if t.Mode != "" && t.Mode != "value" && t.Mode != "reference" {
-			return Bad("outputs."+name+".transmissionMode", clip(t.Mode), "value or reference", fmt.Sprintf("transmissionMode %q of output %s: must be value or reference", clip(t.Mode), name))
+			return problem.Bad("outputs."+name+".transmissionMode", clip(t.Mode), "value or reference", fmt.Sprintf("transmissionMode %q of output %s: must be value or reference", clip(t.Mode), name))
 		}
 		if d.Outputs == nil {
 			d.Outputs = map[string]job.Transmission{}
@@ -165,7 +166,7 @@ func (e *Execute) set(name string, raw json.RawMessage) error {
 	}
 	f, _ := param.FieldOf(name)
 	if v.Href != "" {
-		return Bad("inputs."+name, clip(v.Href), f.Range(), fmt.Sprintf("input %s is not read by reference: give its value", name))
+		return problem.Bad("inputs."+name, clip(v.Href), f.Range(), fmt.Sprintf("input %s is not read by reference: give its value", name))
 	}
 	if f.MediaType != "" {
 		var text string
@@ -175,9 +176,9 @@ func (e *Execute) set(name string, raw json.RawMessage) error {
 		}
 	}
 	if err := f.Set(&e.Parameters, raw); err != nil {
-		problem := FromField(err)
-		problem.Parameter = "inputs." + name
-		return problem
+		refused := problem.FromField(err)
+		refused.Parameter = "inputs." + name
+		return refused
 	}
 	return nil
 }
@@ -196,10 +197,10 @@ func unwrap(name string, raw json.RawMessage) (json.RawMessage, value, error) {
 		return trimmed, v, nil
 	}
 	if err := json.Unmarshal(trimmed, &v); err != nil {
-		return nil, v, Bad("inputs."+name, "", `a value, {"value": ...} or {"href": ...}`, fmt.Sprintf("input %s: %v", name, err))
+		return nil, v, problem.Bad("inputs."+name, "", `a value, {"value": ...} or {"href": ...}`, fmt.Sprintf("input %s: %v", name, err))
 	}
 	if (v.Value == nil) == (v.Href == "") {
-		return nil, v, Bad("inputs."+name, "", `a value, {"value": ...} or {"href": ...}`, fmt.Sprintf("input %s: an object must hold either value or href", name))
+		return nil, v, problem.Bad("inputs."+name, "", `a value, {"value": ...} or {"href": ...}`, fmt.Sprintf("input %s: an object must hold either value or href", name))
 	}
 	return v.Value, v, nil
 }
@@ -211,10 +212,10 @@ func (e *Execute) setDEM(raw json.RawMessage, v value) error {
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil || text == "" {
-		return Bad("inputs.dem", clip(string(raw)), forms, "input dem: must be "+forms)
+		return problem.Bad("inputs.dem", clip(string(raw)), forms, "input dem: must be "+forms)
 	}
 	if v.Encoding != "" && v.Encoding != "base64" {
-		return Bad("inputs.dem.encoding", clip(v.Encoding), "base64", fmt.Sprintf("encoding %q of input dem: must be base64", clip(v.Encoding)))
+		return problem.Bad("inputs.dem.encoding", clip(v.Encoding), "base64", fmt.Sprintf("encoding %q of input dem: must be base64", clip(v.Encoding)))
 	}
 	if uploadName.MatchString(text) {
 		e.DEM.Upload = text
@@ -222,7 +223,7 @@ func (e *Execute) setDEM(raw json.RawMessage, v value) error {
 	}
 	data, err := base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r", "").Replace(text))
 	if err != nil {
-		return Bad("inputs.dem", clip(text), forms, fmt.Sprintf("input dem is neither the name of an upload (it ends with .tif) nor base64: %v", err))
+		return problem.Bad("inputs.dem", clip(text), forms, fmt.Sprintf("input dem is neither the name of an upload (it ends with .tif) nor base64: %v", err))
 	}
 	e.DEM.Data = data
 	return nil
@@ -232,7 +233,7 @@ func (e *Execute) setDEMReference(href string) error {
 	const forms = "https://HOST/FILE.tif, or uploads/NAME.tif or inputs/NAME.tif in the bucket"
 	u, err := url.Parse(href)
 	if err != nil {
-		return Bad("inputs.dem.href", clip(href), forms, "href of input dem is not an address: must be "+forms)
+		return problem.Bad("inputs.dem.href", clip(href), forms, "href of input dem is not an address: must be "+forms)
 	}
 	if u.Scheme == "https" || u.Scheme == "http" {
 		e.DEM.URL = href
@@ -241,7 +242,7 @@ func (e *Execute) setDEMReference(href string) error {
 	key := strings.TrimPrefix(u.Path, "/")
 	folder, name, _ := strings.Cut(key, "/")
 	if u.Scheme != "" || u.Host != "" || folder != "uploads" && folder != "inputs" || name == "" || strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") {
-		return Bad("inputs.dem.href", clip(href), forms, fmt.Sprintf("href %q of input dem: must be %s", clip(href), forms))
+		return problem.Bad("inputs.dem.href", clip(href), forms, fmt.Sprintf("href %q of input dem: must be %s", clip(href), forms))
 	}
 	e.DEM.Object = key
 	return nil
@@ -256,7 +257,7 @@ func (p Process) parseEcho(e *Execute, inputs map[string]json.RawMessage) error 
 				return err
 			}
 			if json.Unmarshal(v, &e.Pause) != nil || e.Pause < 0 || e.Pause > MaxPause {
-				return Bad("inputs.pause", clip(string(raw)), fmt.Sprintf("an integer of 0 to %d", MaxPause), fmt.Sprintf("pause %s: must be an integer of 0 to %d", clip(string(raw)), MaxPause))
+				return problem.Bad("inputs.pause", clip(string(raw)), fmt.Sprintf("an integer of 0 to %d", MaxPause), fmt.Sprintf("pause %s: must be an integer of 0 to %d", clip(string(raw)), MaxPause))
 			}
 			continue
 		}
@@ -274,7 +275,7 @@ func (p Process) parseEcho(e *Execute, inputs map[string]json.RawMessage) error 
 func checkKind(name string, s Schema, raw json.RawMessage) error {
 	var v any
 	if err := json.Unmarshal(raw, &v); err != nil {
-		return Bad("inputs."+name, "", "", fmt.Sprintf("input %s: %v", name, err))
+		return problem.Bad("inputs."+name, "", "", fmt.Sprintf("input %s: %v", name, err))
 	}
 	want, _ := s["type"].(string)
 	ok := true
@@ -293,7 +294,7 @@ func checkKind(name string, s Schema, raw json.RawMessage) error {
 		ok = isLink || isValue || want == "object" && hasAll(x, s)
 	}
 	if !ok {
-		return Bad("inputs."+name, clip(string(raw)), "see the schema of the input in /processes/echo", fmt.Sprintf("input %s: value does not fit its schema", name))
+		return problem.Bad("inputs."+name, clip(string(raw)), "see the schema of the input in /processes/echo", fmt.Sprintf("input %s: value does not fit its schema", name))
 	}
 	return nil
 }

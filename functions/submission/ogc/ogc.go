@@ -7,6 +7,7 @@ package ogc
 import (
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -34,11 +35,11 @@ const (
 
 // Media types.
 const (
-	JSON    = "application/json"
-	HTML    = "text/html"
+	JSON    = answer.JSON
+	HTML    = answer.HTML
 	OpenAPI = "application/vnd.oai.openapi+json;version=3.0"
 	GeoTIFF = "image/tiff; application=geotiff"
-	GeoJSON = "application/geo+json"
+	GeoJSON = answer.GeoJSON
 )
 
 // Link leads to another resource.

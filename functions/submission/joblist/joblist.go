@@ -1,0 +1,175 @@
+// Package joblist reads where jobs stand, and finds them page by page.
+package joblist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
+)
+
+// Reader reads the records of jobs.
+type Reader struct {
+	Store job.Store
+	Now   func() time.Time
+}
+
+const (
+	// examined bounds how many jobs one request looks at in search of those that
+	// its filter wants; the next link goes on from there.
+	examined = 500
+	// AtOnce is how many records are read at a time.
+	AtOnce = 16
+)
+
+// Status is where a job stands, echo jobs included: their end is written when
+// they are made, and lies in the future while they pause.
+func (r Reader) Status(ctx context.Context, id string) (job.Status, error) {
+	st, err := r.Store.Glance(ctx, id)
+	if err == nil && st.Request.Workflow == param.Echo && st.End != nil && r.Now().Before(st.End.Ended) {
+		st.State, st.Started, st.Updated, st.End = job.Running, st.Request.Created, st.Request.Created, nil
+	}
+	return st, err
+}
+
+// Query is what a job list asks for.
+type Query struct {
+	Cursor string
+	Limit  int
+	// Words must all be in what a job is known by (searched); a whole id alone is that job.
+	Words []string
+	// Request filters by what was asked, Match by where a job stands; nil takes all.
+	// What Request refuses costs one read.
+	Request func(r job.Request) bool
+	Match   func(st job.Status) bool
+	// After and Before bound the creation; zero means no bound.
+	After, Before time.Time
+}
+
+// List reads a page of jobs, newest first, and the cursor of the next page, which
+// is empty at the end of the list. With a filter a page may be short of jobs, and
+// still have a next.
+func (r Reader) List(ctx context.Context, q Query) ([]job.Status, string, error) {
+	if len(q.Words) == 1 && job.ValidID(strings.ToUpper(q.Words[0])) {
+		// There is one such job at most, however old.
+		states, err := r.Statuses(ctx, []job.Entry{{ID: strings.ToUpper(q.Words[0])}}, q)
+		if err != nil || states[0] == nil {
+			return nil, "", err
+		}
+		return []job.Status{*states[0]}, "", nil
+	}
+	var found []job.Status
+	next, looked := q.Cursor, 0
+	var batch []job.Entry
+	full, more := false, false
+	flush := func() error {
+		states, err := r.Statuses(ctx, batch, q)
+		if err != nil {
+			return err
+		}
+		for i, st := range states {
+			if full {
+				more = true
+				break
+			}
+			next = batch[i].Cursor
+			if st == nil {
+				continue
+			}
+			found = append(found, *st)
+			full = len(found) == q.Limit
+		}
+		batch = batch[:0]
+		return nil
+	}
+	err := r.Store.Entries(ctx, q.Cursor, func(e job.Entry) (bool, error) {
+		if !q.After.IsZero() && e.Created.Before(q.After) {
+			return false, nil // older ones follow
+		}
+		if !q.Before.IsZero() && e.Created.After(q.Before) {
+			return true, nil
+		}
+		if full || looked >= max(examined, q.Limit) {
+			more = true
+			return false, nil
+		}
+		looked++
+		batch = append(batch, e)
+		// A search reads on at full width: few of those it looks at fit.
+		if len(batch) == AtOnce || !q.filters() && len(batch) == q.Limit-len(found) {
+			return true, flush()
+		}
+		return true, nil
+	})
+	if err == nil && !full {
+		err = flush()
+	}
+	if err != nil || !more {
+		next = ""
+	}
+	return found, next, err
+}
+
+// filters reports whether a job may be passed over.
+func (q Query) filters() bool { return len(q.Words) > 0 || q.Request != nil || q.Match != nil }
+
+// LongestSearch bounds the text of a search, in bytes.
+const LongestSearch = 200
+
+// Words splits the text of a search.
+func Words(text string) ([]string, error) {
+	if len(text) > LongestSearch {
+		return nil, fmt.Errorf("q %.40q...: must have at most %d bytes", text, LongestSearch)
+	}
+	return strings.Fields(strings.ToLower(text)), nil
+}
+
+// searched reports whether all words are in the id, the workflow, the name of the DEM or the climate of a job.
+func searched(words []string, r job.Request) bool {
+	text := strings.ToLower(strings.Join([]string{r.ID, string(r.Workflow), r.DEM.Name, r.Parameters.Climate}, "\n"))
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
+}
+
+// Fits reads a job as far as it takes to tell whether a Query wants it; nil if it does not.
+func (r Reader) Fits(ctx context.Context, id string, q Query) (*job.Status, error) {
+	if len(q.Words) > 0 || q.Request != nil {
+		asked, err := r.Store.Request(ctx, id)
+		if err != nil || !searched(q.Words, asked) || q.Request != nil && !q.Request(asked) {
+			return nil, err
+		}
+	}
+	st, err := r.Status(ctx, id)
+	if err != nil || q.Match != nil && !q.Match(st) {
+		return nil, err
+	}
+	return &st, nil
+}
+
+// Statuses reads records side by side; nil stands for a job that is not wanted,
+// damaged or gone.
+func (r Reader) Statuses(ctx context.Context, entries []job.Entry, q Query) ([]*job.Status, error) {
+	states := make([]*job.Status, len(entries))
+	errs := make([]error, len(entries))
+	var wait conc.WaitGroup
+	for i, e := range entries {
+		wait.Go(func() {
+			st, err := r.Fits(ctx, e.ID, q)
+			switch {
+			case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrDamaged):
+			case err != nil:
+				errs[i] = err
+			default:
+				states[i] = st
+			}
+		})
+	}
+	wait.Wait()
+	return states, errors.Join(errs...)
+}

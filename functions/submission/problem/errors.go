@@ -1,0 +1,40 @@
+package problem
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/amount"
+	"github.com/cyverse-gis/eemt/shared/fault"
+	"github.com/cyverse-gis/eemt/shared/wording"
+)
+
+// Refused reports whether an error is the caller's to mend: the request is wrong, is too large, or there is no room for
+// what it asks.
+func Refused(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.TooLarge, fault.NoRoom:
+		return true
+	}
+	return false
+}
+
+// Invalid marks err as the caller's to mend.
+func Invalid(err error) error { return fault.New(fault.Invalid, err) }
+
+// TooLarge refuses what has more than limit bytes.
+func TooLarge(what string, limit int64) error {
+	return fault.New(fault.TooLarge, fmt.Errorf("%s is larger than the %s taken here", what, amount.Bytes(limit)))
+}
+
+// longestDetail bounds what an answer says of an error, in bytes: values are given back in it.
+const longestDetail = 2000
+
+// Sentence is what an error says to the caller.
+func Sentence(err error) string {
+	text := wording.Error(err)
+	if len(text) > longestDetail {
+		text = strings.ToValidUTF8(text[:longestDetail], "") + "..."
+	}
+	return text
+}

@@ -1,0 +1,141 @@
+package progress
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/joblist"
+	"github.com/cyverse-gis/eemt/functions/submission/ogc"
+	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// CallbackEvents are the types of the events that Notify acts on.
+func CallbackEvents() []string {
+	return []string{eventing.JobSubmitted, eventing.TilesCompleted, eventing.JobCompleted, eventing.JobFailed, eventing.JobCancelled}
+}
+
+// callbackTimeout bounds one call.
+const callbackTimeout = 10 * time.Second
+
+// Callbacks calls the subscribers of jobs.
+type Callbacks struct {
+	Store     job.Store
+	Jobs      joblist.Reader
+	Processes ogc.Catalogue
+	// Hosts are those that may be called.
+	Hosts outbound.Hosts
+	Log   *slog.Logger
+}
+
+// Check refuses addresses that may not be called.
+func (b *Callbacks) Check(sub *job.Subscriber) error {
+	for _, u := range []struct{ name, address string }{
+		{"successUri", sub.Success}, {"inProgressUri", sub.InProgress}, {"failedUri", sub.Failed},
+	} {
+		if u.address == "" {
+			continue
+		}
+		if err := b.Hosts.Check("subscriber."+u.name, u.address); err != nil {
+			return problem.Bad("subscriber."+u.name, u.address, "an address on a host that the operator allows", err.Error())
+		}
+	}
+	return nil
+}
+
+// Notify tells the subscriber of a job what an event says. How a job ended is
+// told at least once: an error means that the event should be delivered again.
+// That a job moves is told once, and lost if nobody listens.
+func (b *Callbacks) Notify(ctx context.Context, e event.Event) error {
+	j, err := eventing.JobOf(e)
+	if err != nil {
+		return err
+	}
+	r, err := b.Store.Request(ctx, j.JobID)
+	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
+		return nil // removed meanwhile
+	}
+	if err == nil && r.Delivery != nil && r.Delivery.Subscriber != nil {
+		err = b.tell(ctx, r, e.Type())
+	}
+	if err != nil && (e.Type() == eventing.JobSubmitted || e.Type() == eventing.TilesCompleted) {
+		// These events are work for others: given up for a subscriber's sake they would end the job.
+		b.Log.Warn("the subscriber was not told", "job", j.JobID, "event", e.Type(), "error", err)
+		return nil
+	}
+	return err
+}
+
+func (b *Callbacks) tell(ctx context.Context, r job.Request, kind string) error {
+	st, err := b.Jobs.Status(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	sub, base := r.Delivery.Subscriber, r.Delivery.Base
+	var address string
+	var body any = ogc.Status(st, base)
+	switch kind {
+	case eventing.JobCompleted:
+		address = sub.Success
+		p, err := b.Processes.Process(string(r.Workflow), base)
+		if err != nil {
+			return err
+		}
+		links := map[string]ogc.Link{}
+		for _, name := range p.Asked(r.Delivery) {
+			if file, ok := p.File(name, r); ok {
+				links[name] = ogc.Link{Href: base + "/jobs/" + r.ID + "/results/" + file, Type: answer.ContentType(file), Title: name}
+			}
+		}
+		body = links
+	case eventing.JobFailed, eventing.JobCancelled:
+		address = sub.Failed
+	default:
+		address = sub.InProgress
+	}
+	if address == "" {
+		return nil
+	}
+	return b.call(ctx, r.ID, address, body)
+}
+
+// call posts a document to a subscriber. The address is checked again: the list
+// of hosts may have become shorter.
+func (b *Callbacks) call(ctx context.Context, id, address string, body any) error {
+	if err := b.Hosts.Check("subscriber", address); err != nil {
+		b.Log.Warn("callback refused", "job", id, "error", err)
+		return nil
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(data))
+	if err != nil {
+		return eventing.Reject(err)
+	}
+	req.Header.Set("Content-Type", ogc.JSON)
+	req.Header.Set("Link", fmt.Sprintf(`</jobs/%s>; rel="monitor"`, id))
+	res, err := b.Hosts.Client(callbackTimeout).Do(req)
+	if err != nil {
+		return fmt.Errorf("call the subscriber of job %s: %w", id, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("call the subscriber of job %s: it answered %s", id, res.Status)
+	}
+	return nil
+}
