@@ -1,6 +1,7 @@
 package cleanup_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,13 +27,25 @@ func TestMapsThatDoNotMove(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tile := range plan.Tiles {
-		if err := s.Store.WriteTask(t.Context(), r.ID, job.Task{Task: tile.Task}); err != nil {
+		if err := s.Store.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: tile.Task}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	phase := &job.Phase{Number: 2, Kind: job.KindMaps}
+	for n := range 6 {
+		phase.Tasks = append(phase.Tasks, job.Task{Name: fmt.Sprintf("m%04d", n)})
+	}
+	if _, err := s.Store.WritePhase(t.Context(), r.ID, phase); err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range []string{"m0000", "m0001", "m0003", "m0005"} {
+		if err := s.Store.WriteRecord(t.Context(), r.ID, 2, job.Record{Task: task}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put(t, s, job.ResultKey(r.ID, "slope_dec.tif"), "slope")
-	for _, task := range []string{"m0004", "m0002", "mean"} {
-		if _, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10, 0); err != nil {
+	for _, task := range []string{"m0004", "m0002"} {
+		if _, _, err := s.Store.BeginAttempt(t.Context(), r.ID, phase.Ref(task), s.now, 10, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -34,7 +34,7 @@ func TestTilesAreAskedForTogether(t *testing.T) {
 			w.compute.Publishing = publishing
 			w.compute.Events = eventing.PublisherFunc(func(_ context.Context, e event) error {
 				time.Sleep(250 * time.Millisecond)
-				tile, err := eventing.TileOf(e)
+				tile, err := eventing.TaskOf(e)
 				mu.Lock()
 				defer mu.Unlock()
 				asked = append(asked, tile.Task)

@@ -53,12 +53,12 @@ func (p *piece) fromCache(ctx context.Context, entry, folder string) (note json.
 			return nil, false
 		}
 	}
-	if err := p.copyEach(ctx, e.Files, entry, folder); err != nil {
+	if err := p.bucket().CopyEach(ctx, e.Files, entry, folder); err != nil {
 		p.log.Info("an entry of the cache is not used", "entry", entry, "error", err)
 		return nil, false
 	}
 	if p.Now().Sub(a.ModTime) > freshen {
-		if err := p.putBytes(ctx, known, data); err != nil {
+		if err := p.bucket().PutBytes(ctx, known, data); err != nil {
 			p.log.Warn("an entry of the cache grows old though it is used", "entry", entry, "error", err)
 		}
 	}
@@ -68,13 +68,13 @@ func (p *piece) fromCache(ctx context.Context, entry, folder string) (note json.
 // toCache keeps files of a folder of the job for other jobs. That it may fail is no
 // fault of the job.
 func (p *piece) toCache(ctx context.Context, folder string, files []string, note json.RawMessage, entry string) {
-	err := p.copyEach(ctx, files, folder, entry)
+	err := p.bucket().CopyEach(ctx, files, folder, entry)
 	var data []byte
 	if err == nil {
 		data, err = json.Marshal(map[string]any{"files": files, "note": note})
 	}
 	if err == nil {
-		err = p.putBytes(ctx, entry+cacheEntry, data)
+		err = p.bucket().PutBytes(ctx, entry+cacheEntry, data)
 	}
 	if err != nil {
 		p.log.Warn("what was read is not kept for other jobs", "entry", entry, "error", err)
@@ -83,7 +83,7 @@ func (p *piece) toCache(ctx context.Context, folder string, files []string, note
 
 // putBytes writes a small object of JSON.
 func (p *piece) putBytes(ctx context.Context, key string, data []byte) error {
-	return p.put(ctx, key, "application/json", func(w io.Writer) error {
+	return p.bucket().Put(ctx, key, "application/json", func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})
@@ -92,7 +92,7 @@ func (p *piece) putBytes(ctx context.Context, key string, data []byte) error {
 // copyEach copies files from a folder to another.
 func (p *piece) copyEach(ctx context.Context, files []string, from, to string) error {
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(p.atOnce())
+	work.SetLimit(p.bucket().Calls())
 	for _, name := range files {
 		work.Go(func() error {
 			if err := p.Store.Bucket.Copy(ctx, to+name, from+name, nil); err != nil {

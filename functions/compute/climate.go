@@ -11,6 +11,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -32,7 +33,7 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 	user := p.request.Parameters
 	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation, user.ClimateUnits)
 	if err != nil {
-		return spec, &badInput{err}
+		return spec, fault.New(fault.Invalid, err)
 	}
 	folder := job.WorkKey(p.request.ID, "climate/")
 	known := folder + "source.json"
@@ -63,7 +64,7 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 			kind = "text/csv; charset=utf-8"
 		}
 		files = append(files, strings.TrimPrefix(name, folder))
-		return p.put(ctx, name, kind, write)
+		return p.bucket().Put(ctx, name, kind, write)
 	}
 	cells := func(yield func(climate.Cells, error) bool) {
 		step := thinning(d, meanCells)
@@ -132,5 +133,5 @@ func (p *piece) noteSource(ctx context.Context, s climate.Spec, key string) (cli
 	if err != nil {
 		return s, fmt.Errorf("encode the climate source: %w", err)
 	}
-	return s, p.putBytes(ctx, key, data)
+	return s, p.bucket().PutBytes(ctx, key, data)
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -37,7 +38,7 @@ func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 			return err
 		}
 	}
-	img, closer, err := p.openImage(ctx, key)
+	img, closer, err := p.bucket().OpenImage(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -96,11 +97,11 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 		return errNoSlope()
 	}
 	w.SetMetadata(flooredTag, strconv.Itoa(w.floored))
-	return p.put(ctx, job.WorkKey(p.request.ID, terrainFile), tiffType, func(to io.Writer) error { return w.Close(to) })
+	return p.bucket().Put(ctx, job.WorkKey(p.request.ID, terrainFile), tiffType, func(to io.Writer) error { return w.Close(to) })
 }
 
 func errNoSlope() error {
-	return &badInput{errors.New("no cell of the DEM has a slope: each needs its eight neighbours, and none has them")}
+	return fault.New(fault.Invalid, errors.New("no cell of the DEM has a slope: each needs its eight neighbours, and none has them"))
 }
 
 // floored tells of cells whose wetness was raised to its minimum.

@@ -12,6 +12,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/energy"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -36,7 +37,7 @@ func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.M
 	if err := json.Unmarshal(p.plan.Climate, &spec); err != nil {
 		return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
 	}
-	source, err := climate.Open(ctx, spec, p.bucketClimate)
+	source, err := climate.Open(ctx, spec, p.bucket().Open)
 	if err != nil {
 		return p.inputError(err)
 	}
@@ -52,7 +53,7 @@ func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.M
 	for _, year := range p.request.Parameters.Years() {
 		model, err := energy.NewModel(energy.DefaultParameters(), energy.NewCalendar(year))
 		if err != nil {
-			return &badInput{err}
+			return fault.New(fault.Invalid, err)
 		}
 		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: p.plan.MeanWetness[year], sun: sun, clouds: clouds, layout: layout}
 		grids, sums, n, err := e.evaluate(ctx, p.Threads)
@@ -60,7 +61,7 @@ func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.M
 			return p.inputError(err)
 		}
 		if err := sums.Err(); err != nil {
-			return &badInput{fmt.Errorf("climate of %d at column %d, row %d, %d x %d cells: %w", year, t.window.Col, t.window.Row, t.window.Width, t.window.Height, err)}
+			return fault.New(fault.Invalid, fmt.Errorf("climate of %d at column %d, row %d, %d x %d cells: %w", year, t.window.Col, t.window.Row, t.window.Width, t.window.Height, err))
 		}
 		valid = n
 		total := p.record.Sums[year]

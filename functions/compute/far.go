@@ -87,7 +87,7 @@ func (r *rings) add(z *raster.Grid[float64]) error {
 
 func (r *rings) put(ctx context.Context, p *piece) error {
 	for i, f := range r.factors {
-		if err := p.put(ctx, job.WorkKey(p.request.ID, farFile(f)), tiffType, func(w io.Writer) error { return r.writers[i].Close(w) }); err != nil {
+		if err := p.bucket().Put(ctx, job.WorkKey(p.request.ID, farFile(f)), tiffType, func(w io.Writer) error { return r.writers[i].Close(w) }); err != nil {
 			return err
 		}
 	}
@@ -119,7 +119,7 @@ func (p *piece) far(ctx context.Context, d *dem.DEM, plan *job.Plan, tile raster
 		}
 		ring.Col, ring.Row = w.Col, w.Row
 		for band, to := range []**raster.Grid[float32]{bandNorthSouth: &ring.NorthSouth, bandEastWest: &ring.EastWest} {
-			g, err := p.readWork(ctx, job.WorkKey(p.request.ID, farFile(factor)), band, w)
+			g, err := p.bucket().Band(ctx, job.WorkKey(p.request.ID, farFile(factor)), band, w)
 			if err != nil {
 				return nil, err
 			}

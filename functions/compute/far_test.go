@@ -9,7 +9,6 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -74,12 +73,7 @@ func TestFarTerrainReplacesTheWholeDEM(t *testing.T) {
 			blind.submit(t, param.Sol, p, tiff)
 			blind.replan(t, 32)
 			plan.Far.Factors = nil
-			if err := blind.bucket.Delete(t.Context(), job.Prefix(jobID)+"plan.json"); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := blind.store.WritePlan(t.Context(), jobID, plan); err != nil {
-				t.Fatal(err)
-			}
+			blind.setPlan(t, plan)
 			blind.settle(t)
 			blind.mustComplete(t)
 			if rms, _ := deviation(maps(t, blind.results(t))["insol/annual/hours_sun_sum.tif"], want["insol/annual/hours_sun_sum.tif"]); rms < 0.015 {

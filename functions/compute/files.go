@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -98,7 +99,7 @@ func (p *piece) newTileFiles(d *dem.DEM, tile job.Tile) *tileFiles {
 }
 
 // add puts the cells of a window of the DEM into a band of a file, which is begun now if it is new.
-// Its error is a storeFault: that there is no room here for temporary files.
+// Its error is of the kind fault.Unavailable: that there is no room here for temporary files says nothing of the DEM.
 func (f *tileFiles) add(name string, bands []geotiff.BandInfo, band int, at raster.Window, cells []float32) error {
 	w := f.writers[name]
 	if w == nil {
@@ -106,14 +107,14 @@ func (f *tileFiles) add(name string, bands []geotiff.BandInfo, band int, at rast
 		opts.Spool, opts.Held = f.spools.open, mapHeld
 		var err error
 		if w, err = geotiff.NewWriter(opts); err != nil {
-			return &storeFault{fmt.Errorf("file %s: %w", name, err)}
+			return fault.New(fault.Unavailable, fmt.Errorf("file %s: %w", name, err))
 		}
 		f.writers[name] = w
 	}
 	at.Col -= f.tile.Window.Col
 	at.Row -= f.tile.Window.Row
 	if err := w.WriteWindow(band, at, cells); err != nil {
-		return &storeFault{fmt.Errorf("file %s: %w", name, err)}
+		return fault.New(fault.Unavailable, fmt.Errorf("file %s: %w", name, err))
 	}
 	return nil
 }
@@ -131,7 +132,7 @@ func (f *tileFiles) addAll(name string, bands []geotiff.BandInfo, at raster.Wind
 // put stores the files, which are whole.
 func (f *tileFiles) put(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(f.writers)) {
-		if err := f.piece.put(ctx, tileKey(f.request.ID, f.tile.Task, name), tiffType, f.writers[name].Close); err != nil {
+		if err := f.piece.bucket().Put(ctx, tileKey(f.request.ID, f.tile.Task, name), tiffType, f.writers[name].Close); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -45,7 +46,7 @@ func groupsOf(plan *job.Plan, stages [][]product) []group {
 		for i, pr := range products {
 			more := cells * pr.secondsPerCell()
 			if i == 0 || pr.stacked() || products[i-1].stacked() || maps+len(pr.maps) > mapsAtOnce || seconds+more > groupSeconds*groupCores {
-				groups = append(groups, group{task: job.MapsTask(len(groups)), stage: stage})
+				groups = append(groups, group{task: fmt.Sprintf("m%04d", len(groups)), stage: stage})
 				maps, seconds = 0, 0
 			}
 			last := &groups[len(groups)-1]

@@ -44,7 +44,7 @@ func TestGroupsAreCutByCost(t *testing.T) {
 				groups := groupsOf(plan, stages)
 				seen, before := 0, 0
 				for i, g := range groups {
-					if g.task != job.MapsTask(i) || g.stage < before || len(g.products) == 0 {
+					if g.task != fmt.Sprintf("m%04d", i) || g.stage < before || len(g.products) == 0 {
 						t.Fatalf("group %d: %+v", i, g)
 					}
 					before = g.stage

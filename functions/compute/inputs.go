@@ -12,6 +12,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -48,7 +49,7 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 		if !exists {
 			field := climate.Field{Name: in.Name, Files: files, Low: in.Low, High: in.High}
 			err := field.Snapshot(ctx, thinned, plan.Width*plan.Height, p.Climate, func(write func(io.Writer) error) error {
-				return p.put(ctx, key, tiffType, write)
+				return p.bucket().Put(ctx, key, tiffType, write)
 			})
 			if err != nil {
 				return p.inputError(err)
@@ -60,7 +61,7 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 		if err := p.sources(ctx, plan, strings.ReplaceAll(in.Name, "-", "_"), files, []string{key}); err != nil {
 			return err
 		}
-		whole, err := climate.FieldHolds(ctx, key, thinned, p.bucketClimate)
+		whole, err := climate.FieldHolds(ctx, key, thinned, p.bucket().Open)
 		if err != nil {
 			return err
 		}
@@ -125,7 +126,7 @@ func (p *piece) readInput(ctx context.Context, plan *job.Plan, name string, w ra
 	rows := rowsAtOnce(w.Width)
 	for row := 0; row < w.Height; row += rows {
 		lo, hi := row*w.Width, min(row+rows, w.Height)*w.Width
-		values, err := climate.ReadField(ctx, key, climate.Cells{Lon: lon[lo:hi], Lat: lat[lo:hi]}, p.bucketClimate)
+		values, err := climate.ReadField(ctx, key, climate.Cells{Lon: lon[lo:hi], Lat: lat[lo:hi]}, p.bucket().Open)
 		if err != nil {
 			return months, p.inputError(err)
 		}
@@ -250,16 +251,16 @@ func (p *piece) measuredRadiation(ctx context.Context, plan *job.Plan) (months [
 	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
 		return months, fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
 	}
-	source, err := climate.Open(ctx, spec, p.bucketClimate)
+	source, err := climate.Open(ctx, spec, p.bucket().Open)
 	if err != nil {
 		return months, p.inputError(err)
 	}
 	table, ok := source.(*climate.Table)
 	if !ok {
-		return months, &badInput{fmt.Errorf("kc climate: rasters of climate have no radiation; take a climate of pixel:FILE.csv with the columns srad and dayl, or give kc a value or a raster")}
+		return months, fault.New(fault.Invalid, fmt.Errorf("kc climate: rasters of climate have no radiation; take a climate of pixel:FILE.csv with the columns srad and dayl, or give kc a value or a raster"))
 	}
 	if months, err = table.Radiation(p.request.Parameters.Years()); err != nil {
-		return months, &badInput{fmt.Errorf("kc climate: %w", err)}
+		return months, fault.New(fault.Invalid, fmt.Errorf("kc climate: %w", err))
 	}
 	return months, nil
 }

@@ -40,7 +40,7 @@ func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 	if err != nil {
 		return fmt.Errorf("encode the item: %w", err)
 	}
-	return p.put(ctx, job.ResultKey(r.JobID, ItemName), "application/geo+json", func(w io.Writer) error {
+	return p.bucket().Put(ctx, job.ResultKey(r.JobID, ItemName), "application/geo+json", func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})

@@ -106,7 +106,7 @@ func TestFinishedTilesAreNotComputedAgain(t *testing.T) {
 	// The first process loses every event after the fourth tile is recorded.
 	var tiles atomic.Int64
 	first := newWorld(t, b, options{publish: func(kind string) bool {
-		return kind != eventing.TileRequested || tiles.Add(1) <= 4
+		return kind != eventing.TaskRequested || tiles.Add(1) <= 4
 	}})
 	first.submit(t, param.EEMT, quick(param.EEMT), tiff)
 	first.replan(t, 5)
@@ -123,7 +123,7 @@ func TestFinishedTilesAreNotComputedAgain(t *testing.T) {
 	second.settle(t)
 	second.mustComplete(t)
 	for key, n := range seen.count {
-		if strings.Contains(key, "/tasks/") || strings.Contains(key, "/work/r") || strings.Contains(key, "/results/") {
+		if strings.Contains(key, "/phases/0001/") || strings.Contains(key, "/work/r") || strings.Contains(key, "/results/") {
 			if n != 1 {
 				t.Errorf("%s was written %d times, want once", key, n)
 			}
@@ -151,7 +151,7 @@ func TestRepeatedTileIsNotComputedAgain(t *testing.T) {
 	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	w.replan(t, 8)
 	for range 3 {
-		if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "r0000c0001", 0, noon)); err != nil {
+		if err := w.compute.Handle(t.Context(), request(1, job.KindTiles, "r0000c0001", 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -383,7 +383,7 @@ func TestCancelStops(t *testing.T) {
 	b := newBucket(t)
 	var w *world
 	w = newWorld(t, b, options{publish: func(kind string) bool {
-		if kind == eventing.TileRequested {
+		if kind == eventing.TaskRequested {
 			if _, err := w.submission.Cancel(context.Background(), jobID); err != nil && !strings.Contains(err.Error(), "not running") {
 				t.Error(err)
 			}
@@ -421,8 +421,8 @@ func TestBadEvents(t *testing.T) {
 		}
 	}
 	for name, e := range map[string]event{
-		"tile before the plan":     eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon),
-		"assembly before the plan": eventing.NewTilesCompleted("/test", jobID, 0, noon),
+		"tile before the plan":     request(1, job.KindTiles, "r0000c0000", 0),
+		"assembly before the plan": request(2, job.KindAssembly, job.AssemblyTask, 0),
 	} {
 		if err := w.compute.Handle(t.Context(), e); err != nil {
 			t.Errorf("%s: got %v, want nothing done", name, err)

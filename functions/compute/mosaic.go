@@ -155,7 +155,7 @@ func (m *mosaic) release(ctx context.Context, products []product) {
 		}
 	}
 	m.mu.Unlock()
-	if err := m.delete(ctx, keys); err != nil {
+	if err := m.bucket().Remove(ctx, keys); err != nil {
 		m.log.Warn("work files that no map needs any more stay until the job ends", "error", err)
 	}
 }
@@ -456,7 +456,7 @@ type imageFile struct {
 func (o *openFiles) read(ctx context.Context, key string, band int, w raster.Window, dst []float64) error {
 	f := o.take(key)
 	defer o.release(f)
-	f.open.Do(func() { f.image, f.closer, f.err = o.openWithin(ctx, key, filesCache/int64(o.most)) })
+	f.open.Do(func() { f.image, f.closer, f.err = o.bucket().OpenWithin(ctx, key, filesCache/int64(o.most)) })
 	if f.err != nil {
 		return f.err
 	}

@@ -66,7 +66,7 @@ func BenchmarkMaps(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		if err := p.put(b.Context(), tileKey(p.request.ID, t.Task, solFile), tiffType, func(to io.Writer) error { return w.Close(to) }); err != nil {
+		if err := p.bucket().Put(b.Context(), tileKey(p.request.ID, t.Task, solFile), tiffType, func(to io.Writer) error { return w.Close(to) }); err != nil {
 			b.Fatal(err)
 		}
 	}

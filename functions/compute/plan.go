@@ -12,9 +12,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute/engine"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -23,77 +24,51 @@ import (
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
-// plan validates the DEM, does what needs the whole of it, cuts tiles, and asks
-// for each of them. Of a large DEM it leaves the terrain to stages.
-func (p *piece) plan(ctx context.Context, attempt int) error {
-	plan, err := p.Store.Plan(ctx, p.request.ID)
-	if err == nil {
-		return p.ask(ctx, plan, attempt)
-	}
-	if !errors.Is(err, job.ErrNotFound) {
-		return err
-	}
-	draft, err := p.Store.Draft(ctx, p.request.ID)
-	if errors.Is(err, job.ErrNotFound) {
-		err = p.try(ctx, job.PlanTask, func(ctx context.Context) (err error) {
-			plan, draft, err = p.makePlan(ctx)
-			return err
-		})
-	}
-	if err != nil {
-		return err
-	}
-	if draft != nil {
-		return p.resumeStages(ctx, draft, attempt)
-	}
-	return p.ask(ctx, plan, attempt)
-}
+// planKind makes the plan of a job: it validates the DEM, does what needs the whole of it, and cuts tiles. Of a large DEM
+// it leaves the terrain to phases of their own.
+type planKind struct{ *Service }
 
-// ask asks for the tiles that are not done, or for the assembly.
-func (p *piece) ask(ctx context.Context, plan *job.Plan, attempt int) error {
-	done, err := p.Store.Done(ctx, p.request.ID)
-	if err != nil {
-		return err
-	}
-	var missing []string
-	for _, t := range plan.Tiles {
-		if _, ok := done[t.Task]; !ok {
-			missing = append(missing, t.Task)
+func (k planKind) Run(ctx context.Context, r *engine.Run) (any, error) {
+	for _, made := range []func() error{
+		func() error { _, err := k.Store.Plan(ctx, r.ID()); return err },
+		func() error { _, err := k.Store.Draft(ctx, r.ID()); return err },
+	} {
+		if err := made(); !errors.Is(err, job.ErrNotFound) {
+			return nil, err
 		}
 	}
-	if len(missing) == 0 {
-		return p.Events.Publish(ctx, eventing.NewTilesCompleted(Source, p.request.ID, attempt, p.Now()))
-	}
-	return p.askFor(ctx, missing, attempt)
+	return nil, k.task(r).makePlan(ctx)
 }
 
-// askFor asks for tasks, Publishing at a time. It stops at the first that cannot be asked for.
-func (p *piece) askFor(ctx context.Context, tasks []string, attempt int) error {
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(max(1, p.Publishing))
-	for _, task := range tasks {
-		work.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return p.Events.Publish(ctx, eventing.NewTileRequested(Source, p.request.ID, task, attempt, p.Now()))
-		})
+func (k planKind) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Phase, error) {
+	plan, err := k.Store.Plan(ctx, r.ID())
+	if err == nil {
+		return tilePhase(plan), nil
 	}
-	return work.Wait()
+	if !errors.Is(err, job.ErrNotFound) {
+		return nil, err
+	}
+	draft, err := k.Store.Draft(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	return firstOfTerrain(draft).phase(job.KindFill, 0)
 }
 
-// makePlan returns the plan, or its draft where the terrain is left to stages.
-func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
+func (planKind) Release(context.Context, *engine.Run, *job.Phase) {}
+
+// makePlan writes the plan, or its draft where the terrain is left to phases of its own.
+func (p *piece) makePlan(ctx context.Context) error {
 	params := p.request.Parameters
 	p.report(p.request.ID, "terrain", 0, 1)
 	d, closer, err := p.openDEM(ctx)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer func() { _ = closer.Close() }()
 	width, height := d.Image.Width, d.Image.Height
 	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
-		return nil, nil, &badInput{err}
+		return fault.New(fault.Invalid, err)
 	}
 	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name()}
 	plan.Longitude, plan.Latitude = d.Center()
@@ -107,24 +82,24 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	}
 	side, block, err := p.sideOfTiles(plan)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	if err := p.surveyElevation(ctx, d, plan); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if params.Daily && params.StartYear != params.EndYear {
 		plan.Findings.Add(finding.Finding{Code: finding.MapsDaily, Severity: finding.Note, Message: "daily maps are of the solar year, which is the same for every climate year"})
 	}
 	if err := p.planInputs(ctx, d, plan); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if p.request.Workflow == param.EEMT {
 		if err := p.planClimate(ctx, d, plan); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
 	if err := p.inspect(ctx, d, plan); err != nil {
-		return nil, nil, err
+		return err
 	}
 	plan.Tiles = cut(width, height, side, block)
 	one := p.cost()
@@ -134,24 +109,23 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	plan.Maps = mapsOf(p.request)
 	if p.request.Workflow == param.EEMT {
 		if !p.drainsInline(width, height) {
-			draft, err := p.makeDraft(ctx, plan)
-			return nil, draft, err
+			return p.makeDraft(ctx, plan)
 		}
 		if err := p.planTerrain(ctx, d, plan); err != nil {
-			return nil, nil, err
+			return err
 		}
 		sums, err := p.sumWetness(ctx, d, plan)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		if err := p.meanWetness(plan, sums); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
-	plan, err = p.Store.WritePlan(ctx, p.request.ID, plan)
-	return plan, nil, err
+	_, err = p.Store.WritePlan(ctx, p.request.ID, plan)
+	return err
 }
 
 // sideOfTiles returns the side of the plan's tiles, and that of its blocks, 0 without.
@@ -167,8 +141,8 @@ func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
 		side = min(side, block)
 	}
 	if tiles := countTiles(plan.Width, plan.Height, side, block); tiles > mostTiles {
-		return 0, 0, &badInput{fmt.Errorf("tile_size %d: cuts %d x %d cells into %d tiles, at most %d are allowed; give at least %d, or leave it out",
-			side, plan.Width, plan.Height, tiles, mostTiles, leastSide(plan.Width, plan.Height, block))}
+		return 0, 0, fault.New(fault.Invalid, fmt.Errorf("tile_size %d: cuts %d x %d cells into %d tiles, at most %d are allowed; give at least %d, or leave it out",
+			side, plan.Width, plan.Height, tiles, mostTiles, leastSide(plan.Width, plan.Height, block)))
 	}
 	return side, block, nil
 }
@@ -178,8 +152,8 @@ func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
 func (p *piece) inspect(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 	params := p.request.Parameters
 	o := inspect.Options{
-		Parameters: params, Open: p.bucketClimate,
-		Fault: func(err error) bool { return !errors.As(p.inputError(err), new(*badInput)) },
+		Parameters: params, Open: p.bucket().Open,
+		Fault: func(err error) bool { return !fault.Is(p.inputError(err), fault.Invalid) },
 	}
 	if p.request.Workflow == param.EEMT {
 		o.Spec = new(climate.Spec)
@@ -197,7 +171,7 @@ func (p *piece) inspect(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 		tell(p.request.ID, plan.Findings)
 	}
 	if err := plan.Findings.Err(params.Strict); err != nil {
-		return &badInput{err}
+		return fault.New(fault.Invalid, err)
 	}
 	return nil
 }
@@ -227,7 +201,7 @@ func (p *piece) openClimate(ctx context.Context, plan *job.Plan) (climate.Source
 	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
 		return nil, spec, fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
 	}
-	source, err := climate.Open(ctx, spec, p.bucketClimate)
+	source, err := climate.Open(ctx, spec, p.bucket().Open)
 	if err != nil {
 		return nil, spec, p.inputError(err)
 	}
@@ -252,10 +226,10 @@ func (p *piece) meanWetness(plan *job.Plan, sums map[int]terrain.WetnessSum) err
 			last = sum
 		}
 		if err := last.Err(); err != nil {
-			return &badInput{fmt.Errorf("mean wetness of %d: %w", year, err)}
+			return fault.New(fault.Invalid, fmt.Errorf("mean wetness of %d: %w", year, err))
 		}
 		if last.Cells == 0 {
-			return &badInput{fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.request.Parameters.Climate, year, plan.Longitude, plan.Latitude)}
+			return fault.New(fault.Invalid, fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.request.Parameters.Climate, year, plan.Longitude, plan.Latitude))
 		}
 		if last.Cells < last.Sloping*9/10 {
 			plan.Findings.Add(finding.Finding{
@@ -282,7 +256,7 @@ func cellsBetween(c climate.Cells, lo, hi int) climate.Cells {
 // sumWetness sums the wetness index over the cells with elevation, slope and
 // climate, weighted with area (Rasmussen et al. 2015, eq 9), by climate year.
 func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map[int]terrain.WetnessSum, error) {
-	img, closer, err := p.openImage(ctx, job.WorkKey(p.request.ID, terrainFile))
+	img, closer, err := p.bucket().OpenImage(ctx, job.WorkKey(p.request.ID, terrainFile))
 	if err != nil {
 		return nil, err
 	}
@@ -415,7 +389,7 @@ func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan)
 	plan.Minimum, plan.Maximum, plan.Valid = stats.Minimum, stats.Maximum, int(stats.Valid)
 	cells := plan.Width * plan.Height
 	if plan.Valid == 0 {
-		return &badInput{fmt.Errorf("the DEM has no cell with an elevation: all %d cells are nodata", cells)}
+		return fault.New(fault.Invalid, fmt.Errorf("the DEM has no cell with an elevation: all %d cells are nodata", cells))
 	}
 	plan.Findings.Add(stats.Findings()...)
 	return nil

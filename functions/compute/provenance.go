@@ -15,6 +15,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -60,7 +61,7 @@ func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files
 		return nil
 	}
 	for _, key := range kept {
-		sum, size, err := p.checksum(ctx, key)
+		sum, size, err := p.bucket().Checksum(ctx, key)
 		if err != nil {
 			return err
 		}
@@ -74,9 +75,9 @@ func (p *piece) climateSources(ctx context.Context, plan *job.Plan) error {
 	user := p.request.Parameters
 	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation, user.ClimateUnits)
 	if err != nil {
-		return &badInput{err}
+		return fault.New(fault.Invalid, err)
 	}
-	kept, err := p.listKeys(ctx, job.WorkKey(p.request.ID, "climate/"))
+	kept, err := p.bucket().Keys(ctx, job.WorkKey(p.request.ID, "climate/"))
 	if err != nil {
 		return err
 	}
@@ -105,12 +106,12 @@ func checksumUpTo(ctx context.Context, open climate.Opener, name string, most in
 func (s *Service) checksum(ctx context.Context, key string) (sum string, size int64, err error) {
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if err != nil {
-		return "", 0, &storeFault{fmt.Errorf("read %s: %w", key, err)}
+		return "", 0, fault.New(fault.Unavailable, fmt.Errorf("read %s: %w", key, err))
 	}
 	h := sha256.New()
 	size, err = io.Copy(h, r)
 	if err = cmp.Or(err, r.Close()); err != nil {
-		return "", 0, &storeFault{fmt.Errorf("read %s: %w", key, err)}
+		return "", 0, fault.New(fault.Unavailable, fmt.Errorf("read %s: %w", key, err))
 	}
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
@@ -118,7 +119,7 @@ func (s *Service) checksum(ctx context.Context, key string) (sum string, size in
 // putMap stores a map, and keeps the checksum of what was written.
 func (m *mosaic) putMap(ctx context.Context, info mapInfo, write func(io.Writer) error) error {
 	h := sha256.New()
-	err := m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.Name), tiffType, func(to io.Writer) error {
+	err := m.bucket().PutUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.Name), tiffType, func(to io.Writer) error {
 		h.Reset()
 		return write(io.MultiWriter(to, h))
 	})
@@ -141,7 +142,7 @@ func checksumKey(id, name string) string { return job.WorkKey(id, "checksums/"+n
 // that a task that is done again, and finds half of its maps made, writes over none. Without the note the map is read again.
 func (m *mosaic) noteChecksums(ctx context.Context) {
 	for name, sum := range m.checksums {
-		if err := m.putBytes(ctx, checksumKey(m.request.ID, name), []byte(sum)); err != nil {
+		if err := m.bucket().PutBytes(ctx, checksumKey(m.request.ID, name), []byte(sum)); err != nil {
 			m.log.Debug("the checksum of a map is not noted", "map", name, "error", err)
 		}
 	}
@@ -163,7 +164,7 @@ func (a *assembly) gatherChecksums(ctx context.Context) error {
 		}
 	}
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(a.atOnce())
+	work.SetLimit(a.bucket().Calls())
 	for _, name := range missing {
 		work.Go(func() error {
 			sum, err := a.Store.Bucket.ReadAll(ctx, checksumKey(a.request.ID, name))
@@ -211,7 +212,7 @@ type ClearSky struct {
 }
 
 // clearSky is nil for a job without a clear-sky index, and where no tile noted any.
-func clearSky(p param.Parameters, tasks []job.Task) (*ClearSky, error) {
+func clearSky(p param.Parameters, tiles []job.TileResult) (*ClearSky, error) {
 	c := &ClearSky{From: "values"}
 	switch {
 	case p.KCClimate:
@@ -226,7 +227,7 @@ func clearSky(p param.Parameters, tasks []job.Task) (*ClearSky, error) {
 		return nil, nil
 	}
 	all := job.NewClearSky()
-	for _, t := range tasks {
+	for _, t := range tiles {
 		if t.ClearSky != nil {
 			all.AddAll(t.ClearSky)
 		}

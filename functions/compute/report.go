@@ -111,7 +111,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	d, plan, kappa := a.dem, a.plan, a.kappa
 	r := Report{
 		JobID: a.request.ID, Workflow: a.request.Workflow, Version: a.Version, Parameters: a.request.Parameters,
-		Created: a.request.Created, Finished: a.Now().UTC(), Tiles: len(plan.Tiles), Estimate: plan.Estimate,
+		Created: a.request.Created, Finished: a.Now().UTC(), Tiles: len(plan.Tiles), Seconds: a.totals.Seconds, Longest: a.totals.Longest, Estimate: plan.Estimate,
 		SolarCalendar: "365 days; the same sun serves every climate year",
 		Kappa:         kappa, MeanWetness: plan.MeanWetness, Findings: append(finding.List{}, plan.Findings...), Previews: []string{},
 		DEM: ReportDEM{
@@ -120,10 +120,6 @@ func (a *assembly) writeReport(ctx context.Context) error {
 			Longitude: plan.Longitude, Latitude: plan.Latitude, Vertical: d.Vertical, NoData: noData(d),
 		},
 		Sources: plan.Sources,
-	}
-	for _, t := range a.tasks {
-		r.Seconds += t.Seconds
-		r.Longest = max(r.Longest, t.Seconds)
 	}
 	var maps []mapInfo
 	for _, stage := range a.stages {
@@ -138,9 +134,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	if r.Layers, err = a.layers(ctx, maps); err != nil {
 		return err
 	}
-	if r.ClearSky, err = clearSky(a.request.Parameters, a.tasks); err != nil {
-		return err
-	}
+	r.ClearSky = a.totals.ClearSky
 	if a.request.Parameters.LinkeClimatology {
 		t := turbidityOf(d, plan)
 		r.Turbidity = &t
@@ -159,7 +153,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		r.Energy = &e
 		r.Climate = map[int]Climate{}
 		for _, year := range a.request.Parameters.Years() {
-			s := a.sums[year]
+			s := a.totals.Sums[year]
 			area := s.Area.Float64()
 			if area == 0 {
 				continue // no cell has a result
@@ -180,7 +174,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
-	return a.put(ctx, job.ResultKey(a.request.ID, ReportName), "application/json", func(w io.Writer) error {
+	return a.bucket().Put(ctx, job.ResultKey(a.request.ID, ReportName), "application/json", func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})
@@ -194,7 +188,7 @@ const layersAtOnce = 8
 func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 	layers := make([]Layer, len(maps))
 	var work errgroup.Group // what fails does not stop the others, whose notes the next try goes on from
-	work.SetLimit(a.atOnce())
+	work.SetLimit(a.bucket().Calls())
 	for from := 0; from < len(maps); from += layersAtOnce {
 		some := maps[from:min(from+layersAtOnce, len(maps))]
 		to := layers[from : from+len(some)]
@@ -218,7 +212,7 @@ func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) 
 			if err != nil {
 				return fmt.Errorf("encode %s: %w", note, err)
 			}
-			if err := a.putBytes(ctx, note, data); err != nil {
+			if err := a.bucket().PutBytes(ctx, note, data); err != nil {
 				a.log.Debug("statistics of maps are not noted", "error", err)
 			}
 			return ctx.Err()
@@ -233,12 +227,12 @@ func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	l := Layer{Name: m.Name, Description: m.Description, Unit: m.Unit, Display: m.Display}
 	if sum := a.checksums[m.Name]; sum != "" {
 		l.SHA256 = sum
-	} else if sum, _, err := a.checksum(ctx, job.ResultKey(a.request.ID, m.Name)); err != nil {
+	} else if sum, _, err := a.bucket().Checksum(ctx, job.ResultKey(a.request.ID, m.Name)); err != nil {
 		return l, err
 	} else {
 		l.SHA256 = sum
 	}
-	img, closer, err := a.openImage(ctx, job.ResultKey(a.request.ID, m.Name))
+	img, closer, err := a.bucket().OpenImage(ctx, job.ResultKey(a.request.ID, m.Name))
 	if err != nil {
 		return l, err
 	}
@@ -340,7 +334,7 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 		free <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-free }()
-			err := a.put(ctx, job.ResultKey(a.request.ID, name), "image/png", func(w io.Writer) error { return a.draw(ctx, d, l, w) })
+			err := a.bucket().Put(ctx, job.ResultKey(a.request.ID, name), "image/png", func(w io.Writer) error { return a.draw(ctx, d, l, w) })
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)
@@ -351,7 +345,7 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 }
 
 func (p *piece) draw(ctx context.Context, d *dem.DEM, l Layer, w io.Writer) error {
-	img, closer, err := p.openImage(ctx, job.ResultKey(p.request.ID, l.Name))
+	img, closer, err := p.bucket().OpenImage(ctx, job.ResultKey(p.request.ID, l.Name))
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute/engine"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -36,56 +37,52 @@ func tileKey(id, task, name string) string { return job.WorkKey(id, task+"/"+nam
 
 func energyFile(year int) string { return fmt.Sprintf("%s%d.tif", energyPrefix, year) }
 
-// tile computes one tile, records it, and announces the last one.
-func (p *piece) tile(ctx context.Context, task string, attempt int) error {
-	plan, err := p.Store.Plan(ctx, p.request.ID)
-	if errors.Is(err, job.ErrNotFound) {
-		p.log.Warn("tile asked for before the plan: the plan asks again", "task", task)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	tile, ok := plan.Tile(task)
-	if !ok {
-		return eventing.Reject(fmt.Errorf("job %s has no task %q", p.request.ID, task))
-	}
-	_, err = p.Store.Task(ctx, p.request.ID, task)
-	if err != nil && !errors.Is(err, job.ErrNotFound) {
-		return err
-	}
-	if err != nil {
-		record := job.Task{Task: task, Attempt: attempt}
-		begun := p.Now()
-		err := p.try(ctx, task, func(ctx context.Context) error {
-			defer p.tell(ctx, task)()
-			return p.compute(ctx, plan, tile, &record)
-		})
-		if err != nil {
-			return err
-		}
-		record.Ended = p.Now().UTC()
-		record.Seconds = record.Ended.Sub(begun).Seconds()
-		if err := p.Store.WriteTask(ctx, p.request.ID, record); err != nil {
-			return err
-		}
-		p.log.Info("tile done", "task", task, "cells", tile.Window.Width*tile.Window.Height, "seconds", math.Round(record.Seconds*10)/10)
-	}
-	done, err := p.Store.Done(ctx, p.request.ID)
-	if err != nil {
-		return err
-	}
+// tilePhase is the phase of a plan's tiles.
+func tilePhase(plan *job.Plan) *job.Phase {
+	p := &job.Phase{Kind: job.KindTiles}
 	for _, t := range plan.Tiles {
-		if _, ok := done[t.Task]; !ok {
-			return nil
-		}
+		p.Tasks = append(p.Tasks, job.Task{Name: t.Task})
 	}
-	return p.Events.Publish(ctx, eventing.NewTilesCompleted(Source, p.request.ID, attempt, p.Now()))
+	return p
 }
+
+// tileKind computes tiles.
+type tileKind struct{ *Service }
+
+func (k tileKind) Run(ctx context.Context, r *engine.Run) (any, error) {
+	plan, err := k.Store.Plan(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	tile, ok := plan.Tile(r.Task)
+	if !ok {
+		return nil, fmt.Errorf("%w: the plan of job %s has no tile %q", job.ErrDamaged, r.ID(), r.Task)
+	}
+	result := new(job.TileResult)
+	return result, k.task(r).compute(ctx, plan, tile, result)
+}
+
+// Next goes on to the assembly, or to the maps where that would take long.
+func (k tileKind) Next(ctx context.Context, r *engine.Run, done []job.Record) (*job.Phase, error) {
+	plan, err := k.Store.Plan(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	t, err := totalsOf(r.Request, done)
+	if err != nil {
+		return nil, err
+	}
+	if t.Valid == 0 {
+		return nil, fault.New(fault.Invalid, errors.New("no cell of the DEM has a result: slope needs a cell and its eight neighbours, and none has them all"))
+	}
+	return k.phaseOfMaps(r.Request, plan, t, 0)
+}
+
+func (tileKind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // compute writes the tile's work files, made of parts that memory has room for;
 // record gets its sums.
-func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, record *job.Task) error {
+func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, record *job.TileResult) error {
 	d, closer, err := p.openDEM(ctx)
 	if err != nil {
 		return err
@@ -100,7 +97,7 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 		part := &tilePart{piece: p, dem: d, plan: plan, window: w, files: files, record: record}
 		begun, share := index+float64(i)/float64(len(parts)), 1/float64(len(parts))
 		part.progress = func(stage string, done float64) {
-			p.share.set(begun - index + done*share)
+			p.share.Set(begun - index + done*share)
 			p.report(p.request.ID, stage, begun+done*share, total)
 		}
 		if err := part.compute(ctx); err != nil {
@@ -124,7 +121,7 @@ type tilePart struct {
 	plan     *job.Plan
 	window   raster.Window
 	files    *tileFiles
-	record   *job.Task
+	record   *job.TileResult
 	progress func(stage string, done float64)
 }
 
@@ -233,13 +230,10 @@ func (p *piece) solarParameters() solar.Parameters {
 // solarError separates an interruption, and a fault of where the engine's results go, from
 // an input the engine refuses.
 func (p *piece) solarError(err error) error {
-	if fault := (*storeFault)(nil); errors.As(err, &fault) {
+	if fault.Is(err, fault.Unavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return &badInput{err}
+	return fault.New(fault.Invalid, err)
 }
 
 func (p *tilePart) putSol(slope, aspect *raster.Grid[float64], sun *solar.Monthly) error {
@@ -265,20 +259,6 @@ func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) 
 		bands[m] = geotiff.BandInfo{Description: what + " " + calendar.Months[m], Unit: unit + table.PerMonth}
 	}
 	return bands, monthly[:]
-}
-
-// readWork reads a window of one band of a work file.
-func (p *piece) readWork(ctx context.Context, key string, band int, w raster.Window) (*raster.Grid[float64], error) {
-	img, closer, err := p.openImage(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = closer.Close() }()
-	g, err := img.Grid(ctx, band, w)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
-	}
-	return g, nil
 }
 
 func tileIndex(plan *job.Plan, task string) float64 {

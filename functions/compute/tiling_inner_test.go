@@ -1,10 +1,10 @@
 package compute
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -32,7 +32,7 @@ func TestTooManyTilesAreRefused(t *testing.T) {
 	plan := &job.Plan{Width: 50000, Height: 50000, Far: &job.Far{Block: 640}}
 	p.request.Parameters.TileSize = 196
 	_, _, err := p.sideOfTiles(plan)
-	if bad := (*badInput)(nil); !errors.As(err, &bad) || !strings.Contains(err.Error(), "into 97969 tiles, at most 65536 are allowed; give at least 214,") {
+	if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "into 97969 tiles, at most 65536 are allowed; give at least 214,") {
 		t.Errorf("%v, want that 97969 are too many", err)
 	}
 	for side, ok := range map[int]bool{213: false, 214: true, 640: true} {

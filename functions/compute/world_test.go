@@ -107,7 +107,7 @@ func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
 	w.submission = submission.New(submission.Config{
 		Store: w.store, Events: events, Now: now, NewID: func() string { return jobID }, Log: log, Version: "test", MaxUpload: 1 << 20,
 	})
-	w.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, max(1, o.concurrency), w.compute.Handle)
+	w.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, max(1, o.concurrency), w.compute.Handle)
 	return w
 }
 
@@ -272,6 +272,11 @@ func closeTo(t *testing.T, name string, got, want *raster.Grid[float64], tol flo
 	}
 }
 
+// request is the event that requests a task of the job. Its tiles are phase 1 where the plan follows the water by itself.
+func request(phase int, kind job.Kind, task string, attempt int) event {
+	return eventing.NewTaskRequested("/test", eventing.Task{JobID: jobID, Phase: phase, Kind: string(kind), Task: task, Attempt: attempt}, noon)
+}
+
 func hills(t *testing.T) []byte { return demtest.Encode(t, demtest.Holes(demtest.Hills(14, 11))) }
 
 // replan makes the plan of a submitted job, then cuts it into tiles of another
@@ -295,10 +300,26 @@ func (w *world) replan(t *testing.T, side int) {
 			plan.Tiles = append(plan.Tiles, job.Tile{Task: job.TaskName(r, c), Window: tile.Intersect(raster.Window{Width: plan.Width, Height: plan.Height})})
 		}
 	}
-	if err := w.bucket.Delete(ctx, job.Prefix(jobID)+"plan.json"); err != nil {
-		t.Fatal(err)
+	w.setPlan(t, plan)
+}
+
+// setPlan replaces the plan of a job whose tiles were not begun.
+func (w *world) setPlan(t *testing.T, plan *job.Plan) {
+	t.Helper()
+	ctx := t.Context()
+	for _, name := range []string{"plan.json", "phases/0001.json"} {
+		if err := w.bucket.Delete(ctx, job.Prefix(jobID)+name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := w.store.WritePlan(ctx, jobID, plan); err != nil {
+		t.Fatal(err)
+	}
+	phase := &job.Phase{Number: 1, Kind: job.KindTiles}
+	for _, tile := range plan.Tiles {
+		phase.Tasks = append(phase.Tasks, job.Task{Name: tile.Task})
+	}
+	if _, err := w.store.WritePhase(ctx, jobID, phase); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -133,7 +133,11 @@ func TestLogs(t *testing.T) {
 	if _, err := s.Store.WritePlan(t.Context(), id, p); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Store.WriteTask(t.Context(), id, job.Task{Task: "r0000c0001"}); err != nil {
+	phase := &job.Phase{Number: 1, Kind: job.KindTiles, Tasks: []job.Task{{Name: "r0000c0000"}, {Name: "r0000c0001"}}}
+	if _, err := s.Store.WritePhase(t.Context(), id, phase); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Store.WriteRecord(t.Context(), id, 1, job.Record{Task: "r0000c0001"}); err != nil {
 		t.Fatal(err)
 	}
 	if log := text(""); !strings.Contains(log, "planned: 2 tiles") || !strings.Contains(log, "--- task_output.log ---") || !strings.Contains(log, "tile r0000c0001 done, 1 of 2") {

@@ -155,8 +155,13 @@ func logCourse(t *testing.T, out string, wall time.Duration) {
 	read(t, filepath.Join(records, "end.json"), &end)
 	last := plan.Created
 	for _, tile := range plan.Tiles {
-		var task job.Task
-		read(t, filepath.Join(records, "tasks", tile.Task+".json"), &task)
+		// The tiles are the first phase, or the one behind those of the terrain.
+		found, err := filepath.Glob(filepath.Join(records, "phases", "*", tile.Task+".json"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("tile %s has no record (%v)", tile.Task, err)
+		}
+		var task job.Record
+		read(t, found[len(found)-1], &task)
 		if task.Ended.After(last) {
 			last = task.Ended
 		}

@@ -131,13 +131,8 @@ func (p *Plan) Tile(task string) (Tile, bool) {
 	return Tile{}, false
 }
 
-// Task is tasks/<task>.json: a finished tile. Its output objects are complete
-// before it exists.
-type Task struct {
-	Task    string    `json:"task"`
-	Attempt int       `json:"attempt"`
-	Seconds float64   `json:"seconds"`
-	Ended   time.Time `json:"ended"`
+// TileResult is what the record of a tile has beside its times.
+type TileResult struct {
 	// Sums are what the maps of the whole DEM need of this tile, by climate year.
 	Sums map[int]Sums `json:"sums,omitempty"`
 	// ClearSky is the clear-sky index applied; nil without one.
@@ -228,8 +223,8 @@ type Status struct {
 	Done, Planned int
 	// Working is how much is done of the tiles that are in work, in tiles.
 	Working float64
-	// Terrain is how far the terrain is where it is followed in stages; nil once the plan is made.
-	Terrain *StageStatus
+	// Terrain is how far the terrain is where it is followed by tasks; nil once the plan is made.
+	Terrain *TerrainStatus
 	// Maps of MapsPlanned are made, counted once all tiles are done.
 	Maps, MapsPlanned int
 	// Started is when the plan was made, or its draft; zero before.
@@ -243,7 +238,7 @@ type Status struct {
 	Pin Pin
 	// Removing says that retention has begun to remove the data.
 	Removing bool
-	// Leftovers says that there are work files or notes of tries.
+	// Leftovers says that there are work files or notes of attempts.
 	Leftovers bool
 }
 
@@ -263,13 +258,20 @@ func (s Status) Progress() int {
 	return 5 + int(85*s.tiles()/float64(s.Planned))
 }
 
+// moved notes that a record was written.
+func (s *Status) moved(at time.Time) {
+	if at.After(s.Updated) {
+		s.Updated = at
+	}
+}
+
 // tiles is how many tiles' work is done, with what is done of those in work.
 func (s Status) tiles() float64 { return min(float64(s.Done)+s.Working, float64(s.Planned)) }
 
 // Ended reports whether the state is final.
 func (s Status) Ended() bool { return s.End != nil }
 
-// TaskName names the tile in a row and column of the tiling.
+// TaskName names the tile, or the window of terrain, in a row and column of its tiling.
 func TaskName(row, col int) string { return fmt.Sprintf("r%04dc%04d", row, col) }
 
 // Fingerprint identifies equal work: the same program, parameters and DEM give

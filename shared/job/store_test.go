@@ -88,6 +88,15 @@ func plan(tiles int) *job.Plan {
 	return p
 }
 
+// tiles is the phase of a plan's tiles.
+func tiles(p *job.Plan) *job.Phase {
+	phase := &job.Phase{Number: 1, Kind: job.KindTiles}
+	for _, t := range p.Tiles {
+		phase.Tasks = append(phase.Tasks, job.Task{Name: t.Task})
+	}
+	return phase
+}
+
 func TestRecordsAreWrittenOnce(t *testing.T) {
 	eachBucket(t, func(t *testing.T, s job.Store) {
 		ctx := t.Context()
@@ -108,11 +117,11 @@ func TestRecordsAreWrittenOnce(t *testing.T) {
 			t.Errorf("second plan %v (%v), want the first", p, err)
 		}
 		for attempt := range 2 {
-			if err := s.WriteTask(ctx, r.ID, job.Task{Task: "r0000c0000", Attempt: attempt}); err != nil {
+			if err := s.WriteRecord(ctx, r.ID, 1, job.Record{Task: "r0000c0000", Attempt: attempt}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if task, err := s.Task(ctx, r.ID, "r0000c0000"); err != nil || task.Attempt != 0 {
+		if task, err := s.Record(ctx, r.ID, 1, "r0000c0000"); err != nil || task.Attempt != 0 {
 			t.Errorf("task %+v (%v), want the first attempt", task, err)
 		}
 		if e, won, err := s.WriteEnd(ctx, r.ID, job.End{State: job.Failed, Reason: "a"}); err != nil || !won || e.State != job.Failed {
@@ -197,12 +206,15 @@ func TestStatus(t *testing.T) {
 				if _, err := s.WritePlan(t.Context(), r.ID, p); err != nil {
 					t.Fatal(err)
 				}
+				if _, err := s.WritePhase(t.Context(), r.ID, tiles(p)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			for _, name := range c.maps {
 				put(t, s, job.ResultKey(r.ID, name), "map")
 			}
 			for _, task := range c.tasks {
-				if err := s.WriteTask(t.Context(), r.ID, job.Task{Task: task}); err != nil {
+				if err := s.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: task}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -271,7 +283,7 @@ func TestRemove(t *testing.T) {
 		if _, err := s.WritePlan(t.Context(), r.ID, plan(1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.WriteTask(t.Context(), r.ID, job.Task{Task: "r0000c0000"}); err != nil {
+		if err := s.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: "r0000c0000"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := s.WriteEnd(t.Context(), r.ID, job.End{State: job.Completed, Ended: noon}); err != nil {
@@ -418,7 +430,7 @@ func TestFaultsAreNotAbsence(t *testing.T) {
 	_, request := s.Request(ctx, id(1))
 	_, plan := s.Plan(ctx, id(1))
 	_, end := s.End(ctx, id(1))
-	_, task := s.Task(ctx, id(1), "r0000c0000")
+	_, task := s.Record(ctx, id(1), 1, "r0000c0000")
 	_, ended := s.Ended(ctx, id(1))
 	_, done := s.Done(ctx, id(1))
 	_, _, wrote := s.WriteEnd(ctx, id(1), job.End{})

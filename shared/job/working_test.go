@@ -21,6 +21,9 @@ func TestWorking(t *testing.T) {
 		if _, err := s.WritePlan(ctx, id(1), p); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.WritePhase(ctx, id(1), tiles(p)); err != nil {
+			t.Fatal(err)
+		}
 		check := func(what string, working float64, progress int, message string) {
 			t.Helper()
 			for name, look := range map[string]func() (job.Status, error){
@@ -44,7 +47,7 @@ func TestWorking(t *testing.T) {
 		check("half of one", 0.5, 15, "0 of 4 tiles are done")
 		tell("r0000c0001", 0.75)
 		check("of two", 1.25, 31, "0 of 4 tiles are done")
-		if err := s.WriteTask(ctx, id(1), job.Task{Task: "r0000c0000"}); err != nil {
+		if err := s.WriteRecord(ctx, id(1), 1, job.Record{Task: "r0000c0000"}); err != nil {
 			t.Fatal(err)
 		}
 		check("one is done", 0.75, 42, "1 of 4 tiles are done")
