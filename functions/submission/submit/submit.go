@@ -169,5 +169,6 @@ func (s *Submitter) Cancel(ctx context.Context, id string) (job.Status, error) {
 	if err != nil {
 		return st, err
 	}
+	//lint:ignore ST1005 clients of the old suite read these words
 	return st, problem.Invalid(fmt.Errorf("Job is not running (status: %s)", legacy.State(st)))
 }
