@@ -22,7 +22,6 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // service is a cleanup function with a clock that tests set.
@@ -67,9 +66,9 @@ func (s *service) add(t *testing.T, n int, state job.State, ended time.Time) job
 	err := s.Store.Create(ctx, r)
 	put(t, s, r.DEM.Key, "dem")
 	if state != job.Pending && err == nil {
-		_, err = s.Store.WritePlan(ctx, r.ID, &job.Plan{
-			Width: 64, Height: 32, Created: r.Created,
-			Tiles: []job.Tile{{Task: "r0000c0000", Window: raster.Window{Width: 32, Height: 32}}, {Task: "r0000c0001", Window: raster.Window{Col: 32, Width: 32, Height: 32}}},
+		_, err = s.Store.WriteOnce(ctx, r.ID, "plan.json", &job.Plan{
+			Created: r.Created,
+			Tiles:   []job.Tile{{Task: "r0000c0000"}, {Task: "r0000c0001"}},
 		})
 		if err == nil {
 			_, err = s.Store.WritePhase(ctx, r.ID, &job.Phase{Number: 1, Kind: job.KindTiles, Tasks: []job.Task{{Name: "r0000c0000"}, {Name: "r0000c0001"}}})

@@ -15,15 +15,15 @@ func TestMapsThatDoNotMove(t *testing.T) {
 	s := newService(t, nil)
 	s.clocked()
 	r := s.add(t, 1, job.Running, time.Time{})
-	plan, err := s.Store.Plan(t.Context(), r.ID)
-	if err != nil {
+	var plan job.Plan
+	if err := s.Store.Read(t.Context(), r.ID, "plan.json", &plan); err != nil {
 		t.Fatal(err)
 	}
 	plan.Maps, plan.Created = 82, s.now.Add(-time.Hour)
 	if err := s.Store.Bucket.Delete(t.Context(), job.Prefix(r.ID)+"plan.json"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Store.WritePlan(t.Context(), r.ID, plan); err != nil {
+	if _, err := s.Store.WriteOnce(t.Context(), r.ID, "plan.json", plan); err != nil {
 		t.Fatal(err)
 	}
 	for _, tile := range plan.Tiles {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -18,8 +19,8 @@ import (
 // totals are what the maps of the whole DEM need of all tiles.
 type totals struct {
 	// Sums are added up by climate year.
-	Sums     map[int]job.Sums `json:"sums,omitempty"`
-	ClearSky *ClearSky        `json:"clear_sky,omitempty"`
+	Sums     map[int]record.Sums `json:"sums,omitempty"`
+	ClearSky *ClearSky           `json:"clear_sky,omitempty"`
 	// Valid counts the cells with a result.
 	Valid int `json:"valid"`
 	// Seconds is the time spent in tiles, Longest that of the slowest.
@@ -32,7 +33,7 @@ type totals struct {
 // totalsOf adds what the tiles of a job recorded, in their order.
 func totalsOf(r job.Request, done []job.Record) (totals, error) {
 	var t totals
-	tiles := make([]job.TileResult, len(done))
+	tiles := make([]record.TileResult, len(done))
 	for i, record := range done {
 		if err := json.Unmarshal(record.Result, &tiles[i]); err != nil {
 			return t, fmt.Errorf("%w: record of tile %s: %w", job.ErrDamaged, record.Task, err)
@@ -59,7 +60,7 @@ func totalsIn(p *job.Phase) (t totals, err error) {
 
 // phaseOfMaps is the phase of the maps of a stage, or the assembly: where the assembly makes all maps in an event's time
 // on this replica, and when no stage is left.
-func (s *Service) phaseOfMaps(r job.Request, plan *job.Plan, t totals, stage int) (*job.Phase, error) {
+func (s *Service) phaseOfMaps(r job.Request, plan *record.Plan, t totals, stage int) (*job.Phase, error) {
 	stages := products(r, nil)
 	groups := groupsOf(plan, stages)
 	p := &job.Phase{Kind: job.KindAssembly, Tasks: []job.Task{{Name: job.AssemblyTask}}}
@@ -78,7 +79,7 @@ func (s *Service) phaseOfMaps(r job.Request, plan *job.Plan, t totals, stage int
 }
 
 // takesLong reports whether the maps take too long to be made by one event on this replica.
-func (s *Service) takesLong(plan *job.Plan, groups []group) bool {
+func (s *Service) takesLong(plan *record.Plan, groups []group) bool {
 	c := s.cost()
 	within := cmp.Or(s.AssembleWithin, defaultAssembleWithin)
 	return len(groups) > 1 && secondsOf(plan, groups)/(float64(c.Cores)*c.Speed) > within.Seconds()
@@ -109,7 +110,7 @@ func (k mapsKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 }
 
 func (k mapsKind) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Phase, error) {
-	plan, err := k.Store.Plan(ctx, r.ID())
+	plan, err := record.ReadPlan(ctx, k.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +159,7 @@ type assembly struct {
 // newAssembly opens what maps are made of.
 func (s *Service) newAssembly(ctx context.Context, r *engine.Run) (*assembly, error) {
 	p := s.task(r)
-	plan, err := s.Store.Plan(ctx, r.ID())
+	plan, err := record.ReadPlan(ctx, s.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -205,13 +206,13 @@ func (a *assembly) releaseMade(ctx context.Context) error {
 }
 
 // addSums adds what all tiles summed, by climate year.
-func addSums(r job.Request, tiles []job.TileResult) (map[int]job.Sums, error) {
+func addSums(r job.Request, tiles []record.TileResult) (map[int]record.Sums, error) {
 	if r.Workflow != param.EEMT {
 		return nil, nil
 	}
-	sums := map[int]job.Sums{}
+	sums := map[int]record.Sums{}
 	for _, year := range r.Parameters.Years() {
-		var total job.Sums
+		var total record.Sums
 		for _, t := range tiles {
 			total.Add(t.Sums[year])
 		}
@@ -224,7 +225,7 @@ func addSums(r job.Request, tiles []job.TileResult) (map[int]job.Sums, error) {
 }
 
 // closeWater takes kappa of every climate year and month.
-func closeWater(params energy.Parameters, sums map[int]job.Sums) map[int][12]float64 {
+func closeWater(params energy.Parameters, sums map[int]record.Sums) map[int][12]float64 {
 	kappa := map[int][12]float64{}
 	for year, s := range sums {
 		var k [12]float64

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"gocloud.dev/blob"
@@ -181,7 +182,7 @@ func TestClimateOverHTTPIsReadOnce(t *testing.T) {
 }
 
 // sources are those of the report of a job.
-func (f *remote) sources(t *testing.T, id string) []job.Source {
+func (f *remote) sources(t *testing.T, id string) []record.Source {
 	t.Helper()
 	data, err := f.bucket.ReadAll(t.Context(), job.ResultKey(id, ReportName))
 	var r Report

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -41,7 +42,7 @@ func TestDamagedWorkEndsTheJob(t *testing.T) {
 				if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 					t.Fatal(err)
 				}
-				plan, err := w.store.Plan(t.Context(), jobID)
+				plan, err := record.ReadPlan(t.Context(), w.store, jobID)
 				if err != nil {
 					t.Fatal(err)
 				}

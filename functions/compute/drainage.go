@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -27,7 +28,7 @@ const terrainFile = "terrain.tif"
 const flooredTag = "FLOORED"
 
 // planTerrain makes the terrain file unless an earlier try did.
-func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
 	key := job.WorkKey(p.request.ID, terrainFile)
 	made, err := p.Store.Bucket.Exists(ctx, key)
 	if err != nil {
@@ -51,7 +52,7 @@ func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 
 // makeTerrain finds where water goes over the whole DEM, tile by tile, and writes
 // the terrain file.
-func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
 	spools := newSpools(p.Temp)
 	defer spools.remove()
 	var scratch [2]terrain.Scratch

@@ -9,12 +9,12 @@ import (
 
 	"github.com/sourcegraph/conc"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -46,7 +46,7 @@ func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.M
 		return err
 	}
 	if p.record.Sums == nil {
-		p.record.Sums = map[int]job.Sums{}
+		p.record.Sums = map[int]record.Sums{}
 	}
 	layout := energyLayoutOf(p.request.Parameters)
 	valid := 0
@@ -131,7 +131,7 @@ func energyOfMonths() energyLayout {
 }
 
 // evaluate works through blocks of rows, threads at a time.
-func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[float32], job.Sums, int, error) {
+func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[float32], record.Sums, int, error) {
 	width, height := e.terrain.window.Width, e.terrain.window.Height
 	grids := make([]*raster.Grid[float32], len(e.layout.bands))
 	for b := range grids {
@@ -139,7 +139,7 @@ func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[
 	}
 	rows := rowsAtOnce(width)
 	blocks := (height + rows - 1) / rows
-	sums := make([]job.Sums, blocks)
+	sums := make([]record.Sums, blocks)
 	valid := make([]int, blocks)
 	errs := make([]error, blocks)
 	var wait conc.WaitGroup
@@ -154,7 +154,7 @@ func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[
 		})
 	}
 	wait.Wait()
-	var total job.Sums
+	var total record.Sums
 	count := 0
 	for b := range blocks {
 		total.Add(sums[b])
@@ -164,7 +164,7 @@ func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[
 }
 
 // rows evaluates the cells of rows first to last.
-func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.Grid[float32], sums *job.Sums) (valid int, err error) {
+func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.Grid[float32], sums *record.Sums) (valid int, err error) {
 	t := e.terrain
 	width := t.window.Width
 	lo, hi := first*width, last*width

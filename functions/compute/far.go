@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -21,12 +22,12 @@ const (
 func farFile(factor int) string { return fmt.Sprintf("far_%d.tif", factor) }
 
 // blockOf is the block that a tile lies in.
-func blockOf(f *job.Far, w raster.Window) raster.Window {
+func blockOf(f *record.Far, w raster.Window) raster.Window {
 	return raster.Window{Col: w.Col / f.Block * f.Block, Row: w.Row / f.Block * f.Block, Width: f.Block, Height: f.Block}
 }
 
 // haloOf is what a tile reads of the DEM at full resolution; it may reach beyond the DEM.
-func haloOf(plan *job.Plan, w raster.Window) raster.Window {
+func haloOf(plan *record.Plan, w raster.Window) raster.Window {
 	if plan.Far != nil {
 		w = blockOf(plan.Far, w)
 	}
@@ -42,7 +43,7 @@ type rings struct {
 	rows     int // still to come
 }
 
-func (p *piece) newRings(d *dem.DEM, plan *job.Plan) (*rings, error) {
+func (p *piece) newRings(d *dem.DEM, plan *record.Plan) (*rings, error) {
 	r := &rings{spools: newSpools(p.Temp), rows: plan.Height}
 	if plan.Far == nil {
 		return r, nil
@@ -98,7 +99,7 @@ func (r *rings) remove() { r.spools.remove() }
 
 // far reads the terrain around the block of a tile; nil without rings. A ring
 // that begins beyond the DEM is left out.
-func (p *piece) far(ctx context.Context, d *dem.DEM, plan *job.Plan, tile raster.Window) (*horizon.Far, error) {
+func (p *piece) far(ctx context.Context, d *dem.DEM, plan *record.Plan, tile raster.Window) (*horizon.Far, error) {
 	if plan.Far == nil {
 		return nil, nil
 	}

@@ -14,10 +14,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
@@ -46,7 +46,7 @@ func (s *Service) resultOptions(d *dem.DEM, m mapInfo, block int, spool func() (
 
 // resultBlock is the side of the blocks of maps. Where tiles lie in blocks of
 // their own size, each block of a map is then made of one block of tiles.
-func resultBlock(plan *job.Plan) int {
+func resultBlock(plan *record.Plan) int {
 	const usual, least, most = 512, 256, 1024
 	if f := plan.Far; f != nil && f.Block%16 == 0 && f.Block >= least && f.Block <= most {
 		return f.Block
@@ -89,12 +89,12 @@ func (p *tilePart) putDaily(ctx context.Context, engine solar.Engine, surface so
 type tileFiles struct {
 	*piece
 	dem     *dem.DEM
-	tile    job.Tile
+	tile    record.Tile
 	spools  *spools
 	writers map[string]*geotiff.Writer
 }
 
-func (p *piece) newTileFiles(d *dem.DEM, tile job.Tile) *tileFiles {
+func (p *piece) newTileFiles(d *dem.DEM, tile record.Tile) *tileFiles {
 	return &tileFiles{piece: p, dem: d, tile: tile, spools: newSpools(p.Temp), writers: map[string]*geotiff.Writer{}}
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -54,12 +55,12 @@ func (p *piece) drainageSide(threads int) int {
 }
 
 // makeDraft writes what the plan can tell before the terrain is known.
-func (p *piece) makeDraft(ctx context.Context, plan *job.Plan) error {
+func (p *piece) makeDraft(ctx context.Context, plan *record.Plan) error {
 	batch := cmp.Or(p.Drainage.Batch, drainageThreads(p.Threads))
-	draft := &job.Draft{Plan: plan, Side: p.drainageSide(batch), Batch: batch}
+	draft := &record.Draft{Plan: plan, Side: p.drainageSide(batch), Batch: batch}
 	plan.TerrainSide = 2 * draft.Side
 	plan.Created = p.Now().UTC()
-	draft, err := p.Store.WriteDraft(ctx, p.request.ID, draft)
+	draft, err := record.WriteDraft(ctx, p.Store, p.request.ID, draft)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ type terrainWork struct {
 	Known int `json:"known,omitempty"`
 }
 
-func firstOfTerrain(draft *job.Draft) *terrainWork {
+func firstOfTerrain(draft *record.Draft) *terrainWork {
 	across, down := draft.Tiling().Tiles()
 	course := terrain.NewCourse(draft.Tiling(), true)
 	return &terrainWork{
@@ -170,7 +171,7 @@ func (k drainageKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	draft, err := k.Store.Draft(ctx, r.ID())
+	draft, err := record.ReadDraft(ctx, k.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func (k drainageKind) Next(ctx context.Context, r *engine.Run, done []job.Record
 	if err != nil {
 		return nil, err
 	}
-	draft, err := k.Store.Draft(ctx, r.ID())
+	draft, err := record.ReadDraft(ctx, k.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +212,7 @@ func (k drainageKind) Release(ctx context.Context, r *engine.Run, _ *job.Phase) 
 }
 
 // windows does the work of one task: as many windows at a time as there are cores for.
-func (p *piece) windows(ctx context.Context, draft *job.Draft, phase *job.Phase, course *terrainWork, windows []terrain.Place, found *terrainResult) error {
+func (p *piece) windows(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, windows []terrain.Place, found *terrainResult) error {
 	each := make([]terrainResult, len(windows))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(drainageThreads(p.Threads))
@@ -228,7 +229,7 @@ func (p *piece) windows(ctx context.Context, draft *job.Draft, phase *job.Phase,
 }
 
 // window does the work of a task in one window.
-func (p *piece) window(ctx context.Context, draft *job.Draft, phase *job.Phase, course *terrainWork, at terrain.Place, found *terrainResult) error {
+func (p *piece) window(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, at terrain.Place, found *terrainResult) error {
 	d, closer, err := p.openDEM(ctx)
 	if err != nil {
 		return err
@@ -291,7 +292,7 @@ func (s *scratch) change(ctx context.Context, phase int, at terrain.Place, frame
 }
 
 // wetnessPiece writes the terrain file of a window, and sums its wetness.
-func (p *piece) wetnessPiece(ctx context.Context, draft *job.Draft, d *dem.DEM, scratch *scratch, w raster.Window, at terrain.Place, found *terrainResult) error {
+func (p *piece) wetnessPiece(ctx context.Context, draft *record.Draft, d *dem.DEM, scratch *scratch, w raster.Window, at terrain.Place, found *terrainResult) error {
 	area, err := scratch.read(ctx, w)
 	if err != nil {
 		return err
@@ -346,7 +347,7 @@ func pieceKey(id string, col, row int) string {
 }
 
 // terrainPieces lists what the terrain file of a plan consists of.
-func (p *piece) terrainPieces(plan *job.Plan, w raster.Window) []filePart {
+func (p *piece) terrainPieces(plan *record.Plan, w raster.Window) []filePart {
 	whole := raster.Window{Width: plan.Width, Height: plan.Height}
 	side := plan.TerrainSide
 	if side == 0 {
@@ -370,7 +371,7 @@ type filePart struct {
 }
 
 // readWetness reads a window of the wetness index.
-func (p *piece) readWetness(ctx context.Context, plan *job.Plan, w raster.Window) (*raster.Grid[float64], error) {
+func (p *piece) readWetness(ctx context.Context, plan *record.Plan, w raster.Window) (*raster.Grid[float64], error) {
 	g := raster.New[float64](w.Width, w.Height)
 	for _, part := range p.terrainPieces(plan, w) {
 		common := w.Intersect(part.window)
@@ -396,7 +397,7 @@ const (
 
 // nextOfTerrain returns the phase that follows on one of filling or area.
 // It depends on the records alone: whoever makes it makes the same.
-func nextOfTerrain(draft *job.Draft, phase *job.Phase, found []terrainResult) (*job.Phase, error) {
+func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult) (*job.Phase, error) {
 	work, err := terrainWorkOf(phase)
 	if err != nil {
 		return nil, err
@@ -458,7 +459,7 @@ func blocksOfTerrain(t terrain.Tiling) []terrain.Place {
 }
 
 // closeTerrain writes the plan when the terrain is known, and returns the plan that stands.
-func (p *piece) closeTerrain(ctx context.Context, draft *job.Draft, found []terrainResult) (*job.Plan, error) {
+func (p *piece) closeTerrain(ctx context.Context, draft *record.Draft, found []terrainResult) (*record.Plan, error) {
 	plan := draft.Plan
 	sums := map[int]terrain.WetnessSum{}
 	raised, sloping := 0, false
@@ -482,7 +483,7 @@ func (p *piece) closeTerrain(ctx context.Context, draft *job.Draft, found []terr
 	}
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", plan.Width*plan.Height, "tiles", len(plan.Tiles))
-	return p.Store.WritePlan(ctx, p.request.ID, plan)
+	return record.WritePlan(ctx, p.Store, p.request.ID, plan)
 }
 
 // removeReplaced deletes the scratch files that the phase before read and this one does not; behind the last phase of the
@@ -492,7 +493,7 @@ func (p *piece) removeReplaced(ctx context.Context, phase *job.Phase) error {
 	if err != nil {
 		return err
 	}
-	draft, err := p.Store.Draft(ctx, p.request.ID)
+	draft, err := record.ReadDraft(ctx, p.Store, p.request.ID)
 	if err != nil {
 		return err
 	}
@@ -517,7 +518,7 @@ func (p *piece) removeReplaced(ctx context.Context, phase *job.Phase) error {
 }
 
 // removeScratch deletes the scratch files that the work of a phase reads and that of another does not.
-func (p *piece) removeScratch(ctx context.Context, draft *job.Draft, before, after *terrainWork) error {
+func (p *piece) removeScratch(ctx context.Context, draft *record.Draft, before, after *terrainWork) error {
 	across, _ := draft.Tiling().Tiles()
 	var keys []string
 	for what, written := range map[string][2][]int{scratchFilled: {before.Filled, after.Filled}, scratchArea: {before.Area, after.Area}} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -39,7 +40,7 @@ func TestGroupsAreCutByCost(t *testing.T) {
 			"eemt":   {Workflow: param.EEMT, Parameters: eemtOf(3)},
 		} {
 			t.Run(fmt.Sprint(name, " ", side), func(t *testing.T) {
-				plan := &job.Plan{Width: side, Height: side}
+				plan := &record.Plan{Width: side, Height: side}
 				stages := products(r, nil)
 				groups := groupsOf(plan, stages)
 				seen, before := 0, 0

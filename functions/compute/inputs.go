@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
@@ -23,7 +24,7 @@ import (
 // planInputs reads the part of each input raster that lies under the DEM into the
 // folder of the job, where tiles find it. What came over the network is kept in cache/ for
 // all jobs with the same rasters and DEM.
-func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
 	rasters := slices.DeleteFunc(p.request.Parameters.Inputs(), func(in param.Input) bool { return len(in.Files()) == 0 })
 	if len(rasters) == 0 {
 		return nil
@@ -118,7 +119,7 @@ func lonLatOfEvery(d *dem.DEM, step int, w raster.Window) (lon, lat []float64) {
 
 // readInput samples an input raster at the cells of a tile; all nil without one.
 // Months share a grid where the raster is the same all year.
-func (p *piece) readInput(ctx context.Context, plan *job.Plan, name string, w raster.Window, lon, lat []float64) (months [12]*raster.Grid[float32], err error) {
+func (p *piece) readInput(ctx context.Context, plan *record.Plan, name string, w raster.Window, lon, lat []float64) (months [12]*raster.Grid[float32], err error) {
 	key, ok := plan.Inputs[name]
 	if !ok {
 		return months, nil
@@ -148,7 +149,7 @@ func (p *piece) readInput(ctx context.Context, plan *job.Plan, name string, w ra
 }
 
 // addInputs sets the layers of a tile's surface that come from rasters.
-func (p *piece) addInputs(ctx context.Context, plan *job.Plan, w raster.Window, lon, lat []float64, s *solar.Surface) error {
+func (p *piece) addInputs(ctx context.Context, plan *record.Plan, w raster.Window, lon, lat []float64, s *solar.Surface) error {
 	for name, to := range map[string]*[12]*raster.Grid[float32]{
 		"linke-value": &s.Linke, "albedo-value": &s.Albedo, "kb": &s.KBeam, "kd": &s.KDiffuse,
 	} {
@@ -214,7 +215,7 @@ func leaveOut(latitude []float64, months *[12]*raster.Grid[float32]) {
 }
 
 // clearness finds the tile's clear-sky index, from that of a raster if there is one; nil if the job has none.
-func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, given [12]*raster.Grid[float32], sun *solar.Monthly) (*clearness, error) {
+func (p *piece) clearness(ctx context.Context, plan *record.Plan, w raster.Window, given [12]*raster.Grid[float32], sun *solar.Monthly) (*clearness, error) {
 	user := p.request.Parameters
 	c := &clearness{values: param.Factor(user.KC)}
 	switch {
@@ -246,7 +247,7 @@ func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, 
 
 // measuredRadiation is the climate's mean global radiation on flat ground over
 // the job's years, MJ m-2 d-1.
-func (p *piece) measuredRadiation(ctx context.Context, plan *job.Plan) (months [12]float64, err error) {
+func (p *piece) measuredRadiation(ctx context.Context, plan *record.Plan) (months [12]float64, err error) {
 	var spec climate.Spec
 	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
 		return months, fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)

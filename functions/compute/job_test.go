@@ -17,6 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
@@ -76,7 +77,7 @@ func TestTilesAndThreadsChangeNoNumber(t *testing.T) {
 			many.replan(t, 4)
 			many.settle(t)
 			many.mustComplete(t)
-			plan, err := many.store.Plan(t.Context(), jobID)
+			plan, err := record.ReadPlan(t.Context(), many.store, jobID)
 			if err != nil || len(plan.Tiles) != 12 {
 				t.Fatalf("%d tiles (%v), want 12", len(plan.Tiles), err)
 			}

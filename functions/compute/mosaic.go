@@ -12,6 +12,7 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -22,7 +23,7 @@ import (
 type mosaic struct {
 	*piece
 	dem    *dem.DEM
-	plan   *job.Plan
+	plan   *record.Plan
 	stages [][]product
 	block  int // side of the maps' blocks
 
@@ -360,8 +361,8 @@ func room[T any](b []T, n int) []T {
 	return b[:n]
 }
 
-func (m *mosaic) tilesUnder(w raster.Window) []job.Tile {
-	var tiles []job.Tile
+func (m *mosaic) tilesUnder(w raster.Window) []record.Tile {
+	var tiles []record.Tile
 	for _, t := range m.plan.Tiles {
 		if c := t.Window.Intersect(w); c.Width > 0 && c.Height > 0 {
 			tiles = append(tiles, t)
@@ -371,7 +372,7 @@ func (m *mosaic) tilesUnder(w raster.Window) []job.Tile {
 }
 
 // partsOf lists the objects of a work file that have cells of w, of which tiles has all.
-func (m *mosaic) partsOf(file string, tiles []job.Tile, w raster.Window) []filePart {
+func (m *mosaic) partsOf(file string, tiles []record.Tile, w raster.Window) []filePart {
 	if file == terrainFile {
 		return m.terrainPieces(m.plan, w)
 	}
@@ -383,7 +384,7 @@ func (m *mosaic) partsOf(file string, tiles []job.Tile, w raster.Window) []fileP
 }
 
 // read fills dst with the cells of w, of which tiles has all. some is memory to be used again.
-func (m *mosaic) read(ctx context.Context, files *openFiles, in input, tiles []job.Tile, w raster.Window, dst, some []float64) ([]float64, error) {
+func (m *mosaic) read(ctx context.Context, files *openFiles, in input, tiles []record.Tile, w raster.Window, dst, some []float64) ([]float64, error) {
 	if in.result != "" {
 		return some, files.read(ctx, job.ResultKey(m.request.ID, in.result), in.band, w, dst)
 	}

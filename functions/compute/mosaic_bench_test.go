@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
@@ -48,7 +49,7 @@ func BenchmarkMaps(b *testing.B) {
 	d.Image.Width, d.Image.Height = side, side
 	s := &Service{Store: job.Store{Bucket: bucket}, Log: slog.New(slog.DiscardHandler), Temp: b.TempDir()}
 	p := &piece{Service: s, request: job.Request{ID: "01JTESTAAAAAAAAAAAAAAAAAAA"}, log: s.Log}
-	plan := &job.Plan{Width: side, Height: side, Far: &job.Far{Block: 640}, Tiles: cut(side, side, 1280, 640)}
+	plan := &record.Plan{Width: side, Height: side, Far: &record.Far{Block: 640}, Tiles: cut(side, side, 1280, 640)}
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, t := range plan.Tiles {
 		opts := s.workOptions(d, t.Window, make([]geotiff.BandInfo, bands))

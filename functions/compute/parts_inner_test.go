@@ -13,7 +13,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/functions/compute/objects"
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/retrybucket"
 )
@@ -37,7 +37,7 @@ func TestPartsAreEnough(t *testing.T) {
 		{"days", 5000, days, 0},
 		{"days", 8192, days, 16},
 	} {
-		m := &mosaic{plan: &job.Plan{Width: c.side, Height: c.side}}
+		m := &mosaic{plan: &record.Plan{Width: c.side, Height: c.side}}
 		most := m.mostBytes(c.info)
 		got := objects.PartSize(most)
 		if got != c.want<<20 {

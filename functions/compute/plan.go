@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/fault"
@@ -30,8 +31,8 @@ type planKind struct{ *Service }
 
 func (k planKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	for _, made := range []func() error{
-		func() error { _, err := k.Store.Plan(ctx, r.ID()); return err },
-		func() error { _, err := k.Store.Draft(ctx, r.ID()); return err },
+		func() error { _, err := record.ReadPlan(ctx, k.Store, r.ID()); return err },
+		func() error { _, err := record.ReadDraft(ctx, k.Store, r.ID()); return err },
 	} {
 		if err := made(); !errors.Is(err, job.ErrNotFound) {
 			return nil, err
@@ -41,14 +42,14 @@ func (k planKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 }
 
 func (k planKind) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Phase, error) {
-	plan, err := k.Store.Plan(ctx, r.ID())
+	plan, err := record.ReadPlan(ctx, k.Store, r.ID())
 	if err == nil {
 		return tilePhase(plan), nil
 	}
 	if !errors.Is(err, job.ErrNotFound) {
 		return nil, err
 	}
-	draft, err := k.Store.Draft(ctx, r.ID())
+	draft, err := record.ReadDraft(ctx, k.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (p *piece) makePlan(ctx context.Context) error {
 	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
 		return fault.New(fault.Invalid, err)
 	}
-	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name()}
+	plan := &record.Plan{Width: width, Height: height, CRS: d.CRS.Name()}
 	plan.Longitude, plan.Latitude = d.Center()
 	plan.Halo = max(width, height)
 	if reach := p.Reach.orDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, param.Layer.NeedsHorizon) {
@@ -105,7 +106,7 @@ func (p *piece) makePlan(ctx context.Context) error {
 	one := p.cost()
 	one.Cores = 1 // what the report says does not depend on who planned
 	work := one.Estimate(p.request.Workflow, params, width, height)
-	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
+	plan.Estimate = &record.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
 	plan.Maps = mapsOf(p.request)
 	if p.request.Workflow == param.EEMT {
 		if !p.drainsInline(width, height) {
@@ -124,12 +125,12 @@ func (p *piece) makePlan(ctx context.Context) error {
 	}
 	plan.Created = p.Now().UTC()
 	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
-	_, err = p.Store.WritePlan(ctx, p.request.ID, plan)
+	_, err = record.WritePlan(ctx, p.Store, p.request.ID, plan)
 	return err
 }
 
 // sideOfTiles returns the side of the plan's tiles, and that of its blocks, 0 without.
-func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
+func (p *piece) sideOfTiles(plan *record.Plan) (side, block int, err error) {
 	if plan.Far != nil {
 		block = plan.Far.Block
 	}
@@ -149,7 +150,7 @@ func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
 
 // inspect notes what is noticed about the inputs, and ends the job for what it cannot be
 // computed from.
-func (p *piece) inspect(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+func (p *piece) inspect(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
 	params := p.request.Parameters
 	o := inspect.Options{
 		Parameters: params, Open: p.bucket().Open,
@@ -177,7 +178,7 @@ func (p *piece) inspect(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 }
 
 // planClimate reads the climate windows into the bucket.
-func (p *piece) planClimate(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+func (p *piece) planClimate(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
 	p.report(p.request.ID, "climate", 0, 1)
 	spec, err := p.snapshotClimate(ctx, d)
 	if err != nil {
@@ -196,7 +197,7 @@ func (p *piece) planClimate(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 }
 
 // openClimate opens what planClimate left.
-func (p *piece) openClimate(ctx context.Context, plan *job.Plan) (climate.Source, climate.Spec, error) {
+func (p *piece) openClimate(ctx context.Context, plan *record.Plan) (climate.Source, climate.Spec, error) {
 	var spec climate.Spec
 	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
 		return nil, spec, fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
@@ -218,7 +219,7 @@ func (p *piece) wetnessYears(spec climate.Spec) []int {
 }
 
 // meanWetness takes the means of the sums of all cells by climate year.
-func (p *piece) meanWetness(plan *job.Plan, sums map[int]terrain.WetnessSum) error {
+func (p *piece) meanWetness(plan *record.Plan, sums map[int]terrain.WetnessSum) error {
 	plan.MeanWetness = map[int]float64{}
 	var last terrain.WetnessSum
 	for _, year := range p.request.Parameters.Years() {
@@ -255,7 +256,7 @@ func cellsBetween(c climate.Cells, lo, hi int) climate.Cells {
 
 // sumWetness sums the wetness index over the cells with elevation, slope and
 // climate, weighted with area (Rasmussen et al. 2015, eq 9), by climate year.
-func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map[int]terrain.WetnessSum, error) {
+func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *record.Plan) (map[int]terrain.WetnessSum, error) {
 	img, closer, err := p.bucket().OpenImage(ctx, job.WorkKey(p.request.ID, terrainFile))
 	if err != nil {
 		return nil, err
@@ -272,7 +273,7 @@ func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map
 
 // sumSquares is sumWetness of one of so many windows that are summed together, square by
 // square, some at a time; wetness returns the index, NaN where there is no slope.
-func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w raster.Window, together int,
+func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *record.Plan, w raster.Window, together int,
 	wetness func(context.Context, raster.Window) (*raster.Grid[float64], error),
 ) (map[int]terrain.WetnessSum, error) {
 	source, spec, err := p.openClimate(ctx, plan)
@@ -364,7 +365,7 @@ func stripRows(width, block int, memory int64) int {
 
 // surveyElevation takes the range of elevation in blocks of rows, and thins the
 // far terrain where the plan has rings of it.
-func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
+func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
 	rings, err := p.newRings(d, plan)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/fault"
@@ -31,8 +32,8 @@ const (
 
 // sources takes the checksums of the files of an input, which the job keeps the part
 // under its DEM of in kept. A file that cannot be read whole is listed without.
-func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files, kept []string) error {
-	plan.Sources = slices.DeleteFunc(plan.Sources, func(s job.Source) bool { return s.Input == input })
+func (p *piece) sources(ctx context.Context, plan *record.Plan, input string, files, kept []string) error {
+	plan.Sources = slices.DeleteFunc(plan.Sources, func(s record.Source) bool { return s.Input == input })
 	together := int64(0)
 	for _, s := range plan.Sources {
 		together += s.Bytes
@@ -42,7 +43,7 @@ func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files
 		if slices.Contains(files[:i], name) {
 			continue
 		}
-		s := job.Source{Input: input, File: name}
+		s := record.Source{Input: input, File: name}
 		if !strings.Contains(name, "://") {
 			sum, size, err := checksumUpTo(ctx, p.Climate, name, min(checkedBytes, checkedTogether-together))
 			if err := ctx.Err(); err != nil {
@@ -65,13 +66,13 @@ func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files
 		if err != nil {
 			return err
 		}
-		plan.Sources = append(plan.Sources, job.Source{Input: input, File: strings.TrimPrefix(key, job.WorkKey(p.request.ID, "")), Bytes: size, SHA256: sum, Kept: true})
+		plan.Sources = append(plan.Sources, record.Source{Input: input, File: strings.TrimPrefix(key, job.WorkKey(p.request.ID, "")), Bytes: size, SHA256: sum, Kept: true})
 	}
 	return nil
 }
 
 // climateSources takes the checksums of the files of the climate.
-func (p *piece) climateSources(ctx context.Context, plan *job.Plan) error {
+func (p *piece) climateSources(ctx context.Context, plan *record.Plan) error {
 	user := p.request.Parameters
 	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation, user.ClimateUnits)
 	if err != nil {
@@ -187,7 +188,7 @@ func (p *tilePart) noteClearness(w raster.Window, c *clearness, sun *solar.Month
 		return nil
 	}
 	if p.record.ClearSky == nil {
-		p.record.ClearSky = job.NewClearSky()
+		p.record.ClearSky = record.NewClearSky()
 	}
 	cell := p.dem.Cell.Rows(w.Row, w.Height)
 	var index [12]float64
@@ -212,7 +213,7 @@ type ClearSky struct {
 }
 
 // clearSky is nil for a job without a clear-sky index, and where no tile noted any.
-func clearSky(p param.Parameters, tiles []job.TileResult) (*ClearSky, error) {
+func clearSky(p param.Parameters, tiles []record.TileResult) (*ClearSky, error) {
 	c := &ClearSky{From: "values"}
 	switch {
 	case p.KCClimate:
@@ -226,7 +227,7 @@ func clearSky(p param.Parameters, tiles []job.TileResult) (*ClearSky, error) {
 	default:
 		return nil, nil
 	}
-	all := job.NewClearSky()
+	all := record.NewClearSky()
 	for _, t := range tiles {
 		if t.ClearSky != nil {
 			all.AddAll(t.ClearSky)

@@ -14,6 +14,7 @@ import (
 	"github.com/sourcegraph/conc"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/energy"
@@ -43,7 +44,7 @@ type Report struct {
 	// Longest is the time of the slowest tile.
 	Longest float64 `json:"longest_tile_seconds"`
 	// Estimate is what the plan foresaw.
-	Estimate *job.Estimate `json:"estimate,omitempty"`
+	Estimate *record.Estimate `json:"estimate,omitempty"`
 	// SolarCalendar states the year the sun was integrated over.
 	SolarCalendar string             `json:"solar_calendar"`
 	Energy        *energy.Parameters `json:"energy,omitempty"`
@@ -52,7 +53,7 @@ type Report struct {
 	// Turbidity is that of the climatology where it was taken.
 	Turbidity *Turbidity `json:"turbidity,omitempty"`
 	// Sources are the files that climate and inputs were read from.
-	Sources     []job.Source        `json:"sources,omitempty"`
+	Sources     []record.Source     `json:"sources,omitempty"`
 	Climate     map[int]Climate     `json:"climate,omitempty"`
 	Kappa       map[int][12]float64 `json:"kappa,omitempty"`
 	MeanWetness map[int]float64     `json:"mean_wetness,omitempty"`
@@ -264,7 +265,7 @@ func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	return l, nil
 }
 
-func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) finding.List {
+func energyFindings(plan *record.Plan, years []int, kappa map[int][12]float64) finding.List {
 	var list finding.List
 	if plan.Latitude < 0 {
 		list.Add(finding.Finding{

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -149,7 +150,7 @@ type scratch struct {
 	unknown float64
 }
 
-func (p *piece) scratch(d *job.Draft, work *terrainWork, what string) (*scratch, error) {
+func (p *piece) scratch(d *record.Draft, work *terrainWork, what string) (*scratch, error) {
 	s := &scratch{piece: p, what: what, tiling: d.Tiling(), written: work.Filled, unknown: terrain.Unseen}
 	if what == scratchArea {
 		s.written, s.unknown = work.Area, terrain.Pending

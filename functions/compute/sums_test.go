@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -91,7 +92,7 @@ func TestOldRecordsAreStillRead(t *testing.T) {
 	}
 	for task := range done {
 		key := job.Prefix(jobID) + "phases/0001/" + task + ".json"
-		var record struct{ Result job.TileResult }
+		var record struct{ Result record.TileResult }
 		data, err := w.bucket.ReadAll(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/fault"
@@ -38,7 +39,7 @@ func tileKey(id, task, name string) string { return job.WorkKey(id, task+"/"+nam
 func energyFile(year int) string { return fmt.Sprintf("%s%d.tif", energyPrefix, year) }
 
 // tilePhase is the phase of a plan's tiles.
-func tilePhase(plan *job.Plan) *job.Phase {
+func tilePhase(plan *record.Plan) *job.Phase {
 	p := &job.Phase{Kind: job.KindTiles}
 	for _, t := range plan.Tiles {
 		p.Tasks = append(p.Tasks, job.Task{Name: t.Task})
@@ -50,7 +51,7 @@ func tilePhase(plan *job.Plan) *job.Phase {
 type tileKind struct{ *Service }
 
 func (k tileKind) Run(ctx context.Context, r *engine.Run) (any, error) {
-	plan, err := k.Store.Plan(ctx, r.ID())
+	plan, err := record.ReadPlan(ctx, k.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +59,13 @@ func (k tileKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: the plan of job %s has no tile %q", job.ErrDamaged, r.ID(), r.Task)
 	}
-	result := new(job.TileResult)
+	result := new(record.TileResult)
 	return result, k.task(r).compute(ctx, plan, tile, result)
 }
 
 // Next goes on to the assembly, or to the maps where that would take long.
 func (k tileKind) Next(ctx context.Context, r *engine.Run, done []job.Record) (*job.Phase, error) {
-	plan, err := k.Store.Plan(ctx, r.ID())
+	plan, err := record.ReadPlan(ctx, k.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (tileKind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // compute writes the tile's work files, made of parts that memory has room for;
 // record gets its sums.
-func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, record *job.TileResult) error {
+func (p *piece) compute(ctx context.Context, plan *record.Plan, tile record.Tile, record *record.TileResult) error {
 	d, closer, err := p.openDEM(ctx)
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 
 // partSide is the side of the parts of a tile on this replica. Another may take
 // others: parts never change a number.
-func (p *piece) partSide(plan *job.Plan) int {
+func (p *piece) partSide(plan *record.Plan) int {
 	return p.cost().partSide(p.request.Workflow, p.request.Parameters, field(plan.Far, plan.Halo, plan.Width, plan.Height))
 }
 
@@ -118,10 +119,10 @@ func (p *piece) partSide(plan *job.Plan) int {
 type tilePart struct {
 	*piece
 	dem      *dem.DEM
-	plan     *job.Plan
+	plan     *record.Plan
 	window   raster.Window
 	files    *tileFiles
-	record   *job.TileResult
+	record   *record.TileResult
 	progress func(stage string, done float64)
 }
 
@@ -261,7 +262,7 @@ func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) 
 	return bands, monthly[:]
 }
 
-func tileIndex(plan *job.Plan, task string) float64 {
+func tileIndex(plan *record.Plan, task string) float64 {
 	for i, t := range plan.Tiles {
 		if t.Task == task {
 			return float64(i)

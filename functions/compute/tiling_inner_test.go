@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/fault"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -29,7 +29,7 @@ func TestTilesAreCountedAsTheyAreCut(t *testing.T) {
 // is not.
 func TestTooManyTilesAreRefused(t *testing.T) {
 	p := &piece{Service: new(Service)}
-	plan := &job.Plan{Width: 50000, Height: 50000, Far: &job.Far{Block: 640}}
+	plan := &record.Plan{Width: 50000, Height: 50000, Far: &record.Far{Block: 640}}
 	p.request.Parameters.TileSize = 196
 	_, _, err := p.sideOfTiles(plan)
 	if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "into 97969 tiles, at most 65536 are allowed; give at least 214,") {

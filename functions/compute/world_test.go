@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"gocloud.dev/blob"
@@ -289,7 +290,7 @@ func (w *world) replan(t *testing.T, side int) {
 	if err := swallow.Handle(ctx, eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 		t.Fatalf("plan: %v", err)
 	}
-	plan, err := w.store.Plan(ctx, jobID)
+	plan, err := record.ReadPlan(ctx, w.store, jobID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,14 +298,14 @@ func (w *world) replan(t *testing.T, side int) {
 	for r := 0; r*side < plan.Height; r++ {
 		for c := 0; c*side < plan.Width; c++ {
 			tile := raster.Window{Col: c * side, Row: r * side, Width: side, Height: side}
-			plan.Tiles = append(plan.Tiles, job.Tile{Task: job.TaskName(r, c), Window: tile.Intersect(raster.Window{Width: plan.Width, Height: plan.Height})})
+			plan.Tiles = append(plan.Tiles, record.Tile{Task: job.TaskName(r, c), Window: tile.Intersect(raster.Window{Width: plan.Width, Height: plan.Height})})
 		}
 	}
 	w.setPlan(t, plan)
 }
 
 // setPlan replaces the plan of a job whose tiles were not begun.
-func (w *world) setPlan(t *testing.T, plan *job.Plan) {
+func (w *world) setPlan(t *testing.T, plan *record.Plan) {
 	t.Helper()
 	ctx := t.Context()
 	for _, name := range []string{"plan.json", "phases/0001.json"} {
@@ -312,7 +313,7 @@ func (w *world) setPlan(t *testing.T, plan *job.Plan) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.store.WritePlan(ctx, jobID, plan); err != nil {
+	if _, err := record.WritePlan(ctx, w.store, jobID, plan); err != nil {
 		t.Fatal(err)
 	}
 	phase := &job.Phase{Number: 1, Kind: job.KindTiles}

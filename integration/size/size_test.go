@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -149,7 +150,7 @@ func logCourse(t *testing.T, out string, wall time.Duration) {
 	var report compute.Report
 	read(t, filepath.Join(out, compute.ReportName), &report)
 	records := filepath.Join(out, ".eemt", "jobs", report.JobID)
-	var plan job.Plan
+	var plan record.Plan
 	var end job.End
 	read(t, filepath.Join(records, "plan.json"), &plan)
 	read(t, filepath.Join(records, "end.json"), &end)

@@ -11,10 +11,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-func draft() *job.Draft {
-	return &job.Draft{Plan: &job.Plan{Width: 100, Height: 60, Created: noon}, Side: 16}
-}
-
 func filling(n int, tasks ...job.Task) *job.Phase {
 	return &job.Phase{Number: n, Kind: job.KindFill, Tasks: tasks, Share: 0.4, Data: []byte(`{"news":[-0.5]}`), Created: noon}
 }
@@ -27,15 +23,6 @@ func TestPhasesAreWrittenOnce(t *testing.T) {
 		}
 		if p, err := s.Phase(ctx, id(1), 0); err != nil || p.Kind != job.KindPlan || len(p.Tasks) != 1 || p.Tasks[0].Name != job.PlanTask {
 			t.Errorf("the first phase is %+v (%v)", p, err)
-		}
-		first, err := s.WriteDraft(ctx, id(1), draft())
-		if err != nil || first.Side != 16 {
-			t.Fatal(first, err)
-		}
-		other := draft()
-		other.Side = 32
-		if stands, err := s.WriteDraft(ctx, id(1), other); err != nil || stands.Side != 16 {
-			t.Errorf("another draft took its place: %+v (%v)", stands, err)
 		}
 		for n := 1; n <= 11; n++ {
 			for again := range 2 {
@@ -157,9 +144,8 @@ func TestStatusInPhases(t *testing.T) {
 			}
 		}
 		status(job.Pending, "waiting to be planned", 0, r.Created)
-		d := draft()
-		d.Plan.Created = noon.Add(time.Hour)
-		if _, err := s.WriteDraft(ctx, r.ID, d); err != nil {
+		drafted := noon.Add(time.Hour)
+		if _, err := s.WriteOnce(ctx, r.ID, "draft.json", map[string]any{"plan": job.Plan{Created: drafted}}); err != nil {
 			t.Fatal(err)
 		}
 		status(job.Running, "the terrain is being analysed", 0, noon.Add(time.Hour))
@@ -176,19 +162,8 @@ func TestStatusInPhases(t *testing.T) {
 		if _, _, err := s.WriteEnd(ctx, r.ID, job.End{State: job.Cancelled, Ended: noon.Add(4 * time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
-		if st, err := s.Status(ctx, r.ID); err != nil || st.State != job.Cancelled || st.Terrain != nil || !st.Started.Equal(d.Plan.Created) {
+		if st, err := s.Status(ctx, r.ID); err != nil || st.State != job.Cancelled || st.Terrain != nil || !st.Started.Equal(drafted) {
 			t.Errorf("after the end: %+v (%v)", st, err)
-		}
-	})
-}
-
-func TestHostileDrafts(t *testing.T) {
-	eachBucket(t, func(t *testing.T, s job.Store) {
-		for _, data := range []string{`{}`, `{"plan":{"width":10,"height":10}}`, `{"plan":{"width":0,"height":10},"side":8}`, `[`} {
-			put(t, s, job.Prefix(id(1))+"draft.json", data)
-			if _, err := s.Draft(t.Context(), id(1)); !errors.Is(err, job.ErrDamaged) {
-				t.Errorf("%s: %v", data, err)
-			}
 		}
 	})
 }

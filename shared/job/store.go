@@ -96,19 +96,14 @@ func (s Store) Request(ctx context.Context, id string) (Request, error) {
 	return r, err
 }
 
-// WritePlan writes plan.json unless there is one, and returns the one that stands.
-func (s Store) WritePlan(ctx context.Context, id string, p *Plan) (*Plan, error) {
-	won, err := s.once(ctx, Prefix(id)+"plan.json", p)
-	if err != nil || won {
-		return p, err
-	}
-	return s.Plan(ctx, id)
+// WriteOnce writes a record of a job unless there is one of its name, and reports whether this call did.
+func (s Store) WriteOnce(ctx context.Context, id, name string, v any) (bool, error) {
+	return s.once(ctx, Prefix(id)+name, v)
 }
 
-// Plan reads plan.json; ErrNotFound when the job is not planned yet.
-func (s Store) Plan(ctx context.Context, id string) (*Plan, error) {
-	p := new(Plan)
-	return p, s.read(ctx, Prefix(id)+"plan.json", p)
+// Read reads a record of a job by its name; ErrNotFound when there is none, ErrDamaged when it cannot be decoded into v.
+func (s Store) Read(ctx context.Context, id, name string, v any) error {
+	return s.read(ctx, Prefix(id)+name, v)
 }
 
 // WriteEnd ends a job. It returns the end that stands, and whether this call wrote it.

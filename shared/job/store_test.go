@@ -18,7 +18,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -81,9 +80,9 @@ func keys(t *testing.T, s job.Store) []string {
 }
 
 func plan(tiles int) *job.Plan {
-	p := &job.Plan{Width: 64 * tiles, Height: 64, Created: noon.Add(time.Hour)}
+	p := &job.Plan{Created: noon.Add(time.Hour)}
 	for c := range tiles {
-		p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c), Window: raster.Window{Col: 64 * c, Width: 64, Height: 64}})
+		p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c)})
 	}
 	return p
 }
@@ -110,11 +109,14 @@ func TestRecordsAreWrittenOnce(t *testing.T) {
 		if got, err := s.Request(ctx, r.ID); err != nil || got.Workflow != param.Sol || !got.Created.Equal(r.Created) {
 			t.Errorf("request is %+v (%v), want the first", got, err)
 		}
-		if p, err := s.WritePlan(ctx, r.ID, plan(2)); err != nil || len(p.Tiles) != 2 {
-			t.Errorf("plan %v (%v)", p, err)
+		for n, want := range []bool{true, false} {
+			if won, err := s.WriteOnce(ctx, r.ID, "plan.json", plan(2+3*n)); err != nil || won != want {
+				t.Errorf("plan %d was written: %t (%v)", n, won, err)
+			}
 		}
-		if p, err := s.WritePlan(ctx, r.ID, plan(5)); err != nil || len(p.Tiles) != 2 {
-			t.Errorf("second plan %v (%v), want the first", p, err)
+		var p job.Plan
+		if err := s.Read(ctx, r.ID, "plan.json", &p); err != nil || len(p.Tiles) != 2 {
+			t.Errorf("plan %v (%v), want the first", p, err)
 		}
 		for attempt := range 2 {
 			if err := s.WriteRecord(ctx, r.ID, 1, job.Record{Task: "r0000c0000", Attempt: attempt}); err != nil {
@@ -145,7 +147,11 @@ func TestRacesHaveOneWinner(t *testing.T) {
 			plans, ends := map[int]bool{}, map[string]bool{}
 			for i := range racers {
 				wait.Go(func() {
-					p, err := s.WritePlan(t.Context(), r.ID, plan(i+1))
+					var p job.Plan
+					_, err := s.WriteOnce(t.Context(), r.ID, "plan.json", plan(i+1))
+					if err == nil {
+						err = s.Read(t.Context(), r.ID, "plan.json", &p)
+					}
 					if err != nil {
 						t.Errorf("plan: %v", err)
 						return
@@ -203,7 +209,7 @@ func TestStatus(t *testing.T) {
 			if c.plan > 0 {
 				p := plan(c.plan)
 				p.Maps = 4
-				if _, err := s.WritePlan(t.Context(), r.ID, p); err != nil {
+				if _, err := s.WriteOnce(t.Context(), r.ID, "plan.json", p); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := s.WritePhase(t.Context(), r.ID, tiles(p)); err != nil {
@@ -280,7 +286,7 @@ func TestRemove(t *testing.T) {
 	fill := func(t *testing.T, s job.Store, r job.Request) {
 		t.Helper()
 		create(t, s, r)
-		if _, err := s.WritePlan(t.Context(), r.ID, plan(1)); err != nil {
+		if _, err := s.WriteOnce(t.Context(), r.ID, "plan.json", plan(1)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: "r0000c0000"}); err != nil {
@@ -428,7 +434,7 @@ func TestFaultsAreNotAbsence(t *testing.T) {
 	s := job.Store{Bucket: faultbucket.Wrap(memblob.OpenBucket(nil), func(_, _ string) error { return away })}
 	ctx := context.Background()
 	_, request := s.Request(ctx, id(1))
-	_, plan := s.Plan(ctx, id(1))
+	plan := s.Read(ctx, id(1), "plan.json", new(job.Plan))
 	_, end := s.End(ctx, id(1))
 	_, task := s.Record(ctx, id(1), 1, "r0000c0000")
 	_, ended := s.Ended(ctx, id(1))

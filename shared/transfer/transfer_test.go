@@ -23,7 +23,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/transfer"
 )
 
@@ -51,9 +50,9 @@ func add(t *testing.T, b *blob.Bucket, n int, state job.State) job.Request {
 	put(t, b, r.DEM.Key, dem)
 	err := s.Create(ctx, r)
 	if state != job.Pending && err == nil {
-		_, err = s.WritePlan(ctx, r.ID, &job.Plan{
-			Width: 64, Height: 32, Created: r.Created,
-			Tiles: []job.Tile{{Task: "r0000c0000", Window: raster.Window{Width: 32, Height: 32}}, {Task: "r0000c0001", Window: raster.Window{Col: 32, Width: 32, Height: 32}}},
+		_, err = s.WriteOnce(ctx, r.ID, "plan.json", &job.Plan{
+			Created: r.Created,
+			Tiles:   []job.Tile{{Task: "r0000c0000"}, {Task: "r0000c0001"}},
 		})
 		put(t, b, job.WorkKey(r.ID, "r0000c0000/sol.tif"), "tile")
 		if err == nil {

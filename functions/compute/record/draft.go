@@ -1,9 +1,10 @@
-package job
+package record
 
 import (
 	"context"
 	"fmt"
 
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
@@ -22,22 +23,22 @@ func (d *Draft) Tiling() terrain.Tiling {
 }
 
 // WriteDraft writes draft.json unless there is one, and returns the one that stands.
-func (s Store) WriteDraft(ctx context.Context, id string, d *Draft) (*Draft, error) {
-	won, err := s.once(ctx, Prefix(id)+"draft.json", d)
+func WriteDraft(ctx context.Context, s job.Store, id string, d *Draft) (*Draft, error) {
+	won, err := s.WriteOnce(ctx, id, draftName, d)
 	if err != nil || won {
 		return d, err
 	}
-	return s.Draft(ctx, id)
+	return ReadDraft(ctx, s, id)
 }
 
-// Draft reads draft.json; ErrNotFound when there is none.
-func (s Store) Draft(ctx context.Context, id string) (*Draft, error) {
+// ReadDraft reads draft.json; job.ErrNotFound when there is none.
+func ReadDraft(ctx context.Context, s job.Store, id string) (*Draft, error) {
 	d := new(Draft)
-	if err := s.read(ctx, Prefix(id)+"draft.json", d); err != nil {
+	if err := s.Read(ctx, id, draftName, d); err != nil {
 		return nil, err
 	}
 	if d.Plan == nil || d.Side < 2 || d.Plan.Width < 1 || d.Plan.Height < 1 {
-		return nil, fmt.Errorf("%w: draft.json of job %s has no terrain", ErrDamaged, id)
+		return nil, fmt.Errorf("%w: draft.json of job %s has no terrain", job.ErrDamaged, id)
 	}
 	return d, nil
 }
