@@ -467,6 +467,15 @@ func (d *definition) take(p map[string]float64, degrees float64, projection stri
 		rectified: first(first(0, "azimuth"), "rectified_grid_angle", "xy_plane_rotation") * degrees,
 		height:    first(0, "height"),
 	}
+	if projection == "krovak" {
+		return d.krovakText(p, degrees)
+	}
+	return d.complete(projection, hasSP1, hasSP2, p["auxiliary_sphere_type"])
+}
+
+// complete sets the method and the parameters that the text of a projection implies, and refuses texts that contradict
+// themselves. hasSP1 and hasSP2 say whether the text has standard parallels; sphere is its type of auxiliary sphere.
+func (d *definition) complete(projection string, hasSP1, hasSP2 bool, sphere float64) error {
 	q := &d.par
 	switch projection {
 	case "lambertconformalconic1sp":
@@ -486,8 +495,8 @@ func (d *definition) take(p map[string]float64, degrees float64, projection stri
 		}
 		q.lat0 = 0
 	case "mercatorauxiliarysphere":
-		if p["auxiliary_sphere_type"] != 0 || q.sp1 != 0 {
-			return fmt.Errorf("the Mercator projection on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", p["auxiliary_sphere_type"], q.sp1, remedy)
+		if sphere != 0 || q.sp1 != 0 {
+			return fmt.Errorf("the Mercator projection on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", sphere, q.sp1, remedy)
 		}
 	case "polarstereographic":
 		if q.sp1 = q.lat0; math.Abs(q.lat0) > 90-1e-6 {
@@ -506,8 +515,6 @@ func (d *definition) take(p map[string]float64, degrees float64, projection stri
 		}
 	case "swissobliquecylindrical", "swissobliquemercator":
 		q.azimuth, q.rectified = 90, 90
-	case "krovak":
-		return d.krovakText(p, degrees)
 	}
 	return nil
 }
