@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -12,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/cyverse-gis/eemt/shared/calendar"
+	"github.com/cyverse-gis/eemt/shared/product"
 
 	"github.com/gin-gonic/gin"
 	"github.com/paulmach/orb/geojson"
@@ -37,16 +41,13 @@ const (
 	mostLayers = 64
 )
 
-// defaultLayer is what is shown when no layer is named.
-const defaultLayer = "global/annual/total_sun_sum.tif"
-
 // layerName checks the name of a map among the results.
 func layerName(name string) (string, error) {
 	if name == "" {
-		name = defaultLayer
+		name = product.Default
 	}
 	if path.Clean("/"+name) != "/"+name || !strings.HasSuffix(name, ".tif") || len(name) > 200 {
-		return "", problem.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, defaultLayer))
+		return "", problem.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, product.Default))
 	}
 	return name, nil
 }
@@ -92,17 +93,7 @@ func (m *Maps) withLayer(ctx context.Context, id, name string, f func(l *maptile
 }
 
 // rampOf is the colour ramp of a map when none is named.
-func rampOf(layer string) string {
-	switch {
-	case strings.HasPrefix(layer, "global/"), strings.HasPrefix(layer, "insol/"):
-		return "sun"
-	case strings.HasPrefix(layer, "twi"), strings.HasPrefix(layer, "catchment"):
-		return "wet"
-	case strings.HasPrefix(layer, "slope"):
-		return "grey"
-	}
-	return preview.DefaultRamp
-}
+func rampOf(layer string) string { return cmp.Or(product.RampOf(layer), preview.DefaultRamp) }
 
 // scaleOf reads colours and range from a query; the range of the map is the default.
 func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, error) {
@@ -145,7 +136,7 @@ func number(name, text string) (float64, error) {
 
 // TileJSON describes the tiles of a map (TileJSON 3.0.0).
 func (m *Maps) TileJSON(c *gin.Context) {
-	id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
+	id, layer := c.Param("id"), c.DefaultQuery("layer", product.Default)
 	err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 		sc, err := scaleOf(c, l, layer)
 		if err != nil {
@@ -195,7 +186,7 @@ func (m *Maps) Tile(c *gin.Context) {
 	key := c.Request.URL.RequestURI()
 	data, ok := m.tiles.get(key)
 	if !ok {
-		id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
+		id, layer := c.Param("id"), c.DefaultQuery("layer", product.Default)
 		select {
 		case m.drawing() <- struct{}{}:
 			defer func() { <-m.drawing() }()
@@ -223,9 +214,6 @@ func (m *Maps) drawing() chan struct{} {
 	m.drawOnce.Do(func() { m.drawTokens = make(chan struct{}, drawnAtOnce) })
 	return m.drawTokens
 }
-
-// months in the names of maps.
-var months = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 
 // pointValue is one answer of a point query; Value is nil where there is none.
 type pointValue struct {
@@ -259,13 +247,13 @@ func (m *Maps) Value(c *gin.Context) {
 				layers = append(layers, name)
 				continue
 			}
-			for _, month := range months {
+			for _, month := range calendar.Months {
 				layers = append(layers, strings.ReplaceAll(name, "{mon}", month))
 			}
 		}
 	}
 	if len(layers) == 0 {
-		layers = []string{defaultLayer}
+		layers = []string{product.Default}
 	}
 	if len(layers) > mostLayers {
 		m.Answer.Problem(c, problem.Bad("layer", strconv.Itoa(len(layers)), fmt.Sprintf("at most %d", mostLayers), fmt.Sprintf("%d layers: at most %d in one request", len(layers), mostLayers)))
@@ -300,7 +288,7 @@ func (m *Maps) Value(c *gin.Context) {
 
 // Statistics describes the values of a map.
 func (m *Maps) Statistics(c *gin.Context) {
-	layer := c.DefaultQuery("layer", defaultLayer)
+	layer := c.DefaultQuery("layer", product.Default)
 	err := m.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Raster) error {
 		st, err := l.Summarize(c.Request.Context())
 		if err != nil {
