@@ -277,7 +277,7 @@ func (d *definition) convert(code int) error {
 	}
 	m := method(atoi(c[2]))
 	d.method = cmp.Or(variants[m], m)
-	if !projected[d.method] {
+	if projections[d.method] == nil {
 		name := "EPSG:" + c[2]
 		if f, ok := lookup(kindMethod, int(m)); ok {
 			name = f[1]
@@ -330,17 +330,6 @@ func (p *parameters) set(key string, v float64) {
 	case "1039":
 		p.height = v
 	}
-}
-
-// projected are the methods with formulas here.
-var projected = map[method]bool{
-	methodWebMercator: true, methodLambertMichigan: true, methodColombiaUrban: true, methodEqualEarth: true, methodEquidistantConic: true,
-	methodLambertConformal1SP: true, methodLambertConformal2SP: true, methodMercatorA: true, methodMercatorB: true,
-	methodCassini: true, methodTransverseMercator: true, methodObliqueStereographic: true, methodPolarStereographicA: true,
-	methodNewZealandMapGrid: true, methodHotineA: true, methodLaborde: true, methodHotineB: true, methodNearConformal: true,
-	methodPolyconic: true, methodKrovak: true, methodLambertAzimuthal: true, methodAlbers: true, methodEquidistantCylindrical: true,
-	methodBonne: true, methodPolarStereographicB: true, methodPolarStereographicC: true, methodGuam: true, methodCassiniHyperbolic: true,
-	methodEqualAreaCylindrical: true, methodMollweide: true, methodSinusoidal: true, methodStereographic: true,
 }
 
 // linearUnit returns the length and name of an EPSG unit.

@@ -498,23 +498,31 @@ func (d *definition) complete(projection string, hasSP1, hasSP2 bool, sphere flo
 		if sphere != 0 || q.sp1 != 0 {
 			return fmt.Errorf("the Mercator projection on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", sphere, q.sp1, remedy)
 		}
+	case "polarstereographic", "stereographic", "stereographicnorthpole", "stereographicsouthpole":
+		return d.completeStereographic(projection)
+	case "swissobliquecylindrical", "swissobliquemercator":
+		q.azimuth, q.rectified = 90, 90
+	}
+	return nil
+}
+
+func (d *definition) completeStereographic(projection string) error {
+	const pole = 90 - 1e-6
+	q := &d.par
+	switch projection {
 	case "polarstereographic":
-		if q.sp1 = q.lat0; math.Abs(q.lat0) > 90-1e-6 {
-			d.method = methodPolarStereographicA
-		}
+		q.sp1 = q.lat0
 	case "stereographicnorthpole", "stereographicsouthpole":
 		if projection == "stereographicsouthpole" && q.sp1 > 0 || projection == "stereographicnorthpole" && q.sp1 < 0 {
 			return fmt.Errorf("standard parallel %g is on the other side of the Earth; state the system with: --dem-crs EPSG:CODE", q.sp1)
 		}
-		if math.Abs(q.sp1) > 90-1e-6 {
+		if math.Abs(q.sp1) > pole {
 			d.method, q.lat0 = methodPolarStereographicA, q.sp1
 		}
-	case "stereographic":
-		if math.Abs(q.lat0) > 90-1e-6 {
-			d.method = methodPolarStereographicA
-		}
-	case "swissobliquecylindrical", "swissobliquemercator":
-		q.azimuth, q.rectified = 90, 90
+		return nil
+	}
+	if math.Abs(q.lat0) > pole {
+		d.method = methodPolarStereographicA
 	}
 	return nil
 }
