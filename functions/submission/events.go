@@ -17,7 +17,6 @@ import (
 	"github.com/cyverse-gis/eemt/eventing/objectnotice"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/functions/submission/progress"
-	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // HandleEvent takes the notices of the bucket's store, the events of jobs, of which it tells subscribers, and the resume tick, which finds the files whose notice was lost and brings the static catalogue up to date.
@@ -27,7 +26,7 @@ func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 		if err != nil || tick.Task != eventing.TaskResume {
 			return err
 		}
-		_, err = s.ScanUploads(ctx)
+		_, err = s.dropped.Scan(ctx)
 		return errors.Join(err, s.catalogue.Update(ctx))
 	}
 	if slices.Contains(progress.CallbackEvents(), e.Type()) {
@@ -37,39 +36,11 @@ func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 	if err != nil {
 		return err
 	}
-	said, err := s.notice(ctx, n)
+	said, err := s.dropped.Notice(ctx, n)
 	for _, sentence := range said {
 		s.Log.Info("event of the bucket", "event", e.ID(), "outcome", sentence)
 	}
 	return err
-}
-
-// notice looks at every object that a notice names. It goes on after an error, so that one object does not hold up the
-// others.
-func (s *Service) notice(ctx context.Context, n objectnotice.Notice) ([]string, error) {
-	said := n.Ignored
-	var errs []error
-	for _, o := range n.Objects {
-		sentence, err := s.place(ctx, o)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("object %s: %w", o.Key, err))
-			continue
-		}
-		said = append(said, fmt.Sprintf("object %s: %s", o.Key, sentence))
-	}
-	return said, errors.Join(errs...)
-}
-
-// place finds an object of a notice in our bucket.
-func (s *Service) place(ctx context.Context, o objectnotice.Object) (string, error) {
-	if s.Uploads.Bucket != "" && o.Bucket != "" && o.Bucket != s.Uploads.Bucket {
-		return fmt.Sprintf("it is in bucket %q, not in %q", o.Bucket, s.Uploads.Bucket), nil
-	}
-	key, ok := strings.CutPrefix(o.Key, s.Uploads.Prefix)
-	if !ok {
-		return "it is not under " + s.Uploads.Prefix + job.UploadPrefix, nil
-	}
-	return s.Take(ctx, key)
 }
 
 // postEvents takes CloudEvents and the bare payloads of the stores.
@@ -111,7 +82,7 @@ func (s *Service) postEvents(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"detail": "the address that confirms the subscription is in the log; open it to continue"})
 		return
 	}
-	said, err := s.notice(c.Request.Context(), n)
+	said, err := s.dropped.Notice(c.Request.Context(), n)
 	if err != nil {
 		s.answer.Refuse(c, err)
 		return

@@ -40,7 +40,7 @@ func TestUploadNamesFormats(t *testing.T) {
 	} {
 		s := newService(t, nil)
 		_, err := s.Upload(t.Context(), c.name, strings.NewReader(c.data))
-		if !errors.Is(err, problem.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+		if !problem.Refused(err) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
 		it := s.Store.Bucket.List(nil)

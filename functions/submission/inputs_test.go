@@ -2,16 +2,21 @@ package submission_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/integration/faultbucket"
+	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
@@ -94,11 +99,60 @@ func TestCheckKeepsTheDEMAlone(t *testing.T) {
 	s := newService(t, nil)
 	a := s.post(t, "/api/check", field{"kb_file", hills(t), "kb.tif"}, field{"dem_file", hills(t), "dem.tif"})
 	left := keys(t, s.Store.Bucket)
-	if a.status != http.StatusOK || len(left) != 1 || left[0] != job.InputPrefix+a.json(t)["filename"].(string) {
+	if key := job.InputPrefix + a.json(t)["filename"].(string); a.status != http.StatusOK || !slices.Equal(left, []string{key, job.SumKey(key)}) {
 		t.Fatalf("%d %s, left %v", a.status, a.body, left)
 	}
 	b := s.post(t, "/api/check", field{name: "uploaded_filename", value: a.json(t)["filename"].(string)}, field{"kb_file", hills(t), "kb.tif"})
-	if now := keys(t, s.Store.Bucket); b.status != http.StatusOK || len(now) != 1 {
+	if now := keys(t, s.Store.Bucket); b.status != http.StatusOK || !slices.Equal(now, left) {
 		t.Errorf("%d %s, left %v", b.status, b.body, now)
+	}
+}
+
+// TestUploadIsReadOnce: a job that names an upload does not read all of it again, unless the file was replaced since. The
+// checksum goes with the file.
+func TestUploadIsReadOnce(t *testing.T) {
+	var reads atomic.Int32
+	s := newService(t, func(op, key string) error {
+		if op == faultbucket.Read && strings.HasSuffix(key, ".tif") {
+			reads.Add(1)
+		}
+		return nil
+	})
+	name := s.post(t, "/api/upload-file", field{"file", hills(t), "dem.tif"}).json(t)["filename"].(string)
+	key := job.InputPrefix + name
+	var ids []string
+	submit := func(content string) int32 {
+		t.Helper()
+		reads.Store(0)
+		a := s.post(t, "/api/submit-job", field{name: "workflow_type", value: "sol"}, field{name: "uploaded_filename", value: name})
+		if a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		ids = append(ids, a.json(t)["job_id"].(string))
+		n := reads.Load()
+		r, err := s.Store.Request(t.Context(), ids[len(ids)-1])
+		want := job.DEM{Key: key, Name: "dem.tif", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(content))), Size: int64(len(content))}
+		if err != nil || r.DEM != want {
+			t.Errorf("job of %+v (%v), want %+v", r.DEM, err, want)
+		}
+		return n
+	}
+	header := submit(hills(t))
+	other := string(demtest.Encode(t, demtest.Hills(11, 9)))
+	s.put(t, key, other)
+	if n := submit(other); n != header+1 {
+		t.Errorf("%d reads of a file that was replaced, %d of one that was not", n, header)
+	}
+	if n := submit(other); n != header {
+		t.Errorf("%d reads the next time, want %d", n, header)
+	}
+	for _, id := range ids {
+		s.end(t, id, job.Completed)
+		if a := s.do(t, http.MethodDelete, "/api/jobs/"+id, nil); a.status != http.StatusOK {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	if left := keys(t, s.Store.Bucket); slices.Contains(left, key) || slices.Contains(left, job.SumKey(key)) {
+		t.Errorf("left %v", left)
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/catalogue"
+	"github.com/cyverse-gis/eemt/functions/submission/dropped"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
@@ -21,14 +21,13 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/progress"
 	"github.com/cyverse-gis/eemt/functions/submission/results"
 	"github.com/cyverse-gis/eemt/functions/submission/retention"
+	"github.com/cyverse-gis/eemt/functions/submission/submit"
+	"github.com/cyverse-gis/eemt/functions/submission/upload"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
-
-// Source is the CloudEvents source of what this function emits.
-const Source = "/eemt/submission"
 
 // DefaultMaxUpload is the largest DEM taken in, in bytes.
 const DefaultMaxUpload = 4 << 30
@@ -46,7 +45,7 @@ type Config struct {
 	// MaxUpload bounds a file, in bytes.
 	MaxUpload int64
 	// Uploads says how dropped files become jobs.
-	Uploads Uploads
+	Uploads dropped.Settings
 	// Echo offers the process that gives back its inputs, for tests of clients.
 	Echo bool
 	// DEMHosts are the hosts that a DEM may be fetched from; none by default.
@@ -70,7 +69,7 @@ type Config struct {
 	// Estimate tells what a job takes; may be nil.
 	Estimate func(w param.Workflow, p param.Parameters, width, height int) inspect.Work
 	// Limits refuses jobs that are too large; nil allows all.
-	Limits Limits
+	Limits submit.Limits
 	// Room refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is no room; nil
 	// does not look.
 	Room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
@@ -79,10 +78,13 @@ type Config struct {
 // Service takes jobs in and shows them. It never computes.
 type Service struct {
 	Config
-	answer answer.Writer
-	inputs *inputs.Store
-	jobs   joblist.Reader
-	pins   retention.Pins
+	answer  answer.Writer
+	inputs  *inputs.Store
+	submit  *submit.Submitter
+	upload  *upload.Server
+	dropped *dropped.Watcher
+	jobs    joblist.Reader
+	pins    retention.Pins
 	// processes are those that clients may execute.
 	processes ogc.Catalogue
 	catalogue *catalogue.Catalogue
@@ -93,13 +95,6 @@ type Service struct {
 	legacy    *legacy.API
 	streams   *progress.Streams
 	callbacks *progress.Callbacks
-
-	// intake bounds the dropped files that are read at a time.
-	intake slots
-	// ignored are the files under uploads/ that the log was told of.
-	ignored told
-	// joins are the uploads whose parts are being joined.
-	joins singleflight.Group
 }
 
 // New wires the function.
@@ -109,20 +104,28 @@ func New(c Config) *Service {
 	if c.Limits != nil {
 		s.inputs.CheckDEM = c.Limits.CheckDEM
 	}
+	s.submit = &submit.Submitter{
+		Store: c.Store, Events: c.Events, Inputs: s.inputs, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
+		Limits: c.Limits, Room: c.Room, DEMHosts: c.DEMHosts,
+	}
+	s.upload = &upload.Server{Inputs: s.inputs, Log: c.Log, Answer: s.answer, Stall: s.stall()}
+	s.dropped = dropped.New(&dropped.Watcher{
+		Store: c.Store, Inputs: s.inputs, Submit: s.submit, Uploads: c.Uploads, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
+	})
 	s.pins = retention.Pins{Store: c.Store, Jobs: s.jobs, Cleaner: c.Cleaner, Now: c.Now, Log: c.Log, Answer: s.answer}
 	s.processes = ogc.Catalogue{Version: c.Version, Echo: c.Echo}
 	s.catalogue = &catalogue.Catalogue{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Now: c.Now, Log: c.Log, Answer: s.answer}
 	s.files = &results.Files{Store: c.Store, Log: c.Log, Answer: s.answer}
-	s.maps = &results.Maps{Store: c.Store, Answer: s.answer}
+	s.maps = results.NewMaps(c.Store, s.answer)
 	s.legacy = &legacy.API{
 		Store: c.Store, Jobs: s.jobs, Pins: s.pins, Now: c.Now, Answer: s.answer, Version: c.Version,
-		Execution: c.Execution, MostReplicas: c.MostReplicas, Announces: c.Events != nil, Cancel: s.Cancel, Remove: s.remove,
+		Execution: c.Execution, MostReplicas: c.MostReplicas, Announces: c.Events != nil, Cancel: s.submit.Cancel, Remove: s.remove,
 	}
 	s.streams = &progress.Streams{Jobs: s.jobs, View: s.legacy.View, Answer: s.answer, Stopping: c.Stopping}
 	s.callbacks = &progress.Callbacks{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Hosts: c.CallbackHosts, Log: c.Log}
 	s.documents = ogc.Documents{Processes: s.processes, Answer: s.answer, Page: s.getIndex}
 	s.ogc = ogc.NewJobs(ogc.Jobs{
-		Jobs: s.jobs, Processes: s.processes, Intake: s, CheckSubscriber: s.callbacks.Check, Remove: s.remove, Now: c.Now, Answer: s.answer,
+		Jobs: s.jobs, Processes: s.processes, Intake: s.submit, CheckSubscriber: s.callbacks.Check, Remove: s.remove, Now: c.Now, Answer: s.answer,
 		Results: &ogc.Results{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Files: s.files, Log: c.Log, Answer: s.answer},
 	})
 	return s
@@ -139,10 +142,39 @@ func (s *Service) WriteCatalogue(ctx context.Context) error { return s.catalogue
 
 // Upload stores a DEM after checking that it is one; a file that is not leaves nothing behind.
 func (s *Service) Upload(ctx context.Context, name string, r io.Reader) (job.DEM, error) {
-	return s.inputs.Upload(ctx, name, r)
+	d, err := s.inputs.Upload(ctx, name, r)
+	return d.DEM, err
 }
 
 // Stored returns the reference of a DEM uploaded before, by the name Upload gave it.
 func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
-	return s.inputs.Stored(ctx, name)
+	d, err := s.inputs.Stored(ctx, name)
+	return d.DEM, err
+}
+
+// Submit validates, writes job.json, then announces the job. When the announcement fails the job is not lost: the resume
+// tick makes it again.
+func (s *Service) Submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM) (job.Request, error) {
+	return s.submit.Submit(ctx, w, p, inputs.DEM{DEM: ref})
+}
+
+// Cancel ends a job that goes on. It returns the status that then stands.
+func (s *Service) Cancel(ctx context.Context, id string) (job.Status, error) {
+	return s.submit.Cancel(ctx, id)
+}
+
+// Take makes a dropped file a job, once for each of its versions, and says what came of it.
+func (s *Service) Take(ctx context.Context, key string) (string, error) {
+	return s.dropped.Take(ctx, key)
+}
+
+// ScanUploads makes jobs of the dropped files that are none yet, and returns how many became one.
+func (s *Service) ScanUploads(ctx context.Context) (int, error) { return s.dropped.Scan(ctx) }
+
+// remove deletes a job that has ended, with all that is kept of it.
+func (s *Service) remove(ctx context.Context, r job.Request) error {
+	_, err := s.Store.RemoveAll(ctx, r, false)
+	s.maps.Forget(r.ID)
+	s.catalogue.Forget(ctx, r)
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -71,7 +70,7 @@ func TestCleanupEndpoint(t *testing.T) {
 	if len(p.asked) != 0 {
 		t.Errorf("refused requests asked %+v", p.asked)
 	}
-	p.fail = fmt.Errorf("%w: success-retention-days -1: must be 0 to 36500", problem.ErrInvalid)
+	p.fail = problem.Invalid(errors.New("invalid request: success-retention-days -1: must be 0 to 36500"))
 	if a := s.do(t, http.MethodPost, "/api/cleanup?success_retention_days=-1", nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "0 to 36500") {
 		t.Errorf("%d %s", a.status, a.body)
 	}

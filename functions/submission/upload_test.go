@@ -312,7 +312,7 @@ func TestTwoJoin(t *testing.T) {
 func TestJoinedOnce(t *testing.T) {
 	var commits atomic.Int32
 	s := newService(t, func(op, key string) error {
-		if op == faultbucket.Commit && strings.HasPrefix(key, "inputs/") {
+		if op == faultbucket.Commit && strings.HasPrefix(key, "inputs/") && strings.HasSuffix(key, ".tif") {
 			commits.Add(1)
 			time.Sleep(300 * time.Millisecond)
 		}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/dropped"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
@@ -588,7 +589,7 @@ func TestEventsOverHTTP(t *testing.T) {
 	ping := []string{"Ce-Specversion", "1.0", "Ce-Type", eventing.PingTick, "Ce-Source", "/x", "Ce-Id", "1", "Content-Type", "application/json"}
 	for _, c := range []struct {
 		name    string
-		uploads submission.Uploads
+		uploads dropped.Settings
 		body    string
 		header  []string
 		dropped string
@@ -596,32 +597,32 @@ func TestEventsOverHTTP(t *testing.T) {
 		said    string
 		jobs    int
 	}{
-		{"Eventarc, binary", submission.Uploads{Bucket: "eemt-maps"}, string(data.Data), []string{
+		{"Eventarc, binary", dropped.Settings{Bucket: "eemt-maps"}, string(data.Data), []string{
 			"Ce-Specversion", "1.0", "Ce-Type", "google.cloud.storage.object.v1.finalized", "Ce-Source", "//storage.googleapis.com/projects/_/buckets/eemt-maps",
 			"Ce-Subject", "objects/uploads/dem.tif", "Ce-Id", "1", "Content-Type", "application/json",
 		}, "uploads/dem.tif", 202, "", 1},
-		{"Eventarc, structured", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "gcs-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json; charset=utf-8"}, "uploads/dem.tif", 202, "", 1},
-		{"Pub/Sub push", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "pubsub-push.json"), nil, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
-		{"S3 records", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-records.json"), nil, "uploads/Maunga Whau (west).tif", 200, "object uploads/Ätna.tif: there is no such object", 1},
-		{"SNS", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns.json"), []string{"Content-Type", "text/plain; charset=UTF-8"}, "uploads/Maunga Whau (west).tif", 200, "it becomes job", 1},
-		{"SNS confirmation", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to continue", 0},
-		{"S3 test", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "s3-test.json"), nil, "", 200, "test event of Amazon S3", 0},
-		{"MinIO", submission.Uploads{Bucket: "eemt-maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
-		{"Event Grid", submission.Uploads{Bucket: "maps"}, payload(t, "eventgrid.json"), []string{"aeg-event-type", "Notification"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
-		{"Event Grid validation", submission.Uploads{Bucket: "maps"}, payload(t, "eventgrid-validation.json"), nil, "", 200, `"validationResponse":"512d38b6-c7b8-40c8-89fe-f46f9e9622b6"`, 0},
-		{"Azure CloudEvent", submission.Uploads{Bucket: "maps"}, payload(t, "azure-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json"}, "uploads/Maunga Whau.tif", 202, "", 1},
-		{"Azure CloudEvents in a batch", submission.Uploads{Bucket: "maps"}, payload(t, "azure-cloudevents-batch.json"), []string{"Content-Type", "application/cloudevents-batch+json"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
-		{"another bucket", submission.Uploads{Bucket: "maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, `it is in bucket \"eemt-maps\", not in \"maps\"`, 0},
-		{"a bucket without a name", submission.Uploads{}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
-		{"within a prefix", submission.Uploads{Bucket: "eemt-maps", Prefix: "uploads/"}, strings.Replace(payload(t, "minio.json"), "uploads%2Fdem", "uploads%2Fuploads%2Fdem", 1), nil, "uploads/dem.tif", 200, "it becomes job", 1},
-		{"outside the prefix", submission.Uploads{Bucket: "eemt-maps", Prefix: "tenant/"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it is not under tenant/uploads/", 0},
-		{"resume tick", submission.Uploads{}, tick("resume"), ping, "uploads/dem.tif", 202, "", 1},
-		{"retention tick", submission.Uploads{}, tick("retention"), ping, "uploads/dem.tif", 202, "", 0},
-		{"unknown tick", submission.Uploads{}, tick("explode"), ping, "uploads/dem.tif", 400, "must be", 0},
-		{"an event of cleanup", submission.Uploads{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.CleanupCompleted), "", 400, "must be google.cloud.storage", 0},
-		{"an event of a job without its id", submission.Uploads{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.JobCompleted), "", 400, "job_id", 0},
-		{"no event", submission.Uploads{}, "hello", nil, "", 400, "not the JSON expected", 0},
-		{"too long", submission.Uploads{}, strings.Repeat(" ", 1<<20+1), nil, "", 413, "at most 1048576 bytes", 0},
+		{"Eventarc, structured", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "gcs-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json; charset=utf-8"}, "uploads/dem.tif", 202, "", 1},
+		{"Pub/Sub push", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "pubsub-push.json"), nil, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"S3 records", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "s3-records.json"), nil, "uploads/Maunga Whau (west).tif", 200, "object uploads/Ätna.tif: there is no such object", 1},
+		{"SNS", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "sns.json"), []string{"Content-Type", "text/plain; charset=UTF-8"}, "uploads/Maunga Whau (west).tif", 200, "it becomes job", 1},
+		{"SNS confirmation", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "sns-confirmation.json"), nil, "", 200, "open it to continue", 0},
+		{"S3 test", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "s3-test.json"), nil, "", 200, "test event of Amazon S3", 0},
+		{"MinIO", dropped.Settings{Bucket: "eemt-maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"Event Grid", dropped.Settings{Bucket: "maps"}, payload(t, "eventgrid.json"), []string{"aeg-event-type", "Notification"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"Event Grid validation", dropped.Settings{Bucket: "maps"}, payload(t, "eventgrid-validation.json"), nil, "", 200, `"validationResponse":"512d38b6-c7b8-40c8-89fe-f46f9e9622b6"`, 0},
+		{"Azure CloudEvent", dropped.Settings{Bucket: "maps"}, payload(t, "azure-cloudevent.json"), []string{"Content-Type", "application/cloudevents+json"}, "uploads/Maunga Whau.tif", 202, "", 1},
+		{"Azure CloudEvents in a batch", dropped.Settings{Bucket: "maps"}, payload(t, "azure-cloudevents-batch.json"), []string{"Content-Type", "application/cloudevents-batch+json"}, "uploads/Maunga Whau.tif", 200, "it becomes job", 1},
+		{"another bucket", dropped.Settings{Bucket: "maps"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, `it is in bucket \"eemt-maps\", not in \"maps\"`, 0},
+		{"a bucket without a name", dropped.Settings{}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"within a prefix", dropped.Settings{Bucket: "eemt-maps", Prefix: "uploads/"}, strings.Replace(payload(t, "minio.json"), "uploads%2Fdem", "uploads%2Fuploads%2Fdem", 1), nil, "uploads/dem.tif", 200, "it becomes job", 1},
+		{"outside the prefix", dropped.Settings{Bucket: "eemt-maps", Prefix: "tenant/"}, payload(t, "minio.json"), nil, "uploads/dem.tif", 200, "it is not under tenant/uploads/", 0},
+		{"resume tick", dropped.Settings{}, tick("resume"), ping, "uploads/dem.tif", 202, "", 1},
+		{"retention tick", dropped.Settings{}, tick("retention"), ping, "uploads/dem.tif", 202, "", 0},
+		{"unknown tick", dropped.Settings{}, tick("explode"), ping, "uploads/dem.tif", 400, "must be", 0},
+		{"an event of cleanup", dropped.Settings{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.CleanupCompleted), "", 400, "must be google.cloud.storage", 0},
+		{"an event of a job without its id", dropped.Settings{}, tick("resume"), append(slices.Clone(ping), "Ce-Type", eventing.JobCompleted), "", 400, "job_id", 0},
+		{"no event", dropped.Settings{}, "hello", nil, "", 400, "not the JSON expected", 0},
+		{"too long", dropped.Settings{}, strings.Repeat(" ", 1<<20+1), nil, "", 413, "at most 1048576 bytes", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)

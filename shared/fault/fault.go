@@ -16,6 +16,8 @@ const (
 	Invalid Kind = "invalid"
 	// TooLarge is an input beyond what is allowed.
 	TooLarge Kind = "too large"
+	// NoRoom is a request for which disk or memory does not suffice at present.
+	NoRoom Kind = "no room"
 	// NotFound is something that is not there.
 	NotFound Kind = "not found"
 	// Gone is something that was there and was removed on purpose.

@@ -29,6 +29,9 @@ var markedInput = regexp.MustCompile(`^` + InputPrefix + `[0-9A-HJKMNP-TV-Z]{26}
 // slashes.
 func InputKey(id, name string) string { return InputPrefix + id + "-1_" + name }
 
+// SumKey is the object that holds the checksum of a file under inputs/; it goes with the file.
+func SumKey(input string) string { return input + ".sha256" }
+
 func marksOf(input string) string {
 	return usedPrefix + strings.TrimPrefix(input, InputPrefix) + "/"
 }
@@ -188,6 +191,11 @@ func (m Remover) input(ctx context.Context, key, id string, gone *Removed) error
 	marked := markedInput.MatchString(key)
 	if marked {
 		if goes, err := m.Store.claim(ctx, key, id, m.Dry, m.Said); err != nil || !goes {
+			return err
+		}
+	}
+	if !m.Dry {
+		if err := m.Store.drop(ctx, SumKey(key)); err != nil {
 			return err
 		}
 	}

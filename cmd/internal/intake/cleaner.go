@@ -35,7 +35,7 @@ func (c Cleaner) Next() time.Time {
 func (c Cleaner) Clean(ctx context.Context, k retention.Policy) (retention.Removed, error) {
 	policy, err := cleanup.Settings{Days: k.Days, Hours: k.Hours, Batch: c.Settings.Batch, CacheDays: c.Settings.CacheDays, DryRun: k.DryRun || c.Settings.DryRun}.Policy()
 	if err != nil {
-		return retention.Removed{}, fmt.Errorf("%w: %w", problem.ErrInvalid, err)
+		return retention.Removed{}, problem.Invalid(fmt.Errorf("invalid request: %w", err))
 	}
 	once := *c.Service
 	once.Policy = policy

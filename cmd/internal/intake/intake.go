@@ -10,7 +10,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
-	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/dropped"
 )
 
 // settle is how long a file in a directory must lie unchanged before it is read: unlike in an object store it can be
@@ -18,9 +18,9 @@ import (
 const settle = 5 * time.Second
 
 // Uploads returns how the files dropped into the bucket of a URL are watched.
-func Uploads(address string) submission.Uploads {
+func Uploads(address string) dropped.Settings {
 	name, prefix := buckets.Place(address)
-	u := submission.Uploads{Bucket: name, Prefix: prefix, Generation: buckets.Generation}
+	u := dropped.Settings{Bucket: name, Prefix: prefix, Generation: buckets.Generation}
 	if strings.HasPrefix(address, "file://") {
 		u.Settle = settle
 	}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -19,9 +18,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
-	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // Media types of answers.
@@ -240,82 +237,4 @@ func nodeOf(v any) node {
 		return node{Text: "none"}
 	}
 	return node{Text: fmt.Sprint(v)}
-}
-
-// problemType is the media type of a problem: the one made for it, unless the client takes plain JSON only.
-func problemType(c *gin.Context) string {
-	const own = "application/problem+json"
-	if q, _ := Accepts(c, own); q > 0 {
-		return own
-	}
-	if q, named := Accepts(c, JSON); q > 0 && named {
-		return JSON
-	}
-	return own
-}
-
-// Problem answers with a problem document (RFC 9457), or with a page for people, in the error's own words when they are
-// meant for the caller.
-func (w Writer) Problem(c *gin.Context, err error) {
-	var p *problem.Problem
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &p):
-		copied := *p
-		p = &copied
-	case errors.Is(err, job.ErrNotFound):
-		p = problem.NoSuchJob(c.Param("id"))
-	case errors.Is(err, job.ErrBadCursor):
-		p = problem.Bad("cursor", c.Query("cursor"), "the cursor of a next link", "cursor: must be that of a next link of this list")
-	case errors.As(err, &tooLarge):
-		p = problem.Plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes; upload the DEM first and name it, or give its address", tooLarge.Limit))
-	case errors.Is(err, problem.ErrTooLarge):
-		p = problem.Plain(http.StatusRequestEntityTooLarge, err.Error())
-	case errors.Is(err, problem.ErrNoRoom):
-		p = problem.Plain(http.StatusInsufficientStorage, problem.Sentence(err))
-	case errors.Is(err, outbound.ErrRefused), errors.Is(err, problem.ErrInvalid):
-		p = problem.Bad("", "", "", problem.Sentence(err))
-	default:
-		w.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
-		p = problem.Plain(http.StatusServiceUnavailable, "the service cannot reach its storage; try again")
-		c.Header("Retry-After", "5")
-	}
-	p.Instance = c.Request.URL.Path
-	c.Header("Vary", "Accept")
-	data, err := json.Marshal(p)
-	if err == nil && WantsHTML(c) {
-		var body []byte
-		if body, err = renderDocument(p.Title, data, ""); err == nil {
-			c.Header("Content-Security-Policy", PagePolicy)
-			c.Data(p.Status, "text/html; charset=utf-8", body)
-			return
-		}
-	}
-	if err != nil {
-		c.Status(http.StatusInternalServerError)
-		return
-	}
-	c.Data(p.Status, problemType(c), data)
-}
-
-// Refuse answers with the error's own words when they are meant for the caller.
-func (w Writer) Refuse(c *gin.Context, err error) {
-	var large *http.MaxBytesError
-	switch {
-	case errors.Is(err, job.ErrNotFound):
-		c.JSON(http.StatusNotFound, gin.H{"detail": "Job not found"})
-	case errors.Is(err, job.ErrBadCursor):
-		c.JSON(http.StatusBadRequest, gin.H{"detail": "cursor: must be that of a Link header of this list"})
-	case errors.As(err, &large):
-		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": problem.TooLarge("the body", large.Limit).Error()})
-	case errors.Is(err, problem.ErrTooLarge):
-		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
-	case errors.Is(err, problem.ErrNoRoom):
-		c.JSON(http.StatusInsufficientStorage, gin.H{"detail": problem.Sentence(err)})
-	case errors.Is(err, problem.ErrInvalid):
-		c.JSON(http.StatusBadRequest, gin.H{"detail": problem.Sentence(err)})
-	default:
-		w.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
-		c.JSON(http.StatusServiceUnavailable, gin.H{"detail": "the service cannot reach its storage; try again"})
-	}
 }

@@ -2,12 +2,15 @@ package inputs
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"path"
 
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
@@ -45,5 +48,22 @@ func NotTIFF(name string, head []byte) error {
 
 // Called puts the user's own name of a DEM into the commands of a refusal.
 func Called(name string, err error) error {
-	return problem.Reword(err, func(e error) error { return dem.Named(name, e) })
+	if fault.Is(err, fault.Invalid) {
+		return problem.Invalid(dem.Named(name, err))
+	}
+	return err
+}
+
+// GridFormat tells by its first bytes, and by its name, what a stored file is made a GeoTIFF from.
+func (s *Store) GridFormat(ctx context.Context, key string) (gridfile.Format, error) {
+	r, err := s.Bucket.NewRangeReader(ctx, key, 0, gridfile.HeadSize, nil)
+	if err != nil {
+		return gridfile.None, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer func() { _ = r.Close() }()
+	head, err := io.ReadAll(r)
+	if err != nil {
+		return gridfile.None, fmt.Errorf("read %s: %w", key, err)
+	}
+	return gridfile.Detect(path.Base(key), head, 0), nil
 }

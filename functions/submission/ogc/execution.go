@@ -49,12 +49,12 @@ func (a Jobs) Execute(c *gin.Context) {
 		a.echo(c, p, e, want)
 		return
 	}
-	r, err := a.Intake.Execute(ctx, param.Workflow(p.ID), e)
+	r, small, err := a.Intake.Execute(ctx, param.Workflow(p.ID), e)
 	if err != nil {
 		a.Answer.Problem(c, err)
 		return
 	}
-	if want.wait > 0 && a.Intake.Small(ctx, r) {
+	if want.wait > 0 && small {
 		st, err := a.await(ctx, r.ID, want.wait)
 		if err == nil && st.Ended() {
 			c.Header("Preference-Applied", "wait="+strconv.Itoa(int(want.wait/time.Second)))

@@ -2,7 +2,6 @@ package ogc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -44,12 +43,10 @@ func NewJobs(j Jobs) Jobs {
 
 // Intake makes jobs, and ends them.
 type Intake interface {
-	// Execute makes a job of a request.
-	Execute(ctx context.Context, w param.Workflow, e Execute) (job.Request, error)
+	// Execute makes a job of a request. small says that a client may wait for it.
+	Execute(ctx context.Context, w param.Workflow, e Execute) (r job.Request, small bool, err error)
 	// Echo makes a job of the process echo.
 	Echo(ctx context.Context, e Execute) (job.Request, error)
-	// Small reports whether a client may wait for a job.
-	Small(ctx context.Context, r job.Request) bool
 	// Cancel ends a job that goes on, and returns the status that then stands.
 	Cancel(ctx context.Context, id string) (job.Status, error)
 }
@@ -214,7 +211,7 @@ func (a Jobs) Dismiss(c *gin.Context) {
 	} else if err == nil {
 		var after job.Status
 		// A job that ended meanwhile keeps its end; dismissing again removes it.
-		if after, err = a.Intake.Cancel(ctx, id); err == nil || errors.Is(err, problem.ErrInvalid) {
+		if after, err = a.Intake.Cancel(ctx, id); err == nil || problem.Refused(err) {
 			st, err = after, nil
 		}
 	}

@@ -170,7 +170,8 @@ func outputs(w param.Workflow) map[string]Output {
 	}}
 	for _, o := range product.Outputs(w) {
 		all[o.Name] = Output{
-			o.Title, o.Description, Schema{"type": "string", "contentEncoding": "base64", "contentMediaType": GeoTIFF},
+			o.Title, o.Description,
+			Schema{"type": "string", "contentEncoding": "base64", "contentMediaType": GeoTIFF},
 			func(r job.Request) string { return product.OutputFile(o.Name, r.Workflow, r.Parameters) },
 		}
 	}

@@ -12,35 +12,30 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/cyverse-gis/eemt/shared/fault"
 )
-
-// ErrRefused marks an address that is not allowed.
-var ErrRefused = errors.New("address is not allowed")
-
-type refused struct{ error }
-
-func (r refused) Is(target error) bool { return target == ErrRefused }
 
 // Hosts are the hosts that may be reached: "example.org", which means https on
 // port 443, or "example.org:8443". Entries that name this machine (localhost,
 // 127.0.0.1) allow plain http too. None allows nothing.
 type Hosts []string
 
-// Check reports why an address may not be called; what names it in the error.
+// Check reports why an address may not be called, in an error of the kind fault.Invalid; what names it there.
 func (h Hosts) Check(what, address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return refused{fmt.Errorf("%s %q: must be an address such as https://HOST/PATH", what, clip(address))}
+		return fault.New(fault.Invalid, fmt.Errorf("%s %q: must be an address such as https://HOST/PATH", what, clip(address)))
 	}
 	if u.User != nil {
-		return refused{fmt.Errorf("%s: must not hold a user name or password", what)}
+		return fault.New(fault.Invalid, fmt.Errorf("%s: must not hold a user name or password", what))
 	}
 	if !h.allowed(u) {
 		list := "no host is allowed here"
 		if len(h) > 0 {
 			list = "allowed: " + strings.Join(h, ", ")
 		}
-		return refused{fmt.Errorf("%s: %s host %s may not be called; %s", what, u.Scheme, clip(u.Host), list)}
+		return fault.New(fault.Invalid, fmt.Errorf("%s: %s host %s may not be called; %s", what, u.Scheme, clip(u.Host), list))
 	}
 	return nil
 }
@@ -87,7 +82,7 @@ func (h Hosts) Client(timeout time.Duration) *http.Client {
 		Transport: transport, Timeout: timeout,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > 5 {
-				return refused{errors.New("more than 5 redirects")}
+				return fault.New(fault.Invalid, errors.New("more than 5 redirects"))
 			}
 			return h.Check("redirect", req.URL.String())
 		},
@@ -102,9 +97,9 @@ func checkResolved(host, resolved string) error {
 	ip := net.ParseIP(text)
 	switch {
 	case ip == nil || ip.IsUnspecified() || ip.IsMulticast() || ip.IsLinkLocalUnicast():
-		return refused{fmt.Errorf("host %s leads to %s, which may not be called", host, text)}
+		return fault.New(fault.Invalid, fmt.Errorf("host %s leads to %s, which may not be called", host, text))
 	case ip.IsLoopback() && !local(strings.ToLower(host)):
-		return refused{fmt.Errorf("host %s leads to this machine", host)}
+		return fault.New(fault.Invalid, fmt.Errorf("host %s leads to this machine", host))
 	}
 	return nil
 }

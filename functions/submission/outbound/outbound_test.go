@@ -1,7 +1,6 @@
 package outbound_test
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/fault"
 )
 
 func TestCheck(t *testing.T) {
@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 		if (err == nil) != ok {
 			t.Errorf("%s: %v, allowed should be %t", address, err, ok)
 		}
-		if err != nil && (!errors.Is(err, outbound.ErrRefused) || !strings.Contains(err.Error(), "successUri")) {
+		if err != nil && (!fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "successUri")) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -64,7 +64,7 @@ func TestRedirectsStayAllowed(t *testing.T) {
 	if err == nil {
 		_ = res.Body.Close()
 	}
-	if !errors.Is(err, outbound.ErrRefused) || called.Load() {
+	if !fault.Is(err, fault.Invalid) || called.Load() {
 		t.Errorf("%v, called %t", err, called.Load())
 	}
 }

@@ -2,7 +2,6 @@ package results
 
 import (
 	"cmp"
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -12,15 +11,15 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/product"
 
 	"github.com/gin-gonic/gin"
 	"github.com/paulmach/orb/geojson"
-	"github.com/sourcegraph/conc"
+	"github.com/sourcegraph/conc/pool"
 	"gocloud.dev/gcerrors"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
@@ -31,10 +30,6 @@ import (
 )
 
 const (
-	// tileBytes bounds the tiles that are kept in memory.
-	tileBytes = 32 << 20
-	// cacheEntry is about what the cache itself takes for a tile.
-	cacheEntry = 256
 	// drawnAtOnce bounds how many tiles are drawn at a time.
 	drawnAtOnce = 4
 	// mostLayers bounds a point query.
@@ -57,9 +52,14 @@ type Maps struct {
 	Store  job.Store
 	Answer answer.Writer
 
-	drawOnce   sync.Once
-	drawTokens chan struct{}
-	tiles      tileCache
+	// drawing bounds the tiles that are drawn at a time.
+	drawing *semaphore.Weighted
+	tiles   tileCache
+}
+
+// NewMaps returns what draws the maps in a store.
+func NewMaps(store job.Store, answer answer.Writer) *Maps {
+	return &Maps{Store: store, Answer: answer, drawing: semaphore.NewWeighted(drawnAtOnce), tiles: newTileCache()}
 }
 
 // Forget drops what is kept of the maps of a job that is removed.
@@ -183,16 +183,17 @@ func (m *Maps) Tile(c *gin.Context) {
 		}
 		at[i] = v
 	}
-	key := c.Request.URL.RequestURI()
-	data, ok := m.tiles.get(key)
+	id, layer := c.Param("id"), c.DefaultQuery("layer", product.Default)
+	key, ok := tileKeyOf(c, id, layer, at)
+	var data []byte
+	if ok {
+		data, ok = m.tiles.GetIfPresent(key)
+	}
 	if !ok {
-		id, layer := c.Param("id"), c.DefaultQuery("layer", product.Default)
-		select {
-		case m.drawing() <- struct{}{}:
-			defer func() { <-m.drawing() }()
-		case <-c.Request.Context().Done():
+		if m.drawing.Acquire(c.Request.Context(), 1) != nil {
 			return
 		}
+		defer m.drawing.Release(1)
 		err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 			sc, err := scaleOf(c, l, layer)
 			if err == nil {
@@ -204,15 +205,10 @@ func (m *Maps) Tile(c *gin.Context) {
 			m.Answer.Problem(c, err)
 			return
 		}
-		m.tiles.put(key, data)
+		m.tiles.Set(key, data)
 	}
 	c.Header("Cache-Control", "public, max-age=86400")
 	c.Data(http.StatusOK, "image/png", data)
-}
-
-func (m *Maps) drawing() chan struct{} {
-	m.drawOnce.Do(func() { m.drawTokens = make(chan struct{}, drawnAtOnce) })
-	return m.drawTokens
 }
 
 // pointValue is one answer of a point query; Value is nil where there is none.
@@ -261,12 +257,9 @@ func (m *Maps) Value(c *gin.Context) {
 	}
 	values := make([]pointValue, len(layers))
 	errs := make([]error, len(layers))
-	free := make(chan struct{}, drawnAtOnce)
-	var wait conc.WaitGroup
+	wait := pool.New().WithMaxGoroutines(drawnAtOnce)
 	for i, name := range layers {
-		free <- struct{}{}
 		wait.Go(func() {
-			defer func() { <-free }()
 			errs[i] = m.withLayer(c.Request.Context(), c.Param("id"), name, func(l *maptile.Raster) error {
 				v, col, row, inside, err := l.Value(c.Request.Context(), lon, lat)
 				band := l.Image.Band(0)
@@ -305,62 +298,5 @@ func (m *Maps) Statistics(c *gin.Context) {
 	})
 	if err != nil {
 		m.Answer.Problem(c, err)
-	}
-}
-
-// tileCache keeps the tiles used last, of so many bytes together.
-type tileCache struct {
-	mu    sync.Mutex
-	used  int
-	byKey map[string]*list.Element
-	order list.List // most recent first
-}
-
-type cached struct {
-	key  string
-	data []byte
-}
-
-func (t *tileCache) get(key string) ([]byte, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e, ok := t.byKey[key]
-	if !ok {
-		return nil, false
-	}
-	t.order.MoveToFront(e)
-	return e.Value.(cached).data, true
-}
-
-func (t *tileCache) put(key string, data []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, ok := t.byKey[key]; ok || len(key) > 2048 {
-		return
-	}
-	if t.byKey == nil {
-		t.byKey = map[string]*list.Element{}
-	}
-	t.byKey[key] = t.order.PushFront(cached{key, data})
-	t.used += len(key) + len(data) + cacheEntry
-	for t.used > tileBytes {
-		last := t.order.Back()
-		old := last.Value.(cached)
-		t.order.Remove(last)
-		delete(t.byKey, old.key)
-		t.used -= len(old.key) + len(old.data) + cacheEntry
-	}
-}
-
-// forget drops the tiles of a job.
-func (t *tileCache) forget(id string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for key, e := range t.byKey {
-		if strings.HasPrefix(key, "/jobs/"+id+"/") {
-			t.used -= len(key) + len(e.Value.(cached).data) + cacheEntry
-			t.order.Remove(e)
-			delete(t.byKey, key)
-		}
 	}
 }

@@ -23,7 +23,7 @@ type Removed struct {
 
 // Cleaner removes what retention says.
 type Cleaner interface {
-	// Clean does one pass. A Policy out of range is an error that wraps problem.ErrInvalid.
+	// Clean does one pass. A Policy out of range is an error of the kind fault.Invalid.
 	Clean(ctx context.Context, k Policy) (Removed, error)
 	// Usual is what the daily pass goes by.
 	Usual() Policy

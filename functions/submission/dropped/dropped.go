@@ -1,4 +1,5 @@
-package submission
+// Package dropped makes jobs of the files that are put under uploads/ in the bucket.
+package dropped
 
 import (
 	"bufio"
@@ -7,19 +8,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/form"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/submit"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
@@ -28,8 +32,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-// Uploads says how files dropped under uploads/ are watched.
-type Uploads struct {
+// Settings says how files dropped under uploads/ are watched.
+type Settings struct {
 	// Bucket is the name that notices give the bucket, Prefix what stands before our keys in theirs. Without a name
 	// a notice of any bucket is looked into.
 	Bucket, Prefix string
@@ -53,20 +57,29 @@ const (
 	maxIntakes = 4
 )
 
-// slots lets a bounded number in.
-type slots struct {
-	once sync.Once
-	free chan struct{}
+// Watcher makes jobs of dropped files.
+type Watcher struct {
+	Store   job.Store
+	Inputs  *inputs.Store
+	Submit  *submit.Submitter
+	Uploads Settings
+	Now     func() time.Time
+	// NewID returns a fresh ULID.
+	NewID func() string
+	Log   *slog.Logger
+	// Version of the program.
+	Version string
+
+	// slots bounds the dropped files that are read at a time.
+	slots *semaphore.Weighted
+	// ignored are the files under uploads/ that the log was told of.
+	ignored told
 }
 
-func (s *slots) enter(ctx context.Context) (leave func(), err error) {
-	s.once.Do(func() { s.free = make(chan struct{}, maxIntakes) })
-	select {
-	case s.free <- struct{}{}:
-		return func() { <-s.free }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+// New returns w, ready for use.
+func New(w *Watcher) *Watcher {
+	w.slots = semaphore.NewWeighted(maxIntakes)
+	return w
 }
 
 // outcome says what came of a look at a dropped file.
@@ -109,9 +122,9 @@ func notDropped(key string) string {
 }
 
 // version of an object, the same from its attributes and from its entry in a joblist.Query.
-func (s *Service) version(key string, made time.Time, size int64, md5 []byte, as func(any) bool) job.Version {
-	if s.Uploads.Generation != nil {
-		if mark, made, ok := s.Uploads.Generation(as); ok {
+func (w *Watcher) version(key string, made time.Time, size int64, md5 []byte, as func(any) bool) job.Version {
+	if w.Uploads.Generation != nil {
+		if mark, made, ok := w.Uploads.Generation(as); ok {
 			return job.Version{Key: key, Made: made, Mark: mark}
 		}
 	}
@@ -119,54 +132,53 @@ func (s *Service) version(key string, made time.Time, size int64, md5 []byte, as
 }
 
 // attributes of a dropped file with its version; found is false if it is not there.
-func (s *Service) attributes(ctx context.Context, key string) (a *blob.Attributes, v job.Version, found bool, err error) {
-	a, err = s.Store.Bucket.Attributes(ctx, key)
+func (w *Watcher) attributes(ctx context.Context, key string) (a *blob.Attributes, v job.Version, found bool, err error) {
+	a, err = w.Store.Bucket.Attributes(ctx, key)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, v, false, nil
 	}
 	if err != nil {
 		return nil, v, false, fmt.Errorf("read %s: %w", key, err)
 	}
-	return a, s.version(key, a.ModTime, a.Size, a.MD5, a.As), true, nil
+	return a, w.version(key, a.ModTime, a.Size, a.MD5, a.As), true, nil
 }
 
 // Take looks at a dropped file and makes it a job, once for each of its versions. An input that is none
 // becomes a failed job that says why. The error is a passing fault: looking again may mend it.
-func (s *Service) Take(ctx context.Context, key string) (string, error) {
-	o, err := s.take(ctx, key)
+func (w *Watcher) Take(ctx context.Context, key string) (string, error) {
+	o, err := w.take(ctx, key)
 	return o.said, err
 }
 
-func (s *Service) take(ctx context.Context, key string) (outcome, error) {
+func (w *Watcher) take(ctx context.Context, key string) (outcome, error) {
 	if why := notDropped(key); why != "" {
 		return outcome{said: why}, nil
 	}
 	if strings.EqualFold(path.Ext(key), ".json") {
-		return s.takeBeside(ctx, key)
+		return w.takeBeside(ctx, key)
 	}
-	a, v, found, err := s.attributes(ctx, key)
+	a, v, found, err := w.attributes(ctx, key)
 	if err != nil || !found {
 		return outcome{said: "there is no such object", looked: true}, err
 	}
 	id := v.JobID()
-	now := s.Now().UTC()
-	switch taken, err := s.Store.Taken(ctx, id); {
+	now := w.Now().UTC()
+	switch taken, err := w.Store.Taken(ctx, id); {
 	case err != nil:
 		return outcome{looked: true}, err
 	case taken:
 		return outcome{job: id, looked: true, said: "it is job " + id + " already"}, nil
-	case a.Size == 0 && (s.Uploads.Settle == 0 || s.writing(now.Sub(a.ModTime), unfinished)):
+	case a.Size == 0 && (w.Uploads.Settle == 0 || w.writing(now.Sub(a.ModTime), unfinished)):
 		return outcome{looked: true, said: "it is empty"}, nil
-	case s.writing(now.Sub(a.ModTime), s.Uploads.Settle):
+	case w.writing(now.Sub(a.ModTime), w.Uploads.Settle):
 		return outcome{looked: true, said: "it may still be written"}, nil
 	}
-	leave, err := s.intake.enter(ctx)
-	if err != nil {
+	if err := w.slots.Acquire(ctx, 1); err != nil {
 		return outcome{looked: true}, err
 	}
-	defer leave()
+	defer w.slots.Release(1)
 
-	f, err := s.dropped(ctx, key, a)
+	f, err := w.dropped(ctx, key, a)
 	var wait waiting
 	if errors.As(err, &wait) {
 		if now.Sub(v.Made) < sidecarWait {
@@ -176,49 +188,49 @@ func (s *Service) take(ctx context.Context, key string) (outcome, error) {
 	}
 	format := gridfile.None
 	if err == nil {
-		if format, err = s.gridFormat(ctx, key); err == nil && format == gridfile.None {
-			err = s.checkDropped(ctx, key, f.params, now.Sub(a.ModTime))
-			f.params, err = s.systemBeside(ctx, key, key, f.params, err)
+		if format, err = w.Inputs.GridFormat(ctx, key); err == nil && format == gridfile.None {
+			err = w.checkDropped(ctx, key, f.Params, now.Sub(a.ModTime))
+			f.Params, err = w.systemBeside(ctx, key, key, f.Params, err)
 		}
 		if errors.Is(err, errUnfinished) {
 			return outcome{looked: true, said: err.Error()}, nil
 		}
 	}
-	if err != nil && !errors.Is(err, problem.ErrInvalid) {
+	if err != nil && !problem.Refused(err) {
 		return outcome{looked: true}, err
 	}
-	in, begin := s.Store.BeginIntake(ctx, job.Intake{Job: id, Key: key, Made: v.Made.UTC(), Seen: now})
+	in, begin := w.Store.BeginIntake(ctx, job.Intake{Job: id, Key: key, Made: v.Made.UTC(), Seen: now})
 	if begin != nil {
 		return outcome{looked: true}, begin
 	}
 	r := job.Request{
-		ID: id, Workflow: f.workflow, Parameters: f.params, Created: in.Seen,
+		ID: id, Workflow: f.Workflow, Parameters: f.Params, Created: in.Seen,
 		DEM: job.DEM{Key: key, Name: path.Base(key), Size: a.Size},
 	}
 	if err == nil {
-		err = s.bring(ctx, &r, v, format)
+		err = w.bring(ctx, &r, v, format)
 	}
 	err = inputs.Called(r.DEM.Name, err)
-	if format != gridfile.None && errors.Is(err, problem.ErrInvalid) && s.writing(now.Sub(a.ModTime), unfinished) {
+	if format != gridfile.None && problem.Refused(err) && w.writing(now.Sub(a.ModTime), unfinished) {
 		err = errUnfinished // a grid that is read to its end tells only then that it ends too early
 	}
 	if errors.Is(err, errReplaced) || errors.Is(err, errUnfinished) {
 		return outcome{looked: true, said: err.Error()}, nil
 	}
-	if err != nil && !errors.Is(err, problem.ErrInvalid) {
+	if err != nil && !problem.Refused(err) {
 		return outcome{looked: true}, err
 	}
-	return s.enter(ctx, r, inputs.Called(path.Base(key), err))
+	return w.enter(ctx, r, inputs.Called(path.Base(key), err))
 }
 
 // systemBeside states the system of a dropped DEM that lacks one, as err says, by the .prj file beside it; without one that
 // helps, err stays. The DEM is read at the key read.
-func (s *Service) systemBeside(ctx context.Context, key, read string, p param.Parameters, err error) (param.Parameters, error) {
+func (w *Watcher) systemBeside(ctx context.Context, key, read string, p param.Parameters, err error) (param.Parameters, error) {
 	if !inspect.LacksCRS(err) || p.DEMCRS != "" {
 		return p, err
 	}
 	for _, name := range inspect.PRJNames(key) {
-		text, look := s.prj(ctx, name)
+		text, look := w.prj(ctx, name)
 		if look != nil {
 			return p, look
 		}
@@ -227,7 +239,7 @@ func (s *Service) systemBeside(ctx context.Context, key, read string, p param.Pa
 		}
 		with := p
 		with.DEMCRS = text
-		if _, fault := s.inputs.Header(ctx, read, with); !inspect.LacksCRS(fault) {
+		if _, fault := w.Inputs.Header(ctx, read, with); !inspect.LacksCRS(fault) {
 			return with, fault
 		}
 	}
@@ -235,8 +247,8 @@ func (s *Service) systemBeside(ctx context.Context, key, read string, p param.Pa
 }
 
 // prj returns the text of a .prj file; empty where there is none, or none that can be read as one.
-func (s *Service) prj(ctx context.Context, key string) (string, error) {
-	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+func (w *Watcher) prj(ctx context.Context, key string) (string, error) {
+	r, err := w.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return "", nil
 	}
@@ -252,12 +264,12 @@ func (s *Service) prj(ctx context.Context, key string) (string, error) {
 }
 
 // writing reports whether a file last changed age ago may still be written. One from the future has a wrong clock.
-func (s *Service) writing(age, settle time.Duration) bool {
-	return s.Uploads.Settle > 0 && age.Abs() < settle
+func (w *Watcher) writing(age, settle time.Duration) bool {
+	return w.Uploads.Settle > 0 && age.Abs() < settle
 }
 
 // takeBeside looks at the DEM that a file of parameters belongs to. The file itself starts nothing.
-func (s *Service) takeBeside(ctx context.Context, key string) (outcome, error) {
+func (w *Watcher) takeBeside(ctx context.Context, key string) (outcome, error) {
 	stem := key[:len(key)-len(".json")]
 	names := []string{stem}
 	if !isDEM(stem) {
@@ -266,16 +278,16 @@ func (s *Service) takeBeside(ctx context.Context, key string) (outcome, error) {
 		}
 	}
 	for _, dem := range names {
-		_, v, found, err := s.attributes(ctx, dem)
+		_, v, found, err := w.attributes(ctx, dem)
 		if err != nil {
 			return outcome{looked: true}, err
 		}
 		if !found {
 			continue
 		}
-		o, err := s.take(ctx, dem)
+		o, err := w.take(ctx, dem)
 		if err == nil && o.job != "" && !o.fresh {
-			s.warnLate(ctx, key, dem, v.JobID())
+			w.warnLate(ctx, key, dem, v.JobID())
 		}
 		if err == nil {
 			o.said = dem + ": " + o.said
@@ -286,13 +298,13 @@ func (s *Service) takeBeside(ctx context.Context, key string) (outcome, error) {
 }
 
 // warnLate tells the log of parameters that came when their DEM was a job already.
-func (s *Service) warnLate(ctx context.Context, sidecar, dem, id string) {
-	a, err := s.Store.Bucket.Attributes(ctx, sidecar)
+func (w *Watcher) warnLate(ctx context.Context, sidecar, dem, id string) {
+	a, err := w.Store.Bucket.Attributes(ctx, sidecar)
 	if err != nil {
 		return
 	}
-	if r, err := s.Store.Request(ctx, id); err == nil && a.ModTime.After(r.Created) {
-		s.Log.Warn("parameters came after their DEM and are not used; upload the DEM again", "sidecar", sidecar, "dem", dem, "job", id)
+	if r, err := w.Store.Request(ctx, id); err == nil && a.ModTime.After(r.Created) {
+		w.Log.Warn("parameters came after their DEM and are not used; upload the DEM again", "sidecar", sidecar, "dem", dem, "job", id)
 	}
 }
 
@@ -309,9 +321,9 @@ type waiting string
 func (w waiting) Error() string { return string(w) }
 
 // dropped reads the parameters of a dropped file: the defaults, over them its metadata, over them the file beside it.
-// What cannot be used is an problem.ErrInvalid; f then holds what could.
-func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (form, error) {
-	f := form{workflow: param.Sol, params: param.DefaultParameters()}
+// An error of the kind fault.Invalid says what cannot be used; f then holds what could.
+func (w *Watcher) dropped(ctx context.Context, key string, a *blob.Attributes) (form.Form, error) {
+	f := form.New()
 	announced := false
 	var errs []error
 	for name, value := range a.Metadata {
@@ -325,7 +337,7 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 			}
 			announced = b
 		default:
-			errs = append(errs, f.drop("metadata eemt-", name, value))
+			errs = append(errs, drop(&f, "metadata eemt-", name, value))
 		}
 	}
 	names := []string{key + ".json"}
@@ -334,13 +346,13 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 	}
 	found := false
 	for _, name := range names {
-		values, ok, err := s.sidecar(ctx, name)
-		if err != nil && !errors.Is(err, problem.ErrInvalid) {
+		values, ok, err := w.sidecar(ctx, name)
+		if err != nil && !problem.Refused(err) {
 			return f, err
 		}
 		errs = append(errs, err)
 		for field, value := range values {
-			errs = append(errs, f.drop("file "+name+": ", field, value))
+			errs = append(errs, drop(&f, "file "+name+": ", field, value))
 		}
 		if found = ok; found {
 			break
@@ -354,8 +366,8 @@ func (s *Service) dropped(ctx context.Context, key string, a *blob.Attributes) (
 	if err := errors.Join(errs...); err != nil {
 		return f, problem.Invalid(oneSentence(err))
 	}
-	f.params.OneYear(f.startSet, f.endSet)
-	return f, besideClimate(key, &f.params)
+	f.Params.OneYear(f.StartSet, f.EndSet)
+	return f, besideClimate(key, &f.Params)
 }
 
 func oneSentence(err error) error {
@@ -363,19 +375,19 @@ func oneSentence(err error) error {
 }
 
 // drop sets one parameter, named as in a form or in job.json.
-func (f *form) drop(from, name, value string) error {
+func drop(f *form.Form, from, name, value string) error {
 	if name == "workflow" {
 		name = "workflow_type"
 	}
-	if err := f.set(name, value); err != nil {
+	if err := f.Set(name, value); err != nil {
 		return problem.Invalid(fmt.Errorf("%s%w", from, err))
 	}
 	return nil
 }
 
 // sidecar reads a JSON object of parameters as the text that a form would hold.
-func (s *Service) sidecar(ctx context.Context, key string) (map[string]string, bool, error) {
-	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+func (w *Watcher) sidecar(ctx context.Context, key string) (map[string]string, bool, error) {
+	r, err := w.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, false, nil
 	}
@@ -449,17 +461,17 @@ func besideClimate(key string, p *param.Parameters) error {
 var errReplaced = errors.New("it was replaced while it was read; its next version is read")
 
 // bring copies what the job reads to where nobody overwrites it.
-func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, format gridfile.Format) error {
-	if err := validate(r.Workflow, r.Parameters); err != nil {
+func (w *Watcher) bring(ctx context.Context, r *job.Request, v job.Version, format gridfile.Format) error {
+	if err := submit.Validate(r.Workflow, r.Parameters); err != nil {
 		return problem.Invalid(oneSentence(err))
 	}
 	if format == gridfile.None {
-		if err := s.checkSize(ctx, r.Workflow, r.Parameters, r.DEM.Key); err != nil {
+		if _, err := w.Submit.CheckSize(ctx, r.Workflow, r.Parameters, inputs.DEM{DEM: r.DEM}); err != nil {
 			return err
 		}
 	}
 	if kind, key, _ := strings.Cut(r.Parameters.Climate, ":"); strings.HasPrefix(key, job.UploadPrefix) {
-		table, err := s.copyIn(ctx, r.ID, key, min(inputs.MaxTable, s.MaxUpload))
+		table, err := w.copyIn(ctx, r.ID, key, min(inputs.MaxTable, w.Inputs.MaxUpload))
 		if gcerrors.Code(err) == gcerrors.NotFound {
 			return problem.Invalid(fmt.Errorf("climate table %s is not there: upload it, then the DEM again", key))
 		}
@@ -468,7 +480,7 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, form
 		}
 		r.Parameters.Climate = kind + ":" + table.Key
 	}
-	ref, err := s.bringDEM(ctx, r, format)
+	ref, err := w.bringDEM(ctx, r, format)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return errReplaced
 	}
@@ -476,85 +488,71 @@ func (s *Service) bring(ctx context.Context, r *job.Request, v job.Version, form
 		return err
 	}
 	// A file of a directory may be rewritten while it is read.
-	_, now, found, err := s.attributes(ctx, v.Key)
+	_, now, found, err := w.attributes(ctx, v.Key)
 	if err != nil {
 		return err
 	}
 	if !found || now.JobID() != r.ID {
 		// Another look may have made the job before.
-		if err := s.Store.DropInput(context.WithoutCancel(ctx), ref.Key, s.NewID()); err != nil {
-			s.Log.Warn("the copy of a replaced file is left", "key", ref.Key, "error", err)
+		if err := w.Store.DropInput(context.WithoutCancel(ctx), ref.Key, w.NewID()); err != nil {
+			w.Log.Warn("the copy of a replaced file is left", "key", ref.Key, "error", err)
 		}
 		return errReplaced
 	}
 	r.DEM = ref
-	r.Fingerprint = job.Fingerprint(s.Version, r.Workflow, r.Parameters, ref.SHA256)
+	r.Fingerprint = job.Fingerprint(w.Version, r.Workflow, r.Parameters, ref.SHA256)
 	return nil
 }
 
 // bringDEM copies the DEM of a job; a grid in another format is checked only as the GeoTIFF that is made of it.
-func (s *Service) bringDEM(ctx context.Context, r *job.Request, format gridfile.Format) (job.DEM, error) {
+func (w *Watcher) bringDEM(ctx context.Context, r *job.Request, format gridfile.Format) (job.DEM, error) {
 	if format == gridfile.None {
-		return s.copyIn(ctx, r.ID, r.DEM.Key, s.MaxUpload)
+		return w.copyIn(ctx, r.ID, r.DEM.Key, w.Inputs.MaxUpload)
 	}
-	ref, err := s.convertIn(ctx, r.ID, r.DEM.Key)
+	ref, err := w.convertIn(ctx, r.ID, r.DEM.Key)
 	if err != nil {
 		return ref, err
 	}
-	_, err = s.inputs.Header(ctx, ref.Key, r.Parameters)
-	if r.Parameters, err = s.systemBeside(ctx, r.DEM.Key, ref.Key, r.Parameters, err); err == nil {
-		err = s.checkSize(ctx, r.Workflow, r.Parameters, ref.Key)
+	_, err = w.Inputs.Header(ctx, ref.Key, r.Parameters)
+	if r.Parameters, err = w.systemBeside(ctx, r.DEM.Key, ref.Key, r.Parameters, err); err == nil {
+		_, err = w.Submit.CheckSize(ctx, r.Workflow, r.Parameters, inputs.DEM{DEM: ref})
 	}
-	if errors.Is(err, problem.ErrInvalid) {
-		err = errors.Join(err, s.Store.DropInput(context.WithoutCancel(ctx), ref.Key, s.NewID()))
+	if problem.Refused(err) {
+		err = errors.Join(err, w.Store.DropInput(context.WithoutCancel(ctx), ref.Key, w.NewID()))
 	}
 	return ref, err
 }
 
 // convertIn stores the GeoTIFF that is made of a dropped grid, under a name made of the job.
-func (s *Service) convertIn(ctx context.Context, id, key string) (job.DEM, error) {
-	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+func (w *Watcher) convertIn(ctx context.Context, id, key string) (job.DEM, error) {
+	r, err := w.Store.Bucket.NewReader(ctx, key, nil)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	tiff, err := s.inputs.TIFF(name, bufio.NewReaderSize(r, 4096))
+	tiff, err := w.Inputs.TIFF(name, bufio.NewReaderSize(r, 4096))
 	if err != nil {
 		return job.DEM{}, err
 	}
 	defer func() { _ = tiff.Close() }()
-	return s.inputs.PutAt(ctx, inputs.Key(id, name), name, tiff, s.MaxUpload, true)
-}
-
-// gridFormat tells by its first bytes, and by its name, what a dropped file is made a GeoTIFF from.
-func (s *Service) gridFormat(ctx context.Context, key string) (gridfile.Format, error) {
-	r, err := s.Store.Bucket.NewRangeReader(ctx, key, 0, gridfile.HeadSize, nil)
-	if err != nil {
-		return gridfile.None, fmt.Errorf("read %s: %w", key, err)
-	}
-	defer func() { _ = r.Close() }()
-	head, err := io.ReadAll(r)
-	if err != nil {
-		return gridfile.None, fmt.Errorf("read %s: %w", key, err)
-	}
-	return gridfile.Detect(path.Base(key), head, 0), nil
+	return w.Inputs.PutAt(ctx, inputs.Key(id, name), name, tiff, w.Inputs.MaxUpload, true)
 }
 
 // copyIn copies a dropped file under a name made of the job; a copy that is there already stays.
-func (s *Service) copyIn(ctx context.Context, id, key string, limit int64) (job.DEM, error) {
-	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
+func (w *Watcher) copyIn(ctx context.Context, id, key string, limit int64) (job.DEM, error) {
+	r, err := w.Store.Bucket.NewReader(ctx, key, nil)
 	if err != nil {
 		return job.DEM{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	return s.inputs.PutAt(ctx, inputs.Key(id, name), name, r, limit, true)
+	return w.Inputs.PutAt(ctx, inputs.Key(id, name), name, r, limit, true)
 }
 
 // enter writes the job of a dropped file; refused, if not nil, is why it cannot be computed.
-func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outcome, error) {
-	standing, err := s.Store.Request(ctx, r.ID)
+func (w *Watcher) enter(ctx context.Context, r job.Request, refused error) (outcome, error) {
+	standing, err := w.Store.Request(ctx, r.ID)
 	switch {
 	case err == nil:
 		r = standing
@@ -562,70 +560,70 @@ func (s *Service) enter(ctx context.Context, r job.Request, refused error) (outc
 		return outcome{looked: true}, err
 	case refused != nil:
 		// The end comes first, so that nobody takes the job up.
-		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: s.Now().UTC(), Event: uploadRefused}
+		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: w.Now().UTC(), Event: uploadRefused}
 		end.Findings.AddError(refused)
-		if _, _, err := s.Store.WriteEnd(ctx, r.ID, end); err != nil {
+		if _, _, err := w.Store.WriteEnd(ctx, r.ID, end); err != nil {
 			return outcome{looked: true}, err
 		}
 	}
-	if err := s.Store.Use(ctx, r); err != nil {
+	if err := w.Store.Use(ctx, r); err != nil {
 		return outcome{looked: true}, err
 	}
-	if err := s.Store.Create(ctx, r); err != nil {
+	if err := w.Store.Create(ctx, r); err != nil {
 		return outcome{looked: true}, err
 	}
 	o := outcome{job: r.ID, fresh: true, looked: true, said: "it becomes job " + r.ID}
 	// What counts is what stands: a look that was cut short may have found otherwise.
-	end, err := s.Store.End(ctx, r.ID)
+	end, err := w.Store.End(ctx, r.ID)
 	switch {
 	case errors.Is(err, job.ErrNotFound):
-		s.announce(ctx, r)
+		w.Submit.Announce(ctx, r)
 	case err != nil:
 		return outcome{looked: true}, err
 	case end.Event == uploadRefused:
 		o.said = fmt.Sprintf("it becomes job %s, which failed: %s", r.ID, end.Reason)
-		s.Log.Warn("dropped file cannot be used", "job", r.ID, "key", r.DEM.Key, "reason", end.Reason)
-		s.announceEnd(ctx, r.ID, eventing.NewJobFailed(Source, r.ID, end.Reason, 0, end.Ended))
+		w.Log.Warn("dropped file cannot be used", "job", r.ID, "key", r.DEM.Key, "reason", end.Reason)
+		w.Submit.AnnounceEnd(ctx, r.ID, eventing.NewJobFailed(submit.Source, r.ID, end.Reason, 0, end.Ended))
 	}
-	return o, s.Store.EndIntake(ctx, r.ID)
+	return o, w.Store.EndIntake(ctx, r.ID)
 }
 
 // uploadRefused marks the ends of jobs of dropped files that cannot be computed.
 const uploadRefused = "upload"
 
-// ScanUploads looks at every dropped file that is no job yet, as its event should have done, and returns how many
+// Scan looks at every dropped file that is no job yet, as its event should have done, and returns how many
 // became one. A pass makes at most 100 jobs; the next goes on.
-func (s *Service) ScanUploads(ctx context.Context) (int, error) {
+func (w *Watcher) Scan(ctx context.Context) (int, error) {
 	// What was taken is listed first: a file that is taken meanwhile is then only looked at again.
-	taken, err := s.Store.Intakes(ctx)
+	taken, err := w.Store.Intakes(ctx)
 	if err != nil {
 		return 0, err
 	}
 	started, looks := 0, 0
 	var errs []error
-	it := s.Store.Bucket.List(&blob.ListOptions{Prefix: job.UploadPrefix})
+	it := w.Store.Bucket.List(&blob.ListOptions{Prefix: job.UploadPrefix})
 	for started < maxStarts && looks < maxLooks && len(errs) < 10 {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return started, errors.Join(append(errs, s.forget(ctx, taken))...)
+			return started, errors.Join(append(errs, w.forget(ctx, taken))...)
 		}
 		if err != nil {
 			return started, errors.Join(append(errs, fmt.Errorf("list %s: %w", job.UploadPrefix, err))...)
 		}
 		if why := notDropped(o.Key); why != "" {
-			s.ignore(o.Key, why)
+			w.ignore(o.Key, why)
 			continue
 		}
-		if o.IsDir || o.Size == 0 && s.Uploads.Settle == 0 || strings.EqualFold(path.Ext(o.Key), ".json") {
+		if o.IsDir || o.Size == 0 && w.Uploads.Settle == 0 || strings.EqualFold(path.Ext(o.Key), ".json") {
 			continue
 		}
-		id := s.version(o.Key, o.ModTime, o.Size, o.MD5, o.As).JobID()
+		id := w.version(o.Key, o.ModTime, o.Size, o.MD5, o.As).JobID()
 		done := taken[id]
 		delete(taken, id)
 		if done {
 			continue
 		}
-		out, err := s.take(ctx, o.Key)
+		out, err := w.take(ctx, o.Key)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", o.Key, err))
 		}
@@ -635,19 +633,19 @@ func (s *Service) ScanUploads(ctx context.Context) (int, error) {
 		if out.fresh {
 			started++
 		}
-		s.Log.Debug("dropped file", "key", o.Key, "outcome", out.said)
+		w.Log.Debug("dropped file", "key", o.Key, "outcome", out.said)
 	}
 	return started, errors.Join(errs...)
 }
 
 // forget removes the records of dropped files that are gone, a bounded number at a time.
-func (s *Service) forget(ctx context.Context, gone map[string]bool) error {
+func (w *Watcher) forget(ctx context.Context, gone map[string]bool) error {
 	n := 0
 	for id := range gone {
 		if n++; n > maxLooks {
 			break
 		}
-		if err := s.Store.ForgetIntake(ctx, id); err != nil {
+		if err := w.Store.ForgetIntake(ctx, id); err != nil {
 			return err
 		}
 	}

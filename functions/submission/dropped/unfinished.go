@@ -1,4 +1,4 @@
-package submission
+package dropped
 
 import (
 	"context"
@@ -22,12 +22,12 @@ var errUnfinished = errors.New("it may still be written")
 
 // checkDropped is checkHeader of a file that last changed age ago. Where files can be seen while they are written, one
 // that ends too early is not judged until it has lain unchanged for long.
-func (s *Service) checkDropped(ctx context.Context, key string, p param.Parameters, age time.Duration) error {
-	_, err := s.inputs.Header(ctx, key, p)
-	if err != nil && !errors.Is(err, problem.ErrInvalid) || !s.writing(age, unfinished) {
+func (w *Watcher) checkDropped(ctx context.Context, key string, p param.Parameters, age time.Duration) error {
+	_, err := w.Inputs.Header(ctx, key, p)
+	if err != nil && !problem.Refused(err) || !w.writing(age, unfinished) {
 		return err
 	}
-	begun, look := s.begun(ctx, key)
+	begun, look := w.begun(ctx, key)
 	if look != nil {
 		return look
 	}
@@ -39,8 +39,8 @@ func (s *Service) checkDropped(ctx context.Context, key string, p param.Paramete
 
 // begun reports whether a file is the beginning of a TIFF: it is cut short, its directory is still to be written, or
 // room was only set aside for it.
-func (s *Service) begun(ctx context.Context, key string) (bool, error) {
-	r, err := rangeread.Object(ctx, s.Store.Bucket, key)
+func (w *Watcher) begun(ctx context.Context, key string) (bool, error) {
+	r, err := rangeread.Object(ctx, w.Store.Bucket, key)
 	if err != nil {
 		return false, fmt.Errorf("read back %s: %w", key, err)
 	}
@@ -109,8 +109,8 @@ func (t *told) first(key string) bool {
 }
 
 // ignore tells the log once of a file under uploads/ whose name keeps it from becoming a job.
-func (s *Service) ignore(key, why string) {
-	if (why == badPath || why == hiddenName) && s.ignored.first(key) {
-		s.Log.Warn("dropped file becomes no job: rename it", "key", key, "reason", why)
+func (w *Watcher) ignore(key, why string) {
+	if (why == badPath || why == hiddenName) && w.ignored.first(key) {
+		w.Log.Warn("dropped file becomes no job: rename it", "key", key, "reason", why)
 	}
 }

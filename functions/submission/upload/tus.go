@@ -1,8 +1,7 @@
-package submission
+package upload
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,9 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -23,7 +20,6 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
-	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -46,14 +42,14 @@ const (
 // The parts of an upload are objects named by their offset and created only if
 // absent, so that two requests for the same offset have one winner in whatever
 // replicas they run; nothing is kept in memory between requests.
-func (s *Service) tusHandler() (*handler.UnroutedHandler, error) {
+func (s *Server) tusHandler() (*handler.UnroutedHandler, error) {
 	store := tusStore{s}
 	composer := handler.NewStoreComposer()
 	composer.UseCore(store)
 	composer.UseTerminater(store)
 	return handler.NewUnroutedHandler(handler.Config{
-		StoreComposer: composer, BasePath: "/uploads/", MaxSize: s.MaxUpload, DisableDownload: true, DisableConcatenation: true,
-		Cors: &handler.CorsConfig{Disable: true}, RespectForwardedHeaders: true, NetworkTimeout: s.stall(),
+		StoreComposer: composer, BasePath: "/uploads/", MaxSize: s.Inputs.MaxUpload, DisableDownload: true, DisableConcatenation: true,
+		Cors: &handler.CorsConfig{Disable: true}, RespectForwardedHeaders: true, NetworkTimeout: s.Stall,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		PreUploadCreateCallback: func(hook handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
 			given := hook.HTTPRequest.Header.Get("Upload-Metadata")
@@ -65,7 +61,7 @@ func (s *Service) tusHandler() (*handler.UnroutedHandler, error) {
 				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given")
 			}
 			return handler.HTTPResponse{}, handler.FileInfoChanges{
-				ID: path.Base(inputs.Key(s.NewID(), name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
+				ID: path.Base(inputs.Key(s.Inputs.NewID(), name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
 			}, nil
 		},
 	})
@@ -75,8 +71,8 @@ func tusError(status int, sentence string) handler.Error {
 	return handler.NewError("ERR_REFUSED", sentence, status)
 }
 
-// tusRoutes adds the protocol's endpoints.
-func (s *Service) tusRoutes(r *gin.Engine) {
+// Routes adds the endpoints of the protocol tus.
+func (s *Server) Routes(r *gin.Engine) {
 	h, err := s.tusHandler()
 	if err != nil {
 		panic(err) // the configuration above is fixed
@@ -129,11 +125,11 @@ func unhurried(ctx context.Context) {
 }
 
 // tusStore keeps uploads in the bucket.
-type tusStore struct{ s *Service }
+type tusStore struct{ s *Server }
 
 // upload is one of them; its id is the name of the finished file.
 type upload struct {
-	s    *Service
+	s    *Server
 	info handler.FileInfo
 	// parts are the keys of what has come, in order.
 	parts []string
@@ -152,7 +148,7 @@ func (t tusStore) NewUpload(ctx context.Context, info handler.FileInfo) (handler
 	u := &upload{s: t.s, info: info}
 	data, err := json.Marshal(info)
 	if err == nil {
-		err = t.s.Store.Bucket.WriteAll(ctx, u.key("info.json"), data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
+		err = t.s.Inputs.Bucket.WriteAll(ctx, u.key("info.json"), data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
 	}
 	return u, u.fault(err)
 }
@@ -173,7 +169,7 @@ func (t tusStore) GetUpload(ctx context.Context, id string) (handler.Upload, err
 		return nil, handler.ErrNotFound
 	}
 	u := &upload{s: t.s, info: handler.FileInfo{ID: id}}
-	data, err := t.s.Store.Bucket.ReadAll(ctx, u.key("info.json"))
+	data, err := t.s.Inputs.Bucket.ReadAll(ctx, u.key("info.json"))
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, handler.ErrNotFound
 	}
@@ -201,7 +197,7 @@ func (t tusStore) GetUpload(ctx context.Context, id string) (handler.Upload, err
 // count takes the offset from the parts that join without a gap.
 func (u *upload) count(ctx context.Context) error {
 	u.info.Offset, u.parts = 0, nil
-	it := u.s.Store.Bucket.List(&blob.ListOptions{Prefix: u.key("")})
+	it := u.s.Inputs.Bucket.List(&blob.ListOptions{Prefix: u.key("")})
 	for {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -263,7 +259,7 @@ func (u *upload) writePart(ctx context.Context, offset int64, in io.Reader) (int
 	key := u.key(partName(offset))
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
-	w, err := u.s.Store.Bucket.NewWriter(ctx, key, &blob.WriterOptions{IfNotExist: true, ContentType: "application/octet-stream"})
+	w, err := u.s.Inputs.Bucket.NewWriter(ctx, key, &blob.WriterOptions{IfNotExist: true, ContentType: "application/octet-stream"})
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", key, err)
 	}
@@ -300,26 +296,26 @@ func (u *upload) join(ctx context.Context) error {
 	if err := u.count(ctx); err != nil || u.done {
 		return err
 	}
-	r := &joined{ctx: ctx, bucket: u.s.Store.Bucket, keys: u.parts}
+	r := &joined{ctx: ctx, bucket: u.s.Inputs.Bucket, keys: u.parts}
 	defer r.close()
-	ref, err := u.s.inputs.UploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
-	if errors.Is(err, problem.ErrInvalid) && r.err == nil {
+	ref, err := u.s.Inputs.UploadAs(ctx, job.InputPrefix+u.info.ID, u.info.MetaData["filename"], r, true)
+	if problem.Refused(err) && r.err == nil {
 		_ = u.Terminate(ctx)
 		return tusError(http.StatusBadRequest, err.Error())
 	}
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(ref)
+	data, err := json.Marshal(ref.DEM)
 	if err == nil {
-		err = u.s.Store.Bucket.WriteAll(ctx, u.key("done.json"), data, &blob.WriterOptions{ContentType: "application/json"})
+		err = u.s.Inputs.Bucket.WriteAll(ctx, u.key("done.json"), data, &blob.WriterOptions{ContentType: "application/json"})
 	}
 	if err != nil {
 		return err
 	}
 	u.done = true
 	for _, key := range u.parts {
-		if err := u.s.Store.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		if err := u.s.Inputs.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 			u.s.Log.Warn("a part of an upload is left for cleanup", "key", key, "error", err)
 		}
 	}
@@ -337,7 +333,7 @@ func (u *upload) Terminate(ctx context.Context) error {
 		return u.fault(err)
 	}
 	for _, key := range append(u.parts, u.key("done.json"), u.key("info.json")) {
-		if err := u.s.Store.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		if err := u.s.Inputs.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 			return u.fault(err)
 		}
 	}
@@ -383,131 +379,5 @@ func (j *joined) close() {
 	if j.open != nil {
 		_ = j.open.Close()
 		j.open = nil
-	}
-}
-
-// signExpiry is how long an address to upload to holds.
-const signExpiry = time.Hour
-
-// postSign gives an address in the bucket itself to upload to, where the bucket
-// can sign one.
-func (s *Service) postSign(c *gin.Context) {
-	var r struct {
-		Filename string `json:"filename"`
-		Size     int64  `json:"size"`
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
-	if err == nil {
-		err = json.NewDecoder(bytes.NewReader(body)).Decode(&r)
-	}
-	name := inputs.BaseName(r.Filename)
-	switch {
-	case err != nil:
-		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)))
-		return
-	case !inputs.Named(name):
-		s.answer.Refuse(c, problem.Invalid(errors.New("filename is missing: give the name of the DEM")))
-		return
-	case r.Size < 1 || r.Size > s.MaxUpload:
-		s.answer.Refuse(c, problem.Invalid(fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.MaxUpload)))
-		return
-	}
-	key := inputs.Key(s.NewID(), name)
-	opts := blob.SignedURLOptions{Method: http.MethodPut, Expiry: signExpiry, ContentType: "image/tiff"}
-	address, err := s.Store.Bucket.SignedURL(c.Request.Context(), key, &opts)
-	if gcerrors.Code(err) == gcerrors.Unimplemented {
-		// S3 signs, but not the content type.
-		opts.ContentType = ""
-		address, err = s.Store.Bucket.SignedURL(c.Request.Context(), key, &opts)
-	}
-	if err != nil {
-		if gcerrors.Code(err) != gcerrors.Unimplemented {
-			s.Log.Warn("signing an address failed", "error", err)
-		}
-		c.JSON(http.StatusNotImplemented, gin.H{"detail": "this bucket does not sign addresses; upload to /uploads (tus) or /api/upload-file"})
-		return
-	}
-	c.JSON(http.StatusOK, gin.H{
-		"url": address, "method": http.MethodPut, "headers": gin.H{"Content-Type": "image/tiff"},
-		"filename": path.Base(key), "expires_in": int(signExpiry / time.Second),
-	})
-}
-
-// stall is how long a body may bring nothing.
-func (s *Service) stall() time.Duration {
-	if s.Stall > 0 {
-		return s.Stall
-	}
-	return time.Minute
-}
-
-// guarded ends a request whose body has stalled, and refuses one that claims to be
-// larger than anything taken here before a byte of it is read.
-func (s *Service) guarded(c *gin.Context) {
-	if strings.HasPrefix(c.Request.URL.Path, "/uploads") || c.Request.Body == nil || c.Request.Body == http.NoBody {
-		c.Next()
-		return
-	}
-	const overhead = 2 << 20 // of a form around its file
-	most := max(s.MaxUpload+overhead, ogc.MaxInline)
-	if n := c.Request.ContentLength; s.MaxUpload > 0 && n > most {
-		c.Header("Connection", "close")
-		err := problem.TooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
-		if strings.HasPrefix(c.Request.URL.Path, "/api/") {
-			c.JSON(http.StatusRequestEntityTooLarge, gin.H{"detail": err.Error()})
-		} else {
-			s.answer.Problem(c, err)
-		}
-		c.Abort()
-		return
-	}
-	if s.MaxUpload > 0 {
-		// One that does not say how long it is, ends there too.
-		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, most)
-	}
-	w := &watched{ReadCloser: c.Request.Body, control: http.NewResponseController(c.Writer), stall: s.stall()}
-	w.timer = time.AfterFunc(w.stall, w.late)
-	w.timer.Stop()
-	defer w.timer.Stop()
-	c.Request.Body = w
-	c.Next()
-}
-
-// watched bounds how long each read may take. Between reads, and once the body has come, the client is not waited for:
-// a deadline then would end the request's context under the work on it.
-type watched struct {
-	io.ReadCloser
-	control *http.ResponseController
-	stall   time.Duration
-	timer   *time.Timer
-
-	mu            sync.Mutex
-	reading, past bool
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	w.mu.Lock()
-	w.reading = true
-	w.timer.Reset(w.stall)
-	w.mu.Unlock()
-	n, err := w.ReadCloser.Read(p)
-	w.timer.Stop()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.reading = false
-	if w.past && (err == nil || errors.Is(err, io.EOF)) { // it came at the last moment
-		w.past = false
-		_ = w.control.SetReadDeadline(time.Time{})
-	}
-	return n, err
-}
-
-// late ends the read under way.
-func (w *watched) late() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.reading {
-		w.past = true
-		_ = w.control.SetReadDeadline(time.Unix(1, 0))
 	}
 }

@@ -1,0 +1,102 @@
+package answer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/fault"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// refusal is what an error is to the client: a status, and a sentence. Of faults that are not the client's only the log
+// is told.
+func (w Writer) refusal(c *gin.Context, err error) (status int, detail string) {
+	var long *http.MaxBytesError
+	switch kind := fault.KindOf(err); {
+	case errors.Is(err, job.ErrNotFound):
+		return http.StatusNotFound, "Job not found"
+	case errors.Is(err, job.ErrBadCursor):
+		return http.StatusBadRequest, "cursor: must be that of a Link header of this list"
+	case errors.As(err, &long):
+		return http.StatusRequestEntityTooLarge, problem.TooLarge("the body", long.Limit).Error()
+	case kind == fault.TooLarge:
+		return http.StatusRequestEntityTooLarge, err.Error()
+	case kind == fault.NoRoom:
+		return http.StatusInsufficientStorage, problem.Sentence(err)
+	case kind == fault.Invalid:
+		return http.StatusBadRequest, problem.Sentence(err)
+	}
+	w.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
+	return http.StatusServiceUnavailable, "the service cannot reach its storage; try again"
+}
+
+// Refuse answers with the error as the old suite did.
+func (w Writer) Refuse(c *gin.Context, err error) {
+	status, detail := w.refusal(c, err)
+	c.JSON(status, gin.H{"detail": detail})
+}
+
+// problemOf is the problem document of an error. It says more than Refuse where the standard has words for it.
+func (w Writer) problemOf(c *gin.Context, err error) problem.Problem {
+	var p *problem.Problem
+	if errors.As(err, &p) {
+		return *p
+	}
+	var long *http.MaxBytesError
+	status, detail := w.refusal(c, err)
+	switch {
+	case errors.Is(err, job.ErrNotFound):
+		p = problem.NoSuchJob(c.Param("id"))
+	case errors.Is(err, job.ErrBadCursor):
+		p = problem.Bad("cursor", c.Query("cursor"), "the cursor of a next link", "cursor: must be that of a next link of this list")
+	case errors.As(err, &long):
+		p = problem.Plain(status, fmt.Sprintf("the body has more than %d bytes; upload the DEM first and name it, or give its address", long.Limit))
+	case status == http.StatusBadRequest:
+		p = problem.Bad("", "", "", detail)
+	case status == http.StatusServiceUnavailable:
+		c.Header("Retry-After", "5")
+		p = problem.Plain(status, detail)
+	default:
+		p = problem.Plain(status, detail)
+	}
+	return *p
+}
+
+// problemType is the media type of a problem: the one made for it, unless the client takes plain JSON only.
+func problemType(c *gin.Context) string {
+	const own = "application/problem+json"
+	if q, _ := Accepts(c, own); q > 0 {
+		return own
+	}
+	if q, named := Accepts(c, JSON); q > 0 && named {
+		return JSON
+	}
+	return own
+}
+
+// Problem answers with a problem document (RFC 9457), or with a page for people, in the error's own words when they are
+// meant for the caller.
+func (w Writer) Problem(c *gin.Context, err error) {
+	p := w.problemOf(c, err)
+	p.Instance = c.Request.URL.Path
+	c.Header("Vary", "Accept")
+	data, err := json.Marshal(p)
+	if err == nil && WantsHTML(c) {
+		var body []byte
+		if body, err = renderDocument(p.Title, data, ""); err == nil {
+			c.Header("Content-Security-Policy", PagePolicy)
+			c.Data(p.Status, "text/html; charset=utf-8", body)
+			return
+		}
+	}
+	if err != nil {
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	c.Data(p.Status, problemType(c), data)
+}

@@ -1,0 +1,173 @@
+// Package submit makes jobs of DEMs and parameters, and ends them.
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/inputs"
+	"github.com/cyverse-gis/eemt/functions/submission/legacy"
+	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/fault"
+	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
+)
+
+// Source is the CloudEvents source of what this function emits.
+const Source = "/eemt/submission"
+
+// Submitter makes jobs.
+type Submitter struct {
+	Store  job.Store
+	Events eventing.Publisher
+	Inputs *inputs.Store
+	Now    func() time.Time
+	// NewID returns a fresh ULID.
+	NewID func() string
+	Log   *slog.Logger
+	// Version of the program.
+	Version string
+	// Limits refuses jobs that are too large; nil allows all.
+	Limits Limits
+	// Room refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is no room; nil
+	// does not look.
+	Room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
+	// DEMHosts are the hosts that a DEM may be fetched from.
+	DEMHosts outbound.Hosts
+}
+
+// Limits says which jobs are larger than what is allowed, in a sentence with the numbers.
+type Limits interface {
+	// CheckDEM refuses a DEM of width x height cells that no job may be made of.
+	CheckDEM(width, height int) error
+	// Check refuses a job on a DEM of width x height cells.
+	Check(w param.Workflow, p param.Parameters, width, height int) error
+}
+
+// Allowed refuses a job that is larger than what is allowed or than what there is room for.
+func (s *Submitter) Allowed(w param.Workflow, p param.Parameters, size inputs.Extent) error {
+	if s.Limits != nil {
+		if err := s.Limits.Check(w, p, size.Width, size.Height); err != nil {
+			return problem.Invalid(err)
+		}
+	}
+	if s.Room != nil {
+		if err := s.Room(w, p, size.Width, size.Height, size.Bytes); err != nil {
+			return fault.New(fault.NoRoom, err)
+		}
+	}
+	return nil
+}
+
+// CheckSize refuses a job whose DEM cannot be read, or that is larger than what is allowed or than what there is room for,
+// before anything is made of it.
+func (s *Submitter) CheckSize(ctx context.Context, w param.Workflow, p param.Parameters, d inputs.DEM) (inputs.Extent, error) {
+	size, err := s.Inputs.ExtentFor(ctx, d, p)
+	if err == nil {
+		err = s.Allowed(w, p, size)
+	}
+	return size, err
+}
+
+// Submit validates, writes job.json, then announces the job. When the
+// announcement fails the job is not lost: the resume tick makes it again.
+func (s *Submitter) Submit(ctx context.Context, w param.Workflow, p param.Parameters, d inputs.DEM) (job.Request, error) {
+	r, _, err := s.submit(ctx, w, p, d, nil)
+	return r, err
+}
+
+// submit is Submit of a job whose results are delivered in some way. It returns the extent of the DEM, too.
+func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parameters, d inputs.DEM, delivery *job.Delivery) (job.Request, inputs.Extent, error) {
+	if err := Validate(w, p); err != nil {
+		return job.Request{}, inputs.Extent{}, err
+	}
+	size, err := s.CheckSize(ctx, w, p, d)
+	if err != nil {
+		return job.Request{}, size, inputs.Called(d.Name, err)
+	}
+	if err := s.Inputs.CheckRasters(ctx, &p); err != nil {
+		return job.Request{}, size, err
+	}
+	r := job.Request{
+		ID: s.NewID(), Workflow: w, Parameters: p, DEM: d.DEM, Created: s.Now().UTC(),
+		Fingerprint: job.Fingerprint(s.Version, w, p, d.SHA256), Delivery: delivery,
+	}
+	if err := s.Store.Use(ctx, r); err != nil {
+		if errors.Is(err, job.ErrInputGone) {
+			err = problem.Invalid(err)
+		}
+		return job.Request{}, size, err
+	}
+	if err := s.Store.Create(ctx, r); err != nil {
+		return job.Request{}, size, err
+	}
+	s.Announce(ctx, r)
+	s.Inputs.NoteSum(ctx, d)
+	return r, size, nil
+}
+
+// Announce publishes that a job was submitted. What fails here the next resume tick does.
+func (s *Submitter) Announce(ctx context.Context, r job.Request) {
+	s.Log.Info("job submitted", "job", r.ID, "workflow", string(r.Workflow), "dem", r.DEM.Name)
+	if err := s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, r.ID, 0, r.Created)); err != nil {
+		s.Log.Warn("announcing the job failed; the next resume tick will", "job", r.ID, "error", err)
+	}
+}
+
+// announcing bounds how long an end may take to be announced by who wrote it, also when the client has gone.
+const announcing = 30 * time.Second
+
+// AnnounceEnd publishes how a job ended, and notes that it did. What fails here the next resume tick does.
+func (s *Submitter) AnnounceEnd(ctx context.Context, id string, e event.Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announcing)
+	defer cancel()
+	err := s.Events.Publish(ctx, e)
+	if err == nil {
+		err = s.Store.MarkAnnounced(ctx, id, s.Now())
+	}
+	if err != nil {
+		s.Log.Warn("announcing the end of the job failed; a resume tick will", "job", id, "error", err)
+	}
+}
+
+// Validate checks what can be checked without reading anything.
+func Validate(w param.Workflow, p param.Parameters) error {
+	if err := p.Validate(w); err != nil {
+		return problem.Invalid(err)
+	}
+	if w == param.EEMT {
+		if _, err := climate.ParseSpec(p.Climate, p.ClimateElevation, p.ClimateUnits); err != nil {
+			return problem.Invalid(err)
+		}
+	}
+	return nil
+}
+
+// Cancel ends a job that goes on. It returns the status that then stands.
+func (s *Submitter) Cancel(ctx context.Context, id string) (job.Status, error) {
+	if _, err := s.Store.Request(ctx, id); err != nil {
+		return job.Status{}, err
+	}
+	at := s.Now().UTC()
+	_, won, err := s.Store.WriteEnd(ctx, id, job.End{State: job.Cancelled, Reason: "Job cancelled by user", Ended: at, Event: "cancel." + s.NewID()})
+	if err != nil {
+		return job.Status{}, err
+	}
+	if won {
+		s.AnnounceEnd(ctx, id, eventing.NewJobCancelled(Source, id, 0, at))
+		return s.Store.Status(ctx, id)
+	}
+	st, err := s.Store.Status(ctx, id)
+	if err != nil {
+		return st, err
+	}
+	return st, problem.Invalid(errors.New(fmt.Sprintf("Job is not running (status: %s)", legacy.State(st))))
+}
