@@ -61,23 +61,9 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 			z[i], cells[i] = math.NaN(), math.NaN()
 		}
 	}
-	// Cells that no work was done on start at +Inf; outlets of the window among them at their
-	// own elevation. Outlets of the halo are unknown here, since their neighbours may be missing.
 	was := make([]float64, 0, 2*(window.Width+window.Height))
 	perimeter(local, func(c, r int) { was = append(was, cells[r*width+c]) })
-	for r := range padded.Height {
-		for c := range padded.Width {
-			i := r*width + c
-			if cells[i] != Unseen {
-				continue
-			}
-			cells[i] = math.Inf(1)
-			if inside(local, c, r) && f.touchesOutside(c, r) {
-				cells[i] = z[i] + 0
-				f.open.push(cells[i], i)
-			}
-		}
-	}
+	f.start(local)
 	known := func(c, r int) {
 		if i := r*width + c; raster.Finite(cells[i]) {
 			f.open.push(cells[i], i)
@@ -114,6 +100,25 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 		}
 	})
 	return dirty.Left()
+}
+
+// start gives the cells that no work was done on +Inf, but the outlets of window among them their own elevation.
+// Outlets of the halo stay unknown, since their neighbours may be missing here.
+func (f *flood) start(window raster.Window) {
+	cells := f.filled.Cells
+	for r := range f.z.Height {
+		for c := range f.z.Width {
+			i := r*f.z.Width + c
+			if cells[i] != Unseen {
+				continue
+			}
+			cells[i] = math.Inf(1)
+			if inside(window, c, r) && f.touchesOutside(c, r) {
+				cells[i] = f.z.Cells[i] + 0
+				f.open.push(cells[i], i)
+			}
+		}
+	}
 }
 
 // lower propagates the values of the open cells within window. A cell may have a value already, which is too high or
