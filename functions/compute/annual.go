@@ -1,8 +1,10 @@
 package compute
 
 import (
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
+	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -22,8 +24,8 @@ func yearOf(what, unit string, monthly *[12]*raster.Grid[float32]) ([]geotiff.Ba
 		monthly[0].Cells[i], monthly[1].Cells[i] = float32(sum), float32(sum/365)
 	}
 	return []geotiff.BandInfo{
-		{Description: what + ", sum of the year", Unit: unit + perYear},
-		{Description: what + ", daily mean of the year", Unit: unit + perDay},
+		{Description: what + ", sum of the year", Unit: unit + table.PerYear},
+		{Description: what + ", daily mean of the year", Unit: unit + table.PerDay},
 	}, monthly[:2]
 }
 
@@ -39,14 +41,14 @@ const (
 
 func energyOfYear() energyLayout {
 	bands := make([]geotiff.BandInfo, yearBands)
-	for k, m := range energyMaps("Trad", "year", "year", perYear) {
-		bands[bandYearTrad+k] = geotiff.BandInfo{Description: m.description, Unit: m.unit}
+	for k, q := range table.Keyed("energy") {
+		bands[bandYearTrad+k] = geotiff.BandInfo{Description: q.Stem + " Trad", Unit: q.Unit}
 	}
 	for m := range 12 {
-		bands[bandYearTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + months[m] + " at kappa 1", Unit: "MJ m-2" + perMonth}
+		bands[bandYearTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + calendar.Months[m] + " at kappa 1", Unit: "MJ m-2" + table.PerMonth}
 	}
 	for k, part := range []string{"", ", what float32 leaves of it", ", the last digits"} {
-		bands[bandYearTopoBio+k] = geotiff.BandInfo{Description: "E_BIO Topo" + part, Unit: "MJ m-2" + perYear}
+		bands[bandYearTopoBio+k] = geotiff.BandInfo{Description: "E_BIO Topo" + part, Unit: "MJ m-2" + table.PerYear}
 	}
 	return energyLayout{bands, func(grids []*raster.Grid[float32], i int, year *energy.CellYear) {
 		for k, v := range energyValues(sumOfMonths(&year.TradEPPT), sumOfMonths(&year.TradEBio)) {
@@ -78,19 +80,19 @@ func split(v float64) [3]float32 {
 	return [3]float32{first, second, float32(rest - float64(second))}
 }
 
-// annualEnergyProducts are the maps of a climate year without its months.
-func annualEnergyProducts(year int, kappa [12]float64) []product {
-	file := energyFile(year)
-	return []product{
-		{bandsOfFile(file, bandYearTrad, 4), energyMapsOfYear("Trad", year), copyCells},
-		{bandsOfFile(file, bandYearTopoPPT, 12+3), energyMapsOfYear("Topo", year), func(in [][]float64, out [][]float32) {
-			for i := range in[0] {
-				var ppt float64
-				for m, k := range kappa {
-					ppt += k * in[m][i]
-				}
-				putEnergy(out, i, ppt, in[12][i]+in[13][i]+in[14][i])
-			}
-		}},
+// annualEnergyProduct makes the maps of a climate year without its months.
+func annualEnergyProduct(maps []mapInfo, kappa [12]float64) product {
+	file := energyFile(maps[0].FirstYear)
+	if maps[0].Variant == table.Trad {
+		return product{bandsOfFile(file, bandYearTrad, 4), maps, copyCells}
 	}
+	return product{bandsOfFile(file, bandYearTopoPPT, 12+3), maps, func(in [][]float64, out [][]float32) {
+		for i := range in[0] {
+			var ppt float64
+			for m, k := range kappa {
+				ppt += k * in[m][i]
+			}
+			putEnergy(out, i, ppt, in[12][i]+in[13][i]+in[14][i])
+		}
+	}}
 }

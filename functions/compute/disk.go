@@ -1,8 +1,8 @@
 package compute
 
 import (
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	table "github.com/cyverse-gis/eemt/shared/product"
 )
 
 const (
@@ -32,7 +32,12 @@ func (c Cost) Disk(w param.Workflow, p param.Parameters, width, height int, dem 
 	_, written := layers(w, p)
 	_, maps := ofMaps(w, p)
 	_, largest := c.largestTemp(w, p, width, height)
-	files := fileBytes*float64(len(ResultNames(w, p))) + picture*float64(len(summaryMaps(job.Request{Workflow: w, Parameters: p})))
+	files := fileBytes * float64(len(ResultNames(w, p)))
+	for _, m := range table.Maps(w, p) {
+		if m.Summary {
+			files += picture
+		}
+	}
 	return Disk{
 		Stored: int64(cells*(maps+workShare*bytesPerCell*float64(written))+files) + dem,
 		Temp:   max(largest, int64(cells*min(maps, tempShare))),

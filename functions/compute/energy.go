@@ -9,11 +9,13 @@ import (
 
 	"github.com/sourcegraph/conc"
 
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/terrain"
@@ -112,10 +114,10 @@ const (
 func energyOfMonths() energyLayout {
 	bands := make([]geotiff.BandInfo, energyBands)
 	for m := range 12 {
-		bands[bandTradPPT+m] = geotiff.BandInfo{Description: "E_PPT Trad " + months[m], Unit: "MJ m-2" + perMonth}
-		bands[bandTradBio+m] = geotiff.BandInfo{Description: "E_BIO Trad " + months[m], Unit: "MJ m-2" + perMonth}
-		bands[bandTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + months[m] + " at kappa 1", Unit: "MJ m-2" + perMonth}
-		bands[bandTopoBio+m] = geotiff.BandInfo{Description: "E_BIO Topo " + months[m], Unit: "MJ m-2" + perMonth}
+		bands[bandTradPPT+m] = geotiff.BandInfo{Description: "E_PPT Trad " + calendar.Months[m], Unit: "MJ m-2" + table.PerMonth}
+		bands[bandTradBio+m] = geotiff.BandInfo{Description: "E_BIO Trad " + calendar.Months[m], Unit: "MJ m-2" + table.PerMonth}
+		bands[bandTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + calendar.Months[m] + " at kappa 1", Unit: "MJ m-2" + table.PerMonth}
+		bands[bandTopoBio+m] = geotiff.BandInfo{Description: "E_BIO Topo " + calendar.Months[m], Unit: "MJ m-2" + table.PerMonth}
 	}
 	return energyLayout{bands, func(grids []*raster.Grid[float32], i int, year *energy.CellYear) {
 		for m := range 12 {

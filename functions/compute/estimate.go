@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/amount"
@@ -13,6 +11,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	table "github.com/cyverse-gis/eemt/shared/product"
 )
 
 // DefaultMemory is what a process may take where nothing is said of it: 1 GiB.
@@ -81,7 +80,7 @@ func layers(w param.Workflow, p param.Parameters) (kept, written int) {
 	for _, l := range p.Layers {
 		switch l {
 		case param.Horizon:
-			written += 360 / horizonStep
+			written += 360 / table.HorizonStep
 		case param.SkyView:
 			written++
 		default:
@@ -168,33 +167,6 @@ func ofMaps(w param.Workflow, p param.Parameters) (seconds, bytes float64) {
 	return seconds, bytes
 }
 
-// bytesPerCell of a compressed map or band, half-way between mountains and gentle
-// terrain (docs/performance.md): noise in the last digits is what is left of them.
-func (m mapInfo) bytesPerCell() float64 {
-	in := func(text string) bool { return strings.Contains(m.name, text) }
-	switch {
-	case in("flat_total_sun"):
-		return 2.2
-	case in("hours_sun_day") || in("daily/hours_sun"):
-		return 0.9
-	case in("hours_sun"):
-		return 2
-	case in("global/"):
-		return 3.5
-	case in("eemt/"):
-		// Of months without growth or runoff there is nothing to store.
-		v := 2.6
-		if slices.ContainsFunc(months[:], func(month string) bool { return in("_" + month + "_") }) {
-			v = 1.8
-		}
-		if in("_Topo_") {
-			v += 0.8
-		}
-		return v
-	}
-	return 3.9
-}
-
 // Estimate tells what a job on a DEM of width x height cells takes.
 func (c Cost) Estimate(w param.Workflow, p param.Parameters, width, height int) inspect.Work {
 	c = c.orDefault()
@@ -270,7 +242,7 @@ const ringTemp = 2
 // tempPerCell is what the maps of a product spool until they are stored, in bytes for each cell.
 func (p *product) tempPerCell() (bytes float64) {
 	for _, m := range p.maps {
-		bytes += m.bytesPerCell() * float64(max(1, len(m.bands)))
+		bytes += m.BytesPerCell * float64(max(1, len(m.Bands)))
 	}
 	return bytes
 }
@@ -284,7 +256,7 @@ func (c Cost) largestTemp(w param.Workflow, p param.Parameters, width, height in
 	}
 	for _, pr := range allProducts(w, p) {
 		if b := int64(cells * pr.tempPerCell()); b > bytes {
-			name, bytes = "making "+pr.maps[0].name+" and what goes with it", b
+			name, bytes = "making "+pr.maps[0].Name+" and what goes with it", b
 		}
 	}
 	return name, bytes
@@ -306,7 +278,7 @@ func (c Cost) slowestMap(w param.Workflow, p param.Parameters, width, height int
 	cells := float64(width) * float64(height) / (float64(c.Cores) * c.Speed)
 	for _, pr := range allProducts(w, p) {
 		if s := cells * pr.secondsPerCell(); s > seconds {
-			name, seconds = pr.maps[0].name, s
+			name, seconds = pr.maps[0].Name, s
 		}
 	}
 	return name, seconds

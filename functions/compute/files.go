@@ -38,7 +38,7 @@ const workBlock = 128
 func (s *Service) resultOptions(d *dem.DEM, m mapInfo, block int, spool func() (geotiff.Spool, error)) geotiff.Options {
 	return geotiff.Options{
 		Width: d.Image.Width, Height: d.Image.Height, Transform: d.Image.Transform, GeoKeys: d.Image.GeoKeys,
-		Bands: m.bandInfos(), Metadata: m.metadata(), BlockSize: block,
+		Bands: bandInfos(m), Metadata: metadata(m), BlockSize: block,
 		Overviews: true, Software: s.software(), Spool: spool, Held: mapHeld,
 	}
 }

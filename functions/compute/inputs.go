@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -230,7 +231,7 @@ func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, 
 				k := mostClear // polar night
 				if flat != 0 {
 					// MJ m-2 d-1 to Wh m-2 month-1; NaN stays.
-					k = math.Max(leastClear, math.Min(mostClear, measured[m]*float64(daysOf[m])/0.0036/float64(flat)))
+					k = math.Max(leastClear, math.Min(mostClear, measured[m]*float64(calendar.Days[m])/0.0036/float64(flat)))
 				}
 				c.grids[m].Cells[i] = float32(k)
 			}

@@ -2,11 +2,11 @@ package compute
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/param"
+	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
@@ -14,26 +14,12 @@ import (
 // layerFile is the work file of a layer on request.
 func layerFile(l param.Layer) string { return string(l) + ".tif" }
 
-// horizonStep is the angle between the azimuths of the horizon map, degrees.
-const horizonStep = 10
-
-func horizonBands() []geotiff.BandInfo {
-	bands := make([]geotiff.BandInfo, 360/horizonStep)
-	for i := range bands {
-		bands[i] = geotiff.BandInfo{
-			Description: fmt.Sprintf("azimuth %03d", i*horizonStep), Unit: "degree",
-			Metadata: map[string]string{"AZIMUTH_DEGREES": fmt.Sprint(i * horizonStep)},
-		}
-	}
-	return bands
-}
-
 // metadata describes a map of several bands as a whole.
-func (m mapInfo) metadata() map[string]string {
-	if m.bands == nil {
+func metadata(m mapInfo) map[string]string {
+	if m.Bands == nil {
 		return nil
 	}
-	return map[string]string{"DESCRIPTION": m.description}
+	return map[string]string{"DESCRIPTION": m.Description}
 }
 
 // putLayers writes a tile's work files of the layers on request.
@@ -65,10 +51,10 @@ func (p *tilePart) putLayers(ctx context.Context, surface solar.Surface, params 
 }
 
 func (p *tilePart) putHorizons(ctx context.Context, surface solar.Surface, params solar.Parameters) error {
-	bands := horizonBands()
+	bands := bandInfos(mapInfo{Bands: table.Keyed("horizon")[0].Bands})
 	azimuths := make([]float64, len(bands))
 	for i := range azimuths {
-		azimuths[i] = float64(i*horizonStep) * math.Pi / 180
+		azimuths[i] = float64(i*table.HorizonStep) * math.Pi / 180
 	}
 	err := solar.Horizons(ctx, surface, params, azimuths, p.Threads, func(i int, h *raster.Grid[float32]) error {
 		for k, v := range h.Cells {

@@ -1,17 +1,16 @@
 package compute
 
 import (
-	"fmt"
 	"math"
-	"path"
 	"slices"
-	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	table "github.com/cyverse-gis/eemt/shared/product"
 )
 
 // input is one layer a product reads: a band of a work file of every tile, or a
@@ -23,20 +22,18 @@ type input struct {
 }
 
 // mapInfo is one result map.
-type mapInfo struct {
-	name        string // under results/
-	description string
-	unit        string
-	// bands of a map of several; none stands for one that is described as the map is.
-	bands []geotiff.BandInfo
-}
+type mapInfo = table.Map
 
 // bandInfos describes the bands of the file.
-func (m mapInfo) bandInfos() []geotiff.BandInfo {
-	if m.bands != nil {
-		return m.bands
+func bandInfos(m mapInfo) []geotiff.BandInfo {
+	if m.Bands == nil {
+		return []geotiff.BandInfo{{Description: m.Description, Unit: m.Unit}}
 	}
-	return []geotiff.BandInfo{{Description: m.description, Unit: m.unit}}
+	bands := make([]geotiff.BandInfo, len(m.Bands))
+	for i, b := range m.Bands {
+		bands[i] = geotiff.BandInfo{Description: b.Description, Unit: b.Unit, Metadata: b.Metadata}
+	}
+	return bands
 }
 
 // product makes maps from the same inputs, row by row.
@@ -50,35 +47,43 @@ type product struct {
 }
 
 // stacked reports whether the product is one map of several bands.
-func (p *product) stacked() bool { return len(p.maps) == 1 && p.maps[0].bands != nil }
+func (p *product) stacked() bool { return len(p.maps) == 1 && p.maps[0].Bands != nil }
 
-// daysOf the months of the solar year.
-var daysOf = [12]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
-
-// products lists all maps of a job, in stages: a stage may read the results of
-// the one before. kappa closes the water balance of each climate year.
+// products attaches to all maps of a job what they are made of, in stages: a stage may read
+// the results of the one before. kappa closes the water balance of each climate year.
 func products(r job.Request, kappa map[int][12]float64) [][]product {
-	stage := terrainProducts(r.Workflow)
-	stage = append(stage, solarProducts(r.Parameters)...)
-	stage = append(stage, layerProducts(r.Parameters)...)
-	if r.Parameters.Daily {
-		stage = append(stage, dailyProducts(r.Parameters)...)
+	stages := make([][]product, 1)
+	maps := table.Maps(r.Workflow, r.Parameters)
+	for len(maps) > 0 {
+		n := 1
+		for n < len(maps) && maps[n].Together(maps[0]) {
+			n++
+		}
+		if maps[0].FirstYear != maps[0].LastYear && len(stages) == 1 {
+			stages = append(stages, nil) // means over years read the maps of years
+		}
+		last := &stages[len(stages)-1]
+		*last = append(*last, arithmetic[maps[0].Key](r.Parameters, maps[:n:n], kappa))
+		maps = maps[n:]
 	}
-	if r.Workflow != param.EEMT {
-		return [][]product{stage}
-	}
-	years := r.Parameters.Years()
-	energyOf := energyProducts
-	if r.Parameters.Maps == param.AnnualMaps {
-		energyOf = annualEnergyProducts
-	}
-	for _, year := range years {
-		stage = append(stage, energyOf(year, kappa[year])...)
-	}
-	if len(years) == 1 {
-		return [][]product{stage}
-	}
-	return [][]product{stage, normalProducts(years)}
+	return stages
+}
+
+// arithmetic makes the maps of each key of the table, which are made together.
+var arithmetic = map[string]func(p param.Parameters, maps []mapInfo, kappa map[int][12]float64) product{
+	"slope":          fromBand(solFile, bandSlope, inUnits),
+	"aspect":         fromBand(solFile, bandAspect, inUnits),
+	"twi":            fromBand(terrainFile, 0, nil),
+	"catchment":      fromBand(terrainFile, 1, nil),
+	"total_sun":      solarProduct,
+	"flat_total_sun": solarProduct,
+	"hours_sun":      solarProduct,
+	"beam_rad":       solarProduct,
+	"diff_rad":       solarProduct,
+	"refl_rad":       solarProduct,
+	"horizon":        fromBand(layerFile(param.Horizon), 0, nil),
+	"skyview":        fromBand(layerFile(param.SkyView), 0, nil),
+	"energy":         energyProduct,
 }
 
 // copyCells makes each map of the input of its number.
@@ -90,65 +95,51 @@ func copyCells(in [][]float64, out [][]float32) {
 	}
 }
 
-// inRadiansAndDegrees keeps the old suite's two files of an angle.
-func inRadiansAndDegrees(in [][]float64, out [][]float32) {
-	for i, v := range in[0] {
-		out[0][i], out[1][i] = float32(v), float32(v*180/math.Pi)
+// fromBand makes maps of a work file from a band on, of which a map of several bands takes as many.
+// combine may depend on the maps; nil copies the cells.
+func fromBand(file string, first int, combine func(maps []mapInfo) func(in [][]float64, out [][]float32)) func(param.Parameters, []mapInfo, map[int][12]float64) product {
+	return func(_ param.Parameters, maps []mapInfo, _ map[int][12]float64) product {
+		pr := product{bandsOfFile(file, first, max(1, len(maps[0].Bands))), maps, copyCells}
+		if combine != nil {
+			pr.combine = combine(maps)
+		}
+		return pr
 	}
 }
 
-func terrainProducts(w param.Workflow) []product {
-	list := []product{
-		{[]input{{file: solFile, band: bandSlope}}, []mapInfo{
-			{name: "slope_rad.tif", description: "slope", unit: "rad"}, {name: "slope_dec.tif", description: "slope", unit: "degree"},
-		}, inRadiansAndDegrees},
-		{[]input{{file: solFile, band: bandAspect}}, []mapInfo{
-			{name: "aspect_rad.tif", description: "aspect, clockwise from grid north", unit: "rad"}, {name: "aspect_dec.tif", description: "aspect, clockwise from grid north", unit: "degree"},
-		}, inRadiansAndDegrees},
+// inUnits makes maps of an angle in radians and in degrees: the old suite has both.
+func inUnits(maps []mapInfo) func(in [][]float64, out [][]float32) {
+	return func(in [][]float64, out [][]float32) {
+		for k, m := range maps {
+			for i, v := range in[0] {
+				if m.Unit == "degree" {
+					v = v * 180 / math.Pi
+				}
+				out[k][i] = float32(v)
+			}
+		}
 	}
-	if w == param.EEMT {
-		list = append(list,
-			product{[]input{{file: terrainFile, band: 0}}, []mapInfo{{name: "twi.tif", description: "topographic wetness index", unit: "ln m"}}, copyCells},
-			product{[]input{{file: terrainFile, band: 1}}, []mapInfo{{name: "catchment.tif", description: "contributing area", unit: "m2"}}, copyCells})
-	}
-	return list
 }
 
-// radiation is a quantity that has maps of months, of the year and of days.
+// radiation is a quantity of the sun and the work files that have it.
 type radiation struct {
-	file         string // work file of its months, or of its year (sunBands), the first in band
-	band         int
-	daily        string // work file of its days
-	folder, name string
-	what, unit   string
+	key   string
+	file  string // of its months, or of its year (sunBands), the first in band
+	band  int
+	daily string // of its days
 }
 
-// radiations lists what a job maps of the sun. A clear-sky index makes global
-// radiation that of a real sky; hours and the parts of radiation do not know it.
+// radiations lists what a job maps of the sun.
 func radiations(p param.Parameters) []radiation {
-	global, parts := "clear sky", "clear sky"
-	if p.KB != nil || p.KD != nil || p.KBRaster != nil || p.KDRaster != nil {
-		global, parts = "real sky", "real sky"
-	}
-	if p.KC != nil || p.KCRaster != nil || p.KCClimate {
-		global = "real sky"
-	}
 	n := sunBands(p)
 	list := []radiation{
-		{solFile, bandSun, dailyFile("global"), "global", "total_sun", "global radiation on the terrain, " + global, "Wh m-2"},
-		{solFile, bandSun + n, dailyFile("flat"), "global", "flat_total_sun", "global radiation on flat ground, " + global, "Wh m-2"},
-		{solFile, bandSun + 2*n, dailyFile("hours"), "insol", "hours_sun", "hours of direct sun", "h"},
+		{"total_sun", solFile, bandSun, dailyFile("global")},
+		{"flat_total_sun", solFile, bandSun + n, dailyFile("flat")},
+		{"hours_sun", solFile, bandSun + 2*n, dailyFile("hours")},
 	}
-	for _, c := range []struct {
-		layer      param.Layer
-		name, what string
-	}{
-		{param.Beam, "beam_rad", "beam radiation on the terrain"},
-		{param.Diffuse, "diff_rad", "diffuse radiation on the terrain"},
-		{param.Reflected, "refl_rad", "radiation reflected by the ground onto the terrain"},
-	} {
-		if p.Has(c.layer) {
-			list = append(list, radiation{layerFile(c.layer), 0, dailyFile(string(c.layer)), "global", c.name, c.what + ", " + parts, "Wh m-2"})
+	for _, q := range table.Table {
+		if q.Over == table.SolarYear && q.Layer != "" && p.Has(q.Layer) {
+			list = append(list, radiation{q.Key, layerFile(q.Layer), 0, dailyFile(string(q.Layer))})
 		}
 	}
 	return list
@@ -163,60 +154,34 @@ func sunBands(p param.Parameters) int {
 	return 12
 }
 
-func solarProducts(p param.Parameters) []product {
-	var list []product
-	for _, v := range radiations(p) {
-		path := fmt.Sprintf("%s/annual/%s_", v.folder, v.name)
-		maps := []mapInfo{
-			{name: path + "sum.tif", description: v.what + ", sum of the year", unit: v.unit + perYear},
-			{name: path + "average.tif", description: v.what + ", daily mean of the year", unit: v.unit + perDay},
-		}
-		if p.Maps == param.AnnualMaps {
-			list = append(list, product{bandsOfFile(v.file, v.band, 2), maps, copyCells})
-			continue
-		}
-		year := make([]input, 12)
-		for m := range 12 {
-			year[m] = input{file: v.file, band: v.band + m}
-			days := float64(daysOf[m])
-			path := fmt.Sprintf("%s/monthly/%s_%s_", v.folder, v.name, months[m])
-			list = append(list, product{[]input{year[m]}, []mapInfo{
-				{name: path + "sum.tif", description: v.what + ", sum of " + months[m], unit: v.unit + perMonth},
-				{name: path + "average.tif", description: v.what + ", daily mean of " + months[m], unit: v.unit + perDay},
-			}, func(in [][]float64, out [][]float32) {
-				for i, sum := range in[0] {
-					out[0][i], out[1][i] = float32(sum), float32(sum/days)
-				}
-			}})
-		}
-		list = append(list, product{year, maps, func(in [][]float64, out [][]float32) {
-			for i := range in[0] {
-				var sum float64
-				for m := range in {
-					sum += in[m][i]
-				}
-				out[0][i], out[1][i] = float32(sum), float32(sum/365)
+// solarProduct makes the maps of a quantity of the sun of a month, of the year, of a day or of all days.
+func solarProduct(p param.Parameters, maps []mapInfo, _ map[int][12]float64) product {
+	all := radiations(p)
+	v := all[slices.IndexFunc(all, func(v radiation) bool { return v.key == maps[0].Key })]
+	switch m := maps[0]; {
+	case m.Period == table.Day && m.Step > 0:
+		return product{bandsOfFile(v.daily, m.Step-1, 1), maps, copyCells}
+	case m.Period == table.Day:
+		return product{bandsOfFile(v.daily, 0, len(m.Bands)), maps, copyCells}
+	case p.Maps == param.AnnualMaps:
+		return product{bandsOfFile(v.file, v.band, 2), maps, copyCells}
+	case m.Period == table.Month:
+		days := float64(calendar.Days[m.Step-1])
+		return product{bandsOfFile(v.file, v.band+m.Step-1, 1), maps, func(in [][]float64, out [][]float32) {
+			for i, sum := range in[0] {
+				out[0][i], out[1][i] = float32(sum), float32(sum/days)
 			}
-		}})
+		}}
 	}
-	return list
-}
-
-// layerProducts are the maps on request that are not of radiation.
-func layerProducts(p param.Parameters) []product {
-	var list []product
-	if p.Has(param.Horizon) {
-		m := mapInfo{name: "horizon.tif", description: "altitude of the terrain's horizon, azimuths clockwise from grid north", unit: "degree", bands: horizonBands()}
-		list = append(list, product{bandsOfFile(layerFile(param.Horizon), 0, len(m.bands)), []mapInfo{m}, copyCells})
-	}
-	if p.Has(param.SkyView) {
-		list = append(list, product{
-			bandsOfFile(layerFile(param.SkyView), 0, 1),
-			[]mapInfo{{name: "skyview.tif", description: "sky-view factor of the inclined cell", unit: "1"}},
-			copyCells,
-		})
-	}
-	return list
+	return product{bandsOfFile(v.file, v.band, 12), maps, func(in [][]float64, out [][]float32) {
+		for i := range in[0] {
+			var sum float64
+			for m := range in {
+				sum += in[m][i]
+			}
+			out[0][i], out[1][i] = float32(sum), float32(sum/365)
+		}
+	}}
 }
 
 func bandsOfFile(file string, first, n int) []input {
@@ -227,67 +192,10 @@ func bandsOfFile(file string, first, n int) []input {
 	return in
 }
 
-// dailyProducts are for each quantity a map of each day, under the old suite's
-// names where it had one, and all days in one file.
-func dailyProducts(p param.Parameters) []product {
-	var list []product
-	for k, v := range radiations(p) {
-		path, unit := fmt.Sprintf("%s/daily/%s", v.folder, v.name), v.unit+perDay
-		days := bandsOfFile(v.daily, 0, 365)
-		for day := 1; day <= len(days) && k < oldDaily; day++ {
-			list = append(list, product{
-				days[day-1 : day],
-				[]mapInfo{{name: fmt.Sprintf("%s_day_%d.tif", path, day), description: fmt.Sprintf("%s, day %d", v.what, day), unit: unit}},
-				copyCells,
-			})
-		}
-		m := mapInfo{name: path + ".tif", description: v.what + ", a band for each day", unit: unit}
-		for month, n := range daysOf {
-			for d := range n {
-				m.bands = append(m.bands, geotiff.BandInfo{
-					Description: fmt.Sprintf("day %d, %d %s", len(m.bands)+1, d+1, months[month]), Unit: unit,
-				})
-			}
-		}
-		list = append(list, product{days, []mapInfo{m}, copyCells})
-	}
-	return list
-}
-
-// oldDaily is how many quantities, the first ones, have a file of each day: those
-// that the old suite had.
-const oldDaily = 3
-
-const (
-	perDay   = " d-1"
-	perMonth = " month-1"
-	perYear  = " yr-1"
-)
-
-// variants of EEMT, by the old suite's names.
-var variants = []struct {
-	name     string
-	ppt, bio int // first bands
-}{
-	{"Trad", bandTradPPT, bandTradBio},
-	{"Topo", bandTopoPPT, bandTopoBio},
-}
-
-func energyMaps(variant, when, label, per string) []mapInfo {
-	maps := make([]mapInfo, 4)
-	for i, q := range []struct{ name, what, unit string }{
-		{"EEMT", "effective energy and mass transfer", "MJ m-2" + per},
-		{"E_PPT", "energy of effective precipitation", "MJ m-2" + per},
-		{"E_BIO", "energy of net primary production", "MJ m-2" + per},
-		{"F_BIO", "share of E_BIO in EEMT", "1"},
-	} {
-		maps[i] = mapInfo{name: fmt.Sprintf("eemt/%s_%s_%s.tif", q.name, variant, when), description: fmt.Sprintf("%s, EEMT-%s, %s", q.what, variant, label), unit: q.unit}
-	}
-	return maps
-}
-
-func energyMapsOfYear(variant string, year int) []mapInfo {
-	return energyMaps(variant, fmt.Sprint(year), fmt.Sprint(year), perYear)
+// firstBands of a variant of EEMT in the work file of a climate year.
+var firstBands = map[table.Variant]struct{ ppt, bio int }{
+	table.Trad: {bandTradPPT, bandTradBio},
+	table.Topo: {bandTopoPPT, bandTopoBio},
 }
 
 // energyValues are those of the four maps of a cell.
@@ -302,54 +210,50 @@ func putEnergy(out [][]float32, i int, ppt, bio float64) {
 	}
 }
 
-func energyProducts(year int, kappa [12]float64) []product {
-	var list []product
-	file := energyFile(year)
-	for _, v := range variants {
-		k := kappa
-		if v.ppt == bandTradPPT {
-			for m := range k {
-				k[m] = 1
-			}
+// energyProduct makes the maps of a variant of EEMT, of a month or a climate year, or of the mean of several years.
+func energyProduct(p param.Parameters, maps []mapInfo, kappa map[int][12]float64) product {
+	m := maps[0]
+	if m.FirstYear != m.LastYear {
+		return normalProduct(maps, p.Years())
+	}
+	if p.Maps == param.AnnualMaps {
+		return annualEnergyProduct(maps, kappa[m.FirstYear])
+	}
+	file, first := energyFile(m.FirstYear), firstBands[m.Variant]
+	k := kappa[m.FirstYear]
+	if m.Variant == table.Trad {
+		for m := range k {
+			k[m] = 1
 		}
-		all := make([]input, 24)
-		for m := range 12 {
-			all[m], all[12+m] = input{file: file, band: v.ppt + m}, input{file: file, band: v.bio + m}
-			list = append(list, product{
-				[]input{all[m], all[12+m]},
-				energyMaps(v.name, fmt.Sprintf("%s_%d", months[m], year), fmt.Sprintf("%s %d", months[m], year), perMonth),
-				func(in [][]float64, out [][]float32) {
-					for i := range in[0] {
-						putEnergy(out, i, k[m]*in[0][i], in[1][i])
-					}
-				},
-			})
-		}
-		list = append(list, product{
-			all, energyMapsOfYear(v.name, year),
+	}
+	if m.Period == table.Month {
+		k := k[m.Step-1]
+		return product{
+			[]input{{file: file, band: first.ppt + m.Step - 1}, {file: file, band: first.bio + m.Step - 1}}, maps,
 			func(in [][]float64, out [][]float32) {
 				for i := range in[0] {
-					var ppt, bio float64
-					for m := range 12 {
-						ppt += k[m] * in[m][i]
-						bio += in[12+m][i]
-					}
-					putEnergy(out, i, ppt, bio)
+					putEnergy(out, i, k*in[0][i], in[1][i])
 				}
 			},
-		})
+		}
 	}
-	return list
+	return product{
+		slices.Concat(bandsOfFile(file, first.ppt, 12), bandsOfFile(file, first.bio, 12)), maps,
+		func(in [][]float64, out [][]float32) {
+			for i := range in[0] {
+				var ppt, bio float64
+				for m := range 12 {
+					ppt += k[m] * in[m][i]
+					bio += in[12+m][i]
+				}
+				putEnergy(out, i, ppt, bio)
+			}
+		},
+	}
 }
 
 // productionTag is the item of a map's metadata that says why the production in it is doubtful.
 const productionTag = "MODEL_PRODUCTION"
-
-// ofProduction reports whether the values of a map hang on the production of EEMT-TOPO.
-func ofProduction(name string) bool {
-	base := path.Base(name)
-	return slices.ContainsFunc([]string{"EEMT_Topo_", "E_BIO_Topo_", "F_BIO_Topo_"}, func(prefix string) bool { return strings.HasPrefix(base, prefix) })
-}
 
 // productionDoubt is what the plan doubts of the production of EEMT-TOPO; empty if nothing.
 func productionDoubt(plan *job.Plan) string {
@@ -360,32 +264,24 @@ func productionDoubt(plan *job.Plan) string {
 	return plan.Findings[i].Message
 }
 
-// normalProducts are means over the climate years: means of annual results, not
-// results of mean climate (docs/science.md).
-func normalProducts(years []int) []product {
-	var list []product
-	first, last := years[0], years[len(years)-1]
-	for _, v := range variants {
-		inputs := make([]input, 0, 2*len(years))
-		for _, q := range []string{"E_PPT", "E_BIO"} {
-			for _, y := range years {
-				inputs = append(inputs, input{result: fmt.Sprintf("eemt/%s_%s_%d.tif", q, v.name, y)})
-			}
+// normalProduct is the mean over the climate years: a mean of annual results, not the result of a
+// mean climate (docs/science.md).
+func normalProduct(maps []mapInfo, years []int) product {
+	inputs := make([]input, 0, 2*len(years))
+	for _, q := range []string{"E_PPT", "E_BIO"} {
+		for _, y := range years {
+			inputs = append(inputs, input{result: table.Annual(q, maps[0].Variant, y)})
 		}
-		n := len(years)
-		list = append(list, product{
-			inputs, energyMaps(v.name, fmt.Sprintf("mean_%d_%d", first, last), fmt.Sprintf("mean of the annual maps %d to %d", first, last), perYear),
-			func(in [][]float64, out [][]float32) {
-				for i := range in[0] {
-					var ppt, bio float64
-					for y := range n {
-						ppt += in[y][i]
-						bio += in[n+y][i]
-					}
-					putEnergy(out, i, ppt/float64(n), bio/float64(n))
-				}
-			},
-		})
 	}
-	return list
+	n := len(years)
+	return product{inputs, maps, func(in [][]float64, out [][]float32) {
+		for i := range in[0] {
+			var ppt, bio float64
+			for y := range n {
+				ppt += in[y][i]
+				bio += in[n+y][i]
+			}
+			putEnergy(out, i, ppt/float64(n), bio/float64(n))
+		}
+	}}
 }

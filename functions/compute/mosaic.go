@@ -94,7 +94,7 @@ func (m *mosaic) missing(pr product) bool {
 
 func (m *mosaic) lacks(pr product) bool {
 	for _, info := range pr.maps {
-		if !m.made[info.name] {
+		if !m.made[info.Name] {
 			return true
 		}
 	}
@@ -131,7 +131,7 @@ func (m *mosaic) release(ctx context.Context, products []product) {
 	m.mu.Lock()
 	for _, pr := range products {
 		for _, info := range pr.maps {
-			m.made[info.name] = true
+			m.made[info.Name] = true
 		}
 	}
 	needed := map[string]bool{}
@@ -179,12 +179,12 @@ type sharedWriter struct {
 func (m *mosaic) newWriter(info mapInfo) (*sharedWriter, error) {
 	spools := newSpools(m.Temp)
 	opts := m.resultOptions(m.dem, info, m.block, spools.open)
-	if text := productionDoubt(m.plan); text != "" && ofProduction(info.name) {
+	if text := productionDoubt(m.plan); text != "" && info.OfProduction {
 		opts.Metadata = map[string]string{productionTag: text}
 	}
 	w, err := geotiff.NewWriter(opts)
 	if err != nil {
-		return nil, fmt.Errorf("map %s: %w", info.name, err)
+		return nil, fmt.Errorf("map %s: %w", info.Name, err)
 	}
 	return &sharedWriter{Writer: w, spools: spools}, nil
 }
@@ -238,7 +238,7 @@ func (m *mosaic) make(ctx context.Context, products []product, shape shape) erro
 // mostBytes is more than a map can have: what compression does not shorten, overviews included.
 func (m *mosaic) mostBytes(info mapInfo) int64 {
 	const perCell = 6
-	return perCell * int64(m.plan.Width) * int64(m.plan.Height) * int64(max(1, len(info.bands)))
+	return perCell * int64(m.plan.Width) * int64(m.plan.Height) * int64(max(1, len(info.Bands)))
 }
 
 // walk writes the cells of all parts, in as many passes as it takes.
@@ -333,7 +333,7 @@ func (h *hand) write(ctx context.Context, parts []part, block raster.Window) err
 			p.combine(h.in[:len(p.inputs)], h.out[:len(p.writers)])
 			for i, to := range p.writers {
 				if err := to.writeWindow(p.band, w, h.out[i]); err != nil {
-					return fmt.Errorf("map %s: %w", p.maps[i].name, err)
+					return fmt.Errorf("map %s: %w", p.maps[i].Name, err)
 				}
 			}
 		}

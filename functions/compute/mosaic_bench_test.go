@@ -92,7 +92,7 @@ func BenchmarkMaps(b *testing.B) {
 					pr.inputs = append(pr.inputs, input{file: solFile, band: (n + i) % bands})
 				}
 				for m := range c.maps {
-					pr.maps = append(pr.maps, mapInfo{name: fmt.Sprintf("%d_%d.tif", n, m)})
+					pr.maps = append(pr.maps, mapInfo{Name: fmt.Sprintf("%d_%d.tif", n, m)})
 				}
 				g.products = append(g.products, pr)
 			}

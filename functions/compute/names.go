@@ -1,27 +1,24 @@
 package compute
 
 import (
-	"maps"
 	"path"
-	"slices"
 	"strings"
 
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	table "github.com/cyverse-gis/eemt/shared/product"
 )
 
 // ResultNames lists the files that a job leaves among its results: maps, previews, item and report.
 func ResultNames(w param.Workflow, p param.Parameters) []string {
 	names := []string{ReportName, ItemName}
-	for _, pr := range allProducts(w, p) {
-		for _, m := range pr.maps {
-			names = append(names, m.name)
+	var previews []string
+	for _, m := range table.Maps(w, p) {
+		names = append(names, m.Name)
+		if m.Summary {
+			previews = append(previews, previewName(m.Name))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(summaryMaps(job.Request{Workflow: w, Parameters: p}))) {
-		names = append(names, previewName(name))
-	}
-	return names
+	return append(names, previews...)
 }
 
 // previewName is the picture of a map.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"testing"
 
+	table "github.com/cyverse-gis/eemt/shared/product"
+
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
@@ -17,7 +19,10 @@ import (
 
 // TestPartsAreEnough: whatever a map may have, it has not more than the 10,000 parts of S3, nor larger ones than are needed.
 func TestPartsAreEnough(t *testing.T) {
-	horizons, days := horizonBands(), dailyProducts(param.DefaultParameters())
+	daily := param.DefaultParameters()
+	daily.Daily = true
+	list := table.Maps(param.Sol, daily)
+	days, horizons := list[len(list)-1], table.Keyed("horizon")[0].Bands
 	for _, c := range []struct {
 		name string
 		side int
@@ -25,11 +30,11 @@ func TestPartsAreEnough(t *testing.T) {
 		want int // MiB; 0 leaves it to the driver
 	}{
 		{"one band", 50000, mapInfo{}, 0},
-		{"horizons of a small DEM", 10000, mapInfo{bands: horizons}, 0},
-		{"horizons", 25000, mapInfo{bands: horizons}, 15},
-		{"horizons", 50000, mapInfo{bands: horizons}, 58},
-		{"days", 5000, days[len(days)-1].maps[0], 0},
-		{"days", 8192, days[len(days)-1].maps[0], 16},
+		{"horizons of a small DEM", 10000, mapInfo{Bands: horizons}, 0},
+		{"horizons", 25000, mapInfo{Bands: horizons}, 15},
+		{"horizons", 50000, mapInfo{Bands: horizons}, 58},
+		{"days", 5000, days, 0},
+		{"days", 8192, days, 16},
 	} {
 		m := &mosaic{plan: &job.Plan{Width: c.side, Height: c.side}}
 		most := m.mostBytes(c.info)

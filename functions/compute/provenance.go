@@ -118,7 +118,7 @@ func (s *Service) checksum(ctx context.Context, key string) (sum string, size in
 // putMap stores a map, and keeps the checksum of what was written.
 func (m *mosaic) putMap(ctx context.Context, info mapInfo, write func(io.Writer) error) error {
 	h := sha256.New()
-	err := m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.name), tiffType, func(to io.Writer) error {
+	err := m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.Name), tiffType, func(to io.Writer) error {
 		h.Reset()
 		return write(io.MultiWriter(to, h))
 	})
@@ -130,7 +130,7 @@ func (m *mosaic) putMap(ctx context.Context, info mapInfo, write func(io.Writer)
 	if m.checksums == nil {
 		m.checksums = map[string]string{}
 	}
-	m.checksums[info.name] = hex.EncodeToString(h.Sum(nil))
+	m.checksums[info.Name] = hex.EncodeToString(h.Sum(nil))
 	return nil
 }
 
@@ -156,8 +156,8 @@ func (a *assembly) gatherChecksums(ctx context.Context) error {
 	for _, g := range a.groups {
 		for _, pr := range g.products {
 			for _, info := range pr.maps {
-				if a.checksums[info.name] == "" {
-					missing = append(missing, info.name)
+				if a.checksums[info.Name] == "" {
+					missing = append(missing, info.Name)
 				}
 			}
 		}

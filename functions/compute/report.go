@@ -8,19 +8,20 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/sourcegraph/conc"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/preview"
+	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -101,6 +102,8 @@ type Layer struct {
 	Doubt string `json:"doubt,omitempty"`
 	// Summary marks the few maps that tell the most.
 	Summary bool `json:"summary,omitempty"`
+	// Display is how a page shows the map.
+	table.Display
 }
 
 // writeReport draws the previews, and writes the item and the report.
@@ -122,7 +125,6 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		r.Seconds += t.Seconds
 		r.Longest = max(r.Longest, t.Seconds)
 	}
-	summary := summaryMaps(a.request)
 	var maps []mapInfo
 	for _, stage := range a.stages {
 		for _, pr := range stage {
@@ -144,8 +146,8 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		r.Turbidity = &t
 	}
 	for i := range r.Layers {
-		r.Layers[i].Summary = summary[r.Layers[i].Name]
-		if ofProduction(r.Layers[i].Name) {
+		r.Layers[i].Summary = maps[i].Summary
+		if maps[i].OfProduction {
 			r.Layers[i].Doubt = productionDoubt(plan)
 		}
 	}
@@ -184,31 +186,6 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	})
 }
 
-// summaryMaps are the maps shown first, and drawn as previews.
-func summaryMaps(r job.Request) map[string]bool {
-	names := []string{"slope_dec.tif", "global/annual/total_sun_sum.tif", "global/annual/flat_total_sun_sum.tif", "insol/annual/hours_sun_sum.tif"}
-	if r.Parameters.Has(param.SkyView) {
-		names = append(names, "skyview.tif")
-	}
-	if r.Workflow == param.EEMT {
-		when := strconv.Itoa(r.Parameters.StartYear)
-		if r.Parameters.EndYear != r.Parameters.StartYear {
-			when = fmt.Sprintf("mean_%d_%d", r.Parameters.StartYear, r.Parameters.EndYear)
-		}
-		names = append(names, "twi.tif")
-		for _, v := range variants {
-			for _, q := range []string{"EEMT", "E_PPT", "E_BIO", "F_BIO"} {
-				names = append(names, fmt.Sprintf("eemt/%s_%s_%s.tif", q, v.name, when))
-			}
-		}
-	}
-	set := make(map[string]bool, len(names))
-	for _, n := range names {
-		set[n] = true
-	}
-	return set
-}
-
 // layersAtOnce is how many maps have their statistics noted together: so many are looked
 // at again when the process dies.
 const layersAtOnce = 8
@@ -226,7 +203,7 @@ func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) 
 			note := job.LayersKey(a.request.ID, from)
 			if data, err := a.Store.Bucket.ReadAll(ctx, note); err == nil {
 				var noted []Layer
-				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.name && l.SHA256 != "" }) {
+				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.Name && l.SHA256 != "" }) {
 					copy(to, noted)
 					return nil
 				}
@@ -253,20 +230,20 @@ func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) 
 // layerOf takes the statistics that the writer left in the map's own tags, and the checksum of
 // what was written; of a map that nobody noted it is read again.
 func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
-	l := Layer{Name: m.name, Description: m.description, Unit: m.unit}
-	if sum := a.checksums[m.name]; sum != "" {
+	l := Layer{Name: m.Name, Description: m.Description, Unit: m.Unit, Display: m.Display}
+	if sum := a.checksums[m.Name]; sum != "" {
 		l.SHA256 = sum
-	} else if sum, _, err := a.checksum(ctx, job.ResultKey(a.request.ID, m.name)); err != nil {
+	} else if sum, _, err := a.checksum(ctx, job.ResultKey(a.request.ID, m.Name)); err != nil {
 		return l, err
 	} else {
 		l.SHA256 = sum
 	}
-	img, closer, err := a.openImage(ctx, job.ResultKey(a.request.ID, m.name))
+	img, closer, err := a.openImage(ctx, job.ResultKey(a.request.ID, m.Name))
 	if err != nil {
 		return l, err
 	}
 	defer func() { _ = closer.Close() }()
-	if m.bands != nil {
+	if m.Bands != nil {
 		l.Bands = img.Bands
 	}
 	for band := range img.Bands {
@@ -281,7 +258,7 @@ func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 				return l, nil // no cell has data, in this band as in the others
 			}
 			if *v.to, err = strconv.ParseFloat(text, 64); err != nil {
-				return l, fmt.Errorf("map %s: %s: %w", m.name, v.item, err)
+				return l, fmt.Errorf("map %s: %s: %w", m.Name, v.item, err)
 			}
 		}
 		if band == 0 {
@@ -306,7 +283,7 @@ func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) find
 			if v < energy.KappaLow || v > energy.KappaHigh {
 				list.Add(finding.Finding{
 					Code: finding.ModelKappa, Severity: finding.Doubt, Value: fmt.Sprintf("%.3f", v),
-					Message: fmt.Sprintf("kappa of %s %d is %.3f, far from 1: wetness and effective precipitation are correlated over this DEM", months[m], year, v),
+					Message: fmt.Sprintf("kappa of %s %d is %.3f, far from 1: wetness and effective precipitation are correlated over this DEM", calendar.Months[m], year, v),
 					Next:    "use a single catchment",
 				})
 			}
@@ -320,7 +297,7 @@ func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) find
 func crossCheck(climate map[int]Climate, years []int, layers []Layer) finding.List {
 	var list finding.List
 	for _, year := range years {
-		name := fmt.Sprintf("eemt/EEMT_Trad_%d.tif", year)
+		name := table.Annual("EEMT", table.Trad, year)
 		i := slices.IndexFunc(layers, func(l Layer) bool { return l.Name == name })
 		c, ok := climate[year]
 		expected := energy.RasmussenTabor(c.Temperature, c.Precipitation)
@@ -390,27 +367,11 @@ func (p *piece) draw(ctx context.Context, d *dem.DEM, l Layer, w io.Writer) erro
 	if err != nil {
 		return err
 	}
-	opts := preview.Options{Title: title(l), Unit: l.Unit, Ramp: rampOf(l.Name), MaxSide: previewSide, CellSize: d.Cell.Mean() * float64(whole.Width) / float64(img.Width)}
+	opts := preview.Options{Title: l.Title, Unit: l.Unit, Ramp: l.Ramp, MaxSide: previewSide, CellSize: d.Cell.Mean() * float64(whole.Width) / float64(img.Width)}
 	if img == whole {
 		if opts.Relief, err = d.Elevation(ctx, d.Bounds()); err != nil {
 			return err
 		}
 	}
 	return preview.PNG(w, narrow(grid), opts)
-}
-
-func title(l Layer) string {
-	return strings.ToUpper(l.Description[:1]) + l.Description[1:]
-}
-
-func rampOf(name string) string {
-	switch {
-	case strings.HasPrefix(name, "global/"), strings.HasPrefix(name, "insol/"):
-		return "sun"
-	case strings.HasPrefix(name, "twi"):
-		return "wet"
-	case strings.HasPrefix(name, "slope"), strings.HasPrefix(name, "skyview"):
-		return "grey"
-	}
-	return preview.DefaultRamp
 }

@@ -7,10 +7,12 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/terrain"
@@ -260,7 +262,7 @@ func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) 
 	}
 	bands := make([]geotiff.BandInfo, len(monthly))
 	for m := range bands {
-		bands[m] = geotiff.BandInfo{Description: what + " " + months[m], Unit: unit + perMonth}
+		bands[m] = geotiff.BandInfo{Description: what + " " + calendar.Months[m], Unit: unit + table.PerMonth}
 	}
 	return bands, monthly[:]
 }
@@ -295,5 +297,3 @@ func radians(degrees []float64) []float64 {
 	}
 	return out
 }
-
-var months = [12]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}

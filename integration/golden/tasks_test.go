@@ -15,6 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -56,7 +57,7 @@ func TestJobsOfTasks(t *testing.T) {
 			}
 			const id = "01JTESTG00DEN0000000000001"
 			compute := compute.Service{
-				Climate: sources.Files{Bucket: b}.Open, Threads: 2, Version: "golden", Temp: t.TempDir(),
+				Climate: climateOf(b), Threads: 2, Version: "golden", Temp: t.TempDir(),
 				Reach: c.reach, Drainage: compute.Drainage{Inline: -1, Side: 32, Together: 2}, AssembleWithin: -1,
 			}
 			work(t, b, &compute, job.Request{
@@ -93,3 +94,6 @@ func work(t *testing.T, b *blob.Bucket, s *compute.Service, r job.Request) {
 		t.Fatalf("%+v (%v)", end, err)
 	}
 }
+
+// climateOf opens climate files of a bucket.
+func climateOf(b *blob.Bucket) climate.Opener { return sources.Files{Bucket: b}.Open }

@@ -11,7 +11,8 @@ import (
 // are joined linearly in sRGB.
 //
 // viridis and inferno: 16 samples of the tables by S. van der Walt and N. Smith
-// (CC0). sun, wet and terrain are this program's own. grey is for relief.
+// (CC0). sun, wet and terrain are this program's own. grey is for relief, wheel for
+// directions: it ends as it begins.
 var ramps = map[string][]uint32{
 	"viridis": {
 		0x440154, 0x481a6c, 0x472f7d, 0x414487, 0x39568c, 0x31688e, 0x2a788e, 0x23888e,
@@ -25,6 +26,7 @@ var ramps = map[string][]uint32{
 	"wet":     {0xf4f1d8, 0xcfe5bd, 0x98d2b0, 0x5bb8b0, 0x2d96ad, 0x1e70a0, 0x1f4a86, 0x1b2a5e},
 	"terrain": {0x3f6b4f, 0x6f9160, 0xa9b676, 0xd9cf97, 0xcfae82, 0xb08a6c, 0xa38a7c, 0xf2efec},
 	"grey":    {0x101010, 0xfafafa},
+	"wheel":   {0xd9576b, 0xe0a94a, 0xa9c14e, 0x4fb387, 0x3d9fbf, 0x5d78c4, 0x8e5fb8, 0xbd559a, 0xd9576b},
 }
 
 // DefaultRamp is the ramp of Options without one.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cyverse-gis/eemt/shared/product"
+
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -95,21 +97,14 @@ func (c Catalogue) summary(w param.Workflow, title, description string, keywords
 func (c Catalogue) sol() Process {
 	return Process{
 		Summary: c.summary(param.Sol, "Solar radiation over terrain", "Clear-sky radiation and hours of sun of a year on every cell of a DEM, with shadows cast by the terrain.", "solar radiation", "terrain", "DEM"),
-		Inputs:  inputs(param.Sol), Outputs: solOutputs(),
+		Inputs:  inputs(param.Sol), Outputs: outputs(param.Sol),
 	}
 }
 
 func (c Catalogue) eemt() Process {
-	outputs := solOutputs()
-	outputs["wetness"] = mapOutput("Wetness", "topographic wetness index, ln m", fixed("twi.tif"))
-	for _, v := range []struct{ id, name string }{{"trad", "Trad"}, {"topo", "Topo"}} {
-		outputs["eemt_"+v.id] = mapOutput("EEMT-"+v.name, "effective energy and mass transfer, MJ m-2 yr-1", annual("EEMT_"+v.name))
-		outputs["e_ppt_"+v.id] = mapOutput("E_PPT of EEMT-"+v.name, "energy of effective precipitation, MJ m-2 yr-1", annual("E_PPT_"+v.name))
-		outputs["e_bio_"+v.id] = mapOutput("E_BIO of EEMT-"+v.name, "energy of net primary production, MJ m-2 yr-1", annual("E_BIO_"+v.name))
-	}
 	return Process{
 		Summary: c.summary(param.EEMT, "Effective energy and mass transfer", "Solar radiation, and with climate the energy available each year for weathering: fixed by net primary production, and carried as heat by effective precipitation.", "EEMT", "critical zone", "solar radiation", "DEM"),
-		Inputs:  inputs(param.EEMT), Outputs: outputs,
+		Inputs:  inputs(param.EEMT), Outputs: outputs(param.EEMT),
 	}
 }
 
@@ -168,31 +163,19 @@ func fieldSchema(f param.Field) Schema {
 	return whole
 }
 
-func fixed(name string) func(job.Request) string { return func(job.Request) string { return name } }
-
-// annual names the map of the year, or of the mean of several.
-func annual(what string) func(job.Request) string {
-	return func(r job.Request) string {
-		if first, last := r.Parameters.StartYear, r.Parameters.EndYear; first != last {
-			return fmt.Sprintf("eemt/%s_mean_%d_%d.tif", what, first, last)
+// outputs are the maps of a workflow that have a name which is the same for all jobs, and the report.
+func outputs(w param.Workflow) map[string]Output {
+	all := map[string]Output{"report": {
+		"Report", "full report: statistics of every map, parameters, findings", Schema{"type": "object"}, func(job.Request) string { return "report.json" },
+	}}
+	for _, o := range product.Outputs(w) {
+		all[o.Name] = Output{
+			o.Title, o.Description,
+			Schema{"type": "string", "contentEncoding": "base64", "contentMediaType": GeoTIFF},
+			func(r job.Request) string { return product.OutputFile(o.Name, r.Workflow, r.Parameters) },
 		}
-		return fmt.Sprintf("eemt/%s_%d.tif", what, r.Parameters.StartYear)
 	}
-}
-
-func mapOutput(title, description string, file func(job.Request) string) Output {
-	return Output{title, description, Schema{"type": "string", "contentEncoding": "base64", "contentMediaType": GeoTIFF}, file}
-}
-
-func solOutputs() map[string]Output {
-	return map[string]Output{
-		"total_sun":      mapOutput("Global radiation", "global radiation on the terrain, clear sky, sum of the year, Wh m-2 yr-1", fixed("global/annual/total_sun_sum.tif")),
-		"flat_total_sun": mapOutput("Global radiation on flat ground", "the same on level ground in the open, Wh m-2 yr-1", fixed("global/annual/flat_total_sun_sum.tif")),
-		"hours_sun":      mapOutput("Hours of sun", "hours of direct sun, h yr-1", fixed("insol/annual/hours_sun_sum.tif")),
-		"slope":          mapOutput("Slope", "slope of the ground, degrees", fixed("slope_dec.tif")),
-		"aspect":         mapOutput("Aspect", "aspect clockwise from grid north, degrees", fixed("aspect_dec.tif")),
-		"report":         {"Report", "full report: statistics of every map, parameters, findings", Schema{"type": "object"}, fixed("report.json")},
-	}
+	return all
 }
 
 // echo takes every kind of input that the official test suite sends, and any string: the suite makes up its own.

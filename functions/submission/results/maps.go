@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +20,11 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/preview"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
 
@@ -32,16 +35,13 @@ const (
 	mostLayers = 64
 )
 
-// defaultLayer is what is shown when no layer is named.
-const defaultLayer = "global/annual/total_sun_sum.tif"
-
 // layerName checks the name of a map among the results.
 func layerName(name string) (string, error) {
 	if name == "" {
-		name = defaultLayer
+		name = product.Default
 	}
 	if path.Clean("/"+name) != "/"+name || !strings.HasSuffix(name, ".tif") || len(name) > 200 {
-		return "", problem.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, defaultLayer))
+		return "", problem.Bad("layer", name, "the name of a map under /jobs/ID/results/", fmt.Sprintf("layer %.80q: must be the name of a map, such as %s", name, product.Default))
 	}
 	return name, nil
 }
@@ -92,17 +92,7 @@ func (m *Maps) withLayer(ctx context.Context, id, name string, f func(l *maptile
 }
 
 // rampOf is the colour ramp of a map when none is named.
-func rampOf(layer string) string {
-	switch {
-	case strings.HasPrefix(layer, "global/"), strings.HasPrefix(layer, "insol/"):
-		return "sun"
-	case strings.HasPrefix(layer, "twi"), strings.HasPrefix(layer, "catchment"):
-		return "wet"
-	case strings.HasPrefix(layer, "slope"):
-		return "grey"
-	}
-	return preview.DefaultRamp
-}
+func rampOf(layer string) string { return cmp.Or(product.RampOf(layer), preview.DefaultRamp) }
 
 // scaleOf reads colours and range from a query; the range of the map is the default.
 func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, error) {
@@ -145,7 +135,7 @@ func number(name, text string) (float64, error) {
 
 // TileJSON describes the tiles of a map (TileJSON 3.0.0).
 func (m *Maps) TileJSON(c *gin.Context) {
-	id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
+	id, layer := c.Param("id"), c.DefaultQuery("layer", product.Default)
 	err := m.withLayer(c.Request.Context(), id, layer, func(l *maptile.Raster) error {
 		sc, err := scaleOf(c, l, layer)
 		if err != nil {
@@ -192,7 +182,7 @@ func (m *Maps) Tile(c *gin.Context) {
 		}
 		at[i] = v
 	}
-	id, layer := c.Param("id"), c.DefaultQuery("layer", defaultLayer)
+	id, layer := c.Param("id"), c.DefaultQuery("layer", product.Default)
 	key, ok := tileKeyOf(c, id, layer, at)
 	var data []byte
 	if ok {
@@ -219,9 +209,6 @@ func (m *Maps) Tile(c *gin.Context) {
 	c.Header("Cache-Control", "public, max-age=86400")
 	c.Data(http.StatusOK, "image/png", data)
 }
-
-// months in the names of maps.
-var months = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 
 // pointValue is one answer of a point query; Value is nil where there is none.
 type pointValue struct {
@@ -255,13 +242,13 @@ func (m *Maps) Value(c *gin.Context) {
 				layers = append(layers, name)
 				continue
 			}
-			for _, month := range months {
+			for _, month := range calendar.Months {
 				layers = append(layers, strings.ReplaceAll(name, "{mon}", month))
 			}
 		}
 	}
 	if len(layers) == 0 {
-		layers = []string{defaultLayer}
+		layers = []string{product.Default}
 	}
 	if len(layers) > mostLayers {
 		m.Answer.Problem(c, problem.Bad("layer", strconv.Itoa(len(layers)), fmt.Sprintf("at most %d", mostLayers), fmt.Sprintf("%d layers: at most %d in one request", len(layers), mostLayers)))
@@ -293,7 +280,7 @@ func (m *Maps) Value(c *gin.Context) {
 
 // Statistics describes the values of a map.
 func (m *Maps) Statistics(c *gin.Context) {
-	layer := c.DefaultQuery("layer", defaultLayer)
+	layer := c.DefaultQuery("layer", product.Default)
 	err := m.withLayer(c.Request.Context(), c.Param("id"), layer, func(l *maptile.Raster) error {
 		st, err := l.Summarize(c.Request.Context())
 		if err != nil {

@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
 // The cache keeps what was used most, within its bound.
 func TestTileCache(t *testing.T) {
 	c := newTileCache()
-	key := func(job string, i int) tileKey { return tileKey{job: job, layer: defaultLayer, x: i} }
+	key := func(job string, i int) tileKey { return tileKey{job: job, layer: product.Default, x: i} }
 	big := make([]byte, 1<<20)
 	for i := range 40 {
 		c.Set(key("a", i), big)
@@ -28,7 +30,7 @@ func TestTileCache(t *testing.T) {
 	c.Set(key("b", 1), big)
 	c.forget("a")
 	c.CleanUp()
-	if _, ok := c.GetIfPresent(key("b", 1)); !ok || c.EstimatedSize() != 1 || c.WeightedSize() != uint64(len(defaultLayer)+len(big)+cacheEntry) {
+	if _, ok := c.GetIfPresent(key("b", 1)); !ok || c.EstimatedSize() != 1 || c.WeightedSize() != uint64(len(product.Default)+len(big)+cacheEntry) {
 		t.Errorf("after forgetting: %d tiles, %d bytes", c.EstimatedSize(), c.WeightedSize())
 	}
 }
@@ -38,7 +40,7 @@ func TestTileKey(t *testing.T) {
 	of := func(query string) tileKey {
 		c, _ := gin.CreateTestContext(httptest.NewRecorder())
 		c.Request = httptest.NewRequest("GET", "/jobs/a/tiles/1/0/0.png"+query, nil)
-		k, ok := tileKeyOf(c, "a", c.DefaultQuery("layer", defaultLayer), [3]int{1, 0, 0})
+		k, ok := tileKeyOf(c, "a", c.DefaultQuery("layer", product.Default), [3]int{1, 0, 0})
 		if !ok {
 			t.Errorf("%q has no key", query)
 		}

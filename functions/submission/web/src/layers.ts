@@ -1,4 +1,5 @@
-// Sorts the maps of a job into layers: a quantity with its year, its months, its days.
+// Sorts the maps of a job into layers: a quantity with its year, its months, its days. What belongs together, and where it
+// stands, the report says of each map.
 
 export interface MapInfo {
   name: string;
@@ -7,6 +8,17 @@ export interface MapInfo {
   mean: number;
   minimum: number;
   maximum: number;
+  /** Title of the series, the section that lists it, and its place there: lower ones come first. */
+  title: string;
+  group: string;
+  order: number;
+  /** The map that stands for the series, and the month, 1 to 12, or day, 1 to 365, of this one; none of that map itself. */
+  series: string;
+  period?: "year" | "month" | "day";
+  step?: number;
+  /** The series to compare with. */
+  counterpart?: string;
+  ramp: string;
 }
 
 export interface Step {
@@ -23,36 +35,29 @@ export interface Layer {
   /** January to December, or days 1 to 365; empty if there is only the year. */
   steps: Step[];
   palette: string;
+  counterpart?: string;
 }
 
 export const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 export const MONTH_NAMES = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
-const month = new RegExp(`_(${MONTHS.join("|")})(?=[_.])`);
-const day = /_day_(\d+)(?=\.)/;
+/** The page's palettes for the ramps of the report that have another name here. */
+const PALETTES: Record<string, string> = { sun: "inferno", wet: "water", grey: "earth" };
 
 export function layersOf(maps: MapInfo[]): Layer[] {
   const layers = new Map<string, Layer>();
-  for (const map of maps) {
-    // slope_dec.tif is in degrees, not of December.
-    const m = map.name.includes("/") ? month.exec(map.name) : null;
-    const d = day.exec(map.name);
-    const key = m ? map.name.replace(month, "").replace("/monthly/", "/annual/") : d ? map.name.replace(day, "") : map.name;
-    let l = layers.get(key);
+  const inOrder = maps.map((m) => m).sort((a, b) => a.order - b.order);
+  for (const map of inOrder) {
+    let l = layers.get(map.series);
     if (!l) {
-      l = { key, section: section(key), title: title(map.description, !!m || !!d), year: null, steps: [], palette: paletteOf(key) };
-      layers.set(key, l);
+      l = { key: map.series, section: map.group, title: map.title, year: null, steps: [], palette: PALETTES[map.ramp] ?? map.ramp, counterpart: map.counterpart };
+      layers.set(map.series, l);
     }
-    if (m) l.steps[MONTHS.indexOf(m[1])] = { label: MONTH_NAMES[MONTHS.indexOf(m[1])], map };
-    else if (d) l.steps[Number(d[1]) - 1] = { label: `Day ${d[1]}`, map };
-    else {
-      l.year = map;
-      l.title = title(map.description, false);
-    }
+    if (!map.step) l.year = map;
+    else l.steps[map.step - 1] = { label: map.period === "month" ? MONTH_NAMES[map.step - 1] : `Day ${map.step}`, map };
   }
   const list = [...layers.values()];
   for (const l of list) l.steps = l.steps.filter((s) => s !== undefined);
-  list.sort((a, b) => order(a) - order(b));
   return list;
 }
 
@@ -65,41 +70,5 @@ export function mapAt(l: Layer, at: number): Step {
 
 /** The layer that answers to l under the other method, if there is one. */
 export function counterpart(l: Layer, all: Layer[]): Layer | undefined {
-  const swap = l.key.includes("_Trad") ? l.key.replace("_Trad", "_Topo") : l.key.includes("_Topo") ? l.key.replace("_Topo", "_Trad") : l.key.includes("/flat_") ? l.key.replace("/flat_", "/") : l.key.replace(/\/total_sun/, "/flat_total_sun");
-  return swap === l.key ? undefined : all.find((x) => x.key === swap);
-}
-
-const SECTIONS = ["Effective energy and mass transfer", "Radiation", "Hours of sun", "Terrain"];
-
-function section(key: string): string {
-  if (key.startsWith("eemt/")) return SECTIONS[0];
-  if (key.startsWith("global/")) return SECTIONS[1];
-  if (key.startsWith("insol/")) return SECTIONS[2];
-  return SECTIONS[3];
-}
-
-function order(l: Layer): number {
-  return SECTIONS.indexOf(l.section) * 100 + (l.key.includes("EEMT_Topo") ? 0 : l.key.includes("EEMT_Trad") ? 1 : l.key.includes("_average") ? 5 : l.key.includes("_rad.") ? 9 : 3);
-}
-
-function title(description: string, partial: boolean): string {
-  let t = description;
-  if (partial) {
-    t = t
-      .replace(new RegExp(`, sum of (${MONTHS.join("|")})\\b`), ", sum of the year")
-      .replace(new RegExp(`, daily mean of (${MONTHS.join("|")})\\b`), ", daily mean of the year")
-      .replace(new RegExp(`,? (${MONTHS.join("|")})\\b`), "")
-      .replace(/,? day \d+/, ", daily");
-  }
-  return t.charAt(0).toUpperCase() + t.slice(1);
-}
-
-function paletteOf(key: string): string {
-  if (key.startsWith("global/")) return "inferno";
-  if (key.startsWith("insol/")) return "inferno";
-  if (key.startsWith("aspect")) return "wheel";
-  if (key.startsWith("slope")) return "earth";
-  if (key.startsWith("twi") || key.startsWith("catchment")) return "water";
-  if (key.includes("F_BIO")) return "balance";
-  return "viridis";
+  return all.find((x) => x.key === l.counterpart);
 }

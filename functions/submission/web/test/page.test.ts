@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { bytes, duration, unit, value } from "../src/format";
-import { counterpart, layersOf, mapAt } from "../src/layers";
+import { counterpart, layersOf, mapAt, type MapInfo } from "../src/layers";
 import { palette, NAMES } from "../src/palettes";
 import { shade } from "../src/mapview";
 import { Meter, outOfRange } from "../src/submit";
 import { flags, quote } from "../src/job";
 import { backoff } from "../src/tus";
 
-const map = (name: string, description: string) => ({ name, description, unit: "1", mean: 0, minimum: 0, maximum: 1 });
+const map = (name: string, order: number, also: Partial<MapInfo> = {}): MapInfo => ({ name, order, description: name, title: name, group: "Terrain", series: name, ramp: "grey", unit: "1", mean: 0, minimum: 0, maximum: 1, ...also });
 
 describe("numbers as people read them", () => {
   it.each([[0, "0 B"], [999, "999 B"], [1500, "1.5 kB"], [12e6, "12 MB"], [999.6e6, "1.0 GB"]])("%d bytes", (n, want) => expect(bytes(n)).toBe(want));
@@ -17,16 +17,18 @@ describe("numbers as people read them", () => {
 });
 
 describe("layers", () => {
+  const sum = "global/annual/total_sun_sum.tif";
+  const days = "global/daily/total_sun.tif";
   const layers = layersOf([
-    map("slope_dec.tif", "slope"),
-    map("global/annual/total_sun_sum.tif", "global radiation, sum of the year"),
-    map("global/monthly/total_sun_feb_sum.tif", "global radiation, sum of feb"),
-    map("global/monthly/total_sun_jan_sum.tif", "global radiation, sum of jan"),
-    map("global/daily/total_sun_day_2.tif", "global radiation, day 2"),
-    map("global/daily/total_sun_day_1.tif", "global radiation, day 1"),
-    map("eemt/EEMT_Trad_2020.tif", "EEMT-Trad, 2020"),
-    map("eemt/EEMT_Trad_jul_2020.tif", "EEMT-Trad, jul 2020"),
-    map("eemt/EEMT_Topo_2020.tif", "EEMT-Topo, 2020"),
+    map("slope_dec.tif", 40),
+    map(sum, 20, { ramp: "sun" }),
+    map("global/monthly/total_sun_feb_sum.tif", 20, { series: sum, period: "month", step: 2 }),
+    map("global/monthly/total_sun_jan_sum.tif", 20, { series: sum, period: "month", step: 1 }),
+    map("global/daily/total_sun_day_2.tif", 20, { series: days, period: "day", step: 2 }),
+    map("global/daily/total_sun_day_1.tif", 20, { series: days, period: "day", step: 1 }),
+    map("eemt/EEMT_Trad_2020.tif", 9, { counterpart: "eemt/EEMT_Topo_2020.tif", ramp: "viridis" }),
+    map("eemt/EEMT_Trad_jul_2020.tif", 9, { series: "eemt/EEMT_Trad_2020.tif", period: "month", step: 7 }),
+    map("eemt/EEMT_Topo_2020.tif", 8, { counterpart: "eemt/EEMT_Trad_2020.tif", ramp: "viridis" }),
   ]);
   const of = (key: string) => layers.find((l) => l.key === key)!;
   it("EEMT-Topo comes first", () => expect(layers[0].key).toBe("eemt/EEMT_Topo_2020.tif"));
@@ -37,13 +39,17 @@ describe("layers", () => {
   });
   it("days are a layer of their own", () => expect(of("global/daily/total_sun.tif").steps.map((s) => s.label)).toEqual(["Day 1", "Day 2"]));
   it("a job may have years only", () => {
-    const years = layersOf([map("slope_dec.tif", "slope"), map("global/annual/total_sun_sum.tif", "global radiation, sum of the year"), map("eemt/EEMT_Topo_2020.tif", "EEMT-Topo, 2020")]);
+    const years = layersOf([map("slope_dec.tif", 40), map(sum, 20), map("eemt/EEMT_Topo_2020.tif", 8)]);
     expect(years.map((l) => l.steps.length)).toEqual([0, 0, 0]);
     expect(years.map((l) => [mapAt(l, 0), mapAt(l, 7)].map((s) => s.label + s.map.name))).toEqual(years.map((l) => [l.key, l.key]));
   });
   it("Trad and Topo answer to each other", () => {
     expect(counterpart(of("eemt/EEMT_Trad_2020.tif"), layers)!.key).toBe("eemt/EEMT_Topo_2020.tif");
     expect(counterpart(of("slope_dec.tif"), layers)).toBeUndefined();
+  });
+  it("palettes are those of the ramps", () => {
+    expect(layers.map((l) => l.palette)).toEqual(["viridis", "viridis", "inferno", "earth", "earth"]);
+    layers.forEach((l) => expect(NAMES).toContain(l.palette));
   });
 });
 
