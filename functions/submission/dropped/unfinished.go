@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"gocloud.dev/blob"
+
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -18,7 +20,7 @@ import (
 )
 
 // errUnfinished says that a file ends too early, and may still be written.
-var errUnfinished = errors.New("it may still be written")
+var errUnfinished = waiting("it may still be written")
 
 // checkDropped is checkHeader of a file that last changed age ago. Where files can be seen while they are written, one
 // that ends too early is not judged until it has lain unchanged for long.
@@ -27,7 +29,7 @@ func (w *Watcher) checkDropped(ctx context.Context, key string, p param.Paramete
 	if err != nil && !problem.Refused(err) || !w.writing(age, unfinished) {
 		return err
 	}
-	begun, look := w.begun(ctx, key)
+	begun, look := begun(ctx, w.Store.Bucket, key)
 	if look != nil {
 		return look
 	}
@@ -39,8 +41,8 @@ func (w *Watcher) checkDropped(ctx context.Context, key string, p param.Paramete
 
 // begun reports whether a file is the beginning of a TIFF: it is cut short, its directory is still to be written, or
 // room was only set aside for it.
-func (w *Watcher) begun(ctx context.Context, key string) (bool, error) {
-	r, err := rangeread.Object(ctx, w.Store.Bucket, key)
+func begun(ctx context.Context, b *blob.Bucket, key string) (bool, error) {
+	r, err := rangeread.Object(ctx, b, key)
 	if err != nil {
 		return false, fmt.Errorf("read back %s: %w", key, err)
 	}
