@@ -26,7 +26,7 @@ import (
 func (s *Service) workOptions(d *dem.DEM, w raster.Window, bands []geotiff.BandInfo) geotiff.Options {
 	return geotiff.Options{
 		Width: w.Width, Height: w.Height, Transform: d.Image.Transform.Sub(w), GeoKeys: d.Image.GeoKeys,
-		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: workBlock, Software: s.software(), Plain: true,
+		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: workBlock, Software: s.software(), Plain: true, Threads: s.Threads,
 	}
 }
 
@@ -39,7 +39,7 @@ func (s *Service) resultOptions(d *dem.DEM, m mapInfo, block int, spool func() (
 	return geotiff.Options{
 		Width: d.Image.Width, Height: d.Image.Height, Transform: d.Image.Transform, GeoKeys: d.Image.GeoKeys,
 		Bands: bandInfos(m), Metadata: metadata(m), BlockSize: block,
-		Overviews: true, Software: s.software(), Spool: spool, Held: mapHeld,
+		Overviews: true, Software: s.software(), Spool: spool, Held: mapHeld, Threads: s.Threads,
 	}
 }
 

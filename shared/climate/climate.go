@@ -22,7 +22,7 @@ var ErrNoCoverage = errors.New("no climate data for these cells")
 // The size is that of the whole file in bytes.
 type Opener func(ctx context.Context, name string) (r io.ReaderAt, size int64, c io.Closer, err error)
 
-// Cells are places on the ground. All slices have one entry per cell.
+// Cells are positions at which climate is wanted. All slices have one entry per cell.
 type Cells struct {
 	Lon, Lat []float64 // cell centres, degrees; NaN: no such cell
 	// Elevation is that of the DEM in metres, NaN where there is none. Only a

@@ -75,7 +75,7 @@ func convert(s units.Set, values [len(variables)]float64, days float64) [len(var
 	return values
 }
 
-// meanDays are the days of a month in a mean of many years.
+// meanDays is the mean number of days of each month over many years.
 func meanDays(month int) float64 {
 	if month == 1 {
 		return 28.25
@@ -130,10 +130,10 @@ func temperatureUnit(lows, highs []float64) units.Unit {
 	return ""
 }
 
-// codes of the variables' findings.
+// codes are the codes of findings about the variables.
 var codes = [len(variables)]finding.Code{finding.ClimateTemperature, finding.ClimateTemperature, finding.ClimatePrecipitation, finding.ClimateVapour}
 
-// quantityNames are how units.Parse calls the variables.
+// quantityNames are the names of the variables in units.Parse.
 var quantityNames = [len(variables)]string{"temperature", "temperature", "precipitation", "vapour"}
 
 // refuse makes the refusal of a value of a variable; looks is the unit that it seems to have, if any.
@@ -146,7 +146,7 @@ func refuse(v int, looks units.Unit, value, format string, args ...any) error {
 	return finding.Refuse(f)
 }
 
-// at puts words before an error, and before the message of the finding that it holds.
+// at puts a prefix before an error, and before the message of the finding that it holds.
 func at(where string, err error) error {
 	var e *finding.Error
 	if err == nil || !errors.As(err, &e) {
@@ -160,7 +160,7 @@ func at(where string, err error) error {
 	return finding.Refuse(f)
 }
 
-// contradicted refuses values whose file states a unit in words that is another than the one they are read in.
+// contradicted refuses values whose file states another unit than the one they are read in.
 func contradicted(v int, stated string, s units.Set) error {
 	u := units.Stated(stated)
 	used := [len(variables)]units.Unit{s.Temperature, s.Temperature, s.Precipitation, s.Vapour}[v]

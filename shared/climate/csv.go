@@ -32,14 +32,15 @@ func readTable(r io.Reader, s units.Set) (*Table, error) {
 	return p.finish()
 }
 
-// eachLine reads a text of at most so many bytes, and names the line of an error; what says what a larger one is not.
-func eachLine(r io.Reader, most int, what string, line func(n int, text string) error) error {
+// eachLine calls line for each line of a text, and names the line in its error. It refuses a text of more than most bytes
+// for the reason why.
+func eachLine(r io.Reader, most int, why string, line func(n int, text string) error) error {
 	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
 	if err != nil {
 		return err
 	}
 	if len(text) > most {
-		return fmt.Errorf("more than %d bytes: %s", most, what)
+		return fmt.Errorf("more than %d bytes: %s", most, why)
 	}
 	if err := checkEncoding(text); err != nil {
 		return err
@@ -118,7 +119,7 @@ func (p *tableParser) fields(text string) []string {
 	return fields
 }
 
-// decimal gives a number of a table without commas between columns its point.
+// decimal replaces the decimal comma of a number by a point, in a table whose columns are not separated by commas.
 func (p *tableParser) decimal(text string) string {
 	if p.separator == "," {
 		return text
@@ -169,14 +170,14 @@ func (p *tableParser) comment(n int, text string) error {
 	return nil
 }
 
-// stationKeys are what others call the keys of a comment.
+// stationKeys has other usual names for the keys of a comment.
 var stationKeys = map[string]string{
 	"lat": "latitude", "station_latitude": "latitude",
 	"lon": "longitude", "long": "longitude", "lng": "longitude", "station_longitude": "longitude",
 	"elevation": "elevation_m", "elev": "elevation_m", "elev_m": "elevation_m", "altitude": "elevation_m", "altitude_m": "elevation_m", "alt": "elevation_m", "station_elevation": "elevation_m",
 }
 
-// stationKey is the name that a key of a comment has here.
+// stationKey returns the name that ReadTable documents for a key of a comment.
 func stationKey(text string) string {
 	key := strings.ToLower(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" _-()[]\t", r) }), "_"))
 	for _, unit := range []string{"_deg", "_degrees", "_degree", "_decimal", "_dd"} {

@@ -194,7 +194,7 @@ func ReadField(ctx context.Context, name string, cells Cells, open Opener) (mont
 					return err
 				}
 				for i, v := range values {
-					valid[i] = finite(v)
+					valid[i] = raster.Finite(v)
 				}
 				for i := range out {
 					out[i] = bilinear(at.col[i], at.row[i], m.width, m.height, w, valid).of(values)

@@ -18,7 +18,7 @@ type variable struct {
 // is reports whether a name, in lower case, is that of the variable.
 func (v variable) is(name string) bool { return name == v.name || slices.Contains(v.aliases, name) }
 
-// The order of Monthly.series.
+// variables, in the order of Monthly.series.
 var variables = [4]variable{
 	{"tmin", "degC", -60, 42, []string{"tasmin", "tmn", "tmmn"}},
 	{"tmax", "degC", -60, 60, []string{"tasmax", "tmx", "tmmx"}},
@@ -36,7 +36,7 @@ const (
 // Elevations on land, with room for pits and for the error of a DEM, metres.
 const minElevation, maxElevation = -1000, 9000
 
-// check refuses values outside the range; NaN is no value and passes not.
+// check refuses values outside the range, and NaN.
 func (v variable) check(x float64) error {
 	if x >= v.min && x <= v.max {
 		return nil

@@ -141,18 +141,16 @@ func (y *yearWindow) why(covered bool, cells Cells) string {
 func extent(cells Cells) (lon0, lon1, lat0, lat1 float64) {
 	lon0, lon1, lat0, lat1 = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	for i, lon := range cells.Lon {
-		if lat := cells.Lat[i]; finite(lon) && finite(lat) {
+		if lat := cells.Lat[i]; raster.Finite(lon) && raster.Finite(lat) {
 			lon0, lon1, lat0, lat1 = min(lon0, lon), max(lon1, lon), min(lat0, lat), max(lat1, lat)
 		}
 	}
 	return lon0, lon1, lat0, lat1
 }
 
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
 func anyFinite(values []float64) bool {
 	for _, v := range values {
-		if finite(v) {
+		if raster.Finite(v) {
 			return true
 		}
 	}
@@ -163,7 +161,7 @@ func anyFinite(values []float64) bool {
 func both(valid []bool, values []float64) []bool {
 	out := make([]bool, len(valid))
 	for i := range out {
-		out[i] = valid[i] && finite(values[i])
+		out[i] = valid[i] && raster.Finite(values[i])
 	}
 	return out
 }
@@ -180,7 +178,7 @@ func (g *grid) positions(cells Cells) positions {
 	for i, lon := range cells.Lon {
 		p.col[i], p.row[i] = g.position(lon, cells.Lat[i])
 		p.add(p.col[i], p.row[i], g.width, g.height)
-		p.none = p.none && !(finite(lon) && finite(cells.Lat[i]))
+		p.none = p.none && !(raster.Finite(lon) && raster.Finite(cells.Lat[i]))
 	}
 	return p
 }
@@ -388,7 +386,7 @@ func (y *yearWindow) convert(spec Spec) error {
 	return nil
 }
 
-// all lists some values of a variable in all months.
+// all lists values of a variable in all months.
 func (y *yearWindow) all(v int) []float64 {
 	var list []float64
 	step := 1 + len(y.valid)/1024
@@ -440,7 +438,7 @@ func readElevation(ctx context.Context, m *image, climate *grid, window raster.W
 	}
 	valid := make([]bool, len(values))
 	for i, v := range values {
-		valid[i] = finite(v)
+		valid[i] = raster.Finite(v)
 	}
 	for i := range out {
 		out[i] = bilinear(at.col[i], at.row[i], m.grid.width, m.grid.height, w, valid).of(values)
@@ -470,7 +468,7 @@ func newMeans(w raster.Window) *means {
 
 func (m *means) add(at positions, elevation []float64) {
 	for i, z := range elevation {
-		if !finite(z) || !finite(at.col[i]) || !finite(at.row[i]) {
+		if !raster.Finite(z) || !raster.Finite(at.col[i]) || !raster.Finite(at.row[i]) {
 			continue
 		}
 		c, r := math.Floor(at.col[i])-float64(m.window.Col), math.Floor(at.row[i])-float64(m.window.Row)

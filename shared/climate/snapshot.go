@@ -145,7 +145,7 @@ func (g *grid) under(thinned Cells) (raster.Window, bool, error) {
 	inside := false
 	for i, lon := range thinned.Lon {
 		col, row := g.position(lon, thinned.Lat[i])
-		if !finite(col) || !finite(row) {
+		if !raster.Finite(col) || !raster.Finite(row) {
 			continue
 		}
 		// A grid that ends under the DEM reaches to its end, which cells on both sides of

@@ -158,7 +158,7 @@ func (c *CRS) forward(lon, lat float64) (x, y float64) {
 	d := &c.def
 	x, y = c.projection.forward(wrap(lon-c.lon0)*rad, lat*rad)
 	x, y = (x+d.par.fe)/d.unit, (y+d.par.fn)/d.unit
-	if !finite(x) || !finite(y) {
+	if !raster.Finite(x) || !raster.Finite(y) {
 		return math.NaN(), math.NaN()
 	}
 	if d.axes != eastNorth {
@@ -183,7 +183,7 @@ func (c *CRS) Convergence(lon, lat float64) float64 {
 		lon, lat = c.shift.fromWGS84(lon, lat)
 	}
 	conv := math.Remainder(c.def.axes.turn(c.projection.convergence(wrap(lon-c.lon0)*rad, lat*rad)), 2*math.Pi)
-	if !finite(conv) {
+	if !raster.Finite(conv) {
 		return math.NaN()
 	}
 	return conv
@@ -264,5 +264,3 @@ func wrap(deg float64) float64 {
 	}
 	return deg
 }
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

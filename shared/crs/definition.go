@@ -124,7 +124,7 @@ func build(d definition, findings ...finding.Finding) (*CRS, error) {
 		return nil, fmt.Errorf("coordinate system %s: %w; %s", d.label(), err, remedy)
 	}
 	c.projection = d.project(el)
-	if x, y := c.forward(c.lon0, c.probeLatitude()); !finite(x) || !finite(y) {
+	if x, y := c.forward(c.lon0, c.probeLatitude()); !raster.Finite(x) || !raster.Finite(y) {
 		return nil, fmt.Errorf("coordinate system %s: its parameters make no map; %s", d.label(), remedy)
 	}
 	return c, nil

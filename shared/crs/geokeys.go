@@ -395,7 +395,7 @@ func (b *base) stateShift(v []float64) {
 	v = v[:min(len(v), 7)]
 	var longest float64
 	for i, f := range v {
-		if !finite(f) || math.Abs(f) > 1e5 {
+		if !raster.Finite(f) || math.Abs(f) > 1e5 {
 			return
 		}
 		if i < 3 {

@@ -1,6 +1,10 @@
 package crs
 
-import "math"
+import (
+	"math"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+)
 
 // meridianTurn returns the convergence of a projection by walking along the meridian on the map. It serves methods whose
 // formulas state none; the error is below 1e-8 radian.
@@ -19,7 +23,7 @@ func solve(forward func(lam, phi float64) (x, y float64), x, y, lam, phi float64
 	for range most {
 		x0, y0 := forward(lam, phi)
 		dx, dy := x-x0, y-y0
-		if !finite(dx) || !finite(dy) {
+		if !raster.Finite(dx) || !raster.Finite(dy) {
 			break
 		}
 		if math.Hypot(dx, dy) < near {

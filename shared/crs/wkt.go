@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/cyverse-gis/eemt/shared/finding"
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // node is a keyword of well-known text with its arguments: quoted texts, numbers and words as they stand, and nodes.
@@ -434,7 +435,7 @@ func textParameters(n *node) (map[string]float64, error) {
 			continue
 		}
 		v := c.number(1)
-		if !finite(v) {
+		if !raster.Finite(v) {
 			return nil, fmt.Errorf("parameter %s is %s; state the system with: --dem-crs EPSG:CODE", clip(c.text(0)), clip(c.text(1)))
 		}
 		p[strings.ToLower(c.text(0))] = v

@@ -88,8 +88,8 @@ func open(r io.ReaderAt, size int64, o Options) (*DEM, error) {
 	if err := sized(img); err != nil {
 		return nil, err
 	}
-	own := img.GeoKeys // place puts what the user states in their place
-	c, notes, err := place(img, o)
+	own := img.GeoKeys // before georeference replaces them by what the user states
+	c, notes, err := georeference(img, o)
 	if err != nil {
 		return nil, err
 	}

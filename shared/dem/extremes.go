@@ -14,11 +14,11 @@ type level struct {
 	cells, side, far int64
 }
 
-// extremes are the lowest and the highest value. Programs fill missing data with numbers such as -1 or 255, which lie
-// within what the earth has, but at the end of what a landscape has.
+// extremes are the lowest and the highest value. They are watched because programs fill missing data with numbers such as
+// -1 or 255: elevations that occur on the earth, but the lowest or highest ones of the landscape.
 type extremes struct{ low, high level }
 
-// row takes up a row of cells so wide.
+// row adds a row of cells, which are cell metres wide.
 func (e *extremes) row(cells []float64, cell float64) {
 	for i, z := range cells {
 		if z > e.low.value && z < e.high.value || math.IsNaN(z) {
@@ -50,13 +50,13 @@ func (l *level) add(cells []float64, i int, cell float64) {
 	}
 }
 
-// filled reports whether many cells have the value, which is whole as the numbers are that fill missing data, and nearly all
-// that border on others do so with a cliff.
+// filled reports whether the value seems to fill missing data: many cells have it, it is a whole number, and at nearly all
+// of their borders the neighbour lies far off. stored is the number that the file has for it.
 func (l *level) filled(stored float64) bool {
 	return l.cells >= 16 && l.side >= 8 && 10*l.far >= 9*l.side && stored == math.Trunc(stored)
 }
 
-// ends doubts a value at the end of all that fills a part of the landscape. Of 0 m zeros tells.
+// ends doubts the lowest and the highest value where it seems to fill missing data. It leaves 0 m to zeros.
 func (s *Statistics) ends() finding.List {
 	var list finding.List
 	for _, end := range []struct {

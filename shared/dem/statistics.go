@@ -13,12 +13,12 @@ import (
 	"github.com/cyverse-gis/eemt/shared/remedy"
 )
 
-// customary are the stored numbers that mark missing data by custom. Those above 1e30 mark nothing else, and need not be
-// here.
+// customary are the stored numbers by which programs usually mark missing data. Numbers above 1e30 are not listed: they
+// always mark missing data.
 var customary = []float64{-32768, -32767, -32766, -9999, -9998, -99999, -999, -999.9, -9999.9, 9999, 32767, 65535, 99999, 999999, -999999, -2147483648, 2147483647}
 
-// mostMarks bounds how many values are kept apart that may mark missing data. Where there are more the values vary, and
-// mark none.
+// mostMarks is how many values that may mark missing data are counted one by one. Where there are more, values vary, and
+// so mark nothing.
 const mostMarks = 64
 
 // mark is a value that may mark missing data.
@@ -31,8 +31,8 @@ type mark struct {
 	sides, far int64 // sides of its cells that have another value beyond, and those where that lies far off
 }
 
-// Statistics are of the elevations of a DEM, taken up grid by grid. They tell what a value marks, and whether the values
-// are elevations.
+// Statistics describe the elevations of a DEM, which Add takes grid by grid. Findings says which values seem to mark missing
+// data, and whether the values seem to be elevations.
 type Statistics struct {
 	dem *DEM
 	// Cells and Valid count cells, all and those with a value.
@@ -52,7 +52,7 @@ type Statistics struct {
 	extremes     extremes
 }
 
-// NewStatistics makes statistics of no cells.
+// NewStatistics returns statistics without any cells.
 func (d *DEM) NewStatistics() *Statistics {
 	s := &Statistics{
 		dem: d, Minimum: math.Inf(1), Maximum: math.Inf(-1), low: math.Inf(1), high: math.Inf(-1),
@@ -113,7 +113,7 @@ func (s *Statistics) Add(g *raster.Grid[float64], at raster.Window) {
 	}
 }
 
-// doubtful takes up a value that may mark missing data.
+// doubtful counts cell i of g, whose value may mark missing data.
 func (s *Statistics) doubtful(g *raster.Grid[float64], i int, at raster.Window, step, cell float64) {
 	z := g.Cells[i]
 	beyond := z < lowest || z > highest
@@ -152,12 +152,12 @@ func (s *Statistics) doubtful(g *raster.Grid[float64], i int, at raster.Window, 
 	}
 }
 
-// missing reports whether a value marks missing data: it is such a number by custom, or the only one of several cells that
-// the earth does not have, and does not continue the surface around it.
+// missing reports whether a value marks missing data: it is a customary number, or no elevation of the earth and the only
+// such value, of several cells, and most neighbours of its cells lie far off.
 func (s *Statistics) missing(m *mark) bool {
 	switch {
 	case m.elevation == 0:
-		return false // where it may, zeros says so
+		return false // zeros judges it
 	case math.Abs(s.dem.stored(m.elevation)) >= 1e30:
 		return true
 	case !m.custom && (m.cells < 2 || s.beyond > 0):
@@ -168,7 +168,7 @@ func (s *Statistics) missing(m *mark) bool {
 	return 2*m.far > m.sides
 }
 
-// Findings are what the values tell: a refusal where they cannot be elevations as they are read, else doubts.
+// Findings returns a refusal where the values cannot be elevations as they are read, else doubts.
 func (s *Statistics) Findings() finding.List {
 	var list finding.List
 	var missing []*mark
@@ -207,7 +207,7 @@ func (s *Statistics) Findings() finding.List {
 	return list
 }
 
-// inOrder lists the marks by where they are first met.
+// inOrder lists the marks by the position of their first cell.
 func (s *Statistics) inOrder() []*mark {
 	list := make([]*mark, 0, len(s.marks))
 	for _, m := range s.marks {
@@ -222,7 +222,7 @@ func (s *Statistics) inOrder() []*mark {
 	return list
 }
 
-// number prints a stored value so that it is found again.
+// number prints a stored value with the digits that identify it.
 func (s *Statistics) number(v float64) string {
 	bits := 64
 	if s.dem.Image.Type == geotiff.Float32 && s.dem.Image.Band(0).Scale == 1 {

@@ -71,8 +71,8 @@ func (l *texture) row(cells []float64, cell float64) {
 	}
 }
 
-// roughness is how much neighbours differ, by the square, as a share of how much any two cells do: near 0 on elevations, 1
-// where cells know nothing of their neighbours.
+// roughness is the mean squared difference of neighbours over that of any two cells: near 0 for elevations, 1
+// for cells that do not depend on their neighbours.
 func (l *texture) roughness() float64 {
 	n := float64(l.cells)
 	variance := l.sum2/n - l.sum*l.sum/n/n
@@ -92,7 +92,8 @@ func (l *texture) distinct() (n int) {
 	return n
 }
 
-// unlikeElevations doubts values that vary in another way than elevations do. Holes of 0 m make slopes of their own.
+// unlikeElevations doubts values that vary in another way than elevations do. holes says that cells of 0 m lie in the
+// landscape: slopes at their edges say nothing about the values.
 func (s *Statistics) unlikeElevations(holes bool) finding.List {
 	doubt := func(message, looks, next string) finding.List {
 		return finding.List{{Code: finding.DEMNotElevation, Severity: finding.Doubt, Message: message, LooksLike: looks, Next: next}}
@@ -132,7 +133,7 @@ const (
 	level45 = 181
 )
 
-// kind names what values are that are no elevations; empty where they may be. The roughness of elevations is below 0.006 on
+// kind names what the values seem to be instead of elevations, or is empty. The roughness of elevations is below 0.006 on
 // cells of 10 to 90 m, that of hillshades above 0.02, that of slopes above 0.05, that of aspects above 0.15.
 func (l *texture) kind(m *geotiff.Image) string {
 	if l.cells < few || l.pairs < few {

@@ -1,4 +1,4 @@
-// Package exactsum adds floating-point numbers to the same bits in any order.
+// Package exactsum adds floating-point numbers with a result that does not depend on their order.
 package exactsum
 
 import (
@@ -11,14 +11,14 @@ import (
 // behind it. An addend is rounded once, to the nearest multiple of 2^-64 (ties to
 // even), and exact from 2^-12 on; what follows is addition of integers, which has no
 // order. An addend must be smaller than 2^63 in magnitude, so that 2^64 of them
-// cannot overflow. What must not be added spoils the sum: Err tells. The zero value
-// is the sum of nothing.
+// cannot overflow. After an addend that is refused Err returns an error for ever. The zero
+// value is the sum of no addends.
 type Sum struct {
 	low, middle, high uint64 // two's complement of the sum times 2^64
 	fault             fault
 }
 
-// fault is what went wrong with a sum, in bits, so that it has no order either.
+// fault has a bit for each reason for which an addend was refused: they too do not depend on order.
 type fault uint8
 
 const (
@@ -26,7 +26,7 @@ const (
 	tooLarge
 )
 
-// What spoils a sum.
+// The errors of Err.
 var (
 	ErrNaN   = errors.New("an addend is not a number")
 	ErrRange = errors.New("an addend is infinite or not smaller than 2^63")
@@ -51,12 +51,12 @@ func (s *Sum) Add(x float64) {
 	mantissa := b&(1<<mantissaBits-1) | 1<<mantissaBits
 	var low, middle uint64
 	if shift := exponent - unit; shift >= 0 {
-		// Shifts by 64 and more give 0, as those by less than none do once they are unsigned.
+		// In Go a shift by 64 or more gives 0. A negative count converted to uint is such a shift.
 		low, middle = mantissa<<uint(shift), mantissa>>uint(64-shift)|mantissa<<uint(shift-64)
 	} else {
 		low = roundedShift(mantissa, uint(-shift)) // 0 for zero and what is subnormal
 	}
-	// The sign as a mask: two's complement is that of the bits plus one.
+	// sign is all ones for a negative x: its two's complement is the inverted bits plus one.
 	sign := uint64(int64(b) >> 63)
 	var carry uint64
 	s.low, carry = bits.Add64(s.low, low^sign, sign&1)
@@ -118,7 +118,7 @@ func (s Sum) magnitude() (m Sum, negative bool) {
 	return s.negated(), true
 }
 
-// negated is -s; the least sum stays what it is.
+// negated is -s, modulo 2^192: the least sum is its own negative.
 func (s Sum) negated() Sum {
 	var r Sum
 	var borrow uint64
@@ -142,7 +142,7 @@ func (s Sum) Float64() float64 {
 		top, below, exponent = m.middle<<n|m.low>>(64-n), m.low<<n, -int(n)
 	}
 	if below != 0 {
-		top |= 1 // far below the last bit that stays: it only settles what looks like a tie
+		top |= 1 // below the 53 bits that stay: it rounds up what would otherwise be a tie
 	}
 	x := math.Ldexp(float64(top), exponent)
 	if negative {

@@ -1,7 +1,6 @@
 package exactsum
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -73,27 +72,4 @@ func malformed(text []byte) error {
 		text = append(text[:most:most], "..."...)
 	}
 	return fmt.Errorf("sum %q: must be a hexadecimal number with up to %d digits before and %d behind the point", text, wholeDigits, fractionDigits)
-}
-
-// UnmarshalJSON reads the text of a sum, or a number, as records held before sums
-// were exact: it is added to nothing.
-func (s *Sum) UnmarshalJSON(data []byte) error {
-	var text string
-	if err := json.Unmarshal(data, &text); err == nil && data[0] == '"' {
-		return s.UnmarshalText([]byte(text))
-	}
-	var number *float64
-	if err := json.Unmarshal(data, &number); err != nil {
-		return fmt.Errorf("sum: %w", err)
-	}
-	if number == nil {
-		return nil // null changes nothing, as usual
-	}
-	var r Sum
-	r.Add(*number)
-	if err := r.Err(); err != nil {
-		return fmt.Errorf("sum %g: %w", *number, err)
-	}
-	*s = r
-	return nil
 }

@@ -1,4 +1,4 @@
-// Package foreign tells by its first bytes what a file is that is no TIFF, and how a GeoTIFF is made of it.
+// Package foreign recognizes files that are not TIFFs by their first bytes, to tell how a GeoTIFF is made of them.
 package foreign
 
 import (

@@ -1,8 +1,8 @@
-// Package geotiff reads GeoTIFF rasters by window, writing cloud-optimised ones.
+// Package geotiff is a codec for GeoTIFF rasters.
 //
-// Reading goes through an io.ReaderAt, by window, so that only the directory
-// at the front of a file plus the blocks under the window are fetched. Writing
-// streams to an io.Writer with bounded memory.
+// A file is read by window through an io.ReaderAt: only its directory
+// and the blocks under the window are fetched. Files are written cloud-optimised,
+// to an io.Writer, with bounded memory.
 //
 // Formats: TIFF 6.0, BigTIFF, GeoTIFF 1.1 (OGC 19-008r4), the GDAL_NODATA
 // and GDAL_METADATA tags, and GDAL's published cloud-optimised layout.

@@ -37,7 +37,7 @@ func (m *Image) georeference() error {
 		t.OriginX = tie[3] - tie[0]*t.StepX
 		t.OriginY = tie[4] - tie[1]*t.StepY
 		// A step of 0 is that of a raster without heights.
-		if len(scale) >= 3 && m.heights && scale[2] != 0 && finite(scale[2]) && finite(tie[5]-tie[2]*scale[2]) {
+		if len(scale) >= 3 && m.heights && scale[2] != 0 && raster.Finite(scale[2]) && raster.Finite(tie[5]-tie[2]*scale[2]) {
 			m.ScaleZ, m.OffsetZ = scale[2], tie[5]-tie[2]*scale[2]
 		}
 	case len(matrix) == 16:
@@ -55,7 +55,7 @@ func (m *Image) georeference() error {
 		t.OriginY -= t.StepY / 2
 	}
 	for _, v := range []float64{t.OriginX, t.OriginY, t.StepX, t.StepY} {
-		if !finite(v) {
+		if !raster.Finite(v) {
 			return fmt.Errorf("the file is damaged: its position is %v", t)
 		}
 	}
@@ -70,8 +70,6 @@ func (m *Image) georeference() error {
 	m.Transform, m.HasTransform = t, true
 	return nil
 }
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // readKeys reads the GeoKey directory (OGC 19-008r4, 7.1).
 func (m *Image) readKeys() error {

@@ -80,8 +80,8 @@ type Image struct {
 	blocksErr  error
 }
 
-// ErrDamaged is what errors of Open and of reads are that lie in the file itself:
-// reading it again gives the same. Those of its reader are not.
+// ErrDamaged is wrapped by errors of Open and of reads whose cause is the file itself, so that
+// reading again gives the same error. Errors of its reader do not wrap it.
 var ErrDamaged = errors.New("damaged or unknown")
 
 // readFault is an error of the reader.

@@ -50,6 +50,8 @@ type Options struct {
 	Software  string // name and version of the writing program
 	BigTIFF   bool   // even for a file below 4 GiB
 	Plain     bool   // without statistics: a file of many bands opens quicker
+	// Threads is how many cores compress blocks; 0 means all. The bytes written do not depend on it.
+	Threads int
 	// Spool is asked once for room, when the compressed blocks exceed Held bytes;
 	// nil keeps all of them in memory. The caller removes it after Close.
 	Spool func() (Spool, error)
@@ -63,8 +65,8 @@ const spoolAbove = 32 << 20
 // Writer makes one cloud-optimised GeoTIFF from rows that come top to bottom,
 // or from windows that come in any order. It holds the blocks that are not
 // complete plus what Options.Spool says. Bands may come one after the other or
-// in turns. It is not safe for concurrent use, but compresses on all cores; the
-// bytes written depend neither on their number nor on the order of the cells.
+// in turns. It is not safe for concurrent use, but compresses on Options.Threads cores;
+// the bytes written do not depend on the order of the cells.
 type Writer struct {
 	opts   Options
 	levels []*level // full resolution first
@@ -73,7 +75,7 @@ type Writer struct {
 	nodata float64
 	hasND  bool
 
-	slots chan struct{}
+	slots chan struct{} // of blocks that wait for a core or have one
 	wg    conc.WaitGroup
 	mu    sync.Mutex
 	err   error
@@ -154,7 +156,7 @@ func NewWriter(opts Options) (*Writer, error) {
 	}
 	w := &Writer{
 		opts: opts, size: opts.Type.Size(), bands: make([]band, len(opts.Bands)),
-		slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		slots: make(chan struct{}, 2*max(1, cmp.Or(opts.Threads, runtime.GOMAXPROCS(0)))),
 	}
 	if err := w.setNoData(); err != nil {
 		return nil, err

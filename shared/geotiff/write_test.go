@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +26,7 @@ func TestSameBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, threads := range []int{1, 2, 8} {
-			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+			opts.Threads = threads
 			var got bytes.Buffer
 			w, err := NewWriter(opts)
 			if err != nil {

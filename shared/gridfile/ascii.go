@@ -113,12 +113,12 @@ func convertASCII(w io.Writer, r io.Reader, f File) error {
 	t := &words{in: in, line: 1}
 	h, first, err := readHeader(t)
 	if err != nil {
-		return f.said(t, err)
+		return f.refusal(t, err)
 	}
 	width, height := int(h[keyColumns]), int(h[keyRows])
 	at, err := h.transform()
 	if err != nil {
-		return f.said(t, err)
+		return f.refusal(t, err)
 	}
 	keys, err := systemKeys(f.System)
 	if err != nil {
@@ -140,12 +140,12 @@ func convertASCII(w io.Writer, r io.Reader, f File) error {
 				if word, err = t.read(); errors.Is(err, io.EOF) {
 					return refuse("download or copy it again", "the ASCII grid %s ends at row %d, column %d of %d rows and %d columns", f.Name, i, c, height, width)
 				} else if err != nil {
-					return f.said(t, err)
+					return f.refusal(t, err)
 				}
 			}
 			v, err := number(word)
 			if err != nil {
-				return f.said(t, err)
+				return f.refusal(t, err)
 			}
 			if v == nodata || float32(v) == float32(nodata) {
 				v = math.NaN()
@@ -160,13 +160,13 @@ func convertASCII(w io.Writer, r io.Reader, f File) error {
 		if err == nil {
 			err = textError(fmt.Sprintf("there are more numbers than %d rows of %d columns have", height, width))
 		}
-		return f.said(t, err)
+		return f.refusal(t, err)
 	}
 	return out.Close(w)
 }
 
-// said makes a refusal of an error in a line; faults of reading stay as they are.
-func (f File) said(t *words, err error) error {
+// refusal makes a refusal of an error in a line. Errors of the reader are returned as they are.
+func (f File) refusal(t *words, err error) error {
 	var comma commaError
 	var text textError
 	switch {

@@ -1,4 +1,4 @@
-// Package gridfile turns elevations in other formats into GeoTIFFs: ESRI ASCII grids and SRTM tiles (.hgt).
+// Package gridfile converts ESRI ASCII grids, or SRTM tiles (.hgt), to GeoTIFF.
 package gridfile
 
 import (
@@ -52,7 +52,7 @@ func Detect(name string, head []byte, size int64) Format {
 
 // File is a grid to convert.
 type File struct {
-	// Name of the file. That of an SRTM tile states its place.
+	// Name of the file. That of an SRTM tile states its south-west corner.
 	Name   string
 	Format Format
 	// Size in bytes of an SRTM tile; 0 where it is not known, and the tile is held in memory.
@@ -94,8 +94,8 @@ func sides(size int64) [2]int {
 	return [2]int{}
 }
 
-// place reads south and west, degrees, of a tile's name, such as N36W107.hgt or n36_w107_1arc_v3.hgt.
-func place(name string) (south, west float64, ok bool) {
+// corner reads the south-west corner, degrees, from the name of an SRTM tile, such as N36W107.hgt or n36_w107_1arc_v3.hgt.
+func corner(name string) (south, west float64, ok bool) {
 	base := strings.ToUpper(path.Base(strings.ReplaceAll(name, `\`, "/")))
 	for i := range base {
 		var ns, ew byte
@@ -134,7 +134,7 @@ func convertSRTM(w io.Writer, r io.Reader, f File) error {
 	if side == [2]int{} {
 		return refuse("download it again", "the SRTM tile %s has %d bytes: must be 2884802 (3 arc seconds), 25934402 (1 arc second) or 12967202 (2 x 1 arc seconds)", f.Name, f.Size)
 	}
-	south, west, ok := place(f.Name)
+	south, west, ok := corner(f.Name)
 	if !ok {
 		return refuse("name it after its south-west corner, as N36W107.hgt", "the SRTM tile %s does not have its place in its name", f.Name)
 	}

@@ -518,10 +518,10 @@ func (r *Report) inspectClimate(ctx context.Context, d *dem.DEM, patches []patch
 		return refuse(err)
 	}
 	cells := places(d, r.Elevation.Mean)
-	ground := judge.GroundOf(d)
+	site := judge.SiteOf(d)
 	for _, p := range patches {
 		for _, v := range p.Cells {
-			ground.Elevations.Add(v)
+			site.Elevations.Add(v)
 		}
 	}
 	var over []judge.Year
@@ -562,8 +562,8 @@ func (r *Report) inspectClimate(ctx context.Context, d *dem.DEM, patches []patch
 	case worst < 1:
 		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
 	}
-	r.Findings.Add(judge.Climate(ground, judge.SourceOf(spec, source), over)...)
-	if f, doubtful := judge.Production(ground.Elevations, judge.MeanTemperature(ground.Elevations, over)); doubtful {
+	r.Findings.Add(judge.Climate(site, judge.SourceOf(spec, source), over)...)
+	if f, doubtful := judge.Production(site.Elevations, judge.MeanTemperature(site.Elevations, over)); doubtful {
 		r.Findings.Add(f)
 	}
 	return nil

@@ -43,10 +43,10 @@ const (
 )
 
 var (
-	paper = color.NRGBA{0xfc, 0xfb, 0xf8, 0xff}
-	ink   = color.NRGBA{0x22, 0x26, 0x2b, 0xff}
-	faint = color.NRGBA{0x6b, 0x70, 0x76, 0xff}
-	frame = color.NRGBA{0x00, 0x00, 0x00, 0x38}
+	paper    = color.NRGBA{0xfc, 0xfb, 0xf8, 0xff}
+	ink      = color.NRGBA{0x22, 0x26, 0x2b, 0xff}
+	faint    = color.NRGBA{0x6b, 0x70, 0x76, 0xff}
+	hairline = color.NRGBA{0x00, 0x00, 0x00, 0x38}
 )
 
 // PNG draws a grid. Cells that are NaN or infinite are transparent. The same
@@ -76,7 +76,7 @@ func PNG(w io.Writer, g *raster.Grid[float32], opts Options) error {
 	img := image.NewNRGBA(image.Rect(0, 0, inner+2*margin, top+height+mapGap+legendHeight+margin))
 	draw.Draw(img, img.Bounds(), image.NewUniform(paper), image.Point{}, draw.Src)
 	fonts.title.draw(img, margin, margin, opts.Title, ink)
-	place(img, m, margin, top)
+	paste(img, m, margin, top)
 	metresPerPixel := opts.CellSize * float64(g.Width) / float64(width)
 	drawLegend(img, fonts, colours, sc, opts.Unit, metresPerPixel, margin, top+height+mapGap, margin+inner)
 	return encode(w, img)
@@ -131,7 +131,7 @@ func Panel(w io.Writer, grids []*raster.Grid[float32], labels []string, opts Opt
 		if labels != nil {
 			fonts.text.draw(img, x, y, labels[i], faint)
 		}
-		place(img, drawMap(g, opts, colours, sc, width, height), x, y+label)
+		paste(img, drawMap(g, opts, colours, sc, width, height), x, y+label)
 	}
 	metresPerPixel := opts.CellSize * float64(grids[0].Width) / float64(width)
 	drawLegend(img, fonts, colours, sc, opts.Unit, metresPerPixel, margin, bottom+mapGap, margin+inner)
@@ -268,10 +268,10 @@ func drawMap(g *raster.Grid[float32], o Options, colours [256]color.NRGBA, sc sc
 	return img
 }
 
-// place copies a map, transparent cells included, and draws a hairline around it.
-func place(img, m *image.NRGBA, x, y int) {
+// paste copies a map to column x and row y of img, transparent cells included, and draws a hairline around it.
+func paste(img, m *image.NRGBA, x, y int) {
 	at := m.Bounds().Add(image.Pt(x, y))
-	line := image.NewUniform(frame)
+	line := image.NewUniform(hairline)
 	for _, r := range []image.Rectangle{
 		image.Rect(at.Min.X-1, at.Min.Y-1, at.Max.X+1, at.Min.Y),
 		image.Rect(at.Min.X-1, at.Max.Y, at.Max.X+1, at.Max.Y+1),

@@ -147,3 +147,6 @@ type GeoKeys struct {
 func (k GeoKeys) Empty() bool {
 	return len(k.Shorts) == 0 && len(k.Doubles) == 0 && len(k.Strings) == 0
 }
+
+// Finite reports whether v is a number: not NaN, which stands for no data, and not infinite.
+func Finite(v float64) bool { return v-v == 0 }

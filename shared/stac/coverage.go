@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Coverage is the space and the time that an item has maps of, or several have together.
+// Coverage is the space and the time of the maps of one item, or of several.
 type Coverage struct {
 	// BBox is west, south, east, north in degrees; west is greater than east across the antimeridian.
 	BBox [4]float64 `json:"bbox"`
@@ -15,7 +15,7 @@ type Coverage struct {
 	End   time.Time `json:"end"`
 }
 
-// CoverageOf reads what an item covers; false if the item does not tell.
+// CoverageOf reads the coverage of an item from its JSON; false if the item does not state it, or states what cannot be.
 func CoverageOf(item []byte) (Coverage, bool) {
 	var it struct {
 		BBox       []float64 `json:"bbox"`
@@ -31,7 +31,8 @@ func CoverageOf(item []byte) (Coverage, bool) {
 	return c, c.BBox[0] >= -180 && c.BBox[2] <= 180 && c.BBox[1] >= -90 && c.BBox[3] <= 90 && c.BBox[1] <= c.BBox[3] && !c.End.Before(c.Start)
 }
 
-// Together covers what each of some covers; false for none. Of all boxes around them it has the least in longitude.
+// Together returns the least coverage that contains all of list; false if list is empty. Its box is the one that is
+// narrowest in longitude, across the antimeridian if need be.
 func Together(list []Coverage) (Coverage, bool) {
 	if len(list) == 0 {
 		return Coverage{}, false
@@ -52,7 +53,7 @@ func Together(list []Coverage) (Coverage, bool) {
 	return all, true
 }
 
-// around is the shortest arc of longitude that has all arcs in it: what the widest gap between them leaves.
+// around returns the shortest arc of longitude that contains all arcs: all but the widest gap between them.
 func around(arcs [][2]float64) (west, east float64) {
 	for i, a := range arcs {
 		if a[1] < a[0] {
@@ -80,7 +81,7 @@ func around(arcs [][2]float64) (west, east float64) {
 	return turned(west), turned(east)
 }
 
-// turned is a longitude of -180 to 180.
+// turned brings a longitude of -180 to 540 to -180 to 180.
 func turned(lon float64) float64 {
 	if lon > 180 {
 		return lon - 360

@@ -16,8 +16,8 @@ import (
 // Version of the specification.
 const Version = "1.1.0"
 
-// Version 1.2.0 of projection is the one that has both proj:code and proj:epsg, which GDAL's STACIT driver before
-// 3.7 and others of its age look for.
+// Version 1.2.0 of projection has both proj:code and proj:epsg. GDAL's STACIT driver before 3.7 and other clients of its age
+// read proj:epsg.
 var extensions = []string{
 	"https://stac-extensions.github.io/projection/v1.2.0/schema.json",
 	"https://stac-extensions.github.io/processing/v1.2.0/schema.json",
@@ -60,7 +60,7 @@ type Source struct {
 	// Previews and Report are names beside the maps.
 	Previews []string
 	Report   string
-	// Alone says that no catalogue and no service leads to the item: it then has no links.
+	// Alone says that the item is in no catalogue: it then has no links.
 	Alone bool
 }
 
@@ -160,10 +160,10 @@ func NewItem(s Source) (Item, error) {
 		Assets: map[string]Asset{},
 	}
 	if s.Alone {
-		it.Links, it.Collection = []Link{}, "" // who names a collection must link to it
+		it.Links, it.Collection = []Link{}, "" // an item that names a collection must link to it
 	}
 	for _, l := range s.Products {
-		// Data and nothing else: clients leave out what is an overview too.
+		// A map has the role data alone, since clients leave out assets that are an overview too.
 		key := strings.TrimSuffix(path.Base(l.Name), ".tif")
 		it.Assets[key] = Asset{Href: "./" + l.Name, Type: COG, Title: l.Description, Roles: []string{"data"}, Bands: []Band{{
 			Name: key, Description: l.Description, DataType: "float32", NoData: "nan", Unit: l.Unit,
@@ -183,7 +183,7 @@ func NewItem(s Source) (Item, error) {
 	return it, nil
 }
 
-// Catalog is the root: a collection for each process.
+// Catalog is a catalogue: the root, or that of a day.
 type Catalog struct {
 	Type        string `json:"type"`
 	Version     string `json:"stac_version"`
@@ -210,7 +210,7 @@ type Extent struct {
 	} `json:"temporal"`
 }
 
-// World is the extent of a collection of which nothing is known.
+// World is the extent of a collection whose coverage is not known.
 func World() Extent {
 	var e Extent
 	e.Spatial.BBox = [][4]float64{{-180, -90, 180, 90}}

@@ -183,7 +183,7 @@ func (a *accumulation) run(window raster.Window) {
 	for r := around.Row; r < around.Row+around.Height; r++ {
 		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
 			a.code[i], a.waiting[i] = unknown, 0
-			if !finite(a.filled.Cells[i]) {
+			if !raster.Finite(a.filled.Cells[i]) {
 				a.code[i], area[i] = 0, math.NaN()
 			}
 		}

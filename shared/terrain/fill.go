@@ -18,7 +18,7 @@ func (f *flood) touchesOutside(c, r int) bool {
 	}
 	for y := r - 1; y <= r+1; y++ {
 		for _, v := range f.z.Row(y)[c-1 : c+2] {
-			if !finite(v) {
+			if !raster.Finite(v) {
 				return true
 			}
 		}

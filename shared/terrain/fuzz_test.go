@@ -41,7 +41,7 @@ func FuzzFlow(f *testing.F) {
 			if z < dem.Cells[i] {
 				t.Fatalf("cell %d lowered from %g to %g", i, dem.Cells[i], z)
 			}
-			if finite(z) {
+			if raster.Finite(z) {
 				valid++
 			}
 		}

@@ -20,7 +20,7 @@ func FillDepressions(dem *raster.Grid[float64]) *raster.Grid[float64] {
 	for r := range dem.Height {
 		for c := range dem.Width {
 			i := r*dem.Width + c
-			if finite(dem.Cells[i]) && f.touchesOutside(c, r) {
+			if raster.Finite(dem.Cells[i]) && f.touchesOutside(c, r) {
 				filled.Cells[i] = dem.Cells[i] + 0
 				f.open.push(dem.Cells[i], i)
 			}
@@ -51,7 +51,7 @@ func (f *flood) run() {
 		c, r := i%w, i/w
 		for y := max(r-1, 0); y <= min(r+1, h-1); y++ {
 			for n := y*w + max(c-1, 0); n <= y*w+min(c+1, w-1); n++ {
-				if !math.IsNaN(filled[n]) || !finite(z[n]) {
+				if !math.IsNaN(filled[n]) || !raster.Finite(z[n]) {
 					continue
 				}
 				if z[n] <= above {

@@ -33,16 +33,16 @@ func (w *rounds) run(t testing.TB) {
 	w.area.Fill(Pending)
 	known := 0
 	for part := range 2 {
-		course := NewCourse(w.Tiling, part == 0)
+		queue := NewCourse(w.Tiling, part == 0)
 		for {
-			places := course.Next(math.MaxInt)
+			places := queue.Next(math.MaxInt)
 			if len(places) == 0 {
 				break
 			}
 			w.rounds[part]++
 			w.visits[part] += len(places)
 			w.most = max(w.most, len(places))
-			course = Restore(w.Tiling, course.Rising, course.Left())
+			queue = Restore(w.Tiling, queue.Rising, queue.Left())
 			results := make([]*raster.Grid[float64], len(places))
 			whole := w.filled
 			if part == 1 {
@@ -50,18 +50,18 @@ func (w *rounds) run(t testing.TB) {
 			}
 			for i, at := range slices.Backward(places) {
 				for again := range 1 + i%7/6 { // some of them twice
-					var news []News
+					var dirty []News
 					n := 0
 					if part == 0 {
 						padded := w.Window(at).Grow(FillFrame).Intersect(w.whole())
 						results[i] = w.filled.Sub(padded)
-						news = w.Fill(at, w.dem.Sub(padded), results[i])
+						dirty = w.Fill(at, w.dem.Sub(padded), results[i])
 					} else {
 						padded := w.Window(at).Grow(AreaFrame).Intersect(w.whole())
 						results[i] = w.area.Sub(padded)
-						news, n = w.Area(at, w.filled.Sub(padded), results[i], w.cell.Rows(padded.Row, padded.Height))
+						dirty, n = w.Area(at, w.filled.Sub(padded), results[i], w.cell.Rows(padded.Row, padded.Height))
 					}
-					course.Add(news)
+					queue.Add(dirty)
 					if again == 0 {
 						known += n
 					}

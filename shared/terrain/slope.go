@@ -1,4 +1,4 @@
-// Package terrain derives the shape of the ground from a digital elevation model.
+// Package terrain derives slope, drainage, wetness from a digital elevation model.
 //
 // R15 is Rasmussen et al. 2015, Vadose Zone Journal, doi:10.2136/vzj2014.07.0102.
 package terrain
@@ -69,7 +69,7 @@ func hornRow(north, here, south []float64, dx, dy float64, first int, edges Edge
 		x := first + i
 		slope[i], aspect[i] = math.NaN(), math.NaN()
 		e := here[x]
-		if !finite(e) {
+		if !raster.Finite(e) {
 			continue
 		}
 		a, b, c, d, f, g, h, k := math.NaN(), north[x], math.NaN(), math.NaN(), math.NaN(), math.NaN(), south[x], math.NaN()
@@ -79,12 +79,12 @@ func hornRow(north, here, south []float64, dx, dy float64, first int, edges Edge
 		if x < last {
 			c, f, k = north[x+1], here[x+1], south[x+1]
 		}
-		if !finite(a + b + c + d + f + g + h + k) {
+		if !raster.Finite(a + b + c + d + f + g + h + k) {
 			if edges != EdgesReplicate {
 				continue
 			}
 			for _, v := range []*float64{&a, &b, &c, &d, &f, &g, &h, &k} {
-				if !finite(*v) {
+				if !raster.Finite(*v) {
 					*v = e
 				}
 			}
@@ -118,8 +118,6 @@ func Northness(slope, aspect float64) float64 {
 	}
 	return math.Cos(aspect) * math.Sin(slope)
 }
-
-func finite(v float64) bool { return v-v == 0 }
 
 func mustMatch(g *raster.Grid[float64], cell raster.CellSize) {
 	if len(cell.DX) != g.Height || len(cell.DY) != g.Height {

@@ -138,16 +138,16 @@ func (t *Tiled) save(what int, g *raster.Grid[float64], col, row int, at Place) 
 
 func (t *Tiled) offset(col, row int) int64 { return 8 * (int64(row)*int64(t.Width) + int64(col)) }
 
-// work takes the windows of a course, those with the first news first, as many
+// work takes the windows of queue, those whose level comes first, as many
 // at a time as there are threads. do returns the new cells of padded, the window with halo
 // cells around it, or nil if they are the old ones; done is told of each window.
-func (t *Tiled) work(ctx context.Context, what int, course *Course, halo int,
-	do func(thread int, at Place, padded raster.Window) (cells *raster.Grid[float64], news []News, known int, err error), done func(known int),
+func (t *Tiled) work(ctx context.Context, what int, queue *WorkQueue, halo int,
+	do func(thread int, at Place, padded raster.Window) (cells *raster.Grid[float64], dirty []News, known int, err error), done func(known int),
 ) error {
 	type result struct {
 		cells  *raster.Grid[float64]
 		padded raster.Window
-		news   []News
+		dirty  []News
 		known  int
 	}
 	across, _ := t.tiling().Tiles()
@@ -155,7 +155,7 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, halo int,
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		places := course.Next(max(1, t.Threads))
+		places := queue.Next(max(1, t.Threads))
 		if len(places) == 0 {
 			return nil
 		}
@@ -165,7 +165,7 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, halo int,
 		err := each(len(places), func(i int) (err error) {
 			r := &results[i]
 			r.padded = t.tiling().Window(places[i]).Grow(halo).Intersect(t.whole())
-			r.cells, r.news, r.known, err = do(i, places[i], r.padded)
+			r.cells, r.dirty, r.known, err = do(i, places[i], r.padded)
 			return err
 		})
 		if err == nil {
@@ -181,7 +181,7 @@ func (t *Tiled) work(ctx context.Context, what int, course *Course, halo int,
 			return err
 		}
 		for i, at := range places {
-			course.Add(results[i].news)
+			queue.Add(results[i].dirty)
 			if results[i].cells != nil {
 				for _, tile := range t.tiling().Under(at) {
 					t.seen[what][tile.Row*across+tile.Col] = true
@@ -206,12 +206,12 @@ func each(n int, f func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// fill fills depressions in the windows, that with the lowest news first, as Priority-Flood
+// fill fills depressions in the windows, that of the lowest level first, as Priority-Flood
 // takes the lowest cell of one grid first.
 func (t *Tiled) fill(ctx context.Context) error {
-	course := NewCourse(t.tiling(), true)
+	queue := NewCourse(t.tiling(), true)
 	share := 0.0
-	return t.work(ctx, inFilled, course, FillFrame, func(_ int, at Place, padded raster.Window) (*raster.Grid[float64], []News, int, error) {
+	return t.work(ctx, inFilled, queue, FillFrame, func(_ int, at Place, padded raster.Window) (*raster.Grid[float64], []News, int, error) {
 		elevation, err := t.Elevation(padded)
 		if err != nil {
 			return nil, nil, 0, err
@@ -222,12 +222,12 @@ func (t *Tiled) fill(ctx context.Context) error {
 		}
 		return filled, t.tiling().Fill(at, elevation, filled), 0, nil
 	}, func(int) {
-		share = max(share, course.Share())
+		share = max(share, queue.Share())
 		t.report(0, share)
 	})
 }
 
-// accumulate sums area in the windows, that with the highest news first.
+// accumulate sums area in the windows, that of the highest level first.
 func (t *Tiled) accumulate(ctx context.Context) error {
 	memory := make([]accumulation, max(1, t.Threads))
 	known, all := 0, t.Width*t.Height
@@ -240,11 +240,11 @@ func (t *Tiled) accumulate(ctx context.Context) error {
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		news, n := t.tiling().sum(&memory[thread], at, filled, area, t.Cell.Rows(padded.Row, padded.Height))
+		dirty, n := t.tiling().sum(&memory[thread], at, filled, area, t.Cell.Rows(padded.Row, padded.Height))
 		if n == 0 {
 			area = nil
 		}
-		return area, news, n, nil
+		return area, dirty, n, nil
 	}, func(n int) {
 		known += n
 		t.report(1, float64(known)/float64(all))

@@ -35,13 +35,9 @@ func perimeter(w raster.Window, f func(col, row int)) {
 // nextUp is the next greater float64; adding 0 turns -0 into 0.
 func nextUp(v float64) float64 { return math.Nextafter(v, math.Inf(1)) + 0 }
 
-// gathered keeps the first news of each quarter.
-type gathered struct{ *Course }
-
-func gather(t Tiling, rising bool) gathered { return gathered{Restore(t, rising, nil)} }
-
-func (g gathered) add(col, row int, level float64) {
-	g.Add([]News{{g.quarter(col, row), level}})
+// addCell makes the quarter dirty that the cell at col, row lies in.
+func (q *WorkQueue) addCell(col, row int, level float64) {
+	q.Add([]News{{q.quarter(col, row), level}})
 }
 
 // Fill fills depressions in the window at a place, from the filled elevations that are known around it.
@@ -61,7 +57,7 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 	f := flood{z: elevation, filled: filled}
 	z, cells, width := elevation.Cells, filled.Cells, padded.Width
 	for i, v := range z {
-		if !finite(v) {
+		if !raster.Finite(v) {
 			z[i], cells[i] = math.NaN(), math.NaN()
 		}
 	}
@@ -83,7 +79,7 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 		}
 	}
 	known := func(c, r int) {
-		if i := r*width + c; finite(cells[i]) {
+		if i := r*width + c; raster.Finite(cells[i]) {
 			f.open.push(cells[i], i)
 		}
 	}
@@ -96,13 +92,13 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 		perimeter(w, known)
 	}
 	f.lower(local)
-	news := gather(t, true)
+	dirty := Restore(t, true, nil)
 	k := 0
 	perimeter(local, func(c, r int) {
 		i := r*width + c
 		before := was[k]
 		k++
-		if !finite(cells[i]) || before == cells[i] {
+		if !raster.Finite(cells[i]) || before == cells[i] {
 			return
 		}
 		above := nextUp(cells[i])
@@ -113,11 +109,11 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 			}
 			n := y*width + x
 			if v := max(z[n], above); v < cells[n] { // not where there is no data
-				news.add(x+padded.Col, y+padded.Row, v)
+				dirty.addCell(x+padded.Col, y+padded.Row, v)
 			}
 		}
 	})
-	return news.Left()
+	return dirty.Left()
 }
 
 // lower propagates the values of the open cells within window. A cell may have a value already, which is too high or
@@ -166,18 +162,18 @@ func (f *flood) lower(window raster.Window) {
 // Area sums contributing area, m2, in the window at a place, of cells whose donors are known.
 // filled and area have the cells of the window and AreaFrame cells around it, as far as the
 // raster reaches. filled is final; Unseen stands for cells without data. area is Pending where it is not
-// known. cell has the sizes of their rows. Area returns how many cells of the window became known, those
-// without data included, and where cells outside of the window have more known donors than before.
+// known. cell has the sizes of their rows. Area returns dirty, where cells outside of the window have more known
+// donors than before, and known, how many cells of the window became known, those without data included.
 //
 // A cell is summed after all cells that drain to it. Its own area comes
 // first, then the shares of its neighbours, counter-clockwise from the east, so that
 // the order of cells cannot change a bit of the sum.
-func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (news []News, known int) {
+func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (dirty []News, known int) {
 	return t.sum(new(accumulation), at, filled, area, cell)
 }
 
 // sum is Area with the buffers of an earlier window.
-func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (news []News, known int) {
+func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64], cell raster.CellSize) ([]News, int) {
 	for i, v := range filled.Cells {
 		if v == Unseen {
 			filled.Cells[i] = math.NaN()
@@ -205,7 +201,7 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 	perimeter(local, func(c, r int) { was = append(was, area.At(c, r) == Pending) })
 	a.run(local)
 	step := a.steps()
-	list := gather(t, false)
+	dirty := Restore(t, false, nil)
 	k := 0
 	perimeter(local, func(c, r int) {
 		i := r*padded.Width + c
@@ -223,9 +219,9 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 			}
 			n := i + step[to.k]
 			if x, y := n%padded.Width, n/padded.Width; !inside(local, x, y) && a.area.Cells[n] == Pending {
-				list.add(x+padded.Col, y+padded.Row, a.filled.Cells[n])
+				dirty.addCell(x+padded.Col, y+padded.Row, a.filled.Cells[n])
 			}
 		}
 	})
-	return list.Left(), before - pendingCells()
+	return dirty.Left(), before - pendingCells()
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
 
-// most is the difference in the year's mean that is not worth a word. It is less than the
-// error of the maps that the climatology is made of.
+// most is the difference in the year's mean up to which there is no finding. It is less than
+// the error of the maps that the climatology is made of.
 const most = 0.5
 
-// Note compares the turbidity of a job with the climatology at a place in degrees and metres:
-// the middle of its DEM and its mean elevation. It reports false where they agree within 0.5
-// in the year's mean, where the job takes the climatology or rasters, and where the place or a
-// value is none.
+// Note compares the turbidity of a job with the climatology at the middle of its DEM, at longitude
+// and latitude in degrees, elevation in metres. It returns false where both agree within 0.5
+// in the year's mean, where the job takes the climatology or rasters, and where the position or a
+// parameter is not valid.
 func Note(longitude, latitude, elevation float64, p param.Parameters) (finding.Finding, bool) {
 	if p.LinkeClimatology || len(p.LinkeRaster) > 0 {
 		return finding.Finding{}, false

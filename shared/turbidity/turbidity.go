@@ -1,5 +1,4 @@
-// Package turbidity knows the Linke turbidity of the air by place and month: a coarse grid
-// of the world.
+// Package turbidity has the Linke turbidity of the air by place and month, as a coarse grid of the world.
 //
 // The grid is made of the one that Remund et al. (2003, "Worldwide Linke turbidity
 // information", ISES Solar World Congress, Göteborg) made within the SoDa project, in the
@@ -80,7 +79,7 @@ func unpack(packed []byte) ([]uint8, error) {
 
 // At returns the Linke turbidity for air mass 2 of the twelve months at a place in degrees:
 // bilinear between the middles of cells, all around the world, and as in the outermost cells
-// beyond 89.25 degrees of latitude. NaN where longitude or latitude is none.
+// beyond 89.25 degrees of latitude. It returns NaN where longitude or latitude is not a position on the earth.
 func At(longitude, latitude float64) [months]float64 {
 	var out [months]float64
 	if !(math.Abs(latitude) <= 90) || math.IsNaN(longitude) || math.IsInf(longitude, 0) {

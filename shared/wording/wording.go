@@ -1,6 +1,8 @@
-// Package wording says errors in the words of the person who reads them: the names of files as they gave them, and what
-// went wrong, in place of what a library or the operating system call it. It is used where an error leaves the program:
-// on the command line, in answers of the API, and in the record of a job that failed.
+// Package wording rewrites errors of libraries for the person who reads them.
+//
+// Files have the names that the person gave them, and causes are told in place of the terms of a library or the operating
+// system. It is used where an error leaves the program: on the command line, in answers of the API, in the record of a job
+// that failed.
 package wording
 
 import (
@@ -9,7 +11,7 @@ import (
 	"strings"
 )
 
-// Error is the sentence of an error; empty for nil.
+// Error returns the text of an error in these words; empty for nil.
 func Error(err error) string {
 	if err == nil {
 		return ""
@@ -38,7 +40,7 @@ var (
 	cert     = regexp.MustCompile(`(?:tls: failed to verify certificate: )?x509: (certificate signed by unknown authority|certificate has expired or is not yet valid[^;]*|certificate is valid for [^;]*|[^;]*)`)
 )
 
-// network are what the system says of connections, and what that means.
+// network has the system's words for failures of connections, each with its meaning.
 var network = strings.NewReplacer(
 	"connect: connection refused", "nobody answers at this address",
 	"connect: no route to host", "there is no way to this address",
@@ -53,7 +55,7 @@ var network = strings.NewReplacer(
 	"unexpected EOF", "it ended too early",
 )
 
-// Text is Error of a sentence that an error became before.
+// Text is Error for the text of an error.
 func Text(s string) string {
 	s = object.ReplaceAllString(s, "")
 	if full.MatchString(s) {
@@ -73,19 +75,19 @@ func Text(s string) string {
 	s = network.Replace(s)
 	return call.ReplaceAllStringFunc(s, func(m string) string {
 		parts := call.FindStringSubmatch(m)
-		return said(parts[1], parts[2], parts[3])
+		return failure(parts[1], parts[2], parts[3])
 	})
 }
 
-// verbs are what a call wanted to do.
+// verbs has for each system call what it does to a file.
 var verbs = map[string]string{
 	"open": "opened", "stat": "read", "lstat": "read", "mkdir": "made", "readdirent": "read", "readdir": "read", "read": "read", "write": "written",
 	"rename": "renamed", "link": "made", "symlink": "made", "remove": "removed", "unlink": "removed", "rmdir": "removed", "chmod": "changed",
 	"chtimes": "changed", "sync": "written", "truncate": "written", "close": "written", "seek": "read", "statfs": "read", "fork/exec": "run", "exec": "run",
 }
 
-// said says what is wrong with a file.
-func said(op, file, reason string) string {
+// failure says why a system call on a file failed.
+func failure(op, file, reason string) string {
 	verb := verbs[strings.TrimSuffix(op, "at")]
 	if verb == "" {
 		verb = verbs[op]
@@ -118,7 +120,7 @@ func said(op, file, reason string) string {
 	return file + " cannot be " + verb + ": " + reason
 }
 
-// fullDisk says which disk is full, whatever stood around it.
+// fullDisk names the disk that is full, if the text has a file on it.
 func fullDisk(s string) string {
 	if m := fullPath.FindStringSubmatch(s); m != nil {
 		return "the disk of " + path.Dir(visible(m[1])) + " is full"
@@ -126,7 +128,7 @@ func fullDisk(s string) string {
 	return "the disk is full"
 }
 
-// visible leaves the folders out that a bucket hides in its directory.
+// visible replaces the part of a path below a bucket's hidden directory for files that are being written.
 func visible(file string) string {
 	if i := strings.Index(file, "/.tmp/"); i >= 0 {
 		return file[:i] + "/x"

@@ -116,8 +116,8 @@ func catchments(t testing.TB) []place {
 }
 
 // ground is a DEM of one cell at the place.
-func (p place) ground() judge.Ground {
-	g := judge.Ground{CentreLon: p.lon, CentreLat: p.lat}
+func (p place) ground() judge.Site {
+	g := judge.Site{CentreLon: p.lon, CentreLat: p.lat}
 	for _, d := range [][2]float64{{-1, 1}, {1, 1}, {1, -1}, {-1, -1}} {
 		g.Lon, g.Lat = append(g.Lon, p.lon+0.01*d[0]), append(g.Lat, p.lat+0.01*d[1])
 	}

@@ -1,5 +1,4 @@
-// Package judge doubts climate that does not fit the DEM it is to be used with: of another place, hemisphere, elevation or
-// unit. It looks at values, never at names.
+// Package judge doubts climate whose values do not fit the DEM: those of another place, hemisphere, elevation or unit.
 package judge
 
 import (
@@ -12,8 +11,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
-// Ground is what is known of the DEM.
-type Ground struct {
+// Site is where a DEM lies and how high.
+type Site struct {
 	// Lon and Lat are the corners and some points of its edge, in order, degrees; NaN where the projection ends.
 	Lon, Lat []float64
 	// CentreLon and CentreLat are its middle.
@@ -22,7 +21,7 @@ type Ground struct {
 	Elevations Elevations
 }
 
-// Source is what the climate source says of itself.
+// Source is what the climate source states.
 type Source struct {
 	// Station is nil for rasters, whose values are taken where the DEM lies.
 	Station *climate.Station
@@ -36,7 +35,7 @@ type Source struct {
 	Daily bool
 }
 
-// SourceOf takes from a source what it says of itself.
+// SourceOf returns what a source and its specification state.
 func SourceOf(spec climate.Spec, s climate.Source) Source {
 	out := Source{Daily: spec.Kind == climate.KindPixel, OfDEM: spec.Kind == climate.KindRaster && spec.Elevation == climate.ElevationDEM}
 	if t, ok := s.(*climate.Table); ok {
@@ -56,7 +55,7 @@ type Year struct {
 	Vapour        [12]float64 // Pa
 }
 
-// YearOf takes the mean over the places that have climate; false if none has.
+// YearOf returns the mean over the cells that have climate; false if none has.
 func YearOf(year int, m *climate.Monthly) (Year, bool) {
 	y := Year{Year: year}
 	n := 0
@@ -86,9 +85,9 @@ func YearOf(year int, m *climate.Monthly) (Year, bool) {
 	return y, true
 }
 
-// Climate says what is to be doubted of a source, whose years over the DEM are given: each code once, as grave as in the
-// worst year.
-func Climate(g Ground, s Source, years []Year) finding.List {
+// Climate returns what is doubtful about a source from its years over the DEM: one finding for each code, that of the worst
+// year.
+func Climate(g Site, s Source, years []Year) finding.List {
 	worst := map[finding.Code]finding.Finding{}
 	var order []finding.Code
 	add := func(year int, found ...finding.Finding) {
@@ -105,7 +104,7 @@ func Climate(g Ground, s Source, years []Year) finding.List {
 			}
 		}
 	}
-	add(0, place(g, s)...)
+	add(0, location(g, s)...)
 	for i, y := range years {
 		add(y.Year, hemisphere(g, y.mean())...)
 		if i == 0 {

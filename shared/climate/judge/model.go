@@ -11,7 +11,7 @@ import (
 const lapse = energy.DefaultLapseRate
 
 // anyTrad reports whether EEMT-TRAD is above 0 in any month at the DEM's lowest, mean or highest elevation.
-func anyTrad(g Ground, y Year) bool {
+func anyTrad(g Site, y Year) bool {
 	model, err := energy.NewModel(energy.DefaultParameters(), energy.NewCalendar(y.Year))
 	if err != nil {
 		return true
@@ -61,7 +61,7 @@ func daylength(lat float64, month int) float64 {
 	return 24 / math.Pi * math.Acos(max(-1, min(1, x)))
 }
 
-// Elevations counts the cells of a DEM by what the regression for the production of EEMT-TOPO makes of them.
+// Elevations counts the cells of a DEM by where the regression for the production of EEMT-TOPO holds.
 type Elevations struct {
 	Cells     int
 	Floor     int // where it stands at its floor on level ground
@@ -83,7 +83,7 @@ var floor = func() float64 {
 	return high
 }()
 
-// Add counts a cell; NaN is none.
+// Add counts a cell of an elevation in m. It ignores NaN.
 func (e *Elevations) Add(z float64) {
 	if math.IsNaN(z) {
 		return
@@ -105,7 +105,7 @@ func (e *Elevations) Add(z float64) {
 // Mean elevation, m; NaN without cells.
 func (e *Elevations) Mean() float64 { return e.Total / float64(e.Cells) }
 
-// leastBeyond is the share of cells outside of the regression's fit that makes a doubt.
+// leastBeyond is the share of cells outside of the regression's fit from which on production is doubted.
 const leastBeyond = 0.1
 
 // Production doubts EEMT-TOPO's production where the regression that gives it stands at its floor, or was not fitted, on

@@ -34,8 +34,8 @@ func coldest(lat, z float64) float64 {
 // mostDaily is the widest mean range of a day's temperature, K.
 const mostDaily = 23
 
-// temperature doubts values in the range of degC that are none.
-func temperature(g Ground, y Year) []finding.Finding {
+// temperature doubts values that seem to be in another unit, though they are possible in degC.
+func temperature(g Site, y Year) []finding.Finding {
 	t := y.mean()
 	high, low := slices.Max(t[:]), mean(t)
 	daily := mean(y.TMax) - mean(y.TMin)
@@ -77,7 +77,7 @@ const (
 	dubious    = 0.15
 )
 
-// vapour holds vapour pressure against saturation at tmin and tmax.
+// vapour compares vapour pressure with saturation at tmin and tmax.
 func vapour(s Source, y Year) []finding.Finding {
 	if s.Derived {
 		return nil // told with precipitation, by which it is good or bad
@@ -128,8 +128,8 @@ func vapour(s Source, y Year) []finding.Finding {
 	return nil
 }
 
-// constantHumidity tells relative humidity in per cent, which hardly changes over the year, from vapour pressure in the
-// cold, which does with temperature.
+// constantHumidity reports whether values hardly change over the year, as relative humidity in per cent does. Vapour pressure
+// of cold air has numbers as small, but changes with temperature.
 func constantHumidity(y Year) bool {
 	low, high := slices.Min(y.Vapour[:]), slices.Max(y.Vapour[:])
 	return low > 5 && high <= 100 && high < 3*low && slices.Max(y.TMin[:]) > -15 && saturation(slices.Max(y.TMin[:])) > 4*saturation(slices.Min(y.TMin[:]))
@@ -184,12 +184,12 @@ func vapourUnit(y Year) units.Unit {
 	return unit
 }
 
-// box is a part of the earth, degrees, with the least rain of a year that there is in it, mm.
-type box struct{ west, south, east, north, least float64 }
+// region is a part of the earth, degrees, with the least rain of a year that there is in it, mm.
+type region struct{ west, south, east, north, least float64 }
 
 // deserts are where the driest years of the earth are known: the Sahara, Arabia and Iran; the Thar; the Horn of Africa; Inner
 // Asia; the coasts of Peru and Chile; of Namibia; the mouth of the Colorado; Antarctica.
-var deserts = []box{
+var deserts = []region{
 	{-26, 14, 60, 37, 0.2},
 	{60, 20, 76, 37, 25},
 	{34, -3, 56, 14, 20},
@@ -200,10 +200,11 @@ var deserts = []box{
 	{-180, -90, 180, -60, 10},
 }
 
-// leastRain is the least rain of a year that is known around a place that has desert, mm; false where it is not so dry.
+// leastRain is the least rain of a year that is known in the desert region around a place, mm; false outside of these
+// regions.
 func leastRain(lon, lat float64) (float64, bool) {
 	lon = math.Remainder(lon, 360)
-	i := slices.IndexFunc(deserts, func(b box) bool { return lon >= b.west && lon <= b.east && lat >= b.south && lat <= b.north })
+	i := slices.IndexFunc(deserts, func(b region) bool { return lon >= b.west && lon <= b.east && lat >= b.south && lat <= b.north })
 	if i < 0 {
 		return 0, false
 	}
@@ -212,7 +213,7 @@ func leastRain(lon, lat float64) (float64, bool) {
 
 // aridity returns precipitation over the limit of dry climates after Köppen, 1 at that of steppe, 0.5 at that of desert.
 // In the cold, where that limit vanishes, it is over what the air can hold: 100 mm at -20 degC, 6 % more for each K.
-func aridity(g Ground, y Year) float64 {
+func aridity(g Site, y Year) float64 {
 	t := mean(y.mean())
 	annual := sum(y.Precipitation)
 	summer := 0.0
@@ -251,13 +252,13 @@ func wetness(y Year) float64 {
 	return sum(y.Precipitation) / max(limit, 50)
 }
 
-// extreme is the aridity below which there is nothing but a few deserts.
+// extreme is the aridity that only a few deserts fall below.
 const extreme = 0.06
 
 // boreal is the mean temperature of the year at sea level below which moist climates have little rain, degC.
 const boreal = 5
 
-// dryness tells the least aridity and the most wetness of the climates around a place, from its temperature at sea level.
+// dryness returns the least aridity and the most wetness of the climates around a place, from its temperature at sea level.
 func dryness(around koppen.Classes, t float64) (least, most float64) {
 	switch {
 	case around == 0:
@@ -287,7 +288,7 @@ func dryness(around koppen.Classes, t float64) (least, most float64) {
 	return least, most
 }
 
-// A dry and a wet year, over the mean of years.
+// The precipitation of a dry and of a wet year over that of a mean year.
 const (
 	dryYear = 0.6
 	wetYear = 1.6
@@ -302,8 +303,8 @@ const (
 	coolBelow = 12.0 // degC
 )
 
-// precipitation holds precipitation against the climates around the place, and the humidity of the air.
-func precipitation(g Ground, s Source, y Year) []finding.Finding {
+// precipitation compares precipitation with that of the climates around the place, then with the humidity of the air.
+func precipitation(g Site, s Source, y Year) []finding.Finding {
 	annual, t := sum(y.Precipitation), mean(y.mean())
 	dry, wet := aridity(g, y), wetness(y)
 	near := around(g)
@@ -353,7 +354,7 @@ func precipitation(g Ground, s Source, y Year) []finding.Finding {
 	return list
 }
 
-// derivedVapour tells what the want of vapour pressure does.
+// derivedVapour notes that vapour pressure was derived from tmin, and doubts it where the air is dry.
 func derivedVapour(s Source, aridity, daily float64) []finding.Finding {
 	if !s.Derived {
 		return nil
@@ -388,7 +389,7 @@ func tooMuch(aridity, least float64) []string {
 }
 
 // around gathers the classes of dryness around the DEM's middle and edge.
-func around(g Ground) koppen.Classes {
+func around(g Site) koppen.Classes {
 	all := koppen.Around(g.CentreLon, g.CentreLat)
 	for i, lon := range g.Lon {
 		all |= koppen.Around(lon, g.Lat[i])

@@ -8,9 +8,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// Tiling cuts a raster into square tiles. Work goes on in windows of two by two
-// tiles, one at every place where such a window can lie: what crosses the border
-// of one again and again, a river along it, lies inside another.
+// Tiling cuts a raster into square tiles. A window has two by two
+// tiles; windows overlap, one begins at every tile. So a river that runs along the border of one window, and crosses it
+// again and again, lies inside another.
 type Tiling struct {
 	Width, Height int
 	// Side of a tile in cells, at least 2.
@@ -53,8 +53,8 @@ func (t Tiling) Under(at Place) []Place {
 	return list
 }
 
-// News says that cells of a quarter of a tile can be known better than they are,
-// since something around them is.
+// News is a dirty quarter of a tile: some of its cells can be known better than they are,
+// since a cell beside them is known better than before.
 type News struct {
 	// Quarter is the column and row of the quarter, two to a tile along each axis.
 	Quarter Place `json:"quarter"`
@@ -75,51 +75,51 @@ func (t Tiling) quarter(col, row int) Place {
 	return Place{along(col), along(row)}
 }
 
-// owner is the window that has a quarter in its middle, or nearest to it.
+// owner is the window that has a quarter in its middle, or, at the edge of the raster, nearest to its middle.
 func (t Tiling) owner(quarter Place) Place {
 	along := func(q, tiles int) int { return max(0, min((q-1)/2, tiles-2)) }
 	across, down := t.Tiles()
 	return Place{along(quarter.Col, across), along(quarter.Row, down)}
 }
 
-// Course says which windows have something to do. The work is done when none has.
-// A window may be worked on as soon and as often as one likes: the order
-// does not change the result.
-type Course struct {
+// WorkQueue holds the dirty quarters of tiles: those whose cells can be known better than they are.
+// Next takes the windows that own them. The work is done when the queue is empty.
+// The order of windows does not change the result, nor does work on a window whose quarters are not dirty.
+type WorkQueue struct {
 	Tiling
-	// Rising takes the lowest news first, as filling does; else the highest, as area.
+	// Rising takes the quarter of the lowest level first, as filling does; else that of the highest, as area.
 	Rising bool
-	news   map[Place]float64
+	dirty  map[Place]float64 // level by quarter
 }
 
-// NewCourse returns the course of a work at which no window has been.
-func NewCourse(t Tiling, rising bool) *Course {
-	c := &Course{Tiling: t, Rising: rising, news: map[Place]float64{}}
+// NewCourse returns a queue in which all quarters are dirty.
+func NewCourse(t Tiling, rising bool) *WorkQueue {
+	q := &WorkQueue{Tiling: t, Rising: rising, dirty: map[Place]float64{}}
 	first := math.MaxFloat64
 	if rising {
 		first = -first
 	}
 	across, down := t.Tiles()
 	for r := range 2 * down {
-		for q := range 2 * across {
-			c.news[Place{q, r}] = first
+		for c := range 2 * across {
+			q.dirty[Place{c, r}] = first
 		}
 	}
-	return c
+	return q
 }
 
-// Restore returns a course with the news of one that Left returned.
-func Restore(t Tiling, rising bool, left []News) *Course {
-	c := &Course{Tiling: t, Rising: rising, news: map[Place]float64{}}
-	c.Add(left)
-	return c
+// Restore returns a queue of the dirty quarters that Left returned.
+func Restore(t Tiling, rising bool, left []News) *WorkQueue {
+	q := &WorkQueue{Tiling: t, Rising: rising, dirty: map[Place]float64{}}
+	q.Add(left)
+	return q
 }
 
-// Left lists the news that no window has been taken for, row by row.
-func (c *Course) Left() []News {
-	list := make([]News, 0, len(c.news))
-	for q, level := range c.news {
-		list = append(list, News{q, level})
+// Left lists the dirty quarters for which no window has been taken, row by row.
+func (q *WorkQueue) Left() []News {
+	list := make([]News, 0, len(q.dirty))
+	for quarter, level := range q.dirty {
+		list = append(list, News{quarter, level})
 	}
 	slices.SortFunc(list, func(a, b News) int {
 		return cmp.Or(cmp.Compare(a.Quarter.Row, b.Quarter.Row), cmp.Compare(a.Quarter.Col, b.Quarter.Col))
@@ -127,56 +127,57 @@ func (c *Course) Left() []News {
 	return list
 }
 
-// Share is the part of the raster that has no news, 0 to 1. News of what was done may come.
-func (c *Course) Share() float64 {
-	across, down := c.Tiles()
-	return 1 - float64(len(c.news))/float64(4*across*down)
+// Share is the part of the quarters that is not dirty, 0 to 1. It may fall, since a quarter can become dirty again.
+func (q *WorkQueue) Share() float64 {
+	across, down := q.Tiles()
+	return 1 - float64(len(q.dirty))/float64(4*across*down)
 }
 
-// Add takes the news that work on a window found.
-func (c *Course) Add(news []News) {
-	for _, n := range news {
-		if known, ok := c.news[n.Quarter]; !ok || c.before(n.Level, known) {
-			c.news[n.Quarter] = n.Level
+// Add adds the dirty quarters that work on a window found. A quarter keeps the level that comes first.
+func (q *WorkQueue) Add(dirty []News) {
+	for _, n := range dirty {
+		if known, ok := q.dirty[n.Quarter]; !ok || q.before(n.Level, known) {
+			q.dirty[n.Quarter] = n.Level
 		}
 	}
 }
 
-func (c *Course) before(a, b float64) bool { return a != b && a < b == c.Rising }
+// before reports whether level a is taken before b.
+func (q *WorkQueue) before(a, b float64) bool { return a != b && a < b == q.Rising }
 
-// Next takes up to so many windows that have something to do, those with the
-// first news first. No two of them have a tile in common, so that they may be worked
-// on at the same time. It returns none when the work is done.
-func (c *Course) Next(most int) []Place {
-	type wish struct {
+// Next takes up to most windows that own dirty quarters, those whose level comes
+// first, and removes all quarters of these windows from the queue. No two windows have a tile in common, so that they may be
+// worked on at the same time. It returns none when the queue is empty.
+func (q *WorkQueue) Next(most int) []Place {
+	type candidate struct {
 		at    Place
 		level float64
 	}
 	best := map[Place]float64{}
-	for q, level := range c.news {
-		at := c.owner(q)
-		if known, ok := best[at]; !ok || c.before(level, known) {
+	for quarter, level := range q.dirty {
+		at := q.owner(quarter)
+		if known, ok := best[at]; !ok || q.before(level, known) {
 			best[at] = level
 		}
 	}
-	wishes := make([]wish, 0, len(best))
+	candidates := make([]candidate, 0, len(best))
 	for at, level := range best {
-		wishes = append(wishes, wish{at, level})
+		candidates = append(candidates, candidate{at, level})
 	}
-	slices.SortFunc(wishes, func(a, b wish) int {
+	slices.SortFunc(candidates, func(a, b candidate) int {
 		by := cmp.Compare(a.level, b.level)
-		if !c.Rising {
+		if !q.Rising {
 			by = -by
 		}
 		return cmp.Or(by, cmp.Compare(a.at.Row, b.at.Row), cmp.Compare(a.at.Col, b.at.Col))
 	})
 	taken := map[Place]bool{}
 	var list []Place
-	for _, w := range wishes {
+	for _, w := range candidates {
 		if len(list) == most {
 			break
 		}
-		under := c.Under(w.at)
+		under := q.Under(w.at)
 		if slices.ContainsFunc(under, func(tile Place) bool { return taken[tile] }) {
 			continue
 		}
@@ -184,7 +185,7 @@ func (c *Course) Next(most int) []Place {
 		for _, tile := range under {
 			taken[tile] = true
 			for k := range 4 {
-				delete(c.news, Place{2*tile.Col + k%2, 2*tile.Row + k/2})
+				delete(q.dirty, Place{2*tile.Col + k%2, 2*tile.Row + k/2})
 			}
 		}
 	}

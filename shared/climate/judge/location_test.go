@@ -15,7 +15,7 @@ import (
 )
 
 // box is a DEM in degrees.
-func box(t testing.TB, west, north, width, height float64) judge.Ground {
+func box(t testing.TB, west, north, width, height float64) judge.Site {
 	t.Helper()
 	data := demtest.EncodeAs(t, demtest.Hills(20, 20), raster.Transform{OriginX: west, OriginY: north, StepX: width / 20, StepY: -height / 20},
 		raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}})
@@ -23,7 +23,7 @@ func box(t testing.TB, west, north, width, height float64) judge.Ground {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := judge.GroundOf(d)
+	g := judge.SiteOf(d)
 	g.Elevations.Add(500)
 	return g
 }
@@ -51,7 +51,7 @@ func severity(list finding.List, code finding.Code) finding.Severity {
 // Distances by great circles: a degree of latitude is 111.2 km, one of longitude at 60 N 55.6 km.
 func TestDistanceFromTheOutline(t *testing.T) {
 	for name, c := range map[string]struct {
-		ground   judge.Ground
+		ground   judge.Site
 		lon, lat float64
 		want     finding.Severity
 	}{

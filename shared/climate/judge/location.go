@@ -10,22 +10,22 @@ import (
 
 // Distances of a station from the edge of the DEM, km.
 const (
-	near = 50  // and nothing is said
-	far  = 250 // and beyond it is refused
+	near = 50  // up to here there is no finding
+	far  = 250 // beyond, the station is refused; between, doubted
 )
 
 // earthRadius is the mean radius of the earth, km.
 const earthRadius = 6371
 
-// GroundOf takes the outline of a DEM; its elevations are to be added.
-func GroundOf(d *dem.DEM) Ground {
-	g := Ground{}
+// SiteOf returns the outline of a DEM. The caller adds its elevations (Elevations.Add).
+func SiteOf(d *dem.DEM) Site {
+	g := Site{}
 	g.CentreLon, g.CentreLat = d.Center()
-	const pieces = 32
+	const steps = 32
 	t, w, h := d.Image.Transform, float64(d.Image.Width), float64(d.Image.Height)
 	for _, edge := range [4][4]float64{{0, 0, 1, 0}, {1, 0, 1, 1}, {1, 1, 0, 1}, {0, 1, 0, 0}} {
-		for i := range pieces {
-			f := float64(i) / pieces
+		for i := range steps {
+			f := float64(i) / steps
 			col, row := w*(edge[0]+f*(edge[2]-edge[0])), h*(edge[1]+f*(edge[3]-edge[1]))
 			lon, lat := d.CRS.Inverse(t.OriginX+t.StepX*col, t.OriginY+t.StepY*row)
 			g.Lon, g.Lat = append(g.Lon, lon), append(g.Lat, lat)
@@ -34,7 +34,8 @@ func GroundOf(d *dem.DEM) Ground {
 	return g
 }
 
-func place(g Ground, s Source) []finding.Finding {
+// location doubts a station far from the DEM, and refuses one that is very far.
+func location(g Site, s Source) []finding.Finding {
 	if s.Station == nil {
 		return nil
 	}
@@ -57,7 +58,7 @@ func place(g Ground, s Source) []finding.Finding {
 }
 
 // distance is how far a place lies outside of the DEM, km; 0 within.
-func (g Ground) distance(lon, lat float64) float64 {
+func (g Site) distance(lon, lat float64) float64 {
 	least := math.Inf(1)
 	inside := false
 	n := len(g.Lon)
@@ -81,8 +82,8 @@ func (g Ground) distance(lon, lat float64) float64 {
 // offset is a longitude relative to another, -180 to 180.
 func offset(lon, from float64) float64 { return math.Remainder(lon-from, 360) }
 
-// toSegment is how far the place at latitude lat, from which longitudes x and latitudes y count, lies from a piece of an
-// edge, km: by great circles to points of it.
+// toSegment is the distance, km, from a place at latitude lat to the segment of an edge between x0, y0 and x1, y1, which are
+// longitude and latitude relative to the place, degrees. It is the shortest great circle to points of the segment.
 func toSegment(lat, x0, y0, x1, y1 float64) float64 {
 	if math.Abs(x1-x0) > 180 {
 		x1 = x0 + math.Remainder(x1-x0, 360)
@@ -104,14 +105,14 @@ func greatCircle(lat0, lat1, lon float64) float64 {
 	return 2 * earthRadius * math.Asin(math.Sqrt(min(1, h)))
 }
 
-// Seasons are judged outside of the inner tropics, where temperature has a cycle worth the name.
+// Seasons are compared only where temperature has a clear cycle: outside of the inner tropics.
 const (
 	leastLatitude = 12.0 // degrees
 	leastCycle    = 2.5  // K, half the range of the annual harmonic
 )
 
 // hemisphere compares the seasons of temperature with those of the DEM's latitude.
-func hemisphere(g Ground, months [12]float64) []finding.Finding {
+func hemisphere(g Site, months [12]float64) []finding.Finding {
 	amplitude, crest := cycle(months)
 	if math.Abs(g.CentreLat) < leastLatitude || amplitude < leastCycle {
 		return nil
@@ -143,7 +144,7 @@ var names = [12]string{"January", "February", "March", "April", "May", "June", "
 // mostExtrapolated is the difference of elevation, m, beyond which extrapolated temperature is doubted.
 const mostExtrapolated = 1000
 
-func extrapolation(g Ground, s Source, y Year) []finding.Finding {
+func extrapolation(g Site, s Source, y Year) []finding.Finding {
 	if s.OfDEM || g.Elevations.Cells == 0 {
 		return nil
 	}

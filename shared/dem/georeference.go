@@ -9,8 +9,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 )
 
-// place finds the system that the file or the user states. That of the user becomes the image's own.
-func place(img *geotiff.Image, o Options) (*crs.CRS, finding.List, error) {
+// georeference returns the coordinate reference system that the user states, or else the file. That of the user becomes the image's own.
+func georeference(img *geotiff.Image, o Options) (*crs.CRS, finding.List, error) {
 	if !img.HasTransform {
 		return nil, nil, refusal(finding.DEMCRS, "the DEM has no georeferencing", "give it one with: gdal_translate -a_srs EPSG:CODE -a_ullr WEST NORTH EAST SOUTH in.tif out_placed.tif")
 	}
