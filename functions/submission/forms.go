@@ -76,7 +76,7 @@ func (h forms) check(c *gin.Context, f form.Form) {
 	ctx := c.Request.Context()
 	rep, name, err := h.examine(ctx, f)
 	good := err == nil && rep.Usable
-	// What came beside the DEM was only to be looked at: the job brings it again.
+	// Files that came beside the DEM are deleted: the job brings them again.
 	h.inputs.Discard(ctx, slices.DeleteFunc(f.Stored, func(key string) bool { return good && f.DEM != nil && key == f.DEM.Key }))
 	switch {
 	case err != nil:

@@ -22,7 +22,7 @@ import (
 //go:embed web/dist
 var built embed.FS
 
-// page is the document; it lists the newest jobs for who runs no scripts.
+// page is the document. It lists the newest jobs for browsers that run no scripts.
 var page = template.Must(template.ParseFS(built, "web/dist/index.html"))
 
 // pageJobs bounds the list on the page.

@@ -114,7 +114,7 @@ func Accepts(c *gin.Context, want string) (q float64, named bool) {
 	return q, named && q > 0
 }
 
-// WantsHTML reports whether a person asks: JSON is for everybody else.
+// WantsHTML reports whether the client is a browser, which gets a page. All others get JSON.
 func WantsHTML(c *gin.Context) bool {
 	switch c.Query("f") {
 	case "html":

@@ -19,7 +19,7 @@ import (
 
 var errReplaced = waiting("it was replaced while it was read; its next version is read")
 
-// bring copies what the job reads to where nobody overwrites it.
+// bring copies what the job reads to inputs/, where nobody overwrites it.
 func (w *Watcher) bring(ctx context.Context, r *job.Request, v job.Version, format gridfile.Format) error {
 	if err := submit.Validate(r.Workflow, r.Parameters); err != nil {
 		return problem.Invalid(oneSentence(err))
@@ -52,7 +52,7 @@ func (w *Watcher) bring(ctx context.Context, r *job.Request, v job.Version, form
 		return err
 	}
 	if !found || now.JobID() != r.ID {
-		// Another look may have made the job before.
+		// A call at the same time may have made the job of the copy: then the copy stays.
 		if err := w.Store.DropInput(context.WithoutCancel(ctx), ref.Key, w.NewID()); err != nil {
 			w.Log.Warn("the copy of a replaced file is left", "key", ref.Key, "error", err)
 		}
@@ -63,7 +63,7 @@ func (w *Watcher) bring(ctx context.Context, r *job.Request, v job.Version, form
 	return nil
 }
 
-// bringDEM copies the DEM of a job; a grid in another format is checked only as the GeoTIFF that is made of it.
+// bringDEM copies the DEM of a job. A grid in another format is converted to a GeoTIFF, which then is checked.
 func (w *Watcher) bringDEM(ctx context.Context, r *job.Request, format gridfile.Format) (job.DEM, error) {
 	if format == gridfile.None {
 		return w.copyIn(ctx, r.ID, r.DEM.Key, w.Inputs.MaxUpload)

@@ -26,11 +26,11 @@ import (
 
 // Settings says how files dropped under uploads/ are watched.
 type Settings struct {
-	// Bucket is the name that notices give the bucket, Prefix what stands before our keys in theirs. Without a name
-	// a notice of any bucket is looked into.
+	// Bucket is the name of the bucket in notices. Without a name notices of all buckets are taken.
+	// Prefix is what keys in notices begin with before those of this bucket.
 	Bucket, Prefix string
-	// Generation returns the store's own number of a version and when it was made; false, as without it, means
-	// that size and MD5 tell versions apart.
+	// Generation returns the number that the store gives a version of an object, and when that was made. Where it is
+	// nil or returns false, size and MD5 tell versions apart.
 	Generation func(as func(any) bool) (string, time.Time, bool)
 	// Settle is how long a file must have lain unchanged; 0 where files appear whole, as in object stores.
 	Settle time.Duration
@@ -41,10 +41,10 @@ const (
 	maxSidecar = 64 << 10
 	// sidecarWait is how long a DEM that announces a file of parameters waits for it.
 	sidecarWait = time.Hour
-	// unfinished is how long a file that settles but ends too early, as one does whose sender pauses, is waited for.
+	// unfinished is how long a file that is cut short must lie unchanged before it is refused: its sender may pause.
 	unfinished = 2 * time.Minute
-	// maxStarts and maxLooks bound one pass over the uploads.
-	maxStarts, maxLooks = 100, 1000
+	// maxStarts bounds the jobs that one pass over the uploads makes, maxExamined the files that it examines.
+	maxStarts, maxExamined = 100, 1000
 	// maxIntakes is how many dropped files are copied at a time.
 	maxIntakes = 4
 )
@@ -74,20 +74,20 @@ func New(w *Watcher) *Watcher {
 	return w
 }
 
-// outcome says what came of a look at a dropped file.
+// outcome is what came of examining a dropped file.
 type outcome struct {
-	// job that the file is; empty if it is none, or none yet.
+	// job is the id of the job that the file is; empty if it is none, or none yet.
 	job string
-	// fresh is set if this look made the job.
+	// fresh is set if the job was made now.
 	fresh bool
 	// looked is set if the bucket was asked for the file.
-	looked bool
-	// said is the outcome in a few words.
+	examined bool
+	// said is the outcome in a few words, for the log.
 	said string
 }
 
-// Take looks at a dropped file and makes it a job, once for each of its versions. An input that is none
-// becomes a failed job that says why. The error is a passing fault: looking again may mend it.
+// Take makes a dropped file a job, once for each of its versions. A file that no job can be computed from becomes a
+// failed job that says why. An error is a passing fault: the next call may succeed.
 func (w *Watcher) Take(ctx context.Context, key string) (string, error) {
 	o, err := w.take(ctx, key)
 	return o.said, err
@@ -98,7 +98,7 @@ type candidate struct {
 	key        string
 	attributes *blob.Attributes
 	version    job.Version
-	// now is when it is looked at.
+	// now is when it is examined.
 	now time.Time
 	// form holds the parameters, format what the file must be converted from.
 	form   form.Form
@@ -117,14 +117,14 @@ func (w *Watcher) take(ctx context.Context, key string) (outcome, error) {
 	}
 	a, v, found, err := w.attributes(ctx, key)
 	if err != nil || !found {
-		return outcome{said: "there is no such object", looked: true}, err
+		return outcome{said: "there is no such object", examined: true}, err
 	}
 	d := &candidate{key: key, attributes: a, version: v, now: w.Now().UTC()}
 	if o, stop, err := w.early(ctx, d); stop {
 		return o, err
 	}
 	if err := w.slots.Acquire(ctx, 1); err != nil {
-		return outcome{looked: true}, err
+		return outcome{examined: true}, err
 	}
 	defer w.slots.Release(1)
 	refused := w.read(ctx, d)
@@ -133,7 +133,7 @@ func (w *Watcher) take(ctx context.Context, key string) (outcome, error) {
 	}
 	in, err := w.Store.BeginIntake(ctx, job.Intake{Job: v.JobID(), Key: key, Made: v.Made.UTC(), Seen: d.now})
 	if err != nil {
-		return outcome{looked: true}, err
+		return outcome{examined: true}, err
 	}
 	r := job.Request{
 		ID: v.JobID(), Workflow: d.form.Workflow, Parameters: d.form.Params, Created: in.Seen,
@@ -156,13 +156,13 @@ func (w *Watcher) early(ctx context.Context, d *candidate) (o outcome, stop bool
 	id := d.version.JobID()
 	switch taken, err := w.Store.Taken(ctx, id); {
 	case err != nil:
-		return outcome{looked: true}, true, err
+		return outcome{examined: true}, true, err
 	case taken:
-		return outcome{job: id, looked: true, said: "it is job " + id + " already"}, true, nil
+		return outcome{job: id, examined: true, said: "it is job " + id + " already"}, true, nil
 	case d.attributes.Size == 0 && (w.Uploads.Settle == 0 || w.writing(d.age(), unfinished)):
-		return outcome{looked: true, said: "it is empty"}, true, nil
+		return outcome{examined: true, said: "it is empty"}, true, nil
 	case w.writing(d.age(), w.Uploads.Settle):
-		return outcome{looked: true, said: "it may still be written"}, true, nil
+		return outcome{examined: true, said: "it may still be written"}, true, nil
 	}
 	return outcome{}, false, nil
 }
@@ -185,17 +185,17 @@ func (w *Watcher) read(ctx context.Context, d *candidate) error {
 	return err
 }
 
-// postponed stops at what another look may find otherwise: a waiting, or a passing fault. Refusals go on, since they
-// become jobs that failed.
+// postponed reports whether examining a file ends with err for now, because the file waits or because of a passing
+// fault. A refusal goes on: the file becomes a job that failed.
 func postponed(err error) (o outcome, stop bool, fault error) {
 	var wait waiting
 	switch {
 	case err == nil, problem.Refused(err):
 		return outcome{}, false, nil
 	case errors.As(err, &wait):
-		return outcome{looked: true, said: wait.Error()}, true, nil
+		return outcome{examined: true, said: wait.Error()}, true, nil
 	}
-	return outcome{looked: true}, true, err
+	return outcome{examined: true}, true, err
 }
 
 // waiting says what a dropped file waits for.
@@ -203,12 +203,13 @@ type waiting string
 
 func (w waiting) Error() string { return string(w) }
 
-// writing reports whether a file last changed age ago may still be written. One from the future has a wrong clock.
+// writing reports whether a file that last changed age ago may still be written: it must lie unchanged for settle. A
+// negative age, of a wrong clock, counts like a positive one.
 func (w *Watcher) writing(age, settle time.Duration) bool {
 	return w.Uploads.Settle > 0 && age.Abs() < settle
 }
 
-// takeBeside looks at the DEM that a file of parameters belongs to. The file itself starts nothing.
+// takeBeside takes the DEM that a file of parameters belongs to. The file itself makes no job.
 func (w *Watcher) takeBeside(ctx context.Context, key string) (outcome, error) {
 	stem := key[:len(key)-len(".json")]
 	names := []string{stem}
@@ -220,7 +221,7 @@ func (w *Watcher) takeBeside(ctx context.Context, key string) (outcome, error) {
 	for _, dem := range names {
 		_, v, found, err := w.attributes(ctx, dem)
 		if err != nil {
-			return outcome{looked: true}, err
+			return outcome{examined: true}, err
 		}
 		if !found {
 			continue
@@ -234,10 +235,10 @@ func (w *Watcher) takeBeside(ctx context.Context, key string) (outcome, error) {
 		}
 		return o, err
 	}
-	return outcome{looked: true, said: "it waits for its DEM"}, nil
+	return outcome{examined: true, said: "it waits for its DEM"}, nil
 }
 
-// warnLate tells the log of parameters that came when their DEM was a job already.
+// warnLate warns of parameters that came after their DEM had become a job: they are not used.
 func (w *Watcher) warnLate(ctx context.Context, sidecar, dem, id string) {
 	a, err := w.Store.Bucket.Attributes(ctx, sidecar)
 	if err != nil {
@@ -248,7 +249,7 @@ func (w *Watcher) warnLate(ctx context.Context, sidecar, dem, id string) {
 	}
 }
 
-// demExtensions are those that a file of parameters may leave out of the name of its DEM.
+// demExtensions are the extensions of DEMs. The name of a file of parameters may leave them out.
 var demExtensions = []string{".tif", ".tiff", ".asc", ".hgt"}
 
 func isDEM(name string) bool {
@@ -262,29 +263,29 @@ func (w *Watcher) enter(ctx context.Context, r job.Request, refused error) (outc
 	case err == nil:
 		r = standing
 	case !errors.Is(err, job.ErrNotFound):
-		return outcome{looked: true}, err
+		return outcome{examined: true}, err
 	case refused != nil:
-		// The end comes first, so that nobody takes the job up.
+		// The end is written before the job's record, so that compute never starts the job.
 		end := job.End{State: job.Failed, Reason: refused.Error(), Ended: w.Now().UTC(), Event: uploadRefused}
 		end.Findings.AddError(refused)
 		if _, _, err := w.Store.WriteEnd(ctx, r.ID, end); err != nil {
-			return outcome{looked: true}, err
+			return outcome{examined: true}, err
 		}
 	}
 	if err := w.Store.Use(ctx, r); err != nil {
-		return outcome{looked: true}, err
+		return outcome{examined: true}, err
 	}
 	if err := w.Store.Create(ctx, r); err != nil {
-		return outcome{looked: true}, err
+		return outcome{examined: true}, err
 	}
-	o := outcome{job: r.ID, fresh: true, looked: true, said: "it becomes job " + r.ID}
-	// What counts is what stands: a look that was cut short may have found otherwise.
+	o := outcome{job: r.ID, fresh: true, examined: true, said: "it becomes job " + r.ID}
+	// The end that is in the bucket counts: a call that was cut short before may have refused the file, or not.
 	end, err := w.Store.End(ctx, r.ID)
 	switch {
 	case errors.Is(err, job.ErrNotFound):
 		w.Submit.Announce(ctx, r)
 	case err != nil:
-		return outcome{looked: true}, err
+		return outcome{examined: true}, err
 	case end.Event == uploadRefused:
 		o.said = fmt.Sprintf("it becomes job %s, which failed: %s", r.ID, end.Reason)
 		w.Log.Warn("dropped file cannot be used", "job", r.ID, "key", r.DEM.Key, "reason", end.Reason)

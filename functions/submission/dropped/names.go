@@ -14,16 +14,16 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// companions are what programs put beside a raster; they start nothing.
+// companions are the extensions of files that programs put beside a raster. They make no job.
 var companions = []string{".csv", ".xml", ".tfw", ".tifw", ".prj", ".ovr", ".cpg", ".md5", ".sha256"}
 
-// What keeps a name from being that of a dropped file.
+// Why the name of an object keeps it from becoming a job.
 const (
 	badPath    = "its name is no plain path"
 	hiddenName = "its name begins with a dot"
 )
 
-// notDropped says why a key is no dropped file, or is empty.
+// notDropped returns why the object of a key is no dropped file; empty if it is one.
 func notDropped(key string) string {
 	name, ok := strings.CutPrefix(key, job.UploadPrefix)
 	switch {
@@ -41,7 +41,7 @@ func notDropped(key string) string {
 	return ""
 }
 
-// version of an object, the same from its attributes and from its entry in a listing.
+// version returns the version of an object. It is the same from attributes and from an entry in a listing.
 func (w *Watcher) version(key string, made time.Time, size int64, md5 []byte, as func(any) bool) job.Version {
 	if w.Uploads.Generation != nil {
 		if mark, made, ok := w.Uploads.Generation(as); ok {
@@ -51,7 +51,7 @@ func (w *Watcher) version(key string, made time.Time, size int64, md5 []byte, as
 	return job.VersionOf(key, made, size, md5)
 }
 
-// attributes of a dropped file with its version; found is false if it is not there.
+// attributes returns those of a dropped file, and its version; found is false if it is not there.
 func (w *Watcher) attributes(ctx context.Context, key string) (a *blob.Attributes, v job.Version, found bool, err error) {
 	a, err = w.Store.Bucket.Attributes(ctx, key)
 	if gcerrors.Code(err) == gcerrors.NotFound {

@@ -63,7 +63,7 @@ func (w *Watcher) parameters(ctx context.Context, key string, a *blob.Attributes
 	if announced && !found {
 		return f, waiting("it waits for its parameters in " + names[0])
 	}
-	// The order of a map must not change the sentence.
+	// Sorted, so that the sentence does not depend on the order in which a map is read.
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	if err := errors.Join(errs...); err != nil {
 		return f, problem.Invalid(oneSentence(err))
@@ -144,7 +144,7 @@ func fields(data []byte) (map[string]string, error) {
 	return values, nil
 }
 
-// besideClimate lets a climate table be named as it lies beside the DEM.
+// besideClimate resolves the name of a climate table against the directory of the DEM.
 func besideClimate(key string, p *param.Parameters) error {
 	kind, name, _ := strings.Cut(p.Climate, ":")
 	if kind != climate.KindTable && kind != climate.KindPixel || strings.HasPrefix(name, job.InputPrefix) || strings.HasPrefix(name, "climate/") {
@@ -160,16 +160,17 @@ func besideClimate(key string, p *param.Parameters) error {
 	return nil
 }
 
-// systemBeside states the system of a dropped DEM that lacks one, as err says, by the .prj file beside it; without one that
-// helps, err stays. The DEM is read at the key read.
+// systemBeside takes the coordinate system of a dropped DEM from the .prj file beside it, if err says that the DEM has
+// none. It returns the parameters with the system stated, and err where no file helps. key is the dropped file, read the
+// object that the DEM is read from.
 func (w *Watcher) systemBeside(ctx context.Context, key, read string, p param.Parameters, err error) (param.Parameters, error) {
 	if !inspect.LacksCRS(err) || p.DEMCRS != "" {
 		return p, err
 	}
 	for _, name := range inspect.PRJNames(key) {
-		text, look := prj(ctx, w.Store.Bucket, name)
-		if look != nil {
-			return p, look
+		text, fault := prj(ctx, w.Store.Bucket, name)
+		if fault != nil {
+			return p, fault
 		}
 		if text == "" {
 			continue
@@ -183,7 +184,7 @@ func (w *Watcher) systemBeside(ctx context.Context, key, read string, p param.Pa
 	return p, err
 }
 
-// prj returns the text of a .prj file; empty where there is none, or none that can be read as one.
+// prj returns the text of a .prj file; empty where there is none, or it is too long to be one.
 func prj(ctx context.Context, b *blob.Bucket, key string) (string, error) {
 	r, err := b.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {

@@ -13,18 +13,18 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// Scan looks at every dropped file that is no job yet, as its event should have done, and returns how many
-// became one. A pass makes at most 100 jobs; the next goes on.
+// Scan makes jobs of the dropped files that are none yet, because their notice was lost, and returns how many it made.
+// A pass makes at most 100; the next goes on.
 func (w *Watcher) Scan(ctx context.Context) (int, error) {
-	// What was taken is listed first: a file that is taken meanwhile is then only looked at again.
+	// The files that are jobs are listed before the uploads: one that becomes a job in between is examined twice, not missed.
 	taken, err := w.Store.Intakes(ctx)
 	if err != nil {
 		return 0, err
 	}
-	started, looks := 0, 0
+	started, examined := 0, 0
 	var errs []error
 	it := w.Store.Bucket.List(&blob.ListOptions{Prefix: job.UploadPrefix})
-	for started < maxStarts && looks < maxLooks && len(errs) < 10 {
+	for started < maxStarts && examined < maxExamined && len(errs) < 10 {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return started, errors.Join(append(errs, w.forget(ctx, taken))...)
@@ -45,8 +45,8 @@ func (w *Watcher) Scan(ctx context.Context) (int, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", o.Key, err))
 		}
-		if out.looked {
-			looks++
+		if out.examined {
+			examined++
 		}
 		if out.fresh {
 			started++
@@ -66,11 +66,11 @@ func (w *Watcher) passes(o *blob.ListObject) bool {
 	return o.IsDir || o.Size == 0 && w.Uploads.Settle == 0 || strings.EqualFold(path.Ext(o.Key), ".json")
 }
 
-// forget removes the records of dropped files that are gone, a bounded number at a time.
+// forget removes the intake records of dropped files that are gone, a bounded number in one pass.
 func (w *Watcher) forget(ctx context.Context, gone map[string]bool) error {
 	n := 0
 	for id := range gone {
-		if n++; n > maxLooks {
+		if n++; n > maxExamined {
 			break
 		}
 		if err := w.Store.ForgetIntake(ctx, id); err != nil {

@@ -22,8 +22,8 @@ type Reader struct {
 }
 
 const (
-	// examined bounds how many jobs one request looks at in search of those that
-	// its filter wants; the next link goes on from there.
+	// examined bounds the jobs that one request reads in search of those that match its filter. The next link goes on
+	// from there.
 	examined = 500
 	// AtOnce is how many records are read at a time.
 	AtOnce = 16
@@ -105,7 +105,7 @@ func (p *page) take(ctx context.Context, e job.Entry) (bool, error) {
 	}
 	p.looked++
 	p.batch = append(p.batch, e)
-	// A search reads on at full width: few of those it looks at fit.
+	// A search reads full batches, since few of the jobs match.
 	if len(p.batch) == AtOnce || !p.q.filters() && len(p.batch) == p.q.Limit-len(p.found) {
 		return true, p.flush(ctx)
 	}
@@ -154,7 +154,7 @@ func searched(words []string, r job.Request) bool {
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
-// Fits reads a job as far as it takes to tell whether a Query wants it; nil if it does not.
+// Fits reads as much of a job as it takes to tell whether it matches a Query; nil if it does not.
 func (r Reader) Fits(ctx context.Context, id string, q Query) (*job.Status, error) {
 	if len(q.Words) > 0 || q.Request != nil {
 		asked, err := r.Store.Request(ctx, id)

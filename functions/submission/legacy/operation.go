@@ -131,10 +131,10 @@ func setPolicyForm(p *retention.Policy, r *http.Request, kind string) error {
 	return nil
 }
 
-// measured bounds how many objects are looked at for their size.
+// measured bounds the objects whose sizes are added up.
 const measured = 20000
 
-// CleanupStatus tells of the last pass, the next, and the room taken.
+// CleanupStatus tells when the last pass was and the next is, and how much space is used.
 func (a *API) CleanupStatus(c *gin.Context) {
 	ctx := c.Request.Context()
 	last, err := a.lastCleanup(ctx)
@@ -202,7 +202,7 @@ func (a *API) diskUsage(ctx context.Context) (map[string]any, error) {
 	return map[string]any{"uploads_mb": uploads, "results_mb": results, "total_mb": total, "complete": complete}, nil
 }
 
-// recent bounds how many jobs are looked at for those that go on.
+// recent is how many of the newest jobs are read to count those that go on.
 const recent = 50
 
 // SystemStatus tells how the service is, under the old suite's names and its own.
@@ -237,7 +237,7 @@ func (a *API) SystemStatus(c *gin.Context) {
 // mostLines bounds the lines of a log.
 const mostLines = 10000
 
-// Logs tells the course of a job in the old suite's form: a JSON string of sections.
+// Logs shows the history of a job in the old suite's form: a JSON string of sections.
 func (a *API) Logs(c *gin.Context) {
 	tail, err := strconv.Atoi(c.DefaultQuery("tail", "50"))
 	if err != nil || tail < 1 || tail > mostLines {

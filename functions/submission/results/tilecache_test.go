@@ -4,8 +4,6 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/shared/product"
-
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/shared/product"
