@@ -90,15 +90,8 @@ func (h forms) check(c *gin.Context, f form.Form) {
 
 // examine checks the inputs of a form. It returns the name by which a job names the DEM, too.
 func (h forms) examine(ctx context.Context, f form.Form) (*inspect.Report, string, error) {
-	if f.DEM == nil && f.Uploaded == "" {
-		return nil, "", problem.Invalid(errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename"))
-	}
-	if f.DEM == nil {
-		ref, err := h.inputs.Locate(ctx, f.Uploaded)
-		if err != nil {
-			return nil, "", err
-		}
-		f.DEM = &inputs.DEM{DEM: ref}
+	if err := h.locate(ctx, &f); err != nil {
+		return nil, "", err
 	}
 	if f.Workflow == param.EEMT && f.Params.Climate == "" {
 		f.Params.Climate = "table:unknown" // the other parameters are examined all the same
@@ -117,13 +110,35 @@ func (h forms) examine(ctx context.Context, f form.Form) (*inspect.Report, strin
 	if h.estimate != nil {
 		o.Estimate = func(width, height int) inspect.Work { return h.estimate(f.Workflow, f.Params, width, height) }
 	}
+	rep, err := h.inspect(ctx, f, o)
+	if rep != nil && rep.Usable && f.Workflow == param.EEMT && o.Parameters.Climate == "" {
+		rep.Findings.Add(finding.Finding{Code: finding.ClimateMissing, Severity: finding.Note, Message: "no climate was named: the eemt workflow needs one"})
+	}
+	return rep, f.DEM.Key[strings.LastIndexByte(f.DEM.Key, '/')+1:], err
+}
+
+// locate finds the DEM that a form names, if none came along.
+func (h forms) locate(ctx context.Context, f *form.Form) error {
+	switch {
+	case f.DEM != nil:
+		return nil
+	case f.Uploaded == "":
+		return problem.Invalid(errors.New("no DEM: send it in the field dem_file, or name an earlier upload in uploaded_filename"))
+	}
+	ref, err := h.inputs.Locate(ctx, f.Uploaded)
+	f.DEM = &inputs.DEM{DEM: ref}
+	return err
+}
+
+// inspect reads the DEM of a form, and holds its size against what is allowed.
+func (h forms) inspect(ctx context.Context, f form.Form, o inspect.Options) (*inspect.Report, error) {
 	r, err := rangeread.Object(ctx, h.inputs.Bucket, f.DEM.Key)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	defer func() { _ = r.Close() }()
 	if h.inputs.MaxUpload > 0 && r.Size() > h.inputs.MaxUpload {
-		return nil, "", problem.TooLarge("file "+path.Base(f.DEM.Key), h.inputs.MaxUpload)
+		return nil, problem.TooLarge("file "+path.Base(f.DEM.Key), h.inputs.MaxUpload)
 	}
 	rep, err := inspect.File(ctx, r, r.Size(), o)
 	rep.Reword(wording.Text)
@@ -132,10 +147,7 @@ func (h forms) examine(ctx context.Context, f form.Form) (*inspect.Report, strin
 			rep.Refuse(finding.MachineRoom, err)
 		}
 	}
-	if rep != nil && rep.Usable && f.Workflow == param.EEMT && o.Parameters.Climate == "" {
-		rep.Findings.Add(finding.Finding{Code: finding.ClimateMissing, Severity: finding.Note, Message: "no climate was named: the eemt workflow needs one"})
-	}
-	return rep, f.DEM.Key[strings.LastIndexByte(f.DEM.Key, '/')+1:], err
+	return rep, err
 }
 
 // postSubmit makes a job of a form.

@@ -139,6 +139,7 @@ var documentText string
 
 var documentPage = template.Must(template.New("document").Parse(documentText))
 
+// PagePolicy is the Content-Security-Policy of pages that are written here: no scripts, nothing of other sites.
 const PagePolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Document answers with v as JSON, or as a page that shows all of it.

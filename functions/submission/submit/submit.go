@@ -169,5 +169,5 @@ func (s *Submitter) Cancel(ctx context.Context, id string) (job.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	return st, problem.Invalid(errors.New(fmt.Sprintf("Job is not running (status: %s)", legacy.State(st))))
+	return st, problem.Invalid(problem.OldWords(fmt.Sprintf("Job is not running (status: %s)", legacy.State(st))))
 }
