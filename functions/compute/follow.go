@@ -72,22 +72,22 @@ func (p *piece) makeDraft(ctx context.Context, plan *record.Plan) error {
 // terrainWork is what the tasks of a phase of the terrain need to know.
 type terrainWork struct {
 	// Windows are the places of the windows of the terrain's tiling that are worked on, Batch is how many a task has.
-	Windows []terrain.Place `json:"windows"`
+	Windows []terrain.Index `json:"windows"`
 	Batch   int             `json:"batch"`
 	// Filled and Area tell of each tile, row by row, which phase wrote it last; 0 for none.
 	Filled []int `json:"filled,omitempty"`
 	Area   []int `json:"area,omitempty"`
 	// News is what no window was taken for yet.
-	News []terrain.News `json:"news,omitempty"`
+	News []terrain.DirtyRegion `json:"news,omitempty"`
 	// Known counts the cells whose area was known before this phase.
 	Known int `json:"known,omitempty"`
 }
 
 func firstOfTerrain(draft *record.Draft) *terrainWork {
 	across, down := draft.Tiling().Tiles()
-	course := terrain.NewCourse(draft.Tiling(), true)
+	course := terrain.NewWorkQueue(draft.Tiling(), true)
 	return &terrainWork{
-		Windows: course.Next(math.MaxInt), Batch: max(1, draft.Batch), News: course.Left(),
+		Windows: course.Next(math.MaxInt), Batch: max(1, draft.Batch), News: course.Remaining(),
 		Filled: make([]int, across*down), Area: make([]int, across*down),
 	}
 }
@@ -113,7 +113,7 @@ func terrainWorkOf(p *job.Phase) (*terrainWork, error) {
 }
 
 // windowsOf returns the windows of a task; none when there is no such task.
-func (w *terrainWork) windowsOf(task string) []terrain.Place {
+func (w *terrainWork) windowsOf(task string) []terrain.Index {
 	for windows := range slices.Chunk(w.Windows, max(1, w.Batch)) {
 		if job.TaskName(windows[0].Row, windows[0].Col) == task {
 			return windows
@@ -125,9 +125,9 @@ func (w *terrainWork) windowsOf(task string) []terrain.Place {
 // terrainResult is what a task of the terrain found.
 type terrainResult struct {
 	// Wrote are the tiles that the task wrote.
-	Wrote []terrain.Place `json:"wrote,omitempty"`
+	Wrote []terrain.Index `json:"wrote,omitempty"`
 	// News for the windows around.
-	News []terrain.News `json:"news,omitempty"`
+	News []terrain.DirtyRegion `json:"news,omitempty"`
 	// Known counts the cells whose area became known.
 	Known int `json:"known,omitempty"`
 	// Floored counts the cells whose wetness was raised to its floor; Sloping says
@@ -212,7 +212,7 @@ func (k drainageKind) Release(ctx context.Context, r *engine.Run, _ *job.Phase) 
 }
 
 // windows does the work of one task: as many windows at a time as there are cores for.
-func (p *piece) windows(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, windows []terrain.Place, found *terrainResult) error {
+func (p *piece) windows(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, windows []terrain.Index, found *terrainResult) error {
 	each := make([]terrainResult, len(windows))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(drainageThreads(p.Threads))
@@ -229,7 +229,7 @@ func (p *piece) windows(ctx context.Context, draft *record.Draft, phase *job.Pha
 }
 
 // window does the work of a task in one window.
-func (p *piece) window(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, at terrain.Place, found *terrainResult) error {
+func (p *piece) window(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, at terrain.Index, found *terrainResult) error {
 	d, closer, err := p.openDEM(ctx)
 	if err != nil {
 		return err
@@ -246,7 +246,7 @@ func (p *piece) window(ctx context.Context, draft *record.Draft, phase *job.Phas
 	t := draft.Tiling()
 	switch phase.Kind {
 	case job.KindFill:
-		frame := t.Window(at).Grow(terrain.FillFrame).Intersect(d.Bounds())
+		frame := t.Window(at).Grow(terrain.FillHalo).Intersect(d.Bounds())
 		ground, err := d.Elevation(ctx, frame)
 		if err != nil {
 			return p.inputError(err)
@@ -256,7 +256,7 @@ func (p *piece) window(ctx context.Context, draft *record.Draft, phase *job.Phas
 			return nil
 		})
 	case job.KindArea:
-		frame := t.Window(at).Grow(terrain.AreaFrame).Intersect(d.Bounds())
+		frame := t.Window(at).Grow(terrain.AreaHalo).Intersect(d.Bounds())
 		ground, err := filled.read(ctx, frame)
 		if err != nil {
 			return err
@@ -272,7 +272,7 @@ func (p *piece) window(ctx context.Context, draft *record.Draft, phase *job.Phas
 }
 
 // change reads the frame around a window, lets f change the window, and stores what did.
-func (s *scratch) change(ctx context.Context, phase int, at terrain.Place, frame raster.Window, found *terrainResult, f func(cells *raster.Grid[float64]) error) error {
+func (s *scratch) change(ctx context.Context, phase int, at terrain.Index, frame raster.Window, found *terrainResult, f func(cells *raster.Grid[float64]) error) error {
 	cells, err := s.read(ctx, frame)
 	if err != nil {
 		return err
@@ -292,7 +292,7 @@ func (s *scratch) change(ctx context.Context, phase int, at terrain.Place, frame
 }
 
 // wetnessPiece writes the terrain file of a window, and sums its wetness.
-func (p *piece) wetnessPiece(ctx context.Context, draft *record.Draft, d *dem.DEM, scratch *scratch, w raster.Window, at terrain.Place, found *terrainResult) error {
+func (p *piece) wetnessPiece(ctx context.Context, draft *record.Draft, d *dem.DEM, scratch *scratch, w raster.Window, at terrain.Index, found *terrainResult) error {
 	area, err := scratch.read(ctx, w)
 	if err != nil {
 		return err
@@ -406,7 +406,7 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 	across, _ := t.Tiles()
 	kind, share := phase.Kind, 0.0
 	next := &terrainWork{Batch: work.Batch, Filled: slices.Clone(work.Filled), Area: slices.Clone(work.Area), Known: work.Known}
-	course := terrain.Restore(t, kind == job.KindFill, work.News)
+	course := terrain.RestoreWorkQueue(t, kind == job.KindFill, work.News)
 	written := next.Filled
 	if kind == job.KindArea {
 		written = next.Area
@@ -428,7 +428,7 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 		share = max(phase.Share, shareOfFilling*course.Share())
 		if len(next.Windows) == 0 {
 			kind, share = job.KindArea, shareOfFilling
-			course = terrain.NewCourse(t, false)
+			course = terrain.NewWorkQueue(t, false)
 		}
 	}
 	if kind == job.KindArea && len(next.Windows) == 0 {
@@ -439,7 +439,7 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 			return nil, fmt.Errorf("%d of %d cells have no area: their water runs in a circle", all-next.Known, all)
 		}
 	}
-	next.News = course.Left()
+	next.News = course.Remaining()
 	if len(next.Windows) == 0 {
 		kind, next.Windows, share = job.KindWetness, blocksOfTerrain(t), shareOfFilling+shareOfArea
 	}
@@ -447,12 +447,12 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 }
 
 // blocksOfTerrain lists the windows whose cells are one object of the terrain each, two by two tiles.
-func blocksOfTerrain(t terrain.Tiling) []terrain.Place {
+func blocksOfTerrain(t terrain.Tiling) []terrain.Index {
 	across, down := t.Tiles()
-	var list []terrain.Place
+	var list []terrain.Index
 	for r := 0; r < down; r += 2 {
 		for c := 0; c < across; c += 2 {
-			list = append(list, terrain.Place{Col: c, Row: r})
+			list = append(list, terrain.Index{Col: c, Row: r})
 		}
 	}
 	return list
@@ -526,7 +526,7 @@ func (p *piece) removeScratch(ctx context.Context, draft *record.Draft, before, 
 			if was == 0 || i >= len(written[1]) || written[1][i] == was {
 				continue
 			}
-			keys = append(keys, scratchKey(p.request.ID, what, was, terrain.Place{Col: i % across, Row: i / across}))
+			keys = append(keys, scratchKey(p.request.ID, what, was, terrain.Index{Col: i % across, Row: i / across}))
 		}
 	}
 	return p.bucket().Remove(ctx, keys)

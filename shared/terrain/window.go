@@ -12,10 +12,10 @@ var Unseen = math.Inf(-1)
 // Pending stands for a contributing area that is not known yet.
 const Pending = pending
 
-// FillFrame and AreaFrame are how many cells around itself a window reads.
+// FillHalo and AreaHalo are how many cells around itself a window reads.
 const (
-	FillFrame = 1
-	AreaFrame = 2
+	FillHalo = 1
+	AreaHalo = 2
 )
 
 // perimeter calls f for each cell along the edge of a window.
@@ -35,13 +35,13 @@ func perimeter(w raster.Window, f func(col, row int)) {
 // nextUp is the next greater float64; adding 0 turns -0 into 0.
 func nextUp(v float64) float64 { return math.Nextafter(v, math.Inf(1)) + 0 }
 
-// addCell makes the quarter dirty that the cell at col, row lies in.
+// addCell makes the region dirty that the cell at col, row lies in.
 func (q *WorkQueue) addCell(col, row int, level float64) {
-	q.Add([]News{{q.quarter(col, row), level}})
+	q.Add([]DirtyRegion{{q.region(col, row), level}})
 }
 
 // Fill fills depressions in the window at a place, from the filled elevations that are known around it.
-// elevation has the elevations of the window and FillFrame cells around it, as far as the raster reaches;
+// elevation has the elevations of the window and FillHalo cells around it, as far as the raster reaches;
 // Fill sets cells without data, which are not finite, to NaN. filled has the same cells: the filled elevations
 // that are known so far, or Unseen. Fill writes those of the window that it finds. It returns where cells outside of the
 // window can now be lowered.
@@ -50,9 +50,9 @@ func (q *WorkQueue) addCell(col, row int, level float64) {
 // Values start too high, are computed from values that are too high or right, and so are never too low: they
 // only fall. None can fall further exactly when the equation holds at every cell. It has one
 // solution, since every step along it descends.
-func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
+func (t Tiling) Fill(at Index, elevation, filled *raster.Grid[float64]) []DirtyRegion {
 	window := t.Window(at)
-	padded := window.Grow(FillFrame).Intersect(t.whole())
+	padded := window.Grow(FillHalo).Intersect(t.whole())
 	local := raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row, Width: window.Width, Height: window.Height}
 	f := flood{z: elevation, filled: filled}
 	z, cells, width := elevation.Cells, filled.Cells, padded.Width
@@ -71,14 +71,14 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 	}
 	perimeter(raster.Window{Width: padded.Width, Height: padded.Height}, known)
 	// One tile of the window may have values that its neighbour in the window lacks.
-	for _, tile := range t.Under(at) {
+	for _, tile := range t.TilesOf(at) {
 		w := t.Tile(tile.Col, tile.Row)
 		w.Col -= padded.Col
 		w.Row -= padded.Row
 		perimeter(w, known)
 	}
 	f.lower(local)
-	dirty := Restore(t, true, nil)
+	dirty := RestoreWorkQueue(t, true, nil)
 	k := 0
 	perimeter(local, func(c, r int) {
 		i := r*width + c
@@ -99,7 +99,7 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 			}
 		}
 	})
-	return dirty.Left()
+	return dirty.Remaining()
 }
 
 // start gives the cells that no work was done on +Inf, but the outlets of window among them their own elevation.
@@ -165,7 +165,7 @@ func (f *flood) lower(window raster.Window) {
 }
 
 // Area sums contributing area, m2, in the window at a place, of cells whose donors are known.
-// filled and area have the cells of the window and AreaFrame cells around it, as far as the
+// filled and area have the cells of the window and AreaHalo cells around it, as far as the
 // raster reaches. filled is final; Unseen stands for cells without data. area is Pending where it is not
 // known. cell has the sizes of their rows. Area returns dirty, where cells outside of the window have more known
 // donors than before, and known, how many cells of the window became known, those without data included.
@@ -173,19 +173,19 @@ func (f *flood) lower(window raster.Window) {
 // A cell is summed after all cells that drain to it. Its own area comes
 // first, then the shares of its neighbours, counter-clockwise from the east, so that
 // the order of cells cannot change a bit of the sum.
-func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (dirty []News, known int) {
+func (t Tiling) Area(at Index, filled, area *raster.Grid[float64], cell raster.CellSize) (dirty []DirtyRegion, known int) {
 	return t.sum(new(accumulation), at, filled, area, cell)
 }
 
 // sum is Area with the buffers of an earlier window.
-func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64], cell raster.CellSize) ([]News, int) {
+func (t Tiling) sum(a *accumulation, at Index, filled, area *raster.Grid[float64], cell raster.CellSize) ([]DirtyRegion, int) {
 	for i, v := range filled.Cells {
 		if v == Unseen {
 			filled.Cells[i] = math.NaN()
 		}
 	}
 	window := t.Window(at)
-	padded := window.Grow(AreaFrame).Intersect(t.whole())
+	padded := window.Grow(AreaHalo).Intersect(t.whole())
 	local := raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row, Width: window.Width, Height: window.Height}
 	a.filled, a.area, a.cell = filled, area, cell
 	pendingCells := func() (n int) {
@@ -206,7 +206,7 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 	perimeter(local, func(c, r int) { was = append(was, area.At(c, r) == Pending) })
 	a.run(local)
 	step := a.steps()
-	dirty := Restore(t, false, nil)
+	dirty := RestoreWorkQueue(t, false, nil)
 	k := 0
 	perimeter(local, func(c, r int) {
 		i := r*padded.Width + c
@@ -228,5 +228,5 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 			}
 		}
 	})
-	return dirty.Left(), before - pendingCells()
+	return dirty.Remaining(), before - pendingCells()
 }
