@@ -58,13 +58,13 @@ func totalsIn(p *job.Phase) (t totals, err error) {
 	return t, nil
 }
 
-// phaseOfMaps is the phase of the maps of a stage, or the assembly: where the assembly makes all maps in an event's time
+// phase is the phase of the maps of a stage, or the assembly: where the assembly makes all maps in an event's time
 // on this replica, and when no stage is left.
-func (s *Service) phaseOfMaps(r job.Request, plan *record.Plan, t totals, stage int) (*job.Phase, error) {
+func (k mapsKind) phase(r job.Request, plan *record.Plan, t totals, stage int) (*job.Phase, error) {
 	stages := products(r, nil)
 	groups := groupsOf(plan, stages)
 	p := &job.Phase{Kind: job.KindAssembly, Tasks: []job.Task{{Name: job.AssemblyTask}}}
-	if stage < len(stages) && (stage > 0 || s.takesLong(plan, groups)) {
+	if stage < len(stages) && (stage > 0 || k.takesLong(plan, groups)) {
 		p.Kind, p.Tasks = job.KindMaps, nil
 		for _, g := range groups {
 			if g.stage == stage {
@@ -79,9 +79,9 @@ func (s *Service) phaseOfMaps(r job.Request, plan *record.Plan, t totals, stage 
 }
 
 // takesLong reports whether the maps take too long to be made by one event on this replica.
-func (s *Service) takesLong(plan *record.Plan, groups []group) bool {
-	c := s.cost()
-	within := cmp.Or(s.AssembleWithin, defaultAssembleWithin)
+func (k mapsKind) takesLong(plan *record.Plan, groups []group) bool {
+	c := k.replica.Cost
+	within := cmp.Or(k.within, defaultAssembleWithin)
 	return len(groups) > 1 && secondsOf(plan, groups)/(float64(c.Cores)*c.Speed) > within.Seconds()
 }
 
@@ -89,7 +89,14 @@ func (s *Service) takesLong(plan *record.Plan, groups []group) bool {
 const defaultAssembleWithin = time.Minute
 
 // mapsKind makes groups of maps.
-type mapsKind struct{ *Service }
+type mapsKind struct {
+	replica *Replica
+	// within is how long the assembly may take on this replica before the maps are tasks of their own; 0 means a minute, less
+	// than 0 no time.
+	within time.Duration
+	// alone says that no catalogue leads to the results.
+	alone bool
+}
 
 func (k mapsKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	a, err := k.newAssembly(ctx, r)
@@ -110,7 +117,7 @@ func (k mapsKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 }
 
 func (k mapsKind) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Phase, error) {
-	plan, err := record.ReadPlan(ctx, k.Store, r.ID())
+	plan, err := record.ReadPlan(ctx, k.replica.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +125,13 @@ func (k mapsKind) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job
 	if err != nil {
 		return nil, err
 	}
-	return k.phaseOfMaps(r.Request, plan, t, t.Stage+1)
+	return k.phase(r.Request, plan, t, t.Stage+1)
 }
 
 func (mapsKind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // assemblyKind makes the maps that are missing, all of them where no phase of maps came before, then previews and report.
-type assemblyKind struct{ *Service }
+type assemblyKind struct{ mapsKind }
 
 func (k assemblyKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	a, err := k.newAssembly(ctx, r)
@@ -150,6 +157,7 @@ func (assemblyKind) Release(context.Context, *engine.Run, *job.Phase) {}
 // report. A map that is there already is not made again.
 type assembly struct {
 	*mosaic
+	alone  bool
 	totals totals
 	kappa  map[int][12]float64
 	groups []group
@@ -157,29 +165,29 @@ type assembly struct {
 }
 
 // newAssembly opens what maps are made of.
-func (s *Service) newAssembly(ctx context.Context, r *engine.Run) (*assembly, error) {
-	p := s.task(r)
-	plan, err := record.ReadPlan(ctx, s.Store, r.ID())
+func (k mapsKind) newAssembly(ctx context.Context, r *engine.Run) (*assembly, error) {
+	j := k.replica.Job(r)
+	plan, err := record.ReadPlan(ctx, k.replica.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
-	a := new(assembly)
+	a := &assembly{alone: k.alone}
 	if a.totals, err = totalsIn(r.Phase); err != nil {
 		return nil, err
 	}
 	a.kappa = closeWater(energy.DefaultParameters(), a.totals.Sums)
 	stages := products(r.Request, a.kappa)
 	a.groups = groupsOf(plan, stages)
-	made, err := p.listResults(ctx)
+	made, err := listResults(ctx, j)
 	if err != nil {
 		return nil, err
 	}
-	d, closer, err := p.openDEM(ctx)
+	d, closer, err := j.OpenDEM(ctx)
 	if err != nil {
 		return nil, err
 	}
 	a.close = func() { _ = closer.Close() }
-	a.mosaic = &mosaic{piece: p, dem: d, plan: plan, stages: stages, made: made, gone: map[string]bool{}, block: resultBlock(plan), total: mapsOf(r.Request)}
+	a.mosaic = &mosaic{job: j, dem: d, plan: plan, stages: stages, made: made, gone: map[string]bool{}, block: resultBlock(plan), total: mapsOf(r.Request)}
 	for _, stage := range a.stages {
 		for _, pr := range stage {
 			if !a.missing(pr) {
@@ -196,7 +204,7 @@ func (a *assembly) groupsIn(stage int) []group {
 
 // releaseMade removes the work files that no missing map is made of, whoever made the others.
 func (a *assembly) releaseMade(ctx context.Context) error {
-	made, err := a.listResults(ctx)
+	made, err := listResults(ctx, a.job)
 	if err != nil {
 		return err
 	}
@@ -240,9 +248,9 @@ func closeWater(params energy.Parameters, sums map[int]record.Sums) map[int][12]
 	return kappa
 }
 
-func (p *piece) listResults(ctx context.Context) (map[string]bool, error) {
-	prefix := job.ResultKey(p.request.ID, "")
-	keys, err := p.bucket().Keys(ctx, prefix)
+func listResults(ctx context.Context, j *Job) (map[string]bool, error) {
+	prefix := job.ResultKey(j.Request.ID, "")
+	keys, err := j.Objects.Keys(ctx, prefix)
 	made := make(map[string]bool, len(keys))
 	for _, k := range keys {
 		made[strings.TrimPrefix(k, prefix)] = true

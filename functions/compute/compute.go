@@ -4,8 +4,6 @@ package compute
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -14,15 +12,10 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
-	"github.com/cyverse-gis/eemt/functions/compute/objects"
 	"github.com/cyverse-gis/eemt/shared/climate"
-	"github.com/cyverse-gis/eemt/shared/dem"
-	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
-	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
 
 // Source is the CloudEvents source of what this function emits.
@@ -88,13 +81,27 @@ type Progress struct {
 func (s *Service) Handle(ctx context.Context, e event.Event) error { return s.engine().Handle(ctx, e) }
 
 func (s *Service) engine() *engine.Engine {
-	drainage := drainageKind{s}
+	cost := s.Cost
+	cost.Cores = max(1, s.Threads)
+	replica := &Replica{
+		Store: s.Store, AtOnce: s.AtOnce, Now: s.Now, Threads: s.Threads, Temp: s.Temp, Version: s.Version, Cost: cost.orDefault(),
+		Progress: func(id, step string, done, total float64) {
+			if s.Progress != nil {
+				s.Progress(Progress{JobID: id, Stage: step, Done: done, Total: total})
+			}
+		},
+	}
+	maps := mapsKind{replica: replica, within: s.AssembleWithin, alone: s.Alone}
+	drainage := drainageKind{replica: replica, options: s.Drainage}
+	plan := planKind{
+		replica: replica, climate: s.Climate, reach: s.Reach, tileSize: s.TileSize, limits: s.Cost, drainage: s.Drainage, findings: s.Findings,
+	}
 	return &engine.Engine{
 		Store: s.Store, Events: s.Events, Now: s.Now, Log: s.Log, Source: Source, Lasting: lasting,
 		AtOnce: s.AtOnce, Publishing: s.Publishing, MostAttempts: s.MostAttempts, MostTime: s.Cost.MaxEvent, Watch: s.Watch, Heartbeat: s.Heartbeat,
 		Kinds: map[job.Kind]engine.Kind{
-			job.KindPlan: planKind{s}, job.KindFill: drainage, job.KindArea: drainage, job.KindWetness: drainage,
-			job.KindTiles: tileKind{s}, job.KindMaps: mapsKind{s}, job.KindAssembly: assemblyKind{s},
+			job.KindPlan: plan, job.KindFill: drainage, job.KindArea: drainage, job.KindWetness: drainage,
+			job.KindTiles: tileKind{replica: replica, maps: maps}, job.KindMaps: maps, job.KindAssembly: assemblyKind{maps},
 		},
 	}
 }
@@ -104,69 +111,4 @@ func (s *Service) engine() *engine.Engine {
 // otherwise.
 func lasting(err error) bool {
 	return errors.Is(err, job.ErrDamaged) || errors.Is(err, geotiff.ErrDamaged) || errors.Is(err, engine.ErrGone) || gcerrors.Code(err) == gcerrors.NotFound
-}
-
-// piece is the work of one event.
-type piece struct {
-	*Service
-	request job.Request
-	log     *slog.Logger
-	share   *engine.Share
-}
-
-func (s *Service) task(r *engine.Run) *piece {
-	return &piece{Service: s, request: r.Request, log: r.Log, share: &r.Share}
-}
-
-// openDEM opens the job's DEM in the bucket.
-func (p *piece) openDEM(ctx context.Context) (*dem.DEM, io.Closer, error) {
-	r, err := rangeread.Object(ctx, p.Store.Bucket, p.request.DEM.Key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open the DEM: %w", err)
-	}
-	d, err := dem.Open(r, r.Size(), inspect.DEMOptions(p.request.Parameters).Named(p.request.DEM.Name))
-	if err != nil {
-		_ = r.Close()
-		return nil, nil, p.inputError(err)
-	}
-	return d, r, nil
-}
-
-// inputError ends the job for what the file itself says. A fault of the
-// bucket keeps its own kind, so that the event is delivered again.
-func (p *piece) inputError(err error) error {
-	if fault.Is(err, fault.Unavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, rangeread.ErrUnavailable) || errors.Is(err, rangeread.ErrChanged) {
-		return err
-	}
-	// What a bucket refuses says nothing of the file, nor, once, that it is gone: Azure's driver takes
-	// a name server that stumbles for an object that is not there, that of Google Cloud a refusal.
-	if code := gcerrors.Code(err); code != gcerrors.Unknown && code != gcerrors.OK {
-		return err
-	}
-	return fault.New(fault.Invalid, err)
-}
-
-const tiffType = objects.TIFF
-
-// bucket is the bucket of the jobs.
-func (s *Service) bucket() objects.Store {
-	return objects.Store{Bucket: s.Store.Bucket, AtOnce: s.AtOnce}
-}
-
-func (s *Service) guarded(ctx context.Context, work func(ctx context.Context) error) func() error {
-	return engine.Guarded(ctx, s.Log, work)
-}
-
-// cost is that of the cores which the work may use.
-func (s *Service) cost() Cost {
-	c := s.Cost
-	c.Cores = max(1, s.Threads)
-	return c.orDefault()
-}
-
-func (s *Service) report(id, stage string, done, total float64) {
-	if s.Progress != nil {
-		s.Progress(Progress{JobID: id, Stage: stage, Done: done, Total: total})
-	}
 }

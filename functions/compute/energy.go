@@ -35,11 +35,11 @@ type terrainTile struct {
 func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.Monthly, clouds *clearness) error {
 	var spec climate.Spec
 	if err := json.Unmarshal(p.plan.Climate, &spec); err != nil {
-		return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+		return fmt.Errorf("plan of job %s: climate: %w", p.job.Request.ID, err)
 	}
-	source, err := climate.Open(ctx, spec, p.bucket().Open)
+	source, err := climate.Open(ctx, spec, p.job.Objects.Open)
 	if err != nil {
-		return p.inputError(err)
+		return InputError(err)
 	}
 	wetness, err := p.readWetness(ctx, p.plan, t.window)
 	if err != nil {
@@ -48,17 +48,17 @@ func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.M
 	if p.record.Sums == nil {
 		p.record.Sums = map[int]record.Sums{}
 	}
-	layout := energyLayoutOf(p.request.Parameters)
+	layout := energyLayoutOf(p.job.Request.Parameters)
 	valid := 0
-	for _, year := range p.request.Parameters.Years() {
+	for _, year := range p.job.Request.Parameters.Years() {
 		model, err := energy.NewModel(energy.DefaultParameters(), energy.NewCalendar(year))
 		if err != nil {
 			return fault.New(fault.Invalid, err)
 		}
 		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: p.plan.MeanWetness[year], sun: sun, clouds: clouds, layout: layout}
-		grids, sums, n, err := e.evaluate(ctx, p.Threads)
+		grids, sums, n, err := e.evaluate(ctx, p.job.Threads)
 		if err != nil {
-			return p.inputError(err)
+			return InputError(err)
 		}
 		if err := sums.Err(); err != nil {
 			return fault.New(fault.Invalid, fmt.Errorf("climate of %d at column %d, row %d, %d x %d cells: %w", year, t.window.Col, t.window.Row, t.window.Width, t.window.Height, err))

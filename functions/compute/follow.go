@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/fault"
@@ -33,13 +34,13 @@ type Drainage struct {
 	Batch int
 }
 
-// drainsInline reports whether the plan follows water by itself.
-func (p *piece) drainsInline(width, height int) bool {
-	seconds := secondsOfTerrain / p.cost().Speed * float64(width) * float64(height)
-	if drainageThreads(p.Threads) > 1 {
+// inline reports whether the plan follows water by itself.
+func (p *terrainRun) inline(width, height int) bool {
+	seconds := secondsOfTerrain / p.job.Cost.Speed * float64(width) * float64(height)
+	if drainageThreads(p.job.Threads) > 1 {
 		seconds /= gainOfThreads
 	}
-	return time.Duration(seconds*float64(time.Second)) <= cmp.Or(p.Drainage.Inline, time.Minute)
+	return time.Duration(seconds*float64(time.Second)) <= cmp.Or(p.options.Inline, time.Minute)
 }
 
 // gainOfThreads is how much sooner threads are done with the terrain than one: windows
@@ -50,22 +51,22 @@ const gainOfThreads = 1.5
 func drainageThreads(threads int) int { return min(max(threads, 1), 4) }
 
 // drainageSide is the side of tiles that threads work on.
-func (p *piece) drainageSide(threads int) int {
-	return cmp.Or(p.Drainage.Side, drainageSide(p.cost().Memory/int64(threads)))
+func (p *terrainRun) drainageSide(threads int) int {
+	return cmp.Or(p.options.Side, drainageSide(p.job.Cost.Memory/int64(threads)))
 }
 
 // makeDraft writes what the plan can tell before the terrain is known.
-func (p *piece) makeDraft(ctx context.Context, plan *record.Plan) error {
-	batch := cmp.Or(p.Drainage.Batch, drainageThreads(p.Threads))
+func (p *terrainRun) makeDraft(ctx context.Context, plan *record.Plan) error {
+	batch := cmp.Or(p.options.Batch, drainageThreads(p.job.Threads))
 	draft := &record.Draft{Plan: plan, Side: p.drainageSide(batch), Batch: batch}
 	plan.TerrainSide = 2 * draft.Side
-	plan.Created = p.Now().UTC()
-	draft, err := record.WriteDraft(ctx, p.Store, p.request.ID, draft)
+	plan.Created = p.job.Now().UTC()
+	draft, err := record.WriteDraft(ctx, p.job.Store, p.job.Request.ID, draft)
 	if err != nil {
 		return err
 	}
 	across, down := draft.Tiling().Tiles()
-	p.log.Info("drafted", "cells", plan.Width*plan.Height, "tiles of terrain", across*down)
+	p.job.Log.Info("drafted", "cells", plan.Width*plan.Height, "tiles of terrain", across*down)
 	return nil
 }
 
@@ -164,23 +165,36 @@ func terrainResults(done []job.Record) ([]terrainResult, error) {
 }
 
 // drainageKind follows the water over the terrain: it fills depressions, sums areas, computes wetness.
-type drainageKind struct{ *Service }
+type drainageKind struct {
+	replica *Replica
+	options Drainage
+}
+
+func (k drainageKind) run(r *engine.Run) *terrainRun {
+	return &terrainRun{job: k.replica.Job(r), options: k.options}
+}
+
+// terrainRun follows the water for one job.
+type terrainRun struct {
+	job     *Job
+	options Drainage
+}
 
 func (k drainageKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	work, err := terrainWorkOf(r.Phase)
 	if err != nil {
 		return nil, err
 	}
-	draft, err := record.ReadDraft(ctx, k.Store, r.ID())
+	draft, err := record.ReadDraft(ctx, k.replica.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
 	var found terrainResult
-	p := k.task(r)
+	p := k.run(r)
 	if err := p.windows(ctx, draft, r.Phase, work, work.windowsOf(r.Task), &found); err != nil {
 		return nil, err
 	}
-	p.report(r.ID(), "terrain", r.Phase.Share, 1)
+	p.job.Progress("terrain", r.Phase.Share, 1)
 	return &found, nil
 }
 
@@ -189,12 +203,12 @@ func (k drainageKind) Next(ctx context.Context, r *engine.Run, done []job.Record
 	if err != nil {
 		return nil, err
 	}
-	draft, err := record.ReadDraft(ctx, k.Store, r.ID())
+	draft, err := record.ReadDraft(ctx, k.replica.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
 	if r.Phase.Kind == job.KindWetness {
-		plan, err := k.task(r).closeTerrain(ctx, draft, found)
+		plan, err := k.run(r).closeTerrain(ctx, draft, found)
 		if err != nil {
 			return nil, err
 		}
@@ -205,19 +219,19 @@ func (k drainageKind) Next(ctx context.Context, r *engine.Run, done []job.Record
 
 // Release removes the scratch files that only the phase before this one read, and when the plan is there all of them.
 func (k drainageKind) Release(ctx context.Context, r *engine.Run, _ *job.Phase) {
-	p := k.task(r)
+	p := k.run(r)
 	if err := p.removeReplaced(ctx, r.Phase); err != nil {
 		r.Log.Warn("files of an earlier phase stay until the job ends", "error", err)
 	}
 }
 
 // windows does the work of one task: as many windows at a time as there are cores for.
-func (p *piece) windows(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, windows []terrain.Index, found *terrainResult) error {
+func (p *terrainRun) windows(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, windows []terrain.Index, found *terrainResult) error {
 	each := make([]terrainResult, len(windows))
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(drainageThreads(p.Threads))
+	work.SetLimit(drainageThreads(p.job.Threads))
 	for i, at := range windows {
-		work.Go(p.guarded(ctx, func(ctx context.Context) error { return p.window(ctx, draft, phase, course, at, &each[i]) }))
+		work.Go(p.job.Guarded(ctx, func(ctx context.Context) error { return p.window(ctx, draft, phase, course, at, &each[i]) }))
 	}
 	if err := work.Wait(); err != nil {
 		return err
@@ -229,8 +243,8 @@ func (p *piece) windows(ctx context.Context, draft *record.Draft, phase *job.Pha
 }
 
 // window does the work of a task in one window.
-func (p *piece) window(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, at terrain.Index, found *terrainResult) error {
-	d, closer, err := p.openDEM(ctx)
+func (p *terrainRun) window(ctx context.Context, draft *record.Draft, phase *job.Phase, course *terrainWork, at terrain.Index, found *terrainResult) error {
+	d, closer, err := p.job.OpenDEM(ctx)
 	if err != nil {
 		return err
 	}
@@ -249,7 +263,7 @@ func (p *piece) window(ctx context.Context, draft *record.Draft, phase *job.Phas
 		frame := t.Window(at).Grow(terrain.FillHalo).Intersect(d.Bounds())
 		ground, err := d.Elevation(ctx, frame)
 		if err != nil {
-			return p.inputError(err)
+			return InputError(err)
 		}
 		return filled.change(ctx, phase.Number, at, frame, found, func(cells *raster.Grid[float64]) error {
 			found.News = t.Fill(at, ground, cells)
@@ -292,12 +306,12 @@ func (s *scratch) change(ctx context.Context, phase int, at terrain.Index, frame
 }
 
 // wetnessPiece writes the terrain file of a window, and sums its wetness.
-func (p *piece) wetnessPiece(ctx context.Context, draft *record.Draft, d *dem.DEM, scratch *scratch, w raster.Window, at terrain.Index, found *terrainResult) error {
+func (p *terrainRun) wetnessPiece(ctx context.Context, draft *record.Draft, d *dem.DEM, scratch *scratch, w raster.Window, at terrain.Index, found *terrainResult) error {
 	area, err := scratch.read(ctx, w)
 	if err != nil {
 		return err
 	}
-	spools := newSpools(p.Temp)
+	spools := newSpools(p.job.Temp)
 	defer spools.remove()
 	file, err := p.newTerrainFile(d, w, spools)
 	if err != nil {
@@ -313,7 +327,7 @@ func (p *piece) wetnessPiece(ctx context.Context, draft *record.Draft, d *dem.DE
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		g, err := file.add(ctx, p, d, square, area.Sub(local(square)))
+		g, err := file.add(ctx, d, square, area.Sub(local(square)))
 		if err != nil {
 			return err
 		}
@@ -338,7 +352,7 @@ func (p *piece) wetnessPiece(ctx context.Context, draft *record.Draft, d *dem.DE
 			return fault.New(fault.Invalid, fmt.Errorf("mean wetness of %d: %w", year, err))
 		}
 	}
-	return p.bucket().Put(ctx, pieceKey(p.request.ID, at.Col/2, at.Row/2), tiffType, func(to io.Writer) error { return file.Close(to) })
+	return p.job.Objects.Put(ctx, pieceKey(p.job.Request.ID, at.Col/2, at.Row/2), objects.TIFF, func(to io.Writer) error { return file.Close(to) })
 }
 
 // pieceKey is the object of a piece of the terrain file.
@@ -347,17 +361,17 @@ func pieceKey(id string, col, row int) string {
 }
 
 // terrainPieces lists what the terrain file of a plan consists of.
-func (p *piece) terrainPieces(plan *record.Plan, w raster.Window) []filePart {
+func terrainPieces(id string, plan *record.Plan, w raster.Window) []filePart {
 	whole := raster.Window{Width: plan.Width, Height: plan.Height}
 	side := plan.TerrainSide
 	if side == 0 {
-		return []filePart{{window: whole, key: job.WorkKey(p.request.ID, terrainFile)}}
+		return []filePart{{window: whole, key: job.WorkKey(id, terrainFile)}}
 	}
 	var list []filePart
 	for r := w.Row / side; r*side < w.Row+w.Height; r++ {
 		for c := w.Col / side; c*side < w.Col+w.Width; c++ {
 			list = append(list, filePart{
-				window: raster.Window{Col: c * side, Row: r * side, Width: side, Height: side}.Intersect(whole), key: pieceKey(p.request.ID, c, r),
+				window: raster.Window{Col: c * side, Row: r * side, Width: side, Height: side}.Intersect(whole), key: pieceKey(id, c, r),
 			})
 		}
 	}
@@ -371,14 +385,14 @@ type filePart struct {
 }
 
 // readWetness reads a window of the wetness index.
-func (p *piece) readWetness(ctx context.Context, plan *record.Plan, w raster.Window) (*raster.Grid[float64], error) {
+func (p *tilePart) readWetness(ctx context.Context, plan *record.Plan, w raster.Window) (*raster.Grid[float64], error) {
 	g := raster.New[float64](w.Width, w.Height)
-	for _, part := range p.terrainPieces(plan, w) {
+	for _, part := range terrainPieces(p.job.Request.ID, plan, w) {
 		common := w.Intersect(part.window)
 		local := common
 		local.Col -= part.window.Col
 		local.Row -= part.window.Row
-		cells, err := p.bucket().Band(ctx, part.key, 0, local)
+		cells, err := p.job.Objects.Band(ctx, part.key, 0, local)
 		if err != nil {
 			return nil, err
 		}
@@ -459,7 +473,7 @@ func blocksOfTerrain(t terrain.Tiling) []terrain.Index {
 }
 
 // closeTerrain writes the plan when the terrain is known, and returns the plan that stands.
-func (p *piece) closeTerrain(ctx context.Context, draft *record.Draft, found []terrainResult) (*record.Plan, error) {
+func (p *terrainRun) closeTerrain(ctx context.Context, draft *record.Draft, found []terrainResult) (*record.Plan, error) {
 	plan := draft.Plan
 	sums := map[int]terrain.WetnessSum{}
 	raised, sloping := 0, false
@@ -481,24 +495,24 @@ func (p *piece) closeTerrain(ctx context.Context, draft *record.Draft, found []t
 	if err := p.meanWetness(plan, sums); err != nil {
 		return nil, err
 	}
-	plan.Created = p.Now().UTC()
-	p.log.Info("planned", "cells", plan.Width*plan.Height, "tiles", len(plan.Tiles))
-	return record.WritePlan(ctx, p.Store, p.request.ID, plan)
+	plan.Created = p.job.Now().UTC()
+	p.job.Log.Info("planned", "cells", plan.Width*plan.Height, "tiles", len(plan.Tiles))
+	return record.WritePlan(ctx, p.job.Store, p.job.Request.ID, plan)
 }
 
 // removeReplaced deletes the scratch files that the phase before read and this one does not; behind the last phase of the
 // terrain, whose blocks have all that tiles and maps read, also those that this one reads.
-func (p *piece) removeReplaced(ctx context.Context, phase *job.Phase) error {
+func (p *terrainRun) removeReplaced(ctx context.Context, phase *job.Phase) error {
 	after, err := terrainWorkOf(phase)
 	if err != nil {
 		return err
 	}
-	draft, err := record.ReadDraft(ctx, p.Store, p.request.ID)
+	draft, err := record.ReadDraft(ctx, p.job.Store, p.job.Request.ID)
 	if err != nil {
 		return err
 	}
 	if phase.Number > 1 {
-		earlier, err := p.Store.Phase(ctx, p.request.ID, phase.Number-1)
+		earlier, err := p.job.Store.Phase(ctx, p.job.Request.ID, phase.Number-1)
 		if err != nil {
 			return err
 		}
@@ -518,7 +532,7 @@ func (p *piece) removeReplaced(ctx context.Context, phase *job.Phase) error {
 }
 
 // removeScratch deletes the scratch files that the work of a phase reads and that of another does not.
-func (p *piece) removeScratch(ctx context.Context, draft *record.Draft, before, after *terrainWork) error {
+func (p *terrainRun) removeScratch(ctx context.Context, draft *record.Draft, before, after *terrainWork) error {
 	across, _ := draft.Tiling().Tiles()
 	var keys []string
 	for what, written := range map[string][2][]int{scratchFilled: {before.Filled, after.Filled}, scratchArea: {before.Area, after.Area}} {
@@ -526,8 +540,8 @@ func (p *piece) removeScratch(ctx context.Context, draft *record.Draft, before, 
 			if was == 0 || i >= len(written[1]) || written[1][i] == was {
 				continue
 			}
-			keys = append(keys, scratchKey(p.request.ID, what, was, terrain.Index{Col: i % across, Row: i / across}))
+			keys = append(keys, scratchKey(p.job.Request.ID, what, was, terrain.Index{Col: i % across, Row: i / across}))
 		}
 	}
-	return p.bucket().Remove(ctx, keys)
+	return p.job.Objects.Remove(ctx, keys)
 }

@@ -67,7 +67,7 @@ func TestPartsReachTheStore(t *testing.T) {
 	for most, want := range map[int64]driver.WriterOptions{0: {}, 81 << 30: {BufferSize: 10 << 20, MaxConcurrency: 2}} {
 		n := new(noStore)
 		s := objects.Store{Bucket: retrybucket.Wrap(blob.NewBucket(n), retrybucket.Options{})}
-		err := s.PutUpTo(t.Context(), most, "key", tiffType, func(w io.Writer) error {
+		err := s.PutUpTo(t.Context(), most, "key", objects.TIFF, func(w io.Writer) error {
 			_, err := w.Write(make([]byte, 5<<20))
 			return err
 		})

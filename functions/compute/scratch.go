@@ -143,20 +143,20 @@ func scratchKey(id, what string, phase int, tile terrain.Index) string {
 
 // scratch is one of the quantities as a phase finds it.
 type scratch struct {
-	*piece
+	job     *Job
 	what    string
 	tiling  terrain.Tiling
 	written []int // the phase that wrote each tile, row by row; 0 for none
 	unknown float64
 }
 
-func (p *piece) scratch(d *record.Draft, work *terrainWork, what string) (*scratch, error) {
-	s := &scratch{piece: p, what: what, tiling: d.Tiling(), written: work.Filled, unknown: terrain.Unseen}
+func (p *terrainRun) scratch(d *record.Draft, work *terrainWork, what string) (*scratch, error) {
+	s := &scratch{job: p.job, what: what, tiling: d.Tiling(), written: work.Filled, unknown: terrain.Unseen}
 	if what == scratchArea {
 		s.written, s.unknown = work.Area, terrain.Pending
 	}
 	if across, down := s.tiling.Tiles(); len(s.written) != across*down {
-		return nil, fmt.Errorf("%w: a phase of job %s tells of %d tiles of %s, not of %d", job.ErrDamaged, p.request.ID, len(s.written), what, across*down)
+		return nil, fmt.Errorf("%w: a phase of job %s tells of %d tiles of %s, not of %d", job.ErrDamaged, p.job.Request.ID, len(s.written), what, across*down)
 	}
 	return s, nil
 }
@@ -166,7 +166,7 @@ func (s *scratch) read(ctx context.Context, w raster.Window) (*raster.Grid[float
 	g := raster.New[float64](w.Width, w.Height)
 	across, down := s.tiling.Tiles()
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(s.bucket().Calls())
+	work.SetLimit(s.job.Objects.Calls())
 	for r := w.Row / s.tiling.Side; r < down && r*s.tiling.Side < w.Row+w.Height; r++ {
 		for c := w.Col / s.tiling.Side; c < across && c*s.tiling.Side < w.Col+w.Width; c++ {
 			work.Go(func() error { return s.readTile(ctx, terrain.Index{Col: c, Row: r}, g, w) })
@@ -193,7 +193,7 @@ func (s *scratch) readTile(ctx context.Context, at terrain.Index, g *raster.Grid
 		}
 		return nil
 	}
-	key := scratchKey(s.request.ID, s.what, phase, at)
+	key := scratchKey(s.job.Request.ID, s.what, phase, at)
 	local := part
 	local.Col -= tile.Col
 	local.Row -= tile.Row
@@ -211,7 +211,7 @@ func (s *scratch) readTile(ctx context.Context, at terrain.Index, g *raster.Grid
 func (s *scratch) fetch(ctx context.Context, key string, tile, local raster.Window) (g *raster.Grid[float64], origin raster.Window, err error) {
 	side, off, ok := scratchSide(tile.Width, tile.Height, local)
 	if !ok {
-		b, err := s.Store.Bucket.ReadAll(ctx, key)
+		b, err := s.job.Store.Bucket.ReadAll(ctx, key)
 		if err != nil {
 			return nil, origin, readError(key, err)
 		}
@@ -221,7 +221,7 @@ func (s *scratch) fetch(ctx context.Context, key string, tile, local raster.Wind
 		return g, origin, nil
 	}
 	g = raster.New[float64](side.Width, side.Height)
-	r, err := s.Store.Bucket.NewRangeReader(ctx, key, off, int64(8*len(g.Cells)), nil)
+	r, err := s.job.Store.Bucket.NewRangeReader(ctx, key, off, int64(8*len(g.Cells)), nil)
 	if err != nil {
 		return nil, origin, readError(key, err)
 	}
@@ -263,7 +263,7 @@ func (s *scratch) write(ctx context.Context, phase int, at terrain.Index, cells 
 		if err != nil {
 			return nil, err
 		}
-		err = s.bucket().Put(ctx, scratchKey(s.request.ID, s.what, phase, tile), "application/octet-stream", func(w io.Writer) error {
+		err = s.job.Objects.Put(ctx, scratchKey(s.job.Request.ID, s.what, phase, tile), "application/octet-stream", func(w io.Writer) error {
 			_, err := w.Write(b)
 			return err
 		})

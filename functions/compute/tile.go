@@ -48,10 +48,13 @@ func tilePhase(plan *record.Plan) *job.Phase {
 }
 
 // tileKind computes tiles.
-type tileKind struct{ *Service }
+type tileKind struct {
+	replica *Replica
+	maps    mapsKind // which come next
+}
 
 func (k tileKind) Run(ctx context.Context, r *engine.Run) (any, error) {
-	plan, err := record.ReadPlan(ctx, k.Store, r.ID())
+	plan, err := record.ReadPlan(ctx, k.replica.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -60,12 +63,12 @@ func (k tileKind) Run(ctx context.Context, r *engine.Run) (any, error) {
 		return nil, fmt.Errorf("%w: the plan of job %s has no tile %q", job.ErrDamaged, r.ID(), r.Task)
 	}
 	result := new(record.TileResult)
-	return result, k.task(r).compute(ctx, plan, tile, result)
+	return result, k.compute(ctx, k.replica.Job(r), plan, tile, result)
 }
 
 // Next goes on to the assembly, or to the maps where that would take long.
 func (k tileKind) Next(ctx context.Context, r *engine.Run, done []job.Record) (*job.Phase, error) {
-	plan, err := record.ReadPlan(ctx, k.Store, r.ID())
+	plan, err := record.ReadPlan(ctx, k.replica.Store, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -76,30 +79,30 @@ func (k tileKind) Next(ctx context.Context, r *engine.Run, done []job.Record) (*
 	if t.Valid == 0 {
 		return nil, fault.New(fault.Invalid, errors.New("no cell of the DEM has a result: slope needs a cell and its eight neighbours, and none has them all"))
 	}
-	return k.phaseOfMaps(r.Request, plan, t, 0)
+	return k.maps.phase(r.Request, plan, t, 0)
 }
 
 func (tileKind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // compute writes the tile's work files, made of parts that memory has room for;
 // record gets its sums.
-func (p *piece) compute(ctx context.Context, plan *record.Plan, tile record.Tile, record *record.TileResult) error {
-	d, closer, err := p.openDEM(ctx)
+func (k tileKind) compute(ctx context.Context, j *Job, plan *record.Plan, tile record.Tile, record *record.TileResult) error {
+	d, closer, err := j.OpenDEM(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closer.Close() }()
-	files := p.newTileFiles(d, tile)
+	files := newTileFiles(j, d, tile)
 	defer files.remove()
 	index := tileIndex(plan, tile.Task)
 	total := float64(len(plan.Tiles))
-	parts := partsOf(plan, tile.Window, p.partSide(plan))
+	parts := partsOf(plan, tile.Window, k.partSide(j, plan))
 	for i, w := range parts {
-		part := &tilePart{piece: p, dem: d, plan: plan, window: w, files: files, record: record}
+		part := &tilePart{job: j, dem: d, plan: plan, window: w, files: files, record: record}
 		begun, share := index+float64(i)/float64(len(parts)), 1/float64(len(parts))
 		part.progress = func(stage string, done float64) {
-			p.share.Set(begun - index + done*share)
-			p.report(p.request.ID, stage, begun+done*share, total)
+			j.Share.Set(begun - index + done*share)
+			j.Progress(stage, begun+done*share, total)
 		}
 		if err := part.compute(ctx); err != nil {
 			return err
@@ -111,13 +114,13 @@ func (p *piece) compute(ctx context.Context, plan *record.Plan, tile record.Tile
 
 // partSide is the side of the parts of a tile on this replica. Another may take
 // others: parts never change a number.
-func (p *piece) partSide(plan *record.Plan) int {
-	return p.cost().partSide(p.request.Workflow, p.request.Parameters, field(plan.Far, plan.Halo, plan.Width, plan.Height))
+func (tileKind) partSide(j *Job, plan *record.Plan) int {
+	return j.Cost.partSide(j.Request.Workflow, j.Request.Parameters, field(plan.Far, plan.Halo, plan.Width, plan.Height))
 }
 
 // tilePart is a window of a tile that is computed in one go.
 type tilePart struct {
-	*piece
+	job      *Job
 	dem      *dem.DEM
 	plan     *record.Plan
 	window   raster.Window
@@ -131,7 +134,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	outer := haloOf(p.plan, w).Intersect(d.Bounds())
 	z, err := d.Elevation(ctx, outer)
 	if err != nil {
-		return p.inputError(err)
+		return InputError(err)
 	}
 	core := raster.Window{Col: w.Col - outer.Col, Row: w.Row - outer.Row, Width: w.Width, Height: w.Height}
 	cell := d.Cell.Rows(outer.Row, outer.Height)
@@ -141,12 +144,12 @@ func (p *tilePart) compute(ctx context.Context) error {
 		DEM: z, Core: core, OriginCol: outer.Col, OriginRow: outer.Row,
 		Slope: slope, Aspect: aspect, Cell: cell, Latitude: radians(lat),
 	}
-	if p.request.Parameters.North == "true" {
+	if p.job.Request.Parameters.North == "true" {
 		surface.Convergence = d.Convergence(lon, lat)
 	}
 	params := p.solarParameters()
 	engine := solar.Fast()
-	if p.request.Parameters.Method == "reference" {
+	if p.job.Request.Parameters.Method == "reference" {
 		engine = solar.Reference()
 	}
 	if err := p.addInputs(ctx, p.plan, w, lon, lat, &surface); err != nil {
@@ -161,11 +164,11 @@ func (p *tilePart) compute(ctx context.Context) error {
 		return err
 	}
 	leaveOut(surface.Latitude, &given)
-	sun, err := engine.Year(ctx, surface, params, p.Threads, func(done, all int) {
+	sun, err := engine.Year(ctx, surface, params, p.job.Threads, func(done, all int) {
 		p.progress("sun", 0.9*float64(done)/float64(all))
 	})
 	if err != nil {
-		return p.solarError(err)
+		return solarError(err)
 	}
 	clouds, err := p.clearness(ctx, p.plan, w, given, sun)
 	if err != nil {
@@ -174,7 +177,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if err := p.noteClearness(w, clouds, sun); err != nil {
 		return err
 	}
-	if p.request.Workflow == param.EEMT {
+	if p.job.Request.Workflow == param.EEMT {
 		t := &terrainTile{window: w, elevation: z.Sub(core), slope: slope, aspect: aspect, lon: lon, lat: lat, cell: d.Cell.Rows(w.Row, w.Height)}
 		if err := p.energyYears(ctx, t, sun, clouds); err != nil {
 			return err
@@ -184,7 +187,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	for m := range 12 {
 		clouds.scale(m, sun.Global[m], sun.Flat[m])
 	}
-	if p.request.Workflow == param.Sol {
+	if p.job.Request.Workflow == param.Sol {
 		for _, v := range sun.Global[0].Cells {
 			if v == v {
 				p.record.Valid++
@@ -197,16 +200,16 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if err := p.putLayers(ctx, surface, params, sun); err != nil {
 		return err
 	}
-	if p.request.Parameters.Daily {
+	if p.job.Request.Parameters.Daily {
 		p.progress("daily maps", 0.9)
 		return p.putDaily(ctx, engine, surface, params, clouds)
 	}
 	return nil
 }
 
-func (p *piece) solarParameters() solar.Parameters {
+func (p *tilePart) solarParameters() solar.Parameters {
 	params := solar.DefaultParameters()
-	user := p.request.Parameters
+	user := p.job.Request.Parameters
 	params.StepMinutes = user.Step
 	for _, v := range []struct {
 		to      *[12]float64
@@ -230,7 +233,7 @@ func (p *piece) solarParameters() solar.Parameters {
 
 // solarError separates an interruption, and a fault of where the engine's results go, from
 // an input the engine refuses.
-func (p *piece) solarError(err error) error {
+func solarError(err error) error {
 	if fault.Is(err, fault.Unavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -252,7 +255,7 @@ func (p *tilePart) putSol(slope, aspect *raster.Grid[float64], sun *solar.Monthl
 
 // sunOf returns what a work file holds of a quantity of the sun. It may write over the months.
 func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) ([]geotiff.BandInfo, []*raster.Grid[float32]) {
-	if p.request.Parameters.Maps == param.AnnualMaps {
+	if p.job.Request.Parameters.Maps == param.AnnualMaps {
 		return yearOf(what, unit, monthly)
 	}
 	bands := make([]geotiff.BandInfo, len(monthly))

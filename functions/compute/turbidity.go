@@ -49,7 +49,7 @@ func turbidityOf(d *dem.DEM, plan *record.Plan) Turbidity {
 
 // addTurbidity sets the turbidity of the place, where the job asks for it.
 func (p *tilePart) addTurbidity(lon, lat []float64, s *solar.Surface, params *solar.Parameters) {
-	if !p.request.Parameters.LinkeClimatology {
+	if !p.job.Request.Parameters.LinkeClimatology {
 		return
 	}
 	if t := turbidityOf(p.dem, p.plan); t.Even {
