@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -257,7 +258,7 @@ func energyProduct(p param.Parameters, maps []mapInfo, kappa map[int][12]float64
 const productionTag = "MODEL_PRODUCTION"
 
 // productionDoubt is what the plan doubts of the production of EEMT-TOPO; empty if nothing.
-func productionDoubt(plan *job.Plan) string {
+func productionDoubt(plan *record.Plan) string {
 	i := slices.IndexFunc(plan.Findings, func(f finding.Finding) bool { return f.Code == finding.ModelProduction })
 	if i < 0 {
 		return ""
