@@ -112,6 +112,14 @@ const (
 	energyBands
 )
 
+// bandsOfYear counts the bands of the work file of a climate year.
+func bandsOfYear(p param.Parameters) int {
+	if p.Maps == param.AnnualMaps {
+		return yearBands
+	}
+	return energyBands
+}
+
 func energyOfMonths() energyLayout {
 	bands := make([]geotiff.BandInfo, energyBands)
 	for m := range 12 {

@@ -88,7 +88,7 @@ func layers(w param.Workflow, p param.Parameters) (kept, written int) {
 		}
 	}
 	if w == param.EEMT {
-		bands := len(energyLayoutOf(p).bands)
+		bands := bandsOfYear(p)
 		kept += bands
 		written += bands * len(p.Years())
 	}
