@@ -11,12 +11,13 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"github.com/spf13/cobra"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
@@ -100,7 +101,7 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	inspected.Climate = o.params.Climate
 	r, err := inspect.File(ctx, file, info.Size(), inspect.Options{
 		Parameters: inspected, Name: path, Open: sources.Open,
-		Estimate: func(width, height int) inspect.Work { return compute.Cost{}.Estimate(w, p, width, height) },
+		Estimate: func(width, height int) inspect.Work { return cost.Cost{}.Estimate(w, p, width, height) },
 	})
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	r.Reword(wording.Text)
 	if r.Usable {
 		here := runOptions{output: "."}
-		if err := here.room(compute.Cost{})(w, p, r.Width, r.Height, info.Size()); err != nil {
+		if err := here.room(cost.Cost{})(w, p, r.Width, r.Height, info.Size()); err != nil {
 			r.Findings.Add(finding.Finding{Code: finding.MachineRoom, Severity: finding.Doubt, Message: err.Error()})
 		}
 	}

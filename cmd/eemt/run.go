@@ -10,9 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+
 	"github.com/spf13/cobra"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -137,7 +138,7 @@ func (o *runOptions) run(ctx context.Context, w param.Workflow, dem string, stdo
 		err = p.wait(ctx, id, ended, lost)
 	}
 	bar.finish(err == nil)
-	var report *compute.Report
+	var report *assembly.Report
 	if err == nil {
 		report, err = p.export(context.WithoutCancel(ctx), id, dir, o.note(stderr))
 	}

@@ -12,6 +12,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/cyverse-gis/eemt/eventing"
@@ -348,7 +352,7 @@ func TestInterruptedWorkIsRedelivered(t *testing.T) {
 			defer cancel()
 			var events []event
 			w := newWorld(t, b, options{progress: func(p compute.Progress) {
-				if p.Stage == stage {
+				if p.Step == stage {
 					cancel()
 				}
 			}})
@@ -433,10 +437,10 @@ func TestBadEvents(t *testing.T) {
 	w.mustComplete(t)
 }
 
-func readReport(t *testing.T, w *world) compute.Report {
+func readReport(t *testing.T, w *world) assembly.Report {
 	t.Helper()
-	var r compute.Report
-	if err := json.Unmarshal(w.results(t)[compute.ReportName], &r); err != nil {
+	var r assembly.Report
+	if err := json.Unmarshal(w.results(t)[workfile.ReportName], &r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -465,17 +469,17 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		tiff []byte
-		cost compute.Cost
+		cost cost.Cost
 		side int
 		want []string
 	}{
-		{"cells", hills(t), compute.Cost{MaxCells: 100}, 0, []string{"EMT_MAX_CELLS", "at most 100 "}},
-		{"time", wide, compute.Cost{MaxCoreHours: 0.01}, 0, []string{"core hours", "EEMT_MAX_CORE_HOURS"}},
-		{"tiles", wide, compute.Cost{}, 32, []string{"tile_size 32", "69169 tiles", "at least 34"}},
+		{"cells", hills(t), cost.Cost{MaxCells: 100}, 0, []string{"EMT_MAX_CELLS", "at most 100 "}},
+		{"time", wide, cost.Cost{MaxCoreHours: 0.01}, 0, []string{"core hours", "EEMT_MAX_CORE_HOURS"}},
+		{"tiles", wide, cost.Cost{}, 32, []string{"tile_size 32", "69169 tiles", "at least 34"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{progress: func(p compute.Progress) {
-				if p.Stage == "sun" {
+				if p.Step == "sun" {
 					t.Error("work was done")
 				}
 			}})

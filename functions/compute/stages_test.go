@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/drainage"
+
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -22,7 +24,7 @@ import (
 )
 
 // inStages follows water in tiles of so many cells by tasks, whatever the size.
-func inStages(side int) compute.Drainage { return compute.Drainage{Inline: -time.Second, Side: side} }
+func inStages(side int) drainage.Options { return drainage.Options{Inline: -time.Second, Side: side} }
 
 // TestStagesGiveTheSameBytes: who follows the water does not show in any result.
 func TestStagesGiveTheSameBytes(t *testing.T) {
@@ -363,7 +365,7 @@ func TestScratchIsRemoved(t *testing.T) {
 	var w *world
 	sun := false
 	w = staged(t, options{progress: func(pr compute.Progress) {
-		if pr.Stage == "sun" {
+		if pr.Step == "sun" {
 			sun = true
 			if n := len(w.stillThere(t, ".bin")); n > 0 {
 				t.Errorf("%d files of stages are there while tiles are computed", n)

@@ -11,10 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/eventing"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -46,7 +47,7 @@ func mentions(t *testing.T, page string, names ...string) {
 }
 
 func TestReportFieldsAreDocumented(t *testing.T) {
-	for _, n := range tags(compute.Report{}, "json") {
+	for _, n := range tags(assembly.Report{}, "json") {
 		mentions(t, "docs/guide.md", "`"+n+"`")
 	}
 }
