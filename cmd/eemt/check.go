@@ -74,10 +74,7 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 			w = param.EEMT
 		}
 	}
-	if w == param.EEMT && p.Climate == "" {
-		p.Climate = "table:unknown"
-	}
-	if err := p.Validate(w); err != nil {
+	if err := p.ValidateGiven(w); err != nil {
 		return exitError{err, 2}
 	}
 	if err := checkInputFiles(&p); err != nil {
@@ -96,10 +93,8 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 		return exitError{err, 2}
 	}
 	sources := sources.Files{Local: true, OpenBucket: buckets.Open, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
-	inspected := p
-	inspected.Climate = o.params.Climate
 	r, err := inspect.File(ctx, file, info.Size(), inspect.Options{
-		Parameters: inspected, Name: path, Open: sources.Open,
+		Parameters: p, Name: path, Open: sources.Open,
 		Estimate: func(width, height int) inspect.Work { return compute.Cost{}.Estimate(w, p, width, height) },
 	})
 	if err != nil {

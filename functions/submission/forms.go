@@ -88,20 +88,14 @@ func (s *Service) examine(ctx context.Context, f form.Form) (*inspect.Report, st
 		}
 		f.DEM = &inputs.DEM{DEM: ref}
 	}
-	if f.Workflow == param.EEMT && f.Params.Climate == "" {
-		f.Params.Climate = "table:unknown" // the other parameters are examined all the same
-		defer func() { f.Params.Climate = "" }()
-	}
-	if err := f.Params.Validate(f.Workflow); err != nil {
+	// The DEM may be checked before a climate is chosen.
+	if err := f.Params.ValidateGiven(f.Workflow); err != nil {
 		return nil, "", problem.Invalid(err)
 	}
 	if err := s.inputs.CheckRasters(ctx, &f.Params); err != nil {
 		return nil, "", err
 	}
 	o := inspect.Options{Parameters: f.Params, Name: f.DEM.Name, Open: s.Climate}
-	if f.Params.Climate == "table:unknown" {
-		o.Parameters.Climate = ""
-	}
 	if s.Estimate != nil {
 		o.Estimate = func(width, height int) inspect.Work { return s.Estimate(f.Workflow, f.Params, width, height) }
 	}
