@@ -65,8 +65,11 @@ func (m *memorySize) Set(text string) error {
 }
 
 // costOf fits work to so many MiB and cores, and holds the runtime to them.
-func costOf(memory, cores int) compute.Cost {
+func costOf(memory, cores int) (compute.Cost, error) {
+	if cores < 1 || cores > 512 {
+		return compute.Cost{}, exitError{fmt.Errorf("num-threads %d: must be 1 to 512", cores), 2}
+	}
 	bytes := int64(memory) << 20
 	debug.SetMemoryLimit(bytes * 9 / 10)
-	return compute.Cost{Memory: bytes, Cores: cores}
+	return compute.Cost{Memory: bytes, Cores: cores}, nil
 }
