@@ -29,9 +29,9 @@ const MonthMark = "{month}"
 
 // Words that may stand in place of values.
 const (
-	// FromClimate as the clear-sky index says that the climate gives it.
+	// FromClimate, given as the clear-sky index, computes it from the radiation in the climate.
 	FromClimate = "climate"
-	// FromClimatology as the turbidity says that a climatology of the world gives it.
+	// FromClimatology, given as the turbidity, reads it from the climatology of the world (shared/turbidity).
 	FromClimatology = "climatology"
 )
 
