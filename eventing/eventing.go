@@ -8,11 +8,11 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 )
 
-// Event types. The payload of the job types and of TilesCompleted is Job, of TileRequested Tile,
+// Event types. The payload of the job types is Job, of TaskRequested and TilesCompleted Task,
 // of CleanupCompleted Cleanup, of PingTick Tick.
 const (
 	JobSubmitted     = "org.cyverse.eemt.job.submitted.v1"
-	TileRequested    = "org.cyverse.eemt.tile.requested.v1"
+	TaskRequested    = "org.cyverse.eemt.task.requested.v1"
 	TilesCompleted   = "org.cyverse.eemt.tiles.completed.v1"
 	JobCompleted     = "org.cyverse.eemt.job.completed.v1"
 	JobFailed        = "org.cyverse.eemt.job.failed.v1"

@@ -28,12 +28,12 @@ func TestConstructors(t *testing.T) {
 			"org.cyverse.eemt.job.submitted.v1", jobID + ".job-submitted.0", jobID, `{"job_id":"` + jobID + `","attempt":0}`,
 		},
 		{
-			"TileRequested", eventing.NewTileRequested("/compute", jobID, "r0c1", 2, at),
-			"org.cyverse.eemt.tile.requested.v1", jobID + ".tile-requested.r0c1.2", jobID + "/r0c1", `{"job_id":"` + jobID + `","task":"r0c1","attempt":2}`,
+			"TaskRequested", eventing.NewTaskRequested("/compute", eventing.Task{JobID: jobID, Phase: 3, Kind: "tiles", Task: "r0c1", Attempt: 2}, at),
+			"org.cyverse.eemt.task.requested.v1", jobID + ".task-requested.3.r0c1.2", jobID + "/r0c1", `{"job_id":"` + jobID + `","phase":3,"kind":"tiles","task":"r0c1","attempt":2}`,
 		},
 		{
-			"TilesCompleted", eventing.NewTilesCompleted("/compute", jobID, 1, at),
-			"org.cyverse.eemt.tiles.completed.v1", jobID + ".tiles-completed.1", jobID, `{"job_id":"` + jobID + `","attempt":1}`,
+			"TilesCompleted", eventing.NewTaskRequested("/compute", eventing.Task{JobID: jobID, Phase: 4, Kind: eventing.KindAssembly, Task: "assembly", Attempt: 1}, at),
+			"org.cyverse.eemt.tiles.completed.v1", jobID + ".tiles-completed.1", jobID, `{"job_id":"` + jobID + `","phase":4,"kind":"assembly","task":"assembly","attempt":1}`,
 		},
 		{
 			"JobCompleted", eventing.NewJobCompleted("/compute", jobID, 0, at),
@@ -77,8 +77,17 @@ func TestPayloads(t *testing.T) {
 	if got, err := eventing.JobOf(eventing.NewJobFailed("/s", jobID, strings.Repeat("é", 4000), 3, at)); err != nil || got.JobID != jobID || got.Attempt != 3 || len(got.Reason) != eventing.MaxReason {
 		t.Errorf("JobOf = %.60v, %v; want a reason cut to %d bytes", got, err, eventing.MaxReason)
 	}
-	if got, err := eventing.TileOf(eventing.NewTileRequested("/s", jobID, "2020.r0c1", 7, at)); err != nil || got != (eventing.Tile{JobID: jobID, Task: "2020.r0c1", Attempt: 7}) {
-		t.Errorf("TileOf = %v, %v", got, err)
+	for want, e := range map[eventing.Task]event.Event{
+		{JobID: jobID, Kind: "plan", Task: "plan", Attempt: 7}:                 eventing.NewJobSubmitted("/s", jobID, 7, at),
+		{JobID: jobID, Phase: 1, Kind: "tiles", Task: "2020.r0c1", Attempt: 7}: eventing.NewTaskRequested("/s", eventing.Task{JobID: jobID, Phase: 1, Kind: "tiles", Task: "2020.r0c1", Attempt: 7}, at),
+		{JobID: jobID, Phase: 2, Kind: "assembly", Task: "assembly"}:           eventing.NewTaskRequested("/s", eventing.Task{JobID: jobID, Phase: 2, Kind: "assembly", Task: "assembly"}, at),
+	} {
+		if got, err := eventing.TaskOf(e); err != nil || got != want {
+			t.Errorf("%s: TaskOf = %v, %v, want %v", e.Type(), got, err, want)
+		}
+	}
+	if _, err := eventing.TaskOf(eventing.NewJobCompleted("/s", jobID, 0, at)); !eventing.IsRejected(err) {
+		t.Errorf("an event that requests nothing: %v", err)
 	}
 	if got, err := eventing.TickOf(eventing.NewTick("/s", "retention", at)); err != nil || got.Task != "retention" {
 		t.Errorf("TickOf = %v, %v", got, err)
@@ -90,16 +99,18 @@ func TestPayloads(t *testing.T) {
 
 func TestBadPayloadsAreRejected(t *testing.T) {
 	for _, c := range []struct{ name, typ, contentType, data, want string }{
-		{"no data", eventing.TileRequested, "application/json", ``, "no data"},
-		{"not JSON", eventing.TileRequested, "application/json", `{`, "is not the JSON payload"},
-		{"wrong kind", eventing.TileRequested, "application/json", `[1]`, "is not the JSON payload"},
-		{"wrong content type", eventing.TileRequested, "text/xml", `{}`, "must be application/json"},
-		{"job id missing", eventing.TileRequested, "application/json", `{"task":"a"}`, "job_id: 0 bytes long: must be 1 to 128"},
-		{"job id climbs", eventing.TileRequested, "application/json", `{"job_id":"../x","task":"a"}`, `job_id "../x"`},
-		{"job id with slash", eventing.TileRequested, "application/json", `{"job_id":"a/b","task":"a"}`, `job_id "a/b"`},
-		{"task too long", eventing.TileRequested, "application/json", `{"job_id":"a","task":"` + strings.Repeat("x", 129) + `"}`, "task: 129 bytes"},
-		{"attempt negative", eventing.TileRequested, "application/json", `{"job_id":"a","task":"b","attempt":-1}`, "attempt -1: must be 0 to 1000000"},
-		{"other type", eventing.JobSubmitted, "application/json", `{"job_id":"a","task":"b"}`, "no tile payload"},
+		{"no data", eventing.TaskRequested, "application/json", ``, "no data"},
+		{"not JSON", eventing.TaskRequested, "application/json", `{`, "is not the JSON payload"},
+		{"wrong kind", eventing.TaskRequested, "application/json", `[1]`, "is not the JSON payload"},
+		{"wrong content type", eventing.TaskRequested, "text/xml", `{}`, "must be application/json"},
+		{"job id missing", eventing.TaskRequested, "application/json", `{"task":"a"}`, "job_id: 0 bytes long: must be 1 to 128"},
+		{"job id climbs", eventing.TaskRequested, "application/json", `{"job_id":"../x","task":"a"}`, `job_id "../x"`},
+		{"job id with slash", eventing.TaskRequested, "application/json", `{"job_id":"a/b","task":"a"}`, `job_id "a/b"`},
+		{"task too long", eventing.TaskRequested, "application/json", `{"job_id":"a","kind":"tiles","task":"` + strings.Repeat("x", 129) + `"}`, "task: 129 bytes"},
+		{"attempt negative", eventing.TaskRequested, "application/json", `{"job_id":"a","kind":"tiles","task":"b","attempt":-1}`, "attempt -1: must be 0 to 1000000"},
+		{"kind missing", eventing.TaskRequested, "application/json", `{"job_id":"a","task":"b"}`, "kind: 0 bytes long"},
+		{"phase negative", eventing.TaskRequested, "application/json", `{"job_id":"a","phase":-1,"kind":"tiles","task":"b"}`, "phase -1: must be 0 to 1000000"},
+		{"other type", eventing.JobCancelled, "application/json", `{"job_id":"a","task":"b"}`, "requests no task"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := event.New()
@@ -107,7 +118,7 @@ func TestBadPayloadsAreRejected(t *testing.T) {
 			e.SetSource("/x")
 			e.SetType(c.typ)
 			_ = e.SetData(c.contentType, []byte(c.data))
-			_, err := eventing.TileOf(e)
+			_, err := eventing.TaskOf(e)
 			if !eventing.IsRejected(err) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error = %v, want a rejection with %q", err, c.want)
 			}
@@ -131,7 +142,7 @@ func TestReject(t *testing.T) {
 }
 
 func TestFailure(t *testing.T) {
-	e := eventing.NewTileRequested("/s", jobID, "a", 0, at)
+	e := eventing.NewTaskRequested("/s", eventing.Task{JobID: jobID, Kind: "tiles", Task: "a"}, at)
 	if _, ok := eventing.FailureOf(e); ok {
 		t.Error("a fresh event has a failure")
 	}
@@ -151,7 +162,7 @@ func TestFailure(t *testing.T) {
 }
 
 func FuzzPayload(f *testing.F) {
-	f.Add(eventing.TileRequested, []byte(`{"job_id":"a","task":"b","attempt":1}`))
+	f.Add(eventing.TaskRequested, []byte(`{"job_id":"a","task":"b","attempt":1}`))
 	f.Add(eventing.JobFailed, []byte(`{"job_id":"a","reason":"b"}`))
 	f.Add(eventing.PingTick, []byte(`{"task":"resume"}`))
 	f.Fuzz(func(t *testing.T, typ string, data []byte) {
@@ -160,7 +171,7 @@ func FuzzPayload(f *testing.F) {
 		e.SetSource("/x")
 		e.SetType(typ)
 		_ = e.SetData("application/json", data)
-		if p, err := eventing.TileOf(e); err == nil {
+		if p, err := eventing.TaskOf(e); err == nil {
 			if strings.ContainsAny(p.JobID+p.Task, "/\\\x00") || p.JobID == ".." || p.Task == "" {
 				t.Errorf("accepted %+v", p)
 			}
@@ -185,7 +196,7 @@ func TestFailureInBase64(t *testing.T) {
 		"AAECAwQF":                         "AAECAwQF", // bytes, no text
 		"":                                 "",
 	} {
-		e := eventing.NewTileRequested("/test", "job", "r0c0", 1, at)
+		e := eventing.NewTaskRequested("/test", eventing.Task{JobID: "job", Kind: "tiles", Task: "r0c0", Attempt: 1}, at)
 		e.SetExtension("knativeerrorcode", 503)
 		e.SetExtension("knativeerrordata", text)
 		if f, _ := eventing.FailureOf(e); f.Reason != want {

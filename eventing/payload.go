@@ -16,11 +16,13 @@ const (
 	MaxName = 128
 	// MaxReason is the greatest length of Job.Reason in bytes; constructors cut longer ones.
 	MaxReason = 4096
+	// MaxPhase is the greatest number of a phase.
+	MaxPhase = 1_000_000
 	// MaxAttempt is the greatest attempt number; the first attempt is 0.
 	MaxAttempt = 1_000_000
 )
 
-// Job is the payload of the job events and of TilesCompleted.
+// Job is the payload of the job events.
 type Job struct {
 	// JobID names the job: 1 to MaxName letters, digits, '-', '_' and '.', not starting with '.'.
 	JobID string `json:"job_id"`
@@ -30,12 +32,23 @@ type Job struct {
 	Attempt int `json:"attempt"`
 }
 
-// Tile is the payload of TileRequested.
-type Tile struct {
-	JobID   string `json:"job_id"`
-	Task    string `json:"task"` // same alphabet as a job id
+// Task is the payload of TaskRequested and TilesCompleted: which task of which job is to be done.
+type Task struct {
+	JobID string `json:"job_id"`
+	// Phase is the number of the phase that the task belongs to, 0 to MaxPhase.
+	Phase int `json:"phase"`
+	// Kind says what the task does, Task which one of its phase it is; same alphabet as a job id.
+	Kind    string `json:"kind"`
+	Task    string `json:"task"`
 	Attempt int    `json:"attempt"`
 }
+
+// The kind and the task that JobSubmitted requests, and the kind that TilesCompleted does.
+const (
+	KindPlan     = "plan"
+	TaskPlan     = "plan"
+	KindAssembly = "assembly"
+)
 
 // Cleanup is the payload of CleanupCompleted.
 type Cleanup struct {
@@ -61,15 +74,14 @@ func NewJobSubmitted(source, jobID string, attempt int, at time.Time) event.Even
 	return jobEvent(JobSubmitted, "job-submitted", source, Job{JobID: jobID, Attempt: attempt}, at)
 }
 
-// NewTileRequested asks for one task of a job.
-func NewTileRequested(source, jobID, task string, attempt int, at time.Time) event.Event {
-	id := jobID + ".tile-requested." + task + "." + strconv.Itoa(attempt)
-	return newEvent(TileRequested, source, id, jobID+"/"+task, at, Tile{JobID: jobID, Task: task, Attempt: attempt})
-}
-
-// NewTilesCompleted announces that every task of the job's plan has its record.
-func NewTilesCompleted(source, jobID string, attempt int, at time.Time) event.Event {
-	return jobEvent(TilesCompleted, "tiles-completed", source, Job{JobID: jobID, Attempt: attempt}, at)
+// NewTaskRequested requests a task of a job. The request of the assembly has the type TilesCompleted, since subscribers
+// learn from it that all tiles are done; that of any other task has the type TaskRequested.
+func NewTaskRequested(source string, t Task, at time.Time) event.Event {
+	if t.Kind == KindAssembly {
+		return newEvent(TilesCompleted, source, fmt.Sprintf("%s.tiles-completed.%d", t.JobID, t.Attempt), t.JobID, at, t)
+	}
+	id := fmt.Sprintf("%s.task-requested.%d.%s.%d", t.JobID, t.Phase, t.Task, t.Attempt)
+	return newEvent(TaskRequested, source, id, t.JobID+"/"+t.Task, at, t)
 }
 
 // NewJobCompleted announces that the job ended with results.
@@ -139,25 +151,29 @@ func JobOf(e event.Event) (Job, error) {
 	return j, nil
 }
 
-// TileOf decodes the payload of TileRequested. Its errors are rejections.
-func TileOf(e event.Event) (Tile, error) {
-	var t Tile
-	if e.Type() != TileRequested {
-		return Tile{}, rejectf("event %q: type %q has no tile payload", clip(e.ID()), clip(e.Type()))
+// TaskOf decodes which task TaskRequested, TilesCompleted or JobSubmitted asks for. Its errors are rejections.
+func TaskOf(e event.Event) (Task, error) {
+	var t Task
+	switch e.Type() {
+	case JobSubmitted:
+		j, err := JobOf(e)
+		return Task{JobID: j.JobID, Kind: KindPlan, Task: TaskPlan, Attempt: j.Attempt}, err
+	case TaskRequested, TilesCompleted:
+	default:
+		return Task{}, rejectf("event %q: type %q requests no task: want %s, %s or %s", clip(e.ID()), clip(e.Type()), JobSubmitted, TaskRequested, TilesCompleted)
 	}
 	if err := decode(e, &t); err != nil {
-		return Tile{}, err
+		return Task{}, err
 	}
-	if err := CheckName("job_id", t.JobID); err != nil {
-		return Tile{}, rejectf("event %q: %w", clip(e.ID()), err)
+	for _, name := range []struct{ what, value string }{{"job_id", t.JobID}, {"kind", t.Kind}, {"task", t.Task}} {
+		if err := CheckName(name.what, name.value); err != nil {
+			return Task{}, rejectf("event %q: %w", clip(e.ID()), err)
+		}
 	}
-	if err := CheckName("task", t.Task); err != nil {
-		return Tile{}, rejectf("event %q: %w", clip(e.ID()), err)
+	if t.Phase < 0 || t.Phase > MaxPhase {
+		return Task{}, rejectf("event %q: phase %d: must be 0 to %d", clip(e.ID()), t.Phase, MaxPhase)
 	}
-	if err := checkAttempt(e, t.Attempt); err != nil {
-		return Tile{}, err
-	}
-	return t, nil
+	return t, checkAttempt(e, t.Attempt)
 }
 
 // CleanupOf decodes the payload of CleanupCompleted. Its errors are rejections.

@@ -235,13 +235,13 @@ func TestSentEventsConform(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	if err := p.Publish(t.Context(), eventing.NewTileRequested("/eemt/compute", "01JDE2M8W3T9QK5Y7XN4RZB6VC", "r0c1", 2, at)); err != nil {
+	if err := p.Publish(t.Context(), eventing.NewTaskRequested("/eemt/compute", eventing.Task{JobID: "01JDE2M8W3T9QK5Y7XN4RZB6VC", Phase: 1, Kind: "tiles", Task: "r0c1", Attempt: 2}, at)); err != nil {
 		t.Fatal(err)
 	}
 	got := sent.Load()
 	a := got.Attributes
-	if got.Mode != event.BinaryMode || a.SpecVersion != "1.0" || a.Type != eventing.TileRequested || a.Source != "/eemt/compute" ||
-		a.ID != "01JDE2M8W3T9QK5Y7XN4RZB6VC.tile-requested.r0c1.2" || a.Subject != "01JDE2M8W3T9QK5Y7XN4RZB6VC/r0c1" || a.Time != "2026-03-01T12:00:00Z" ||
+	if got.Mode != event.BinaryMode || a.SpecVersion != "1.0" || a.Type != eventing.TaskRequested || a.Source != "/eemt/compute" ||
+		a.ID != "01JDE2M8W3T9QK5Y7XN4RZB6VC.task-requested.1.r0c1.2" || a.Subject != "01JDE2M8W3T9QK5Y7XN4RZB6VC/r0c1" || a.Time != "2026-03-01T12:00:00Z" ||
 		a.DataContentType != "application/json" || len(a.Extensions) != 0 {
 		t.Errorf("sent %+v", got)
 	}

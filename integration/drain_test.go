@@ -198,12 +198,12 @@ func TestServicesDrain(t *testing.T) {
 	if code := deliver(t, compute.url, s.only(t, eventing.JobSubmitted)); code != http.StatusAccepted {
 		t.Fatalf("the plan was answered with %d\n%s", code, compute.log)
 	}
-	tile := s.only(t, eventing.TileRequested)
-	var asked eventing.Tile
+	tile := s.only(t, eventing.TaskRequested)
+	var asked eventing.Task
 	if err := json.Unmarshal(tile.body, &asked); err != nil {
 		t.Fatal(err)
 	}
-	record := filepath.Join(s.data, "jobs", asked.JobID, "tasks", asked.Task+".json")
+	record := filepath.Join(s.data, "jobs", asked.JobID, "phases", "0001", asked.Task+".json")
 
 	t.Run("compute gives up a tile that takes too long", func(t *testing.T) {
 		go func() {

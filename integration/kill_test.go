@@ -41,7 +41,7 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	e := received{req.Header.Clone(), body}
 	switch req.Header.Get("Ce-Type") {
-	case eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted:
+	case eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted:
 		for range 1 + r.number(3)/2 { // every third event comes twice
 			r.work.Go(func() { r.carry(e) })
 		}

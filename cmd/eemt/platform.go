@@ -101,7 +101,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 		o.serving(p, &config)
 	}
 	p.submission = submission.New(config)
-	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
+	p.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, p.compute.Handle)
 	p.broker.Subscribe("submission", []string{eventing.PingTick}, 1, p.submission.HandleEvent)
 	p.broker.Subscribe("callbacks", submission.CallbackEvents(), callbacksAtOnce, p.submission.Notify)
 	p.broker.Subscribe("cleanup", []string{eventing.PingTick}, 1, p.cleanup.Handle)

@@ -23,7 +23,7 @@ import (
 var at = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func tile(i int) event.Event {
-	return eventing.NewTileRequested("/test", "job", strconv.Itoa(i), 0, at)
+	return eventing.NewTaskRequested("/test", eventing.Task{JobID: "job", Kind: "tiles", Task: strconv.Itoa(i)}, at)
 }
 
 // noSleep makes repetitions immediate and notes what was asked for.
@@ -86,7 +86,7 @@ func TestDelivery(t *testing.T) {
 			c.opts.DeadLetter = func(_ context.Context, e event.Event) error { dead = append(dead, e); return nil }
 			b := broker.New(c.opts)
 			var calls atomic.Int32
-			b.Subscribe("compute", []string{eventing.TileRequested}, 1, func(context.Context, event.Event) error {
+			b.Subscribe("compute", []string{eventing.TaskRequested}, 1, func(context.Context, event.Event) error {
 				return c.outcome(int(calls.Add(1)))
 			})
 			if err := b.Publish(t.Context(), tile(0)); err != nil {
@@ -144,7 +144,7 @@ func TestDeadLetterIsRetried(t *testing.T) {
 func TestTypesAndFanOut(t *testing.T) {
 	b := broker.New(broker.Options{})
 	var tiles, all atomic.Int32
-	b.Subscribe("tiles", []string{eventing.TileRequested}, 2, func(_ context.Context, e event.Event) error {
+	b.Subscribe("tiles", []string{eventing.TaskRequested}, 2, func(_ context.Context, e event.Event) error {
 		tiles.Add(1)
 		e.SetID("changed") // must not reach the other subscriber
 		return nil
@@ -180,7 +180,7 @@ func TestPublishFromInsideHandlers(t *testing.T) {
 		return nil
 	})
 	var seen sync.Map
-	b.Subscribe("tile", []string{eventing.TileRequested}, 3, func(ctx context.Context, e event.Event) error {
+	b.Subscribe("tile", []string{eventing.TaskRequested}, 3, func(ctx context.Context, e event.Event) error {
 		n := running.Add(1)
 		defer running.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
@@ -188,7 +188,7 @@ func TestPublishFromInsideHandlers(t *testing.T) {
 		if _, dup := seen.LoadOrStore(e.ID(), true); dup {
 			return nil
 		}
-		return b.Publish(ctx, eventing.NewTilesCompleted("/t", "job", int(done.Add(1)), at))
+		return b.Publish(ctx, eventing.NewTaskRequested("/t", eventing.Task{JobID: "job", Kind: eventing.KindAssembly, Task: "assembly", Attempt: int(done.Add(1))}, at))
 	})
 	b.Start()
 	_ = b.Publish(t.Context(), eventing.NewJobSubmitted("/t", "job", 0, at))
@@ -219,7 +219,7 @@ func TestQueueBound(t *testing.T) {
 		}
 		return nil
 	})
-	b.Subscribe("tile", []string{eventing.TileRequested}, 1, func(_ context.Context, e event.Event) error {
+	b.Subscribe("tile", []string{eventing.TaskRequested}, 1, func(_ context.Context, e event.Event) error {
 		seen.Store(e.ID(), true)
 		return nil
 	})

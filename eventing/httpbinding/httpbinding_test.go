@@ -27,7 +27,7 @@ import (
 
 var (
 	at     = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	sample = eventing.NewTileRequested("/test", "job", "r0c0", 1, at)
+	sample = eventing.NewTaskRequested("/test", eventing.Task{JobID: "job", Kind: "tiles", Task: "r0c0", Attempt: 1}, at)
 )
 
 func TestReceiveFromSDKClient(t *testing.T) {

@@ -21,16 +21,13 @@ const DefaultCached = 7 * 24 * time.Hour
 const maxCached = 10000
 
 // cached removes the entries of the cache that no job has used for a while. A job reads
-// a copy of its own, so that an entry may go at any time; those that the plan of an open
-// job names, which programs of before made, stay.
-func (p pass) cached(ctx context.Context, m job.Remover, open []string) error {
+// a copy of its own, so that an entry may go at any time.
+func (p pass) cached(ctx context.Context, m job.Remover) error {
 	keep := p.Policy.Cached
 	if keep <= 0 {
 		keep = DefaultCached
 	}
 	before := p.now.Add(-keep)
-	var named []string
-	known := false
 	it := p.Store.Bucket.List(&blob.ListOptions{Prefix: job.CachePrefix})
 	var entry string
 	var objects []*blob.ListObject
@@ -44,13 +41,7 @@ func (p pass) cached(ctx context.Context, m job.Remover, open []string) error {
 			next = entryOf(o.Key)
 		}
 		if next != entry && untouched(objects, before) {
-			if !known {
-				if named, err = p.named(ctx, open); err != nil {
-					return err
-				}
-				known = true
-			}
-			if err := p.removeCached(ctx, m, entry, objects, named); err != nil {
+			if err := p.removeCached(ctx, m, objects); err != nil {
 				return err
 			}
 		}
@@ -87,29 +78,8 @@ func untouched(objects []*blob.ListObject, before time.Time) bool {
 	return len(objects) > 0
 }
 
-// named lists what the plans of open jobs name of the cache.
-func (p pass) named(ctx context.Context, open []string) ([]string, error) {
-	var named []string
-	for _, id := range open {
-		plan, err := p.Store.Plan(ctx, id)
-		if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		named = append(named, plan.Cached()...)
-	}
-	return named, nil
-}
-
-// removeCached removes an entry unless a plan names it.
-func (p pass) removeCached(ctx context.Context, m job.Remover, entry string, objects []*blob.ListObject, named []string) error {
-	for _, key := range named {
-		if strings.HasPrefix(entry, key) {
-			return nil
-		}
-	}
+// removeCached removes an entry.
+func (p pass) removeCached(ctx context.Context, m job.Remover, objects []*blob.ListObject) error {
 	for _, o := range objects {
 		gone, err := m.Object(ctx, o)
 		if err != nil {

@@ -1,41 +1,24 @@
 package cleanup_test
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/cyverse-gis/eemt/functions/cleanup"
-	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // TestCacheIsEmptied removes entries that nobody used for a week, whole and nothing else.
 func TestCacheIsEmptied(t *testing.T) {
 	s := newService(t, nil)
-	for _, key := range []string{"a1/tmin_2020.tif", "a1/entry.json", "b2/tmin_2020.tif", "b2/entry.json", "c3/source.json", "c3/tmin.tif", "d4/source.json"} {
+	for _, key := range []string{"a1/tmin_2020.tif", "a1/entry.json", "b2/tmin_2020.tif", "b2/entry.json", "d4/source.json"} {
 		put(t, s, "cache/climate/"+key, "abc")
 	}
-	for _, key := range []string{"a1/kb.tif", "a1/entry.json", "0b.tif", "0c.tif"} {
+	for _, key := range []string{"a1/kb.tif", "a1/entry.json", "0c.tif"} {
 		put(t, s, "cache/inputs/"+key, "abc")
 	}
 	foreign := []string{"uploads/dem.tif"}
 	put(t, s, foreign[0], "abc")
-	// Plans of before name entries: that of an open job keeps them, that of an ended one does not.
-	for n, state := range []job.State{job.Running, job.Completed} {
-		r := s.add(t, 1+n, job.Pending, time.Time{})
-		spec, _ := json.Marshal(map[string]string{"path": "cache/climate/" + []string{"c3", "d4"}[n] + "/{var}.tif"})
-		if _, err := s.Store.WritePlan(t.Context(), r.ID, &job.Plan{
-			Climate: spec, Inputs: map[string]string{"kb": "cache/inputs/" + []string{"0b", "0c"}[n] + ".tif"}, Tiles: []job.Tile{{Task: "r0000c0000"}},
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if state == job.Completed {
-			if _, _, err := s.Store.WriteEnd(t.Context(), r.ID, job.End{State: state, Ended: s.now.Add(30 * 24 * time.Hour)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	retain := func() []string {
 		t.Helper()
 		r, err := s.Retain(t.Context())
@@ -71,9 +54,8 @@ func TestCacheIsEmptied(t *testing.T) {
 	if gone := retain(); !slices.Equal(gone, want) {
 		t.Errorf("went %v, want %v", gone, want)
 	}
-	left := []string{"cache/climate/c3/source.json", "cache/climate/c3/tmin.tif", "cache/inputs/0b.tif"}
-	if now := keys(t, s.Store.Bucket, "cache/"); !slices.Equal(now, left) {
-		t.Errorf("left %v, want %v", now, left)
+	if left := keys(t, s.Store.Bucket, "cache/"); len(left) > 0 {
+		t.Errorf("left %v", left)
 	}
 	// An operator's own time; used entries are young.
 	s.now = time.Now().UTC()

@@ -204,7 +204,7 @@ func (t *tick) revive(ctx context.Context, id string, last bool) (again, lost bo
 	}
 	attempt := 1
 	if quiet > 0 {
-		asked, err := s.Store.Asked(ctx, id, st.Updated)
+		asked, err := s.Store.Resumes(ctx, id, st.Updated)
 		if err != nil {
 			return false, false, err
 		}
@@ -230,7 +230,7 @@ func (t *tick) revive(ctx context.Context, id string, last bool) (again, lost bo
 				return false, false, nil
 			}
 		}
-		won, err := s.Store.Ask(ctx, id, asked, now)
+		won, err := s.Store.NoteResume(ctx, id, asked, now)
 		if err != nil || !won {
 			return false, false, err
 		}
@@ -269,34 +269,34 @@ func (t *tick) waitsBehindOthers(ctx context.Context, st job.Status) (bool, erro
 	if !t.alive.Load() {
 		return false, nil
 	}
-	task, _, _, err := t.waitsFor(ctx, st)
+	w, err := t.waitsFor(ctx, st.Request.ID)
 	if err != nil {
 		return false, err
 	}
-	tries, err := t.Store.Tries(ctx, st.Request.ID, task)
-	return tries.Begun == 0 && tries.Last == nil, err
+	attempts, err := t.Store.Attempts(ctx, st.Request.ID, w.task)
+	return attempts.Begun == 0 && attempts.Last == nil, err
 }
 
 // giveUp ends a job that does not move, and says what it waits for and why.
 func (s *Service) giveUp(ctx context.Context, st job.Status, times int, still time.Duration) error {
 	id := st.Request.ID
-	task, words, missing, err := s.waitsFor(ctx, st)
+	w, err := s.waitsFor(ctx, id)
 	if err != nil {
 		return err
 	}
 	cause := "nobody began it: is compute running?"
-	tries, err := s.Store.Tries(ctx, id, task)
+	attempts, err := s.Store.Attempts(ctx, id, w.task)
 	switch {
 	case err != nil:
 		return err
-	case tries.Last != nil:
-		cause = "the last time: " + tries.Last.Cause
-	case tries.Begun > 0:
-		cause = fmt.Sprintf("it was begun %d times and never finished, as when memory runs out", tries.Begun)
+	case attempts.Last != nil:
+		cause = "the last time: " + attempts.Last.Cause
+	case attempts.Begun > 0:
+		cause = fmt.Sprintf("it was begun %d times and never finished, as when memory runs out", attempts.Begun)
 	}
 	more := ""
-	if missing > 1 {
-		more = fmt.Sprintf(" and %d more", missing-1)
+	if w.missing > 1 {
+		more = fmt.Sprintf(" and %d more", w.missing-1)
 	}
 	asked := ""
 	if times > 0 {
@@ -310,69 +310,53 @@ func (s *Service) giveUp(ctx context.Context, st job.Status, times int, still ti
 		done = fmt.Sprintf("%d of %d tiles and %d of %d maps were done", st.Done, st.Planned, st.Maps, st.MapsPlanned)
 	}
 	return s.end(ctx, id, fmt.Sprintf("no progress for %s%s: %s; it waits for %s%s; %s; submit the job again",
-		still.Round(time.Minute), asked, done, words, more, cause), resumed)
+		still.Round(time.Minute), asked, done, w.words, more, cause), resumed)
 }
 
-// waitsFor names the step that a job waits for, and how many there are.
-func (s *Service) waitsFor(ctx context.Context, st job.Status) (task, words string, missing int, err error) {
-	switch {
-	case st.Terrain != nil:
-		return s.waitsForTerrain(ctx, st)
-	case st.Planned == 0:
-		return job.PlanTask, "its plan", 1, nil
-	case st.Done >= st.Planned:
-		begun, err := s.Store.BegunMaps(ctx, st.Request.ID)
-		if err == nil && len(begun) > 0 {
-			return begun[0], job.InWords(begun[0]), len(begun), nil
-		}
-		return job.AssemblyTask, "the assembly of its maps", 1, err
+// awaited is what a job waits for: the first missing task of its newest phase, in words, and how many are missing.
+type awaited struct {
+	task    job.TaskRef
+	words   string
+	missing int
+}
+
+// waitsFor tells what a job waits for.
+func (s *Service) waitsFor(ctx context.Context, id string) (awaited, error) {
+	plan := awaited{task: job.PlanPhase().Ref(job.PlanTask), words: "its plan", missing: 1}
+	phase, err := s.Store.NewestPhase(ctx, id)
+	if errors.Is(err, job.ErrNotFound) {
+		return plan, nil
 	}
-	plan, err := s.Store.Plan(ctx, st.Request.ID)
 	if err != nil {
-		return "", "", 0, err
+		return plan, err
 	}
-	done, err := s.Store.Done(ctx, st.Request.ID)
+	finished, err := s.Store.Finished(ctx, id, phase.Number)
 	if err != nil {
-		return "", "", 0, err
+		return plan, err
 	}
-	for _, t := range plan.Tiles {
-		if _, ok := done[t.Task]; !ok {
-			if missing++; missing == 1 {
-				task, words = t.Task, job.InWords(t.Task)
-			}
+	assembly := job.TaskRef{Phase: phase.Number + 1, Kind: job.KindAssembly, Task: job.AssemblyTask}
+	switch missing := phase.Missing(finished); {
+	case len(missing) == 0 && phase.Kind.OfTerrain(): // the tick itself requests the plan, which goes on from there
+		plan.words = fmt.Sprintf("what follows on stage %d of the terrain", phase.Number)
+		return plan, nil
+	case len(missing) == 0:
+		return awaited{task: assembly, words: "the assembly of its maps", missing: 1}, nil
+	case phase.Kind == job.KindAssembly:
+		return awaited{task: phase.Ref(missing[0].Name), words: "the assembly of its maps", missing: 1}, nil
+	default:
+		w := awaited{task: phase.Ref(missing[0].Name)}
+		w.words = w.task.String()
+		for _, t := range missing {
+			w.missing += max(1, t.Size)
 		}
+		return w, nil
 	}
-	return task, words, missing, nil
 }
 
 // resumed marks the ends that Resume made; the next pass announces them if this one dies.
 const resumed = "resume"
 
-// waitsForTerrain is waitsFor of a job whose terrain is followed in stages.
-func (s *Service) waitsForTerrain(ctx context.Context, st job.Status) (task, words string, missing int, err error) {
-	stage, err := s.Store.Stage(ctx, st.Request.ID, st.Terrain.Number)
-	if err != nil {
-		return "", "", 0, err
-	}
-	done, err := s.Store.FoundIn(ctx, st.Request.ID, stage.Number)
-	if err != nil {
-		return "", "", 0, err
-	}
-	for name, windows := range stage.Tasks() {
-		if _, ok := done[name]; !ok {
-			if missing == 0 {
-				task, words = name, job.InWords(name)
-			}
-			missing += len(windows)
-		}
-	}
-	if missing == 0 {
-		return job.PlanTask, fmt.Sprintf("what follows on stage %d of the terrain", stage.Number), 1, nil
-	}
-	return task, words, missing, nil
-}
-
-// stuck is how many fruitless tries make an assembly that does not go on: a broker delivers an event
+// stuck is how many attempts without progress make an assembly that does not go on: a broker delivers an event
 // six times.
 const stuck = 6
 
@@ -389,27 +373,15 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 		s.Log.Warn("event was not taken in time", "event", e.Type(), "id", e.ID(), "reason", failure.Reason)
 		return nil
 	}
-	var id, task string
-	switch e.Type() {
-	case eventing.TileRequested:
-		t, err := eventing.TileOf(e)
-		if err != nil {
-			return err
-		}
-		id, task = t.JobID, t.Task
-	case eventing.JobSubmitted, eventing.TilesCompleted:
-		j, err := eventing.JobOf(e)
-		if err != nil {
-			return err
-		}
-		id, task = j.JobID, job.PlanTask
-		if e.Type() == eventing.TilesCompleted {
-			task = job.AssemblyTask
-		}
-	default:
-		s.Log.Warn("undeliverable event", "event", e.Type(), "id", e.ID())
+	if typ := e.Type(); typ != eventing.JobSubmitted && typ != eventing.TaskRequested && typ != eventing.TilesCompleted {
+		s.Log.Warn("undeliverable event", "event", typ, "id", e.ID())
 		return nil
 	}
+	t, err := eventing.TaskOf(e)
+	if err != nil {
+		return err
+	}
+	id, task := t.JobID, job.TaskRef{Phase: t.Phase, Kind: job.Kind(t.Kind), Task: t.Task}
 	if _, err := s.Store.Request(ctx, id); errors.Is(err, job.ErrNotFound) {
 		return nil
 	}
@@ -422,26 +394,22 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	case !errors.Is(err, job.ErrNotFound):
 		return err
 	}
-	tries, err := s.Store.Tries(ctx, id, task)
-	if err == nil && job.IsMapsTask(task) && tries.Begun == 0 {
-		// Who makes the last maps goes on with what the assembly has left to do.
-		tries, err = s.Store.Tries(ctx, id, job.AssemblyTask)
-	}
+	attempts, err := s.Store.Attempts(ctx, id, task)
 	if err != nil {
 		return err
 	}
 	switch {
-	case tries.Fruitful > 0 && tries.Begun < stuck:
+	case attempts.Progressed > 0 && attempts.Begun < stuck:
 		// An assembly that dies on its way, and goes on from there each time, is not to be given up.
 		s.Log.Warn("the assembly was interrupted repeatedly, but is continued", "job", id, "reason", failure.Reason)
 		return nil
-	case tries.Silent:
-		// Processes that vanish, as spot nodes do, say nothing of the work. The resume tick asks again; who begins it too
-		// often ends the job.
-		s.Log.Warn("work died without a word as often as its event was delivered", "job", id, "task", task, "tries", tries.Begun)
+	case attempts.Unfinished:
+		// Processes that vanish, as spot nodes do, say nothing of the work. The resume tick requests it again; who begins it
+		// too often ends the job.
+		s.Log.Warn("work died without a word as often as its event was delivered", "job", id, "task", task, "attempts", attempts.Begun)
 		return nil
 	}
-	reason := job.InWords(task) + " failed repeatedly"
+	reason := task.String() + " failed repeatedly"
 	if failure.Reason != "" {
 		reason += ": " + failure.Reason
 	}

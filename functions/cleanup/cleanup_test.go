@@ -22,7 +22,6 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // service is a cleanup function with a clock that tests set.
@@ -67,10 +66,13 @@ func (s *service) add(t *testing.T, n int, state job.State, ended time.Time) job
 	err := s.Store.Create(ctx, r)
 	put(t, s, r.DEM.Key, "dem")
 	if state != job.Pending && err == nil {
-		_, err = s.Store.WritePlan(ctx, r.ID, &job.Plan{
-			Width: 64, Height: 32, Created: r.Created,
-			Tiles: []job.Tile{{Task: "r0000c0000", Window: raster.Window{Width: 32, Height: 32}}, {Task: "r0000c0001", Window: raster.Window{Col: 32, Width: 32, Height: 32}}},
+		_, err = s.Store.WriteOnce(ctx, r.ID, "plan.json", &job.Plan{
+			Created: r.Created,
+			Tiles:   []job.Tile{{Task: "r0000c0000"}, {Task: "r0000c0001"}},
 		})
+		if err == nil {
+			_, err = s.Store.WritePhase(ctx, r.ID, &job.Phase{Number: 1, Kind: job.KindTiles, Tasks: []job.Task{{Name: "r0000c0000"}, {Name: "r0000c0001"}}})
+		}
 		put(t, s, job.WorkKey(r.ID, "r0000c0000/sol.tif"), "work")
 		put(t, s, job.ResultKey(r.ID, "slope_rad.tif"), "slope")
 		put(t, s, job.ResultKey(r.ID, "report.json"), "{}")
@@ -83,6 +85,14 @@ func (s *service) add(t *testing.T, n int, state job.State, ended time.Time) job
 	}
 	return r
 }
+
+// request is the event that requests a task of a job.
+func request(id string, phase int, kind job.Kind, task string, at time.Time) event.Event {
+	return eventing.NewTaskRequested("/test", eventing.Task{JobID: id, Phase: phase, Kind: string(kind), Task: task}, at)
+}
+
+// tile refers to a tile of a job that add made.
+func tile(name string) job.TaskRef { return job.TaskRef{Phase: 1, Kind: job.KindTiles, Task: name} }
 
 func put(t *testing.T, s *service, key, data string) {
 	t.Helper()
@@ -353,7 +363,7 @@ func TestResume(t *testing.T) {
 			s.clocked()
 			r := s.add(t, 1, c.state, s.now)
 			for i := range c.tasks {
-				if err := s.Store.WriteTask(t.Context(), r.ID, job.Task{Task: fmt.Sprintf("r0000c000%d", i)}); err != nil {
+				if err := s.Store.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: fmt.Sprintf("r0000c000%d", i)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -410,12 +420,12 @@ func TestDeadLetter(t *testing.T) {
 		e    func(at time.Time) event.Event
 		want string
 	}{
-		{"tile", func(at time.Time) event.Event { return eventing.NewTileRequested("/test", id(1), "r0000c0001", 0, at) }, "tile r0000c0001 failed repeatedly: out of memory"},
+		{"tile", func(at time.Time) event.Event { return request(id(1), 1, job.KindTiles, "r0000c0001", at) }, "tile r0000c0001 failed repeatedly: out of memory"},
 		{"terrain", func(at time.Time) event.Event {
-			return eventing.NewTileRequested("/test", id(1), "s0002-r0000c0001", 0, at)
+			return request(id(1), 2, job.KindArea, "r0000c0001", at)
 		}, "window r0000c0001 of stage 2 of the terrain failed repeatedly: out of memory"},
 		{"plan", func(at time.Time) event.Event { return eventing.NewJobSubmitted("/test", id(1), 0, at) }, "planning failed repeatedly: out of memory"},
-		{"assembly", func(at time.Time) event.Event { return eventing.NewTilesCompleted("/test", id(1), 0, at) }, "assembly of the maps failed repeatedly: out of memory"},
+		{"assembly", func(at time.Time) event.Event { return request(id(1), 2, job.KindAssembly, job.AssemblyTask, at) }, "assembly of the maps failed repeatedly: out of memory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
@@ -439,7 +449,7 @@ func TestDeadLetter(t *testing.T) {
 		t.Run("announcing the end failed: "+string(state), func(t *testing.T) {
 			s := newService(t, nil)
 			r := s.add(t, 1, job.Running, time.Time{})
-			e := eventing.NewTilesCompleted("/test", r.ID, 0, s.now)
+			e := request(r.ID, 2, job.KindAssembly, job.AssemblyTask, s.now)
 			if _, _, err := s.Store.WriteEnd(t.Context(), r.ID, job.End{State: state, Reason: "no data", Ended: s.now, Event: e.ID()}); err != nil {
 				t.Fatal(err)
 			}
@@ -461,7 +471,7 @@ func TestDeadLetter(t *testing.T) {
 	t.Run("waited too long for a replica", func(t *testing.T) {
 		s := newService(t, nil)
 		r := s.add(t, 1, job.Running, time.Time{})
-		late := eventing.WithFailure(eventing.NewTileRequested("/test", r.ID, "r0000c0001", 0, s.now), eventing.Failure{Dest: "compute", Code: 504, Reason: "activator request timeout"})
+		late := eventing.WithFailure(request(r.ID, 1, job.KindTiles, "r0000c0001", s.now), eventing.Failure{Dest: "compute", Code: 504, Reason: "activator request timeout"})
 		if err := s.DeadLetter(t.Context(), late); err != nil {
 			t.Fatal(err)
 		}
@@ -473,9 +483,9 @@ func TestDeadLetter(t *testing.T) {
 		s := newService(t, nil)
 		s.add(t, 1, job.Completed, s.now)
 		for _, e := range []event.Event{
-			eventing.NewTileRequested("/test", id(9), "r0000c0000", 0, s.now),
+			request(id(9), 1, job.KindTiles, "r0000c0000", s.now),
 			eventing.NewTick("/test", eventing.TaskResume, s.now),
-			eventing.NewTilesCompleted("/test", id(1), 0, s.now),
+			request(id(1), 2, job.KindAssembly, job.AssemblyTask, s.now),
 		} {
 			if err := s.DeadLetter(t.Context(), e); err != nil {
 				t.Error(err)

@@ -1,6 +1,7 @@
 package cleanup_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,25 +15,37 @@ func TestMapsThatDoNotMove(t *testing.T) {
 	s := newService(t, nil)
 	s.clocked()
 	r := s.add(t, 1, job.Running, time.Time{})
-	plan, err := s.Store.Plan(t.Context(), r.ID)
-	if err != nil {
+	var plan job.Plan
+	if err := s.Store.Read(t.Context(), r.ID, "plan.json", &plan); err != nil {
 		t.Fatal(err)
 	}
 	plan.Maps, plan.Created = 82, s.now.Add(-time.Hour)
 	if err := s.Store.Bucket.Delete(t.Context(), job.Prefix(r.ID)+"plan.json"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Store.WritePlan(t.Context(), r.ID, plan); err != nil {
+	if _, err := s.Store.WriteOnce(t.Context(), r.ID, "plan.json", plan); err != nil {
 		t.Fatal(err)
 	}
 	for _, tile := range plan.Tiles {
-		if err := s.Store.WriteTask(t.Context(), r.ID, job.Task{Task: tile.Task}); err != nil {
+		if err := s.Store.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: tile.Task}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	phase := &job.Phase{Number: 2, Kind: job.KindMaps}
+	for n := range 6 {
+		phase.Tasks = append(phase.Tasks, job.Task{Name: fmt.Sprintf("m%04d", n)})
+	}
+	if _, err := s.Store.WritePhase(t.Context(), r.ID, phase); err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range []string{"m0000", "m0001", "m0003", "m0005"} {
+		if err := s.Store.WriteRecord(t.Context(), r.ID, 2, job.Record{Task: task}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put(t, s, job.ResultKey(r.ID, "slope_dec.tif"), "slope")
-	for _, task := range []string{"m0004", "m0002", "mean"} {
-		if _, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10, 0); err != nil {
+	for _, task := range []string{"m0004", "m0002"} {
+		if _, _, err := s.Store.BeginAttempt(t.Context(), r.ID, phase.Ref(task), s.now, 10, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

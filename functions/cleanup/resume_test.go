@@ -11,7 +11,6 @@ import (
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
-	"github.com/cyverse-gis/eemt/shared/terrain"
 	"github.com/cyverse-gis/eemt/shared/transfer"
 )
 
@@ -64,7 +63,7 @@ func TestAttempts(t *testing.T) {
 			start := s.now
 			record := func(n int) {
 				t.Helper()
-				if err := s.Store.WriteTask(t.Context(), r.ID, job.Task{Task: fmt.Sprintf("r0000c000%d", n)}); err != nil {
+				if err := s.Store.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: fmt.Sprintf("r0000c000%d", n)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -81,14 +80,14 @@ func TestAttempts(t *testing.T) {
 				}
 				return times
 			}
-			if got := fmt.Sprint(asked(40 * time.Minute)); got != "[0s 10m0s 30m0s]" { // the plan is an hour old
+			if got := fmt.Sprint(asked(40 * time.Minute)); got != "[5m0s 15m0s 35m0s]" { // the phase of the tiles was written just now
 				t.Errorf("asked at %s", got)
 			}
 			record(0)
 			if c.begun {
-				n, _, err := s.Store.BeginTry(t.Context(), r.ID, "r0000c0001", s.now, 10, 0)
+				n, _, err := s.Store.BeginAttempt(t.Context(), r.ID, tile("r0000c0001"), s.now, 10, 0)
 				if err == nil && c.failure != "" {
-					err = s.Store.FailTry(t.Context(), r.ID, "r0000c0001", n, job.Failure{Cause: c.failure, At: s.now})
+					err = s.Store.FailAttempt(t.Context(), r.ID, tile("r0000c0001"), n, job.Failure{Cause: c.failure, At: s.now})
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -124,7 +123,7 @@ func TestAttemptsDiffer(t *testing.T) {
 	const standstills = 2
 	for n := range standstills {
 		s.now = s.now.Add(time.Minute)
-		if err := s.Store.WriteTask(t.Context(), r.ID, job.Task{Task: job.TaskName(0, n)}); err != nil {
+		if err := s.Store.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: job.TaskName(0, n)}); err != nil {
 			t.Fatal(err)
 		}
 		s.now = s.now.Add(s.Policy.Quiet)
@@ -158,22 +157,22 @@ func TestGiveUpOnTerrain(t *testing.T) {
 			s := newService(t, nil)
 			s.clocked()
 			r := s.add(t, 1, job.Pending, time.Time{})
-			stage := &job.Stage{Number: 3, Kind: job.AreaStage, Windows: []terrain.Place{{}, {Col: 1}}, Created: s.now}
-			if _, err := s.Store.WriteDraft(t.Context(), r.ID, &job.Draft{Plan: &job.Plan{Width: 9, Height: 9, Created: s.now}, Side: 4}); err != nil {
+			phase := &job.Phase{Number: 3, Kind: job.KindArea, Tasks: []job.Task{{Name: "r0000c0000", Size: 1}, {Name: "r0000c0001", Size: 1}}, Created: s.now}
+			if _, err := s.Store.WriteOnce(t.Context(), r.ID, "draft.json", map[string]any{"plan": job.Plan{Created: s.now}}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Store.WriteStage(t.Context(), r.ID, stage); err != nil {
+			if _, err := s.Store.WritePhase(t.Context(), r.ID, phase); err != nil {
 				t.Fatal(err)
 			}
 			for _, i := range c.done {
-				if err := s.Store.WriteFound(t.Context(), r.ID, job.Found{Task: job.StageTask(3, stage.Windows[i])}); err != nil {
+				if err := s.Store.WriteRecord(t.Context(), r.ID, 3, job.Record{Task: phase.Tasks[i].Name}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			task := job.StageTask(3, stage.Windows[1])
-			n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 10, 0)
+			task := phase.Ref("r0000c0001")
+			n, _, err := s.Store.BeginAttempt(t.Context(), r.ID, task, s.now, 10, 0)
 			if err == nil {
-				err = s.Store.FailTry(t.Context(), r.ID, task, n, job.Failure{Cause: "no space left", At: s.now})
+				err = s.Store.FailAttempt(t.Context(), r.ID, task, n, job.Failure{Cause: "no space left", At: s.now})
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -191,12 +190,12 @@ func TestGiveUpOnTerrain(t *testing.T) {
 // TestDeathIsNoVerdict: an event that the broker gave up ends its job if the last try said why it failed, not if its
 // process died, or somebody is at work on it.
 func TestDeathIsNoVerdict(t *testing.T) {
-	const task = "r0000c0001"
+	task := tile("r0000c0001")
 	for _, c := range []struct {
 		name string
-		// tries are how earlier work ended; empty: it died.
-		tries []string
-		ends  bool
+		// attempts are how earlier work ended; empty: it died.
+		attempts []string
+		ends     bool
 	}{
 		{"nobody began", nil, true},
 		{"died", []string{"", "", ""}, false},
@@ -206,16 +205,16 @@ func TestDeathIsNoVerdict(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t, nil)
 			r := s.add(t, 1, job.Running, time.Time{})
-			for _, why := range c.tries {
-				n, _, err := s.Store.BeginTry(t.Context(), r.ID, task, s.now, 12, 0)
+			for _, why := range c.attempts {
+				n, _, err := s.Store.BeginAttempt(t.Context(), r.ID, task, s.now, 12, 0)
 				if err == nil && why != "" {
-					err = s.Store.FailTry(t.Context(), r.ID, task, n, job.Failure{Cause: why, At: s.now})
+					err = s.Store.FailAttempt(t.Context(), r.ID, task, n, job.Failure{Cause: why, At: s.now})
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
 			}
-			e := eventing.WithFailure(eventing.NewTileRequested("/test", r.ID, task, 0, s.now), eventing.Failure{Dest: "compute", Code: 503, Reason: "no answer"})
+			e := eventing.WithFailure(request(r.ID, 1, job.KindTiles, task.Task, s.now), eventing.Failure{Dest: "compute", Code: 503, Reason: "no answer"})
 			if err := s.DeadLetter(t.Context(), e); err != nil {
 				t.Fatal(err)
 			}
@@ -235,9 +234,9 @@ func TestImportedJobsGoOn(t *testing.T) {
 	here.clocked()
 	r := from.add(t, 72, job.Pending, time.Time{}) // hours ago
 	for range 7 {
-		asked, err := from.Store.Asked(t.Context(), r.ID, r.Created)
+		asked, err := from.Store.Resumes(t.Context(), r.ID, r.Created)
 		if err == nil {
-			_, err = from.Store.Ask(t.Context(), r.ID, asked, from.now)
+			_, err = from.Store.NoteResume(t.Context(), r.ID, asked, from.now)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -265,7 +264,7 @@ func TestJobsWaitBehindOthers(t *testing.T) {
 	waits := s.add(t, 1, job.Pending, time.Time{})
 	begun := s.add(t, 2, job.Pending, time.Time{})
 	busy := s.add(t, 3, job.Running, time.Time{})
-	if _, _, err := s.Store.BeginTry(t.Context(), begun.ID, job.PlanTask, s.now, 10, 0); err != nil {
+	if _, _, err := s.Store.BeginAttempt(t.Context(), begun.ID, job.PlanPhase().Ref(job.PlanTask), s.now, 10, 0); err != nil {
 		t.Fatal(err)
 	}
 	ended := func(r job.Request) bool {
@@ -284,8 +283,8 @@ func TestJobsWaitBehindOthers(t *testing.T) {
 	for i := range 2 * 24 * 12 {
 		if i%6 == 0 {
 			put(t, s, job.ResultKey(busy.ID, fmt.Sprintf("map%d.tif", i)), "map")
-			put(t, s, job.Prefix(busy.ID)+"tasks/r0000c0000.json", "{}")
-			put(t, s, job.Prefix(busy.ID)+"tasks/r0000c0001.json", "{}")
+			put(t, s, job.Prefix(busy.ID)+"phases/0001/r0000c0000.json", "{}")
+			put(t, s, job.Prefix(busy.ID)+"phases/0001/r0000c0001.json", "{}")
 		}
 		tick()
 	}

@@ -132,7 +132,7 @@ func (p pass) run(ctx context.Context) error {
 		batch = DefaultBatch
 	}
 	var due []job.Status
-	var leftovers, open []string
+	var leftovers []string
 	survey, err := p.Store.Survey(ctx, func(id string, st job.Status, err error) error {
 		switch {
 		case err != nil:
@@ -153,9 +153,6 @@ func (p pass) run(ctx context.Context) error {
 			}
 		case st.Expired != nil && st.Removing && !p.Policy.DryRun:
 			return p.Store.EndRemoval(ctx, id)
-		}
-		if err == nil && !st.Ended() && st.Planned > 0 {
-			open = append(open, id)
 		}
 		if err == nil && st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned && len(leftovers) < batch {
 			leftovers = append(leftovers, id)
@@ -183,7 +180,7 @@ func (p pass) run(ctx context.Context) error {
 		return err
 	}
 	if !survey.Blind {
-		if err := p.cached(ctx, m, open); err != nil {
+		if err := p.cached(ctx, m); err != nil {
 			return err
 		}
 	}

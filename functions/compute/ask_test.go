@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -18,15 +19,15 @@ import (
 // TestTilesAreAskedForTogether: a broker that takes a quarter of a second for each event, as the in-memory channel does, does
 // not keep the plan of thousands of tiles waiting for each. Where one is asked for at a time they come in their order.
 func TestTilesAreAskedForTogether(t *testing.T) {
-	plan := &job.Plan{Width: 6240, Height: 640}
+	plan := &record.Plan{Width: 6240, Height: 640}
 	for c := range 1000 {
-		plan.Tiles = append(plan.Tiles, job.Tile{Task: job.TaskName(0, c)})
+		plan.Tiles = append(plan.Tiles, record.Tile{Task: job.TaskName(0, c)})
 	}
 	for publishing, longest := range map[int]time.Duration{0: 250 * time.Second, 16: 16 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{})
 			w.submit(t, param.Sol, quick(param.Sol), hills(t))
-			if _, err := w.store.WritePlan(t.Context(), jobID, plan); err != nil {
+			if _, err := record.WritePlan(t.Context(), w.store, jobID, plan); err != nil {
 				t.Fatal(err)
 			}
 			var mu sync.Mutex
@@ -34,7 +35,7 @@ func TestTilesAreAskedForTogether(t *testing.T) {
 			w.compute.Publishing = publishing
 			w.compute.Events = eventing.PublisherFunc(func(_ context.Context, e event) error {
 				time.Sleep(250 * time.Millisecond)
-				tile, err := eventing.TileOf(e)
+				tile, err := eventing.TaskOf(e)
 				mu.Lock()
 				defer mu.Unlock()
 				asked = append(asked, tile.Task)
@@ -60,14 +61,14 @@ func TestTilesAreAskedForTogether(t *testing.T) {
 
 // TestAskingStopsAtAFailure: the event comes again, and then all that are missing are asked for.
 func TestAskingStopsAtAFailure(t *testing.T) {
-	plan := &job.Plan{Width: 6240, Height: 640}
+	plan := &record.Plan{Width: 6240, Height: 640}
 	for c := range 100 {
-		plan.Tiles = append(plan.Tiles, job.Tile{Task: job.TaskName(0, c)})
+		plan.Tiles = append(plan.Tiles, record.Tile{Task: job.TaskName(0, c)})
 	}
 	for _, publishing := range []int{1, 16} {
 		w := newWorld(t, newBucket(t), options{})
 		w.submit(t, param.Sol, quick(param.Sol), hills(t))
-		if _, err := w.store.WritePlan(t.Context(), jobID, plan); err != nil {
+		if _, err := record.WritePlan(t.Context(), w.store, jobID, plan); err != nil {
 			t.Fatal(err)
 		}
 		var asked atomic.Int64

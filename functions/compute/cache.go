@@ -5,13 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"io"
 	"path"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -34,17 +30,17 @@ func cacheKey(kind string, words ...string) string {
 
 // fromCache copies an entry into a folder of the job, and returns what was noted with
 // it. False: there is no such entry, or not all of it.
-func (p *piece) fromCache(ctx context.Context, entry, folder string) (note json.RawMessage, ok bool) {
+func (p *planner) fromCache(ctx context.Context, entry, folder string) (note json.RawMessage, ok bool) {
 	known := entry + cacheEntry
 	var e struct {
 		Files []string        `json:"files"`
 		Note  json.RawMessage `json:"note,omitempty"`
 	}
-	a, err := p.Store.Bucket.Attributes(ctx, known)
+	a, err := p.job.Store.Bucket.Attributes(ctx, known)
 	if err != nil {
 		return nil, false
 	}
-	data, err := p.Store.Bucket.ReadAll(ctx, known)
+	data, err := p.job.Store.Bucket.ReadAll(ctx, known)
 	if err != nil || json.Unmarshal(data, &e) != nil || len(e.Files) == 0 {
 		return nil, false
 	}
@@ -53,13 +49,13 @@ func (p *piece) fromCache(ctx context.Context, entry, folder string) (note json.
 			return nil, false
 		}
 	}
-	if err := p.copyEach(ctx, e.Files, entry, folder); err != nil {
-		p.log.Info("an entry of the cache is not used", "entry", entry, "error", err)
+	if err := p.job.Objects.CopyEach(ctx, e.Files, entry, folder); err != nil {
+		p.job.Log.Info("an entry of the cache is not used", "entry", entry, "error", err)
 		return nil, false
 	}
-	if p.Now().Sub(a.ModTime) > freshen {
-		if err := p.putBytes(ctx, known, data); err != nil {
-			p.log.Warn("an entry of the cache grows old though it is used", "entry", entry, "error", err)
+	if p.job.Now().Sub(a.ModTime) > freshen {
+		if err := p.job.Objects.PutBytes(ctx, known, data); err != nil {
+			p.job.Log.Warn("an entry of the cache grows old though it is used", "entry", entry, "error", err)
 		}
 	}
 	return e.Note, true
@@ -67,39 +63,16 @@ func (p *piece) fromCache(ctx context.Context, entry, folder string) (note json.
 
 // toCache keeps files of a folder of the job for other jobs. That it may fail is no
 // fault of the job.
-func (p *piece) toCache(ctx context.Context, folder string, files []string, note json.RawMessage, entry string) {
-	err := p.copyEach(ctx, files, folder, entry)
+func (p *planner) toCache(ctx context.Context, folder string, files []string, note json.RawMessage, entry string) {
+	err := p.job.Objects.CopyEach(ctx, files, folder, entry)
 	var data []byte
 	if err == nil {
 		data, err = json.Marshal(map[string]any{"files": files, "note": note})
 	}
 	if err == nil {
-		err = p.putBytes(ctx, entry+cacheEntry, data)
+		err = p.job.Objects.PutBytes(ctx, entry+cacheEntry, data)
 	}
 	if err != nil {
-		p.log.Warn("what was read is not kept for other jobs", "entry", entry, "error", err)
+		p.job.Log.Warn("what was read is not kept for other jobs", "entry", entry, "error", err)
 	}
-}
-
-// putBytes writes a small object of JSON.
-func (p *piece) putBytes(ctx context.Context, key string, data []byte) error {
-	return p.put(ctx, key, "application/json", func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
-}
-
-// copyEach copies files from a folder to another.
-func (p *piece) copyEach(ctx context.Context, files []string, from, to string) error {
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(p.atOnce())
-	for _, name := range files {
-		work.Go(func() error {
-			if err := p.Store.Bucket.Copy(ctx, to+name, from+name, nil); err != nil {
-				return fmt.Errorf("copy %s to %s: %w", from+name, to+name, err)
-			}
-			return nil
-		})
-	}
-	return work.Wait()
 }

@@ -9,34 +9,26 @@ import (
 
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
-	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
-
-// bucketClimate opens what the plan left in the job bucket; tiles read nothing else.
-func (p *piece) bucketClimate(ctx context.Context, name string) (io.ReaderAt, int64, io.Closer, error) {
-	r, err := rangeread.Object(ctx, p.Store.Bucket, name)
-	if err != nil {
-		return nil, 0, nil, err
-	}
-	return r, r.Size(), r, nil
-}
 
 // snapshotClimate reads what the cells need of the climate source into the folder
 // of the job, and returns the source that reads it there. What came over the network
 // is kept in cache/ for all jobs with the same source and DEM.
-func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, error) {
-	user := p.request.Parameters
+func (p *planner) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, error) {
+	user := p.job.Request.Parameters
 	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation, user.ClimateUnits)
 	if err != nil {
-		return spec, &badInput{err}
+		return spec, fault.New(fault.Invalid, err)
 	}
-	folder := job.WorkKey(p.request.ID, "climate/")
+	folder := job.WorkKey(p.job.Request.ID, "climate/")
 	known := folder + "source.json"
-	switch data, err := p.Store.Bucket.ReadAll(ctx, known); {
+	switch data, err := p.job.Store.Bucket.ReadAll(ctx, known); {
 	case err == nil:
 		return spec, json.Unmarshal(data, &spec)
 	case gcerrors.Code(err) != gcerrors.NotFound:
@@ -44,7 +36,7 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 	}
 	entry := ""
 	if strings.HasPrefix(spec.Path, "https://") || strings.HasPrefix(spec.Path, "http://") {
-		words := []string{user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.request.DEM.SHA256}
+		words := []string{user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.job.Request.DEM.SHA256}
 		if u := spec.Units.String(); u != "" {
 			words = append(words, u)
 		}
@@ -58,12 +50,12 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 	}
 	var files []string
 	store := func(name string, write func(io.Writer) error) error {
-		kind := tiffType
+		kind := objects.TIFF
 		if strings.HasSuffix(name, ".csv") {
 			kind = "text/csv; charset=utf-8"
 		}
 		files = append(files, strings.TrimPrefix(name, folder))
-		return p.put(ctx, name, kind, write)
+		return p.job.Objects.Put(ctx, name, kind, write)
 	}
 	cells := func(yield func(climate.Cells, error) bool) {
 		step := thinning(d, meanCells)
@@ -78,9 +70,9 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 	if spec.Kind == climate.KindRaster {
 		some = thinned(d)
 	}
-	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), some, cells, folder, p.Climate, store)
+	snapshot, err := climate.Snapshot(ctx, spec, user.Years(), some, cells, folder, p.kind.climate, store)
 	if err != nil {
-		return spec, p.inputError(err)
+		return spec, InputError(err)
 	}
 	if entry != "" {
 		note, err := json.Marshal(within(snapshot, folder, entry))
@@ -97,13 +89,13 @@ func (p *piece) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec, 
 const meanCells = 1 << 28
 
 // everyCellOf is cellsOf for those in the middle of step x step cells.
-func (p *piece) everyCellOf(ctx context.Context, d *dem.DEM, w raster.Window, step int) (climate.Cells, error) {
+func (p *planner) everyCellOf(ctx context.Context, d *dem.DEM, w raster.Window, step int) (climate.Cells, error) {
 	if step == 1 {
-		return p.cellsOf(ctx, d, w)
+		return p.job.Cells(ctx, d, w)
 	}
 	z, err := d.Elevation(ctx, w)
 	if err != nil {
-		return climate.Cells{}, p.inputError(err)
+		return climate.Cells{}, InputError(err)
 	}
 	var c climate.Cells
 	c.Lon, c.Lat = lonLatOfEvery(d, step, w)
@@ -127,10 +119,10 @@ func within(s climate.Spec, from, to string) climate.Spec {
 }
 
 // noteSource writes down that the climate of the job is whole.
-func (p *piece) noteSource(ctx context.Context, s climate.Spec, key string) (climate.Spec, error) {
+func (p *planner) noteSource(ctx context.Context, s climate.Spec, key string) (climate.Spec, error) {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return s, fmt.Errorf("encode the climate source: %w", err)
 	}
-	return s, p.putBytes(ctx, key, data)
+	return s, p.job.Objects.PutBytes(ctx, key, data)
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"gocloud.dev/blob"
@@ -117,7 +118,7 @@ func (f *remote) run(t *testing.T, bucket *blob.Bucket, id, token string, now fu
 		Store: job.Store{Bucket: bucket}, Events: b, Threads: 2, Now: now, Log: slog.New(slog.DiscardHandler), Version: "test",
 		Climate: sources.Files{Bucket: f.bucket, Client: f.server.Client(), Token: token, Hosts: []string{"127.0.0.1"}}.Open,
 	}
-	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, s.Handle)
+	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, s.Handle)
 	p := param.DefaultParameters()
 	p.Step, p.Climate, p.ClimateElevation = 60, "raster:"+f.server.URL+"/{var}_{year}.tif", f.server.URL+"/elevation.tif"
 	p.AlbedoRaster = []string{f.server.URL + "/albedo.tif"}
@@ -181,7 +182,7 @@ func TestClimateOverHTTPIsReadOnce(t *testing.T) {
 }
 
 // sources are those of the report of a job.
-func (f *remote) sources(t *testing.T, id string) []job.Source {
+func (f *remote) sources(t *testing.T, id string) []record.Source {
 	t.Helper()
 	data, err := f.bucket.ReadAll(t.Context(), job.ResultKey(id, ReportName))
 	var r Report

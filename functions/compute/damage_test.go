@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -30,8 +31,8 @@ func TestDamagedWorkEndsTheJob(t *testing.T) {
 		step       string // that fails
 		event      func() event
 	}{
-		{"work of a tile", "/work/r0000c0000/", "assembly of the maps", func() event { return eventing.NewTilesCompleted("/test", jobID, 0, noon) }},
-		{"terrain", "/work/terrain.tif", "tile r0000c0000", func() event { return eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon) }},
+		{"work of a tile", "/work/r0000c0000/", "assembly of the maps", func() event { return request(2, job.KindAssembly, job.AssemblyTask, 0) }},
+		{"terrain", "/work/terrain.tif", "tile r0000c0000", func() event { return request(1, job.KindTiles, "r0000c0000", 0) }},
 	} {
 		for way, damage := range ways {
 			t.Run(c.name+" "+way, func(t *testing.T) {
@@ -41,13 +42,13 @@ func TestDamagedWorkEndsTheJob(t *testing.T) {
 				if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 					t.Fatal(err)
 				}
-				plan, err := w.store.Plan(t.Context(), jobID)
+				plan, err := record.ReadPlan(t.Context(), w.store, jobID)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if strings.Contains(c.step, "assembly") {
 					for _, tile := range plan.Tiles {
-						if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, tile.Task, 0, noon)); err != nil {
+						if err := w.compute.Handle(t.Context(), request(1, job.KindTiles, tile.Task, 0)); err != nil {
 							t.Fatal(err)
 						}
 					}

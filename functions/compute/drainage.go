@@ -9,7 +9,10 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -26,9 +29,9 @@ const terrainFile = "terrain.tif"
 const flooredTag = "FLOORED"
 
 // planTerrain makes the terrain file unless an earlier try did.
-func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	key := job.WorkKey(p.request.ID, terrainFile)
-	made, err := p.Store.Bucket.Exists(ctx, key)
+func (p *terrainRun) planTerrain(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
+	key := job.WorkKey(p.job.Request.ID, terrainFile)
+	made, err := p.job.Store.Bucket.Exists(ctx, key)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
@@ -37,7 +40,7 @@ func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 			return err
 		}
 	}
-	img, closer, err := p.openImage(ctx, key)
+	img, closer, err := p.job.Objects.OpenImage(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -50,8 +53,8 @@ func (p *piece) planTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 
 // makeTerrain finds where water goes over the whole DEM, tile by tile, and writes
 // the terrain file.
-func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	spools := newSpools(p.Temp)
+func (p *terrainRun) makeTerrain(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
+	spools := newSpools(p.job.Temp)
 	defer spools.remove()
 	var scratch [2]terrain.Scratch
 	for i := range scratch {
@@ -60,18 +63,18 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 			return fmt.Errorf("room for the terrain: %w", err)
 		}
 	}
-	threads := drainageThreads(p.Threads)
+	threads := drainageThreads(p.job.Threads)
 	work := &terrain.Tiled{
 		Width: plan.Width, Height: plan.Height, Cell: d.Cell, Side: p.drainageSide(threads), Threads: threads,
 		Filled: scratch[0], Area: scratch[1],
 		Elevation: func(w raster.Window) (*raster.Grid[float64], error) {
 			z, err := d.Elevation(ctx, w)
 			if err != nil {
-				return nil, p.inputError(err)
+				return nil, InputError(err)
 			}
 			return z, nil
 		},
-		Progress: func(share float64) { p.report(p.request.ID, "terrain", share, 1) },
+		Progress: func(share float64) { p.job.Progress("terrain", share, 1) },
 	}
 	if err := work.Run(ctx); err != nil {
 		return err
@@ -88,7 +91,7 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 		if err != nil {
 			return err
 		}
-		if _, err := w.add(ctx, p, d, square, area); err != nil {
+		if _, err := w.add(ctx, d, square, area); err != nil {
 			return err
 		}
 	}
@@ -96,11 +99,11 @@ func (p *piece) makeTerrain(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 		return errNoSlope()
 	}
 	w.SetMetadata(flooredTag, strconv.Itoa(w.floored))
-	return p.put(ctx, job.WorkKey(p.request.ID, terrainFile), tiffType, func(to io.Writer) error { return w.Close(to) })
+	return p.job.Objects.Put(ctx, job.WorkKey(p.job.Request.ID, terrainFile), objects.TIFF, func(to io.Writer) error { return w.Close(to) })
 }
 
 func errNoSlope() error {
-	return &badInput{errors.New("no cell of the DEM has a slope: each needs its eight neighbours, and none has them")}
+	return fault.New(fault.Invalid, errors.New("no cell of the DEM has a slope: each needs its eight neighbours, and none has them"))
 }
 
 // floored tells of cells whose wetness was raised to its minimum.
@@ -121,8 +124,8 @@ type terrainWriter struct {
 	sloping bool
 }
 
-func (p *piece) newTerrainFile(d *dem.DEM, window raster.Window, spools *spools) (*terrainWriter, error) {
-	opts := p.workOptions(d, window, []geotiff.BandInfo{
+func (p *terrainRun) newTerrainFile(d *dem.DEM, window raster.Window, spools *spools) (*terrainWriter, error) {
+	opts := p.job.Options(d, window, []geotiff.BandInfo{
 		{Description: "topographic wetness index", Unit: "ln m"}, {Description: "contributing area", Unit: "m2"},
 	})
 	opts.Spool, opts.Held = spools.open, mapHeld
@@ -131,11 +134,11 @@ func (p *piece) newTerrainFile(d *dem.DEM, window raster.Window, spools *spools)
 }
 
 // add writes a square of the window, of which it gets the contributing area, and returns its wetness.
-func (w *terrainWriter) add(ctx context.Context, p *piece, d *dem.DEM, square raster.Window, area *raster.Grid[float64]) (*raster.Grid[float32], error) {
+func (w *terrainWriter) add(ctx context.Context, d *dem.DEM, square raster.Window, area *raster.Grid[float64]) (*raster.Grid[float32], error) {
 	outer := square.Grow(1).Intersect(d.Bounds())
 	z, err := d.Elevation(ctx, outer)
 	if err != nil {
-		return nil, p.inputError(err)
+		return nil, InputError(err)
 	}
 	core := raster.Window{Col: square.Col - outer.Col, Row: square.Row - outer.Row, Width: square.Width, Height: square.Height}
 	slope, _ := terrain.SlopeAspectWindow(z, d.Cell.Rows(outer.Row, outer.Height), core, terrain.EdgesNoData)

@@ -9,11 +9,12 @@ import (
 
 	"github.com/sourcegraph/conc"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/energy"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -34,33 +35,33 @@ type terrainTile struct {
 func (p *tilePart) energyYears(ctx context.Context, t *terrainTile, sun *solar.Monthly, clouds *clearness) error {
 	var spec climate.Spec
 	if err := json.Unmarshal(p.plan.Climate, &spec); err != nil {
-		return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+		return fmt.Errorf("plan of job %s: climate: %w", p.job.Request.ID, err)
 	}
-	source, err := climate.Open(ctx, spec, p.bucketClimate)
+	source, err := climate.Open(ctx, spec, p.job.Objects.Open)
 	if err != nil {
-		return p.inputError(err)
+		return InputError(err)
 	}
 	wetness, err := p.readWetness(ctx, p.plan, t.window)
 	if err != nil {
 		return err
 	}
 	if p.record.Sums == nil {
-		p.record.Sums = map[int]job.Sums{}
+		p.record.Sums = map[int]record.Sums{}
 	}
-	layout := energyLayoutOf(p.request.Parameters)
+	layout := energyLayoutOf(p.job.Request.Parameters)
 	valid := 0
-	for _, year := range p.request.Parameters.Years() {
+	for _, year := range p.job.Request.Parameters.Years() {
 		model, err := energy.NewModel(energy.DefaultParameters(), energy.NewCalendar(year))
 		if err != nil {
-			return &badInput{err}
+			return fault.New(fault.Invalid, err)
 		}
 		e := &energyYear{model: model, year: year, source: source, terrain: t, wetness: wetness, mean: p.plan.MeanWetness[year], sun: sun, clouds: clouds, layout: layout}
-		grids, sums, n, err := e.evaluate(ctx, p.Threads)
+		grids, sums, n, err := e.evaluate(ctx, p.job.Threads)
 		if err != nil {
-			return p.inputError(err)
+			return InputError(err)
 		}
 		if err := sums.Err(); err != nil {
-			return &badInput{fmt.Errorf("climate of %d at column %d, row %d, %d x %d cells: %w", year, t.window.Col, t.window.Row, t.window.Width, t.window.Height, err)}
+			return fault.New(fault.Invalid, fmt.Errorf("climate of %d at column %d, row %d, %d x %d cells: %w", year, t.window.Col, t.window.Row, t.window.Width, t.window.Height, err))
 		}
 		valid = n
 		total := p.record.Sums[year]
@@ -130,7 +131,7 @@ func energyOfMonths() energyLayout {
 }
 
 // evaluate works through blocks of rows, threads at a time.
-func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[float32], job.Sums, int, error) {
+func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[float32], record.Sums, int, error) {
 	width, height := e.terrain.window.Width, e.terrain.window.Height
 	grids := make([]*raster.Grid[float32], len(e.layout.bands))
 	for b := range grids {
@@ -138,7 +139,7 @@ func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[
 	}
 	rows := rowsAtOnce(width)
 	blocks := (height + rows - 1) / rows
-	sums := make([]job.Sums, blocks)
+	sums := make([]record.Sums, blocks)
 	valid := make([]int, blocks)
 	errs := make([]error, blocks)
 	var wait conc.WaitGroup
@@ -153,7 +154,7 @@ func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[
 		})
 	}
 	wait.Wait()
-	var total job.Sums
+	var total record.Sums
 	count := 0
 	for b := range blocks {
 		total.Add(sums[b])
@@ -163,7 +164,7 @@ func (e *energyYear) evaluate(ctx context.Context, threads int) ([]*raster.Grid[
 }
 
 // rows evaluates the cells of rows first to last.
-func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.Grid[float32], sums *job.Sums) (valid int, err error) {
+func (e *energyYear) rows(ctx context.Context, first, last int, grids []*raster.Grid[float32], sums *record.Sums) (valid int, err error) {
 	t := e.terrain
 	width := t.window.Width
 	lo, hi := first*width, last*width

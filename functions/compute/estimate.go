@@ -6,10 +6,10 @@ import (
 	"math"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/inspect"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	table "github.com/cyverse-gis/eemt/shared/product"
 )
@@ -113,7 +113,7 @@ func (c Cost) tileSecondsPerCell(w param.Workflow, p param.Parameters) float64 {
 
 // field is how many cells of the DEM a part reads at most. A coarse cell of the far
 // terrain, which is held as it is stored, counts as farBytes do.
-func field(far *job.Far, near, width, height int) int {
+func field(far *record.Far, near, width, height int) int {
 	if far == nil {
 		return width * height
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -113,9 +114,9 @@ func TestPartsCoverATile(t *testing.T) {
 		{640, raster.Window{Col: 100, Row: 600, Width: 100, Height: 100}, 64, 4},
 		{32, raster.Window{Col: 32, Width: 72, Height: 48}, 640, 6},
 	} {
-		plan := &job.Plan{Width: 4000, Height: 4000}
+		plan := &record.Plan{Width: 4000, Height: 4000}
 		if c.block > 0 {
-			plan.Far = &job.Far{Block: c.block}
+			plan.Far = &record.Far{Block: c.block}
 		}
 		parts := partsOf(plan, c.tile, c.side)
 		if len(parts) != c.want {
@@ -187,7 +188,7 @@ func TestMapsFitTheRoomForTemporaryFiles(t *testing.T) {
 				if refused {
 					continue
 				}
-				plan := &job.Plan{Width: side, Height: side}
+				plan := &record.Plan{Width: side, Height: side}
 				shape := shapeOf(c.Memory, c.Cores, side, side, 640)
 				for _, g := range groupsOf(plan, products(job.Request{Workflow: w, Parameters: p}, nil)) {
 					for left := g.products; len(left) > 0; {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -21,12 +23,12 @@ const (
 func farFile(factor int) string { return fmt.Sprintf("far_%d.tif", factor) }
 
 // blockOf is the block that a tile lies in.
-func blockOf(f *job.Far, w raster.Window) raster.Window {
+func blockOf(f *record.Far, w raster.Window) raster.Window {
 	return raster.Window{Col: w.Col / f.Block * f.Block, Row: w.Row / f.Block * f.Block, Width: f.Block, Height: f.Block}
 }
 
 // haloOf is what a tile reads of the DEM at full resolution; it may reach beyond the DEM.
-func haloOf(plan *job.Plan, w raster.Window) raster.Window {
+func haloOf(plan *record.Plan, w raster.Window) raster.Window {
 	if plan.Far != nil {
 		w = blockOf(plan.Far, w)
 	}
@@ -42,15 +44,15 @@ type rings struct {
 	rows     int // still to come
 }
 
-func (p *piece) newRings(d *dem.DEM, plan *job.Plan) (*rings, error) {
-	r := &rings{spools: newSpools(p.Temp), rows: plan.Height}
+func newRings(j *Job, d *dem.DEM, plan *record.Plan) (*rings, error) {
+	r := &rings{spools: newSpools(j.Temp), rows: plan.Height}
 	if plan.Far == nil {
 		return r, nil
 	}
 	r.factors = plan.Far.Factors
 	for _, f := range r.factors {
 		size := raster.Window{Width: (plan.Width + f - 1) / f, Height: (plan.Height + f - 1) / f}
-		opts := p.workOptions(d, size, []geotiff.BandInfo{
+		opts := j.Options(d, size, []geotiff.BandInfo{
 			{Description: "far terrain for rays along columns", Unit: "m"}, {Description: "far terrain for rays along rows", Unit: "m"},
 		})
 		opts.Transform.StepX *= float64(f)
@@ -85,9 +87,9 @@ func (r *rings) add(z *raster.Grid[float64]) error {
 	return nil
 }
 
-func (r *rings) put(ctx context.Context, p *piece) error {
+func (r *rings) put(ctx context.Context, j *Job) error {
 	for i, f := range r.factors {
-		if err := p.put(ctx, job.WorkKey(p.request.ID, farFile(f)), tiffType, func(w io.Writer) error { return r.writers[i].Close(w) }); err != nil {
+		if err := j.Objects.Put(ctx, job.WorkKey(j.Request.ID, farFile(f)), objects.TIFF, func(w io.Writer) error { return r.writers[i].Close(w) }); err != nil {
 			return err
 		}
 	}
@@ -98,7 +100,7 @@ func (r *rings) remove() { r.spools.remove() }
 
 // far reads the terrain around the block of a tile; nil without rings. A ring
 // that begins beyond the DEM is left out.
-func (p *piece) far(ctx context.Context, d *dem.DEM, plan *job.Plan, tile raster.Window) (*horizon.Far, error) {
+func (p *tilePart) far(ctx context.Context, d *dem.DEM, plan *record.Plan, tile raster.Window) (*horizon.Far, error) {
 	if plan.Far == nil {
 		return nil, nil
 	}
@@ -119,7 +121,7 @@ func (p *piece) far(ctx context.Context, d *dem.DEM, plan *job.Plan, tile raster
 		}
 		ring.Col, ring.Row = w.Col, w.Row
 		for band, to := range []**raster.Grid[float32]{bandNorthSouth: &ring.NorthSouth, bandEastWest: &ring.EastWest} {
-			g, err := p.readWork(ctx, job.WorkKey(p.request.ID, farFile(factor)), band, w)
+			g, err := p.job.Objects.Band(ctx, job.WorkKey(p.job.Request.ID, farFile(factor)), band, w)
 			if err != nil {
 				return nil, err
 			}

@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -45,7 +45,7 @@ func TestFarTerrainReplacesTheWholeDEM(t *testing.T) {
 			want := maps(t, whole.results(t))
 
 			cut := run(t, param.Sol, p, tiff, options{threads: 2, reach: small})
-			plan, err := cut.store.Plan(t.Context(), jobID)
+			plan, err := record.ReadPlan(t.Context(), cut.store, jobID)
 			if err != nil || plan.Far == nil || len(plan.Tiles) != 1 || plan.Halo != 32 || len(plan.Far.Factors) != 2 {
 				t.Fatalf("plan %+v (%v): want a tile of 8 blocks, a halo of 32 cells, 2 rings", plan, err)
 			}
@@ -74,12 +74,7 @@ func TestFarTerrainReplacesTheWholeDEM(t *testing.T) {
 			blind.submit(t, param.Sol, p, tiff)
 			blind.replan(t, 32)
 			plan.Far.Factors = nil
-			if err := blind.bucket.Delete(t.Context(), job.Prefix(jobID)+"plan.json"); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := blind.store.WritePlan(t.Context(), jobID, plan); err != nil {
-				t.Fatal(err)
-			}
+			blind.setPlan(t, plan)
 			blind.settle(t)
 			blind.mustComplete(t)
 			if rms, _ := deviation(maps(t, blind.results(t))["insol/annual/hours_sun_sum.tif"], want["insol/annual/hours_sun_sum.tif"]); rms < 0.015 {
@@ -122,7 +117,7 @@ func TestSmallDEMsHaveNoFarTerrain(t *testing.T) {
 	p := quick(param.Sol)
 	want := run(t, param.Sol, p, tiff, options{}).results(t)
 	w := run(t, param.Sol, p, tiff, options{reach: compute.Reach{Whole: 10, Block: 8, Near: 16, Factor: 2}})
-	if plan, err := w.store.Plan(t.Context(), jobID); err != nil || plan.Far != nil {
+	if plan, err := record.ReadPlan(t.Context(), w.store, jobID); err != nil || plan.Far != nil {
 		t.Errorf("plan has rings %+v (%v)", plan.Far, err)
 	}
 	sameBytes(t, w.results(t), want)
@@ -142,7 +137,7 @@ func TestFarTerrainOnRealMountains(t *testing.T) {
 	p.Step = 15
 	want := maps(t, run(t, param.Sol, p, tiff, options{threads: 2}).results(t))
 	cut := run(t, param.Sol, p, tiff, options{threads: 2, reach: compute.Reach{Whole: 1000, Block: 64, Near: 128, Factor: 1}})
-	plan, err := cut.store.Plan(t.Context(), jobID)
+	plan, err := record.ReadPlan(t.Context(), cut.store, jobID)
 	if err != nil || plan.Far == nil {
 		t.Fatalf("no rings (%v)", err)
 	}

@@ -14,19 +14,21 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
 
-// workOptions are for files that only this package reads: quick to write.
-func (s *Service) workOptions(d *dem.DEM, w raster.Window, bands []geotiff.BandInfo) geotiff.Options {
+// Options are for work files: quick to write.
+func (j *Job) Options(d *dem.DEM, w raster.Window, bands []geotiff.BandInfo) geotiff.Options {
 	return geotiff.Options{
 		Width: w.Width, Height: w.Height, Transform: d.Image.Transform.Sub(w), GeoKeys: d.Image.GeoKeys,
-		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: workBlock, Software: s.software(), Plain: true, Threads: s.Threads,
+		Bands: bands, Compression: geotiff.ZSTD, Level: 1, BlockSize: workBlock, Software: j.software(), Plain: true, Threads: j.Threads,
 	}
 }
 
@@ -35,17 +37,17 @@ func (s *Service) workOptions(d *dem.DEM, w raster.Window, bands []geotiff.BandI
 const workBlock = 128
 
 // resultOptions are for a map that users get.
-func (s *Service) resultOptions(d *dem.DEM, m mapInfo, block int, spool func() (geotiff.Spool, error)) geotiff.Options {
+func (m *mosaic) resultOptions(d *dem.DEM, info mapInfo, block int, spool func() (geotiff.Spool, error)) geotiff.Options {
 	return geotiff.Options{
 		Width: d.Image.Width, Height: d.Image.Height, Transform: d.Image.Transform, GeoKeys: d.Image.GeoKeys,
-		Bands: bandInfos(m), Metadata: metadata(m), BlockSize: block,
-		Overviews: true, Software: s.software(), Spool: spool, Held: mapHeld, Threads: s.Threads,
+		Bands: bandInfos(info), Metadata: metadata(info), BlockSize: block,
+		Overviews: true, Software: m.job.software(), Spool: spool, Held: mapHeld, Threads: m.job.Threads,
 	}
 }
 
 // resultBlock is the side of the blocks of maps. Where tiles lie in blocks of
 // their own size, each block of a map is then made of one block of tiles.
-func resultBlock(plan *job.Plan) int {
+func resultBlock(plan *record.Plan) int {
 	const usual, least, most = 512, 256, 1024
 	if f := plan.Far; f != nil && f.Block%16 == 0 && f.Block >= least && f.Block <= most {
 		return f.Block
@@ -53,7 +55,7 @@ func resultBlock(plan *job.Plan) int {
 	return usual
 }
 
-func (s *Service) software() string { return "eemt " + s.Version }
+func (j *Job) software() string { return "eemt " + j.Version }
 
 func dailyFile(layer string) string { return dailyPrefix + layer + ".tif" }
 
@@ -65,13 +67,13 @@ func (p *tilePart) putDaily(ctx context.Context, engine solar.Engine, surface so
 		days[i] = i + 1
 	}
 	bands := make([]geotiff.BandInfo, len(days))
-	err := engine.Days(ctx, surface, params, days, p.Threads, func(day int, v *solar.Daily) error {
+	err := engine.Days(ctx, surface, params, days, p.job.Threads, func(day int, v *solar.Daily) error {
 		index.scale(solar.MonthOf(day), v.Global, v.Flat)
 		grids := map[string]*raster.Grid[float32]{
 			dailyFile("global"): v.Global, dailyFile("flat"): v.Flat, dailyFile("hours"): v.Hours,
 			dailyFile(string(param.Beam)): v.Beam, dailyFile(string(param.Diffuse)): v.Diffuse, dailyFile(string(param.Reflected)): v.Reflected,
 		}
-		for _, q := range radiations(p.request.Parameters) {
+		for _, q := range radiations(p.job.Request.Parameters) {
 			if err := p.files.add(q.daily, bands, day-1, p.window, grids[q.daily].Cells); err != nil {
 				return err
 			}
@@ -79,41 +81,41 @@ func (p *tilePart) putDaily(ctx context.Context, engine solar.Engine, surface so
 		return nil
 	})
 	if err != nil {
-		return p.solarError(err)
+		return solarError(err)
 	}
 	return nil
 }
 
 // tileFiles are the work files of a tile while its parts come.
 type tileFiles struct {
-	*piece
+	job     *Job
 	dem     *dem.DEM
-	tile    job.Tile
+	tile    record.Tile
 	spools  *spools
 	writers map[string]*geotiff.Writer
 }
 
-func (p *piece) newTileFiles(d *dem.DEM, tile job.Tile) *tileFiles {
-	return &tileFiles{piece: p, dem: d, tile: tile, spools: newSpools(p.Temp), writers: map[string]*geotiff.Writer{}}
+func newTileFiles(j *Job, d *dem.DEM, tile record.Tile) *tileFiles {
+	return &tileFiles{job: j, dem: d, tile: tile, spools: newSpools(j.Temp), writers: map[string]*geotiff.Writer{}}
 }
 
 // add puts the cells of a window of the DEM into a band of a file, which is begun now if it is new.
-// Its error is a storeFault: that there is no room here for temporary files.
+// Its error is of the kind fault.Unavailable: that there is no room here for temporary files says nothing of the DEM.
 func (f *tileFiles) add(name string, bands []geotiff.BandInfo, band int, at raster.Window, cells []float32) error {
 	w := f.writers[name]
 	if w == nil {
-		opts := f.workOptions(f.dem, f.tile.Window, bands)
+		opts := f.job.Options(f.dem, f.tile.Window, bands)
 		opts.Spool, opts.Held = f.spools.open, mapHeld
 		var err error
 		if w, err = geotiff.NewWriter(opts); err != nil {
-			return &storeFault{fmt.Errorf("file %s: %w", name, err)}
+			return fault.New(fault.Unavailable, fmt.Errorf("file %s: %w", name, err))
 		}
 		f.writers[name] = w
 	}
 	at.Col -= f.tile.Window.Col
 	at.Row -= f.tile.Window.Row
 	if err := w.WriteWindow(band, at, cells); err != nil {
-		return &storeFault{fmt.Errorf("file %s: %w", name, err)}
+		return fault.New(fault.Unavailable, fmt.Errorf("file %s: %w", name, err))
 	}
 	return nil
 }
@@ -131,7 +133,7 @@ func (f *tileFiles) addAll(name string, bands []geotiff.BandInfo, at raster.Wind
 // put stores the files, which are whole.
 func (f *tileFiles) put(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(f.writers)) {
-		if err := f.piece.put(ctx, tileKey(f.request.ID, f.tile.Task, name), tiffType, f.writers[name].Close); err != nil {
+		if err := f.job.Objects.Put(ctx, tileKey(f.job.Request.ID, f.tile.Task, name), objects.TIFF, f.writers[name].Close); err != nil {
 			return err
 		}
 	}

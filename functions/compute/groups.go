@@ -1,8 +1,10 @@
 package compute
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -37,7 +39,7 @@ func (p *product) secondsPerCell() float64 {
 }
 
 // groupsOf puts neighbouring products together.
-func groupsOf(plan *job.Plan, stages [][]product) []group {
+func groupsOf(plan *record.Plan, stages [][]product) []group {
 	cells := float64(plan.Width) * float64(plan.Height)
 	var groups []group
 	for stage, products := range stages {
@@ -45,7 +47,7 @@ func groupsOf(plan *job.Plan, stages [][]product) []group {
 		for i, pr := range products {
 			more := cells * pr.secondsPerCell()
 			if i == 0 || pr.stacked() || products[i-1].stacked() || maps+len(pr.maps) > mapsAtOnce || seconds+more > groupSeconds*groupCores {
-				groups = append(groups, group{task: job.MapsTask(len(groups)), stage: stage})
+				groups = append(groups, group{task: fmt.Sprintf("m%04d", len(groups)), stage: stage})
 				maps, seconds = 0, 0
 			}
 			last := &groups[len(groups)-1]
@@ -57,7 +59,7 @@ func groupsOf(plan *job.Plan, stages [][]product) []group {
 }
 
 // secondsOf are the core seconds that groups of a plan take.
-func secondsOf(plan *job.Plan, groups []group) float64 {
+func secondsOf(plan *record.Plan, groups []group) float64 {
 	var s float64
 	for _, g := range groups {
 		for _, pr := range g.products {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -39,12 +40,12 @@ func TestGroupsAreCutByCost(t *testing.T) {
 			"eemt":   {Workflow: param.EEMT, Parameters: eemtOf(3)},
 		} {
 			t.Run(fmt.Sprint(name, " ", side), func(t *testing.T) {
-				plan := &job.Plan{Width: side, Height: side}
+				plan := &record.Plan{Width: side, Height: side}
 				stages := products(r, nil)
 				groups := groupsOf(plan, stages)
 				seen, before := 0, 0
 				for i, g := range groups {
-					if g.task != job.MapsTask(i) || g.stage < before || len(g.products) == 0 {
+					if g.task != fmt.Sprintf("m%04d", i) || g.stage < before || len(g.products) == 0 {
 						t.Fatalf("group %d: %+v", i, g)
 					}
 					before = g.stage

@@ -44,8 +44,8 @@ func TestMapsByTasksAreTheSame(t *testing.T) {
 			asked := map[string]int{}
 			calm := newWorld(t, newBucket(t), options{within: always})
 			calm.compute.Events = eventing.PublisherFunc(func(ctx context.Context, e event) error {
-				if tile, err := eventing.TileOf(e); err == nil && job.IsMapsTask(tile.Task) {
-					asked[tile.Task]++
+				if task, err := eventing.TaskOf(e); err == nil && job.Kind(task.Kind) == job.KindMaps {
+					asked[task.Task]++
 				}
 				return calm.broker.Publish(ctx, e)
 			})
@@ -94,7 +94,7 @@ func TestReplicasMayDisagreeOnWhatIsLong(t *testing.T) {
 	var n atomic.Int64
 	quickly := *w.compute
 	quickly.AssembleWithin = time.Hour
-	w.broker.Subscribe("compute too", []string{eventing.TileRequested, eventing.TilesCompleted}, 1, func(ctx context.Context, e event) error {
+	w.broker.Subscribe("compute too", []string{eventing.TaskRequested, eventing.TilesCompleted}, 1, func(ctx context.Context, e event) error {
 		if n.Add(1)%2 == 0 {
 			return quickly.Handle(ctx, e)
 		}
@@ -209,7 +209,11 @@ func TestMapsAskedForOutOfTurn(t *testing.T) {
 	w := newWorld(t, newBucket(t), options{within: always})
 	w.submit(t, param.EEMT, p, tiff)
 	ask := func(task string) error {
-		return w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, task, 3, noon))
+		phase := 2
+		if task == "m0019" { // a mean over years
+			phase = 3
+		}
+		return w.compute.Handle(t.Context(), request(phase, job.KindMaps, task, 3))
 	}
 	nothing := func(when string, tasks ...string) {
 		t.Helper()
@@ -229,7 +233,7 @@ func TestMapsAskedForOutOfTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	nothing("before the tiles", "m0000", "m0019")
-	if err := swallow.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)); err != nil {
+	if err := swallow.Handle(t.Context(), request(1, job.KindTiles, "r0000c0000", 0)); err != nil {
 		t.Fatal(err)
 	}
 	nothing("before the maps they are made of", "m0019")
@@ -242,7 +246,7 @@ func TestMapsAskedForOutOfTurn(t *testing.T) {
 	// last of that ends the job.
 	for n := 18; n >= 0; n-- {
 		for range 2 {
-			if err := ask(job.MapsTask(n)); err != nil {
+			if err := ask(fmt.Sprintf("m%04d", n)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -382,7 +386,7 @@ func TestSomeMapsMadeMeanwhile(t *testing.T) {
 			w := newWorld(t, faultbucket.Wrap(inner, func(op, key string) error {
 				mu.Lock()
 				defer mu.Unlock()
-				assembling = assembling || strings.Contains(key, "/attempts/assembly/") || strings.Contains(key, "/attempts/m0")
+				assembling = assembling || strings.Contains(key, "-assembly/") || strings.Contains(key, "-m0")
 				switch {
 				case !assembling:
 				case op == faultbucket.Read && strings.HasSuffix(key, "/terrain.tif") && !overtaken["/terrain.tif"]:

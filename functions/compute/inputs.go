@@ -9,9 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -22,36 +25,36 @@ import (
 // planInputs reads the part of each input raster that lies under the DEM into the
 // folder of the job, where tiles find it. What came over the network is kept in cache/ for
 // all jobs with the same rasters and DEM.
-func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	rasters := slices.DeleteFunc(p.request.Parameters.Inputs(), func(in param.Input) bool { return len(in.Files()) == 0 })
+func (p *planner) planInputs(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
+	rasters := slices.DeleteFunc(p.job.Request.Parameters.Inputs(), func(in param.Input) bool { return len(in.Files()) == 0 })
 	if len(rasters) == 0 {
 		return nil
 	}
 	thinned := thinned(d)
 	for _, in := range rasters {
 		files := in.Files()
-		folder, name := job.WorkKey(p.request.ID, "inputs/"), in.Name+".tif"
+		folder, name := job.WorkKey(p.job.Request.ID, "inputs/"), in.Name+".tif"
 		key := folder + name
 		if plan.Inputs == nil {
 			plan.Inputs = map[string]string{}
 		}
 		plan.Inputs[in.Name] = key
-		exists, err := p.Store.Bucket.Exists(ctx, key)
+		exists, err := p.job.Store.Bucket.Exists(ctx, key)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", key, err)
 		}
 		entry := ""
 		if !exists && slices.ContainsFunc(files, func(f string) bool { return strings.Contains(f, "://") }) {
-			entry = cacheKey("inputs", in.Name, strings.Join(files, "\n"), p.request.DEM.SHA256)
+			entry = cacheKey("inputs", in.Name, strings.Join(files, "\n"), p.job.Request.DEM.SHA256)
 			_, exists = p.fromCache(ctx, entry, folder)
 		}
 		if !exists {
 			field := climate.Field{Name: in.Name, Files: files, Low: in.Low, High: in.High}
-			err := field.Snapshot(ctx, thinned, plan.Width*plan.Height, p.Climate, func(write func(io.Writer) error) error {
-				return p.put(ctx, key, tiffType, write)
+			err := field.Snapshot(ctx, thinned, plan.Width*plan.Height, p.kind.climate, func(write func(io.Writer) error) error {
+				return p.job.Objects.Put(ctx, key, objects.TIFF, write)
 			})
 			if err != nil {
-				return p.inputError(err)
+				return InputError(err)
 			}
 			if entry != "" {
 				p.toCache(ctx, folder, []string{name}, nil, entry)
@@ -60,7 +63,7 @@ func (p *piece) planInputs(ctx context.Context, d *dem.DEM, plan *job.Plan) erro
 		if err := p.sources(ctx, plan, strings.ReplaceAll(in.Name, "-", "_"), files, []string{key}); err != nil {
 			return err
 		}
-		whole, err := climate.FieldHolds(ctx, key, thinned, p.bucketClimate)
+		whole, err := climate.FieldHolds(ctx, key, thinned, p.job.Objects.Open)
 		if err != nil {
 			return err
 		}
@@ -117,7 +120,7 @@ func lonLatOfEvery(d *dem.DEM, step int, w raster.Window) (lon, lat []float64) {
 
 // readInput samples an input raster at the cells of a tile; all nil without one.
 // Months share a grid where the raster is the same all year.
-func (p *piece) readInput(ctx context.Context, plan *job.Plan, name string, w raster.Window, lon, lat []float64) (months [12]*raster.Grid[float32], err error) {
+func (p *tilePart) readInput(ctx context.Context, plan *record.Plan, name string, w raster.Window, lon, lat []float64) (months [12]*raster.Grid[float32], err error) {
 	key, ok := plan.Inputs[name]
 	if !ok {
 		return months, nil
@@ -125,9 +128,9 @@ func (p *piece) readInput(ctx context.Context, plan *job.Plan, name string, w ra
 	rows := rowsAtOnce(w.Width)
 	for row := 0; row < w.Height; row += rows {
 		lo, hi := row*w.Width, min(row+rows, w.Height)*w.Width
-		values, err := climate.ReadField(ctx, key, climate.Cells{Lon: lon[lo:hi], Lat: lat[lo:hi]}, p.bucketClimate)
+		values, err := climate.ReadField(ctx, key, climate.Cells{Lon: lon[lo:hi], Lat: lat[lo:hi]}, p.job.Objects.Open)
 		if err != nil {
-			return months, p.inputError(err)
+			return months, InputError(err)
 		}
 		for m := range months {
 			shared := m > 0 && &values[m][0] == &values[0][0]
@@ -147,7 +150,7 @@ func (p *piece) readInput(ctx context.Context, plan *job.Plan, name string, w ra
 }
 
 // addInputs sets the layers of a tile's surface that come from rasters.
-func (p *piece) addInputs(ctx context.Context, plan *job.Plan, w raster.Window, lon, lat []float64, s *solar.Surface) error {
+func (p *tilePart) addInputs(ctx context.Context, plan *record.Plan, w raster.Window, lon, lat []float64, s *solar.Surface) error {
 	for name, to := range map[string]*[12]*raster.Grid[float32]{
 		"linke-value": &s.Linke, "albedo-value": &s.Albedo, "kb": &s.KBeam, "kd": &s.KDiffuse,
 	} {
@@ -213,15 +216,15 @@ func leaveOut(latitude []float64, months *[12]*raster.Grid[float32]) {
 }
 
 // clearness finds the tile's clear-sky index, from that of a raster if there is one; nil if the job has none.
-func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, given [12]*raster.Grid[float32], sun *solar.Monthly) (*clearness, error) {
-	user := p.request.Parameters
+func (p *tilePart) clearness(ctx context.Context, plan *record.Plan, w raster.Window, given [12]*raster.Grid[float32], sun *solar.Monthly) (*clearness, error) {
+	user := p.job.Request.Parameters
 	c := &clearness{values: param.Factor(user.KC)}
 	switch {
 	case user.KCRaster != nil:
 		c.grids = given
 		return c, nil
 	case user.KCClimate:
-		measured, err := p.measuredRadiation(ctx, plan)
+		measured, err := p.job.MeasuredRadiation(ctx, plan)
 		if err != nil {
 			return nil, err
 		}
@@ -243,23 +246,23 @@ func (p *piece) clearness(ctx context.Context, plan *job.Plan, w raster.Window, 
 	return nil, nil
 }
 
-// measuredRadiation is the climate's mean global radiation on flat ground over
+// MeasuredRadiation is the climate's mean global radiation on flat ground over
 // the job's years, MJ m-2 d-1.
-func (p *piece) measuredRadiation(ctx context.Context, plan *job.Plan) (months [12]float64, err error) {
+func (j *Job) MeasuredRadiation(ctx context.Context, plan *record.Plan) (months [12]float64, err error) {
 	var spec climate.Spec
 	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
-		return months, fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+		return months, fmt.Errorf("plan of job %s: climate: %w", j.Request.ID, err)
 	}
-	source, err := climate.Open(ctx, spec, p.bucketClimate)
+	source, err := climate.Open(ctx, spec, j.Objects.Open)
 	if err != nil {
-		return months, p.inputError(err)
+		return months, InputError(err)
 	}
 	table, ok := source.(*climate.Table)
 	if !ok {
-		return months, &badInput{fmt.Errorf("kc climate: rasters of climate have no radiation; take a climate of pixel:FILE.csv with the columns srad and dayl, or give kc a value or a raster")}
+		return months, fault.New(fault.Invalid, fmt.Errorf("kc climate: rasters of climate have no radiation; take a climate of pixel:FILE.csv with the columns srad and dayl, or give kc a value or a raster"))
 	}
-	if months, err = table.Radiation(p.request.Parameters.Years()); err != nil {
-		return months, &badInput{fmt.Errorf("kc climate: %w", err)}
+	if months, err = table.Radiation(j.Request.Parameters.Years()); err != nil {
+		return months, fault.New(fault.Invalid, fmt.Errorf("kc climate: %w", err))
 	}
 	return months, nil
 }

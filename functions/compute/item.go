@@ -16,10 +16,10 @@ import (
 const ItemName = "item.json"
 
 // writeItem writes the STAC item of the job beside its maps.
-func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
+func (a *assembly) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 	outline := footprint.Outline(d.CRS, d.Image.Transform, d.Image.Width, d.Image.Height)
 	if len(outline) < 4 {
-		p.log.Warn("no item is written: the outline of the DEM lies outside of its projection's domain")
+		a.job.Log.Warn("no item is written: the outline of the DEM lies outside of its projection's domain")
 		return nil
 	}
 	t := d.Image.Transform
@@ -27,7 +27,7 @@ func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 		ID: r.JobID, Process: string(r.Workflow), Title: string(r.Workflow) + " of " + r.DEM.Name, Created: r.Created, Finished: r.Finished,
 		FirstYear: r.Parameters.StartYear, LastYear: r.Parameters.EndYear, Outline: outline, EPSG: d.CRS.EPSG(),
 		Width: d.Image.Width, Height: d.Image.Height, OriginX: t.OriginX, OriginY: t.OriginY, StepX: t.StepX, StepY: t.StepY,
-		DEMName: r.DEM.Name, DEMSHA256: r.DEM.SHA256, Software: r.Version, Previews: r.Previews, Report: ReportName, Alone: p.Alone,
+		DEMName: r.DEM.Name, DEMSHA256: r.DEM.SHA256, Software: r.Version, Previews: r.Previews, Report: ReportName, Alone: a.alone,
 	}
 	for _, l := range r.Layers {
 		s.Products = append(s.Products, stac.Product{Name: l.Name, Description: l.Description, Unit: l.Unit, Mean: l.Mean, Minimum: l.Minimum, Maximum: l.Maximum})
@@ -40,7 +40,7 @@ func (p *piece) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 	if err != nil {
 		return fmt.Errorf("encode the item: %w", err)
 	}
-	return p.put(ctx, job.ResultKey(r.JobID, ItemName), "application/geo+json", func(w io.Writer) error {
+	return a.job.Objects.Put(ctx, job.ResultKey(r.JobID, ItemName), "application/geo+json", func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})

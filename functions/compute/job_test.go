@@ -17,6 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
@@ -76,7 +77,7 @@ func TestTilesAndThreadsChangeNoNumber(t *testing.T) {
 			many.replan(t, 4)
 			many.settle(t)
 			many.mustComplete(t)
-			plan, err := many.store.Plan(t.Context(), jobID)
+			plan, err := record.ReadPlan(t.Context(), many.store, jobID)
 			if err != nil || len(plan.Tiles) != 12 {
 				t.Fatalf("%d tiles (%v), want 12", len(plan.Tiles), err)
 			}
@@ -106,7 +107,7 @@ func TestFinishedTilesAreNotComputedAgain(t *testing.T) {
 	// The first process loses every event after the fourth tile is recorded.
 	var tiles atomic.Int64
 	first := newWorld(t, b, options{publish: func(kind string) bool {
-		return kind != eventing.TileRequested || tiles.Add(1) <= 4
+		return kind != eventing.TaskRequested || tiles.Add(1) <= 4
 	}})
 	first.submit(t, param.EEMT, quick(param.EEMT), tiff)
 	first.replan(t, 5)
@@ -123,7 +124,7 @@ func TestFinishedTilesAreNotComputedAgain(t *testing.T) {
 	second.settle(t)
 	second.mustComplete(t)
 	for key, n := range seen.count {
-		if strings.Contains(key, "/tasks/") || strings.Contains(key, "/work/r") || strings.Contains(key, "/results/") {
+		if strings.Contains(key, "/phases/0001/") || strings.Contains(key, "/work/r") || strings.Contains(key, "/results/") {
 			if n != 1 {
 				t.Errorf("%s was written %d times, want once", key, n)
 			}
@@ -151,7 +152,7 @@ func TestRepeatedTileIsNotComputedAgain(t *testing.T) {
 	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	w.replan(t, 8)
 	for range 3 {
-		if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "r0000c0001", 0, noon)); err != nil {
+		if err := w.compute.Handle(t.Context(), request(1, job.KindTiles, "r0000c0001", 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -383,7 +384,7 @@ func TestCancelStops(t *testing.T) {
 	b := newBucket(t)
 	var w *world
 	w = newWorld(t, b, options{publish: func(kind string) bool {
-		if kind == eventing.TileRequested {
+		if kind == eventing.TaskRequested {
 			if _, err := w.submission.Cancel(context.Background(), jobID); err != nil && !strings.Contains(err.Error(), "not running") {
 				t.Error(err)
 			}
@@ -421,8 +422,8 @@ func TestBadEvents(t *testing.T) {
 		}
 	}
 	for name, e := range map[string]event{
-		"tile before the plan":     eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon),
-		"assembly before the plan": eventing.NewTilesCompleted("/test", jobID, 0, noon),
+		"tile before the plan":     request(1, job.KindTiles, "r0000c0000", 0),
+		"assembly before the plan": request(2, job.KindAssembly, job.AssemblyTask, 0),
 	} {
 		if err := w.compute.Handle(t.Context(), e); err != nil {
 			t.Errorf("%s: got %v, want nothing done", name, err)

@@ -24,7 +24,7 @@ func metadata(m mapInfo) map[string]string {
 
 // putLayers writes a tile's work files of the layers on request.
 func (p *tilePart) putLayers(ctx context.Context, surface solar.Surface, params solar.Parameters, sun *solar.Monthly) error {
-	user := p.request.Parameters
+	user := p.job.Request.Parameters
 	for layer, monthly := range map[param.Layer]*[12]*raster.Grid[float32]{param.Beam: &sun.Beam, param.Diffuse: &sun.Diffuse, param.Reflected: &sun.Reflected} {
 		if !user.Has(layer) {
 			continue
@@ -36,9 +36,9 @@ func (p *tilePart) putLayers(ctx context.Context, surface solar.Surface, params 
 	}
 	params.Shadows = true // both show the terrain, whether or not it shades
 	if user.Has(param.SkyView) {
-		view, err := solar.SkyView(ctx, surface, params, p.Threads)
+		view, err := solar.SkyView(ctx, surface, params, p.job.Threads)
 		if err != nil {
-			return p.solarError(err)
+			return solarError(err)
 		}
 		if err := p.files.addAll(layerFile(param.SkyView), []geotiff.BandInfo{{Description: "sky view", Unit: "1"}}, p.window, []*raster.Grid[float32]{view}); err != nil {
 			return err
@@ -56,14 +56,14 @@ func (p *tilePart) putHorizons(ctx context.Context, surface solar.Surface, param
 	for i := range azimuths {
 		azimuths[i] = float64(i*table.HorizonStep) * math.Pi / 180
 	}
-	err := solar.Horizons(ctx, surface, params, azimuths, p.Threads, func(i int, h *raster.Grid[float32]) error {
+	err := solar.Horizons(ctx, surface, params, azimuths, p.job.Threads, func(i int, h *raster.Grid[float32]) error {
 		for k, v := range h.Cells {
 			h.Cells[k] = v * 180 / math.Pi
 		}
 		return p.files.add(layerFile(param.Horizon), bands, i, p.window, h.Cells)
 	})
 	if err != nil {
-		return p.solarError(err)
+		return solarError(err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -229,7 +230,8 @@ func energyProduct(p param.Parameters, maps []mapInfo, kappa map[int][12]float64
 	if m.Period == table.Month {
 		k := k[m.Step-1]
 		return product{
-			[]input{{file: file, band: first.ppt + m.Step - 1}, {file: file, band: first.bio + m.Step - 1}}, maps,
+			[]input{{file: file, band: first.ppt + m.Step - 1}, {file: file, band: first.bio + m.Step - 1}},
+			maps,
 			func(in [][]float64, out [][]float32) {
 				for i := range in[0] {
 					putEnergy(out, i, k*in[0][i], in[1][i])
@@ -256,7 +258,7 @@ func energyProduct(p param.Parameters, maps []mapInfo, kappa map[int][12]float64
 const productionTag = "MODEL_PRODUCTION"
 
 // productionDoubt is what the plan doubts of the production of EEMT-TOPO; empty if nothing.
-func productionDoubt(plan *job.Plan) string {
+func productionDoubt(plan *record.Plan) string {
 	i := slices.IndexFunc(plan.Findings, func(f finding.Finding) bool { return f.Code == finding.ModelProduction })
 	if i < 0 {
 		return ""

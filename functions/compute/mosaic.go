@@ -12,6 +12,8 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -20,9 +22,9 @@ import (
 
 // mosaic makes the products of a job, with memory for some blocks of some maps.
 type mosaic struct {
-	*piece
+	job    *Job
 	dem    *dem.DEM
-	plan   *job.Plan
+	plan   *record.Plan
 	stages [][]product
 	block  int // side of the maps' blocks
 
@@ -41,9 +43,9 @@ type mosaic struct {
 // of one group; where a map has fewer blocks, they take several groups at a time. Maps
 // are stored while the next ones are made, unless there is one thread only.
 func (m *mosaic) run(ctx context.Context, groups []group) error {
-	shape := shapeOf(m.cost().Memory, m.Threads, m.plan.Width, m.plan.Height, m.block)
-	atOnce := min(shape.groups+1, max(1, m.Threads))
-	temp := m.cost().tempOfBatch(m.plan.Width, m.plan.Height, min(atOnce, len(groups)))
+	shape := shapeOf(m.job.Cost.Memory, m.job.Threads, m.plan.Width, m.plan.Height, m.block)
+	atOnce := min(shape.groups+1, max(1, m.job.Threads))
+	temp := m.job.Cost.tempOfBatch(m.plan.Width, m.plan.Height, min(atOnce, len(groups)))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(atOnce)
 	m.walks = make(chan struct{}, shape.groups)
@@ -52,7 +54,7 @@ func (m *mosaic) run(ctx context.Context, groups []group) error {
 		if len(missing) == 0 {
 			continue
 		}
-		work.Go(m.guarded(ctx, func(ctx context.Context) error {
+		work.Go(m.job.Guarded(ctx, func(ctx context.Context) error {
 			for len(missing) > 0 {
 				n := together(missing, shape.maps, temp)
 				err := m.make(ctx, missing[:n], shape)
@@ -106,7 +108,7 @@ func (m *mosaic) progress(maps float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.done += maps
-	m.report(m.request.ID, "maps", m.done, float64(m.total))
+	m.job.Progress("maps", m.done, float64(m.total))
 }
 
 // anyMadeMeanwhile reports whether products could not be made because somebody else had made
@@ -115,7 +117,7 @@ func (m *mosaic) anyMadeMeanwhile(ctx context.Context, err error, products []pro
 	if gcerrors.Code(err) != gcerrors.NotFound {
 		return false
 	}
-	made, err := m.listResults(ctx)
+	made, err := listResults(ctx, m.job)
 	if err != nil {
 		return false
 	}
@@ -155,8 +157,8 @@ func (m *mosaic) release(ctx context.Context, products []product) {
 		}
 	}
 	m.mu.Unlock()
-	if err := m.delete(ctx, keys); err != nil {
-		m.log.Warn("work files that no map needs any more stay until the job ends", "error", err)
+	if err := m.job.Objects.Remove(ctx, keys); err != nil {
+		m.job.Log.Warn("work files that no map needs any more stay until the job ends", "error", err)
 	}
 }
 
@@ -177,7 +179,7 @@ type sharedWriter struct {
 }
 
 func (m *mosaic) newWriter(info mapInfo) (*sharedWriter, error) {
-	spools := newSpools(m.Temp)
+	spools := newSpools(m.job.Temp)
 	opts := m.resultOptions(m.dem, info, m.block, spools.open)
 	if text := productionDoubt(m.plan); text != "" && info.OfProduction {
 		opts.Metadata = map[string]string{productionTag: text}
@@ -226,7 +228,7 @@ func (m *mosaic) make(ctx context.Context, products []product, shape shape) erro
 			continue // the map is there with its first band
 		}
 		for i, info := range p.maps {
-			store.Go(m.guarded(ctx, func(ctx context.Context) error {
+			store.Go(m.job.Guarded(ctx, func(ctx context.Context) error {
 				defer p.writers[i].spools.remove() // a map takes its room once, not twice, when it is stored
 				return m.putMap(ctx, info, p.writers[i].Close)
 			}))
@@ -287,8 +289,8 @@ func (m *mosaic) pass(ctx context.Context, parts []part, threads int) error {
 		return nil
 	})
 	for range min(threads, len(windows)) {
-		work.Go(m.guarded(ctx, func(ctx context.Context) error {
-			h := &hand{mosaic: m, files: files}
+		work.Go(m.job.Guarded(ctx, func(ctx context.Context) error {
+			h := &worker{mosaic: m, files: files}
 			for block := range next {
 				if err := h.write(ctx, parts, block); err != nil {
 					return err
@@ -301,18 +303,18 @@ func (m *mosaic) pass(ctx context.Context, parts []part, threads int) error {
 	return work.Wait()
 }
 
-// hand is what one thread of a pass works with.
-type hand struct {
-	*mosaic
-	files *openFiles
-	in    [][]float64
-	out   [][]float32
-	some  []float64
+// worker is what one thread of a pass works with.
+type worker struct {
+	mosaic *mosaic
+	files  *openFiles
+	in     [][]float64
+	out    [][]float32
+	some   []float64
 }
 
 // write makes one block of all parts, in strips that are whole blocks of work files.
-func (h *hand) write(ctx context.Context, parts []part, block raster.Window) error {
-	tiles := h.tilesUnder(block)
+func (h *worker) write(ctx context.Context, parts []part, block raster.Window) error {
+	tiles := h.mosaic.tilesUnder(block)
 	for row := 0; row < block.Height; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -326,7 +328,7 @@ func (h *hand) write(ctx context.Context, parts []part, block raster.Window) err
 			h.in, h.out = rooms(h.in, len(p.inputs), w.Width*w.Height), rooms(h.out, len(p.writers), w.Width*w.Height)
 			for i, from := range p.inputs {
 				var err error
-				if h.some, err = h.read(ctx, h.files, from, tiles, w, h.in[i], h.some); err != nil {
+				if h.some, err = h.mosaic.read(ctx, h.files, from, tiles, w, h.in[i], h.some); err != nil {
 					return err
 				}
 			}
@@ -360,8 +362,8 @@ func room[T any](b []T, n int) []T {
 	return b[:n]
 }
 
-func (m *mosaic) tilesUnder(w raster.Window) []job.Tile {
-	var tiles []job.Tile
+func (m *mosaic) tilesUnder(w raster.Window) []record.Tile {
+	var tiles []record.Tile
 	for _, t := range m.plan.Tiles {
 		if c := t.Window.Intersect(w); c.Width > 0 && c.Height > 0 {
 			tiles = append(tiles, t)
@@ -371,21 +373,21 @@ func (m *mosaic) tilesUnder(w raster.Window) []job.Tile {
 }
 
 // partsOf lists the objects of a work file that have cells of w, of which tiles has all.
-func (m *mosaic) partsOf(file string, tiles []job.Tile, w raster.Window) []filePart {
+func (m *mosaic) partsOf(file string, tiles []record.Tile, w raster.Window) []filePart {
 	if file == terrainFile {
-		return m.terrainPieces(m.plan, w)
+		return terrainPieces(m.job.Request.ID, m.plan, w)
 	}
 	parts := make([]filePart, len(tiles))
 	for i, t := range tiles {
-		parts[i] = filePart{t.Window, tileKey(m.request.ID, t.Task, file)}
+		parts[i] = filePart{t.Window, tileKey(m.job.Request.ID, t.Task, file)}
 	}
 	return parts
 }
 
 // read fills dst with the cells of w, of which tiles has all. some is memory to be used again.
-func (m *mosaic) read(ctx context.Context, files *openFiles, in input, tiles []job.Tile, w raster.Window, dst, some []float64) ([]float64, error) {
+func (m *mosaic) read(ctx context.Context, files *openFiles, in input, tiles []record.Tile, w raster.Window, dst, some []float64) ([]float64, error) {
 	if in.result != "" {
-		return some, files.read(ctx, job.ResultKey(m.request.ID, in.result), in.band, w, dst)
+		return some, files.read(ctx, job.ResultKey(m.job.Request.ID, in.result), in.band, w, dst)
 	}
 	for _, t := range m.partsOf(in.file, tiles, w) {
 		common := w.Intersect(t.window)
@@ -418,10 +420,10 @@ const (
 
 // openFiles keeps the files read last open, for all threads of a pass.
 type openFiles struct {
-	*piece
-	most  int
-	mu    sync.Mutex
-	files []*imageFile // the last one first
+	objects objects.Store
+	most    int
+	mu      sync.Mutex
+	files   []*imageFile // the last one first
 }
 
 // newOpenFiles has room for all files that the blocks at hand are made of: means over
@@ -441,7 +443,7 @@ func (m *mosaic) newOpenFiles(parts []part, threads int) *openFiles {
 	for _, n := range names {
 		most += n
 	}
-	return &openFiles{piece: m.piece, most: max(filesOpen, most)}
+	return &openFiles{objects: m.job.Objects, most: max(filesOpen, most)}
 }
 
 type imageFile struct {
@@ -456,7 +458,7 @@ type imageFile struct {
 func (o *openFiles) read(ctx context.Context, key string, band int, w raster.Window, dst []float64) error {
 	f := o.take(key)
 	defer o.release(f)
-	f.open.Do(func() { f.image, f.closer, f.err = o.openWithin(ctx, key, filesCache/int64(o.most)) })
+	f.open.Do(func() { f.image, f.closer, f.err = o.objects.OpenWithin(ctx, key, filesCache/int64(o.most)) })
 	if f.err != nil {
 		return f.err
 	}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
@@ -46,12 +48,14 @@ func BenchmarkMaps(b *testing.B) {
 		b.Fatal(err)
 	}
 	d.Image.Width, d.Image.Height = side, side
-	s := &Service{Store: job.Store{Bucket: bucket}, Log: slog.New(slog.DiscardHandler), Temp: b.TempDir()}
-	p := &piece{Service: s, request: job.Request{ID: "01JTESTAAAAAAAAAAAAAAAAAAA"}, log: s.Log}
-	plan := &job.Plan{Width: side, Height: side, Far: &job.Far{Block: 640}, Tiles: cut(side, side, 1280, 640)}
+	j := &Job{
+		Request: job.Request{ID: "01JTESTAAAAAAAAAAAAAAAAAAA"}, Objects: objects.Store{Bucket: bucket}, Log: slog.New(slog.DiscardHandler), Temp: b.TempDir(),
+		Progress: func(string, float64, float64) {},
+	}
+	plan := &record.Plan{Width: side, Height: side, Far: &record.Far{Block: 640}, Tiles: cut(side, side, 1280, 640)}
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, t := range plan.Tiles {
-		opts := s.workOptions(d, t.Window, make([]geotiff.BandInfo, bands))
+		opts := j.Options(d, t.Window, make([]geotiff.BandInfo, bands))
 		w, err := geotiff.NewWriter(opts)
 		if err != nil {
 			b.Fatal(err)
@@ -66,7 +70,7 @@ func BenchmarkMaps(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		if err := p.put(b.Context(), tileKey(p.request.ID, t.Task, solFile), tiffType, func(to io.Writer) error { return w.Close(to) }); err != nil {
+		if err := j.Objects.Put(b.Context(), tileKey(j.Request.ID, t.Task, solFile), objects.TIFF, func(to io.Writer) error { return w.Close(to) }); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -98,7 +102,7 @@ func BenchmarkMaps(b *testing.B) {
 			}
 			begun := coreSeconds()
 			for b.Loop() {
-				m := &mosaic{piece: p, dem: d, plan: plan, made: map[string]bool{}, block: resultBlock(plan), walks: make(chan struct{}, 1)}
+				m := &mosaic{job: j, dem: d, plan: plan, made: map[string]bool{}, block: resultBlock(plan), walks: make(chan struct{}, 1)}
 				if err := m.make(context.Background(), g.products, shape{groups: 1, threads: c.threads, maps: mapsAtOnce}); err != nil {
 					b.Fatal(err)
 				}

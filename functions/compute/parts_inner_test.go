@@ -12,7 +12,8 @@ import (
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/retrybucket"
 )
@@ -36,9 +37,9 @@ func TestPartsAreEnough(t *testing.T) {
 		{"days", 5000, days, 0},
 		{"days", 8192, days, 16},
 	} {
-		m := &mosaic{plan: &job.Plan{Width: c.side, Height: c.side}}
+		m := &mosaic{plan: &record.Plan{Width: c.side, Height: c.side}}
 		most := m.mostBytes(c.info)
-		got := partSize(most)
+		got := objects.PartSize(most)
 		if got != c.want<<20 {
 			t.Errorf("%s of %d x %d cells, up to %d bytes: parts of %d, want %d MiB", c.name, c.side, c.side, most, got, c.want)
 		}
@@ -65,8 +66,8 @@ func (n *noStore) Close() error                       { return nil }
 func TestPartsReachTheStore(t *testing.T) {
 	for most, want := range map[int64]driver.WriterOptions{0: {}, 81 << 30: {BufferSize: 10 << 20, MaxConcurrency: 2}} {
 		n := new(noStore)
-		s := &Service{Store: job.Store{Bucket: retrybucket.Wrap(blob.NewBucket(n), retrybucket.Options{})}}
-		err := s.putUpTo(t.Context(), most, "key", tiffType, func(w io.Writer) error {
+		s := objects.Store{Bucket: retrybucket.Wrap(blob.NewBucket(n), retrybucket.Options{})}
+		err := s.PutUpTo(t.Context(), most, "key", objects.TIFF, func(w io.Writer) error {
 			_, err := w.Write(make([]byte, 5<<20))
 			return err
 		})

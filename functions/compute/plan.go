@@ -12,9 +12,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -23,82 +25,73 @@ import (
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
-// plan validates the DEM, does what needs the whole of it, cuts tiles, and asks
-// for each of them. Of a large DEM it leaves the terrain to stages.
-func (p *piece) plan(ctx context.Context, attempt int) error {
-	plan, err := p.Store.Plan(ctx, p.request.ID)
-	if err == nil {
-		return p.ask(ctx, plan, attempt)
-	}
-	if !errors.Is(err, job.ErrNotFound) {
-		return err
-	}
-	draft, err := p.Store.Draft(ctx, p.request.ID)
-	if errors.Is(err, job.ErrNotFound) {
-		err = p.try(ctx, job.PlanTask, func(ctx context.Context) (err error) {
-			plan, draft, err = p.makePlan(ctx)
-			return err
-		})
-	}
-	if err != nil {
-		return err
-	}
-	if draft != nil {
-		return p.resumeStages(ctx, draft, attempt)
-	}
-	return p.ask(ctx, plan, attempt)
+// planKind makes the plan of a job: it validates the DEM, does what needs the whole of it, and cuts tiles. Of a large DEM
+// it leaves the terrain to phases of their own.
+type planKind struct {
+	replica  *Replica
+	climate  climate.Opener
+	reach    Reach
+	tileSize int  // of jobs that do not ask for one; 0 lets the cost decide
+	limits   Cost // refuse jobs that are too large
+	drainage Drainage
+	findings func(id string, found finding.List) // may be nil
 }
 
-// ask asks for the tiles that are not done, or for the assembly.
-func (p *piece) ask(ctx context.Context, plan *job.Plan, attempt int) error {
-	done, err := p.Store.Done(ctx, p.request.ID)
-	if err != nil {
-		return err
-	}
-	var missing []string
-	for _, t := range plan.Tiles {
-		if _, ok := done[t.Task]; !ok {
-			missing = append(missing, t.Task)
+// planner makes the plan of one job.
+type planner struct {
+	kind planKind
+	job  *Job
+}
+
+// terrain follows the water for the plan.
+func (p *planner) terrain() *terrainRun { return &terrainRun{job: p.job, options: p.kind.drainage} }
+
+func (k planKind) Run(ctx context.Context, r *engine.Run) (any, error) {
+	for _, made := range []func() error{
+		func() error { _, err := record.ReadPlan(ctx, k.replica.Store, r.ID()); return err },
+		func() error { _, err := record.ReadDraft(ctx, k.replica.Store, r.ID()); return err },
+	} {
+		if err := made(); !errors.Is(err, job.ErrNotFound) {
+			return nil, err
 		}
 	}
-	if len(missing) == 0 {
-		return p.Events.Publish(ctx, eventing.NewTilesCompleted(Source, p.request.ID, attempt, p.Now()))
-	}
-	return p.askFor(ctx, missing, attempt)
+	return nil, (&planner{kind: k, job: k.replica.Job(r)}).makePlan(ctx)
 }
 
-// askFor asks for tasks, Publishing at a time. It stops at the first that cannot be asked for.
-func (p *piece) askFor(ctx context.Context, tasks []string, attempt int) error {
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(max(1, p.Publishing))
-	for _, task := range tasks {
-		work.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return p.Events.Publish(ctx, eventing.NewTileRequested(Source, p.request.ID, task, attempt, p.Now()))
-		})
+func (k planKind) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Phase, error) {
+	plan, err := record.ReadPlan(ctx, k.replica.Store, r.ID())
+	if err == nil {
+		return tilePhase(plan), nil
 	}
-	return work.Wait()
-}
-
-// makePlan returns the plan, or its draft where the terrain is left to stages.
-func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
-	params := p.request.Parameters
-	p.report(p.request.ID, "terrain", 0, 1)
-	d, closer, err := p.openDEM(ctx)
+	if !errors.Is(err, job.ErrNotFound) {
+		return nil, err
+	}
+	draft, err := record.ReadDraft(ctx, k.replica.Store, r.ID())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	return firstOfTerrain(draft).phase(job.KindFill, 0)
+}
+
+func (planKind) Release(context.Context, *engine.Run, *job.Phase) {}
+
+// makePlan writes the plan, or its draft where the terrain is left to phases of its own.
+func (p *planner) makePlan(ctx context.Context) error {
+	params := p.job.Request.Parameters
+	p.job.Progress("terrain", 0, 1)
+	d, closer, err := p.job.OpenDEM(ctx)
+	if err != nil {
+		return err
 	}
 	defer func() { _ = closer.Close() }()
 	width, height := d.Image.Width, d.Image.Height
-	if err := p.Cost.Check(p.request.Workflow, params, width, height); err != nil {
-		return nil, nil, &badInput{err}
+	if err := p.kind.limits.Check(p.job.Request.Workflow, params, width, height); err != nil {
+		return fault.New(fault.Invalid, err)
 	}
-	plan := &job.Plan{Width: width, Height: height, CRS: d.CRS.Name()}
+	plan := &record.Plan{Width: width, Height: height, CRS: d.CRS.Name()}
 	plan.Longitude, plan.Latitude = d.Center()
 	plan.Halo = max(width, height)
-	if reach := p.Reach.orDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, param.Layer.NeedsHorizon) {
+	if reach := p.kind.reach.orDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, param.Layer.NeedsHorizon) {
 		if plan.Far = reach.far(width, height); plan.Far != nil {
 			plan.Halo = reach.Near
 		}
@@ -107,84 +100,83 @@ func (p *piece) makePlan(ctx context.Context) (*job.Plan, *job.Draft, error) {
 	}
 	side, block, err := p.sideOfTiles(plan)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	if err := p.surveyElevation(ctx, d, plan); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if params.Daily && params.StartYear != params.EndYear {
 		plan.Findings.Add(finding.Finding{Code: finding.MapsDaily, Severity: finding.Note, Message: "daily maps are of the solar year, which is the same for every climate year"})
 	}
 	if err := p.planInputs(ctx, d, plan); err != nil {
-		return nil, nil, err
+		return err
 	}
-	if p.request.Workflow == param.EEMT {
+	if p.job.Request.Workflow == param.EEMT {
 		if err := p.planClimate(ctx, d, plan); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
 	if err := p.inspect(ctx, d, plan); err != nil {
-		return nil, nil, err
+		return err
 	}
 	plan.Tiles = cut(width, height, side, block)
-	one := p.cost()
+	one := p.job.Cost
 	one.Cores = 1 // what the report says does not depend on who planned
-	work := one.Estimate(p.request.Workflow, params, width, height)
-	plan.Estimate = &job.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
-	plan.Maps = mapsOf(p.request)
-	if p.request.Workflow == param.EEMT {
-		if !p.drainsInline(width, height) {
-			draft, err := p.makeDraft(ctx, plan)
-			return nil, draft, err
+	work := one.Estimate(p.job.Request.Workflow, params, width, height)
+	plan.Estimate = &record.Estimate{CoreSeconds: work.Seconds, Memory: work.Memory, Results: work.Results}
+	plan.Maps = mapsOf(p.job.Request)
+	if p.job.Request.Workflow == param.EEMT {
+		if !p.terrain().inline(width, height) {
+			return p.terrain().makeDraft(ctx, plan)
 		}
-		if err := p.planTerrain(ctx, d, plan); err != nil {
-			return nil, nil, err
+		if err := p.terrain().planTerrain(ctx, d, plan); err != nil {
+			return err
 		}
-		sums, err := p.sumWetness(ctx, d, plan)
+		sums, err := p.terrain().sumWetness(ctx, d, plan)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		if err := p.meanWetness(plan, sums); err != nil {
-			return nil, nil, err
+		if err := p.terrain().meanWetness(plan, sums); err != nil {
+			return err
 		}
 	}
-	plan.Created = p.Now().UTC()
-	p.log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
-	plan, err = p.Store.WritePlan(ctx, p.request.ID, plan)
-	return plan, nil, err
+	plan.Created = p.job.Now().UTC()
+	p.job.Log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
+	_, err = record.WritePlan(ctx, p.job.Store, p.job.Request.ID, plan)
+	return err
 }
 
 // sideOfTiles returns the side of the plan's tiles, and that of its blocks, 0 without.
-func (p *piece) sideOfTiles(plan *job.Plan) (side, block int, err error) {
+func (p *planner) sideOfTiles(plan *record.Plan) (side, block int, err error) {
 	if plan.Far != nil {
 		block = plan.Far.Block
 	}
-	side = cmp.Or(p.request.Parameters.TileSize, p.TileSize)
+	side = cmp.Or(p.job.Request.Parameters.TileSize, p.kind.tileSize)
 	switch {
 	case side == 0:
-		side = p.cost().taskSide(p.request.Workflow, p.request.Parameters, block)
+		side = p.job.Cost.taskSide(p.job.Request.Workflow, p.job.Request.Parameters, block)
 	case block > 0: // tiles of a size asked for do not cross the border of two blocks
 		side = min(side, block)
 	}
 	if tiles := countTiles(plan.Width, plan.Height, side, block); tiles > mostTiles {
-		return 0, 0, &badInput{fmt.Errorf("tile_size %d: cuts %d x %d cells into %d tiles, at most %d are allowed; give at least %d, or leave it out",
-			side, plan.Width, plan.Height, tiles, mostTiles, leastSide(plan.Width, plan.Height, block))}
+		return 0, 0, fault.New(fault.Invalid, fmt.Errorf("tile_size %d: cuts %d x %d cells into %d tiles, at most %d are allowed; give at least %d, or leave it out",
+			side, plan.Width, plan.Height, tiles, mostTiles, leastSide(plan.Width, plan.Height, block)))
 	}
 	return side, block, nil
 }
 
 // inspect notes what is noticed about the inputs, and ends the job for what it cannot be
 // computed from.
-func (p *piece) inspect(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	params := p.request.Parameters
+func (p *planner) inspect(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
+	params := p.job.Request.Parameters
 	o := inspect.Options{
-		Parameters: params, Open: p.bucketClimate,
-		Fault: func(err error) bool { return !errors.As(p.inputError(err), new(*badInput)) },
+		Parameters: params, Open: p.job.Objects.Open,
+		Fault: func(err error) bool { return !fault.Is(InputError(err), fault.Invalid) },
 	}
-	if p.request.Workflow == param.EEMT {
+	if p.job.Request.Workflow == param.EEMT {
 		o.Spec = new(climate.Spec)
 		if err := json.Unmarshal(plan.Climate, o.Spec); err != nil {
-			return fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+			return fmt.Errorf("plan of job %s: climate: %w", p.job.Request.ID, err)
 		}
 	}
 	found, err := inspect.DEM(ctx, d, o)
@@ -193,18 +185,18 @@ func (p *piece) inspect(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
 	}
 	plan.Findings.Add(found.Findings...)
 	plan.Findings.Accept(params.Accept)
-	if tell := p.Findings; tell != nil {
-		tell(p.request.ID, plan.Findings)
+	if tell := p.kind.findings; tell != nil {
+		tell(p.job.Request.ID, plan.Findings)
 	}
 	if err := plan.Findings.Err(params.Strict); err != nil {
-		return &badInput{err}
+		return fault.New(fault.Invalid, err)
 	}
 	return nil
 }
 
 // planClimate reads the climate windows into the bucket.
-func (p *piece) planClimate(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	p.report(p.request.ID, "climate", 0, 1)
+func (p *planner) planClimate(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
+	p.job.Progress("climate", 0, 1)
 	spec, err := p.snapshotClimate(ctx, d)
 	if err != nil {
 		return err
@@ -215,28 +207,28 @@ func (p *piece) planClimate(ctx context.Context, d *dem.DEM, plan *job.Plan) err
 	if err := p.climateSources(ctx, plan); err != nil {
 		return err
 	}
-	if p.request.Parameters.KCClimate {
-		_, err = p.measuredRadiation(ctx, plan)
+	if p.job.Request.Parameters.KCClimate {
+		_, err = p.job.MeasuredRadiation(ctx, plan)
 	}
 	return err
 }
 
-// openClimate opens what planClimate left.
-func (p *piece) openClimate(ctx context.Context, plan *job.Plan) (climate.Source, climate.Spec, error) {
+// OpenClimate opens what planClimate left.
+func (j *Job) OpenClimate(ctx context.Context, plan *record.Plan) (climate.Source, climate.Spec, error) {
 	var spec climate.Spec
 	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
-		return nil, spec, fmt.Errorf("plan of job %s: climate: %w", p.request.ID, err)
+		return nil, spec, fmt.Errorf("plan of job %s: climate: %w", j.Request.ID, err)
 	}
-	source, err := climate.Open(ctx, spec, p.bucketClimate)
+	source, err := climate.Open(ctx, spec, j.Objects.Open)
 	if err != nil {
-		return nil, spec, p.inputError(err)
+		return nil, spec, InputError(err)
 	}
 	return source, spec, nil
 }
 
 // wetnessYears are the climate years whose cells differ: a table covers the same every year.
-func (p *piece) wetnessYears(spec climate.Spec) []int {
-	years := p.request.Parameters.Years()
+func (p *terrainRun) wetnessYears(spec climate.Spec) []int {
+	years := p.job.Request.Parameters.Years()
 	if spec.Kind != climate.KindRaster {
 		years = years[:1]
 	}
@@ -244,18 +236,18 @@ func (p *piece) wetnessYears(spec climate.Spec) []int {
 }
 
 // meanWetness takes the means of the sums of all cells by climate year.
-func (p *piece) meanWetness(plan *job.Plan, sums map[int]terrain.WetnessSum) error {
+func (p *terrainRun) meanWetness(plan *record.Plan, sums map[int]terrain.WetnessSum) error {
 	plan.MeanWetness = map[int]float64{}
 	var last terrain.WetnessSum
-	for _, year := range p.request.Parameters.Years() {
+	for _, year := range p.job.Request.Parameters.Years() {
 		if sum, ok := sums[year]; ok {
 			last = sum
 		}
 		if err := last.Err(); err != nil {
-			return &badInput{fmt.Errorf("mean wetness of %d: %w", year, err)}
+			return fault.New(fault.Invalid, fmt.Errorf("mean wetness of %d: %w", year, err))
 		}
 		if last.Cells == 0 {
-			return &badInput{fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.request.Parameters.Climate, year, plan.Longitude, plan.Latitude)}
+			return fault.New(fault.Invalid, fmt.Errorf("climate %s has no data for %d over this DEM (centre %.4f, %.4f); choose another source or year", p.job.Request.Parameters.Climate, year, plan.Longitude, plan.Latitude))
 		}
 		if last.Cells < last.Sloping*9/10 {
 			plan.Findings.Add(finding.Finding{
@@ -281,8 +273,8 @@ func cellsBetween(c climate.Cells, lo, hi int) climate.Cells {
 
 // sumWetness sums the wetness index over the cells with elevation, slope and
 // climate, weighted with area (Rasmussen et al. 2015, eq 9), by climate year.
-func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map[int]terrain.WetnessSum, error) {
-	img, closer, err := p.openImage(ctx, job.WorkKey(p.request.ID, terrainFile))
+func (p *terrainRun) sumWetness(ctx context.Context, d *dem.DEM, plan *record.Plan) (map[int]terrain.WetnessSum, error) {
+	img, closer, err := p.job.Objects.OpenImage(ctx, job.WorkKey(p.job.Request.ID, terrainFile))
 	if err != nil {
 		return nil, err
 	}
@@ -298,10 +290,10 @@ func (p *piece) sumWetness(ctx context.Context, d *dem.DEM, plan *job.Plan) (map
 
 // sumSquares is sumWetness of one of so many windows that are summed together, square by
 // square, some at a time; wetness returns the index, NaN where there is no slope.
-func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w raster.Window, together int,
+func (p *terrainRun) sumSquares(ctx context.Context, d *dem.DEM, plan *record.Plan, w raster.Window, together int,
 	wetness func(context.Context, raster.Window) (*raster.Grid[float64], error),
 ) (map[int]terrain.WetnessSum, error) {
-	source, spec, err := p.openClimate(ctx, plan)
+	source, spec, err := p.job.OpenClimate(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -309,9 +301,9 @@ func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w ra
 	total := map[int]terrain.WetnessSum{}
 	var mu sync.Mutex
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(int(max(1, min(int64(p.Threads), p.cost().Memory/squareMemory)/int64(together))))
+	work.SetLimit(int(max(1, min(int64(p.job.Threads), p.job.Cost.Memory/squareMemory)/int64(together))))
 	for square := range squares(w) {
-		work.Go(p.guarded(ctx, func(ctx context.Context) error {
+		work.Go(p.job.Guarded(ctx, func(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -336,8 +328,8 @@ func (p *piece) sumSquares(ctx context.Context, d *dem.DEM, plan *job.Plan, w ra
 	return total, work.Wait()
 }
 
-func (p *piece) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], source climate.Source, years []int, d *dem.DEM, square raster.Window) (map[int]terrain.WetnessSum, error) {
-	cells, err := p.cellsOf(ctx, d, square)
+func (p *terrainRun) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], source climate.Source, years []int, d *dem.DEM, square raster.Window) (map[int]terrain.WetnessSum, error) {
+	cells, err := p.job.Cells(ctx, d, square)
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +341,7 @@ func (p *piece) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], so
 			lo, hi := row*square.Width, min(row+rows, square.Height)*square.Width
 			c, err := source.Months(ctx, year, cellsBetween(cells, lo, hi))
 			if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
-				return nil, p.inputError(err)
+				return nil, InputError(err)
 			}
 			for i := lo; i < hi; i++ {
 				r := square.Row + i/square.Width
@@ -361,11 +353,11 @@ func (p *piece) wetnessOf(ctx context.Context, wetness *raster.Grid[float64], so
 	return sums, nil
 }
 
-// cellsOf places the cells of a window, for climate.
-func (p *piece) cellsOf(ctx context.Context, d *dem.DEM, w raster.Window) (climate.Cells, error) {
+// Cells places the cells of a window, for climate.
+func (j *Job) Cells(ctx context.Context, d *dem.DEM, w raster.Window) (climate.Cells, error) {
 	z, err := d.Elevation(ctx, w)
 	if err != nil {
-		return climate.Cells{}, p.inputError(err)
+		return climate.Cells{}, InputError(err)
 	}
 	lon, lat := d.LonLat(w)
 	return climate.Cells{Lon: lon, Lat: lat, Elevation: z.Cells}, nil
@@ -390,32 +382,32 @@ func stripRows(width, block int, memory int64) int {
 
 // surveyElevation takes the range of elevation in blocks of rows, and thins the
 // far terrain where the plan has rings of it.
-func (p *piece) surveyElevation(ctx context.Context, d *dem.DEM, plan *job.Plan) error {
-	rings, err := p.newRings(d, plan)
+func (p *planner) surveyElevation(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
+	rings, err := newRings(p.job, d, plan)
 	if err != nil {
 		return err
 	}
 	defer rings.remove()
 	stats := d.NewStatistics()
-	rows := stripRows(plan.Width, d.Image.BlockHeight, p.cost().Memory)
+	rows := stripRows(plan.Width, d.Image.BlockHeight, p.job.Cost.Memory)
 	for row := 0; row < plan.Height; row += rows {
 		w := raster.Window{Row: row, Width: plan.Width, Height: min(rows, plan.Height-row)}
 		z, err := d.Values(ctx, w)
 		if err != nil {
-			return p.inputError(err)
+			return InputError(err)
 		}
 		stats.Add(z, w)
 		if err := rings.add(z); err != nil {
 			return err
 		}
 	}
-	if err := rings.put(ctx, p); err != nil {
+	if err := rings.put(ctx, p.job); err != nil {
 		return err
 	}
 	plan.Minimum, plan.Maximum, plan.Valid = stats.Minimum, stats.Maximum, int(stats.Valid)
 	cells := plan.Width * plan.Height
 	if plan.Valid == 0 {
-		return &badInput{fmt.Errorf("the DEM has no cell with an elevation: all %d cells are nodata", cells)}
+		return fault.New(fault.Invalid, fmt.Errorf("the DEM has no cell with an elevation: all %d cells are nodata", cells))
 	}
 	plan.Findings.Add(stats.Findings()...)
 	return nil

@@ -1,7 +1,6 @@
 package compute
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,8 +12,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cyverse-gis/eemt/functions/compute/objects"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -30,8 +32,8 @@ const (
 
 // sources takes the checksums of the files of an input, which the job keeps the part
 // under its DEM of in kept. A file that cannot be read whole is listed without.
-func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files, kept []string) error {
-	plan.Sources = slices.DeleteFunc(plan.Sources, func(s job.Source) bool { return s.Input == input })
+func (p *planner) sources(ctx context.Context, plan *record.Plan, input string, files, kept []string) error {
+	plan.Sources = slices.DeleteFunc(plan.Sources, func(s record.Source) bool { return s.Input == input })
 	together := int64(0)
 	for _, s := range plan.Sources {
 		together += s.Bytes
@@ -41,14 +43,14 @@ func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files
 		if slices.Contains(files[:i], name) {
 			continue
 		}
-		s := job.Source{Input: input, File: name}
+		s := record.Source{Input: input, File: name}
 		if !strings.Contains(name, "://") {
-			sum, size, err := checksumUpTo(ctx, p.Climate, name, min(checkedBytes, checkedTogether-together))
+			sum, size, err := checksumUpTo(ctx, p.kind.climate, name, min(checkedBytes, checkedTogether-together))
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			if err != nil {
-				p.log.Info("a source has no checksum", "file", name, "error", err)
+				p.job.Log.Info("a source has no checksum", "file", name, "error", err)
 			}
 			s.SHA256, s.Bytes = sum, size
 			together += size
@@ -60,28 +62,28 @@ func (p *piece) sources(ctx context.Context, plan *job.Plan, input string, files
 		return nil
 	}
 	for _, key := range kept {
-		sum, size, err := p.checksum(ctx, key)
+		sum, size, err := p.job.Objects.Checksum(ctx, key)
 		if err != nil {
 			return err
 		}
-		plan.Sources = append(plan.Sources, job.Source{Input: input, File: strings.TrimPrefix(key, job.WorkKey(p.request.ID, "")), Bytes: size, SHA256: sum, Kept: true})
+		plan.Sources = append(plan.Sources, record.Source{Input: input, File: strings.TrimPrefix(key, job.WorkKey(p.job.Request.ID, "")), Bytes: size, SHA256: sum, Kept: true})
 	}
 	return nil
 }
 
 // climateSources takes the checksums of the files of the climate.
-func (p *piece) climateSources(ctx context.Context, plan *job.Plan) error {
-	user := p.request.Parameters
+func (p *planner) climateSources(ctx context.Context, plan *record.Plan) error {
+	user := p.job.Request.Parameters
 	spec, err := climate.ParseSpec(user.Climate, user.ClimateElevation, user.ClimateUnits)
 	if err != nil {
-		return &badInput{err}
+		return fault.New(fault.Invalid, err)
 	}
-	kept, err := p.listKeys(ctx, job.WorkKey(p.request.ID, "climate/"))
+	kept, err := p.job.Objects.Keys(ctx, job.WorkKey(p.job.Request.ID, "climate/"))
 	if err != nil {
 		return err
 	}
 	kept = slices.DeleteFunc(kept, func(key string) bool { return strings.HasSuffix(key, ".json") })
-	return p.sources(ctx, plan, "climate", spec.Files(ctx, user.Years(), p.Climate), kept)
+	return p.sources(ctx, plan, "climate", spec.Files(ctx, user.Years(), p.kind.climate), kept)
 }
 
 // checksumUpTo reads a file of at most so many bytes; a larger one has no checksum.
@@ -101,24 +103,10 @@ func checksumUpTo(ctx context.Context, open climate.Opener, name string, most in
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
-// checksum reads an object of the bucket.
-func (s *Service) checksum(ctx context.Context, key string) (sum string, size int64, err error) {
-	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
-	if err != nil {
-		return "", 0, &storeFault{fmt.Errorf("read %s: %w", key, err)}
-	}
-	h := sha256.New()
-	size, err = io.Copy(h, r)
-	if err = cmp.Or(err, r.Close()); err != nil {
-		return "", 0, &storeFault{fmt.Errorf("read %s: %w", key, err)}
-	}
-	return hex.EncodeToString(h.Sum(nil)), size, nil
-}
-
 // putMap stores a map, and keeps the checksum of what was written.
 func (m *mosaic) putMap(ctx context.Context, info mapInfo, write func(io.Writer) error) error {
 	h := sha256.New()
-	err := m.putUpTo(ctx, m.mostBytes(info), job.ResultKey(m.request.ID, info.Name), tiffType, func(to io.Writer) error {
+	err := m.job.Objects.PutUpTo(ctx, m.mostBytes(info), job.ResultKey(m.job.Request.ID, info.Name), objects.TIFF, func(to io.Writer) error {
 		h.Reset()
 		return write(io.MultiWriter(to, h))
 	})
@@ -141,8 +129,8 @@ func checksumKey(id, name string) string { return job.WorkKey(id, "checksums/"+n
 // that a task that is done again, and finds half of its maps made, writes over none. Without the note the map is read again.
 func (m *mosaic) noteChecksums(ctx context.Context) {
 	for name, sum := range m.checksums {
-		if err := m.putBytes(ctx, checksumKey(m.request.ID, name), []byte(sum)); err != nil {
-			m.log.Debug("the checksum of a map is not noted", "map", name, "error", err)
+		if err := m.job.Objects.PutBytes(ctx, checksumKey(m.job.Request.ID, name), []byte(sum)); err != nil {
+			m.job.Log.Debug("the checksum of a map is not noted", "map", name, "error", err)
 		}
 	}
 }
@@ -163,10 +151,10 @@ func (a *assembly) gatherChecksums(ctx context.Context) error {
 		}
 	}
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(a.atOnce())
+	work.SetLimit(a.job.Objects.Calls())
 	for _, name := range missing {
 		work.Go(func() error {
-			sum, err := a.Store.Bucket.ReadAll(ctx, checksumKey(a.request.ID, name))
+			sum, err := a.job.Store.Bucket.ReadAll(ctx, checksumKey(a.job.Request.ID, name))
 			if err != nil || len(sum) != hex.EncodedLen(sha256.Size) {
 				return context.Cause(ctx) // without the note the map itself is read
 			}
@@ -186,7 +174,7 @@ func (p *tilePart) noteClearness(w raster.Window, c *clearness, sun *solar.Month
 		return nil
 	}
 	if p.record.ClearSky == nil {
-		p.record.ClearSky = job.NewClearSky()
+		p.record.ClearSky = record.NewClearSky()
 	}
 	cell := p.dem.Cell.Rows(w.Row, w.Height)
 	var index [12]float64
@@ -211,7 +199,7 @@ type ClearSky struct {
 }
 
 // clearSky is nil for a job without a clear-sky index, and where no tile noted any.
-func clearSky(p param.Parameters, tasks []job.Task) (*ClearSky, error) {
+func clearSky(p param.Parameters, tiles []record.TileResult) (*ClearSky, error) {
 	c := &ClearSky{From: "values"}
 	switch {
 	case p.KCClimate:
@@ -225,8 +213,8 @@ func clearSky(p param.Parameters, tasks []job.Task) (*ClearSky, error) {
 	default:
 		return nil, nil
 	}
-	all := job.NewClearSky()
-	for _, t := range tasks {
+	all := record.NewClearSky()
+	for _, t := range tiles {
 		if t.ClearSky != nil {
 			all.AddAll(t.ClearSky)
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -186,7 +187,7 @@ func TestReportHasChecksumsOfSources(t *testing.T) {
 	}
 	w := runWith(t, param.EEMT, p, hills(t), map[string][]byte{"climate/albedo.tif": albedo})
 	w.mustComplete(t)
-	want := []job.Source{
+	want := []record.Source{
 		{Input: "albedo_value", File: "climate/albedo.tif", Bytes: int64(len(albedo)), SHA256: sumOf(albedo)},
 		{Input: "climate", File: "inputs/station.csv", Bytes: int64(len(station)), SHA256: sumOf([]byte(station))},
 	}

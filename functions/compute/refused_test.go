@@ -21,7 +21,7 @@ func TestOneRefusalIsNoVerdict(t *testing.T) {
 	p := quick(param.EEMT)
 	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
-	tile := eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)
+	tile := request(1, job.KindTiles, "r0000c0000", 0)
 	for _, c := range []struct {
 		name, file string // that is refused
 		op         string

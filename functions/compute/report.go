@@ -14,6 +14,7 @@ import (
 	"github.com/sourcegraph/conc"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/energy"
@@ -43,7 +44,7 @@ type Report struct {
 	// Longest is the time of the slowest tile.
 	Longest float64 `json:"longest_tile_seconds"`
 	// Estimate is what the plan foresaw.
-	Estimate *job.Estimate `json:"estimate,omitempty"`
+	Estimate *record.Estimate `json:"estimate,omitempty"`
 	// SolarCalendar states the year the sun was integrated over.
 	SolarCalendar string             `json:"solar_calendar"`
 	Energy        *energy.Parameters `json:"energy,omitempty"`
@@ -52,7 +53,7 @@ type Report struct {
 	// Turbidity is that of the climatology where it was taken.
 	Turbidity *Turbidity `json:"turbidity,omitempty"`
 	// Sources are the files that climate and inputs were read from.
-	Sources     []job.Source        `json:"sources,omitempty"`
+	Sources     []record.Source     `json:"sources,omitempty"`
 	Climate     map[int]Climate     `json:"climate,omitempty"`
 	Kappa       map[int][12]float64 `json:"kappa,omitempty"`
 	MeanWetness map[int]float64     `json:"mean_wetness,omitempty"`
@@ -110,20 +111,16 @@ type Layer struct {
 func (a *assembly) writeReport(ctx context.Context) error {
 	d, plan, kappa := a.dem, a.plan, a.kappa
 	r := Report{
-		JobID: a.request.ID, Workflow: a.request.Workflow, Version: a.Version, Parameters: a.request.Parameters,
-		Created: a.request.Created, Finished: a.Now().UTC(), Tiles: len(plan.Tiles), Estimate: plan.Estimate,
+		JobID: a.job.Request.ID, Workflow: a.job.Request.Workflow, Version: a.job.Version, Parameters: a.job.Request.Parameters,
+		Created: a.job.Request.Created, Finished: a.job.Now().UTC(), Tiles: len(plan.Tiles), Seconds: a.totals.Seconds, Longest: a.totals.Longest, Estimate: plan.Estimate,
 		SolarCalendar: "365 days; the same sun serves every climate year",
 		Kappa:         kappa, MeanWetness: plan.MeanWetness, Findings: append(finding.List{}, plan.Findings...), Previews: []string{},
 		DEM: ReportDEM{
-			Name: a.request.DEM.Name, SHA256: a.request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
+			Name: a.job.Request.DEM.Name, SHA256: a.job.Request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
 			CRS: plan.CRS, CellSize: d.Cell.Mean(), Minimum: plan.Minimum, Maximum: plan.Maximum,
 			Longitude: plan.Longitude, Latitude: plan.Latitude, Vertical: d.Vertical, NoData: noData(d),
 		},
 		Sources: plan.Sources,
-	}
-	for _, t := range a.tasks {
-		r.Seconds += t.Seconds
-		r.Longest = max(r.Longest, t.Seconds)
 	}
 	var maps []mapInfo
 	for _, stage := range a.stages {
@@ -138,10 +135,8 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	if r.Layers, err = a.layers(ctx, maps); err != nil {
 		return err
 	}
-	if r.ClearSky, err = clearSky(a.request.Parameters, a.tasks); err != nil {
-		return err
-	}
-	if a.request.Parameters.LinkeClimatology {
+	r.ClearSky = a.totals.ClearSky
+	if a.job.Request.Parameters.LinkeClimatology {
 		t := turbidityOf(d, plan)
 		r.Turbidity = &t
 	}
@@ -151,25 +146,25 @@ func (a *assembly) writeReport(ctx context.Context) error {
 			r.Layers[i].Doubt = productionDoubt(plan)
 		}
 	}
-	if a.request.Workflow == param.EEMT {
+	if a.job.Request.Workflow == param.EEMT {
 		e := energy.DefaultParameters()
 		if r.ClearSky != nil {
 			e.CloudFactor = r.ClearSky.Mean
 		}
 		r.Energy = &e
 		r.Climate = map[int]Climate{}
-		for _, year := range a.request.Parameters.Years() {
-			s := a.sums[year]
+		for _, year := range a.job.Request.Parameters.Years() {
+			s := a.totals.Sums[year]
 			area := s.Area.Float64()
 			if area == 0 {
 				continue // no cell has a result
 			}
 			r.Climate[year] = Climate{Temperature: s.Temperature.Float64() / area, Precipitation: s.Precipitation.Float64() / area}
 		}
-		r.Findings.Add(energyFindings(plan, a.request.Parameters.Years(), kappa)...)
-		r.Findings.Add(crossCheck(r.Climate, a.request.Parameters.Years(), r.Layers)...)
+		r.Findings.Add(energyFindings(plan, a.job.Request.Parameters.Years(), kappa)...)
+		r.Findings.Add(crossCheck(r.Climate, a.job.Request.Parameters.Years(), r.Layers)...)
 	}
-	r.Findings.Accept(a.request.Parameters.Accept)
+	r.Findings.Accept(a.job.Request.Parameters.Accept)
 	if r.Previews, err = a.previews(ctx, d, r.Layers); err != nil {
 		return err
 	}
@@ -180,7 +175,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
-	return a.put(ctx, job.ResultKey(a.request.ID, ReportName), "application/json", func(w io.Writer) error {
+	return a.job.Objects.Put(ctx, job.ResultKey(a.job.Request.ID, ReportName), "application/json", func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})
@@ -194,14 +189,14 @@ const layersAtOnce = 8
 func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) {
 	layers := make([]Layer, len(maps))
 	var work errgroup.Group // what fails does not stop the others, whose notes the next try goes on from
-	work.SetLimit(a.atOnce())
+	work.SetLimit(a.job.Objects.Calls())
 	for from := 0; from < len(maps); from += layersAtOnce {
 		some := maps[from:min(from+layersAtOnce, len(maps))]
 		to := layers[from : from+len(some)]
-		work.Go(a.guarded(ctx, func(ctx context.Context) error {
+		work.Go(a.job.Guarded(ctx, func(ctx context.Context) error {
 			// A note that cannot be read or written costs a look at its maps, no more.
-			note := job.LayersKey(a.request.ID, from)
-			if data, err := a.Store.Bucket.ReadAll(ctx, note); err == nil {
+			note := job.LayersKey(a.job.Request.ID, from)
+			if data, err := a.job.Store.Bucket.ReadAll(ctx, note); err == nil {
 				var noted []Layer
 				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m mapInfo) bool { return l.Name == m.Name && l.SHA256 != "" }) {
 					copy(to, noted)
@@ -218,8 +213,8 @@ func (a *assembly) layers(ctx context.Context, maps []mapInfo) ([]Layer, error) 
 			if err != nil {
 				return fmt.Errorf("encode %s: %w", note, err)
 			}
-			if err := a.putBytes(ctx, note, data); err != nil {
-				a.log.Debug("statistics of maps are not noted", "error", err)
+			if err := a.job.Objects.PutBytes(ctx, note, data); err != nil {
+				a.job.Log.Debug("statistics of maps are not noted", "error", err)
 			}
 			return ctx.Err()
 		}))
@@ -233,12 +228,12 @@ func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	l := Layer{Name: m.Name, Description: m.Description, Unit: m.Unit, Display: m.Display}
 	if sum := a.checksums[m.Name]; sum != "" {
 		l.SHA256 = sum
-	} else if sum, _, err := a.checksum(ctx, job.ResultKey(a.request.ID, m.Name)); err != nil {
+	} else if sum, _, err := a.job.Objects.Checksum(ctx, job.ResultKey(a.job.Request.ID, m.Name)); err != nil {
 		return l, err
 	} else {
 		l.SHA256 = sum
 	}
-	img, closer, err := a.openImage(ctx, job.ResultKey(a.request.ID, m.Name))
+	img, closer, err := a.job.Objects.OpenImage(ctx, job.ResultKey(a.job.Request.ID, m.Name))
 	if err != nil {
 		return l, err
 	}
@@ -270,7 +265,7 @@ func (a *assembly) layerOf(ctx context.Context, m mapInfo) (Layer, error) {
 	return l, nil
 }
 
-func energyFindings(plan *job.Plan, years []int, kappa map[int][12]float64) finding.List {
+func energyFindings(plan *record.Plan, years []int, kappa map[int][12]float64) finding.List {
 	var list finding.List
 	if plan.Latitude < 0 {
 		list.Add(finding.Finding{
@@ -327,7 +322,7 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 	var errs []error
 	var mu sync.Mutex
 	var wait conc.WaitGroup
-	free := make(chan struct{}, max(1, a.Threads))
+	free := make(chan struct{}, max(1, a.job.Threads))
 	for _, l := range layers {
 		if !l.Summary {
 			continue
@@ -340,7 +335,7 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 		free <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-free }()
-			err := a.put(ctx, job.ResultKey(a.request.ID, name), "image/png", func(w io.Writer) error { return a.draw(ctx, d, l, w) })
+			err := a.job.Objects.Put(ctx, job.ResultKey(a.job.Request.ID, name), "image/png", func(w io.Writer) error { return a.draw(ctx, d, l, w) })
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)
@@ -350,8 +345,8 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 	return names, errors.Join(errs...)
 }
 
-func (p *piece) draw(ctx context.Context, d *dem.DEM, l Layer, w io.Writer) error {
-	img, closer, err := p.openImage(ctx, job.ResultKey(p.request.ID, l.Name))
+func (a *assembly) draw(ctx context.Context, d *dem.DEM, l Layer, w io.Writer) error {
+	img, closer, err := a.job.Objects.OpenImage(ctx, job.ResultKey(a.job.Request.ID, l.Name))
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func TestSpoolsAreSwept(t *testing.T) {
 	}), options{threads: 2})
 	dir = w.compute.Temp
 	w.submit(t, param.Sol, p, demtest.Encode(t, demtest.Hills(300, 300)))
-	for _, e := range []event{eventing.NewJobSubmitted("/test", jobID, 0, noon), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)} {
+	for _, e := range []event{eventing.NewJobSubmitted("/test", jobID, 0, noon), request(1, job.KindTiles, "r0000c0000", 0)} {
 		if err := w.compute.Handle(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestNoRoomForTemporaryFilesIsNoVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask := func() error {
-		return w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon))
+		return w.compute.Handle(t.Context(), request(1, job.KindTiles, "r0000c0000", 0))
 	}
 	room := w.compute.Temp
 	w.compute.Temp = filepath.Join(room, "full")
@@ -107,7 +107,7 @@ func TestNoRoomForTemporaryFilesIsNoVerdict(t *testing.T) {
 	if err := ask(); err != nil {
 		t.Error(err)
 	}
-	if _, err := w.store.Task(t.Context(), jobID, "r0000c0000"); err != nil {
+	if _, err := w.store.Record(t.Context(), jobID, 1, "r0000c0000"); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,12 +12,15 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
-// A scratch file keeps a tile of float64 between two stages. After a head come the
+// A scratch file keeps a tile of float64 between two phases. After a head come the
 // rows and columns along its four sides, as they are, so that a window beside it reads
 // only those: upper rows, lower rows, left columns, right columns. Then come all
 // cells, the bytes of equal weight together, compressed.
@@ -25,7 +28,7 @@ const (
 	scratchMagic = "EEMTtile"
 	scratchHead  = 16
 	// scratchRim is how many rows or columns are kept of each side: what the widest frame reads.
-	scratchRim = terrain.AreaFrame
+	scratchRim = terrain.AreaHalo
 	// scratchMost is the longest side of a tile.
 	scratchMost = 1 << 15
 )
@@ -126,34 +129,34 @@ func decodeScratch(b []byte, width, height int) (*raster.Grid[float64], error) {
 	return g, nil
 }
 
-// The two quantities that stages keep of each tile.
+// The two quantities that phases keep of each tile.
 const (
 	scratchFilled = "filled"
 	scratchArea   = "area"
 )
 
-// scratchKey is the object of a tile as a stage wrote it. It is not written again by
-// another stage, so that what a late one reads does not change.
-func scratchKey(id, what string, stage int, tile terrain.Place) string {
-	return job.WorkKey(id, job.ScratchName(what, stage, tile))
+// scratchKey is the object of a tile as a phase wrote it. It is not written again by
+// another phase, so that what a late task reads does not change.
+func scratchKey(id, what string, phase int, tile terrain.Index) string {
+	return job.WorkKey(id, fmt.Sprintf("%s%s_%04d_%s.bin", job.ScratchFolder, what, phase, job.TaskName(tile.Row, tile.Col)))
 }
 
-// scratch is one of the quantities as a stage finds it.
+// scratch is one of the quantities as a phase finds it.
 type scratch struct {
-	*piece
+	job     *Job
 	what    string
 	tiling  terrain.Tiling
-	stages  []int // that wrote each tile, row by row
+	written []int // the phase that wrote each tile, row by row; 0 for none
 	unknown float64
 }
 
-func (p *piece) scratch(d *job.Draft, stage *job.Stage, what string) (*scratch, error) {
-	s := &scratch{piece: p, what: what, tiling: d.Tiling(), stages: stage.Filled, unknown: terrain.Unseen}
+func (p *terrainRun) scratch(d *record.Draft, work *terrainWork, what string) (*scratch, error) {
+	s := &scratch{job: p.job, what: what, tiling: d.Tiling(), written: work.Filled, unknown: terrain.Unseen}
 	if what == scratchArea {
-		s.stages, s.unknown = stage.Area, terrain.Pending
+		s.written, s.unknown = work.Area, terrain.Pending
 	}
-	if across, down := s.tiling.Tiles(); len(s.stages) != across*down {
-		return nil, fmt.Errorf("%w: stage %d tells of %d tiles, not of %d", job.ErrDamaged, stage.Number, len(s.stages), across*down)
+	if across, down := s.tiling.Tiles(); len(s.written) != across*down {
+		return nil, fmt.Errorf("%w: a phase of job %s tells of %d tiles of %s, not of %d", job.ErrDamaged, p.job.Request.ID, len(s.written), what, across*down)
 	}
 	return s, nil
 }
@@ -163,25 +166,25 @@ func (s *scratch) read(ctx context.Context, w raster.Window) (*raster.Grid[float
 	g := raster.New[float64](w.Width, w.Height)
 	across, down := s.tiling.Tiles()
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(s.atOnce())
+	work.SetLimit(s.job.Objects.Calls())
 	for r := w.Row / s.tiling.Side; r < down && r*s.tiling.Side < w.Row+w.Height; r++ {
 		for c := w.Col / s.tiling.Side; c < across && c*s.tiling.Side < w.Col+w.Width; c++ {
-			work.Go(func() error { return s.readTile(ctx, terrain.Place{Col: c, Row: r}, g, w) })
+			work.Go(func() error { return s.readTile(ctx, terrain.Index{Col: c, Row: r}, g, w) })
 		}
 	}
 	return g, work.Wait()
 }
 
 // readTile reads what a window has of a tile into g.
-func (s *scratch) readTile(ctx context.Context, at terrain.Place, g *raster.Grid[float64], w raster.Window) error {
+func (s *scratch) readTile(ctx context.Context, at terrain.Index, g *raster.Grid[float64], w raster.Window) error {
 	tile := s.tiling.Tile(at.Col, at.Row)
 	part := tile.Intersect(w)
 	to := func(row int) []float64 {
 		return g.Row(part.Row + row - w.Row)[part.Col-w.Col : part.Col-w.Col+part.Width]
 	}
 	across, _ := s.tiling.Tiles()
-	stage := s.stages[at.Row*across+at.Col]
-	if stage == 0 {
+	phase := s.written[at.Row*across+at.Col]
+	if phase == 0 {
 		for r := range part.Height {
 			cells := to(r)
 			for i := range cells {
@@ -190,7 +193,7 @@ func (s *scratch) readTile(ctx context.Context, at terrain.Place, g *raster.Grid
 		}
 		return nil
 	}
-	key := scratchKey(s.request.ID, s.what, stage, at)
+	key := scratchKey(s.job.Request.ID, s.what, phase, at)
 	local := part
 	local.Col -= tile.Col
 	local.Row -= tile.Row
@@ -208,7 +211,7 @@ func (s *scratch) readTile(ctx context.Context, at terrain.Place, g *raster.Grid
 func (s *scratch) fetch(ctx context.Context, key string, tile, local raster.Window) (g *raster.Grid[float64], origin raster.Window, err error) {
 	side, off, ok := scratchSide(tile.Width, tile.Height, local)
 	if !ok {
-		b, err := s.Store.Bucket.ReadAll(ctx, key)
+		b, err := s.job.Store.Bucket.ReadAll(ctx, key)
 		if err != nil {
 			return nil, origin, readError(key, err)
 		}
@@ -218,7 +221,7 @@ func (s *scratch) fetch(ctx context.Context, key string, tile, local raster.Wind
 		return g, origin, nil
 	}
 	g = raster.New[float64](side.Width, side.Height)
-	r, err := s.Store.Bucket.NewRangeReader(ctx, key, off, int64(8*len(g.Cells)), nil)
+	r, err := s.job.Store.Bucket.NewRangeReader(ctx, key, off, int64(8*len(g.Cells)), nil)
 	if err != nil {
 		return nil, origin, readError(key, err)
 	}
@@ -233,34 +236,34 @@ func (s *scratch) fetch(ctx context.Context, key string, tile, local raster.Wind
 	return g, side, nil
 }
 
-// readError is a fault of the bucket, or errNoScratch.
+// readError is a fault of the bucket, or engine.ErrGone.
 func readError(key string, err error) error {
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return fmt.Errorf("read %s: %w", key, errNoScratch)
+		return fmt.Errorf("read %s: %w", key, engine.ErrGone)
 	}
-	return &storeFault{fmt.Errorf("read %s: %w", key, err)}
+	return fault.New(fault.Unavailable, fmt.Errorf("read %s: %w", key, err))
 }
 
 // write stores the tiles of a window that differ from what they were, in the name of
-// a stage, and returns which. cells has the window at origin, was its cells before.
-func (s *scratch) write(ctx context.Context, stage int, at terrain.Place, cells *raster.Grid[float64], origin raster.Window, was *raster.Grid[float64]) ([]terrain.Place, error) {
+// a phase, and returns which. cells has the window at origin, was its cells before.
+func (s *scratch) write(ctx context.Context, phase int, at terrain.Index, cells *raster.Grid[float64], origin raster.Window, was *raster.Grid[float64]) ([]terrain.Index, error) {
 	core := s.tiling.Window(at)
 	across, _ := s.tiling.Tiles()
-	var wrote []terrain.Place
-	for _, tile := range s.tiling.Under(at) {
+	var wrote []terrain.Index
+	for _, tile := range s.tiling.TilesOf(at) {
 		w := s.tiling.Tile(tile.Col, tile.Row)
 		now, before := w, w
 		now.Col, now.Row = w.Col-origin.Col, w.Row-origin.Row
 		before.Col, before.Row = w.Col-core.Col, w.Row-core.Row
 		g := cells.Sub(now)
-		if s.stages[tile.Row*across+tile.Col] != 0 && equalBits(g, was.Sub(before)) {
+		if s.written[tile.Row*across+tile.Col] != 0 && equalBits(g, was.Sub(before)) {
 			continue
 		}
 		b, err := encodeScratch(g)
 		if err != nil {
 			return nil, err
 		}
-		err = s.put(ctx, scratchKey(s.request.ID, s.what, stage, tile), "application/octet-stream", func(w io.Writer) error {
+		err = s.job.Objects.Put(ctx, scratchKey(s.job.Request.ID, s.what, phase, tile), "application/octet-stream", func(w io.Writer) error {
 			_, err := w.Write(b)
 			return err
 		})

@@ -47,7 +47,7 @@ func TestStagesGiveTheSameBytes(t *testing.T) {
 				w.settle(t)
 				w.mustComplete(t)
 				sameBytes(t, w.results(t), want)
-				t.Logf("tiles of %d: %d stages", side, len(objects(t, w.bucket, job.Prefix(jobID)+"stages/asked_")))
+				t.Logf("tiles of %d: %d stages", side, len(objects(t, w.bucket, job.Prefix(jobID)+"phases/")))
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func TestStagesThroughDeath(t *testing.T) {
 		}
 		dead.Store(false)
 		writes.Store(math.MinInt32)
-		before := first.stillThere(t, "/stages/")
+		before := first.stillThere(t, "/phases/")
 		if n > 10 && len(before) == 0 {
 			t.Fatalf("no stages after %d writes", n)
 		}
@@ -182,7 +182,7 @@ func TestStagesThroughDeath(t *testing.T) {
 		second.settle(t)
 		second.mustComplete(t)
 		sameBytes(t, second.results(t), want)
-		after := second.stillThere(t, "/stages/")
+		after := second.stillThere(t, "/phases/")
 		for key, data := range before {
 			if string(after[key]) != string(data) {
 				t.Errorf("%s was written again", key)
@@ -214,18 +214,18 @@ func half(t *testing.T, w *world, stages int) []string {
 	var waiting []string
 	caught := *w.compute
 	caught.Events = eventing.PublisherFunc(func(_ context.Context, e event) error {
-		step, err := eventing.TileOf(e)
+		step, err := eventing.TaskOf(e)
 		waiting = append(waiting, step.Task)
 		return err
 	})
 	if err := caught.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 		t.Fatal(err)
 	}
-	for range stages {
+	for n := range stages {
 		tasks := waiting
 		waiting = nil
 		for _, task := range tasks {
-			if err := caught.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, task, 0, noon)); err != nil {
+			if err := caught.Handle(t.Context(), request(n+1, job.KindFill, task, 0)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -243,7 +243,7 @@ func TestStatusInStages(t *testing.T) {
 	if st.State != job.Running || st.Started.IsZero() || st.Terrain == nil || st.Terrain.Number != 3 || st.Terrain.Planned != len(waiting) || st.Terrain.Done != 0 {
 		t.Errorf("status %+v, terrain %+v", st, st.Terrain)
 	}
-	if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, waiting[0], 0, noon)); err != nil {
+	if err := w.compute.Handle(t.Context(), request(3, job.KindFill, waiting[0], 0)); err != nil {
 		t.Fatal(err)
 	}
 	if st, err = w.store.Status(t.Context(), jobID); err != nil {
@@ -277,22 +277,22 @@ func TestLateTask(t *testing.T) {
 		waiting := half(t, w, 2)
 		meanwhile = func() {
 			lose(t, w)
-			if err := w.store.WriteFound(context.Background(), jobID, job.Found{Task: waiting[0]}); err != nil {
+			if err := w.store.WriteRecord(context.Background(), jobID, 3, job.Record{Task: waiting[0]}); err != nil {
 				t.Error(err)
 			}
 		}
-		if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, waiting[0], 0, noon)); err != nil || meanwhile != nil {
+		if err := w.compute.Handle(t.Context(), request(3, job.KindFill, waiting[0], 0)); err != nil || meanwhile != nil {
 			t.Error(err)
 		}
-		if tries, err := w.store.Tries(t.Context(), jobID, waiting[0]); err != nil || tries.Begun != 0 {
-			t.Errorf("%+v (%v)", tries, err)
+		if attempts, err := w.store.Attempts(t.Context(), jobID, job.TaskRef{Phase: 3, Kind: job.KindFill, Task: waiting[0]}); err != nil || attempts.Begun != 0 {
+			t.Errorf("%+v (%v)", attempts, err)
 		}
 	})
 	t.Run("gone", func(t *testing.T) {
 		w := staged(t, options{}, nil)
 		waiting := half(t, w, 2)
 		lose(t, w)
-		e := eventing.NewTileRequested("/test", jobID, waiting[0], 0, noon)
+		e := request(3, job.KindFill, waiting[0], 0)
 		if err := w.compute.Handle(t.Context(), e); err == nil {
 			t.Error("no error")
 		}
@@ -303,19 +303,19 @@ func TestLateTask(t *testing.T) {
 		if err != nil || end.State != job.Failed {
 			t.Fatalf("%+v (%v)", end, err)
 		}
-		checkSentence(t, end.Reason, "window "+strings.TrimPrefix(waiting[0], "s0003-")+" of stage 3 of the terrain failed twice", "the file is gone")
+		checkSentence(t, end.Reason, "window "+waiting[0]+" of stage 3 of the terrain failed twice", "the file is gone")
 	})
 }
 
 func TestBadTasksOfStages(t *testing.T) {
 	w := staged(t, options{}, nil)
 	half(t, w, 1)
-	for _, task := range []string{"s0001-r0900c0000", "s0002-r0001c0001"} {
-		if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, task, 0, noon)); !eventing.IsRejected(err) {
+	for phase, task := range []string{1: "r0900c0000", 2: "r0001c0001"} {
+		if err := w.compute.Handle(t.Context(), request(phase, job.KindFill, task, 0)); phase > 0 && !eventing.IsRejected(err) {
 			t.Errorf("%s: %v", task, err)
 		}
 	}
-	if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, "s0077-r0000c0000", 0, noon)); err != nil {
+	if err := w.compute.Handle(t.Context(), request(77, job.KindFill, "r0000c0000", 0)); err != nil {
 		t.Errorf("a stage to come: %v", err)
 	}
 }
@@ -347,7 +347,7 @@ func TestCancelStopsStages(t *testing.T) {
 	}
 	before := len(objects(t, w.bucket, job.Prefix(jobID)))
 	for _, task := range waiting {
-		if err := w.compute.Handle(t.Context(), eventing.NewTileRequested("/test", jobID, task, 0, noon)); err != nil {
+		if err := w.compute.Handle(t.Context(), request(3, job.KindFill, task, 0)); err != nil {
 			t.Error(err)
 		}
 	}

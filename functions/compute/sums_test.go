@@ -3,11 +3,13 @@ package compute_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -89,26 +91,24 @@ func TestOldRecordsAreStillRead(t *testing.T) {
 		t.Fatalf("%d tiles (%v)", len(done), err)
 	}
 	for task := range done {
-		key := job.Prefix(jobID) + "tasks/" + task + ".json"
-		record, err := w.store.Task(t.Context(), jobID, task)
-		if err != nil {
-			t.Fatal(err)
-		}
+		key := job.Prefix(jobID) + "phases/0001/" + task + ".json"
+		var record struct{ Result record.TileResult }
 		data, err := w.bucket.ReadAll(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var old map[string]any
-		if err := json.Unmarshal(data, &old); err != nil {
+		if err := errors.Join(json.Unmarshal(data, &old), json.Unmarshal(data, &record)); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range record.Sums {
+		for _, s := range record.Result.Sums {
 			peff, alpha := make([]float64, 12), make([]float64, 12)
 			for m := range 12 {
 				peff[m], alpha[m] = s.Peff[m].Float64(), s.AlphaPeff[m].Float64()
 			}
-			for year := range old["sums"].(map[string]any) {
-				old["sums"].(map[string]any)[year] = map[string]any{
+			sums := old["result"].(map[string]any)["sums"].(map[string]any)
+			for year := range sums {
+				sums[year] = map[string]any{
 					"area": s.Area.Float64(), "peff": peff, "alpha_peff": alpha,
 					"temperature": s.Temperature.Float64(), "precipitation": s.Precipitation.Float64(),
 				}

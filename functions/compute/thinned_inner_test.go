@@ -54,7 +54,7 @@ func TestEveryCell(t *testing.T) {
 	const width, height = 1500, 1101
 	d := demOf(t, width, height)
 	lon, lat := d.LonLat(d.Bounds())
-	p := &piece{Service: &Service{}}
+	p := &planner{job: &Job{}}
 	for _, step := range []int{1, 3, 5, 7} {
 		seen := map[int]bool{}
 		for square := range squares(d.Bounds()) {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/dem"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -36,72 +38,71 @@ func tileKey(id, task, name string) string { return job.WorkKey(id, task+"/"+nam
 
 func energyFile(year int) string { return fmt.Sprintf("%s%d.tif", energyPrefix, year) }
 
-// tile computes one tile, records it, and announces the last one.
-func (p *piece) tile(ctx context.Context, task string, attempt int) error {
-	plan, err := p.Store.Plan(ctx, p.request.ID)
-	if errors.Is(err, job.ErrNotFound) {
-		p.log.Warn("tile asked for before the plan: the plan asks again", "task", task)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	tile, ok := plan.Tile(task)
-	if !ok {
-		return eventing.Reject(fmt.Errorf("job %s has no task %q", p.request.ID, task))
-	}
-	_, err = p.Store.Task(ctx, p.request.ID, task)
-	if err != nil && !errors.Is(err, job.ErrNotFound) {
-		return err
-	}
-	if err != nil {
-		record := job.Task{Task: task, Attempt: attempt}
-		begun := p.Now()
-		err := p.try(ctx, task, func(ctx context.Context) error {
-			defer p.tell(ctx, task)()
-			return p.compute(ctx, plan, tile, &record)
-		})
-		if err != nil {
-			return err
-		}
-		record.Ended = p.Now().UTC()
-		record.Seconds = record.Ended.Sub(begun).Seconds()
-		if err := p.Store.WriteTask(ctx, p.request.ID, record); err != nil {
-			return err
-		}
-		p.log.Info("tile done", "task", task, "cells", tile.Window.Width*tile.Window.Height, "seconds", math.Round(record.Seconds*10)/10)
-	}
-	done, err := p.Store.Done(ctx, p.request.ID)
-	if err != nil {
-		return err
-	}
+// tilePhase is the phase of a plan's tiles.
+func tilePhase(plan *record.Plan) *job.Phase {
+	p := &job.Phase{Kind: job.KindTiles}
 	for _, t := range plan.Tiles {
-		if _, ok := done[t.Task]; !ok {
-			return nil
-		}
+		p.Tasks = append(p.Tasks, job.Task{Name: t.Task})
 	}
-	return p.Events.Publish(ctx, eventing.NewTilesCompleted(Source, p.request.ID, attempt, p.Now()))
+	return p
 }
+
+// tileKind computes tiles.
+type tileKind struct {
+	replica *Replica
+	maps    mapsKind // which come next
+}
+
+func (k tileKind) Run(ctx context.Context, r *engine.Run) (any, error) {
+	plan, err := record.ReadPlan(ctx, k.replica.Store, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	tile, ok := plan.Tile(r.Task)
+	if !ok {
+		return nil, fmt.Errorf("%w: the plan of job %s has no tile %q", job.ErrDamaged, r.ID(), r.Task)
+	}
+	result := new(record.TileResult)
+	return result, k.compute(ctx, k.replica.Job(r), plan, tile, result)
+}
+
+// Next goes on to the assembly, or to the maps where that would take long.
+func (k tileKind) Next(ctx context.Context, r *engine.Run, done []job.Record) (*job.Phase, error) {
+	plan, err := record.ReadPlan(ctx, k.replica.Store, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	t, err := totalsOf(r.Request, done)
+	if err != nil {
+		return nil, err
+	}
+	if t.Valid == 0 {
+		return nil, fault.New(fault.Invalid, errors.New("no cell of the DEM has a result: slope needs a cell and its eight neighbours, and none has them all"))
+	}
+	return k.maps.phase(r.Request, plan, t, 0)
+}
+
+func (tileKind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // compute writes the tile's work files, made of parts that memory has room for;
 // record gets its sums.
-func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, record *job.Task) error {
-	d, closer, err := p.openDEM(ctx)
+func (k tileKind) compute(ctx context.Context, j *Job, plan *record.Plan, tile record.Tile, record *record.TileResult) error {
+	d, closer, err := j.OpenDEM(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closer.Close() }()
-	files := p.newTileFiles(d, tile)
+	files := newTileFiles(j, d, tile)
 	defer files.remove()
 	index := tileIndex(plan, tile.Task)
 	total := float64(len(plan.Tiles))
-	parts := partsOf(plan, tile.Window, p.partSide(plan))
+	parts := partsOf(plan, tile.Window, k.partSide(j, plan))
 	for i, w := range parts {
-		part := &tilePart{piece: p, dem: d, plan: plan, window: w, files: files, record: record}
+		part := &tilePart{job: j, dem: d, plan: plan, window: w, files: files, record: record}
 		begun, share := index+float64(i)/float64(len(parts)), 1/float64(len(parts))
 		part.progress = func(stage string, done float64) {
-			p.share.set(begun - index + done*share)
-			p.report(p.request.ID, stage, begun+done*share, total)
+			j.Share.Set(begun - index + done*share)
+			j.Progress(stage, begun+done*share, total)
 		}
 		if err := part.compute(ctx); err != nil {
 			return err
@@ -113,18 +114,18 @@ func (p *piece) compute(ctx context.Context, plan *job.Plan, tile job.Tile, reco
 
 // partSide is the side of the parts of a tile on this replica. Another may take
 // others: parts never change a number.
-func (p *piece) partSide(plan *job.Plan) int {
-	return p.cost().partSide(p.request.Workflow, p.request.Parameters, field(plan.Far, plan.Halo, plan.Width, plan.Height))
+func (tileKind) partSide(j *Job, plan *record.Plan) int {
+	return j.Cost.partSide(j.Request.Workflow, j.Request.Parameters, field(plan.Far, plan.Halo, plan.Width, plan.Height))
 }
 
 // tilePart is a window of a tile that is computed in one go.
 type tilePart struct {
-	*piece
+	job      *Job
 	dem      *dem.DEM
-	plan     *job.Plan
+	plan     *record.Plan
 	window   raster.Window
 	files    *tileFiles
-	record   *job.Task
+	record   *record.TileResult
 	progress func(stage string, done float64)
 }
 
@@ -133,7 +134,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	outer := haloOf(p.plan, w).Intersect(d.Bounds())
 	z, err := d.Elevation(ctx, outer)
 	if err != nil {
-		return p.inputError(err)
+		return InputError(err)
 	}
 	core := raster.Window{Col: w.Col - outer.Col, Row: w.Row - outer.Row, Width: w.Width, Height: w.Height}
 	cell := d.Cell.Rows(outer.Row, outer.Height)
@@ -143,12 +144,12 @@ func (p *tilePart) compute(ctx context.Context) error {
 		DEM: z, Core: core, OriginCol: outer.Col, OriginRow: outer.Row,
 		Slope: slope, Aspect: aspect, Cell: cell, Latitude: radians(lat),
 	}
-	if p.request.Parameters.North == "true" {
+	if p.job.Request.Parameters.North == "true" {
 		surface.Convergence = d.Convergence(lon, lat)
 	}
 	params := p.solarParameters()
 	engine := solar.Fast()
-	if p.request.Parameters.Method == "reference" {
+	if p.job.Request.Parameters.Method == "reference" {
 		engine = solar.Reference()
 	}
 	if err := p.addInputs(ctx, p.plan, w, lon, lat, &surface); err != nil {
@@ -163,11 +164,11 @@ func (p *tilePart) compute(ctx context.Context) error {
 		return err
 	}
 	leaveOut(surface.Latitude, &given)
-	sun, err := engine.Year(ctx, surface, params, p.Threads, func(done, all int) {
+	sun, err := engine.Year(ctx, surface, params, p.job.Threads, func(done, all int) {
 		p.progress("sun", 0.9*float64(done)/float64(all))
 	})
 	if err != nil {
-		return p.solarError(err)
+		return solarError(err)
 	}
 	clouds, err := p.clearness(ctx, p.plan, w, given, sun)
 	if err != nil {
@@ -176,7 +177,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if err := p.noteClearness(w, clouds, sun); err != nil {
 		return err
 	}
-	if p.request.Workflow == param.EEMT {
+	if p.job.Request.Workflow == param.EEMT {
 		t := &terrainTile{window: w, elevation: z.Sub(core), slope: slope, aspect: aspect, lon: lon, lat: lat, cell: d.Cell.Rows(w.Row, w.Height)}
 		if err := p.energyYears(ctx, t, sun, clouds); err != nil {
 			return err
@@ -186,7 +187,7 @@ func (p *tilePart) compute(ctx context.Context) error {
 	for m := range 12 {
 		clouds.scale(m, sun.Global[m], sun.Flat[m])
 	}
-	if p.request.Workflow == param.Sol {
+	if p.job.Request.Workflow == param.Sol {
 		for _, v := range sun.Global[0].Cells {
 			if v == v {
 				p.record.Valid++
@@ -199,16 +200,16 @@ func (p *tilePart) compute(ctx context.Context) error {
 	if err := p.putLayers(ctx, surface, params, sun); err != nil {
 		return err
 	}
-	if p.request.Parameters.Daily {
+	if p.job.Request.Parameters.Daily {
 		p.progress("daily maps", 0.9)
 		return p.putDaily(ctx, engine, surface, params, clouds)
 	}
 	return nil
 }
 
-func (p *piece) solarParameters() solar.Parameters {
+func (p *tilePart) solarParameters() solar.Parameters {
 	params := solar.DefaultParameters()
-	user := p.request.Parameters
+	user := p.job.Request.Parameters
 	params.StepMinutes = user.Step
 	for _, v := range []struct {
 		to      *[12]float64
@@ -232,14 +233,11 @@ func (p *piece) solarParameters() solar.Parameters {
 
 // solarError separates an interruption, and a fault of where the engine's results go, from
 // an input the engine refuses.
-func (p *piece) solarError(err error) error {
-	if fault := (*storeFault)(nil); errors.As(err, &fault) {
+func solarError(err error) error {
+	if fault.Is(err, fault.Unavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return &badInput{err}
+	return fault.New(fault.Invalid, err)
 }
 
 func (p *tilePart) putSol(slope, aspect *raster.Grid[float64], sun *solar.Monthly) error {
@@ -257,7 +255,7 @@ func (p *tilePart) putSol(slope, aspect *raster.Grid[float64], sun *solar.Monthl
 
 // sunOf returns what a work file holds of a quantity of the sun. It may write over the months.
 func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) ([]geotiff.BandInfo, []*raster.Grid[float32]) {
-	if p.request.Parameters.Maps == param.AnnualMaps {
+	if p.job.Request.Parameters.Maps == param.AnnualMaps {
 		return yearOf(what, unit, monthly)
 	}
 	bands := make([]geotiff.BandInfo, len(monthly))
@@ -267,21 +265,7 @@ func (p *tilePart) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) 
 	return bands, monthly[:]
 }
 
-// readWork reads a window of one band of a work file.
-func (p *piece) readWork(ctx context.Context, key string, band int, w raster.Window) (*raster.Grid[float64], error) {
-	img, closer, err := p.openImage(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = closer.Close() }()
-	g, err := img.Grid(ctx, band, w)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
-	}
-	return g, nil
-}
-
-func tileIndex(plan *job.Plan, task string) float64 {
+func tileIndex(plan *record.Plan, task string) float64 {
 	for i, t := range plan.Tiles {
 		if t.Task == task {
 			return float64(i)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -28,11 +29,11 @@ func (r Reach) orDefault() Reach {
 }
 
 // far plans the rings of a DEM; nil where tiles read it whole.
-func (r Reach) far(width, height int) *job.Far {
+func (r Reach) far(width, height int) *record.Far {
 	if width*height <= r.Whole || r.Near >= max(width, height) {
 		return nil
 	}
-	f := &job.Far{Block: r.Block}
+	f := &record.Far{Block: r.Block}
 	factor := r.Factor
 	for inner := r.Near; inner < max(width, height); inner *= 2 {
 		f.Factors = append(f.Factors, factor)
@@ -47,12 +48,12 @@ const mostTiles = 1 << 16
 // cut covers width x height cells with tiles of at most side x side, row by row.
 // Each lies within a block of block cells a side, or is of whole blocks; 0 stands
 // for no blocks.
-func cut(width, height, side, block int) []job.Tile {
+func cut(width, height, side, block int) []record.Tile {
 	rows, cols := cuts(width, height, side, block)
-	var tiles []job.Tile
+	var tiles []record.Tile
 	for r := range len(rows) - 1 {
 		for c := range len(cols) - 1 {
-			tiles = append(tiles, job.Tile{
+			tiles = append(tiles, record.Tile{
 				Task:   job.TaskName(r, c),
 				Window: raster.Window{Col: cols[c], Row: rows[r], Width: cols[c+1] - cols[c], Height: rows[r+1] - rows[r]},
 			})
@@ -98,7 +99,7 @@ func borders(size, side, block int) []int {
 // partsOf cuts a tile into parts of at most side x side cells, none of which
 // crosses the border of two blocks. Parts begin at multiples of workBlock from
 // the tile's corner or that of a block.
-func partsOf(plan *job.Plan, tile raster.Window, side int) []raster.Window {
+func partsOf(plan *record.Plan, tile raster.Window, side int) []raster.Window {
 	block := max(plan.Width, plan.Height)
 	if plan.Far != nil {
 		block = plan.Far.Block

@@ -1,11 +1,11 @@
 package compute
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -28,15 +28,15 @@ func TestTilesAreCountedAsTheyAreCut(t *testing.T) {
 // TestTooManyTilesAreRefused: also where each block ends with a short tile. The side that is told is allowed, the one below
 // is not.
 func TestTooManyTilesAreRefused(t *testing.T) {
-	p := &piece{Service: new(Service)}
-	plan := &job.Plan{Width: 50000, Height: 50000, Far: &job.Far{Block: 640}}
-	p.request.Parameters.TileSize = 196
+	p := &planner{job: &Job{Cost: Cost{}.orDefault()}}
+	plan := &record.Plan{Width: 50000, Height: 50000, Far: &record.Far{Block: 640}}
+	p.job.Request.Parameters.TileSize = 196
 	_, _, err := p.sideOfTiles(plan)
-	if bad := (*badInput)(nil); !errors.As(err, &bad) || !strings.Contains(err.Error(), "into 97969 tiles, at most 65536 are allowed; give at least 214,") {
+	if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "into 97969 tiles, at most 65536 are allowed; give at least 214,") {
 		t.Errorf("%v, want that 97969 are too many", err)
 	}
 	for side, ok := range map[int]bool{213: false, 214: true, 640: true} {
-		p.request.Parameters.TileSize = side
+		p.job.Request.Parameters.TileSize = side
 		if _, _, err := p.sideOfTiles(plan); (err == nil) != ok {
 			t.Errorf("tile_size %d: %v", side, err)
 		}

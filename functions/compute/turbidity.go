@@ -3,8 +3,8 @@ package compute
 import (
 	"math"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/dem"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/turbidity"
@@ -26,7 +26,7 @@ const even = 0.05
 
 // turbidityOf looks at the climatology at nine places all over a DEM. What it says is the same for
 // every tile.
-func turbidityOf(d *dem.DEM, plan *job.Plan) Turbidity {
+func turbidityOf(d *dem.DEM, plan *record.Plan) Turbidity {
 	t := Turbidity{Source: turbidity.Source, Center: turbidity.At(plan.Longitude, plan.Latitude)}
 	low, high := t.Center, t.Center
 	at := d.Image.Transform
@@ -49,7 +49,7 @@ func turbidityOf(d *dem.DEM, plan *job.Plan) Turbidity {
 
 // addTurbidity sets the turbidity of the place, where the job asks for it.
 func (p *tilePart) addTurbidity(lon, lat []float64, s *solar.Surface, params *solar.Parameters) {
-	if !p.request.Parameters.LinkeClimatology {
+	if !p.job.Request.Parameters.LinkeClimatology {
 		return
 	}
 	if t := turbidityOf(p.dem, p.plan); t.Even {

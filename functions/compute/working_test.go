@@ -8,6 +8,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -41,9 +42,9 @@ func TestProgressWithinATile(t *testing.T) {
 		}
 	}
 	w = newWorld(t, newBucket(t), options{progress: progress})
-	w.compute.Tell = time.Millisecond
+	w.compute.Heartbeat = time.Millisecond
 	w.submit(t, param.Sol, quick(param.Sol), hills(t))
-	for _, e := range []event{eventing.NewJobSubmitted("/test", jobID, 0, noon), eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)} {
+	for _, e := range []event{eventing.NewJobSubmitted("/test", jobID, 0, noon), request(1, job.KindTiles, "r0000c0000", 0)} {
 		if err := w.compute.Handle(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"gocloud.dev/blob"
@@ -107,7 +108,7 @@ func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
 	w.submission = submission.New(submission.Config{
 		Store: w.store, Events: events, Now: now, NewID: func() string { return jobID }, Log: log, Version: "test", MaxUpload: 1 << 20,
 	})
-	w.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, max(1, o.concurrency), w.compute.Handle)
+	w.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, max(1, o.concurrency), w.compute.Handle)
 	return w
 }
 
@@ -272,6 +273,11 @@ func closeTo(t *testing.T, name string, got, want *raster.Grid[float64], tol flo
 	}
 }
 
+// request is the event that requests a task of the job. Its tiles are phase 1 where the plan follows the water by itself.
+func request(phase int, kind job.Kind, task string, attempt int) event {
+	return eventing.NewTaskRequested("/test", eventing.Task{JobID: jobID, Phase: phase, Kind: string(kind), Task: task, Attempt: attempt}, noon)
+}
+
 func hills(t *testing.T) []byte { return demtest.Encode(t, demtest.Holes(demtest.Hills(14, 11))) }
 
 // replan makes the plan of a submitted job, then cuts it into tiles of another
@@ -284,7 +290,7 @@ func (w *world) replan(t *testing.T, side int) {
 	if err := swallow.Handle(ctx, eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 		t.Fatalf("plan: %v", err)
 	}
-	plan, err := w.store.Plan(ctx, jobID)
+	plan, err := record.ReadPlan(ctx, w.store, jobID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,13 +298,29 @@ func (w *world) replan(t *testing.T, side int) {
 	for r := 0; r*side < plan.Height; r++ {
 		for c := 0; c*side < plan.Width; c++ {
 			tile := raster.Window{Col: c * side, Row: r * side, Width: side, Height: side}
-			plan.Tiles = append(plan.Tiles, job.Tile{Task: job.TaskName(r, c), Window: tile.Intersect(raster.Window{Width: plan.Width, Height: plan.Height})})
+			plan.Tiles = append(plan.Tiles, record.Tile{Task: job.TaskName(r, c), Window: tile.Intersect(raster.Window{Width: plan.Width, Height: plan.Height})})
 		}
 	}
-	if err := w.bucket.Delete(ctx, job.Prefix(jobID)+"plan.json"); err != nil {
+	w.setPlan(t, plan)
+}
+
+// setPlan replaces the plan of a job whose tiles were not begun.
+func (w *world) setPlan(t *testing.T, plan *record.Plan) {
+	t.Helper()
+	ctx := t.Context()
+	for _, name := range []string{"plan.json", "phases/0001.json"} {
+		if err := w.bucket.Delete(ctx, job.Prefix(jobID)+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := record.WritePlan(ctx, w.store, jobID, plan); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.store.WritePlan(ctx, jobID, plan); err != nil {
+	phase := &job.Phase{Number: 1, Kind: job.KindTiles}
+	for _, tile := range plan.Tiles {
+		phase.Tasks = append(phase.Tasks, job.Task{Name: tile.Task})
+	}
+	if _, err := w.store.WritePhase(ctx, jobID, phase); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // passes records what the old suite's cleanup endpoint asked for.
@@ -129,14 +128,18 @@ func TestLogs(t *testing.T) {
 	if log := text(""); !strings.HasPrefix(log, "--- workflow.log ---\n2026-05-04T12:0") || !strings.Contains(log, "submitted: sol of dem.tif") || strings.Contains(log, "sys.err") {
 		t.Errorf("%s", log)
 	}
-	p := &job.Plan{Width: 128, Height: 64, Created: noon.Add(time.Minute)}
+	p := &job.Plan{Created: noon.Add(time.Minute)}
 	for c := range 2 {
-		p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c), Window: raster.Window{Col: 64 * c, Width: 64, Height: 64}})
+		p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c)})
 	}
-	if _, err := s.Store.WritePlan(t.Context(), id, p); err != nil {
+	if _, err := s.Store.WriteOnce(t.Context(), id, "plan.json", p); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Store.WriteTask(t.Context(), id, job.Task{Task: "r0000c0001"}); err != nil {
+	phase := &job.Phase{Number: 1, Kind: job.KindTiles, Tasks: []job.Task{{Name: "r0000c0000"}, {Name: "r0000c0001"}}}
+	if _, err := s.Store.WritePhase(t.Context(), id, phase); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Store.WriteRecord(t.Context(), id, 1, job.Record{Task: "r0000c0001"}); err != nil {
 		t.Fatal(err)
 	}
 	if log := text(""); !strings.Contains(log, "planned: 2 tiles") || !strings.Contains(log, "--- task_output.log ---") || !strings.Contains(log, "tile r0000c0001 done, 1 of 2") {

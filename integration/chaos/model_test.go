@@ -1,79 +1,115 @@
 package chaos
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// This file is the protocol of the store as a small model: what processes read and
-// write, one object at a time, and what may go wrong between. All states that it can
-// get into are explored. docs/architecture.md tells the protocol in words.
+// This file explores the protocol of the phases: what replicas of compute read and write, one call at a time, and what may
+// go wrong between two calls. The replicas run the engine itself (replay_test.go). All states that it can get into are
+// visited. docs/architecture.md tells the protocol in words.
 //
-// The world is one job of two tiles, two compute replicas, each with a watch that tells its
-// work when the job has ended, a client that submits, somebody who may cancel, the resume
-// tick, retention, and a broker that may deliver twice, late, in any order, or never. Where
-// maps are made by tasks all begins when the tiles are done; there are two groups of maps,
-// and a third that is made of their maps. A run on one machine has no tick; it waits for the
-// end of its job, which another process with the same directory may cancel.
+// The world is one job of some phases of one or two tasks each, two replicas of compute, each with a watch that tells its
+// work when the job has ended, a client that submits, somebody who may cancel, the resume tick, retention, and a broker that
+// may deliver twice, late, in any order, or never. A run on one machine has no tick; it waits for the end of its job, which
+// another process with the same directory may cancel.
 
-const (
-	tiles  = 2
-	groups = 3
+const modelID = "01JM0DE1000000000000000000"
+
+var (
+	indexKey     = "index/" + modelID
+	jobKey       = job.Prefix(modelID) + "job.json"
+	endKey       = job.Prefix(modelID) + "end.json"
+	announcedKey = job.Prefix(modelID) + "announced.json"
 )
 
-// The ends of a job.
+// announcement is the key of the publication of an end, submitted that of job.submitted.
 const (
-	open = iota
-	completed
-	cancelled
+	announcement = "end"
+	submitted    = "submitted"
 )
 
-// The kinds of events, which are at most once under way each: delivering one and
-// keeping it is a duplicate.
-const (
-	none = iota
-	submitted
-	tile0
-	tile1
-	allDone // tiles.completed
-	maps0
-	maps1
-	maps2 // made of the maps of the other two
+func workKey(phase int, task string) string {
+	return job.WorkKey(modelID, fmt.Sprintf("%d/%s", phase, task))
+}
 
-	kinds
-)
+func recordKey(phase int, task string) string {
+	return fmt.Sprintf("%sphases/%04d/%s.json", job.Prefix(modelID), phase, task)
+}
 
-// state is everything that is not forgotten: the objects, the events under way, and
-// where each process is.
+func taskName(phase int, task string) string { return fmt.Sprintf("%d-%s", phase, task) }
+
+// modelPhase is a phase of the job of the model.
+type modelPhase struct {
+	kind  job.Kind
+	tasks int
+}
+
+// protocol is the engine in a world, and what may go wrong. The zero value of the second half is right.
+type protocol struct {
+	phases []modelPhase // the first is the plan
+
+	crash, lose, duplicate, tick, cancel, retain bool
+
+	begun bool // the job was submitted, and its client told, before the exploration begins
+	alone bool // an event that a replica works on is not given to the other
+	local bool // a run on one machine waits for the end
+
+	recordsFirst     bool // a task is recorded before its objects are there
+	endsTwice        bool // end.json may be replaced
+	looksEarly       bool // a task lists the records before it writes its own
+	acknowledgesNow  bool // an event is taken off the broker before its work is done
+	indexLast        bool // job.json is written before the index entry
+	endGoesFirst     bool // retention removes end.json before job.json
+	forgetsToRequest bool // job.submitted that finds a phase requests nothing
+	plansTwice       bool // the record of a phase may be replaced
+	requestsEarly    bool // who requests a task also requests one of the next phase
+	doesNotWait      bool // a task begins without its phase
+	goesOnEarly      bool // a phase counts as complete whatever records there are
+	releasesEarly    bool // the objects of a phase are removed when the next one, which reads them, is requested
+	lateFails        bool // a late copy that finds its objects gone does not look whether its task was done
+	tickIsDeaf       bool // the resume tick does not look at ends that nobody announced
+	notesFirst       bool // announced.json is written before the announcement
+	watchesItself    bool // the watch goes on while the end is announced, and work that it stops is acknowledged
+	endsOnce         bool // an event that comes again does not announce the end that its work made
+	onlyListens      bool // a run waits for the announcement, and does not look by itself
+}
+
+// state is everything that is not forgotten: the objects, the events under way, and where each process is.
 type state struct {
-	index, job, plan bool
-	data, task       [tiles]bool
-	maps             [groups]bool
-	end              uint8
-	events           [kinds]bool
-	work             [2]process
-	client           uint8 // steps of the submission
-	retention        uint8 // steps of the removal
-	told             bool  // the client was told of the job
-	cancelling       bool  // who cancelled the job has yet to announce it
-	heard, noted     bool  // the end was announced; announced.json says so
-	by               uint8 // the kind of the event whose work wrote the end; none: somebody who cancelled
-	run              uint8 // what a run on one machine does: nothing yet, waits, has returned
-	// What was, for the properties.
-	wasEnd uint8 // the first end
+	objects    uint64 // by their numbers in a course
+	events     uint32
+	work       [2]process
+	client     uint8 // steps of the submission
+	retention  uint8 // steps of the removal
+	told       bool  // the client was told of the job
+	cancelling bool  // who cancelled the job has yet to announce it
+	heard      bool  // the end was announced
+	run        uint8 // what a run on one machine does
+	// What was, for the promises.
+	wasEnd uint8 // the first end, 0 for none
 	wrong  uint8 // index of a promise that a step broke
 }
 
-// process is a replica at work on an event. saw is which maps were there when it looked.
+// process is a replica at work on an event, 0 for none; log is what its calls came to.
 type process struct {
-	event, at uint8
-	saw       [groups]bool
+	event uint8
+	log   int32
 }
 
-// conclude is the first of the steps that end a job whose maps are there: its end, the announcement, the removal of
-// work files.
-const conclude = 20
+// The promises a step may break.
+var promises = []string{
+	"", "a task has its record and not its objects", "the end changed", "the job completed without all its tasks", "a task was done without what it reads",
+	"a job that ended looks as if it went on", "a phase was replaced", "a phase was written before all records of the one before were there",
+}
 
 // What a run on one machine does.
 const (
@@ -82,87 +118,395 @@ const (
 	returned
 )
 
-// all reports whether all maps are there.
-func all(maps [groups]bool) bool { return maps[0] && maps[1] && maps[2] }
-
-// rules are the protocol, and what may go wrong. The zero value of the second half is right.
-type rules struct {
-	crash, lose, duplicate, tick, cancel, retain bool
-	announce                                     bool // ends are announced, too
-	alone                                        bool // an event that a replica works on is not given to the other
-	local                                        bool // a run on one machine waits for the end
-
-	byTasks bool // maps are made by tasks
-
-	recordFirst   bool // a tile's record is written before its data
-	endTwice      bool // end.json may be replaced
-	looksTooEarly bool // a tile lists the records before it has written its own
-	ackFirst      bool // an event is taken off the broker before its work is done
-	indexLast     bool // job.json is written before the index entry
-	endGoesFirst  bool // retention removes end.json before job.json
-	assembleBlind bool // the assembly does not look whether all records are there
-	forgetsToAsk  bool // the plan that finds itself made asks for nothing
-	planTwice     bool // plan.json may be replaced by another plan
-	asksEarly     bool // a tile asks for the assembly without looking whether it is the last
-	tickIsDeaf    bool // the resume tick does not look at ends that nobody announced
-	notesFirst    bool // announced.json is written before the announcement
-	mapsLookEarly bool // a group lists the maps before it has written its own
-	mapsAskEarly  bool // a group asks for the next stage without looking whether it is the last of its own
-	mapsBlind     bool // a group does not look whether the maps are there that it is made of
-	releaseEarly  bool // a group removes the data before all maps are there that are made of it
-	mapsEndEarly  bool // a group ends the job without looking for the others
-	watchesItself bool // the watch goes on while the end is written and announced, and work that it stops is acknowledged
-	endsOnce      bool // an event that comes again does not announce the end that its work made
-	onlyListens   bool // a run waits for the announcement, and does not look by itself
+// course is an exploration: it numbers what states are made of, and remembers what processes do next.
+type course struct {
+	*protocol
+	keys    []string // of each object
+	content []string
+	number  map[[2]string]int
+	events  []string // by number; 0 is none
+	logs    []string
+	logOf   map[string]int32
+	nexts   map[process]step
+	sent    map[string]cloudevents.Event
 }
 
-// The promises a step may break.
-var promises = []string{
-	"", "a tile has its record and not its data", "the end changed", "the job completed without its maps", "maps were made of missing data",
-	"a job that ended looks as if it went on", "tiles of two plans met", "maps were made of missing maps",
+func (p *protocol) tasks(n int) []string {
+	if n < 0 || n >= len(p.phases) {
+		return nil
+	}
+	if n == 0 {
+		return []string{job.PlanTask}
+	}
+	return []string{"a", "b"}[:p.phases[n].tasks]
 }
 
-type step = move[state]
+// phase is the record of a phase; nil behind the last.
+func (p *protocol) phase(n int) *job.Phase {
+	if n >= len(p.phases) {
+		return nil
+	}
+	phase := &job.Phase{Number: n, Kind: p.phases[n].kind, Created: epoch}
+	for _, task := range p.tasks(n) {
+		phase.Tasks = append(phase.Tasks, job.Task{Name: task})
+	}
+	return phase
+}
+
+func (p *protocol) encoded(n int) string {
+	data, _ := json.Marshal(p.phase(n))
+	return string(data)
+}
+
+func newCourse(p *protocol) *course {
+	c := &course{protocol: p, number: map[[2]string]int{}, events: []string{"", submitted}, logOf: map[string]int32{"": 0}, logs: []string{""}, nexts: map[process]step{}, sent: map[string]cloudevents.Event{}}
+	c.sent[submitted] = eventing.NewJobSubmitted("/model", modelID, 0, epoch)
+	for n := 1; n < len(p.phases); n++ {
+		for _, task := range p.tasks(n) {
+			name := taskName(n, task)
+			c.events = append(c.events, name)
+			c.sent[name] = eventing.NewTaskRequested("/model", eventing.Task{JobID: modelID, Phase: n, Kind: string(p.phases[n].kind), Task: task}, epoch)
+		}
+	}
+	return c
+}
+
+// object numbers an object with a content.
+func (c *course) object(key, content string) int {
+	n, ok := c.number[[2]string{key, content}]
+	if !ok {
+		n = len(c.keys)
+		if n == 64 {
+			panic("more than 64 objects")
+		}
+		c.number[[2]string{key, content}] = n
+		c.keys, c.content = append(c.keys, key), append(c.content, content)
+	}
+	return n
+}
+
+func (c *course) eventOf(name string) uint8 { return uint8(slices.Index(c.events, name)) }
+
+// find returns the number of the object of a key; -1 when there is none.
+func (c *course) find(s *state, key string) int {
+	for n, k := range c.keys {
+		if k == key && s.objects>>n&1 == 1 {
+			return n
+		}
+	}
+	return -1
+}
+
+func (c *course) there(s *state, key string) bool { return c.find(s, key) >= 0 }
+
+func (c *course) remove(s *state, prefix string) {
+	for n, k := range c.keys {
+		if strings.HasPrefix(k, prefix) {
+			s.objects &^= 1 << n
+		}
+	}
+}
+
+// The ends of a job, as state.wasEnd has them.
+const (
+	completed = 1 + iota
+	cancelled
+)
+
+// end returns how the job has ended, 0 when it goes on, and whose event ended it.
+func (c *course) end(s *state) (end uint8, event string) {
+	n := c.find(s, endKey)
+	if n < 0 {
+		return 0, ""
+	}
+	var e job.End
+	if err := json.Unmarshal([]byte(c.content[n]), &e); err != nil {
+		panic(err)
+	}
+	if e.State == job.Completed {
+		return completed, e.Event
+	}
+	return cancelled, e.Event
+}
+
+// write makes an object, and looks at what may not happen.
+func (c *course) write(s *state, key, content string, once bool) string {
+	before := c.find(s, key)
+	if before >= 0 && once {
+		return resultThere
+	}
+	after := c.object(key, content)
+	if n, ok := phaseOf(key); ok {
+		switch {
+		case before >= 0:
+			s.wrong = 6
+		case n > 1 && !c.complete(s, n-1) && c.open(s):
+			s.wrong = 7
+		}
+	}
+	if key == endKey && before >= 0 && before != after {
+		s.wrong = 2
+	}
+	if before >= 0 {
+		s.objects &^= 1 << before
+	}
+	s.objects |= 1 << after
+	if end, _ := c.end(s); key == endKey {
+		if s.wasEnd == 0 {
+			s.wasEnd = end
+		}
+		if end == completed && !c.complete(s, len(c.phases)-1) && c.there(s, jobKey) { // else it is an orphan, which goes a day later
+			s.wrong = 3
+		}
+	}
+	if n, task, ok := recordOf(key); ok && n > 0 && !c.there(s, workKey(n, task)) && !c.complete(s, n) && c.open(s) {
+		s.wrong = 1
+	}
+	return resultDone
+}
+
+// open reports whether the job has not ended, and retention has not begun.
+func (c *course) open(s *state) bool { return s.wasEnd == 0 }
+
+// complete reports whether all tasks of a phase have their records.
+func (c *course) complete(s *state, n int) bool {
+	for _, task := range c.tasks(n) {
+		if !c.there(s, recordKey(n, task)) {
+			return false
+		}
+	}
+	return true
+}
+
+// apply makes a call, and returns what it came to.
+func (c *course) apply(s *state, call step) string {
+	switch call.op {
+	case "read":
+		if n := c.find(s, call.key); n >= 0 {
+			return c.content[n]
+		}
+		return resultMissing
+	case "list":
+		var keys []string
+		for n, k := range c.keys {
+			if s.objects>>n&1 == 1 && strings.HasPrefix(k, call.key) {
+				keys = append(keys, k)
+			}
+		}
+		slices.Sort(keys)
+		return strings.Join(keys, "\n") + "\n"
+	case "write":
+		return c.write(s, call.key, call.data, call.once)
+	case "delete":
+		if !c.there(s, call.key) {
+			return resultMissing
+		}
+		c.remove(s, call.key)
+		return resultDone
+	case "publish":
+		if call.key == announcement {
+			s.heard = true
+		} else {
+			s.events |= 1 << c.eventOf(call.key)
+		}
+		return resultDone
+	}
+	panic(call.op)
+}
+
+// stable reports whether a call may be made together with the one before it, which saves states: nobody else can change
+// what it comes to, nor see that it was made.
+func (c *course) stable(s *state, call step) bool {
+	if c.retain {
+		return false
+	}
+	switch n := c.find(s, call.key); call.op {
+	case "read":
+		return n >= 0 && !strings.Contains(call.key, "/work/") && call.key != endKey
+	case "write":
+		return n >= 0 && (call.once || strings.HasSuffix(call.key, ".requested"))
+	case "delete":
+		return n < 0
+	case "list":
+		number, ok := phaseOf(strings.TrimSuffix(call.key, "/") + ".json")
+		return ok && c.complete(s, number)
+	}
+	return false
+}
+
+// nextOf returns what a process does next.
+func (c *course) nextOf(p process) step {
+	next, ok := c.nexts[p]
+	if !ok {
+		var results []string
+		if c.logs[p.log] != "" {
+			results = strings.Split(strings.TrimSuffix(c.logs[p.log], "\x00"), "\x00")
+		}
+		next = c.protocol.nextOf(c.sent[c.events[p.event]], results)
+		c.nexts[p] = next
+	}
+	return next
+}
+
+func (c *course) append(p process, result string) process {
+	log := c.logs[p.log] + result + "\x00"
+	n, ok := c.logOf[log]
+	if !ok {
+		n = int32(len(c.logs))
+		c.logOf[log] = n
+		c.logs = append(c.logs, log)
+	}
+	return process{event: p.event, log: n}
+}
 
 // next lists what can happen in a state.
-func (r rules) next(s state) []step {
-	var out []step
+func (c *course) next(s state) []move[state] {
+	var out []move[state]
 	add := func(name string, to state) {
-		if to.wrong == 0 {
-			to.wrong = r.broken(to)
+		if to.wrong == 0 && to.wasEnd != 0 && c.there(&to, jobKey) && !c.there(&to, endKey) {
+			to.wrong = 5
 		}
-		out = append(out, step{name, to})
+		if a, b := to.work[0], to.work[1]; a.event > b.event || a.event == b.event && a.log > b.log { // replicas are alike
+			to.work[0], to.work[1] = b, a
+		}
+		out = append(out, move[state]{name, to})
 	}
-	// The client: index, job.json, event, answer.
-	if s.client < 4 {
+	c.clients(s, add)
+	c.ticks(s, add)
+	for e := 1; e < len(c.events); e++ {
+		if s.events>>e&1 == 1 && c.lose {
+			to := s
+			to.events &^= 1 << e
+			add("event lost "+c.events[e], to)
+		}
+	}
+	for i, p := range s.work {
+		if p.event == 0 {
+			if i == 1 && s.work[0].event == 0 {
+				break
+			}
+			for e := 1; e < len(c.events); e++ {
+				if s.events>>e&1 == 0 || c.alone && s.work[1-i].event == uint8(e) {
+					continue
+				}
+				to := s
+				to.work[i] = process{event: uint8(e)}
+				if c.acknowledgesNow {
+					to.events &^= 1 << e
+				}
+				c.act(to, i, add) // whether it takes an event earlier than it makes its first call is all the same
+			}
+			continue
+		}
+		c.act(s, i, add)
+		if c.crash {
+			// The event was not acknowledged: it is still under way.
+			to := s
+			to.work[i] = process{}
+			add(fmt.Sprintf("replica %d dies", i), to)
+		}
+	}
+	if c.retain {
+		c.retention(s, add)
+	}
+	return out
+}
+
+// act is the next call of a replica, or the end of its watch.
+func (c *course) act(s state, i int, add func(string, state)) {
+	p := s.work[i]
+	call := c.nextOf(p)
+	name := fmt.Sprintf("%d on %s: %s %s", i, c.events[p.event], call.op, strings.TrimPrefix(call.key, job.Prefix(modelID)))
+	if end, _ := c.end(&s); end != 0 && call.watched {
+		to := s
+		if c.watchesItself && !c.protocol.nextOfIsWork(call) {
+			to.work[i] = process{}
+			to.events &^= 1 << p.event
+		} else {
+			to.work[i] = c.append(p, resultEnded)
+		}
+		if next := c.nextOf(to.work[i]); to.work[i].event != 0 && next.op == "return" {
+			c.leave(to, i, next.err, "the watch of replica "+name, add)
+		} else {
+			add("the watch of replica "+name, to)
+		}
+	}
+	to := s
+	for {
+		to.work[i] = c.append(to.work[i], c.apply(&to, call))
+		if call = c.nextOf(to.work[i]); call.op == "return" {
+			c.leave(to, i, call.err, name, add)
+			return
+		}
+		if !c.stable(&to, call) {
+			add(name, to)
+			return
+		}
+	}
+}
+
+// nextOfIsWork reports whether a call is of the work of a task, which is watched in any case.
+func (p *protocol) nextOfIsWork(call step) bool { return strings.Contains(call.key, "/work/") }
+
+// leave is what becomes of an event when the process returns.
+func (c *course) leave(s state, i int, err error, name string, add func(string, state)) {
+	p := s.work[i]
+	to := s
+	to.work[i] = process{}
+	switch {
+	case err != nil && c.open(&s) && strings.Contains(err.Error(), errGone.Error()):
+		to.wrong = 4
+	case err != nil: // the event comes again
+		if c.acknowledgesNow {
+			to.events |= 1 << p.event
+		}
+	default:
+		if c.duplicate { // the answer was lost, or the event was there twice
+			again := to
+			again.events |= 1 << p.event
+			add(name+", delivered again", again)
+		}
+		if !c.acknowledgesNow {
+			to.events &^= 1 << p.event
+		}
+	}
+	add(name, to)
+}
+
+// clients are those who submit, wait for, and cancel the job.
+func (c *course) clients(s state, add func(string, state)) {
+	if s.client < 4 { // the index, job.json, the event, the answer
 		to := s
 		to.client++
-		first, second := &to.index, &to.job
-		if r.indexLast {
-			first, second = second, first
+		keys := []string{indexKey, jobKey}
+		if c.indexLast {
+			slices.Reverse(keys)
 		}
 		switch s.client {
-		case 0:
-			*first = true
-		case 1:
-			*second = true
+		case 0, 1:
+			content := ""
+			if keys[s.client] == jobKey {
+				content = `{"id":"` + modelID + `"}`
+			}
+			c.write(&to, keys[s.client], content, true)
 		case 2:
-			to.events[submitted] = true
+			to.events |= 1 << c.eventOf(submitted)
 		case 3:
 			to.told = true
 		}
 		add("client", to)
-		if r.crash {
+		if c.crash {
 			to := s
 			to.client = 9
 			add("client dies", to)
 		}
 	}
-	if r.local && s.told && s.run != returned {
+	end, by := c.end(&s)
+	if c.local && s.told && s.run != returned {
 		to := s
 		// It looks before it waits. An announcement of another process is not heard.
-		switch looks := s.run == submits || !r.onlyListens; {
-		case looks && s.end != open, s.heard && s.by != none:
+		switch looks := s.run == submits || !c.onlyListens; {
+		case looks && end != 0, s.heard && by != "cancel":
 			to.run = returned
 			add("the run ends", to)
 		case s.run == submits:
@@ -170,540 +514,170 @@ func (r rules) next(s state) []step {
 			add("the run waits", to)
 		}
 	}
-	if r.cancel && s.told && s.job && s.end == open && s.wasEnd == open {
+	if c.cancel && s.told && c.there(&s, jobKey) && end == 0 && s.wasEnd == 0 {
 		to := s
-		to.finish(r, cancelled, none)
-		to.cancelling = r.announce
+		c.write(&to, endKey, `{"state":"cancelled","event":"cancel"}`, true)
+		to.cancelling = true
 		add("cancel", to)
 	}
 	if s.cancelling {
 		to := s
-		to.cancelling = !to.announce(r)
+		to.cancelling = !c.announce(&to)
 		add("cancel is announced", to)
-		if r.crash {
+		if c.crash {
 			to := s
 			to.cancelling = false
 			add("who cancelled dies", to)
 		}
 	}
-	if r.tick && r.announce && !r.tickIsDeaf && s.index && s.job && s.end != open && !s.noted {
-		to := s
-		to.announce(r)
-		add("resume tick announces", to)
-	}
-	if r.tick && s.index && s.job && s.end == open && !s.events[submitted] {
-		to := s
-		to.events[submitted] = true
-		add("resume tick", to)
-	}
-	for e := submitted; e < kinds; e++ {
-		if s.events[e] && r.lose {
-			to := s
-			to.events[e] = false
-			add(fmt.Sprint("event lost ", e), to)
-		}
-	}
-	for i, p := range s.work {
-		if p.event == none {
-			for e := submitted; e < kinds; e++ {
-				if !s.events[e] || r.alone && s.work[1-i].event == uint8(e) {
-					continue
-				}
-				to := s
-				to.work[i] = process{event: uint8(e)}
-				if r.ackFirst {
-					to.events[e] = false
-				}
-				add(fmt.Sprintf("replica %d takes %d", i, e), to)
-			}
-			continue
-		}
-		out = append(out, r.act(s, i)...)
-		if to, ok := r.watch(s, i); ok {
-			add(fmt.Sprintf("the watch of replica %d", i), to)
-		}
-		if r.crash {
-			// The event was not acknowledged: it is still under way.
-			to := s
-			to.work[i] = process{}
-			add(fmt.Sprintf("replica %d dies", i), to)
-		}
-	}
-	if r.retain {
-		out = append(out, r.remove(s)...)
-	}
-	return out
 }
 
-// finish writes end.json; by is the kind of the event that does so.
-func (s *state) finish(r rules, end, by uint8) {
-	if s.end != open && !r.endTwice {
-		return // it is created only once: the one that stands counts
-	}
-	if s.end != open && s.end != end {
-		s.wrong = 2
-	}
-	s.end = end
-	if r.announce {
-		s.by = by
-	}
-	if s.wasEnd == open {
-		s.wasEnd = end
-	}
-}
-
-// announce is the next step of an announcement: the event, the note. It reports whether it was the last.
-func (s *state) announce(r rules) bool {
-	first, second := &s.heard, &s.noted
-	if r.notesFirst {
-		first, second = second, first
-	}
-	if !*first {
-		*first = true
+// announce is the next step of an announcement by others than compute: the event, the note. It reports whether it was the
+// last.
+func (c *course) announce(s *state) bool {
+	noted := c.there(s, announcedKey)
+	if first := s.heard; c.notesFirst {
+		first = noted
+		if !first {
+			c.write(s, announcedKey, "noted", true)
+			return false
+		}
+		s.heard = true
+		return true
+	} else if !first {
+		s.heard = true
 		return false
 	}
-	*second = true
+	c.write(s, announcedKey, "noted", true)
 	return true
 }
 
-// watch gives up the work of a replica whose job has ended. It then looks at the end, as when its event comes again. Who
-// ends a job is not watched any more.
-func (r rules) watch(s state, i int) (state, bool) {
-	p := s.work[i]
-	switch {
-	case s.end == open || p.event == none || p.at == 0:
-		return s, false
-	case p.at > conclude && r.watchesItself:
-		s.work[i] = process{}
-		if !r.ackFirst {
-			s.events[p.event] = false
-		}
-		return s, true
-	case p.at < conclude:
-		s.work[i] = process{event: p.event}
-		return s, true
+// ticks are those of resume.
+func (c *course) ticks(s state, add func(string, state)) {
+	if !c.tick || !c.there(&s, indexKey) || !c.there(&s, jobKey) {
+		return
 	}
-	return s, false
+	end, _ := c.end(&s)
+	if end != 0 && !c.tickIsDeaf && !c.there(&s, announcedKey) {
+		to := s
+		c.announce(&to)
+		add("resume tick announces", to)
+	}
+	if e := c.eventOf(submitted); end == 0 && s.events>>e&1 == 0 {
+		to := s
+		to.events |= 1 << e
+		add("resume tick", to)
+	}
 }
 
-// act is the next step of a replica.
-func (r rules) act(s state, i int) []step {
-	p := s.work[i]
-	to := s
-	name := fmt.Sprintf("replica %d event %d step %d", i, p.event, p.at)
-	goOn := func() { to.work[i].at++ }
-	acknowledge := func() {
-		to.work[i] = process{}
-		if !r.ackFirst {
-			to.events[p.event] = false
-		}
-	}
-	finish := func() []step {
-		if to.wrong == 0 {
-			to.wrong = r.broken(to)
-		}
-		all := []step{{name, to}}
-		if to.work[i].event == none && r.duplicate {
-			// The answer was lost, or the event was there twice.
-			again := to
-			again.events[p.event] = true
-			all = append(all, step{name + ", delivered again", again})
-		}
-		return all
-	}
-	if p.at == 0 { // look whether the job has ended, or is gone
-		switch {
-		case r.announce && s.job && s.end == completed && s.by == p.event && !r.endsOnce:
-			to.work[i].at = conclude + 1
-		case s.end != open || !s.job:
-			acknowledge()
-		default:
-			goOn()
-		}
-		return finish()
-	}
-	switch p.at { // whoever finds all maps ends the job
-	case conclude:
-		to.finish(r, completed, p.event)
-		goOn()
-		if !r.announce {
-			goOn()
-		}
-		return finish()
-	case conclude + 1: // only the end of its own making, unless it is noted
-		if s.end != completed || s.noted || to.announce(r) {
-			goOn()
-		}
-		return finish()
-	case conclude + 2:
-		if s.end == completed {
-			to.data = [tiles]bool{}
-		}
-		acknowledge()
-		return finish()
-	}
-	switch p.event {
-	case submitted:
-		switch p.at {
-		case 1: // the plan is created only once
-			if s.plan && r.forgetsToAsk {
-				acknowledge()
-				return finish()
-			}
-			if s.plan && r.planTwice && (s.task[0] || s.task[1]) {
-				to.wrong = 6
-			}
-			to.plan = true
-			goOn()
-		case 2, 3: // ask for each tile without a record
-			if t := p.at - 2; !s.task[t] {
-				to.events[tile0+t] = true
-			}
-			goOn()
-		case 4:
-			if s.task[0] && s.task[1] {
-				to.events[allDone] = true
-			}
-			acknowledge()
-		}
-	case tile0, tile1:
-		t := p.event - tile0
-		write, record := uint8(2), uint8(3)
-		if r.recordFirst {
-			write, record = record, write
-		}
-		switch p.at {
-		case 1:
-			switch {
-			case !s.plan:
-				acknowledge() // the plan asks again
-			case s.task[t]:
-				to.work[i].at = 4
-			default:
-				goOn()
-			}
-			if r.looksTooEarly && s.plan && !s.task[t] {
-				to.work[i].at = 2
-				if s.task[1-t] {
-					to.work[i].at = 12 // it is the last
-				}
-			}
-		case write, write + 10:
-			to.data[t] = true
-			goOn()
-		case record, record + 10:
-			to.task[t] = true
-			goOn()
-			if r.looksTooEarly && p.at < 10 {
-				acknowledge()
-			} else if r.looksTooEarly {
-				to.events[allDone] = true
-				acknowledge()
-			}
-		case 4: // who finds all records asks for the assembly
-			if r.asksEarly || s.task[0] && s.task[1] {
-				to.events[allDone] = true
-			}
-			acknowledge()
-		}
-	case maps0, maps1, maps2:
-		g := p.event - maps0
-		switch p.at {
-		case 1: // are all records there, and the maps it is made of?
-			ready := s.task[0] && s.task[1] && (g < 2 || s.maps[0] && s.maps[1])
-			switch {
-			case !ready && !r.mapsBlind:
-				acknowledge()
-			case s.maps[g]:
-				to.work[i].saw, to.work[i].at = s.maps, 5
-			default:
-				if r.mapsLookEarly {
-					to.work[i].saw = s.maps
-				}
-				goOn()
-			}
-		case 2: // read the data, write the maps
-			switch {
-			case s.maps[g]:
-			case g == 2 && (!s.maps[0] || !s.maps[1]) && s.wasEnd == open:
-				to.wrong = 7
-			case g == 2 && s.maps[0] && s.maps[1]:
-			case (g == 2 || !s.data[0] || !s.data[1]) && s.wasEnd != open:
-				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
-				return finish()
-			case !s.data[0] || !s.data[1]:
-				to.wrong = 4
-			}
-			to.maps[g] = true
-			goOn()
-		case 3: // list the maps
-			if !r.mapsLookEarly {
-				to.work[i].saw = s.maps
-			}
-			goOn()
-		case 4: // remove the data that no missing map is made of
-			if p.saw[0] && p.saw[1] || r.releaseEarly {
-				to.data = [tiles]bool{}
-			}
-			goOn()
-		case 5:
-			switch {
-			case all(p.saw) || r.mapsEndEarly:
-				to.work[i] = process{event: p.event, at: conclude}
-			case g < 2 && (p.saw[0] && p.saw[1] || r.mapsAskEarly):
-				to.events[maps2] = true
-				acknowledge()
-			default:
-				acknowledge() // others are at work
-			}
-		}
-	case allDone:
-		switch p.at {
-		case 1: // are all records there?
-			switch {
-			case !r.assembleBlind && (!s.task[0] || !s.task[1]):
-				acknowledge()
-			case r.byTasks:
-				to.work[i].at = 12
-			default:
-				goOn()
-			}
-		case 2: // read the data, write the maps
-			switch {
-			case all(s.maps):
-				to.work[i].at = conclude
-			case (!s.data[0] || !s.data[1]) && (s.end != open || s.wasEnd != open):
-				to.work[i] = process{} // somebody else has finished: the event comes again, and finds the end
-			case !s.data[0] || !s.data[1]:
-				to.wrong = 4
-				fallthrough
-			default:
-				to.maps = [groups]bool{true, true, true}
-				to.work[i].at = conclude
-			}
-		case 12: // list the maps
-			to.work[i].saw = s.maps
-			goOn()
-		case 13, 14: // ask for those of the first stage that are missing
-			if g := p.at - 13; !p.saw[g] {
-				to.events[maps0+g] = true
-			}
-			goOn()
-		case 15: // of the second if the first is complete; none is missing: end the job
-			switch {
-			case all(p.saw):
-				to.work[i] = process{event: p.event, at: conclude}
-			default:
-				if p.saw[0] && p.saw[1] {
-					to.events[maps2] = true
-				}
-				acknowledge()
-			}
-		}
-	}
-	return finish()
-}
-
-// remove is the next step of retention, which may be cut short: it then begins anew. Only what ended without maps goes whole.
-func (r rules) remove(s state) []step {
-	if s.retention == 0 && s.end != cancelled {
-		return nil
+// retention is its next step, which may be cut short: it then begins anew. Only what ended without maps goes whole.
+func (c *course) retention(s state, add func(string, state)) {
+	if end, _ := c.end(&s); s.retention == 0 && end != cancelled {
+		return
 	}
 	to := s
 	to.retention++
 	job, end := uint8(1), uint8(2)
-	if r.endGoesFirst {
+	if c.endGoesFirst {
 		job, end = end, job
 	}
 	switch s.retention {
-	case 0: // data, results, plan, records of tiles
-		to.plan, to.maps, to.data, to.task = false, [groups]bool{}, [tiles]bool{}, [tiles]bool{}
-	case job:
-		to.job = false
-	case end:
-		to.end = open
-	case 3:
-		to.index = false
-	default:
-		return nil
-	}
-	if to.wrong == 0 {
-		to.wrong = r.broken(to)
-	}
-	return []step{{"retention", to}}
-}
-
-// broken returns the promise that a state breaks.
-func (r rules) broken(s state) uint8 {
-	for t := range tiles {
-		if s.task[t] && !s.data[t] && s.end == open && s.wasEnd == open && (!s.maps[0] || !s.maps[1]) {
-			return 1
+	case 0: // data, results, plan, records of tasks
+		for n, k := range c.keys {
+			if k != jobKey && k != endKey && k != indexKey {
+				to.objects &^= 1 << n
+			}
 		}
+	case job:
+		c.remove(&to, jobKey)
+	case end:
+		c.remove(&to, endKey)
+	case 3:
+		c.remove(&to, indexKey)
+	default:
+		return
 	}
-	switch {
-	case s.job && s.end == completed && !all(s.maps): // without job.json it is an orphan, which goes a day later
-		return 3
-	case s.wasEnd != open && s.job && s.end == open:
-		return 5
-	}
-	return 0
+	add("retention", to)
 }
 
 // explore visits every state. It returns how many there are, and what is wrong with a
 // way that leads there: a promise is broken, or a job that somebody may know of can
 // no longer end, or its end no longer be announced, whatever happens.
-func (r rules) explore(most int) (int, string, error) {
-	var begin state
-	if r.byTasks { // what comes before is the same
-		begin = state{
-			index: true, job: true, plan: true, data: [tiles]bool{true, true}, task: [tiles]bool{true, true}, client: 4, told: true,
-			events: [kinds]bool{allDone: true},
-		}
+func (p protocol) explore(most int) (int, string, error) {
+	c := newCourse(&p)
+	neverWas := func(s state) bool { return s.client == 9 && !s.told && !c.there(&s, jobKey) }
+	goals := []goal[state]{
+		// The job has ended, or nobody was ever told of one.
+		{func(s state) bool { return s.wasEnd != 0 || neverWas(s) }, "the job can never end"},
+		// The same, and the end was announced, unless retention was faster.
+		{func(s state) bool { return s.heard || s.wasEnd != 0 && !c.there(&s, jobKey) || neverWas(s) }, "the end can never be announced"},
 	}
-	// The job has ended, or nobody was ever told of one.
-	goals := []goal[state]{{func(s state) bool { return s.wasEnd != open || s.client == 9 && !s.told && !s.job }, "the job can never end"}}
-	if r.local {
+	if p.local {
 		goals = append(goals, goal[state]{func(s state) bool { return s.run == returned }, "the run can never return"})
 	}
-	if r.announce {
-		// The same, and the end was announced, unless retention was faster.
-		goals = append(goals, goal[state]{func(s state) bool { return s.heard || s.wasEnd != open && !s.job || s.client == 9 && !s.told && !s.job }, "the end can never be announced"})
-	}
-	return explore(most, begin, func(s state) ([]step, string) { return r.next(s), promises[s.wrong] }, goals...)
-}
-
-// goal is what can be reached from every state.
-type goal[S comparable] struct {
-	reached func(S) bool
-	never   string
-}
-
-// move is a step to another state.
-type move[S comparable] struct {
-	name string
-	to   S
-}
-
-// explore visits every state of a model. next lists what can happen in a state, and the
-// promise that is broken in it. It returns how many states there are, and what is wrong with a
-// way that leads there: a promise is broken, or a goal can no longer be reached,
-// whatever happens.
-func explore[S comparable](most int, start S, next func(S) ([]move[S], string), goals ...goal[S]) (int, string, error) {
-	number := map[S]int32{start: 0}
-	states := []S{start}
-	parent, by := []int32{-1}, []string{""}
-	var from, to []int32 // edges
-	way := func(i int32) string {
-		var names []string
-		for ; parent[i] >= 0; i = parent[i] {
-			names = append([]string{by[i]}, names...)
-		}
-		return strings.Join(names, "\n  ")
-	}
-	for i := 0; i < len(states); i++ {
-		moves, wrong := next(states[i])
-		if wrong != "" {
-			return len(states), wrong + ":\n  " + way(int32(i)), nil
-		}
-		for _, n := range moves {
-			k, ok := number[n.to]
-			if !ok {
-				k = int32(len(states))
-				number[n.to] = k
-				states = append(states, n.to)
-				parent, by = append(parent, int32(i)), append(by, n.name)
-				if len(states) > most {
-					return len(states), "", fmt.Errorf("more than %d states", most)
+	start := state{}
+	if p.begun {
+		for start.client < 4 {
+			c.clients(start, func(name string, to state) {
+				if name == "client" {
+					start = to
 				}
-			}
-			from, to = append(from, int32(i)), append(to, k)
+			})
 		}
 	}
-	first := make([]int32, len(states)+1)
-	for _, k := range to {
-		first[k+1]++
-	}
-	for k := range states {
-		first[k+1] += first[k]
-	}
-	before := make([]int32, len(to))
-	fill := append([]int32(nil), first...)
-	for e, k := range to {
-		before[fill[k]] = from[e]
-		fill[k]++
-	}
-	for _, goal := range goals {
-		if k := hopeless(before, first, states, goal.reached); k >= 0 {
-			return len(states), goal.never + ":\n  " + way(k), nil
+	return explore(most, start, func(s state) ([]move[state], string) {
+		if s.wrong != 0 {
+			return nil, promises[s.wrong]
 		}
-	}
-	return len(states), "", nil
+		return c.next(s), ""
+	}, goals...)
 }
 
-// hopeless returns a state from which none that is good can be reached, or -1. before are
-// the states that lead to the kth, from first[k] on.
-func hopeless[S comparable](before, first []int32, states []S, isGood func(S) bool) int32 {
-	good := make([]bool, len(states))
-	var todo []int32
-	for k, s := range states {
-		if isGood(s) {
-			good[k] = true
-			todo = append(todo, int32(k))
-		}
-	}
-	for len(todo) > 0 {
-		k := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for _, p := range before[first[k]:first[k+1]] {
-			if !good[p] {
-				good[p] = true
-				todo = append(todo, p)
-			}
-		}
-	}
-	for k := range states {
-		if !good[k] {
-			return int32(k)
-		}
-	}
-	return -1
-}
+// The jobs that are explored: one that has nothing but a plan, one of two tiles without maps, one whose maps the assembly
+// makes, one whose maps are two groups by tasks, one whose terrain takes phases of its own.
+var (
+	least = []modelPhase{{job.KindPlan, 1}}
+	short = []modelPhase{{job.KindPlan, 1}, {job.KindTiles, 2}}
+	plain = []modelPhase{{job.KindPlan, 1}, {job.KindTiles, 2}, {job.KindAssembly, 1}}
+	maps  = []modelPhase{{job.KindPlan, 1}, {job.KindTiles, 1}, {job.KindMaps, 2}, {job.KindAssembly, 1}}
+	long  = []modelPhase{{job.KindPlan, 1}, {job.KindFill, 2}, {job.KindFill, 1}, {job.KindTiles, 1}, {job.KindAssembly, 1}}
+)
 
 // storm is everything that may go wrong, against which the tick helps.
-var storm = rules{crash: true, lose: true, duplicate: true, tick: true, cancel: true, retain: true}
+var storm = protocol{phases: least, crash: true, lose: true, duplicate: true, tick: true, cancel: true, retain: true}
 
-// announcements is what may go wrong with those. Events that come twice and retention only multiply the states.
-var announcements = rules{crash: true, lose: true, tick: true, cancel: true, announce: true}
+// deaths is what may go wrong where an event comes again until it is acknowledged, and nobody asks else.
+var deaths = protocol{phases: plain, crash: true, alone: true, begun: true}
 
-// alone is what a run on one machine meets: nobody asks again, and another process may cancel its job.
-var alone = rules{announce: true, local: true, cancel: true, duplicate: true}
+// alone is what a run on one machine meets: nobody requests again, and another process may cancel its job.
+var alone = protocol{phases: short, local: true, cancel: true, begun: true}
 
-// plant changes rules.
-func plant(in rules, f func(r *rules)) rules { f(&in); return in }
+// plant changes a protocol.
+func plant(in protocol, f func(p *protocol)) protocol { f(&in); return in }
 
 func TestProtocolHolds(t *testing.T) {
-	for name, r := range map[string]rules{
-		"calm":                           {},
-		"duplicates":                     {duplicate: true},
-		"crashes of replicas, no ticks":  {crash: false, duplicate: true, cancel: true},
-		"storm":                          storm,
-		"announcements":                  announcements,
-		"announcements, no ticks":        {announce: true, duplicate: true, cancel: true},
-		"announced again, no ticks":      {announce: true, byTasks: true, crash: true, alone: true},
-		"a run on one machine":           alone,
-		"a run that makes maps by tasks": plant(alone, func(r *rules) { r.byTasks = true }),
-		"asked for early":                {duplicate: true, asksEarly: true},
-		"maps by tasks, calm":            {byTasks: true},
-		"maps by tasks, duplicates":      {byTasks: true, duplicate: true, cancel: true},
-		"maps by tasks, storm": plant(storm, func(r *rules) {
-			r.byTasks, r.retain, r.cancel = true, nightly, nightly
-		}),
+	for name, p := range map[string]protocol{
+		"calm":                                  {phases: plain},
+		"calm, maps by tasks":                   {phases: maps},
+		"calm, terrain by tasks":                {phases: long},
+		"duplicates":                            {phases: plain, duplicate: true},
+		"nightly: duplicates, terrain by tasks": {phases: long, duplicate: true, begun: true},
+		"requested early":                       {phases: plain, duplicate: true, begun: true, requestsEarly: true},
+		"storm":                                 storm,
+		"losses and ticks":                      {phases: short, lose: true, tick: true, begun: true},
+		"deaths, no ticks":                      deaths,
+		"nightly: deaths, maps by tasks":        plant(deaths, func(p *protocol) { p.phases = maps }),
+		"cancelled, no ticks":                   {phases: short, duplicate: true, cancel: true, begun: true},
+		"a run on one machine":                  alone,
+		"a run, duplicates":                     plant(alone, func(p *protocol) { p.phases, p.duplicate = least, true }),
+		"nightly: deaths and ticks":             {phases: short, crash: true, tick: true, begun: true},
+		"nightly: deaths, losses, ticks":        plant(deaths, func(p *protocol) { p.lose, p.tick = true, true }),
 	} {
-		if strings.Contains(name, "storm") && testing.Short() {
+		if strings.Contains(name, "nightly") && !nightly {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			n, wrong, err := r.explore(5_000_000)
+			n, wrong, err := p.explore(5_000_000)
 			if err != nil || wrong != "" {
 				t.Fatalf("%s (%v)", wrong, err)
 			}
@@ -714,43 +688,39 @@ func TestProtocolHolds(t *testing.T) {
 
 // TestModelFindsPlantedBugs breaks the protocol in one place at a time.
 func TestModelFindsPlantedBugs(t *testing.T) {
-	small := storm
-	small.retain, small.cancel = false, false
-	maps := small
-	maps.byTasks = true
+	announcements := plant(storm, func(p *protocol) { p.retain, p.duplicate = false, false })
 	for _, c := range []struct {
 		name string
-		r    rules
+		p    protocol
 		want string
 	}{
-		{"record before data", plant(storm, func(r *rules) { r.recordFirst = true }), promises[1]},
-		{"end is replaced", plant(storm, func(r *rules) { r.endTwice = true }), promises[2]},
-		{"no resume tick", plant(small, func(r *rules) { r.tick = false }), "can never end"},
-		{"the plan asks once", plant(small, func(r *rules) { r.forgetsToAsk = true }), "can never end"},
-		{"another plan", plant(storm, func(r *rules) { r.planTwice = true }), promises[6]},
-		{"the last tile looks before it writes", rules{looksTooEarly: true}, "can never end"},
-		{"events are taken off first", rules{ackFirst: true, crash: true}, "can never end"},
-		{"index after job", plant(small, func(r *rules) { r.indexLast = true }), "can never end"},
-		{"end goes before job", plant(storm, func(r *rules) { r.endGoesFirst = true }), promises[5]},
-		{"the tick does not look at ends", plant(announcements, func(r *rules) { r.tickIsDeaf = true }), "never be announced"},
-		{"the note before the announcement", plant(announcements, func(r *rules) { r.notesFirst = true }), "never be announced"},
-		{"the watch goes on while the end is announced", rules{announce: true, watchesItself: true}, "never be announced"},
-		{"a group is watched while it announces the end", rules{announce: true, byTasks: true, watchesItself: true}, "never be announced"},
-		{"an end is not announced again", rules{announce: true, byTasks: true, crash: true, alone: true, endsOnce: true}, "never be announced"},
-		{"a run only listens", plant(alone, func(r *rules) { r.onlyListens = true }), "run can never return"},
-		{"a run only listens, to work that stops itself", rules{local: true, announce: true, onlyListens: true, watchesItself: true}, "run can never return"},
-		{"a group looks before it writes", rules{byTasks: true, mapsLookEarly: true}, "can never end"},
-		{"a group asks for the next stage too early, which does not look", plant(maps, func(r *rules) { r.mapsAskEarly, r.mapsBlind = true, true }), promises[7]},
-		{"a group removes what others need", plant(maps, func(r *rules) { r.releaseEarly = true }), promises[1]},
-		{"a group ends the job without looking for the others", plant(maps, func(r *rules) { r.mapsEndEarly = true }), promises[3]},
-		{"the assembly does not look, and is asked for early", plant(storm, func(r *rules) { r.assembleBlind, r.asksEarly = true, true }), promises[4]},
+		{"a record before its objects", plant(deaths, func(p *protocol) { p.recordsFirst = true }), promises[1]},
+		{"the end is replaced", plant(storm, func(p *protocol) { p.endsTwice = true }), promises[2]},
+		{"no resume tick", plant(announcements, func(p *protocol) { p.tick = false }), "can never end"},
+		{"the tick requests nothing of the newest phase", protocol{phases: short, lose: true, tick: true, begun: true, forgetsToRequest: true}, "can never end"},
+		{"another phase of the same number", protocol{phases: short, duplicate: true, begun: true, plansTwice: true}, promises[6]},
+		{"the last task looks before it writes", protocol{phases: short, looksEarly: true}, "can never end"},
+		{"events are taken off first", protocol{phases: short, begun: true, acknowledgesNow: true, crash: true}, "can never end"},
+		{"the index after the job", plant(announcements, func(p *protocol) { p.indexLast = true }), "can never end"},
+		{"the end goes before the job", plant(storm, func(p *protocol) { p.endGoesFirst = true }), promises[5]},
+		{"the tick does not look at ends", plant(announcements, func(p *protocol) { p.tickIsDeaf = true }), "never be announced"},
+		{"the note before the announcement", plant(announcements, func(p *protocol) { p.notesFirst = true }), "never be announced"},
+		{"the watch goes on while the end is announced", protocol{phases: short, watchesItself: true}, "never be announced"},
+		{"an end is not announced again", plant(deaths, func(p *protocol) { p.phases, p.endsOnce = short, true }), "never be announced"},
+		{"a run only listens", plant(alone, func(p *protocol) { p.onlyListens = true }), "run can never return"},
+		{"a run only listens, to work that stops itself", protocol{phases: short, local: true, onlyListens: true, watchesItself: true}, "never"},
+		{"the next phase before all records", protocol{phases: plain, begun: true, goesOnEarly: true}, promises[7]},
+		{"a job ends before all records", protocol{phases: short, begun: true, goesOnEarly: true}, promises[3]},
+		{"a task without its phase", protocol{phases: plain, begun: true, doesNotWait: true, requestsEarly: true}, promises[4]},
+		{"objects go with the phase that reads them", protocol{phases: plain, begun: true, duplicate: true, releasesEarly: true}, promises[4]},
+		{"late copies fail", protocol{phases: long, begun: true, duplicate: true, lateFails: true}, promises[4]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n, wrong, err := c.r.explore(5_000_000)
+			n, wrong, err := c.p.explore(5_000_000)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(wrong, c.want) {
+			if !strings.Contains(wrong, c.want) || wrong == "" {
 				t.Errorf("%d states, found %q, want %q", n, wrong, c.want)
 			}
 			if nightly {

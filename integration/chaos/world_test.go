@@ -152,7 +152,7 @@ func newWorld(t testing.TB, seed uint64, weather weather) *world {
 	w := &world{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), weather: weather, dir: dir, base: base, made: map[string]time.Time{},
 		now: epoch, calls: make(chan *call), done: make(chan *flight), tick: epoch.Add(5 * time.Minute),
-		announced: map[string]int{}, heard: map[string]time.Time{}, drainage: compute.Drainage{Inline: -1, Side: 12, Together: 1 + int(seed%2)},
+		announced: map[string]int{}, heard: map[string]time.Time{}, drainage: compute.Drainage{Inline: -1, Side: 12, Batch: 1 + int(seed%2)},
 	}
 	for n := range 3 {
 		w.places = append(w.places, &place{name: fmt.Sprint("compute ", n), kind: "compute"})
@@ -252,7 +252,7 @@ func (f *flight) Publish(_ context.Context, e cloudevents.Event) error {
 
 func (w *world) publish(e cloudevents.Event) {
 	switch e.Type() {
-	case eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted:
+	case eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted:
 	case eventing.JobCompleted, eventing.JobFailed, eventing.JobCancelled:
 		if j, err := eventing.JobOf(e); err == nil {
 			if w.announced[j.JobID]++; w.announced[j.JobID] == 1 {

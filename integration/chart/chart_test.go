@@ -520,7 +520,7 @@ func TestEvents(t *testing.T) {
 	find(t, list, "Broker", release)
 	for _, c := range []struct{ name, typ, service, uri string }{
 		{"job-submitted", "org.cyverse.eemt.job.submitted.v1", "compute", "/"},
-		{"tile-requested", "org.cyverse.eemt.tile.requested.v1", "compute", "/"},
+		{"task-requested", "org.cyverse.eemt.task.requested.v1", "compute", "/"},
 		{"tiles-completed", "org.cyverse.eemt.tiles.completed.v1", "compute", "/"},
 		{"cleanup-ticks", "dev.knative.sources.ping", "cleanup", "/"},
 		{"submission-ticks", "dev.knative.sources.ping", "submission", "/events"},
@@ -572,7 +572,7 @@ func TestTakenApart(t *testing.T) {
 		slices.Sort(out)
 		return strings.Join(out, " ")
 	}
-	if got, want := names(values{"mode": "hybrid"}), "cleanup cleanup-ticks compute job-submitted resume retention tile-requested tiles-completed"; got != want {
+	if got, want := names(values{"mode": "hybrid"}), "cleanup cleanup-ticks compute job-submitted resume retention task-requested tiles-completed"; got != want {
 		t.Errorf("hybrid: %s", got)
 	}
 	only := values{"submission": values{"enabled": false}, "compute": values{"enabled": false}}

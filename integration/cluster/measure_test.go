@@ -66,7 +66,7 @@ func TestMeasure(t *testing.T) {
 			accepted := time.Since(begin)
 			d.wait(t, id, 3*time.Minute)
 			var first time.Time
-			for _, k := range d.list(t, "jobs/"+id+"/tasks/") {
+			for _, k := range d.list(t, "jobs/"+id+"/phases/0001/") {
 				_, data := d.object(t, http.MethodGet, k, nil)
 				var task struct {
 					Seconds float64

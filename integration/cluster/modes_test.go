@@ -251,7 +251,7 @@ func TestHybrid(t *testing.T) {
 	d.kn(t, plugin, here, append(append([]string{"submit"}, job...), there, "--wait")...)
 	sameMaps(t, mapsIn(t, there), mapsIn(t, alone))
 	records := strings.Join(d.list(t, "jobs/"), "\n")
-	for _, want := range []string{"/stages/0001/s0001-r0000c0000.json", "/stages/0003/s0003-r0000c0000.json"} {
+	for _, want := range []string{"/phases/0001/r0000c0000.json", "/phases/0003/r0000c0000.json"} {
 		if !strings.Contains(records, want) {
 			t.Errorf("nothing ends in %s among\n%s", want, records)
 		}

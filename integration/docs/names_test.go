@@ -133,7 +133,7 @@ func TestEndpointsAreDocumented(t *testing.T) {
 }
 
 func TestEventsAreDocumented(t *testing.T) {
-	mentions(t, "docs/architecture.md", eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted,
+	mentions(t, "docs/architecture.md", eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted,
 		eventing.JobCompleted, eventing.JobFailed, eventing.JobCancelled, eventing.CleanupCompleted, eventing.PingTick)
 }
 

@@ -58,7 +58,7 @@ func TestJobsOfTasks(t *testing.T) {
 			const id = "01JTESTG00DEN0000000000001"
 			compute := compute.Service{
 				Climate: climateOf(b), Threads: 2, Version: "golden", Temp: t.TempDir(),
-				Reach: c.reach, Drainage: compute.Drainage{Inline: -1, Side: 32, Together: 2}, AssembleWithin: -1,
+				Reach: c.reach, Drainage: compute.Drainage{Inline: -1, Side: 32, Batch: 2}, AssembleWithin: -1,
 			}
 			work(t, b, &compute, job.Request{
 				ID: id, Workflow: c.workflow, Parameters: p, Created: time.Now(),
@@ -77,7 +77,7 @@ func work(t *testing.T, b *blob.Bucket, s *compute.Service, r job.Request) {
 	s.Store, s.Now, s.Log = job.Store{Bucket: b}, time.Now, slog.New(slog.DiscardHandler)
 	events := broker.New(broker.Options{})
 	s.Events = events
-	events.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 2, s.Handle)
+	events.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 2, s.Handle)
 	if err := s.Store.Create(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}

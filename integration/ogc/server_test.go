@@ -119,7 +119,7 @@ func serve(t *testing.T, sub *subscriber) string {
 		config.CallbackHosts, config.DEMHosts = outbound.Hosts{sub.host}, outbound.Hosts{sub.host}
 	}
 	front := submission.New(config)
-	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 1, work.Handle)
+	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, work.Handle)
 	b.Subscribe("callbacks", submission.CallbackEvents(), 1, front.Notify)
 	b.Start()
 	s := httptest.NewServer(front.Handler())

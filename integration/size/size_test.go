@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -149,14 +150,19 @@ func logCourse(t *testing.T, out string, wall time.Duration) {
 	var report compute.Report
 	read(t, filepath.Join(out, compute.ReportName), &report)
 	records := filepath.Join(out, ".eemt", "jobs", report.JobID)
-	var plan job.Plan
+	var plan record.Plan
 	var end job.End
 	read(t, filepath.Join(records, "plan.json"), &plan)
 	read(t, filepath.Join(records, "end.json"), &end)
 	last := plan.Created
 	for _, tile := range plan.Tiles {
-		var task job.Task
-		read(t, filepath.Join(records, "tasks", tile.Task+".json"), &task)
+		// The tiles are the first phase, or the one behind those of the terrain.
+		found, err := filepath.Glob(filepath.Join(records, "phases", "*", tile.Task+".json"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("tile %s has no record (%v)", tile.Task, err)
+		}
+		var task job.Record
+		read(t, found[len(found)-1], &task)
 		if task.Ended.After(last) {
 			last = task.Ended
 		}

@@ -9,10 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cyverse-gis/eemt/shared/exactsum"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // Request is job.json: what was asked. It is durable before the client hears
@@ -57,139 +55,19 @@ type DEM struct {
 	Size int64 `json:"size"`
 }
 
-// Plan is plan.json: how the work is cut, with what only a pass over the whole
-// DEM can tell.
+// Plan is what all functions read of plan.json. Compute writes more into it (functions/compute/record).
 type Plan struct {
-	Width  int `json:"width"`
-	Height int `json:"height"`
-	// Halo is how many cells around a tile, or around its block where Far is set,
-	// are read at full resolution for their shadows.
-	Halo int `json:"halo"`
-	// Far is how tiles see the terrain beyond; nil where the halo is the whole DEM.
-	Far   *Far   `json:"far,omitempty"`
 	Tiles []Tile `json:"tiles"`
-	// Maps is how many maps are made of the tiles; 0 in plans of older versions.
+	// Maps is how many maps are made of the tiles.
 	Maps int `json:"maps,omitempty"`
-	// MeanWetness is the mean topographic wetness index over the valid cells of each
-	// climate year (ln m).
-	MeanWetness map[int]float64 `json:"mean_wetness,omitempty"`
-	// Climate is the source the tiles read: windows stored in the bucket, or a table.
-	Climate json.RawMessage `json:"climate,omitempty"`
-	// Inputs are the stored parts of input rasters under the DEM, by input.
-	Inputs map[string]string `json:"inputs,omitempty"`
-	// Sources are the files that climate and inputs were read from, with checksums.
-	Sources []Source `json:"sources,omitempty"`
-	// Minimum and Maximum elevation, m, and the number of cells that have one.
-	Minimum float64 `json:"minimum"`
-	Maximum float64 `json:"maximum"`
-	Valid   int     `json:"valid"`
-	CRS     string  `json:"crs"`
-	// Center of the DEM in degrees.
-	Longitude float64 `json:"longitude"`
-	Latitude  float64 `json:"latitude"`
 	// Findings are what was noticed about the inputs.
 	Findings finding.List `json:"findings,omitempty"`
-	// TerrainSide is the side of the pieces that wetness and area are stored in; 0 where one file has them.
-	TerrainSide int `json:"terrain_side,omitempty"`
-	// Estimate is what the job was foreseen to take.
-	Estimate *Estimate `json:"estimate,omitempty"`
-	Created  time.Time `json:"created"`
+	Created  time.Time    `json:"created"`
 }
 
-// Estimate is what a job takes: seconds times cores, bytes of memory of a replica,
-// bytes of results.
-type Estimate struct {
-	CoreSeconds float64 `json:"core_seconds"`
-	Memory      int64   `json:"memory_bytes"`
-	Results     int64   `json:"results_bytes"`
-}
-
-// Far says how terrain beyond the halo was thinned.
-type Far struct {
-	// Block is the side of the squares, in cells from the upper-left cell of the
-	// DEM, whose cells have their halo and their rings in common. No tile crosses
-	// the border of two.
-	Block int `json:"block"`
-	// Factors are the sides of the coarse cells of each ring. The first ring begins
-	// where the halo ends, and every ring ends at twice the distance it begins at.
-	Factors []int `json:"factors"`
-}
-
-// Tile is one bounded piece of work.
+// Tile is one of the tiles of a plan.
 type Tile struct {
-	Task   string        `json:"task"`
-	Window raster.Window `json:"window"`
-}
-
-// Tile returns the tile of a task.
-func (p *Plan) Tile(task string) (Tile, bool) {
-	for _, t := range p.Tiles {
-		if t.Task == task {
-			return t, true
-		}
-	}
-	return Tile{}, false
-}
-
-// Task is tasks/<task>.json: a finished tile. Its output objects are complete
-// before it exists.
-type Task struct {
-	Task    string    `json:"task"`
-	Attempt int       `json:"attempt"`
-	Seconds float64   `json:"seconds"`
-	Ended   time.Time `json:"ended"`
-	// Sums are what the maps of the whole DEM need of this tile, by climate year.
-	Sums map[int]Sums `json:"sums,omitempty"`
-	// ClearSky is the clear-sky index applied; nil without one.
-	ClearSky *ClearSky `json:"clear_sky,omitempty"`
-	// Valid counts the cells with a result.
-	Valid int `json:"valid"`
-}
-
-// Sums are area-weighted sums over the cells of a tile that have a result. They do
-// not depend on how cells were grouped.
-type Sums struct {
-	// Area of the cells, m2.
-	Area exactsum.Sum `json:"area"`
-	// Peff is effective precipitation of each month, AlphaPeff the same times the
-	// relative wetness of the cell (Rasmussen et al. 2015, eq 10): m2 mm.
-	Peff      [12]exactsum.Sum `json:"peff"`
-	AlphaPeff [12]exactsum.Sum `json:"alpha_peff"`
-	// Temperature is the annual mean, m2 degC; Precipitation that of the year, m2 mm.
-	Temperature   exactsum.Sum `json:"temperature"`
-	Precipitation exactsum.Sum `json:"precipitation"`
-}
-
-// Add adds o to s.
-func (s *Sums) Add(o Sums) {
-	s.Area.AddSum(o.Area)
-	s.Temperature.AddSum(o.Temperature)
-	s.Precipitation.AddSum(o.Precipitation)
-	for m := range 12 {
-		s.Peff[m].AddSum(o.Peff[m])
-		s.AlphaPeff[m].AddSum(o.AlphaPeff[m])
-	}
-}
-
-// Err tells which of the sums was spoiled by a value that cannot be added.
-func (s *Sums) Err() error {
-	for _, v := range []struct {
-		name string
-		sum  exactsum.Sum
-	}{{"area, m2", s.Area}, {"temperature, m2 degC", s.Temperature}, {"precipitation, m2 mm", s.Precipitation}} {
-		if err := v.sum.Err(); err != nil {
-			return fmt.Errorf("sum of %s: %w", v.name, err)
-		}
-	}
-	for m := range 12 {
-		if err := s.Peff[m].Err(); err != nil {
-			return fmt.Errorf("sum of effective precipitation of month %d, m2 mm: %w", m+1, err)
-		}
-		if err := s.AlphaPeff[m].Err(); err != nil {
-			return fmt.Errorf("sum of effective precipitation times wetness of month %d, m2 mm: %w", m+1, err)
-		}
-	}
-	return nil
+	Task string `json:"task"`
 }
 
 // State is where a job stands.
@@ -228,8 +106,8 @@ type Status struct {
 	Done, Planned int
 	// Working is how much is done of the tiles that are in work, in tiles.
 	Working float64
-	// Terrain is how far the terrain is where it is followed in stages; nil once the plan is made.
-	Terrain *StageStatus
+	// Terrain is how far the terrain is where it is followed by tasks; nil once the plan is made.
+	Terrain *TerrainStatus
 	// Maps of MapsPlanned are made, counted once all tiles are done.
 	Maps, MapsPlanned int
 	// Started is when the plan was made, or its draft; zero before.
@@ -243,7 +121,7 @@ type Status struct {
 	Pin Pin
 	// Removing says that retention has begun to remove the data.
 	Removing bool
-	// Leftovers says that there are work files or notes of tries.
+	// Leftovers says that there are work files or notes of attempts.
 	Leftovers bool
 }
 
@@ -263,13 +141,20 @@ func (s Status) Progress() int {
 	return 5 + int(85*s.tiles()/float64(s.Planned))
 }
 
+// moved notes that a record was written.
+func (s *Status) moved(at time.Time) {
+	if at.After(s.Updated) {
+		s.Updated = at
+	}
+}
+
 // tiles is how many tiles' work is done, with what is done of those in work.
 func (s Status) tiles() float64 { return min(float64(s.Done)+s.Working, float64(s.Planned)) }
 
 // Ended reports whether the state is final.
 func (s Status) Ended() bool { return s.End != nil }
 
-// TaskName names the tile in a row and column of the tiling.
+// TaskName names the tile, or the window of terrain, in a row and column of its tiling.
 func TaskName(row, col int) string { return fmt.Sprintf("r%04dc%04d", row, col) }
 
 // Fingerprint identifies equal work: the same program, parameters and DEM give

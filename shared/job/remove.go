@@ -107,7 +107,7 @@ func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) e
 	})
 }
 
-// Leftovers calls f with the work files and notes of tries of a job, which nobody needs
+// Leftovers calls f with the work files and notes of attempts of a job, which nobody needs
 // when it has ended.
 func (s Store) Leftovers(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
 	for _, folder := range []string{"work/", "attempts/"} {

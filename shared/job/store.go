@@ -96,45 +96,14 @@ func (s Store) Request(ctx context.Context, id string) (Request, error) {
 	return r, err
 }
 
-// WritePlan writes plan.json unless there is one, and returns the one that stands.
-func (s Store) WritePlan(ctx context.Context, id string, p *Plan) (*Plan, error) {
-	won, err := s.once(ctx, Prefix(id)+"plan.json", p)
-	if err != nil || won {
-		return p, err
-	}
-	return s.Plan(ctx, id)
+// WriteOnce writes a record of a job unless there is one of its name, and reports whether this call did.
+func (s Store) WriteOnce(ctx context.Context, id, name string, v any) (bool, error) {
+	return s.once(ctx, Prefix(id)+name, v)
 }
 
-// Plan reads plan.json; ErrNotFound when the job is not planned yet.
-func (s Store) Plan(ctx context.Context, id string) (*Plan, error) {
-	p := new(Plan)
-	return p, s.read(ctx, Prefix(id)+"plan.json", p)
-}
-
-// WriteTask records a finished task. The first record stands.
-func (s Store) WriteTask(ctx context.Context, id string, t Task) error {
-	_, err := s.once(ctx, Prefix(id)+"tasks/"+t.Task+".json", t)
-	return err
-}
-
-// Task reads the record of a finished task; ErrNotFound when it is not finished.
-func (s Store) Task(ctx context.Context, id, task string) (Task, error) {
-	var t Task
-	err := s.read(ctx, Prefix(id)+"tasks/"+task+".json", &t)
-	return t, err
-}
-
-// Done lists the finished tasks.
-func (s Store) Done(ctx context.Context, id string) (map[string]time.Time, error) {
-	done := map[string]time.Time{}
-	prefix := Prefix(id) + "tasks/"
-	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
-		if task, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, prefix), ".json"); ok {
-			done[task] = o.ModTime
-		}
-		return nil
-	})
-	return done, err
+// Read reads a record of a job by its name; ErrNotFound when there is none, ErrDamaged when it cannot be decoded into v.
+func (s Store) Read(ctx context.Context, id, name string, v any) error {
+	return s.read(ctx, Prefix(id)+name, v)
 }
 
 // WriteEnd ends a job. It returns the end that stands, and whether this call wrote it.
@@ -223,8 +192,8 @@ func (s Store) Status(ctx context.Context, id string) (Status, error) {
 	}
 	st.Removing = there["removing.json"]
 	_, work := there["work/"]
-	_, tries := there["attempts/"]
-	st.Leftovers = work || tries
+	_, attempts := there["attempts/"]
+	st.Leftovers = work || attempts
 	return st, nil
 }
 
@@ -259,13 +228,27 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 	st.Findings = plan.Findings
 	if planned {
 		st.State, st.Planned, st.Started, st.Updated = Running, len(plan.Tiles), plan.Created, plan.Created
-		if ended && end.State == Completed {
-			st.Done = st.Planned
-		} else if err := s.progress(ctx, plan, &st); err != nil {
+	} else {
+		var draft struct {
+			Plan struct {
+				Created time.Time `json:"created"`
+			} `json:"plan"`
+		}
+		drafted, err := s.ifThere(ctx, id, "draft.json", may, &draft)
+		if err != nil {
 			return st, err
 		}
-	} else if err := s.drafted(ctx, id, may, !ended, &st); err != nil {
-		return st, err
+		if drafted {
+			st.State, st.Started, st.Updated = Running, draft.Plan.Created, draft.Plan.Created
+		}
+	}
+	switch {
+	case ended && end.State == Completed:
+		st.Done = st.Planned
+	case planned || st.State == Running && !ended:
+		if err := s.progress(ctx, plan, &st); err != nil {
+			return st, err
+		}
 	}
 	if !ended {
 		return st, nil
@@ -277,36 +260,6 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 		st.Expired = &x.At
 	}
 	return st, err
-}
-
-// progress counts the finished tiles of a plan and, when all are, the maps made of them.
-func (s Store) progress(ctx context.Context, p Plan, st *Status) error {
-	done, err := s.Done(ctx, st.Request.ID)
-	if err != nil {
-		return err
-	}
-	for _, t := range p.Tiles {
-		if at, ok := done[t.Task]; ok {
-			st.Done++
-			if at.After(st.Updated) {
-				st.Updated = at
-			}
-		}
-	}
-	if st.Done < st.Planned {
-		st.Working, err = s.inWork(ctx, st.Request.ID, done)
-		return err
-	}
-	st.MapsPlanned = p.Maps
-	return s.list(ctx, ResultKey(st.Request.ID, ""), func(o *blob.ListObject) error {
-		if strings.HasSuffix(o.Key, ".tif") {
-			st.Maps++
-		}
-		if o.ModTime.After(st.Updated) {
-			st.Updated = o.ModTime
-		}
-		return nil
-	})
 }
 
 // ifThere reads a record that may be there. It reports whether it is.

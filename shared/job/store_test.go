@@ -18,7 +18,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -81,11 +80,20 @@ func keys(t *testing.T, s job.Store) []string {
 }
 
 func plan(tiles int) *job.Plan {
-	p := &job.Plan{Width: 64 * tiles, Height: 64, Created: noon.Add(time.Hour)}
+	p := &job.Plan{Created: noon.Add(time.Hour)}
 	for c := range tiles {
-		p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c), Window: raster.Window{Col: 64 * c, Width: 64, Height: 64}})
+		p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c)})
 	}
 	return p
+}
+
+// tiles is the phase of a plan's tiles.
+func tiles(p *job.Plan) *job.Phase {
+	phase := &job.Phase{Number: 1, Kind: job.KindTiles}
+	for _, t := range p.Tiles {
+		phase.Tasks = append(phase.Tasks, job.Task{Name: t.Task})
+	}
+	return phase
 }
 
 func TestRecordsAreWrittenOnce(t *testing.T) {
@@ -101,18 +109,21 @@ func TestRecordsAreWrittenOnce(t *testing.T) {
 		if got, err := s.Request(ctx, r.ID); err != nil || got.Workflow != param.Sol || !got.Created.Equal(r.Created) {
 			t.Errorf("request is %+v (%v), want the first", got, err)
 		}
-		if p, err := s.WritePlan(ctx, r.ID, plan(2)); err != nil || len(p.Tiles) != 2 {
-			t.Errorf("plan %v (%v)", p, err)
+		for n, want := range []bool{true, false} {
+			if won, err := s.WriteOnce(ctx, r.ID, "plan.json", plan(2+3*n)); err != nil || won != want {
+				t.Errorf("plan %d was written: %t (%v)", n, won, err)
+			}
 		}
-		if p, err := s.WritePlan(ctx, r.ID, plan(5)); err != nil || len(p.Tiles) != 2 {
-			t.Errorf("second plan %v (%v), want the first", p, err)
+		var p job.Plan
+		if err := s.Read(ctx, r.ID, "plan.json", &p); err != nil || len(p.Tiles) != 2 {
+			t.Errorf("plan %v (%v), want the first", p, err)
 		}
 		for attempt := range 2 {
-			if err := s.WriteTask(ctx, r.ID, job.Task{Task: "r0000c0000", Attempt: attempt}); err != nil {
+			if err := s.WriteRecord(ctx, r.ID, 1, job.Record{Task: "r0000c0000", Attempt: attempt}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if task, err := s.Task(ctx, r.ID, "r0000c0000"); err != nil || task.Attempt != 0 {
+		if task, err := s.Record(ctx, r.ID, 1, "r0000c0000"); err != nil || task.Attempt != 0 {
 			t.Errorf("task %+v (%v), want the first attempt", task, err)
 		}
 		if e, won, err := s.WriteEnd(ctx, r.ID, job.End{State: job.Failed, Reason: "a"}); err != nil || !won || e.State != job.Failed {
@@ -136,7 +147,11 @@ func TestRacesHaveOneWinner(t *testing.T) {
 			plans, ends := map[int]bool{}, map[string]bool{}
 			for i := range racers {
 				wait.Go(func() {
-					p, err := s.WritePlan(t.Context(), r.ID, plan(i+1))
+					var p job.Plan
+					_, err := s.WriteOnce(t.Context(), r.ID, "plan.json", plan(i+1))
+					if err == nil {
+						err = s.Read(t.Context(), r.ID, "plan.json", &p)
+					}
 					if err != nil {
 						t.Errorf("plan: %v", err)
 						return
@@ -194,7 +209,10 @@ func TestStatus(t *testing.T) {
 			if c.plan > 0 {
 				p := plan(c.plan)
 				p.Maps = 4
-				if _, err := s.WritePlan(t.Context(), r.ID, p); err != nil {
+				if _, err := s.WriteOnce(t.Context(), r.ID, "plan.json", p); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.WritePhase(t.Context(), r.ID, tiles(p)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -202,7 +220,7 @@ func TestStatus(t *testing.T) {
 				put(t, s, job.ResultKey(r.ID, name), "map")
 			}
 			for _, task := range c.tasks {
-				if err := s.WriteTask(t.Context(), r.ID, job.Task{Task: task}); err != nil {
+				if err := s.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: task}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -268,10 +286,10 @@ func TestRemove(t *testing.T) {
 	fill := func(t *testing.T, s job.Store, r job.Request) {
 		t.Helper()
 		create(t, s, r)
-		if _, err := s.WritePlan(t.Context(), r.ID, plan(1)); err != nil {
+		if _, err := s.WriteOnce(t.Context(), r.ID, "plan.json", plan(1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.WriteTask(t.Context(), r.ID, job.Task{Task: "r0000c0000"}); err != nil {
+		if err := s.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: "r0000c0000"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := s.WriteEnd(t.Context(), r.ID, job.End{State: job.Completed, Ended: noon}); err != nil {
@@ -416,9 +434,9 @@ func TestFaultsAreNotAbsence(t *testing.T) {
 	s := job.Store{Bucket: faultbucket.Wrap(memblob.OpenBucket(nil), func(_, _ string) error { return away })}
 	ctx := context.Background()
 	_, request := s.Request(ctx, id(1))
-	_, plan := s.Plan(ctx, id(1))
+	plan := s.Read(ctx, id(1), "plan.json", new(job.Plan))
 	_, end := s.End(ctx, id(1))
-	_, task := s.Task(ctx, id(1), "r0000c0000")
+	_, task := s.Record(ctx, id(1), 1, "r0000c0000")
 	_, ended := s.Ended(ctx, id(1))
 	_, done := s.Done(ctx, id(1))
 	_, _, wrote := s.WriteEnd(ctx, id(1), job.End{})

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/shared/job"
-	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // What is done of tiles in work counts; what a dead process left of a tile that is done, or says nothing, does not.
@@ -14,11 +13,14 @@ func TestWorking(t *testing.T) {
 	eachBucket(t, func(t *testing.T, s job.Store) {
 		ctx := t.Context()
 		create(t, s, request(1))
-		p := &job.Plan{Width: 128, Height: 128, Created: noon}
+		p := &job.Plan{Created: noon}
 		for c := range 4 {
-			p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c), Window: raster.Window{Width: 64, Height: 64}})
+			p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c)})
 		}
-		if _, err := s.WritePlan(ctx, id(1), p); err != nil {
+		if _, err := s.WriteOnce(ctx, id(1), "plan.json", p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.WritePhase(ctx, id(1), tiles(p)); err != nil {
 			t.Fatal(err)
 		}
 		check := func(what string, working float64, progress int, message string) {
@@ -44,7 +46,7 @@ func TestWorking(t *testing.T) {
 		check("half of one", 0.5, 15, "0 of 4 tiles are done")
 		tell("r0000c0001", 0.75)
 		check("of two", 1.25, 31, "0 of 4 tiles are done")
-		if err := s.WriteTask(ctx, id(1), job.Task{Task: "r0000c0000"}); err != nil {
+		if err := s.WriteRecord(ctx, id(1), 1, job.Record{Task: "r0000c0000"}); err != nil {
 			t.Fatal(err)
 		}
 		check("one is done", 0.75, 42, "1 of 4 tiles are done")

@@ -183,19 +183,19 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 		j.Skipped = "its data have expired in the destination; delete it there to bring it back"
 		return false, nil
 	}
-	stages, err := c.list(ctx, st)
+	groups, err := c.list(ctx, st)
 	if err != nil {
 		return false, err
 	}
 	c.ended = !fresh && there.Ended()
 	if c.ended {
 		// Nobody would use or remove work files there.
-		stages[0] = slices.DeleteFunc(stages[0], func(key string) bool {
+		groups[0] = slices.DeleteFunc(groups[0], func(key string) bool {
 			return strings.HasPrefix(key, job.WorkKey(id, ""))
 		})
 	}
-	for _, stage := range stages {
-		if err := c.stage(ctx, st.Request, stage, j); err != nil {
+	for _, keys := range groups {
+		if err := c.group(ctx, st.Request, keys, j); err != nil {
 			return false, err
 		}
 	}
@@ -206,8 +206,8 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 		return false, err
 	}
 	if st.Expired == nil {
-		// Of the first stage, the files under inputs/ that the source has.
-		files := slices.DeleteFunc(slices.Clone(stages[0]), func(key string) bool { return !strings.HasPrefix(key, job.InputPrefix) })
+		// Of the first group, the files under inputs/ that the source has.
+		files := slices.DeleteFunc(slices.Clone(groups[0]), func(key string) bool { return !strings.HasPrefix(key, job.InputPrefix) })
 		if err := c.to.UseFiles(ctx, id, files); err != nil {
 			return false, err
 		}
@@ -223,7 +223,7 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 // record speaks of comes before it. job.json and pin.json are left to their own writers.
 func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 	prefix := job.Prefix(st.Request.ID)
-	var stages [4][]string
+	var groups [5][]string
 	if st.Expired == nil {
 		for _, key := range st.Request.Inputs() {
 			// An input may be gone: a job that failed for it is a job all the same.
@@ -232,11 +232,15 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 				return nil, fmt.Errorf("look for %s: %w", key, err)
 			}
 			if there {
-				stages[0] = append(stages[0], key)
+				groups[0] = append(groups[0], key)
 			}
 		}
 	}
-	// Listed in the order of keys: a record under tasks/ is seen before the files it speaks of, which then are there.
+	phase, err := c.phasesOf(ctx, st.Request.ID)
+	if err != nil {
+		return nil, err
+	}
+	// Listed in the order of keys: a record under phases/ is seen before the files it speaks of, which then are there.
 	it := c.from.Bucket.List(&blob.ListOptions{Prefix: prefix})
 	for {
 		o, err := it.Next(ctx)
@@ -248,54 +252,43 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 		}
 		switch name := strings.TrimPrefix(o.Key, prefix); {
 		case name == "job.json", name == "pin.json", name == "removing.json":
-		case name == "draft.json", strings.HasPrefix(name, "stages/"), job.IsScratch(name):
-			// The terrain of a job without a plan is followed anew: its files come and go with each stage.
+		case name == "draft.json", strings.HasPrefix(name, "phases/") && !phase(name), strings.HasPrefix(name, "work/"+job.ScratchFolder):
 		case strings.HasPrefix(name, "attempts/"):
 			// What failed there says nothing of the destination, where it would count as of today.
+		case strings.HasPrefix(name, "phases/") && strings.Count(name, "/") == 2:
+			groups[1] = append(groups[1], o.Key)
 		case name == "plan.json", name == "expired.json":
-			stages[2] = append(stages[2], o.Key)
+			groups[2] = append(groups[2], o.Key)
+		case strings.HasPrefix(name, "phases/"):
+			groups[3] = append(groups[3], o.Key)
 		case name == "end.json", name == "announced.json":
-			stages[3] = append(stages[3], o.Key)
-		case strings.HasPrefix(name, "tasks/"):
-			stages[1] = append(stages[1], o.Key)
+			groups[4] = append(groups[4], o.Key)
 		default:
-			stages[0] = append(stages[0], o.Key)
+			groups[0] = append(groups[0], o.Key)
 		}
 	}
-	if st.Ended() || st.Planned == 0 {
-		return stages[:], nil
-	}
-	shared, err := c.cached(ctx, st.Request.ID)
-	stages[0] = append(stages[0], shared...)
-	return stages[:], err
+	return groups[:], nil
 }
 
-// cached lists the objects of the cache that the tiles of a job read.
-func (c copier) cached(ctx context.Context, id string) ([]string, error) {
-	p, err := c.from.Plan(ctx, id)
+// phasesOf returns which objects below phases/ are copied: those of the tiles and of what follows. The terrain of a job
+// without a plan is followed anew: its files come and go with each phase.
+func (c copier) phasesOf(ctx context.Context, id string) (copied func(name string) bool, err error) {
+	tiles, err := c.from.TilePhase(ctx, id)
+	if errors.Is(err, job.ErrNotFound) {
+		return func(string) bool { return false }, nil
+	}
 	if err != nil {
-		return nil, moved(job.Prefix(id)+"plan.json", err)
+		return nil, err
 	}
-	var keys []string
-	for _, prefix := range p.Cached() {
-		it := c.from.Bucket.List(&blob.ListOptions{Prefix: prefix})
-		for {
-			o, err := it.Next(ctx)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return nil, fmt.Errorf("list %s: %w", prefix, err)
-			}
-			keys = append(keys, o.Key)
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys), nil
+	return func(name string) bool {
+		var n int
+		_, err := fmt.Sscanf(name, "phases/%d", &n)
+		return err == nil && n >= tiles.Number
+	}, nil
 }
 
-// stage copies objects, several at a time; j counts them.
-func (c copier) stage(ctx context.Context, r job.Request, keys []string, j *Job) error {
+// group copies objects, several at a time; j counts them.
+func (c copier) group(ctx context.Context, r job.Request, keys []string, j *Job) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)

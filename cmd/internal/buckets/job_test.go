@@ -51,7 +51,7 @@ func TestDroppedJob(t *testing.T) {
 			Store: store, Events: events, Now: now, NewID: intake.IDs(rand.Reader, now), Log: log, Version: "test",
 			MaxUpload: 1 << 20, Uploads: uploads,
 		})
-		events.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TileRequested, eventing.TilesCompleted}, 2, work.Handle)
+		events.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 2, work.Handle)
 		events.Start()
 
 		put(t, b, "uploads/site/hills.tif.json", `{"step": 60, "tile_size": 32}`, nil)

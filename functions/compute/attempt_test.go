@@ -11,29 +11,32 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/eventing"
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/engine"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-// TestTriesAreCounted ends a job whose work dies again and again without a word, with
+// planning is the first task of every job.
+var planning = job.PlanPhase().Ref(job.PlanTask)
+
+// TestAttemptsAreCounted ends a job whose work dies again and again without a word, with
 // a sentence that says so; and leaves no note of work that was done.
-func TestTriesAreCounted(t *testing.T) {
+func TestAttemptsAreCounted(t *testing.T) {
 	w := newWorld(t, newBucket(t), options{})
 	w.submit(t, param.Sol, quick(param.Sol), hills(t))
 	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
-	for n := range compute.DefaultTries {
-		if _, _, err := w.store.BeginTry(t.Context(), jobID, job.PlanTask, noon.Add(-time.Hour), 100, 0); err != nil {
+	for n := range engine.DefaultAttempts {
+		if _, _, err := w.store.BeginAttempt(t.Context(), jobID, planning, noon.Add(-time.Hour), 100, 0); err != nil {
 			t.Fatal(err)
 		}
-		if n == compute.DefaultTries-2 { // one try is left
+		if n == engine.DefaultAttempts-2 { // one attempt is left
 			other := newWorld(t, newBucket(t), options{})
 			other.submit(t, param.Sol, quick(param.Sol), hills(t))
 			other.settle(t)
 			other.mustComplete(t)
-			if tries, err := other.store.Tries(t.Context(), jobID, job.PlanTask); err != nil || tries.Begun != 0 {
-				t.Errorf("after work that was done: %+v (%v)", tries, err)
+			if attempts, err := other.store.Attempts(t.Context(), jobID, planning); err != nil || attempts.Begun != 0 {
+				t.Errorf("after work that was done: %+v (%v)", attempts, err)
 			}
 		}
 	}
@@ -41,13 +44,13 @@ func TestTriesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	end, err := w.store.End(t.Context(), jobID)
-	if want := fmt.Sprintf("planning was begun %d times and never finished; each time the process died without a word, as when memory runs out", compute.DefaultTries); err != nil || end.State != job.Failed || end.Reason != want {
+	if want := fmt.Sprintf("planning was begun %d times and never finished; each time the process died without a word, as when memory runs out", engine.DefaultAttempts); err != nil || end.State != job.Failed || end.Reason != want {
 		t.Errorf("end %+v (%v), want %q", end, err, want)
 	}
 }
 
-// TestTriesThatMayGoOn asks for work that was begun as often as it may be, by who may still be at it.
-func TestTriesThatMayGoOn(t *testing.T) {
+// TestAttemptsThatMayGoOn asks for work that was begun as often as it may be, by who may still be at it.
+func TestAttemptsThatMayGoOn(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		before       time.Duration // the youngest was begun
@@ -65,17 +68,17 @@ func TestTriesThatMayGoOn(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{})
 			w.compute.Cost.MaxEvent = c.event
 			w.submit(t, param.Sol, quick(param.Sol), hills(t))
-			for n := range compute.DefaultTries {
+			for n := range engine.DefaultAttempts {
 				began := noon.Add(-2 * time.Hour)
-				if n == compute.DefaultTries-1 {
+				if n == engine.DefaultAttempts-1 {
 					began = noon.Add(-c.before)
 				}
-				n, _, err := w.store.BeginTry(t.Context(), jobID, job.PlanTask, began, 100, 0)
+				n, _, err := w.store.BeginAttempt(t.Context(), jobID, planning, began, 100, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if c.failed {
-					if err := w.store.FailTry(t.Context(), jobID, job.PlanTask, n, job.Failure{Cause: "away", At: began}); err != nil {
+					if err := w.store.FailAttempt(t.Context(), jobID, planning, n, job.Failure{Cause: "away", At: began}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -119,9 +122,9 @@ func TestLastingFailureIsNotRepeated(t *testing.T) {
 				if second == nil || !errors.Is(err, job.ErrNotFound) {
 					t.Errorf("second %v, end %+v (%v)", second, end, err)
 				}
-				tries, err := w.store.Tries(t.Context(), jobID, job.PlanTask)
-				if err != nil || tries.Begun != 2 || tries.Last == nil || tries.Last.Lasting || !strings.Contains(tries.Last.Cause, "away") {
-					t.Errorf("%+v (%v)", tries, err)
+				attempts, err := w.store.Attempts(t.Context(), jobID, planning)
+				if err != nil || attempts.Begun != 2 || attempts.Last == nil || attempts.Last.Lasting || !strings.Contains(attempts.Last.Cause, "away") {
+					t.Errorf("%+v (%v)", attempts, err)
 				}
 				return
 			}
@@ -151,7 +154,7 @@ func TestPanicOfAThreadEndsTheJob(t *testing.T) {
 // TestEndStopsRunningWork ends a job while a tile is computed: the work stops at its next look, leaves no record and no
 // note. An end that another delivery of its own event made, and did not announce, is announced.
 func TestEndStopsRunningWork(t *testing.T) {
-	tile := eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon)
+	tile := request(1, job.KindTiles, "r0000c0000", 0)
 	for _, c := range []struct {
 		name  string
 		end   job.End
@@ -206,8 +209,8 @@ func TestEndStopsRunningWork(t *testing.T) {
 			if done, err := w.store.Done(t.Context(), jobID); err != nil || len(done) != 0 {
 				t.Errorf("%v tiles are recorded (%v)", done, err)
 			}
-			if tries, err := w.store.Tries(t.Context(), jobID, "r0000c0000"); err != nil || tries.Begun != 0 {
-				t.Errorf("%+v (%v)", tries, err)
+			if attempts, err := w.store.Attempts(t.Context(), jobID, job.TaskRef{Phase: 1, Kind: job.KindTiles, Task: "r0000c0000"}); err != nil || attempts.Begun != 0 {
+				t.Errorf("%+v (%v)", attempts, err)
 			}
 			if !slices.Equal(heard, c.heard) {
 				t.Errorf("heard %v, want %v", heard, c.heard)
@@ -299,7 +302,7 @@ func TestEndOutlivesItsSender(t *testing.T) {
 // TestWorkFilesOfACompletedJob removes what who completed a job left, when its event comes again, or the job is asked for
 // again.
 func TestWorkFilesOfACompletedJob(t *testing.T) {
-	tiles := eventing.NewTilesCompleted("/test", jobID, 0, noon)
+	tiles := request(2, job.KindAssembly, job.AssemblyTask, 0)
 	for _, c := range []struct {
 		name    string
 		e       event
@@ -307,7 +310,7 @@ func TestWorkFilesOfACompletedJob(t *testing.T) {
 	}{
 		{"its own event", tiles, true},
 		{"asked for again", eventing.NewJobSubmitted("/test", jobID, 1, noon), true},
-		{"a late tile", eventing.NewTileRequested("/test", jobID, "r0000c0000", 0, noon), false},
+		{"a late tile", request(1, job.KindTiles, "r0000c0000", 0), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{})
