@@ -65,8 +65,11 @@ func (m *memorySize) Set(text string) error {
 }
 
 // costOf fits work to so many MiB and cores, and holds the runtime to them.
-func costOf(memory, cores int) cost.Cost {
+func costOf(memory, cores int) (cost.Cost, error) {
+	if cores < 1 || cores > 512 {
+		return cost.Cost{}, exitError{fmt.Errorf("num-threads %d: must be 1 to 512", cores), 2}
+	}
 	bytes := int64(memory) << 20
 	debug.SetMemoryLimit(bytes * 9 / 10)
-	return cost.Cost{Memory: bytes, Cores: cores}
+	return cost.Cost{Memory: bytes, Cores: cores}, nil
 }

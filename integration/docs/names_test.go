@@ -65,6 +65,40 @@ func TestParametersAreDocumented(t *testing.T) {
 	}
 }
 
+// TestFlagsAreDocumented holds the guide's table of flags to the names, ranges and values of parameters.
+func TestFlagsAreDocumented(t *testing.T) {
+	_, table, _ := strings.Cut(read(t, "docs/guide.md"), "\n| flag | default | range, meaning |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, f := range param.Fields("") {
+		var row string
+		for line := range strings.Lines(table) {
+			if flags, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |"); strings.Contains(flags, "`--"+f.Flag()+"`") {
+				row = line
+			}
+		}
+		var want []string
+		if f.Minimum != f.Maximum && f.Minimum != 0 || f.Monthly {
+			want = append(want, fmt.Sprintf("%g to %g", f.Minimum, f.Maximum))
+		}
+		for _, v := range f.Allowed {
+			want = append(want, "`"+v+"`")
+		}
+		if len(f.Items) < 10 { // the table of findings has their codes
+			for _, v := range f.Items {
+				want = append(want, "`"+v+"`")
+			}
+		}
+		if f.Word != "" {
+			want = append(want, "`"+f.Word+"`")
+		}
+		for _, part := range append(want, " |") {
+			if !strings.Contains(row, part) {
+				t.Errorf("docs/guide.md: the row of --%s lacks %s: %q", f.Flag(), part, row)
+			}
+		}
+	}
+}
+
 // TestFindingsAreDocumented holds the guide's table of findings to that of the program.
 func TestFindingsAreDocumented(t *testing.T) {
 	for _, k := range finding.Kinds() {

@@ -120,7 +120,7 @@ func inputs(w param.Workflow) map[string]Input {
 	}}
 	for _, f := range param.Fields(w) {
 		in := Input{Title: f.Title, Description: f.Words(), MaxOccurs: 1, Schema: fieldSchema(f)}
-		if f.Name == "climate" {
+		if f.Required {
 			in.MinOccurs = 1
 		}
 		m[f.Name] = in
