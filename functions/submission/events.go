@@ -19,7 +19,9 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/progress"
 )
 
-// HandleEvent takes the notices of the bucket's store, the events of jobs, of which it tells subscribers, and the resume tick, which finds the files whose notice was lost and brings the static catalogue up to date.
+// HandleEvent takes three kinds of events: notices of the bucket, which make jobs of dropped files; events of jobs, of
+// which it tells subscribers; and the resume tick, on which it makes jobs of the files whose notice was lost and brings the
+// static catalogue up to date.
 func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 	if e.Type() == eventing.PingTick {
 		tick, err := eventing.TickOf(e)
@@ -51,7 +53,7 @@ func (s *Service) postEvents(c *gin.Context) {
 			if err == nil || eventing.IsRejected(err) {
 				return err
 			}
-			// Whoever can reach this service may send events; what its storage says is not for them.
+			// Anybody who reaches this service may send events: they get no details of its storage.
 			s.Log.Error("event failed", "event", e.ID(), "type", e.Type(), "error", err)
 			return errors.New("the service cannot reach its storage, or a subscriber; try again")
 		}, s.Log).ServeHTTP(c.Writer, c.Request)

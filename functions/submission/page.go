@@ -12,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 )
@@ -21,7 +22,7 @@ import (
 //go:embed web/dist
 var built embed.FS
 
-// page is the document; it lists the newest jobs for who runs no scripts.
+// page is the document. It lists the newest jobs for browsers that run no scripts.
 var page = template.Must(template.ParseFS(built, "web/dist/index.html"))
 
 // pageJobs bounds the list on the page.
@@ -31,15 +32,21 @@ const pageJobs = 20
 // no script and no style within the document.
 const scriptPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// getIndex serves the page. Without scripts it is a form, and a list of the newest jobs.
-func (s *Service) getIndex(c *gin.Context) {
-	jobs, _, err := s.jobs.List(c.Request.Context(), joblist.Query{Limit: pageJobs})
+// pages serves the page, which lists the newest jobs.
+type pages struct {
+	jobs   joblist.Reader
+	answer answer.Writer
+}
+
+// index serves the page. Without scripts it is a form, and a list of the newest jobs.
+func (p pages) index(c *gin.Context) {
+	jobs, _, err := p.jobs.List(c.Request.Context(), joblist.Query{Limit: pageJobs})
 	var body bytes.Buffer
 	if err == nil {
 		err = page.Execute(&body, jobs)
 	}
 	if err != nil {
-		s.answer.Refuse(c, err)
+		p.answer.Refuse(c, err)
 		return
 	}
 	c.Header("Content-Security-Policy", scriptPolicy)
@@ -52,13 +59,13 @@ func (s *Service) getIndex(c *gin.Context) {
 // assetTypes are stated: what a system's table says of .js a browser may refuse to run.
 var assetTypes = map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
-// getAsset serves what the page loads. Browsers ask again each time, and are
+// asset serves what the page loads. Browsers ask again each time, and are
 // told when nothing has changed: a new program never meets an old page.
-func (s *Service) getAsset(c *gin.Context) {
+func (p pages) asset(c *gin.Context) {
 	name := path.Base(c.Request.URL.Path)
 	data, err := built.ReadFile("web/dist/" + name)
 	if err != nil || assetTypes[path.Ext(name)] == "" {
-		s.answer.Problem(c, problem.Plain(http.StatusNotFound, "the page has no file "+c.Request.URL.Path))
+		p.answer.Problem(c, problem.Plain(http.StatusNotFound, "the page has no file "+c.Request.URL.Path))
 		return
 	}
 	sum := sha256.Sum256(data)
@@ -73,12 +80,11 @@ func (s *Service) getAsset(c *gin.Context) {
 	c.Data(http.StatusOK, assetTypes[path.Ext(name)], data)
 }
 
-// pageRoutes adds what the page is made of, and what tells it of progress.
-func (s *Service) pageRoutes(get func(string, ...gin.HandlerFunc), r *gin.Engine) {
-	get("/monitor", s.getIndex)
-	for _, asset := range []string{"/app.js", "/style.css", "/icon.svg"} {
-		get(asset, s.getAsset)
+// routes adds what the page is made of.
+func (p pages) routes(get func(string, ...gin.HandlerFunc)) {
+	get("/monitor", p.index)
+	for _, name := range []string{"/app.js", "/style.css", "/icon.svg"} {
+		get(name, p.asset)
 	}
-	get("/static/:asset", s.getAsset) // where the old suite had them
-	r.GET("/jobs/:id/events", s.streams.Get)
+	get("/static/:asset", p.asset) // where the old suite had them
 }

@@ -90,6 +90,8 @@ type Service struct {
 	catalogue *catalogue.Catalogue
 	files     *results.Files
 	maps      *results.Maps
+	forms     forms
+	pages     pages
 	documents ogc.Documents
 	ogc       ogc.Jobs
 	legacy    *legacy.API
@@ -112,6 +114,8 @@ func New(c Config) *Service {
 	s.dropped = dropped.New(&dropped.Watcher{
 		Store: c.Store, Inputs: s.inputs, Submit: s.submit, Uploads: c.Uploads, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
 	})
+	s.forms = forms{inputs: s.inputs, submit: s.submit, answer: s.answer, estimate: c.Estimate}
+	s.pages = pages{jobs: s.jobs, answer: s.answer}
 	s.pins = retention.Pins{Store: c.Store, Jobs: s.jobs, Cleaner: c.Cleaner, Now: c.Now, Log: c.Log, Answer: s.answer}
 	s.processes = ogc.Catalogue{Version: c.Version, Echo: c.Echo}
 	s.catalogue = &catalogue.Catalogue{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Now: c.Now, Log: c.Log, Answer: s.answer}
@@ -123,7 +127,7 @@ func New(c Config) *Service {
 	}
 	s.streams = &progress.Streams{Jobs: s.jobs, View: s.legacy.View, Answer: s.answer, Stopping: c.Stopping}
 	s.callbacks = &progress.Callbacks{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Hosts: c.CallbackHosts, Log: c.Log}
-	s.documents = ogc.Documents{Processes: s.processes, Answer: s.answer, Page: s.getIndex}
+	s.documents = ogc.Documents{Processes: s.processes, Answer: s.answer, Page: s.pages.index}
 	s.ogc = ogc.NewJobs(ogc.Jobs{
 		Jobs: s.jobs, Processes: s.processes, Intake: s.submit, CheckSubscriber: s.callbacks.Check, Remove: s.remove, Now: c.Now, Answer: s.answer,
 		Results: &ogc.Results{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Files: s.files, Log: c.Log, Answer: s.answer},

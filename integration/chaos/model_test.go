@@ -45,8 +45,6 @@ func recordKey(phase int, task string) string {
 	return fmt.Sprintf("%sphases/%04d/%s.json", job.Prefix(modelID), phase, task)
 }
 
-func phaseKey(phase int) string { return fmt.Sprintf("%sphases/%04d.json", job.Prefix(modelID), phase) }
-
 func taskName(phase int, task string) string { return fmt.Sprintf("%d-%s", phase, task) }
 
 // modelPhase is a phase of the job of the model.

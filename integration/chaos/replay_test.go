@@ -62,7 +62,6 @@ type replay struct {
 	cancel  context.CancelCauseFunc
 	// What planted bugs keep in mind of the run.
 	listed map[string]string // what was listed before a record was written
-	early  []string          // calls that were made before their time
 	found  bool              // a phase was found when it began
 	blind  bool
 }

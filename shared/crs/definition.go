@@ -209,81 +209,69 @@ func (c *CRS) near(x, y float64) *CRS {
 	return &near
 }
 
-// project makes the projection of a definition that was checked.
-func (d *definition) project(el ellipsoid) projection {
-	p := d.par
-	lat0, sp1, sp2 := p.lat0*rad, p.sp1*rad, p.sp2*rad
-	azimuth, rectified := p.azimuth*rad, p.rectified*rad
-	switch d.method {
-	case methodTransverseMercator:
-		return newTransverseMercator(el, lat0, p.k0)
-	case methodLambertConformal1SP:
-		return newLambertConformal(el, lat0, lat0, lat0, p.k0)
-	case methodLambertConformal2SP:
-		return newLambertConformal(el, lat0, sp1, sp2, 1)
-	case methodLambertMichigan:
-		return newLambertConformal(el, lat0, sp1, sp2, p.k0)
-	case methodAlbers:
-		return newAlbers(el, lat0, sp1, sp2)
-	case methodMercatorA:
-		return newMercator(el, 0, p.k0, false)
-	case methodMercatorB:
-		return newMercator(el, 0, el.m(sp1), false)
-	case methodWebMercator:
-		return newMercator(el, lat0, 1, true)
-	case methodPolarStereographicA:
-		return newPolarStereographic(el, lat0, p.k0)
-	case methodPolarStereographicB:
-		return newPolarStereographic(el, sp1, 1)
-	case methodLambertAzimuthal:
-		return newLambertAzimuthal(el, lat0)
-	case methodObliqueStereographic:
-		return newObliqueStereographic(el, lat0, p.k0)
-	case methodStereographic:
-		return newStereographic(el, lat0, p.k0)
-	case methodHotineA:
-		return newObliqueMercator(el, lat0, azimuth, rectified, p.k0, false)
-	case methodHotineB:
-		if math.Abs(p.azimuth-90) < 1e-4 && math.Abs(p.rectified-90) < 1e-4 {
-			return newSwissOblique(el, lat0, p.k0)
-		}
-		return newObliqueMercator(el, lat0, azimuth, rectified, p.k0, true)
-	case methodKrovak:
-		return newKrovak(el, lat0, azimuth, sp1, p.k0)
-	case methodLaborde:
-		return newLaborde(el, lat0, azimuth, p.k0)
-	case methodNewZealandMapGrid:
-		return &newZealandMapGrid{a: el.a, phi0: lat0}
-	case methodEquidistantCylindrical:
-		return newEquidistantCylindrical(el, lat0, sp1)
-	case methodEqualAreaCylindrical:
-		return newEqualAreaCylindrical(el, sp1)
-	case methodEqualEarth:
-		return newEqualEarth(el)
-	case methodMollweide:
-		return &mollweide{el.a}
-	case methodEquidistantConic:
-		return newEquidistantConic(el, lat0, sp1, sp2)
-	}
-	if d.method == methodPolarStereographicC {
+// projections makes the projection of each method from its parameters, with angles in radians.
+var projections = map[method]func(e ellipsoid, p parameters) projection{
+	methodTransverseMercator: func(e ellipsoid, p parameters) projection { return newTransverseMercator(e, p.lat0, p.k0) },
+	methodLambertConformal1SP: func(e ellipsoid, p parameters) projection {
+		return newLambertConformal(e, p.lat0, p.lat0, p.lat0, p.k0)
+	},
+	methodLambertConformal2SP: func(e ellipsoid, p parameters) projection { return newLambertConformal(e, p.lat0, p.sp1, p.sp2, 1) },
+	methodLambertMichigan:     func(e ellipsoid, p parameters) projection { return newLambertConformal(e, p.lat0, p.sp1, p.sp2, p.k0) },
+	methodAlbers:              func(e ellipsoid, p parameters) projection { return newAlbers(e, p.lat0, p.sp1, p.sp2) },
+	methodMercatorA:           func(e ellipsoid, p parameters) projection { return newMercator(e, 0, p.k0, false) },
+	methodMercatorB:           func(e ellipsoid, p parameters) projection { return newMercator(e, 0, e.m(p.sp1), false) },
+	methodWebMercator:         func(e ellipsoid, p parameters) projection { return newMercator(e, p.lat0, 1, true) },
+	methodPolarStereographicA: func(e ellipsoid, p parameters) projection { return newPolarStereographic(e, p.lat0, p.k0) },
+	methodPolarStereographicB: func(e ellipsoid, p parameters) projection { return newPolarStereographic(e, p.sp1, 1) },
+	methodPolarStereographicC: func(e ellipsoid, p parameters) projection {
 		// The origin lies on the parallel, not on the pole.
-		p := newPolarStereographic(el, sp1, 1)
-		_, y := p.forward(0, sp1)
-		return &lowered{p, y}
+		s := newPolarStereographic(e, p.sp1, 1)
+		_, y := s.forward(0, p.sp1)
+		return &lowered{s, y}
+	},
+	methodLambertAzimuthal:     func(e ellipsoid, p parameters) projection { return newLambertAzimuthal(e, p.lat0) },
+	methodObliqueStereographic: func(e ellipsoid, p parameters) projection { return newObliqueStereographic(e, p.lat0, p.k0) },
+	methodStereographic:        func(e ellipsoid, p parameters) projection { return newStereographic(e, p.lat0, p.k0) },
+	methodHotineA: func(e ellipsoid, p parameters) projection {
+		return newObliqueMercator(e, p.lat0, p.azimuth, p.rectified, p.k0, false)
+	},
+	methodHotineB: func(e ellipsoid, p parameters) projection {
+		if math.Abs(p.azimuth-90*rad) < 1e-4*rad && math.Abs(p.rectified-90*rad) < 1e-4*rad {
+			return newSwissOblique(e, p.lat0, p.k0)
+		}
+		return newObliqueMercator(e, p.lat0, p.azimuth, p.rectified, p.k0, true)
+	},
+	methodKrovak:                 func(e ellipsoid, p parameters) projection { return newKrovak(e, p.lat0, p.azimuth, p.sp1, p.k0) },
+	methodLaborde:                func(e ellipsoid, p parameters) projection { return newLaborde(e, p.lat0, p.azimuth, p.k0) },
+	methodNewZealandMapGrid:      func(e ellipsoid, p parameters) projection { return &newZealandMapGrid{a: e.a, phi0: p.lat0} },
+	methodEquidistantCylindrical: func(e ellipsoid, p parameters) projection { return newEquidistantCylindrical(e, p.lat0, p.sp1) },
+	methodEqualAreaCylindrical:   func(e ellipsoid, p parameters) projection { return newEqualAreaCylindrical(e, p.sp1) },
+	methodEqualEarth:             func(e ellipsoid, _ parameters) projection { return newEqualEarth(e) },
+	methodMollweide:              func(e ellipsoid, _ parameters) projection { return &mollweide{e.a} },
+	methodEquidistantConic:       func(e ellipsoid, p parameters) projection { return newEquidistantConic(e, p.lat0, p.sp1, p.sp2) },
+	methodCassini:                func(e ellipsoid, p parameters) projection { return newMeridional(e, p.lat0, math.Pi/2, 0, cassini) },
+	methodCassiniHyperbolic: func(e ellipsoid, p parameters) projection {
+		return newMeridional(e, p.lat0, math.Pi/2, 0, cassiniHyperbolic)
+	},
+	methodGuam: func(e ellipsoid, p parameters) projection { return newMeridional(e, p.lat0, math.Pi/2, 0, guam) },
+	methodColombiaUrban: func(e ellipsoid, p parameters) projection {
+		return newMeridional(e, p.lat0, math.Pi/2, p.height, colombia)
+	},
+	methodNearConformal: func(e ellipsoid, p parameters) projection {
+		return newMeridional(e, p.lat0, math.Pi/2, p.k0, nearConformal)
+	},
+	methodPolyconic:  func(e ellipsoid, p parameters) projection { return newMeridional(e, p.lat0, math.Pi, 0, polyconic) },
+	methodBonne:      func(e ellipsoid, p parameters) projection { return newMeridional(e, p.lat0, math.Pi, 0, bonne) },
+	methodSinusoidal: func(e ellipsoid, p parameters) projection { return newMeridional(e, p.lat0, math.Pi, 0, sinusoidal) },
+}
+
+// project makes the projection of a definition that was checked.
+func (d *definition) project(e ellipsoid) projection {
+	p := d.par
+	for _, angle := range []*float64{&p.lat0, &p.sp1, &p.sp2, &p.azimuth, &p.rectified} {
+		*angle *= rad
 	}
-	m := newMeridional(el, lat0, map[method]func(*meridional, float64, float64) (float64, float64){
-		methodCassini: cassini, methodCassiniHyperbolic: cassiniHyperbolic, methodPolyconic: polyconic, methodBonne: bonne,
-		methodGuam: guam, methodColombiaUrban: colombia, methodNearConformal: nearConformal, methodSinusoidal: sinusoidal,
-	}[d.method])
-	switch d.method {
-	case methodColombiaUrban:
-		m.k[0] = p.height
-	case methodNearConformal:
-		m.k[0] = p.k0
-	case methodSinusoidal, methodBonne, methodPolyconic:
-		m.far = math.Pi
-	}
-	return m
+	return projections[d.method](e, p)
 }
 
 // probeLatitude is a latitude which every sound set of parameters maps.

@@ -2,6 +2,7 @@ package crs
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	_ "embed" // the parameter table
 	"fmt"
@@ -275,23 +276,8 @@ func (d *definition) convert(code int) error {
 		d.name = d.base.name + " / " + c[1]
 	}
 	m := method(atoi(c[2]))
-	switch d.method = m; m {
-	case 1027: // spherical: the ellipsoid of its datums is a sphere already
-		d.method = methodLambertAzimuthal
-	case 1111: // 3D: the same in the plane
-		d.method = methodTransverseMercator
-	case 9808: // the axes say that it is south orientated
-		d.method = methodTransverseMercator
-	case 1041, methodKrovak: // as do those of Krovak
-		d.method = methodKrovak
-	case 1028, 1029, 9842:
-		d.method = methodEquidistantCylindrical
-	case 9834:
-		d.method = methodEqualAreaCylindrical
-	case 9841:
-		d.method = methodMercatorA
-	}
-	if !projected[d.method] {
+	d.method = cmp.Or(variants[m], m)
+	if projections[d.method] == nil {
 		name := "EPSG:" + c[2]
 		if f, ok := lookup(kindMethod, int(m)); ok {
 			name = f[1]
@@ -304,42 +290,46 @@ func (d *definition) convert(code int) error {
 	d.par.k0 = 1
 	for _, f := range c[3:] {
 		key, value, _ := strings.Cut(f, "=")
-		v := atof(value)
-		switch key {
-		case "8801", "8811", "8821":
-			d.par.lat0 = v
-		case "8802", "8812", "8822", "8833":
-			d.par.lon0 = v
-		case "8805", "8815", "8819", "1038":
-			d.par.k0 = v
-		case "8806", "8816", "8826":
-			d.par.fe = v
-		case "8807", "8817", "8827":
-			d.par.fn = v
-		case "8818", "8823", "8832":
-			d.par.sp1 = v
-		case "8824":
-			d.par.sp2 = v
-		case "8813", "1036":
-			d.par.azimuth = v
-		case "8814":
-			d.par.rectified = v
-		case "1039":
-			d.par.height = v
-		}
+		d.par.set(key, atof(value))
 	}
 	return nil
 }
 
-// projected are the methods with formulas here.
-var projected = map[method]bool{
-	methodWebMercator: true, methodLambertMichigan: true, methodColombiaUrban: true, methodEqualEarth: true, methodEquidistantConic: true,
-	methodLambertConformal1SP: true, methodLambertConformal2SP: true, methodMercatorA: true, methodMercatorB: true,
-	methodCassini: true, methodTransverseMercator: true, methodObliqueStereographic: true, methodPolarStereographicA: true,
-	methodNewZealandMapGrid: true, methodHotineA: true, methodLaborde: true, methodHotineB: true, methodNearConformal: true,
-	methodPolyconic: true, methodKrovak: true, methodLambertAzimuthal: true, methodAlbers: true, methodEquidistantCylindrical: true,
-	methodBonne: true, methodPolarStereographicB: true, methodPolarStereographicC: true, methodGuam: true, methodCassiniHyperbolic: true,
-	methodEqualAreaCylindrical: true, methodMollweide: true, methodSinusoidal: true, methodStereographic: true,
+// variants are methods that are computed as another one.
+var variants = map[method]method{
+	1027: methodLambertAzimuthal,   // spherical: the ellipsoid of its datums is a sphere already
+	1111: methodTransverseMercator, // 3D: the same in the plane
+	9808: methodTransverseMercator, // the axes say that it is south orientated
+	1041: methodKrovak,             // as do those of Krovak
+	1028: methodEquidistantCylindrical, 1029: methodEquidistantCylindrical, 9842: methodEquidistantCylindrical,
+	9834: methodEqualAreaCylindrical,
+	9841: methodMercatorA,
+}
+
+// set sets the parameter that has the EPSG code key. Others are not used by any method here.
+func (p *parameters) set(key string, v float64) {
+	switch key {
+	case "8801", "8811", "8821":
+		p.lat0 = v
+	case "8802", "8812", "8822", "8833":
+		p.lon0 = v
+	case "8805", "8815", "8819", "1038":
+		p.k0 = v
+	case "8806", "8816", "8826":
+		p.fe = v
+	case "8807", "8817", "8827":
+		p.fn = v
+	case "8818", "8823", "8832":
+		p.sp1 = v
+	case "8824":
+		p.sp2 = v
+	case "8813", "1036":
+		p.azimuth = v
+	case "8814":
+		p.rectified = v
+	case "1039":
+		p.height = v
+	}
 }
 
 // linearUnit returns the length and name of an EPSG unit.

@@ -115,8 +115,7 @@ func FromGeoKeys(keys raster.GeoKeys) (*CRS, error) {
 	_, hasConversion := k.epsg(keyProjection)
 	method := k.code(keyProjMethod)
 	inKeys := hasProjected || hasConversion || method != 0 && method != userDefined
-	_, hasAxis := k.double(keySemiMajorAxis)
-	hasGeodetic := k.code(keyGeodeticCRS) != 0 || k.code(keyGeodeticDatum) != 0 || k.code(keyEllipsoid) != 0 || hasAxis
+	hasGeodetic := k.hasGeodetic()
 	model := k.code(keyModelType)
 	switch {
 	case model == 3:
@@ -137,6 +136,12 @@ func FromGeoKeys(keys raster.GeoKeys) (*CRS, error) {
 		return k.cited()
 	}
 	return nil, fmt.Errorf("no coordinate system is stated; state it with --dem-crs EPSG:CODE, or write it into a copy with: gdal_translate -a_srs EPSG:CODE in.tif out.tif")
+}
+
+// hasGeodetic reports whether a key states a geographic system, or a part of one.
+func (k geoKeys) hasGeodetic() bool {
+	_, hasAxis := k.double(keySemiMajorAxis)
+	return k.code(keyGeodeticCRS) != 0 || k.code(keyGeodeticDatum) != 0 || k.code(keyEllipsoid) != 0 || hasAxis
 }
 
 // clip keeps a text of a file short enough for a message.

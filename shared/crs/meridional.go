@@ -40,8 +40,10 @@ type meridional struct {
 	far float64
 }
 
-func newMeridional(el ellipsoid, lat0 float64, to func(p *meridional, lam, phi float64) (x, y float64)) *meridional {
-	return &meridional{el: el, m: newMeridian(el), phi0: lat0, to: to, far: math.Pi / 2}
+// newMeridional takes the latitude of the origin, the bound of the longitude from the central meridian, and a constant of the
+// method, 0 for those that have none.
+func newMeridional(el ellipsoid, lat0, far, constant float64, to func(p *meridional, lam, phi float64) (x, y float64)) *meridional {
+	return &meridional{el: el, m: newMeridian(el), phi0: lat0, to: to, far: far, k: [4]float64{constant}}
 }
 
 func (p *meridional) forward(lam, phi float64) (x, y float64) {
@@ -144,8 +146,7 @@ func equidistantConic(p *meridional, lam, phi float64) (x, y float64) {
 }
 
 func newEquidistantConic(el ellipsoid, lat0, sp1, sp2 float64) *meridional {
-	p := newMeridional(el, lat0, equidistantConic)
-	p.far = math.Pi
+	p := newMeridional(el, lat0, math.Pi, 0, equidistantConic)
 	p.k[0] = math.Sin(sp1)
 	if math.Abs(sp1-sp2) > 1e-10 {
 		p.k[0] = el.a * (el.m(sp1) - el.m(sp2)) / (p.m.distance(sp2) - p.m.distance(sp1))

@@ -141,7 +141,7 @@ func TestMethods(t *testing.T) {
 			}
 		}
 	}
-	for m := range projected {
+	for m := range projections {
 		if m > 0 && seen[m] == 0 && m != methodEquidistantConic && m != methodBonne {
 			t.Errorf("no system of method %d", m)
 		}

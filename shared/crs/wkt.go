@@ -467,6 +467,15 @@ func (d *definition) take(p map[string]float64, degrees float64, projection stri
 		rectified: first(first(0, "azimuth"), "rectified_grid_angle", "xy_plane_rotation") * degrees,
 		height:    first(0, "height"),
 	}
+	if projection == "krovak" {
+		return d.krovakText(p, degrees)
+	}
+	return d.complete(projection, hasSP1, hasSP2, p["auxiliary_sphere_type"])
+}
+
+// complete sets the method and the parameters that the text of a projection implies, and refuses texts that contradict
+// themselves. hasSP1 and hasSP2 say whether the text has standard parallels; sphere is its type of auxiliary sphere.
+func (d *definition) complete(projection string, hasSP1, hasSP2 bool, sphere float64) error {
 	q := &d.par
 	switch projection {
 	case "lambertconformalconic1sp":
@@ -486,28 +495,34 @@ func (d *definition) take(p map[string]float64, degrees float64, projection stri
 		}
 		q.lat0 = 0
 	case "mercatorauxiliarysphere":
-		if p["auxiliary_sphere_type"] != 0 || q.sp1 != 0 {
-			return fmt.Errorf("the Mercator projection on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", p["auxiliary_sphere_type"], q.sp1, remedy)
+		if sphere != 0 || q.sp1 != 0 {
+			return fmt.Errorf("the Mercator projection on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", sphere, q.sp1, remedy)
 		}
+	case "polarstereographic", "stereographic", "stereographicnorthpole", "stereographicsouthpole":
+		return d.completeStereographic(projection)
+	case "swissobliquecylindrical", "swissobliquemercator":
+		q.azimuth, q.rectified = 90, 90
+	}
+	return nil
+}
+
+func (d *definition) completeStereographic(projection string) error {
+	const pole = 90 - 1e-6
+	q := &d.par
+	switch projection {
 	case "polarstereographic":
-		if q.sp1 = q.lat0; math.Abs(q.lat0) > 90-1e-6 {
-			d.method = methodPolarStereographicA
-		}
+		q.sp1 = q.lat0
 	case "stereographicnorthpole", "stereographicsouthpole":
 		if projection == "stereographicsouthpole" && q.sp1 > 0 || projection == "stereographicnorthpole" && q.sp1 < 0 {
 			return fmt.Errorf("standard parallel %g is on the other side of the Earth; state the system with: --dem-crs EPSG:CODE", q.sp1)
 		}
-		if math.Abs(q.sp1) > 90-1e-6 {
+		if math.Abs(q.sp1) > pole {
 			d.method, q.lat0 = methodPolarStereographicA, q.sp1
 		}
-	case "stereographic":
-		if math.Abs(q.lat0) > 90-1e-6 {
-			d.method = methodPolarStereographicA
-		}
-	case "swissobliquecylindrical", "swissobliquemercator":
-		q.azimuth, q.rectified = 90, 90
-	case "krovak":
-		return d.krovakText(p, degrees)
+		return nil
+	}
+	if math.Abs(q.lat0) > pole {
+		d.method = methodPolarStereographicA
 	}
 	return nil
 }

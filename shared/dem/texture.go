@@ -139,36 +139,58 @@ func (l *texture) kind(m *geotiff.Image) string {
 	if l.cells < few || l.pairs < few {
 		return ""
 	}
-	rough, n, whole := l.roughness(), l.distinct(), !l.unlisted
-	mean, span := l.sum/float64(l.cells), l.high-l.low
-	part := l.fraction*2 > l.cells
-	// Hillshades have 8 bits, and 0 where there is no data. Over smooth ground they are smooth too.
-	shade := 0.015
-	if m.Type == geotiff.Uint8 {
-		shade = 0.006
-		if m.HasNoData && m.NoData == 0 {
-			shade = 0.001
-		}
-	}
+	rough, mean := l.roughness(), l.sum/float64(l.cells)
+	fractions := l.fraction*2 > l.cells
 	switch {
-	case whole && n == 2 && (l.low == 0 && (l.high == 1 || l.high == 255) || l.low == 1 && l.high == 2):
+	case l.isMask():
 		return "a mask of two values"
-	case whole && rough > shade && l.high >= 200 && l.low <= 120 && n > 60 && mean > 90 && mean < 215:
+	case l.isHillshade(m, rough, mean):
 		return "a hillshade"
-	case m.Type == geotiff.Uint8 && m.HasNoData && m.NoData == 0 && rough > 0.0005 && l.low < level45 && l.high > level45 && math.Abs(mean-level45) < 15:
-		return "a hillshade"
-	case whole && rough > 0.03 && n <= 60 && span+1 > 1.3*float64(n):
+	case l.isClasses(rough):
 		return "numbers of classes"
-	case rough > 0.1 && l.low >= -1 && l.low < 15 && l.high > 345 && l.high <= 360:
+	case rough > 0.1 && l.within(-1, 15, 345, 360):
 		return "aspect in degrees"
-	case rough > 0.1 && part && l.low >= 0 && l.low < 0.2 && l.high > 6 && l.high < 2*math.Pi+1e-3:
+	case fractions && rough > 0.1 && l.within(0, 0.2, 6, 2*math.Pi+1e-3):
 		return "aspect in radians"
-	case rough > 0.05 && part && l.low >= 0 && l.low < 1 && l.high > 10 && l.high <= 90 && mean > 2:
+	case fractions && rough > 0.05 && l.within(0, 1, 10, 90) && mean > 2:
 		return "slope in degrees"
-	case rough > 0.03 && part && l.low >= -1 && l.high <= 1:
+	case fractions && rough > 0.03 && l.low >= -1 && l.high <= 1:
 		return "an index or a share"
 	}
 	return ""
+}
+
+// within reports whether the lowest value is from least to below low, and the highest above high to most.
+func (l *texture) within(least, low, high, most float64) bool {
+	return l.low >= least && l.low < low && l.high > high && l.high <= most
+}
+
+// isMask reports whether the values are two whole numbers as masks have them.
+func (l *texture) isMask() bool {
+	pair := l.low == 0 && (l.high == 1 || l.high == 255) || l.low == 1 && l.high == 2
+	return !l.unlisted && l.distinct() == 2 && pair
+}
+
+// isHillshade reports whether the values vary as light on a relief: in whole numbers of 8 bits, with 0 where there is no
+// data. Over smooth ground hillshades are smooth too, so that less roughness will do where the file has 8 bits.
+func (l *texture) isHillshade(m *geotiff.Image, rough, mean float64) bool {
+	shade, empty := 0.015, m.Type == geotiff.Uint8 && m.HasNoData && m.NoData == 0
+	switch {
+	case empty:
+		shade = 0.001
+	case m.Type == geotiff.Uint8:
+		shade = 0.006
+	}
+	if !l.unlisted && rough > shade && l.high >= 200 && l.low <= 120 && l.distinct() > 60 && mean > 90 && mean < 215 {
+		return true
+	}
+	return empty && rough > 0.0005 && l.low < level45 && l.high > level45 && math.Abs(mean-level45) < 15
+}
+
+// isClasses reports whether the values are few whole numbers with gaps, which jump from cell to cell.
+func (l *texture) isClasses(rough float64) bool {
+	n := l.distinct()
+	return !l.unlisted && rough > 0.03 && n <= 60 && l.high-l.low+1 > 1.3*float64(n)
 }
 
 // inKilometres reports whether values make slopes of the earth only if they are kilometres.

@@ -18,17 +18,41 @@ func (m *Image) georeference() error {
 		return err
 	}
 	m.PixelIsPoint = m.GeoKeys.Shorts[keyRasterType] == rasterIsPoint
+	t, err := m.readTransform()
+	if err != nil || t == nil {
+		return err
+	}
+	if m.PixelIsPoint {
+		t.OriginX -= t.StepX / 2
+		t.OriginY -= t.StepY / 2
+	}
+	switch {
+	case !raster.Finite(t.OriginX), !raster.Finite(t.OriginY), !raster.Finite(t.StepX), !raster.Finite(t.StepY):
+		return fmt.Errorf("the file is damaged: its position is %v", *t)
+	case t.StepX == 0 || t.StepY == 0:
+		return fmt.Errorf("the file is damaged: cells of %g x %g", t.StepX, t.StepY)
+	case t.StepY > 0:
+		return &Unsupported{Feature: "a raster with its south edge first is not read", Fix: fixWarp}
+	case t.StepX < 0:
+		return &Unsupported{Feature: "a raster with its east edge first is not read", Fix: fixWarp}
+	}
+	m.Transform, m.HasTransform = *t, true
+	return nil
+}
+
+// readTransform returns the transform as the file states it, nil if it does not.
+func (m *Image) readTransform() (*raster.Transform, error) {
 	scale, err := m.src.doubles(m.dir, tagModelPixelScale)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	tie, err := m.src.doubles(m.dir, tagModelTiepoint)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	matrix, err := m.src.doubles(m.dir, tagModelTransformation)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var t raster.Transform
 	switch {
@@ -42,33 +66,15 @@ func (m *Image) georeference() error {
 		}
 	case len(matrix) == 16:
 		if matrix[1] != 0 || matrix[4] != 0 {
-			return &Unsupported{Feature: "a rotated or sheared raster is not read", Fix: fixWarp}
+			return nil, &Unsupported{Feature: "a rotated or sheared raster is not read", Fix: fixWarp}
 		}
 		t = raster.Transform{OriginX: matrix[3], StepX: matrix[0], OriginY: matrix[7], StepY: matrix[5]}
 	case len(tie) > 6:
-		return &Unsupported{Feature: "a raster placed by ground control points alone is not read", Fix: fixWarp}
+		return nil, &Unsupported{Feature: "a raster placed by ground control points alone is not read", Fix: fixWarp}
 	default:
-		return nil
+		return nil, nil
 	}
-	if m.PixelIsPoint {
-		t.OriginX -= t.StepX / 2
-		t.OriginY -= t.StepY / 2
-	}
-	for _, v := range []float64{t.OriginX, t.OriginY, t.StepX, t.StepY} {
-		if !raster.Finite(v) {
-			return fmt.Errorf("the file is damaged: its position is %v", t)
-		}
-	}
-	switch {
-	case t.StepX == 0 || t.StepY == 0:
-		return fmt.Errorf("the file is damaged: cells of %g x %g", t.StepX, t.StepY)
-	case t.StepY > 0:
-		return &Unsupported{Feature: "a raster with its south edge first is not read", Fix: fixWarp}
-	case t.StepX < 0:
-		return &Unsupported{Feature: "a raster with its east edge first is not read", Fix: fixWarp}
-	}
-	m.Transform, m.HasTransform = t, true
-	return nil
+	return &t, nil
 }
 
 // readKeys reads the GeoKey directory (OGC 19-008r4, 7.1).

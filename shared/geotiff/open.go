@@ -414,7 +414,21 @@ func (m *Image) blockLayout() error {
 	m.BlockWidth, m.BlockHeight = int(w), int(h)
 	m.across = (m.Width + m.BlockWidth - 1) / m.BlockWidth
 	m.down = (m.Height + m.BlockHeight - 1) / m.BlockHeight
+	if err := m.checkSizes(w, h); err != nil {
+		return err
+	}
+	e, ok := m.dir[offsets]
+	if !ok {
+		return errors.New("the file is damaged: it does not say where its blocks are")
+	}
+	if e.count < uint64(m.blocks()) || e.count > uint64(m.src.size) {
+		return fmt.Errorf("the file is damaged: %d blocks are listed, the image has %d", e.count, m.blocks())
+	}
+	return nil
+}
 
+// checkSizes refuses an image, or blocks of w x h cells, that are larger than a file of this size can hold.
+func (m *Image) checkSizes(w, h uint64) error {
 	ratio := uint64(maxRatio)
 	if m.comp == compZSTD {
 		ratio = maxRatioZSTD
@@ -441,13 +455,6 @@ func (m *Image) blockLayout() error {
 			Feature: fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, maxBlock>>20),
 			Fix:     fixTiled,
 		}
-	}
-	e, ok := m.dir[offsets]
-	if !ok {
-		return errors.New("the file is damaged: it does not say where its blocks are")
-	}
-	if e.count < uint64(m.blocks()) || e.count > uint64(m.src.size) {
-		return fmt.Errorf("the file is damaged: %d blocks are listed, the image has %d", e.count, m.blocks())
 	}
 	return nil
 }

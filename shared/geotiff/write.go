@@ -110,49 +110,12 @@ type band struct {
 
 // NewWriter checks the options and returns a Writer.
 func NewWriter(opts Options) (*Writer, error) {
-	if opts.Width < 1 || opts.Height < 1 || opts.Width > math.MaxInt32 || opts.Height > math.MaxInt32 {
-		return nil, fmt.Errorf("a raster of %d x %d cells: both sides must be 1 to %d", opts.Width, opts.Height, math.MaxInt32)
-	}
 	if len(opts.Bands) == 0 {
 		opts.Bands = []BandInfo{{}}
 	}
-	if len(opts.Bands) > math.MaxUint16 {
-		return nil, fmt.Errorf("%d bands: at most %d", len(opts.Bands), math.MaxUint16)
-	}
-	if int(opts.Type) >= len(sampleTypes) || opts.Type == Float16 {
-		return nil, fmt.Errorf("sample type %s is not written", opts.Type)
-	}
-	if opts.BlockSize == 0 {
-		opts.BlockSize = 512
-	}
-	if opts.BlockSize < 16 || opts.BlockSize > 4096 || opts.BlockSize%16 != 0 {
-		return nil, fmt.Errorf("block size %d: must be a multiple of 16 from 16 to 4096", opts.BlockSize)
-	}
-	top := 9
-	switch opts.Compression {
-	case ZSTD:
-		top = 22
-	case Deflate, None:
-	default:
-		return nil, fmt.Errorf("compression %d is not known", opts.Compression)
-	}
-	if opts.Level < 0 || opts.Level > top {
-		return nil, fmt.Errorf("compression level %d: must be 1 to %d, or 0 for the default", opts.Level, top)
-	}
-	if t := opts.Transform; t != (raster.Transform{}) {
-		for _, v := range []float64{t.OriginX, t.OriginY, t.StepX, t.StepY} {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return nil, fmt.Errorf("transform %+v: must be finite", t)
-			}
-		}
-		if !(t.StepX > 0) || !(t.StepY < 0) {
-			return nil, fmt.Errorf("cells of %g x %g: the step must be positive eastward, negative southward", t.StepX, t.StepY)
-		}
-	}
-	for _, b := range opts.Bands {
-		if (b.Scale != 0 && b.Scale != 1) || b.Offset != 0 {
-			return nil, fmt.Errorf("band %q has a scale or an offset: values are written as they are", b.Description)
-		}
+	opts.BlockSize = cmp.Or(opts.BlockSize, 512)
+	if err := opts.check(); err != nil {
+		return nil, err
 	}
 	w := &Writer{
 		opts: opts, size: opts.Type.Size(), bands: make([]band, len(opts.Bands)),
@@ -175,6 +138,52 @@ func NewWriter(opts Options) (*Writer, error) {
 		}
 	}
 	return w, nil
+}
+
+// check refuses what cannot be written.
+func (o *Options) check() error {
+	if o.Width < 1 || o.Height < 1 || o.Width > math.MaxInt32 || o.Height > math.MaxInt32 {
+		return fmt.Errorf("a raster of %d x %d cells: both sides must be 1 to %d", o.Width, o.Height, math.MaxInt32)
+	}
+	if len(o.Bands) > math.MaxUint16 {
+		return fmt.Errorf("%d bands: at most %d", len(o.Bands), math.MaxUint16)
+	}
+	if int(o.Type) >= len(sampleTypes) || o.Type == Float16 {
+		return fmt.Errorf("sample type %s is not written", o.Type)
+	}
+	if o.BlockSize < 16 || o.BlockSize > 4096 || o.BlockSize%16 != 0 {
+		return fmt.Errorf("block size %d: must be a multiple of 16 from 16 to 4096", o.BlockSize)
+	}
+	top := 9
+	switch o.Compression {
+	case ZSTD:
+		top = 22
+	case Deflate, None:
+	default:
+		return fmt.Errorf("compression %d is not known", o.Compression)
+	}
+	if o.Level < 0 || o.Level > top {
+		return fmt.Errorf("compression level %d: must be 1 to %d, or 0 for the default", o.Level, top)
+	}
+	for _, b := range o.Bands {
+		if (b.Scale != 0 && b.Scale != 1) || b.Offset != 0 {
+			return fmt.Errorf("band %q has a scale or an offset: values are written as they are", b.Description)
+		}
+	}
+	return o.checkTransform()
+}
+
+func (o *Options) checkTransform() error {
+	t := o.Transform
+	switch {
+	case t == raster.Transform{}:
+		return nil
+	case !raster.Finite(t.OriginX), !raster.Finite(t.OriginY), !raster.Finite(t.StepX), !raster.Finite(t.StepY):
+		return fmt.Errorf("transform %+v: must be finite", t)
+	case t.StepX <= 0 || t.StepY >= 0:
+		return fmt.Errorf("cells of %g x %g: the step must be positive eastward, negative southward", t.StepX, t.StepY)
+	}
+	return nil
 }
 
 func (w *Writer) setNoData() error {

@@ -33,7 +33,7 @@ func (w *rounds) run(t testing.TB) {
 	w.area.Fill(Pending)
 	known := 0
 	for part := range 2 {
-		queue := NewCourse(w.Tiling, part == 0)
+		queue := NewWorkQueue(w.Tiling, part == 0)
 		for {
 			places := queue.Next(math.MaxInt)
 			if len(places) == 0 {
@@ -42,7 +42,7 @@ func (w *rounds) run(t testing.TB) {
 			w.rounds[part]++
 			w.visits[part] += len(places)
 			w.most = max(w.most, len(places))
-			queue = Restore(w.Tiling, queue.Rising, queue.Left())
+			queue = RestoreWorkQueue(w.Tiling, queue.Rising, queue.Remaining())
 			results := make([]*raster.Grid[float64], len(places))
 			whole := w.filled
 			if part == 1 {
@@ -50,14 +50,14 @@ func (w *rounds) run(t testing.TB) {
 			}
 			for i, at := range slices.Backward(places) {
 				for again := range 1 + i%7/6 { // some of them twice
-					var dirty []News
+					var dirty []DirtyRegion
 					n := 0
 					if part == 0 {
-						padded := w.Window(at).Grow(FillFrame).Intersect(w.whole())
+						padded := w.Window(at).Grow(FillHalo).Intersect(w.whole())
 						results[i] = w.filled.Sub(padded)
 						dirty = w.Fill(at, w.dem.Sub(padded), results[i])
 					} else {
-						padded := w.Window(at).Grow(AreaFrame).Intersect(w.whole())
+						padded := w.Window(at).Grow(AreaHalo).Intersect(w.whole())
 						results[i] = w.area.Sub(padded)
 						dirty, n = w.Area(at, w.filled.Sub(padded), results[i], w.cell.Rows(padded.Row, padded.Height))
 					}
@@ -69,7 +69,7 @@ func (w *rounds) run(t testing.TB) {
 			}
 			for i, at := range places {
 				window := w.Window(at)
-				padded := window.Grow([]int{FillFrame, AreaFrame}[part]).Intersect(w.whole())
+				padded := window.Grow([]int{FillHalo, AreaHalo}[part]).Intersect(w.whole())
 				paste(whole, window, results[i], raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row})
 			}
 		}

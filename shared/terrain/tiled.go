@@ -121,7 +121,7 @@ func (t *Tiled) load(what int, w raster.Window) (*raster.Grid[float64], error) {
 }
 
 // save writes the cells of the window at a place from g, whose upper-left cell lies at col, row.
-func (t *Tiled) save(what int, g *raster.Grid[float64], col, row int, at Place) error {
+func (t *Tiled) save(what int, g *raster.Grid[float64], col, row int, at Index) error {
 	file, _ := t.scratch(what)
 	window := t.tiling().Window(at)
 	buf := make([]byte, 8*window.Width)
@@ -142,12 +142,12 @@ func (t *Tiled) offset(col, row int) int64 { return 8 * (int64(row)*int64(t.Widt
 // at a time as there are threads. do returns the new cells of padded, the window with halo
 // cells around it, or nil if they are the old ones; done is told of each window.
 func (t *Tiled) work(ctx context.Context, what int, queue *WorkQueue, halo int,
-	do func(thread int, at Place, padded raster.Window) (cells *raster.Grid[float64], dirty []News, known int, err error), done func(known int),
+	do func(thread int, at Index, padded raster.Window) (cells *raster.Grid[float64], dirty []DirtyRegion, known int, err error), done func(known int),
 ) error {
 	type result struct {
 		cells  *raster.Grid[float64]
 		padded raster.Window
-		dirty  []News
+		dirty  []DirtyRegion
 		known  int
 	}
 	across, _ := t.tiling().Tiles()
@@ -183,7 +183,7 @@ func (t *Tiled) work(ctx context.Context, what int, queue *WorkQueue, halo int,
 		for i, at := range places {
 			queue.Add(results[i].dirty)
 			if results[i].cells != nil {
-				for _, tile := range t.tiling().Under(at) {
+				for _, tile := range t.tiling().TilesOf(at) {
 					t.seen[what][tile.Row*across+tile.Col] = true
 				}
 			}
@@ -209,9 +209,9 @@ func each(n int, f func(i int) error) error {
 // fill fills depressions in the windows, that of the lowest level first, as Priority-Flood
 // takes the lowest cell of one grid first.
 func (t *Tiled) fill(ctx context.Context) error {
-	queue := NewCourse(t.tiling(), true)
+	queue := NewWorkQueue(t.tiling(), true)
 	share := 0.0
-	return t.work(ctx, inFilled, queue, FillFrame, func(_ int, at Place, padded raster.Window) (*raster.Grid[float64], []News, int, error) {
+	return t.work(ctx, inFilled, queue, FillHalo, func(_ int, at Index, padded raster.Window) (*raster.Grid[float64], []DirtyRegion, int, error) {
 		elevation, err := t.Elevation(padded)
 		if err != nil {
 			return nil, nil, 0, err
@@ -231,7 +231,7 @@ func (t *Tiled) fill(ctx context.Context) error {
 func (t *Tiled) accumulate(ctx context.Context) error {
 	memory := make([]accumulation, max(1, t.Threads))
 	known, all := 0, t.Width*t.Height
-	err := t.work(ctx, inArea, NewCourse(t.tiling(), false), AreaFrame, func(thread int, at Place, padded raster.Window) (*raster.Grid[float64], []News, int, error) {
+	err := t.work(ctx, inArea, NewWorkQueue(t.tiling(), false), AreaHalo, func(thread int, at Index, padded raster.Window) (*raster.Grid[float64], []DirtyRegion, int, error) {
 		filled, err := t.load(inFilled, padded)
 		if err != nil {
 			return nil, nil, 0, err

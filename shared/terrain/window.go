@@ -12,10 +12,10 @@ var Unseen = math.Inf(-1)
 // Pending stands for a contributing area that is not known yet.
 const Pending = pending
 
-// FillFrame and AreaFrame are how many cells around itself a window reads.
+// FillHalo and AreaHalo are how many cells around itself a window reads.
 const (
-	FillFrame = 1
-	AreaFrame = 2
+	FillHalo = 1
+	AreaHalo = 2
 )
 
 // perimeter calls f for each cell along the edge of a window.
@@ -35,13 +35,13 @@ func perimeter(w raster.Window, f func(col, row int)) {
 // nextUp is the next greater float64; adding 0 turns -0 into 0.
 func nextUp(v float64) float64 { return math.Nextafter(v, math.Inf(1)) + 0 }
 
-// addCell makes the quarter dirty that the cell at col, row lies in.
+// addCell makes the region dirty that the cell at col, row lies in.
 func (q *WorkQueue) addCell(col, row int, level float64) {
-	q.Add([]News{{q.quarter(col, row), level}})
+	q.Add([]DirtyRegion{{q.region(col, row), level}})
 }
 
 // Fill fills depressions in the window at a place, from the filled elevations that are known around it.
-// elevation has the elevations of the window and FillFrame cells around it, as far as the raster reaches;
+// elevation has the elevations of the window and FillHalo cells around it, as far as the raster reaches;
 // Fill sets cells without data, which are not finite, to NaN. filled has the same cells: the filled elevations
 // that are known so far, or Unseen. Fill writes those of the window that it finds. It returns where cells outside of the
 // window can now be lowered.
@@ -50,9 +50,9 @@ func (q *WorkQueue) addCell(col, row int, level float64) {
 // Values start too high, are computed from values that are too high or right, and so are never too low: they
 // only fall. None can fall further exactly when the equation holds at every cell. It has one
 // solution, since every step along it descends.
-func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
+func (t Tiling) Fill(at Index, elevation, filled *raster.Grid[float64]) []DirtyRegion {
 	window := t.Window(at)
-	padded := window.Grow(FillFrame).Intersect(t.whole())
+	padded := window.Grow(FillHalo).Intersect(t.whole())
 	local := raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row, Width: window.Width, Height: window.Height}
 	f := flood{z: elevation, filled: filled}
 	z, cells, width := elevation.Cells, filled.Cells, padded.Width
@@ -61,23 +61,9 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 			z[i], cells[i] = math.NaN(), math.NaN()
 		}
 	}
-	// Cells that no work was done on start at +Inf; outlets of the window among them at their
-	// own elevation. Outlets of the halo are unknown here, since their neighbours may be missing.
 	was := make([]float64, 0, 2*(window.Width+window.Height))
 	perimeter(local, func(c, r int) { was = append(was, cells[r*width+c]) })
-	for r := range padded.Height {
-		for c := range padded.Width {
-			i := r*width + c
-			if cells[i] != Unseen {
-				continue
-			}
-			cells[i] = math.Inf(1)
-			if inside(local, c, r) && f.touchesOutside(c, r) {
-				cells[i] = z[i] + 0
-				f.open.push(cells[i], i)
-			}
-		}
-	}
+	f.start(local)
 	known := func(c, r int) {
 		if i := r*width + c; raster.Finite(cells[i]) {
 			f.open.push(cells[i], i)
@@ -85,14 +71,14 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 	}
 	perimeter(raster.Window{Width: padded.Width, Height: padded.Height}, known)
 	// One tile of the window may have values that its neighbour in the window lacks.
-	for _, tile := range t.Under(at) {
+	for _, tile := range t.TilesOf(at) {
 		w := t.Tile(tile.Col, tile.Row)
 		w.Col -= padded.Col
 		w.Row -= padded.Row
 		perimeter(w, known)
 	}
 	f.lower(local)
-	dirty := Restore(t, true, nil)
+	dirty := RestoreWorkQueue(t, true, nil)
 	k := 0
 	perimeter(local, func(c, r int) {
 		i := r*width + c
@@ -113,7 +99,26 @@ func (t Tiling) Fill(at Place, elevation, filled *raster.Grid[float64]) []News {
 			}
 		}
 	})
-	return dirty.Left()
+	return dirty.Remaining()
+}
+
+// start gives the cells that no work was done on +Inf, but the outlets of window among them their own elevation.
+// Outlets of the halo stay unknown, since their neighbours may be missing here.
+func (f *flood) start(window raster.Window) {
+	cells := f.filled.Cells
+	for r := range f.z.Height {
+		for c := range f.z.Width {
+			i := r*f.z.Width + c
+			if cells[i] != Unseen {
+				continue
+			}
+			cells[i] = math.Inf(1)
+			if inside(window, c, r) && f.touchesOutside(c, r) {
+				cells[i] = f.z.Cells[i] + 0
+				f.open.push(cells[i], i)
+			}
+		}
+	}
 }
 
 // lower propagates the values of the open cells within window. A cell may have a value already, which is too high or
@@ -160,7 +165,7 @@ func (f *flood) lower(window raster.Window) {
 }
 
 // Area sums contributing area, m2, in the window at a place, of cells whose donors are known.
-// filled and area have the cells of the window and AreaFrame cells around it, as far as the
+// filled and area have the cells of the window and AreaHalo cells around it, as far as the
 // raster reaches. filled is final; Unseen stands for cells without data. area is Pending where it is not
 // known. cell has the sizes of their rows. Area returns dirty, where cells outside of the window have more known
 // donors than before, and known, how many cells of the window became known, those without data included.
@@ -168,19 +173,19 @@ func (f *flood) lower(window raster.Window) {
 // A cell is summed after all cells that drain to it. Its own area comes
 // first, then the shares of its neighbours, counter-clockwise from the east, so that
 // the order of cells cannot change a bit of the sum.
-func (t Tiling) Area(at Place, filled, area *raster.Grid[float64], cell raster.CellSize) (dirty []News, known int) {
+func (t Tiling) Area(at Index, filled, area *raster.Grid[float64], cell raster.CellSize) (dirty []DirtyRegion, known int) {
 	return t.sum(new(accumulation), at, filled, area, cell)
 }
 
 // sum is Area with the buffers of an earlier window.
-func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64], cell raster.CellSize) ([]News, int) {
+func (t Tiling) sum(a *accumulation, at Index, filled, area *raster.Grid[float64], cell raster.CellSize) ([]DirtyRegion, int) {
 	for i, v := range filled.Cells {
 		if v == Unseen {
 			filled.Cells[i] = math.NaN()
 		}
 	}
 	window := t.Window(at)
-	padded := window.Grow(AreaFrame).Intersect(t.whole())
+	padded := window.Grow(AreaHalo).Intersect(t.whole())
 	local := raster.Window{Col: window.Col - padded.Col, Row: window.Row - padded.Row, Width: window.Width, Height: window.Height}
 	a.filled, a.area, a.cell = filled, area, cell
 	pendingCells := func() (n int) {
@@ -201,7 +206,7 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 	perimeter(local, func(c, r int) { was = append(was, area.At(c, r) == Pending) })
 	a.run(local)
 	step := a.steps()
-	dirty := Restore(t, false, nil)
+	dirty := RestoreWorkQueue(t, false, nil)
 	k := 0
 	perimeter(local, func(c, r int) {
 		i := r*padded.Width + c
@@ -223,5 +228,5 @@ func (t Tiling) sum(a *accumulation, at Place, filled, area *raster.Grid[float64
 			}
 		}
 	})
-	return dirty.Left(), before - pendingCells()
+	return dirty.Remaining(), before - pendingCells()
 }

@@ -130,7 +130,7 @@ func (k Kind) Release(ctx context.Context, r *engine.Run, _ *job.Phase) {
 }
 
 // windows does the work of one task: as many windows at a time as there are cores for.
-func (p *Terrain) windows(ctx context.Context, draft *record.Draft, phase *job.Phase, state *terrainWork, windows []terrain.Place, found *terrainResult) error {
+func (p *Terrain) windows(ctx context.Context, draft *record.Draft, phase *job.Phase, state *terrainWork, windows []terrain.Index, found *terrainResult) error {
 	each := make([]terrainResult, len(windows))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(cost.DrainageThreads(p.Job.Threads))
@@ -147,7 +147,7 @@ func (p *Terrain) windows(ctx context.Context, draft *record.Draft, phase *job.P
 }
 
 // window does the work of a task in one window.
-func (p *Terrain) window(ctx context.Context, draft *record.Draft, phase *job.Phase, state *terrainWork, at terrain.Place, found *terrainResult) error {
+func (p *Terrain) window(ctx context.Context, draft *record.Draft, phase *job.Phase, state *terrainWork, at terrain.Index, found *terrainResult) error {
 	d, closer, err := p.Job.OpenDEM(ctx)
 	if err != nil {
 		return err
@@ -164,23 +164,23 @@ func (p *Terrain) window(ctx context.Context, draft *record.Draft, phase *job.Ph
 	t := draft.Tiling()
 	switch phase.Kind {
 	case job.KindFill:
-		frame := t.Window(at).Grow(terrain.FillFrame).Intersect(d.Bounds())
+		frame := t.Window(at).Grow(terrain.FillHalo).Intersect(d.Bounds())
 		elevation, err := d.Elevation(ctx, frame)
 		if err != nil {
 			return replica.InputError(err)
 		}
 		return filled.change(ctx, phase.Number, at, frame, found, func(cells *raster.Grid[float64]) error {
-			found.News = t.Fill(at, elevation, cells)
+			found.Dirty = t.Fill(at, elevation, cells)
 			return nil
 		})
 	case job.KindArea:
-		frame := t.Window(at).Grow(terrain.AreaFrame).Intersect(d.Bounds())
+		frame := t.Window(at).Grow(terrain.AreaHalo).Intersect(d.Bounds())
 		elevation, err := filled.read(ctx, frame)
 		if err != nil {
 			return err
 		}
 		return area.change(ctx, phase.Number, at, frame, found, func(cells *raster.Grid[float64]) error {
-			found.News, found.Known = t.Area(at, elevation, cells, d.Cell.Rows(frame.Row, frame.Height))
+			found.Dirty, found.Known = t.Area(at, elevation, cells, d.Cell.Rows(frame.Row, frame.Height))
 			return nil
 		})
 	case job.KindWetness:
@@ -190,7 +190,7 @@ func (p *Terrain) window(ctx context.Context, draft *record.Draft, phase *job.Ph
 }
 
 // change reads the frame around a window, lets f change the window, and stores what did.
-func (s *scratch) change(ctx context.Context, phase int, at terrain.Place, frame raster.Window, found *terrainResult, f func(cells *raster.Grid[float64]) error) error {
+func (s *scratch) change(ctx context.Context, phase int, at terrain.Index, frame raster.Window, found *terrainResult, f func(cells *raster.Grid[float64]) error) error {
 	cells, err := s.read(ctx, frame)
 	if err != nil {
 		return err
@@ -210,7 +210,7 @@ func (s *scratch) change(ctx context.Context, phase int, at terrain.Place, frame
 }
 
 // wetnessBlock writes the terrain file of a window, and sums its wetness.
-func (p *Terrain) wetnessBlock(ctx context.Context, draft *record.Draft, d *dem.DEM, scratch *scratch, w raster.Window, at terrain.Place, found *terrainResult) error {
+func (p *Terrain) wetnessBlock(ctx context.Context, draft *record.Draft, d *dem.DEM, scratch *scratch, w raster.Window, at terrain.Index, found *terrainResult) error {
 	area, err := scratch.read(ctx, w)
 	if err != nil {
 		return err
@@ -327,7 +327,7 @@ func (p *Terrain) removeScratch(ctx context.Context, draft *record.Draft, before
 			if was == 0 || i >= len(written[1]) || written[1][i] == was {
 				continue
 			}
-			keys = append(keys, scratchKey(p.Job.Request.ID, what, was, terrain.Place{Col: i % across, Row: i / across}))
+			keys = append(keys, scratchKey(p.Job.Request.ID, what, was, terrain.Index{Col: i % across, Row: i / across}))
 		}
 	}
 	return p.Job.Objects.Remove(ctx, keys)

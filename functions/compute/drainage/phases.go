@@ -14,22 +14,22 @@ import (
 // terrainWork is what the tasks of a phase of the terrain need to know.
 type terrainWork struct {
 	// Windows are the places of the windows of the terrain's tiling that are worked on, Batch is how many a task has.
-	Windows []terrain.Place `json:"windows"`
+	Windows []terrain.Index `json:"windows"`
 	Batch   int             `json:"batch"`
 	// Filled and Area tell of each tile, row by row, which phase wrote it last; 0 for none.
 	Filled []int `json:"filled,omitempty"`
 	Area   []int `json:"area,omitempty"`
-	// News is what no window was taken for yet.
-	News []terrain.News `json:"news,omitempty"`
+	// Dirty are the regions that no window was taken for yet.
+	Dirty []terrain.DirtyRegion `json:"dirty,omitempty"`
 	// Known counts the cells whose area was known before this phase.
 	Known int `json:"known,omitempty"`
 }
 
 func First(draft *record.Draft) *terrainWork {
 	across, down := draft.Tiling().Tiles()
-	queue := terrain.NewCourse(draft.Tiling(), true)
+	queue := terrain.NewWorkQueue(draft.Tiling(), true)
 	return &terrainWork{
-		Windows: queue.Next(math.MaxInt), Batch: max(1, draft.Batch), News: queue.Left(),
+		Windows: queue.Next(math.MaxInt), Batch: max(1, draft.Batch), Dirty: queue.Remaining(),
 		Filled: make([]int, across*down), Area: make([]int, across*down),
 	}
 }
@@ -55,7 +55,7 @@ func terrainWorkOf(p *job.Phase) (*terrainWork, error) {
 }
 
 // windowsOf returns the windows of a task; none when there is no such task.
-func (w *terrainWork) windowsOf(task string) []terrain.Place {
+func (w *terrainWork) windowsOf(task string) []terrain.Index {
 	for windows := range slices.Chunk(w.Windows, max(1, w.Batch)) {
 		if job.TaskName(windows[0].Row, windows[0].Col) == task {
 			return windows
@@ -67,9 +67,9 @@ func (w *terrainWork) windowsOf(task string) []terrain.Place {
 // terrainResult is what a task of the terrain found.
 type terrainResult struct {
 	// Wrote are the tiles that the task wrote.
-	Wrote []terrain.Place `json:"wrote,omitempty"`
-	// News for the windows around.
-	News []terrain.News `json:"news,omitempty"`
+	Wrote []terrain.Index `json:"wrote,omitempty"`
+	// Dirty are regions of the windows around.
+	Dirty []terrain.DirtyRegion `json:"dirty,omitempty"`
 	// Known counts the cells whose area became known.
 	Known int `json:"known,omitempty"`
 	// Floored counts the cells whose wetness was raised to its floor; Sloping says
@@ -82,7 +82,7 @@ type terrainResult struct {
 
 // add adds what the task found in another window.
 func (f *terrainResult) add(o terrainResult) {
-	f.Wrote, f.News = append(f.Wrote, o.Wrote...), append(f.News, o.News...)
+	f.Wrote, f.Dirty = append(f.Wrote, o.Wrote...), append(f.Dirty, o.Dirty...)
 	f.Known, f.Floored, f.Sloping = f.Known+o.Known, f.Floored+o.Floored, f.Sloping || o.Sloping
 	for year, sum := range o.Wetness {
 		if f.Wetness == nil {
@@ -122,13 +122,13 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 	across, _ := t.Tiles()
 	kind, share := phase.Kind, 0.0
 	next := &terrainWork{Batch: work.Batch, Filled: slices.Clone(work.Filled), Area: slices.Clone(work.Area), Known: work.Known}
-	queue := terrain.Restore(t, kind == job.KindFill, work.News)
+	queue := terrain.RestoreWorkQueue(t, kind == job.KindFill, work.Dirty)
 	written := next.Filled
 	if kind == job.KindArea {
 		written = next.Area
 	}
 	for k, f := range found {
-		queue.Add(f.News)
+		queue.Add(f.Dirty)
 		next.Known += f.Known
 		for _, tile := range f.Wrote {
 			i := tile.Row*across + tile.Col
@@ -144,7 +144,7 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 		share = max(phase.Share, shareOfFilling*queue.Share())
 		if len(next.Windows) == 0 {
 			kind, share = job.KindArea, shareOfFilling
-			queue = terrain.NewCourse(t, false)
+			queue = terrain.NewWorkQueue(t, false)
 		}
 	}
 	if kind == job.KindArea && len(next.Windows) == 0 {
@@ -155,7 +155,7 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 			return nil, fmt.Errorf("%d of %d cells have no area: their water runs in a circle", all-next.Known, all)
 		}
 	}
-	next.News = queue.Left()
+	next.Dirty = queue.Remaining()
 	if len(next.Windows) == 0 {
 		kind, next.Windows, share = job.KindWetness, blocksOfTerrain(t), shareOfFilling+shareOfArea
 	}
@@ -163,12 +163,12 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 }
 
 // blocksOfTerrain lists the windows whose cells are one object of the terrain each, two by two tiles.
-func blocksOfTerrain(t terrain.Tiling) []terrain.Place {
+func blocksOfTerrain(t terrain.Tiling) []terrain.Index {
 	across, down := t.Tiles()
-	var list []terrain.Place
+	var list []terrain.Index
 	for r := 0; r < down; r += 2 {
 		for c := 0; c < across; c += 2 {
-			list = append(list, terrain.Place{Col: c, Row: r})
+			list = append(list, terrain.Index{Col: c, Row: r})
 		}
 	}
 	return list

@@ -29,7 +29,7 @@ const (
 	scratchMagic = "EEMTtile"
 	scratchHead  = 16
 	// scratchRim is how many rows or columns are kept of each side: what the widest frame reads.
-	scratchRim = terrain.AreaFrame
+	scratchRim = terrain.AreaHalo
 	// scratchMost is the longest side of a tile.
 	scratchMost = 1 << 15
 )
@@ -138,7 +138,7 @@ const (
 
 // scratchKey is the object of a tile as a phase wrote it. It is not written again by
 // another phase, so that what a late task reads does not change.
-func scratchKey(id, what string, phase int, tile terrain.Place) string {
+func scratchKey(id, what string, phase int, tile terrain.Index) string {
 	return job.WorkKey(id, fmt.Sprintf("%s%s_%04d_%s.bin", job.ScratchFolder, what, phase, job.TaskName(tile.Row, tile.Col)))
 }
 
@@ -170,14 +170,14 @@ func (s *scratch) read(ctx context.Context, w raster.Window) (*raster.Grid[float
 	work.SetLimit(s.job.Objects.Calls())
 	for r := w.Row / s.tiling.Side; r < down && r*s.tiling.Side < w.Row+w.Height; r++ {
 		for c := w.Col / s.tiling.Side; c < across && c*s.tiling.Side < w.Col+w.Width; c++ {
-			work.Go(func() error { return s.readTile(ctx, terrain.Place{Col: c, Row: r}, g, w) })
+			work.Go(func() error { return s.readTile(ctx, terrain.Index{Col: c, Row: r}, g, w) })
 		}
 	}
 	return g, work.Wait()
 }
 
 // readTile reads what a window has of a tile into g.
-func (s *scratch) readTile(ctx context.Context, at terrain.Place, g *raster.Grid[float64], w raster.Window) error {
+func (s *scratch) readTile(ctx context.Context, at terrain.Index, g *raster.Grid[float64], w raster.Window) error {
 	tile := s.tiling.Tile(at.Col, at.Row)
 	part := tile.Intersect(w)
 	to := func(row int) []float64 {
@@ -247,11 +247,11 @@ func readError(key string, err error) error {
 
 // write stores the tiles of a window that differ from what they were, in the name of
 // a phase, and returns which. cells has the window at origin, was its cells before.
-func (s *scratch) write(ctx context.Context, phase int, at terrain.Place, cells *raster.Grid[float64], origin raster.Window, was *raster.Grid[float64]) ([]terrain.Place, error) {
+func (s *scratch) write(ctx context.Context, phase int, at terrain.Index, cells *raster.Grid[float64], origin raster.Window, was *raster.Grid[float64]) ([]terrain.Index, error) {
 	core := s.tiling.Window(at)
 	across, _ := s.tiling.Tiles()
-	var wrote []terrain.Place
-	for _, tile := range s.tiling.Under(at) {
+	var wrote []terrain.Index
+	for _, tile := range s.tiling.TilesOf(at) {
 		w := s.tiling.Tile(tile.Col, tile.Row)
 		now, before := w, w
 		now.Col, now.Row = w.Col-origin.Col, w.Row-origin.Row

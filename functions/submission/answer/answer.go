@@ -114,7 +114,7 @@ func Accepts(c *gin.Context, want string) (q float64, named bool) {
 	return q, named && q > 0
 }
 
-// WantsHTML reports whether a person asks: JSON is for everybody else.
+// WantsHTML reports whether the client is a browser, which gets a page. All others get JSON.
 func WantsHTML(c *gin.Context) bool {
 	switch c.Query("f") {
 	case "html":
@@ -139,6 +139,7 @@ var documentText string
 
 var documentPage = template.Must(template.New("document").Parse(documentText))
 
+// PagePolicy is the Content-Security-Policy of pages that are written here: no scripts, nothing of other sites.
 const PagePolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Document answers with v as JSON, or as a page that shows all of it.

@@ -109,7 +109,7 @@ func (s *Catalogue) extent(ctx context.Context, process string, found []job.Stat
 			links = append(links, link)
 		}
 	}
-	return extentOf(together(links)), err
+	return extentOf(unionOf(links)), err
 }
 
 // collectionOf is the process whose results a collection holds.

@@ -32,22 +32,22 @@ import (
 // The static catalogue: stac/catalog.json leads to a collection for each process, that to a catalogue for each day,
 // that to the items of the jobs submitted on the day.
 //
-// A document that many jobs wrote to would lose the links of those who wrote at the same time. So no job writes it:
-// the tick does, from what it finds in the bucket. Documents are made anew from that and can be lost or overwritten
+// If jobs wrote these documents, two that write at the same time would lose a link. So the resume tick writes them,
+// from what it finds in the bucket. Documents are made anew from that and can be lost or overwritten
 // without harm; what two passes at the same time make of each other the next one mends.
 const (
 	// catalogued bounds the jobs that are linked to, newest first.
 	catalogued = 50_000
-	// lookedAgain bounds the newest jobs that a pass looks at between two whole ones.
-	lookedAgain = 500
-	// wholeEvery is the time after which a pass looks at all jobs, and lets go of those whose maps are gone.
+	// newestJobs is how many of the newest jobs a pass examines between two whole ones.
+	newestJobs = 500
+	// wholeEvery is the time after which a pass examines all jobs, and drops the links to those whose maps are gone.
 	wholeEvery = 24 * time.Hour
 )
 
 // root is stac/catalog.json.
 type root struct {
 	stac.Catalog
-	// Whole is when all jobs were looked at.
+	// Whole is when all jobs were examined.
 	Whole time.Time `json:"eemt:whole"`
 }
 
@@ -85,11 +85,11 @@ func (s *Catalogue) Update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	most := lookedAgain
+	most := newestJobs
 	if whole {
 		most = catalogued
 	}
-	if err := s.lookThrough(ctx, days, most, whole); err != nil {
+	if err := s.linkNewest(ctx, days, most, whole); err != nil {
 		return err
 	}
 	// From the leaves to the root: no link leads to what is not there yet.
@@ -141,12 +141,12 @@ type candidate struct {
 	st   *job.Status
 }
 
-// lookThrough links to the newest jobs that have an item. A whole look lets go of all others.
-func (s *Catalogue) lookThrough(ctx context.Context, days map[string]*day, most int, whole bool) error {
-	looked := 0
+// linkNewest links to the newest jobs that have an item. A whole pass drops the links to all others.
+func (s *Catalogue) linkNewest(ctx context.Context, days map[string]*day, most int, whole bool) error {
+	examined := 0
 	var batch []candidate
 	flush := func() error {
-		if err := s.inspect(ctx, batch); err != nil {
+		if err := s.findItems(ctx, batch); err != nil {
 			return err
 		}
 		for _, c := range batch {
@@ -170,7 +170,7 @@ func (s *Catalogue) lookThrough(ctx context.Context, days map[string]*day, most 
 		return nil
 	}
 	err := s.Store.Entries(ctx, "", func(e job.Entry) (bool, error) {
-		if looked++; looked > most {
+		if examined++; examined > most {
 			return false, nil
 		}
 		d, err := s.linked(ctx, days, e)
@@ -201,8 +201,8 @@ func (s *Catalogue) lookThrough(ctx context.Context, days map[string]*day, most 
 	return nil
 }
 
-// inspect finds out, side by side, which candidates have an item. Of those that are linked one call tells.
-func (s *Catalogue) inspect(ctx context.Context, batch []candidate) error {
+// findItems finds out, side by side, which candidates have an item. For those that are linked this takes one call each.
+func (s *Catalogue) findItems(ctx context.Context, batch []candidate) error {
 	errs := make([]error, len(batch))
 	var wait conc.WaitGroup
 	for i := range batch {
@@ -249,8 +249,8 @@ func (s *Catalogue) covers(ctx context.Context, id string, link *stac.Link) (boo
 	return data != nil, err
 }
 
-// together is what the records cover that links lead to; nil where none tells.
-func together(links []stac.Link) *stac.Coverage {
+// unionOf is the coverage of the items that links lead to; nil where it is not known of any.
+func unionOf(links []stac.Link) *stac.Coverage {
 	var list []stac.Coverage
 	for _, l := range links {
 		if l.Covers != nil {
@@ -322,7 +322,7 @@ func itemLink(r job.Request) stac.Link {
 // writeDay writes the document of a day, or deletes it when no job of the day is left. It reports whether anything
 // is another now.
 func (s *Catalogue) writeDay(ctx context.Context, key string, d *day) (bool, error) {
-	if d.items == nil { // nobody looked
+	if d.items == nil { // this pass did not read the day
 		return false, nil
 	}
 	if len(d.items) == 0 {
@@ -331,7 +331,7 @@ func (s *Catalogue) writeDay(ctx context.Context, key string, d *day) (bool, err
 		if !had {
 			return false, nil
 		}
-		return true, s.dropDocument(ctx, key)
+		return true, s.deleteDocument(ctx, key)
 	}
 	d.had = true
 	return s.writeDocument(ctx, key, d.document())
@@ -375,7 +375,7 @@ func (s *Catalogue) writeRoots(ctx context.Context, days map[string]*day, r root
 			},
 			License: "other",
 		}
-		// Days that nobody looked at cover what they did.
+		// The coverage of days that this pass did not read stays as it was.
 		var former stac.Collection
 		if err := s.readDocument(ctx, stac.CollectionKey(p.ID), &former); err != nil {
 			return err
@@ -390,7 +390,7 @@ func (s *Catalogue) writeRoots(ctx context.Context, days map[string]*day, r root
 				name := d.at.Format(time.DateOnly)
 				names = append(names, name)
 				if d.items != nil {
-					covered[name] = together(slices.Collect(maps.Values(d.items)))
+					covered[name] = unionOf(slices.Collect(maps.Values(d.items)))
 				}
 			}
 		}
@@ -399,7 +399,7 @@ func (s *Catalogue) writeRoots(ctx context.Context, days map[string]*day, r root
 		for _, name := range names {
 			col.Links = append(col.Links, stac.Link{Href: "./" + name + "/catalog.json", Rel: "child", Type: ogc.JSON, Title: name, Covers: covered[name]})
 		}
-		col.Extent = extentOf(together(col.Links))
+		col.Extent = extentOf(unionOf(col.Links))
 		if _, err := s.writeDocument(ctx, stac.CollectionKey(p.ID), col); err != nil {
 			return err
 		}
@@ -462,7 +462,7 @@ func (s *Catalogue) writeDocument(ctx context.Context, key string, v any) (bool,
 	return true, nil
 }
 
-func (s *Catalogue) dropDocument(ctx context.Context, key string) error {
+func (s *Catalogue) deleteDocument(ctx context.Context, key string) error {
 	if err := s.Store.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 		return fmt.Errorf("delete %s: %w", key, err)
 	}

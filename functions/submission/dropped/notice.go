@@ -10,8 +10,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
-// Notice looks at every object that a notice names. It goes on after an error, so that one object does not hold up the
-// others.
+// Notice takes every object that a notice names, and returns a sentence for each. It goes on after an error, so that one
+// object does not hold up the others.
 func (w *Watcher) Notice(ctx context.Context, n objectnotice.Notice) ([]string, error) {
 	said := n.Ignored
 	var errs []error
@@ -26,7 +26,7 @@ func (w *Watcher) Notice(ctx context.Context, n objectnotice.Notice) ([]string, 
 	return said, errors.Join(errs...)
 }
 
-// place finds an object of a notice in our bucket.
+// place takes an object of a notice, if it is in this bucket.
 func (w *Watcher) place(ctx context.Context, o objectnotice.Object) (string, error) {
 	if w.Uploads.Bucket != "" && o.Bucket != "" && o.Bucket != w.Uploads.Bucket {
 		return fmt.Sprintf("it is in bucket %q, not in %q", o.Bucket, w.Uploads.Bucket), nil

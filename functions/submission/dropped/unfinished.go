@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"gocloud.dev/blob"
+
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -18,18 +20,18 @@ import (
 )
 
 // errUnfinished says that a file ends too early, and may still be written.
-var errUnfinished = errors.New("it may still be written")
+var errUnfinished = waiting("it may still be written")
 
-// checkDropped is checkHeader of a file that last changed age ago. Where files can be seen while they are written, one
-// that ends too early is not judged until it has lain unchanged for long.
+// checkDropped checks the header of a file that last changed age ago. In a directory a file can be seen while it is
+// written: one that is cut short is refused only after it has lain unchanged for some time.
 func (w *Watcher) checkDropped(ctx context.Context, key string, p param.Parameters, age time.Duration) error {
 	_, err := w.Inputs.Header(ctx, key, p)
 	if err != nil && !problem.Refused(err) || !w.writing(age, unfinished) {
 		return err
 	}
-	begun, look := w.begun(ctx, key)
-	if look != nil {
-		return look
+	begun, fault := begun(ctx, w.Store.Bucket, key)
+	if fault != nil {
+		return fault
 	}
 	if begun {
 		return errUnfinished
@@ -37,10 +39,10 @@ func (w *Watcher) checkDropped(ctx context.Context, key string, p param.Paramete
 	return err
 }
 
-// begun reports whether a file is the beginning of a TIFF: it is cut short, its directory is still to be written, or
-// room was only set aside for it.
-func (w *Watcher) begun(ctx context.Context, key string) (bool, error) {
-	r, err := rangeread.Object(ctx, w.Store.Bucket, key)
+// begun reports whether a file is the beginning of a TIFF: it is cut short, its directory is not written yet, or it
+// holds zeros only, as a file does whose space was reserved.
+func begun(ctx context.Context, b *blob.Bucket, key string) (bool, error) {
+	r, err := rangeread.Object(ctx, b, key)
 	if err != nil {
 		return false, fmt.Errorf("read back %s: %w", key, err)
 	}
@@ -60,8 +62,8 @@ func (w *Watcher) begun(ctx context.Context, key string) (bool, error) {
 	return false, nil
 }
 
-// cutShort reports whether a TIFF ends before what it speaks of. Of its cells the last are read, which lie at its end as
-// a rule.
+// cutShort reports whether a TIFF ends before its directory or its cells do. It reads the last cell, which as a rule lies
+// at the end of the file.
 func cutShort(ctx context.Context, r io.ReaderAt, size int64) bool {
 	img, err := geotiff.Open(r, size)
 	if err == nil {
@@ -70,7 +72,7 @@ func cutShort(ctx context.Context, r io.ReaderAt, size int64) bool {
 	return errors.Is(err, geotiff.ErrCutShort)
 }
 
-// noDirectory reports whether the header of a TIFF leads nowhere as yet.
+// noDirectory reports whether the offset of the directory in the header of a TIFF is not written yet.
 func noDirectory(head []byte) bool {
 	if len(head) < geotiff.SniffSize {
 		return true
@@ -85,10 +87,10 @@ func noDirectory(head []byte) bool {
 	return order.Uint32(head[4:]) == 0
 }
 
-// mostTold bounds of how many files the log is told that they are no dropped ones.
+// mostTold bounds the warnings about names of files, and the memory that they take.
 const mostTold = 10000
 
-// told remembers what the log was told of.
+// told holds the keys that the log was warned of.
 type told struct {
 	mu   sync.Mutex
 	keys map[string]bool
@@ -108,7 +110,7 @@ func (t *told) first(key string) bool {
 	return true
 }
 
-// ignore tells the log once of a file under uploads/ whose name keeps it from becoming a job.
+// ignore warns once of a file under uploads/ whose name keeps it from becoming a job.
 func (w *Watcher) ignore(key, why string) {
 	if (why == badPath || why == hiddenName) && w.ignored.first(key) {
 		w.Log.Warn("dropped file becomes no job: rename it", "key", key, "reason", why)

@@ -23,7 +23,8 @@ import (
 func Read(c *gin.Context, in *inputs.Store) (Form, error) {
 	f := New()
 	if !strings.HasPrefix(c.ContentType(), "multipart/") {
-		return f, f.readValues(c)
+		err := f.readValues(c)
+		return f, err
 	}
 	parts, err := c.Request.MultipartReader()
 	if err != nil {

@@ -57,7 +57,7 @@ func Key(id, name string) string {
 // BaseName is a file's name without the folders of whatever system it comes from.
 func BaseName(name string) string { return path.Base(strings.ReplaceAll(name, `\`, "/")) }
 
-// Named reports whether baseName found a name.
+// Named reports whether name, as BaseName returns it, is a name.
 func Named(name string) bool { return name != "" && name != "." && name != "/" }
 
 // PutAt stores r under a key. With once set a file that is there already stays, and counts as the one that was sent.
@@ -101,6 +101,7 @@ func (s *Store) PutAt(ctx context.Context, key, name string, r io.Reader, limit 
 // FromClient marks a fault of reading as the caller's, not the store's.
 type FromClient struct{ Reader io.Reader }
 
+// Read reads the next bytes.
 func (f FromClient) Read(p []byte) (int, error) {
 	n, err := f.Reader.Read(p)
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {

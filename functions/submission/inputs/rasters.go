@@ -53,7 +53,7 @@ func storedName(name string) bool {
 	return (strings.HasPrefix(name, "climate/") || strings.HasPrefix(name, job.InputPrefix)) && path.Clean(name) == name
 }
 
-// rasterPatience bounds how long the rasters that a request names may take to be looked at.
+// rasterPatience bounds the time in which the headers of the rasters that a request names are read.
 const rasterPatience = 20 * time.Second
 
 // CheckRasters reads the headers of the rasters that a request names, so that a wrong name is refused now instead of
@@ -127,7 +127,7 @@ func raster(r io.ReaderAt, size int64, of int) error {
 // UploadRaster stores a raster sent along and lets p name it. It returns its key.
 // A file that cannot be one leaves nothing behind.
 func (s *Store) UploadRaster(ctx context.Context, p *param.Parameters, name, file string, r io.Reader) (string, error) {
-	// Parameters tell rasters from numbers by the end of their names; what the file is, its content tells.
+	// A parameter is a raster if its text ends like a GeoTIFF, so the key must. What the file is, its content says.
 	stored := BaseName(file)
 	if ext := strings.ToLower(path.Ext(stored)); ext != ".tif" && ext != ".tiff" {
 		stored += ".tif"

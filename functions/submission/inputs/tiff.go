@@ -54,7 +54,8 @@ func Called(name string, err error) error {
 	return err
 }
 
-// GridFormat tells by its first bytes, and by its name, what a stored file is made a GeoTIFF from.
+// GridFormat is the format that a stored file must be converted from, by its first bytes and its name; gridfile.None
+// for all others.
 func (s *Store) GridFormat(ctx context.Context, key string) (gridfile.Format, error) {
 	r, err := s.Bucket.NewRangeReader(ctx, key, 0, gridfile.HeadSize, nil)
 	if err != nil {

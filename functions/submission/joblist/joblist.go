@@ -22,8 +22,8 @@ type Reader struct {
 }
 
 const (
-	// examined bounds how many jobs one request looks at in search of those that
-	// its filter wants; the next link goes on from there.
+	// examined bounds the jobs that one request reads in search of those that match its filter. The next link goes on
+	// from there.
 	examined = 500
 	// AtOnce is how many records are read at a time.
 	AtOnce = 16
@@ -65,56 +65,73 @@ func (r Reader) List(ctx context.Context, q Query) ([]job.Status, string, error)
 		}
 		return []job.Status{*states[0]}, "", nil
 	}
-	var found []job.Status
-	next, looked := q.Cursor, 0
-	var batch []job.Entry
-	full, more := false, false
-	flush := func() error {
-		states, err := r.Statuses(ctx, batch, q)
-		if err != nil {
-			return err
-		}
-		for i, st := range states {
-			if full {
-				more = true
-				break
-			}
-			next = batch[i].Cursor
-			if st == nil {
-				continue
-			}
-			found = append(found, *st)
-			full = len(found) == q.Limit
-		}
-		batch = batch[:0]
-		return nil
+	p := page{reader: r, q: q, next: q.Cursor}
+	err := r.Store.Entries(ctx, q.Cursor, func(e job.Entry) (bool, error) { return p.take(ctx, e) })
+	if err == nil && !p.full {
+		err = p.flush(ctx)
 	}
-	err := r.Store.Entries(ctx, q.Cursor, func(e job.Entry) (bool, error) {
-		if !q.After.IsZero() && e.Created.Before(q.After) {
-			return false, nil // older ones follow
-		}
-		if !q.Before.IsZero() && e.Created.After(q.Before) {
-			return true, nil
-		}
-		if full || looked >= max(examined, q.Limit) {
-			more = true
-			return false, nil
-		}
-		looked++
-		batch = append(batch, e)
-		// A search reads on at full width: few of those it looks at fit.
-		if len(batch) == AtOnce || !q.filters() && len(batch) == q.Limit-len(found) {
-			return true, flush()
-		}
+	if err != nil || !p.more {
+		p.next = ""
+	}
+	return p.found, p.next, err
+}
+
+// page is one while it is filled.
+type page struct {
+	reader Reader
+	q      Query
+	found  []job.Status
+	// batch are the jobs that are to be read next, together.
+	batch []job.Entry
+	// looked is how many jobs were read, or are about to be.
+	looked int
+	// next is the cursor after the last job that was read.
+	next string
+	// full says that the page has all jobs it may have, more that there may be others.
+	full, more bool
+}
+
+// take takes one entry of the index. It reports whether the next one is wanted.
+func (p *page) take(ctx context.Context, e job.Entry) (bool, error) {
+	if !p.q.After.IsZero() && e.Created.Before(p.q.After) {
+		return false, nil // older ones follow
+	}
+	if !p.q.Before.IsZero() && e.Created.After(p.q.Before) {
 		return true, nil
-	})
-	if err == nil && !full {
-		err = flush()
 	}
-	if err != nil || !more {
-		next = ""
+	if p.full || p.looked >= max(examined, p.q.Limit) {
+		p.more = true
+		return false, nil
 	}
-	return found, next, err
+	p.looked++
+	p.batch = append(p.batch, e)
+	// A search reads full batches, since few of the jobs match.
+	if len(p.batch) == AtOnce || !p.q.filters() && len(p.batch) == p.q.Limit-len(p.found) {
+		return true, p.flush(ctx)
+	}
+	return true, nil
+}
+
+// flush reads the jobs of a batch.
+func (p *page) flush(ctx context.Context) error {
+	states, err := p.reader.Statuses(ctx, p.batch, p.q)
+	if err != nil {
+		return err
+	}
+	for i, st := range states {
+		if p.full {
+			p.more = true
+			break
+		}
+		p.next = p.batch[i].Cursor
+		if st == nil {
+			continue
+		}
+		p.found = append(p.found, *st)
+		p.full = len(p.found) == p.q.Limit
+	}
+	p.batch = p.batch[:0]
+	return nil
 }
 
 // filters reports whether a job may be passed over.
@@ -137,7 +154,7 @@ func searched(words []string, r job.Request) bool {
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
-// Fits reads a job as far as it takes to tell whether a Query wants it; nil if it does not.
+// Fits reads as much of a job as it takes to tell whether it matches a Query; nil if it does not.
 func (r Reader) Fits(ctx context.Context, id string, q Query) (*job.Status, error) {
 	if len(q.Words) > 0 || q.Request != nil {
 		asked, err := r.Store.Request(ctx, id)

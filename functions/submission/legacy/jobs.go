@@ -40,6 +40,7 @@ type API struct {
 	Remove func(ctx context.Context, r job.Request) error
 }
 
+// List lists jobs, newest first.
 func (a *API) List(c *gin.Context) {
 	limit, err := strconv.Atoi(c.DefaultQuery("limit", "100"))
 	if err != nil || limit < 1 || limit > 1000 {
@@ -82,6 +83,7 @@ func (a *API) List(c *gin.Context) {
 	c.JSON(http.StatusOK, list)
 }
 
+// Get shows one job.
 func (a *API) Get(c *gin.Context) {
 	st, err := a.Jobs.Status(c.Request.Context(), c.Param("id"))
 	if err != nil {
@@ -159,6 +161,7 @@ func (a *API) View(st job.Status) gin.H {
 	return h
 }
 
+// PostCancel ends a job that goes on.
 func (a *API) PostCancel(c *gin.Context) {
 	if _, err := a.Cancel(c.Request.Context(), c.Param("id")); err != nil {
 		a.Answer.Refuse(c, err)
@@ -167,6 +170,7 @@ func (a *API) PostCancel(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"status": "success", "message": "Job cancelled"})
 }
 
+// Delete removes a job that has ended.
 func (a *API) Delete(c *gin.Context) {
 	st, err := a.Jobs.Status(c.Request.Context(), c.Param("id"))
 	if err == nil && !st.Ended() {

@@ -33,7 +33,7 @@ func (a *API) Clean(c *gin.Context) {
 		c.JSON(http.StatusNotImplemented, gin.H{"detail": "cleaning up is not offered here"})
 		return
 	}
-	k, err := keepOf(c, a.Pins.Cleaner.Usual())
+	k, err := policyOf(c, a.Pins.Cleaner.Usual())
 	if err != nil {
 		a.Answer.Refuse(c, err)
 		return
@@ -59,75 +59,82 @@ func (a *API) Clean(c *gin.Context) {
 	})
 }
 
-func keepOf(c *gin.Context, k retention.Policy) (retention.Policy, error) {
-	k.DryRun = false
-	set := func(name, text string) error {
-		var err error
-		switch name {
-		case "success_retention_days":
-			k.Days, err = strconv.Atoi(text)
-		case "failed_retention_hours":
-			k.Hours, err = strconv.Atoi(text)
-		case "dry_run":
-			k.DryRun, err = strconv.ParseBool(text)
-		default:
-			return problem.Invalid(fmt.Errorf("%q is not known; allowed: success_retention_days, failed_retention_hours, dry_run", name))
-		}
-		if err != nil {
-			return problem.Invalid(fmt.Errorf("%s %q: must be a whole number, or true or false for dry_run", name, text))
-		}
-		return nil
-	}
+// policyOf is what a request asks for: what it does not say is as usual.
+func policyOf(c *gin.Context, usual retention.Policy) (retention.Policy, error) {
+	p := usual
+	p.DryRun = false
 	for name, values := range c.Request.URL.Query() {
-		if err := set(name, values[0]); err != nil {
-			return k, err
+		if err := setPolicy(&p, name, values[0]); err != nil {
+			return p, err
 		}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
 	if err != nil {
-		return k, problem.Invalid(err)
+		return p, problem.Invalid(err)
 	}
 	if len(strings.TrimSpace(string(body))) == 0 {
-		return k, nil
+		return p, nil
 	}
 	kind, _, _ := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded" && body[0] != '{' {
 		c.Request.Body = io.NopCloser(bytes.NewReader(body))
-		if kind == "multipart/form-data" {
-			err = c.Request.ParseMultipartForm(answer.SmallBody)
-		} else {
-			err = c.Request.ParseForm()
-		}
-		if err != nil {
-			return k, problem.Invalid(fmt.Errorf("the body is no form: %w", err))
-		}
-		if c.Request.MultipartForm != nil && len(c.Request.MultipartForm.File) > 0 {
-			return k, problem.Invalid(errors.New("a cleanup takes no files; allowed: success_retention_days, failed_retention_hours, dry_run"))
-		}
-		for name, values := range c.Request.PostForm {
-			if err := set(name, values[0]); err != nil {
-				return k, err
-			}
-		}
-		return k, nil
+		err := setPolicyForm(&p, c.Request, kind)
+		return p, err
 	}
 	// curl -d sends JSON under the type of a form.
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(body, &m); err != nil {
-		return k, problem.Invalid(fmt.Errorf("the body is no JSON object: %w", err))
+		return p, problem.Invalid(fmt.Errorf("the body is no JSON object: %w", err))
 	}
 	for name, v := range m {
-		if err := set(name, strings.Trim(string(v), `"`)); err != nil {
-			return k, err
+		if err := setPolicy(&p, name, strings.Trim(string(v), `"`)); err != nil {
+			return p, err
 		}
 	}
-	return k, nil
+	return p, nil
 }
 
-// measured bounds how many objects are looked at for their size.
+func setPolicy(p *retention.Policy, name, text string) error {
+	var err error
+	switch name {
+	case "success_retention_days":
+		p.Days, err = strconv.Atoi(text)
+	case "failed_retention_hours":
+		p.Hours, err = strconv.Atoi(text)
+	case "dry_run":
+		p.DryRun, err = strconv.ParseBool(text)
+	default:
+		return problem.Invalid(fmt.Errorf("%q is not known; allowed: success_retention_days, failed_retention_hours, dry_run", name))
+	}
+	if err != nil {
+		return problem.Invalid(fmt.Errorf("%s %q: must be a whole number, or true or false for dry_run", name, text))
+	}
+	return nil
+}
+
+func setPolicyForm(p *retention.Policy, r *http.Request, kind string) error {
+	parse := r.ParseForm
+	if kind == "multipart/form-data" {
+		parse = func() error { return r.ParseMultipartForm(answer.SmallBody) }
+	}
+	if err := parse(); err != nil {
+		return problem.Invalid(fmt.Errorf("the body is no form: %w", err))
+	}
+	if r.MultipartForm != nil && len(r.MultipartForm.File) > 0 {
+		return problem.Invalid(errors.New("a cleanup takes no files; allowed: success_retention_days, failed_retention_hours, dry_run"))
+	}
+	for name, values := range r.PostForm {
+		if err := setPolicy(p, name, values[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measured bounds the objects whose sizes are added up.
 const measured = 20000
 
-// CleanupStatus tells of the last pass, the next, and the room taken.
+// CleanupStatus tells when the last pass was and the next is, and how much space is used.
 func (a *API) CleanupStatus(c *gin.Context) {
 	ctx := c.Request.Context()
 	last, err := a.lastCleanup(ctx)
@@ -195,7 +202,7 @@ func (a *API) diskUsage(ctx context.Context) (map[string]any, error) {
 	return map[string]any{"uploads_mb": uploads, "results_mb": results, "total_mb": total, "complete": complete}, nil
 }
 
-// recent bounds how many jobs are looked at for those that go on.
+// recent is how many of the newest jobs are read to count those that go on.
 const recent = 50
 
 // SystemStatus tells how the service is, under the old suite's names and its own.
@@ -230,7 +237,7 @@ func (a *API) SystemStatus(c *gin.Context) {
 // mostLines bounds the lines of a log.
 const mostLines = 10000
 
-// Logs tells the course of a job in the old suite's form: a JSON string of sections.
+// Logs shows the history of a job in the old suite's form: a JSON string of sections.
 func (a *API) Logs(c *gin.Context) {
 	tail, err := strconv.Atoi(c.DefaultQuery("tail", "50"))
 	if err != nil || tail < 1 || tail > mostLines {

@@ -95,7 +95,8 @@ func (p Process) Parse(body []byte) (Execute, error) {
 		}
 	}
 	if p.ID == string(param.Echo) {
-		return e, p.parseEcho(&e, r.Inputs)
+		err := p.parseEcho(&e, r.Inputs)
+		return e, err
 	}
 	for _, name := range names {
 		if err := e.set(name, r.Inputs[name]); err != nil {

@@ -1,4 +1,4 @@
-// Package outbound reaches the addresses that strangers name, as far as the operator allows.
+// Package outbound calls addresses that clients name, if the operator allows their hosts.
 package outbound
 
 import (

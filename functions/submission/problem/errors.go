@@ -27,6 +27,11 @@ func TooLarge(what string, limit int64) error {
 	return fault.New(fault.TooLarge, fmt.Errorf("%s is larger than the %s taken here", what, amount.Bytes(limit)))
 }
 
+// OldWords is an error in the old suite's own words, which scripts may look for.
+type OldWords string
+
+func (w OldWords) Error() string { return string(w) }
+
 // longestDetail bounds what an answer says of an error, in bytes: values are given back in it.
 const longestDetail = 2000
 

@@ -1,4 +1,4 @@
-// Package problem words what is refused, and why.
+// Package problem holds the refusals of requests, and the documents that say so.
 package problem
 
 import (

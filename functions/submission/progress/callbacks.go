@@ -55,9 +55,8 @@ func (b *Callbacks) Check(sub *job.Subscriber) error {
 	return nil
 }
 
-// Notify tells the subscriber of a job what an event says. How a job ended is
-// told at least once: an error means that the event should be delivered again.
-// That a job moves is told once, and lost if nobody listens.
+// Notify calls the subscriber of a job with what an event says. The end of a job is told at least once: an error means
+// that the event should be delivered again. Progress is told once, and lost if the subscriber does not answer.
 func (b *Callbacks) Notify(ctx context.Context, e event.Event) error {
 	j, err := eventing.JobOf(e)
 	if err != nil {

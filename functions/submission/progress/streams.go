@@ -19,19 +19,18 @@ import (
 )
 
 const (
-	// mostStreams bounds the streams of progress that are open at a time; who finds
-	// none left asks again and again instead.
+	// mostStreams bounds the streams of progress that are open at a time. Clients beyond that are refused, and poll.
 	mostStreams = 128
 	// longestStream ends a stream: a browser opens it again, perhaps at another replica.
 	longestStream = 4 * time.Minute
-	// aliveEvery says something on a stream without news, so that proxies and this
-	// service notice who has gone.
+	// aliveEvery is how often a comment is sent on a stream without news, so that proxies keep it open and this service
+	// notices clients that have gone.
 	aliveEvery = 15 * time.Second
 	// slowestWrite bounds how long a client may take for what it is sent.
 	slowestWrite = 10 * time.Second
 )
 
-// Streams sends server-sent events to who watches a job.
+// Streams sends server-sent events to clients that watch a job.
 type Streams struct {
 	Jobs joblist.Reader
 	// View is a job as events show it.

@@ -59,7 +59,7 @@ func (f *Files) Zip(c *gin.Context) {
 	id := c.Param("id")
 	st, err := f.Store.Status(c.Request.Context(), id)
 	if err == nil && st.State != job.Completed {
-		err = problem.Invalid(errors.New("Job not completed"))
+		err = problem.Invalid(problem.OldWords("Job not completed"))
 	}
 	if err == nil && st.Expired != nil {
 		err = problem.Invalid(fmt.Errorf("the results were deleted on %s; submit the job again", st.Expired.Format("2006-01-02")))

@@ -12,9 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cyverse-gis/eemt/shared/calendar"
-	"github.com/cyverse-gis/eemt/shared/product"
-
 	"github.com/gin-gonic/gin"
 	"github.com/paulmach/orb/geojson"
 	"github.com/sourcegraph/conc/pool"
@@ -23,9 +20,11 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/maptile"
 	"github.com/cyverse-gis/eemt/shared/preview"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
 

@@ -4,9 +4,9 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/shared/product"
-
 	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
 // The cache keeps what was used most, within its bound.

@@ -30,7 +30,7 @@ type Pins struct {
 	Answer  answer.Writer
 }
 
-// pinned is what people want of retention for a job, and when it goes.
+// pinned is the answer: whether and how long a job is pinned, and when retention takes it.
 type pinned struct {
 	Pinned bool `json:"pinned"`
 	// Days is 0 for the usual time.

@@ -56,8 +56,7 @@ func (s *Submitter) Execute(ctx context.Context, w param.Workflow, e ogc.Execute
 	return r, size.Width*size.Height <= smallCells, err
 }
 
-// demOf brings the DEM of a request into the bucket; fresh tells that it was not
-// there before.
+// demOf stores the DEM of a request in the bucket. fresh says that it was not there before.
 func (s *Submitter) demOf(ctx context.Context, d ogc.DEM) (ref inputs.DEM, fresh bool, err error) {
 	switch {
 	case d.Upload != "":

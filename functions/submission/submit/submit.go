@@ -122,7 +122,7 @@ func (s *Submitter) Announce(ctx context.Context, r job.Request) {
 	}
 }
 
-// announcing bounds how long an end may take to be announced by who wrote it, also when the client has gone.
+// announcing bounds how long the request that ends a job may take to announce that, also when the client has gone.
 const announcing = 30 * time.Second
 
 // AnnounceEnd publishes how a job ended, and notes that it did. What fails here the next resume tick does.
@@ -169,5 +169,5 @@ func (s *Submitter) Cancel(ctx context.Context, id string) (job.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	return st, problem.Invalid(errors.New(fmt.Sprintf("Job is not running (status: %s)", legacy.State(st))))
+	return st, problem.Invalid(problem.OldWords(fmt.Sprintf("Job is not running (status: %s)", legacy.State(st))))
 }

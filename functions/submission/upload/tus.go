@@ -82,7 +82,8 @@ func (s *Server) Routes(r *gin.Engine) {
 		return func(c *gin.Context) {
 			x := &exchange{control: http.NewResponseController(c.Writer)}
 			r := c.Request.Clone(context.WithValue(c.Request.Context(), exchange{}, x))
-			// The library has a rule of its own for who is behind a proxy: it is told what all other links are made of.
+			// The library has its own rule for addresses behind a proxy. It gets the scheme and the host that all other links
+			// are made of.
 			scheme, host := answer.Origin(c.Request)
 			r.Header.Del("Forwarded")
 			r.Header.Set("X-Forwarded-Proto", scheme)
@@ -153,8 +154,8 @@ func (t tusStore) NewUpload(ctx context.Context, info handler.FileInfo) (handler
 	return u, u.fault(err)
 }
 
-// fault tells the log of an error that is not the client's, and the client that there was one: the protocol's library
-// would tell the client all of it, and the log nothing.
+// fault logs an error that is not the client's, and returns one that tells the client no details. The library would send
+// the client the whole error, and log nothing.
 func (u *upload) fault(err error) error {
 	if err == nil || errors.As(err, new(handler.Error)) {
 		return err
@@ -186,7 +187,7 @@ func (t tusStore) GetUpload(ctx context.Context, id string) (handler.Upload, err
 		return nil, u.fault(err)
 	}
 	if u.info.Offset == u.info.Size && !u.done {
-		// Whoever brought the last part died, or the bucket was away.
+		// All parts are there, but the request that brought the last one ended before they were joined.
 		if err := u.FinishUpload(ctx); err != nil {
 			return nil, err
 		}
@@ -282,7 +283,7 @@ func (u *upload) writePart(ctx context.Context, offset int64, in io.Reader) (int
 // FinishUpload joins the parts to a DEM and checks it. Doing it twice gives the
 // same object.
 //
-// Whoever asks for an upload that is being joined in this process waits for that.
+// A request for an upload that is being joined in this process waits for that.
 func (u *upload) FinishUpload(ctx context.Context) error {
 	unhurried(ctx)
 	_, err, shared := u.s.joins.Do(u.info.ID, func() (any, error) { return nil, u.fault(u.join(ctx)) })
@@ -322,7 +323,7 @@ func (u *upload) join(ctx context.Context) error {
 	return nil
 }
 
-// AsTerminatableUpload lets clients give up.
+// AsTerminatableUpload lets clients cancel an upload.
 func (t tusStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload {
 	return u.(*upload)
 }

@@ -320,20 +320,8 @@ func precipitation(g Site, s Source, y Year) []finding.Finding {
 	}
 	value := fmt.Sprintf("%.4g mm a year", annual)
 	list := derivedVapour(s, dry, daily)
-	say := func(looks []string, format string, args ...any) []finding.Finding {
-		per := "mm per month"
-		if s.Daily {
-			per = "mm per day"
-			looks = slices.DeleteFunc(looks, func(u string) bool { return u == string(units.PerDay) || u == string(units.PerYear) })
-		}
-		words, next := "", "check that it is in "+per
-		switch {
-		case len(looks) > 0:
-			words = "precipitation in " + strings.Join(looks, " or ")
-			next = fmt.Sprintf("give it in %s, or have it done: --climate-units precipitation=%s", per, looks[0])
-		case s.Daily && dry/30 >= least:
-			words, next = "the sum of a month or of a year in the line of each day", "give it in "+per
-		}
+	say := func(usual []string, format string, args ...any) []finding.Finding {
+		words, next := likelyUnit(s, usual, dry/30 >= least)
 		return append(list, doubt(finding.ClimatePrecipitation, value, words, next, format, args...))
 	}
 	switch {
@@ -352,6 +340,23 @@ func precipitation(g Site, s Source, y Year) []finding.Finding {
 		return say(tooLittle(dry, 1), "precipitation of %s is that of a dry climate at %.1f degC, while the daily range of temperature, %.1f K, is that of moist air", value, t, daily)
 	}
 	return list
+}
+
+// likelyUnit says what doubtful precipitation seems to be, and what to do. usual are units in which it would be usual; sums
+// says that it would be so too if each day had the sum of a month.
+func likelyUnit(s Source, usual []string, sums bool) (words, next string) {
+	per := "mm per month"
+	if s.Daily {
+		per = "mm per day"
+		usual = slices.DeleteFunc(usual, func(u string) bool { return u == string(units.PerDay) || u == string(units.PerYear) })
+	}
+	switch {
+	case len(usual) > 0:
+		return "precipitation in " + strings.Join(usual, " or "), fmt.Sprintf("give it in %s, or have it done: --climate-units precipitation=%s", per, usual[0])
+	case s.Daily && sums:
+		return "the sum of a month or of a year in the line of each day", "give it in " + per
+	}
+	return "", "check that it is in " + per
 }
 
 // derivedVapour notes that vapour pressure was derived from tmin, and doubts it where the air is dry.
