@@ -197,7 +197,8 @@ func energyProduct(p param.Parameters, maps []MapInfo, kappa map[int][12]float64
 	if m.Period == table.Month {
 		k := k[m.Step-1]
 		return Product{
-			[]Input{{File: file, Band: first.ppt + m.Step - 1}, {File: file, Band: first.bio + m.Step - 1}}, maps,
+			[]Input{{File: file, Band: first.ppt + m.Step - 1}, {File: file, Band: first.bio + m.Step - 1}},
+			maps,
 			func(in [][]float64, out [][]float32) {
 				for i := range in[0] {
 					putEnergy(out, i, k*in[0][i], in[1][i])
