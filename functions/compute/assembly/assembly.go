@@ -59,6 +59,7 @@ type Maps struct {
 	Alone bool
 }
 
+// Run makes a group of maps.
 func (k Maps) Run(ctx context.Context, r *engine.Run) (any, error) {
 	a, err := k.newAssembly(ctx, r)
 	if err != nil {
@@ -77,6 +78,7 @@ func (k Maps) Run(ctx context.Context, r *engine.Run) (any, error) {
 	return nil, fmt.Errorf("%w: job %s has no group %q of maps", job.ErrDamaged, r.ID(), r.Task)
 }
 
+// Next returns the phase of the next level of maps, or the assembly.
 func (k Maps) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Phase, error) {
 	plan, err := record.ReadPlan(ctx, k.Replica.Store, r.ID())
 	if err != nil {
@@ -89,11 +91,13 @@ func (k Maps) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Pha
 	return k.Phase(r.Request, plan, t, t.Level+1)
 }
 
+// Release removes nothing: work files go with the last map that is made of them.
 func (Maps) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // Kind makes the maps that are missing, all of them where no phase of maps came before, then previews and report.
 type Kind struct{ Maps }
 
+// Run makes the maps that are missing, the previews and the report.
 func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	a, err := k.newAssembly(ctx, r)
 	if err != nil {
@@ -108,10 +112,12 @@ func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	return nil, a.writeReport(ctx)
 }
 
+// Next ends the job.
 func (Kind) Next(context.Context, *engine.Run, []job.Record) (*job.Phase, error) {
 	return nil, nil
 }
 
+// Release removes nothing: what is left goes with the end of the job.
 func (Kind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // assembly turns the tiles' work files into result maps, then previews and the

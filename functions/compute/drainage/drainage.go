@@ -84,6 +84,7 @@ type Terrain struct {
 	Options Options
 }
 
+// Run works on the windows of a task.
 func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	work, err := terrainWorkOf(r.Phase)
 	if err != nil {
@@ -102,6 +103,7 @@ func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	return &found, nil
 }
 
+// Next returns the next phase of the terrain; behind the last it writes the plan, and returns the phase of its tiles.
 func (k Kind) Next(ctx context.Context, r *engine.Run, done []job.Record) (*job.Phase, error) {
 	found, err := terrainResults(done)
 	if err != nil {

@@ -25,6 +25,7 @@ type terrainWork struct {
 	Known int `json:"known,omitempty"`
 }
 
+// First is the work of the first phase of the terrain.
 func First(draft *record.Draft) *terrainWork {
 	across, down := draft.Tiling().Tiles()
 	queue := terrain.NewWorkQueue(draft.Tiling(), true)
