@@ -121,6 +121,7 @@ func (f *remote) run(t *testing.T, bucket *blob.Bucket, id, token string, now fu
 	}
 	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, s.Handle)
 	p := param.DefaultParameters()
+	p.Maps = param.AnnualMaps // whose climate is that of all maps
 	p.Step, p.Climate, p.ClimateElevation = 60, "raster:"+f.server.URL+"/{var}_{year}.tif", f.server.URL+"/elevation.tif"
 	p.AlbedoRaster = []string{f.server.URL + "/albedo.tif"}
 	store := job.Store{Bucket: f.bucket}

@@ -34,7 +34,7 @@ type event = cloudevents.Event
 func TestDuplicatesInAnyOrderChangeNoByte(t *testing.T) {
 	tiff := hills(t)
 	calm := newWorld(t, newBucket(t), options{})
-	calm.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	calm.submit(t, param.EEMT, brief(), tiff)
 	calm.replan(t, 6)
 	calm.settle(t)
 	calm.mustComplete(t)
@@ -46,7 +46,7 @@ func TestDuplicatesInAnyOrderChangeNoByte(t *testing.T) {
 				concurrency: 3,
 				broker:      broker.Options{Duplicates: 2, Pick: random.IntN},
 			})
-			wild.submit(t, param.EEMT, quick(param.EEMT), tiff)
+			wild.submit(t, param.EEMT, brief(), tiff)
 			wild.replan(t, 6)
 			wild.settle(t)
 			wild.mustComplete(t)
@@ -59,11 +59,11 @@ func TestDuplicatePlansAtOnce(t *testing.T) {
 	// All deliveries of job.submitted run at the same time: their plans and
 	// climate windows cross.
 	tiff := hills(t)
-	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
 	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newWorld(t, newBucket(t), options{concurrency: 4, broker: broker.Options{Duplicates: 5, Pick: random.IntN}})
-		w.submit(t, param.EEMT, quick(param.EEMT), tiff)
+		w.submit(t, param.EEMT, brief(), tiff)
 		w.settle(t)
 		w.mustComplete(t)
 		sameBytes(t, w.results(t), want)
@@ -113,7 +113,7 @@ func TestFinishedTilesAreNotComputedAgain(t *testing.T) {
 	first := newWorld(t, b, options{publish: func(kind string) bool {
 		return kind != eventing.TaskRequested || tiles.Add(1) <= 4
 	}})
-	first.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	first.submit(t, param.EEMT, brief(), tiff)
 	first.replan(t, 5)
 	first.settle(t)
 	first.die()
@@ -210,7 +210,7 @@ func TestFinishedMapsAreNotMadeAgain(t *testing.T) {
 func TestEveryEventMayBeLost(t *testing.T) {
 	tiff := hills(t)
 	calm := newWorld(t, newBucket(t), options{})
-	calm.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	calm.submit(t, param.EEMT, brief(), tiff)
 	calm.replan(t, 8)
 	calm.settle(t)
 	calm.mustComplete(t)
@@ -226,7 +226,7 @@ func TestEveryEventMayBeLost(t *testing.T) {
 			lost = true
 			return false
 		}})
-		first.submit(t, param.EEMT, quick(param.EEMT), tiff)
+		first.submit(t, param.EEMT, brief(), tiff)
 		first.replan(t, 8)
 		first.settle(t)
 		first.die()
@@ -292,7 +292,7 @@ func TestEveryWriteMayFail(t *testing.T) {
 
 func TestPassingFaultsAreRetried(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
 	var calls, faults atomic.Int64
 	var off atomic.Bool
 	off.Store(true)
@@ -304,7 +304,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 		return errors.New("a passing fault")
 	})
 	w := newWorld(t, b, options{broker: broker.Options{Retries: 200}})
-	w.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	w.submit(t, param.EEMT, brief(), tiff)
 	off.Store(false)
 	w.settle(t)
 	off.Store(true)
@@ -319,7 +319,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 // or the assembly reads it, as a second delivery of the plan does.
 func TestWorkFilesMayBeReplaced(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
 	inner := newBucket(t)
 	var replaced watch
 	b := faultbucket.Wrap(inner, func(op, key string) error {
@@ -333,7 +333,7 @@ func TestWorkFilesMayBeReplaced(t *testing.T) {
 		return inner.WriteAll(context.Background(), key, data, nil)
 	})
 	w := newWorld(t, b, options{broker: broker.Options{Retries: 50}})
-	w.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	w.submit(t, param.EEMT, brief(), tiff)
 	w.settle(t)
 	w.mustComplete(t)
 	sameBytes(t, w.results(t), want)
@@ -407,7 +407,7 @@ func TestCancelStops(t *testing.T) {
 }
 
 func TestWorkFilesAreRemoved(t *testing.T) {
-	w := run(t, param.EEMT, quick(param.EEMT), hills(t), options{})
+	w := run(t, param.EEMT, brief(), hills(t), options{})
 	if left := objects(t, w.bucket, job.WorkKey(jobID, "")); len(left) != 0 {
 		t.Errorf("%d work files are left of a completed job", len(left))
 	}
@@ -504,7 +504,7 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 // on from there, and says the same.
 func TestTerrainIsFollowedOnce(t *testing.T) {
 	tiff := hills(t)
-	p := quick(param.EEMT)
+	p := brief()
 	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	var terrains, broken atomic.Int64
 	b := faultbucket.Wrap(newBucket(t), func(op, key string) error {

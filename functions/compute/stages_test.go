@@ -39,7 +39,7 @@ func TestStagesGiveTheSameBytes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(c.width, c.height)))
-			p := quick(param.EEMT)
+			p := brief()
 			p.TileSize = 32
 			want := run(t, param.EEMT, p, tiff, options{}).results(t)
 			for i, side := range c.sides {
@@ -69,7 +69,7 @@ func staged(t *testing.T, o options, hook faultbucket.Hook) *world {
 
 func wetHills(t *testing.T) ([]byte, param.Parameters) {
 	t.Helper()
-	return demtest.Encode(t, demtest.Holes(demtest.Hills(40, 27))), quick(param.EEMT)
+	return demtest.Encode(t, demtest.Holes(demtest.Hills(40, 27))), brief()
 }
 
 func TestStagesThroughDuplicates(t *testing.T) {
@@ -331,7 +331,7 @@ func TestNoSlopeInStages(t *testing.T) {
 		}
 	}
 	w := staged(t, options{}, nil)
-	w.submit(t, param.EEMT, quick(param.EEMT), demtest.Encode(t, dem))
+	w.submit(t, param.EEMT, brief(), demtest.Encode(t, dem))
 	w.settle(t)
 	st, err := w.store.Status(t.Context(), jobID)
 	if err != nil || st.State != job.Failed {

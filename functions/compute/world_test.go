@@ -164,6 +164,13 @@ func quick(w param.Workflow) param.Parameters {
 	return p
 }
 
+// brief are parameters of EEMT for tests of how a job travels: few maps, of years only.
+func brief() param.Parameters {
+	p := quick(param.EEMT)
+	p.Maps = param.AnnualMaps
+	return p
+}
+
 // run computes a job calmly from start to end, and returns its bucket.
 func run(t *testing.T, w param.Workflow, p param.Parameters, tiff []byte, o options) *world {
 	t.Helper()

@@ -59,6 +59,7 @@ type Maps struct {
 	Alone bool
 }
 
+// Run makes a group of maps.
 func (k Maps) Run(ctx context.Context, r *engine.Run) (any, error) {
 	a, err := k.newAssembly(ctx, r)
 	if err != nil {
@@ -67,16 +68,17 @@ func (k Maps) Run(ctx context.Context, r *engine.Run) (any, error) {
 	defer a.close()
 	for _, g := range a.groups {
 		if g.Task == r.Task {
-			if err := a.run(ctx, []arithmetic.Group{g}); err != nil {
+			if err := a.mosaic.run(ctx, []arithmetic.Group{g}); err != nil {
 				return nil, err
 			}
-			a.noteChecksums(ctx)
+			a.mosaic.noteChecksums(ctx)
 			return nil, a.releaseMade(ctx)
 		}
 	}
 	return nil, fmt.Errorf("%w: job %s has no group %q of maps", job.ErrDamaged, r.ID(), r.Task)
 }
 
+// Next returns the phase of the next level of maps, or the assembly.
 func (k Maps) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Phase, error) {
 	plan, err := record.ReadPlan(ctx, k.Replica.Store, r.ID())
 	if err != nil {
@@ -89,35 +91,39 @@ func (k Maps) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Pha
 	return k.Phase(r.Request, plan, t, t.Level+1)
 }
 
+// Release removes nothing: work files go with the last map that is made of them.
 func (Maps) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // Kind makes the maps that are missing, all of them where no phase of maps came before, then previews and report.
 type Kind struct{ Maps }
 
+// Run makes the maps that are missing, the previews and the report.
 func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	a, err := k.newAssembly(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer a.close()
-	for level := range a.levels {
-		if err := a.run(ctx, a.groupsIn(level)); err != nil {
+	for level := range a.mosaic.levels {
+		if err := a.mosaic.run(ctx, a.groupsIn(level)); err != nil {
 			return nil, err
 		}
 	}
 	return nil, a.writeReport(ctx)
 }
 
+// Next ends the job.
 func (Kind) Next(context.Context, *engine.Run, []job.Record) (*job.Phase, error) {
 	return nil, nil
 }
 
+// Release removes nothing: what is left goes with the end of the job.
 func (Kind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // assembly turns the tiles' work files into result maps, then previews and the
 // report. A map that is there already is not made again.
 type assembly struct {
-	*mosaic
+	mosaic *mosaic
 	alone  bool
 	totals totals
 	kappa  map[int][12]float64
@@ -149,10 +155,10 @@ func (k Maps) newAssembly(ctx context.Context, r *engine.Run) (*assembly, error)
 	}
 	a.close = func() { _ = closer.Close() }
 	a.mosaic = &mosaic{job: j, dem: d, plan: plan, levels: levels, made: made, gone: map[string]bool{}, block: workfile.ResultBlock(plan), total: arithmetic.Count(r.Request)}
-	for _, level := range a.levels {
+	for _, level := range a.mosaic.levels {
 		for _, pr := range level {
-			if !a.missing(pr) {
-				a.done += float64(len(pr.Maps))
+			if !a.mosaic.missing(pr) {
+				a.mosaic.done += float64(len(pr.Maps))
 			}
 		}
 	}
@@ -165,12 +171,12 @@ func (a *assembly) groupsIn(level int) []arithmetic.Group {
 
 // releaseMade removes the work files that no missing map is made of, whoever made the others.
 func (a *assembly) releaseMade(ctx context.Context) error {
-	made, err := listResults(ctx, a.job)
+	made, err := listResults(ctx, a.mosaic.job)
 	if err != nil {
 		return err
 	}
-	a.made = made
-	a.release(ctx, nil)
+	a.mosaic.made = made
+	a.mosaic.release(ctx, nil)
 	return nil
 }
 

@@ -47,30 +47,30 @@ func (m *mosaic) noteChecksums(ctx context.Context) {
 
 // gatherChecksums reads what others noted of the maps that they made.
 func (a *assembly) gatherChecksums(ctx context.Context) error {
-	if a.checksums == nil {
-		a.checksums = map[string]string{}
+	if a.mosaic.checksums == nil {
+		a.mosaic.checksums = map[string]string{}
 	}
 	var missing []string
 	for _, g := range a.groups {
 		for _, pr := range g.Products {
 			for _, info := range pr.Maps {
-				if a.checksums[info.Name] == "" {
+				if a.mosaic.checksums[info.Name] == "" {
 					missing = append(missing, info.Name)
 				}
 			}
 		}
 	}
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(a.job.Objects.Calls())
+	work.SetLimit(a.mosaic.job.Objects.Calls())
 	for _, name := range missing {
 		work.Go(func() error {
-			sum, err := a.job.Store.Bucket.ReadAll(ctx, checksumKey(a.job.Request.ID, name))
+			sum, err := a.mosaic.job.Store.Bucket.ReadAll(ctx, checksumKey(a.mosaic.job.Request.ID, name))
 			if err != nil || len(sum) != hex.EncodedLen(sha256.Size) {
 				return context.Cause(ctx) // without the note the map itself is read
 			}
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.checksums[name] = string(sum)
+			a.mosaic.mu.Lock()
+			defer a.mosaic.mu.Unlock()
+			a.mosaic.checksums[name] = string(sum)
 			return nil
 		})
 	}

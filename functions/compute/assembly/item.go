@@ -17,7 +17,7 @@ import (
 func (a *assembly) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 	outline := footprint.Outline(d.CRS, d.Image.Transform, d.Image.Width, d.Image.Height)
 	if len(outline) < 4 {
-		a.job.Log.Warn("no item is written: the outline of the DEM lies outside of its projection's domain")
+		a.mosaic.job.Log.Warn("no item is written: the outline of the DEM lies outside of its projection's domain")
 		return nil
 	}
 	t := d.Image.Transform
@@ -38,7 +38,7 @@ func (a *assembly) writeItem(ctx context.Context, d *dem.DEM, r *Report) error {
 	if err != nil {
 		return fmt.Errorf("encode the item: %w", err)
 	}
-	return a.job.Objects.Put(ctx, job.ResultKey(r.JobID, workfile.ItemName), "application/geo+json", func(w io.Writer) error {
+	return a.mosaic.job.Objects.Put(ctx, job.ResultKey(r.JobID, workfile.ItemName), "application/geo+json", func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})

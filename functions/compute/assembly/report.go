@@ -117,21 +117,21 @@ type Layer struct {
 
 // writeReport draws the previews, and writes the item and the report.
 func (a *assembly) writeReport(ctx context.Context) error {
-	d, plan, kappa := a.dem, a.plan, a.kappa
+	d, plan, kappa := a.mosaic.dem, a.mosaic.plan, a.kappa
 	r := Report{
-		JobID: a.job.Request.ID, Workflow: a.job.Request.Workflow, Version: a.job.Version, Parameters: a.job.Request.Parameters,
-		Created: a.job.Request.Created, Finished: a.job.Now().UTC(), Tiles: len(plan.Tiles), Seconds: a.totals.Seconds, Longest: a.totals.Longest, Estimate: plan.Estimate,
+		JobID: a.mosaic.job.Request.ID, Workflow: a.mosaic.job.Request.Workflow, Version: a.mosaic.job.Version, Parameters: a.mosaic.job.Request.Parameters,
+		Created: a.mosaic.job.Request.Created, Finished: a.mosaic.job.Now().UTC(), Tiles: len(plan.Tiles), Seconds: a.totals.Seconds, Longest: a.totals.Longest, Estimate: plan.Estimate,
 		SolarCalendar: "365 days; the same sun serves every climate year",
 		Kappa:         kappa, MeanWetness: plan.MeanWetness, Findings: append(finding.List{}, plan.Findings...), Previews: []string{},
 		DEM: ReportDEM{
-			Name: a.job.Request.DEM.Name, SHA256: a.job.Request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
+			Name: a.mosaic.job.Request.DEM.Name, SHA256: a.mosaic.job.Request.DEM.SHA256, Width: plan.Width, Height: plan.Height, Valid: plan.Valid,
 			CRS: plan.CRS, CellSize: d.Cell.Mean(), Minimum: plan.Minimum, Maximum: plan.Maximum,
 			Longitude: plan.Longitude, Latitude: plan.Latitude, Vertical: d.Vertical, NoData: noData(d),
 		},
 		Sources: plan.Sources,
 	}
 	var maps []arithmetic.MapInfo
-	for _, level := range a.levels {
+	for _, level := range a.mosaic.levels {
 		for _, pr := range level {
 			maps = append(maps, pr.Maps...)
 		}
@@ -144,7 +144,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		return err
 	}
 	r.ClearSky = a.totals.ClearSky
-	if a.job.Request.Parameters.LinkeClimatology {
+	if a.mosaic.job.Request.Parameters.LinkeClimatology {
 		t := replica.TurbidityOf(d, plan)
 		r.Turbidity = &t
 	}
@@ -154,14 +154,14 @@ func (a *assembly) writeReport(ctx context.Context) error {
 			r.Layers[i].Doubt = productionDoubt(plan)
 		}
 	}
-	if a.job.Request.Workflow == param.EEMT {
+	if a.mosaic.job.Request.Workflow == param.EEMT {
 		e := energy.DefaultParameters()
 		if r.ClearSky != nil {
 			e.CloudFactor = r.ClearSky.Mean
 		}
 		r.Energy = &e
 		r.Climate = map[int]Climate{}
-		for _, year := range a.job.Request.Parameters.Years() {
+		for _, year := range a.mosaic.job.Request.Parameters.Years() {
 			s := a.totals.Sums[year]
 			area := s.Area.Float64()
 			if area == 0 {
@@ -169,10 +169,10 @@ func (a *assembly) writeReport(ctx context.Context) error {
 			}
 			r.Climate[year] = Climate{Temperature: s.Temperature.Float64() / area, Precipitation: s.Precipitation.Float64() / area}
 		}
-		r.Findings.Add(energyFindings(plan, a.job.Request.Parameters.Years(), kappa)...)
-		r.Findings.Add(crossCheck(r.Climate, a.job.Request.Parameters.Years(), r.Layers)...)
+		r.Findings.Add(energyFindings(plan, a.mosaic.job.Request.Parameters.Years(), kappa)...)
+		r.Findings.Add(crossCheck(r.Climate, a.mosaic.job.Request.Parameters.Years(), r.Layers)...)
 	}
-	r.Findings.Accept(a.job.Request.Parameters.Accept)
+	r.Findings.Accept(a.mosaic.job.Request.Parameters.Accept)
 	if r.Previews, err = a.previews(ctx, d, r.Layers); err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
-	return a.job.Objects.Put(ctx, job.ResultKey(a.job.Request.ID, workfile.ReportName), "application/json", func(w io.Writer) error {
+	return a.mosaic.job.Objects.Put(ctx, job.ResultKey(a.mosaic.job.Request.ID, workfile.ReportName), "application/json", func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})
@@ -197,14 +197,14 @@ const layersAtOnce = 8
 func (a *assembly) layers(ctx context.Context, maps []arithmetic.MapInfo) ([]Layer, error) {
 	layers := make([]Layer, len(maps))
 	var work errgroup.Group // what fails does not stop the others, whose notes the next try goes on from
-	work.SetLimit(a.job.Objects.Calls())
+	work.SetLimit(a.mosaic.job.Objects.Calls())
 	for from := 0; from < len(maps); from += layersAtOnce {
 		some := maps[from:min(from+layersAtOnce, len(maps))]
 		to := layers[from : from+len(some)]
-		work.Go(a.job.Guarded(ctx, func(ctx context.Context) error {
+		work.Go(a.mosaic.job.Guarded(ctx, func(ctx context.Context) error {
 			// A note that cannot be read or written costs a look at its maps, no more.
-			note := job.LayersKey(a.job.Request.ID, from)
-			if data, err := a.job.Store.Bucket.ReadAll(ctx, note); err == nil {
+			note := job.LayersKey(a.mosaic.job.Request.ID, from)
+			if data, err := a.mosaic.job.Store.Bucket.ReadAll(ctx, note); err == nil {
 				var noted []Layer
 				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m arithmetic.MapInfo) bool { return l.Name == m.Name && l.SHA256 != "" }) {
 					copy(to, noted)
@@ -221,8 +221,8 @@ func (a *assembly) layers(ctx context.Context, maps []arithmetic.MapInfo) ([]Lay
 			if err != nil {
 				return fmt.Errorf("encode %s: %w", note, err)
 			}
-			if err := a.job.Objects.PutBytes(ctx, note, data); err != nil {
-				a.job.Log.Debug("statistics of maps are not noted", "error", err)
+			if err := a.mosaic.job.Objects.PutBytes(ctx, note, data); err != nil {
+				a.mosaic.job.Log.Debug("statistics of maps are not noted", "error", err)
 			}
 			return ctx.Err()
 		}))
@@ -234,14 +234,14 @@ func (a *assembly) layers(ctx context.Context, maps []arithmetic.MapInfo) ([]Lay
 // what was written; of a map that nobody noted it is read again.
 func (a *assembly) layerOf(ctx context.Context, m arithmetic.MapInfo) (Layer, error) {
 	l := Layer{Name: m.Name, Description: m.Description, Unit: m.Unit, Display: m.Display}
-	if sum := a.checksums[m.Name]; sum != "" {
+	if sum := a.mosaic.checksums[m.Name]; sum != "" {
 		l.SHA256 = sum
-	} else if sum, _, err := a.job.Objects.Checksum(ctx, job.ResultKey(a.job.Request.ID, m.Name)); err != nil {
+	} else if sum, _, err := a.mosaic.job.Objects.Checksum(ctx, job.ResultKey(a.mosaic.job.Request.ID, m.Name)); err != nil {
 		return l, err
 	} else {
 		l.SHA256 = sum
 	}
-	img, closer, err := a.job.Objects.OpenImage(ctx, job.ResultKey(a.job.Request.ID, m.Name))
+	img, closer, err := a.mosaic.job.Objects.OpenImage(ctx, job.ResultKey(a.mosaic.job.Request.ID, m.Name))
 	if err != nil {
 		return l, err
 	}
@@ -330,20 +330,20 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 	var errs []error
 	var mu sync.Mutex
 	var wait conc.WaitGroup
-	free := make(chan struct{}, max(1, a.job.Threads))
+	free := make(chan struct{}, max(1, a.mosaic.job.Threads))
 	for _, l := range layers {
 		if !l.Summary {
 			continue
 		}
 		name := workfile.PreviewName(l.Name)
 		names = append(names, name)
-		if a.made[name] {
+		if a.mosaic.made[name] {
 			continue
 		}
 		free <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-free }()
-			err := a.job.Objects.Put(ctx, job.ResultKey(a.job.Request.ID, name), "image/png", func(w io.Writer) error { return a.draw(ctx, d, l, w) })
+			err := a.mosaic.job.Objects.Put(ctx, job.ResultKey(a.mosaic.job.Request.ID, name), "image/png", func(w io.Writer) error { return a.draw(ctx, d, l, w) })
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)
@@ -354,7 +354,7 @@ func (a *assembly) previews(ctx context.Context, d *dem.DEM, layers []Layer) ([]
 }
 
 func (a *assembly) draw(ctx context.Context, d *dem.DEM, l Layer, w io.Writer) error {
-	img, closer, err := a.job.Objects.OpenImage(ctx, job.ResultKey(a.job.Request.ID, l.Name))
+	img, closer, err := a.mosaic.job.Objects.OpenImage(ctx, job.ResultKey(a.mosaic.job.Request.ID, l.Name))
 	if err != nil {
 		return err
 	}

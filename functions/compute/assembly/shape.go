@@ -9,12 +9,12 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute/workfile"
 )
 
-// shape is how groups of maps are made: so many groups at a time, each by so many
-// threads in passes of so many maps.
+// shape says how maps are made: how many groups at a time, how many threads work on a group, how many maps a pass over the
+// tiles makes.
 type shape struct{ groups, threads, maps int }
 
-// shapeOf fits the making of maps of width x height cells to memory. One product,
-// which has up to four maps, is always possible.
+// shapeOf returns the shape for maps of width x height cells in blocks of block cells, with memory bytes and threads
+// threads. A pass makes four maps at least: one product has up to four.
 func shapeOf(memory int64, threads, width, height, block int) shape {
 	cells := int64(min(block, width)) * int64(min(block, height))
 	blocks := ((width + block - 1) / block) * ((height + block - 1) / block)

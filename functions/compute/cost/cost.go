@@ -71,6 +71,7 @@ const (
 	taskBytes   = 512 << 20
 )
 
+// OrDefault returns c with defaults in the place of zeros.
 func (c Cost) OrDefault() Cost {
 	c.Memory, c.Cores, c.Speed = cmp.Or(c.Memory, DefaultMemory), cmp.Or(c.Cores, 2), cmp.Or(c.Speed, 1)
 	return c

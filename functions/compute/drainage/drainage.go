@@ -84,6 +84,7 @@ type Terrain struct {
 	Options Options
 }
 
+// Run works on the windows of a task.
 func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	work, err := terrainWorkOf(r.Phase)
 	if err != nil {
@@ -102,6 +103,7 @@ func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	return &found, nil
 }
 
+// Next returns the next phase of the terrain; behind the last it writes the plan, and returns the phase of its tiles.
 func (k Kind) Next(ctx context.Context, r *engine.Run, done []job.Record) (*job.Phase, error) {
 	found, err := terrainResults(done)
 	if err != nil {
@@ -170,7 +172,7 @@ func (p *Terrain) window(ctx context.Context, draft *record.Draft, phase *job.Ph
 			return replica.InputError(err)
 		}
 		return filled.change(ctx, phase.Number, at, frame, found, func(cells *raster.Grid[float64]) error {
-			found.News = t.Fill(at, elevation, cells)
+			found.Dirty = t.Fill(at, elevation, cells)
 			return nil
 		})
 	case job.KindArea:
@@ -180,7 +182,7 @@ func (p *Terrain) window(ctx context.Context, draft *record.Draft, phase *job.Ph
 			return err
 		}
 		return area.change(ctx, phase.Number, at, frame, found, func(cells *raster.Grid[float64]) error {
-			found.News, found.Known = t.Area(at, elevation, cells, d.Cell.Rows(frame.Row, frame.Height))
+			found.Dirty, found.Known = t.Area(at, elevation, cells, d.Cell.Rows(frame.Row, frame.Height))
 			return nil
 		})
 	case job.KindWetness:

@@ -19,17 +19,18 @@ type terrainWork struct {
 	// Filled and Area tell of each tile, row by row, which phase wrote it last; 0 for none.
 	Filled []int `json:"filled,omitempty"`
 	Area   []int `json:"area,omitempty"`
-	// News is what no window was taken for yet.
-	News []terrain.DirtyRegion `json:"news,omitempty"`
+	// Dirty are the regions that no window was taken for yet.
+	Dirty []terrain.DirtyRegion `json:"dirty,omitempty"`
 	// Known counts the cells whose area was known before this phase.
 	Known int `json:"known,omitempty"`
 }
 
+// First is the work of the first phase of the terrain.
 func First(draft *record.Draft) *terrainWork {
 	across, down := draft.Tiling().Tiles()
 	queue := terrain.NewWorkQueue(draft.Tiling(), true)
 	return &terrainWork{
-		Windows: queue.Next(math.MaxInt), Batch: max(1, draft.Batch), News: queue.Remaining(),
+		Windows: queue.Next(math.MaxInt), Batch: max(1, draft.Batch), Dirty: queue.Remaining(),
 		Filled: make([]int, across*down), Area: make([]int, across*down),
 	}
 }
@@ -68,8 +69,8 @@ func (w *terrainWork) windowsOf(task string) []terrain.Index {
 type terrainResult struct {
 	// Wrote are the tiles that the task wrote.
 	Wrote []terrain.Index `json:"wrote,omitempty"`
-	// News for the windows around.
-	News []terrain.DirtyRegion `json:"news,omitempty"`
+	// Dirty are regions of the windows around.
+	Dirty []terrain.DirtyRegion `json:"dirty,omitempty"`
 	// Known counts the cells whose area became known.
 	Known int `json:"known,omitempty"`
 	// Floored counts the cells whose wetness was raised to its floor; Sloping says
@@ -82,7 +83,7 @@ type terrainResult struct {
 
 // add adds what the task found in another window.
 func (f *terrainResult) add(o terrainResult) {
-	f.Wrote, f.News = append(f.Wrote, o.Wrote...), append(f.News, o.News...)
+	f.Wrote, f.Dirty = append(f.Wrote, o.Wrote...), append(f.Dirty, o.Dirty...)
 	f.Known, f.Floored, f.Sloping = f.Known+o.Known, f.Floored+o.Floored, f.Sloping || o.Sloping
 	for year, sum := range o.Wetness {
 		if f.Wetness == nil {
@@ -122,13 +123,13 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 	across, _ := t.Tiles()
 	kind, share := phase.Kind, 0.0
 	next := &terrainWork{Batch: work.Batch, Filled: slices.Clone(work.Filled), Area: slices.Clone(work.Area), Known: work.Known}
-	queue := terrain.RestoreWorkQueue(t, kind == job.KindFill, work.News)
+	queue := terrain.RestoreWorkQueue(t, kind == job.KindFill, work.Dirty)
 	written := next.Filled
 	if kind == job.KindArea {
 		written = next.Area
 	}
 	for k, f := range found {
-		queue.Add(f.News)
+		queue.Add(f.Dirty)
 		next.Known += f.Known
 		for _, tile := range f.Wrote {
 			i := tile.Row*across + tile.Col
@@ -155,7 +156,7 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 			return nil, fmt.Errorf("%d of %d cells have no area: their water runs in a circle", all-next.Known, all)
 		}
 	}
-	next.News = queue.Remaining()
+	next.Dirty = queue.Remaining()
 	if len(next.Windows) == 0 {
 		kind, next.Windows, share = job.KindWetness, blocksOfTerrain(t), shareOfFilling+shareOfArea
 	}

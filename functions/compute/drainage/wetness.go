@@ -21,7 +21,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
-// windowMemory is what a window takes with the climate of some of its rows.
+// windowMemory is how many bytes a window takes with the climate of some of its rows.
 const windowMemory = 160 << 20
 
 // wetnessYears are the climate years whose cells differ: a table covers the same every year.
@@ -83,8 +83,8 @@ func (p *Terrain) SumWetness(ctx context.Context, d *dem.DEM, plan *record.Plan)
 	})
 }
 
-// sumWindows is sumWetness of one of so many windows that are summed together, window by
-// window, some at a time; wetness returns the index, NaN where there is no slope.
+// sumWindows sums the wetness of w, window by window, some at a time: as many as memory has room for when batch calls go on
+// at the same time. wetness returns the index of a window, NaN where there is no slope.
 func (p *Terrain) sumWindows(ctx context.Context, d *dem.DEM, plan *record.Plan, w raster.Window, batch int,
 	wetness func(context.Context, raster.Window) (*raster.Grid[float64], error),
 ) (map[int]terrain.WetnessSum, error) {

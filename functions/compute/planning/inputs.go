@@ -73,7 +73,7 @@ func (p *planner) planInputs(ctx context.Context, d *dem.DEM, plan *record.Plan)
 	return nil
 }
 
-// thinned is the outermost cells of a DEM, and some of those within.
+// thinned returns the cells along the sides of a DEM, and some of those within.
 func thinned(d *dem.DEM) climate.Cells {
 	w, h := d.Image.Width, d.Image.Height
 	var c climate.Cells
@@ -87,7 +87,8 @@ func thinned(d *dem.DEM) climate.Cells {
 	return c
 }
 
-// thinning is the odd step in columns and rows that leaves a DEM about so many cells at most.
+// thinning returns an odd step in columns and rows: of every step x step cells of the DEM one is left, about cells cells
+// in all at most.
 func thinning(d *dem.DEM, cells int) int {
 	step := 1
 	for d.Image.Width/step*(d.Image.Height/step) > cells {
@@ -96,15 +97,15 @@ func thinning(d *dem.DEM, cells int) int {
 	return step
 }
 
-// everyOf counts those cells of a window that are in the middle of step x step cells, by
-// columns and rows of such.
+// everyOf returns which cells of a window are left of a DEM of which every step x step cells leave the one in their middle:
+// a window of the thinned DEM.
 func everyOf(w raster.Window, step int) raster.Window {
 	first := func(n int) int { return (n + step/2) / step }
 	col, row := first(w.Col), first(w.Row)
 	return raster.Window{Col: col, Row: row, Width: first(w.Col+w.Width) - col, Height: first(w.Row+w.Height) - row}
 }
 
-// lonLatOfEvery places the cells of everyOf.
+// lonLatOfEvery returns longitude and latitude of the cells that everyOf leaves of w, in degrees.
 func lonLatOfEvery(d *dem.DEM, step int, w raster.Window) (lon, lat []float64) {
 	t := d.Image.Transform
 	t.StepX, t.StepY = t.StepX*float64(step), t.StepY*float64(step)

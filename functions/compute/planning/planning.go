@@ -49,6 +49,7 @@ func (p *planner) terrain() *drainage.Terrain {
 	return &drainage.Terrain{Job: p.job, Options: p.kind.Drainage}
 }
 
+// Run writes the plan, or its draft, unless one of them is there.
 func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	for _, made := range []func() error{
 		func() error { _, err := record.ReadPlan(ctx, k.Replica.Store, r.ID()); return err },
@@ -61,6 +62,7 @@ func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	return nil, (&planner{kind: k, job: k.Replica.Job(r)}).makePlan(ctx)
 }
 
+// Next returns the phase of the tiles, or the first phase of the terrain.
 func (k Kind) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Phase, error) {
 	plan, err := record.ReadPlan(ctx, k.Replica.Store, r.ID())
 	if err == nil {
@@ -76,6 +78,7 @@ func (k Kind) Next(ctx context.Context, r *engine.Run, _ []job.Record) (*job.Pha
 	return drainage.First(draft).Phase(job.KindFill, 0)
 }
 
+// Release removes nothing.
 func (Kind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // makePlan writes the plan, or its draft where the terrain is left to phases of its own.

@@ -33,7 +33,7 @@ func (j *Job) MeasuredRadiation(ctx context.Context, plan *record.Plan) (months 
 	return months, nil
 }
 
-// OpenClimate opens what planClimate left.
+// OpenClimate opens the climate that the plan stored.
 func (j *Job) OpenClimate(ctx context.Context, plan *record.Plan) (climate.Source, climate.Spec, error) {
 	var spec climate.Spec
 	if err := json.Unmarshal(plan.Climate, &spec); err != nil {
@@ -46,7 +46,7 @@ func (j *Job) OpenClimate(ctx context.Context, plan *record.Plan) (climate.Sourc
 	return source, spec, nil
 }
 
-// Cells places the cells of a window, for climate.
+// Cells returns longitude, latitude and elevation of the cells of a window.
 func (j *Job) Cells(ctx context.Context, d *dem.DEM, w raster.Window) (climate.Cells, error) {
 	z, err := d.Elevation(ctx, w)
 	if err != nil {

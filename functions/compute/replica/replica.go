@@ -24,7 +24,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// Options are for work files: quick to write.
+// Options are those of a work file of the cells of w, which is quick to write.
 func (j *Job) Options(d *dem.DEM, w raster.Window, bands []geotiff.BandInfo) geotiff.Options {
 	return geotiff.Options{
 		Width: w.Width, Height: w.Height, Transform: d.Image.Transform.Sub(w), GeoKeys: d.Image.GeoKeys,
@@ -32,6 +32,7 @@ func (j *Job) Options(d *dem.DEM, w raster.Window, bands []geotiff.BandInfo) geo
 	}
 }
 
+// Software is what files say that they were written by.
 func (j *Job) Software() string { return "eemt " + j.Version }
 
 // Replica is what a process gives to the jobs that it works on.

@@ -16,9 +16,8 @@ import (
 // spoolPrefix begins the name of a temporary file.
 const spoolPrefix = "eemt-spool-"
 
-// SweepTemp removes the temporary files that killed processes left in a directory, the system's
-// place for them if it is empty, and nobody touched since before. It returns how many there
-// were. A process at work goes on with the files that it has open.
+// SweepTemp removes the temporary files in dir, the system's place for them if dir is empty, that killed processes left
+// and nobody has written since before. It returns how many it removed. A process at work goes on with the files that it has open.
 func SweepTemp(dir string, before time.Time) (int, error) {
 	dir = cmp.Or(dir, os.TempDir())
 	entries, err := os.ReadDir(dir)
@@ -51,8 +50,10 @@ type Spools struct {
 	files []*os.File
 }
 
+// NewSpools returns no files yet; dir is the folder of those to come, empty for the system's.
 func NewSpools(dir string) *Spools { return &Spools{dir: dir} }
 
+// Open makes a temporary file.
 func (s *Spools) Open() (geotiff.Spool, error) {
 	f, err := os.CreateTemp(s.dir, spoolPrefix+"*")
 	if err != nil {
@@ -64,6 +65,7 @@ func (s *Spools) Open() (geotiff.Spool, error) {
 	return f, nil
 }
 
+// Remove removes all files.
 func (s *Spools) Remove() {
 	for _, f := range s.files {
 		_ = f.Close()

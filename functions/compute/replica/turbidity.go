@@ -22,8 +22,8 @@ type Turbidity struct {
 // of their own air take twice the time.
 const even = 0.05
 
-// TurbidityOf looks at the climatology at nine places all over a DEM. What it says is the same for
-// every tile.
+// TurbidityOf reads the climatology at the corners of the DEM, the middles of its sides and its centre. The result is the
+// same for every tile.
 func TurbidityOf(d *dem.DEM, plan *record.Plan) Turbidity {
 	t := Turbidity{Source: turbidity.Source, Center: turbidity.At(plan.Longitude, plan.Latitude)}
 	low, high := t.Center, t.Center

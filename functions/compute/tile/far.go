@@ -11,7 +11,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
 
-// far reads the terrain around the block of a tile; nil without rings. A ring
+// far reads the rings of coarse cells around the block of the window tile; nil where the plan has no rings. A ring
 // that begins beyond the DEM is left out.
 func (p *part) far(ctx context.Context, d *dem.DEM, plan *record.Plan, tile raster.Window) (*horizon.Far, error) {
 	if plan.Far == nil {

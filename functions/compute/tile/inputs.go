@@ -101,7 +101,7 @@ func (c *clearness) scale(month int, grids ...*raster.Grid[float32]) {
 	}
 }
 
-// at sets out to the months of one cell.
+// at writes the index of cell i for each month into out.
 func (c *clearness) at(i int, out *[12]float64) {
 	for m := range out {
 		out[m] = c.values[m]
@@ -117,7 +117,7 @@ const (
 	mostClear  = 1.0
 )
 
-// leaveOut takes the place from the cells that lack an input in any month: they have no result.
+// leaveOut sets the latitude of cells that lack an input in any month to NaN: the engines give these cells no result.
 func leaveOut(latitude []float64, months *[12]*raster.Grid[float32]) {
 	for _, g := range months {
 		if g == nil {
@@ -162,8 +162,8 @@ func (p *part) clearness(ctx context.Context, plan *record.Plan, w raster.Window
 	return nil, nil
 }
 
-// noteClearness adds the clear-sky index of a part's cells to the record of the tile, where cells
-// have their own.
+// noteClearness adds the clear-sky index of the cells of w to the record of the tile; nothing where all cells of the job
+// have the same.
 func (p *part) noteClearness(w raster.Window, c *clearness, sun *solar.Monthly) error {
 	if c == nil || c.grids[0] == nil {
 		return nil
@@ -184,7 +184,7 @@ func (p *part) noteClearness(w raster.Window, c *clearness, sun *solar.Monthly) 
 	return p.record.ClearSky.Err()
 }
 
-// addTurbidity sets the turbidity of the place, where the job asks for it.
+// addTurbidity sets the turbidity of the climatology where the job asks for it: one value a month, or one for each cell.
 func (p *part) addTurbidity(lon, lat []float64, s *solar.Surface, params *solar.Parameters) {
 	if !p.job.Request.Parameters.LinkeClimatology {
 		return

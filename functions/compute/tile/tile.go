@@ -31,6 +31,7 @@ type Kind struct {
 	Maps    assembly.Maps // which come next
 }
 
+// Run computes a tile.
 func (k Kind) Run(ctx context.Context, r *engine.Run) (any, error) {
 	plan, err := record.ReadPlan(ctx, k.Replica.Store, r.ID())
 	if err != nil {
@@ -60,6 +61,7 @@ func (k Kind) Next(ctx context.Context, r *engine.Run, done []job.Record) (*job.
 	return k.Maps.Phase(r.Request, plan, t, 0)
 }
 
+// Release removes nothing: maps are made of the work files.
 func (Kind) Release(context.Context, *engine.Run, *job.Phase) {}
 
 // compute writes the tile's work files, made of parts that memory has room for;

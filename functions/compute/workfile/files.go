@@ -10,7 +10,30 @@ import (
 	table "github.com/cyverse-gis/eemt/shared/product"
 )
 
-// Bands of energyOfYear: the four maps of EEMT-TRAD, which are final; of EEMT-TOPO
+// Bands of a tile's sol.tif: slope, aspect, then global radiation, that on flat
+// ground, and hours of sun, each in as many as SunBands says.
+const (
+	BandSlope = iota
+	BandAspect
+	BandSun
+)
+
+// SolFile is the work file of a tile that has its slope, aspect and sun.
+const SolFile = "sol.tif"
+
+// TileKey is the object of a work file of a tile.
+func TileKey(id, task, name string) string { return job.WorkKey(id, task+"/"+name) }
+
+// EnergyFile is the work file of a climate year.
+func EnergyFile(year int) string { return fmt.Sprintf("eemt_%d.tif", year) }
+
+// DailyFile is the work file of the days of a quantity of the sun.
+func DailyFile(quantity string) string { return "daily_" + quantity + ".tif" }
+
+// LayerFile is the work file of a layer on request.
+func LayerFile(l param.Layer) string { return string(l) + ".tif" }
+
+// Bands of the work file of a climate year where only maps of years are wanted: the four maps of EEMT-TRAD, which are final; of EEMT-TOPO
 // the months of E_PPT at kappa = 1, since each month has its own kappa, and the
 // sum of E_BIO in three float32 that hold a float64.
 const (
@@ -20,7 +43,7 @@ const (
 	YearBands       = BandYearTopoBio + 3
 )
 
-// Bands of energyOfMonths: twelve months of each. E_PPT of EEMT-TOPO is for
+// Bands of the work file of a climate year: twelve months of each. E_PPT of EEMT-TOPO is for
 // kappa = 1; only the assembly knows kappa.
 const (
 	BandTradPPT = 12 * iota
@@ -52,15 +75,10 @@ func ResultBlock(plan *record.Plan) int {
 	return usual
 }
 
-func DailyFile(layer string) string { return dailyPrefix + layer + ".tif" }
-
-// LayerFile is the work file of a layer on request.
-func LayerFile(l param.Layer) string { return string(l) + ".tif" }
-
 // Radiation is a quantity of the sun and the work files that have it.
 type Radiation struct {
 	Key   string
-	File  string // of its months, or of its year (sunBands), the first in band
+	File  string // of its months, or of its year (SunBands), from Band on
 	Band  int
 	Daily string // of its days
 }
@@ -89,21 +107,3 @@ func SunBands(p param.Parameters) int {
 	}
 	return 12
 }
-
-// Bands of a tile's sol.tif: slope, aspect, then global radiation, that on flat
-// ground, and hours of sun, each in as many as sunBands says.
-const (
-	BandSlope = iota
-	BandAspect
-	BandSun
-)
-
-const (
-	dailyPrefix  = "daily_"
-	SolFile      = "sol.tif"
-	energyPrefix = "eemt_"
-)
-
-func TileKey(id, task, name string) string { return job.WorkKey(id, task+"/"+name) }
-
-func EnergyFile(year int) string { return fmt.Sprintf("%s%d.tif", energyPrefix, year) }

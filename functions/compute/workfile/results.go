@@ -24,7 +24,7 @@ func ResultNames(w param.Workflow, p param.Parameters) []string {
 	return append(names, previews...)
 }
 
-// PreviewName is the picture of a map.
+// PreviewName is the preview of a map, among the results.
 func PreviewName(name string) string {
 	return "previews/" + strings.TrimSuffix(path.Base(name), ".tif") + ".png"
 }

@@ -13,16 +13,16 @@ import (
 // index (ln m), band 1 the contributing area (m2).
 const TerrainFile = "terrain.tif"
 
-// squareSide is the side of what passes over the whole DEM hold at a time: a
-// multiple of workBlock.
-const squareSide = 1024
+// windowSide is the side of the windows that passes over the whole DEM hold at a time: a
+// multiple of Block.
+const windowSide = 1024
 
-// Windows yields the squares of a window row by row.
+// Windows cuts a window into windows of at most 1024 x 1024 cells, row by row.
 func Windows(w raster.Window) iter.Seq[raster.Window] {
 	return func(yield func(raster.Window) bool) {
-		for r := 0; r < w.Height; r += squareSide {
-			for c := 0; c < w.Width; c += squareSide {
-				if !yield(raster.Window{Col: w.Col + c, Row: w.Row + r, Width: squareSide, Height: squareSide}.Intersect(w)) {
+		for r := 0; r < w.Height; r += windowSide {
+			for c := 0; c < w.Width; c += windowSide {
+				if !yield(raster.Window{Col: w.Col + c, Row: w.Row + r, Width: windowSide, Height: windowSide}.Intersect(w)) {
 					return
 				}
 			}
@@ -36,14 +36,15 @@ const (
 	BandEastWest
 )
 
+// FarFile is the work file of far terrain whose coarse cells have a side of factor cells.
 func FarFile(factor int) string { return fmt.Sprintf("far_%d.tif", factor) }
 
-// BlockOf is the block that a tile lies in.
+// BlockOf is the block that a window of a tile lies in.
 func BlockOf(f *record.Far, w raster.Window) raster.Window {
 	return raster.Window{Col: w.Col / f.Block * f.Block, Row: w.Row / f.Block * f.Block, Width: f.Block, Height: f.Block}
 }
 
-// HaloOf is what a tile reads of the DEM at full resolution; it may reach beyond the DEM.
+// HaloOf is the window of the DEM that the window w of a tile reads at full resolution; it may reach beyond the DEM.
 func HaloOf(plan *record.Plan, w raster.Window) raster.Window {
 	if plan.Far != nil {
 		w = BlockOf(plan.Far, w)
@@ -51,12 +52,12 @@ func HaloOf(plan *record.Plan, w raster.Window) raster.Window {
 	return w.Grow(max(plan.Halo, 1))
 }
 
-// TerrainKey is the object of a piece of the terrain file.
+// TerrainKey is the object of the block of terrain in a column and row of blocks.
 func TerrainKey(id string, col, row int) string {
 	return job.WorkKey(id, "terrain/"+job.TaskName(row, col)+".tif")
 }
 
-// TerrainFiles lists what the terrain file of a plan consists of.
+// TerrainFiles lists the objects that hold the terrain of a plan under w: one for the whole DEM, or one for each block.
 func TerrainFiles(id string, plan *record.Plan, w raster.Window) []File {
 	whole := raster.Window{Width: plan.Width, Height: plan.Height}
 	side := plan.TerrainSide
@@ -74,7 +75,7 @@ func TerrainFiles(id string, plan *record.Plan, w raster.Window) []File {
 	return list
 }
 
-// File is a file that has some window of the DEM.
+// File is an object that holds a window of the DEM.
 type File struct {
 	Window raster.Window
 	Key    string

@@ -20,6 +20,7 @@ type Reach struct {
 	Block, Near, Factor int
 }
 
+// OrDefault returns r with defaults in the place of zeros.
 func (r Reach) OrDefault() Reach {
 	d := Reach{Whole: 8 << 20, Block: 640, Near: 512, Factor: 2}
 	return Reach{
