@@ -234,6 +234,9 @@ var jobOrTime = regexp.MustCompile(`01[0-9A-Z]{24}|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
 // ofNoJob blanks the job's id and all times.
 func ofNoJob(item []byte) []byte { return jobOrTime.ReplaceAll(item, []byte("-")) }
 
+// tileRecords is in the paths of the records of tiles, the first phase after the plan of a job whose terrain the plan follows.
+var tileRecords = filepath.FromSlash("/phases/0001/")
+
 // times are the modification times of the files below dir whose path holds part.
 func times(t *testing.T, dir, part string) map[string]time.Time {
 	t.Helper()
@@ -293,7 +296,7 @@ func TestServeSurvivesKills(t *testing.T) {
 	for kills < 12 && !s.wait(t, id, time.Duration(random.Int64N(int64(whole/3)+1))) {
 		s.kill()
 		kills++
-		now := times(t, filepath.Join(data, "jobs"), string(filepath.Separator)+"tasks"+string(filepath.Separator))
+		now := times(t, filepath.Join(data, "jobs"), tileRecords)
 		unchanged(t, records, now)
 		records = now
 		s = serve(t, data)
@@ -305,7 +308,7 @@ func TestServeSurvivesKills(t *testing.T) {
 	if kills == 0 {
 		t.Error("the job ended before the first kill")
 	}
-	unchanged(t, records, times(t, data, "tasks"))
+	unchanged(t, records, times(t, data, tileRecords))
 	sameResults(t, s.results(t, id), want)
 }
 
@@ -381,7 +384,7 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 	go func() { ended <- first.Wait() }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for len(times(t, filepath.Join(dir, "out"), "tasks")) == 0 && ctx.Err() == nil {
+	for len(times(t, filepath.Join(dir, "out"), tileRecords)) == 0 && ctx.Err() == nil {
 		time.Sleep(5 * time.Millisecond)
 	}
 	if err := first.Process.Signal(os.Interrupt); err != nil {
@@ -392,14 +395,14 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 130 || !strings.Contains(stderr.String(), "run the same command again") {
 		t.Fatalf("interrupted run ended with %v, want exit code 130:\n%s", err, &stderr)
 	}
-	records := times(t, filepath.Join(dir, "out"), "tasks")
+	records := times(t, filepath.Join(dir, "out"), tileRecords)
 	if len(records) == 0 || len(records) >= 20 {
 		t.Fatalf("%d of 20 tiles were done, want some", len(records))
 	}
 	if out, err := command(t, dir, args...).CombinedOutput(); err != nil {
 		t.Fatalf("second run: %v: %s", err, out)
 	}
-	now := times(t, filepath.Join(dir, "out"), "tasks")
+	now := times(t, filepath.Join(dir, "out"), tileRecords)
 	unchanged(t, records, now)
 	t.Logf("%d of %d tiles were done before the interrupt", len(records), len(now))
 	sameResults(t, files(t, filepath.Join(dir, "out")), files(t, filepath.Join(dir, "calm")))
