@@ -10,6 +10,9 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/drainage"
+	"github.com/cyverse-gis/eemt/functions/compute/replica"
+
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/build"
@@ -54,7 +57,7 @@ func main() {
 			return err
 		}
 		// A container that is started again after it was killed finds what it had written: a volume outlives it.
-		if n, err := compute.SweepTemp("", time.Now()); err != nil {
+		if n, err := replica.SweepTemp("", time.Now()); err != nil {
 			log.Warn("removing temporary files of a process before failed", "error", err)
 		} else if n > 0 {
 			log.Info("removed temporary files of a process that was killed", "files", n)
@@ -71,7 +74,7 @@ func main() {
 		s := &compute.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: cores, Cost: cost,
 			Now: time.Now, Log: log, Version: build.Of(c.Version).Version, TileSize: c.TileSize,
-			Drainage: compute.Drainage{Inline: longest}, AssembleWithin: longest, Publishing: publishing,
+			Drainage: drainage.Options{Inline: longest}, AssembleWithin: longest, Publishing: publishing,
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", service.Health)

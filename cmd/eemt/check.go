@@ -16,7 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
@@ -28,6 +27,8 @@ import (
 type checkOptions struct {
 	workflow string
 	params   param.Parameters
+	threads  int
+	memory   int
 	json     bool
 }
 
@@ -38,8 +39,8 @@ func checkCommand() *cobra.Command {
 		Use:   "check DEM",
 		Short: "Check a DEM and a climate before computing",
 		Long: `check prints where a DEM lies, its units, holes and spikes, whether the climate covers it, and the time, memory and
-disk that a job needs. Of a large DEM it reads an overview or a sample. It takes the parameters of eemt run and checks
-them too. If a job would refuse the DEM, it says why and how to fix it.`,
+disk that eemt run needs with the same flags. Of a large DEM it reads an overview or a sample. It takes the parameters of
+eemt run and checks them too. If a job would refuse the DEM, it says why and how to fix it.`,
 		Example: `  eemt check dem.tif
   eemt check dem.tif --workflow eemt --climate table:station.csv`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -58,26 +59,28 @@ them too. If a job would refuse the DEM, it says why and how to fix it.`,
 	}
 	parameters = addParameters(c, "")
 	f := c.Flags()
+	machineFlags(f, &o.threads, &o.memory)
 	f.StringVar(&o.workflow, "workflow", "", "`sol|eemt`; what the estimate is for")
 	f.Lookup("workflow").DefValue = "eemt with a climate, else sol"
 	completeFlag(c, "workflow", oneOf(workflows))
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	inGroup(f, param.GroupOutput.Title(), "json")
-	describe(c, localExits("the DEM is usable", "a job would refuse the DEM or the climate"), tokenVariable)
+	describe(c, localExits("the DEM is usable", "a job would refuse the DEM or the climate"), tokenVariable, memoryVariable)
 	return c
 }
 
 func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) error {
+	model, err := costOf(o.memory, o.threads)
+	if err != nil {
+		return err
+	}
 	w, p := param.Workflow(o.workflow), o.params
 	if w == "" {
 		if w = param.Sol; p.Climate != "" {
 			w = param.EEMT
 		}
 	}
-	if w == param.EEMT && p.Climate == "" {
-		p.Climate = "table:unknown"
-	}
-	if err := p.Validate(w); err != nil {
+	if err := p.ValidateGiven(w); err != nil {
 		return exitError{err, 2}
 	}
 	if err := checkInputFiles(&p); err != nil {
@@ -96,11 +99,9 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 		return exitError{err, 2}
 	}
 	sources := sources.Files{Local: true, OpenBucket: buckets.Open, Token: os.Getenv("EEMT_CLIMATE_TOKEN")}
-	inspected := p
-	inspected.Climate = o.params.Climate
 	r, err := inspect.File(ctx, file, info.Size(), inspect.Options{
-		Parameters: inspected, Name: path, Open: sources.Open,
-		Estimate: func(width, height int) inspect.Work { return compute.Cost{}.Estimate(w, p, width, height) },
+		Parameters: p, Name: path, Open: sources.Open,
+		Estimate: func(width, height int) inspect.Work { return model.Estimate(w, p, width, height) },
 	})
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 	r.Reword(wording.Text)
 	if r.Usable {
 		here := runOptions{output: "."}
-		if err := here.room(compute.Cost{})(w, p, r.Width, r.Height, info.Size()); err != nil {
+		if err := here.room(model)(w, p, r.Width, r.Height, info.Size()); err != nil {
 			r.Findings.Add(finding.Finding{Code: finding.MachineRoom, Severity: finding.Doubt, Message: err.Error()})
 		}
 	}

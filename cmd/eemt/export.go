@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/outdir"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -26,7 +28,7 @@ func (o *runOptions) claim(w param.Workflow, dem string, stderr io.Writer) (*out
 		return nil, err
 	}
 	origin := func() (outdir.Origin, error) { return originOf(w, o.params, dem) }
-	notes, err := dir.Allow(origin, programVersion(), compute.ResultNames(w, o.params), o.overwrite)
+	notes, err := dir.Allow(origin, programVersion(), workfile.ResultNames(w, o.params), o.overwrite)
 	if err != nil {
 		_ = dir.Release()
 		return nil, err
@@ -77,7 +79,7 @@ func keyOf(path string) (key, checksum string, err error) {
 
 // export places the results of a job in the output directory, under the old suite's names, in the stead of those of a
 // former run, of which the data go too.
-func (p *platform) export(ctx context.Context, id string, dir *outdir.Dir, note func(sentence string)) (*compute.Report, error) {
+func (p *platform) export(ctx context.Context, id string, dir *outdir.Dir, note func(sentence string)) (*assembly.Report, error) {
 	r, err := p.store.Request(ctx, id)
 	if err != nil {
 		return nil, err
@@ -114,11 +116,11 @@ func (p *platform) export(ctx context.Context, id string, dir *outdir.Dir, note 
 			note(fmt.Sprintf("the data of the former run could not be removed from %s: %v", dir.Path(stateDir), err))
 		}
 	}
-	data, err := p.bucket.ReadAll(ctx, prefix+compute.ReportName)
+	data, err := p.bucket.ReadAll(ctx, prefix+workfile.ReportName)
 	if err != nil {
 		return nil, err
 	}
-	report := new(compute.Report)
+	report := new(assembly.Report)
 	return report, json.Unmarshal(data, report)
 }
 

@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/spf13/pflag"
 )
 
 // leastMemory and mostMemory bound what work may be fitted to, in MiB.
@@ -22,7 +22,7 @@ func usualMemory() int {
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		return min(max(leastMemory, int(limit>>20)), mostMemory)
 	}
-	return compute.DefaultMemory >> 20
+	return cost.DefaultMemory >> 20
 }
 
 // machineFlags adds the flags of the cores and the memory, in MiB, that work is fitted to.
@@ -65,8 +65,11 @@ func (m *memorySize) Set(text string) error {
 }
 
 // costOf fits work to so many MiB and cores, and holds the runtime to them.
-func costOf(memory, cores int) compute.Cost {
+func costOf(memory, cores int) (cost.Cost, error) {
+	if cores < 1 || cores > 512 {
+		return cost.Cost{}, exitError{fmt.Errorf("num-threads %d: must be 1 to 512", cores), 2}
+	}
 	bytes := int64(memory) << 20
 	debug.SetMemoryLimit(bytes * 9 / 10)
-	return compute.Cost{Memory: bytes, Cores: cores}
+	return cost.Cost{Memory: bytes, Cores: cores}, nil
 }

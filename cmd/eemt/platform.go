@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+	"github.com/cyverse-gis/eemt/functions/compute/replica"
+
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -46,7 +49,7 @@ type platformOptions struct {
 	// dir is the directory of the bucket, or the URL of another.
 	dir     string
 	threads int
-	cost    compute.Cost
+	cost    cost.Cost
 	// local lets climate sources be files of this machine, and leaves results by themselves: nobody serves them.
 	local    bool
 	hosts    []string // https hosts for climate; nil allows all
@@ -77,7 +80,7 @@ func newPlatform(o platformOptions) (*platform, error) {
 			o.log.Warn("removing old temporary files failed", "error", err)
 		}
 	}
-	if _, err := compute.SweepTemp("", time.Now().Add(-24*time.Hour)); err != nil {
+	if _, err := replica.SweepTemp("", time.Now().Add(-24*time.Hour)); err != nil {
 		o.log.Warn("removing old temporary files failed", "error", err)
 	}
 	p := &platform{bucket: bucket, store: job.Store{Bucket: bucket}}

@@ -52,7 +52,7 @@ func newProgress(out io.Writer, off bool) *progress {
 }
 
 // stages in words.
-var stages = map[string]string{
+var steps = map[string]string{
 	"terrain": "analysing the terrain",
 	"climate": "reading the climate",
 	"sun":     "computing radiation",
@@ -65,7 +65,7 @@ func share(s compute.Progress) float64 {
 	if s.Total > 0 {
 		f = min(1, s.Done/s.Total)
 	}
-	switch s.Stage {
+	switch s.Step {
 	case "terrain":
 		return 0.05 * f
 	case "climate":
@@ -93,7 +93,7 @@ func (p *progress) findings(_ string, found finding.List) {
 	_ = printFindings(p.out, list)
 }
 
-func (p *progress) update(s compute.Progress) { p.show(share(s), cmp.Or(stages[s.Stage], s.Stage)) }
+func (p *progress) update(s compute.Progress) { p.show(share(s), cmp.Or(steps[s.Step], s.Step)) }
 
 // show says that the share f of the whole is done, and what is being done.
 func (p *progress) show(f float64, stage string) {

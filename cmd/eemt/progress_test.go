@@ -22,7 +22,7 @@ func TestProgressNeverGoesBack(t *testing.T) {
 	var out strings.Builder
 	p, pass := lines(&out)
 	for _, s := range []compute.Progress{
-		{Stage: "terrain", Total: 1}, {Stage: "climate", Total: 1}, {Stage: "terrain", Done: 0.1, Total: 1}, {Stage: "sun", Done: 1, Total: 2},
+		{Step: "terrain", Total: 1}, {Step: "climate", Total: 1}, {Step: "terrain", Done: 0.1, Total: 1}, {Step: "sun", Done: 1, Total: 2},
 	} {
 		p.update(s)
 		pass(30 * time.Second)

@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/cmd/internal/room"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/inspect"
@@ -24,7 +25,7 @@ type roomFor = func(w param.Workflow, p param.Parameters, width, height int, dem
 const regardless = "; or begin regardless with --no-space-check"
 
 // room checks the disks and the memory of a run.
-func (o *runOptions) room(cost compute.Cost) roomFor {
+func (o *runOptions) room(cost cost.Cost) roomFor {
 	if o.anyRoom {
 		return nil
 	}
@@ -36,7 +37,7 @@ func (o *runOptions) room(cost compute.Cost) roomFor {
 
 // checkRoom looks before the DEM is copied. A directory that has jobs already may have what the run needs: there the
 // check is left to when a new job is made.
-func (o *runOptions) checkRoom(cost compute.Cost, w param.Workflow, path string) error {
+func (o *runOptions) checkRoom(cost cost.Cost, w param.Workflow, path string) error {
 	check := o.room(cost)
 	if check == nil {
 		return nil
@@ -61,7 +62,7 @@ func (o *runOptions) checkRoom(cost compute.Cost, w param.Workflow, path string)
 }
 
 // fullDisk says of a run that a full disk ended how much to free, and leaves other errors as they are.
-func (o *runOptions) fullDisk(err error, cost compute.Cost, w param.Workflow, path string) error {
+func (o *runOptions) fullDisk(err error, cost cost.Cost, w param.Workflow, path string) error {
 	sentence := wording.Error(err)
 	if !strings.HasPrefix(sentence, "the disk") || !strings.HasSuffix(sentence, "is full") {
 		return err
@@ -97,7 +98,7 @@ func sizeOf(dir string) (bytes int64) {
 }
 
 // room checks the disks and the memory of a server; those of a bucket elsewhere are not known.
-func (o *serveOptions) room(cost compute.Cost) roomFor {
+func (o *serveOptions) room(cost cost.Cost) roomFor {
 	if o.anyRoom || buckets.IsURL(o.data) {
 		return nil
 	}

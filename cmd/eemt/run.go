@@ -10,9 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+
 	"github.com/spf13/cobra"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -91,6 +92,10 @@ func (o *runOptions) run(ctx context.Context, w param.Workflow, dem string, stdo
 	if err := o.complete(w, dem); err != nil {
 		return exitError{err, 2}
 	}
+	cost, err := costOf(o.memory, o.threads)
+	if err != nil {
+		return err
+	}
 	beside := besideDEM(dem)
 	beside.Accept(o.params.Accept)
 	if !o.quiet {
@@ -99,7 +104,6 @@ func (o *runOptions) run(ctx context.Context, w param.Workflow, dem string, stdo
 	if err := beside.Err(o.params.Strict); err != nil {
 		return err
 	}
-	cost := costOf(o.memory, o.threads)
 	dir, err := o.claim(w, dem, stderr)
 	if err != nil {
 		return exitError{err, 2}
@@ -137,7 +141,7 @@ func (o *runOptions) run(ctx context.Context, w param.Workflow, dem string, stdo
 		err = p.wait(ctx, id, ended, lost)
 	}
 	bar.finish(err == nil)
-	var report *compute.Report
+	var report *assembly.Report
 	if err == nil {
 		report, err = p.export(context.WithoutCancel(ctx), id, dir, o.note(stderr))
 	}
@@ -174,9 +178,6 @@ func (o *runOptions) complete(w param.Workflow, dem string) error {
 	}
 	if err := checkInputFiles(&o.params); err != nil {
 		return err
-	}
-	if o.threads < 1 || o.threads > 512 {
-		return fmt.Errorf("num-threads %d: must be 1 to 512", o.threads)
 	}
 	info, err := os.Stat(dem)
 	if err != nil {

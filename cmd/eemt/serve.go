@@ -76,8 +76,9 @@ of the directory becomes a job too.`,
 }
 
 func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
-	if o.threads < 1 || o.threads > 512 {
-		return exitError{fmt.Errorf("num-threads %d: must be 1 to 512", o.threads), 2}
+	cost, err := costOf(o.memory, o.threads)
+	if err != nil {
+		return err
 	}
 	var keep cleanup.Settings
 	if err := service.Parse(&keep); err != nil {
@@ -91,7 +92,6 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --address", err)
 	}
-	cost := costOf(o.memory, o.threads)
 	p, err := newPlatform(platformOptions{
 		dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log, room: o.room(cost),
 		serving: func(p *platform, c *submission.Config) {

@@ -8,18 +8,20 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
 // show prints the table of the maps that tell the most, or the report.
-func (o *runOptions) show(w io.Writer, r *compute.Report) error {
+func (o *runOptions) show(w io.Writer, r *assembly.Report) error {
 	if o.json {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(struct {
 			Output string `json:"output"`
-			*compute.Report
+			*assembly.Report
 		}{o.output, r})
 	}
 	if o.quiet {
@@ -29,7 +31,7 @@ func (o *runOptions) show(w io.Writer, r *compute.Report) error {
 }
 
 // printSummary says where the maps are and what their numbers mean.
-func printSummary(w io.Writer, r *compute.Report, dir string) error {
+func printSummary(w io.Writer, r *assembly.Report, dir string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "map\tmean\tmin\tmax\tunit\tmeaning")
 	for _, l := range r.Layers {
@@ -42,7 +44,7 @@ func printSummary(w io.Writer, r *compute.Report, dir string) error {
 	}
 	_, _ = fmt.Fprintf(w, "\n%s: %d x %d cells of %.3g m, %s\n", plain(r.DEM.Name), r.DEM.Width, r.DEM.Height, r.DEM.CellSize, r.DEM.CRS)
 	_ = printFindings(w, r.Findings.Open(finding.Doubt))
-	_, err := fmt.Fprintf(w, "%d maps in %s, pictures in %s/previews, full report: %s/%s\n", len(r.Layers), dir, dir, dir, compute.ReportName)
+	_, err := fmt.Fprintf(w, "%d maps in %s, pictures in %s/previews, full report: %s/%s\n", len(r.Layers), dir, dir, dir, workfile.ReportName)
 	return err
 }
 

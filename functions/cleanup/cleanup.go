@@ -105,14 +105,14 @@ func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) 
 	}
 	look := func(id string, last bool) {
 		work.Go(func() error {
-			again, lost, err := t.revive(ctx, id, last)
+			resumed, expired, err := t.revive(ctx, id, last)
 			mu.Lock()
 			defer mu.Unlock()
-			if again {
+			if resumed {
 				revived++
 			}
-			if lost {
-				t.lost = append(t.lost, id)
+			if expired {
+				t.expired = append(t.expired, id)
 			}
 			if err != nil {
 				// One job must not keep the others waiting.
@@ -133,7 +133,7 @@ func (s *Service) Resume(ctx context.Context, quiet time.Duration) (int, error) 
 	_ = work.Wait() // the errors are in failed
 	// Whether compute is at work is known when all jobs were looked at.
 	if err == nil && len(failed) < mostFaults {
-		for _, id := range t.lost {
+		for _, id := range t.expired {
 			look(id, true)
 		}
 		_ = work.Wait()
@@ -160,85 +160,98 @@ type tick struct {
 	announced atomic.Int64
 	// alive says that compute did something of late.
 	alive atomic.Bool
-	// lost are the jobs that are to be ended, if they do not only wait behind others.
-	lost []string
+	// expired are the jobs that are to be ended, if they do not only wait behind others.
+	expired []string
 }
 
-// revive looks at a job, and asks for it if it stands still. lost reports that it is to be
+// revive requests a job again if it stands still. expired reports that it is to be
 // ended; with last set it is, unless it waits behind others.
-func (t *tick) revive(ctx context.Context, id string, last bool) (again, lost bool, err error) {
-	s, quiet, now := t.Service, t.quiet, t.now
-	ended, err := s.Store.EndedAt(ctx, id)
+func (t *tick) revive(ctx context.Context, id string, last bool) (resumed, expired bool, err error) {
+	ended, err := t.Store.EndedAt(ctx, id)
 	if err != nil {
 		return false, false, err
 	}
 	if !ended.IsZero() {
-		return false, false, t.sawEnd(ctx, id, now.Sub(ended))
+		return false, false, t.sawEnd(ctx, id, t.now.Sub(ended))
 	}
-	st, err := s.Store.Status(ctx, id)
+	st, still, err := t.standstill(ctx, id)
 	if errors.Is(err, job.ErrNotFound) {
 		return false, false, nil
 	}
-	if err != nil {
+	if err != nil || st.Ended() || t.quiet > 0 && still < t.quiet {
 		return false, false, err
 	}
-	still := now.Sub(st.Updated)
-	if st.State == job.Running && still < atWork {
-		t.alive.Store(true)
-	}
-	if still >= s.Policy.GiveUp && !st.Ended() {
-		// It may have been copied here since.
-		came, err := s.Store.CameAt(ctx, id)
-		if errors.Is(err, job.ErrNotFound) {
-			return false, false, nil
-		}
-		if err != nil {
-			return false, false, err
-		}
-		if came.After(st.Updated) {
-			st.Updated, still = came, now.Sub(came)
-		}
-	}
-	if st.Ended() || quiet > 0 && still < quiet {
-		return false, false, nil
-	}
 	attempt := 1
-	if quiet > 0 {
-		asked, err := s.Store.Resumes(ctx, id, st.Updated)
+	if t.quiet > 0 {
+		resumes, err := t.Store.Resumes(ctx, id, st.Updated)
 		if err != nil {
 			return false, false, err
 		}
-		late := still >= s.Policy.GiveUp
-		// Whoever was to do the work may have been away as long as the tick was.
-		askedLate := late && asked.Last.Sub(st.Updated) >= s.Policy.GiveUp
-		early := asked.Times > 0 && now.Sub(asked.Last) < quiet<<min(asked.Times, 20)
-		switch {
-		case askedLate && now.Sub(asked.Last) < quiet, !late && early:
-			return false, false, nil
-		case askedLate, !late && asked.Times >= cmp.Or(max(s.Policy.Attempts, 0), DefaultAttempts):
-			if !last {
-				return false, true, nil
-			}
-			waits, err := t.waitsBehindOthers(ctx, st)
-			if err != nil {
+		switch early, exhausted := t.due(resumes, st.Updated, still); {
+		case exhausted && !last:
+			return false, true, nil
+		case exhausted:
+			if ended, err := t.expire(ctx, st, resumes.Times, still); err != nil || ended || early {
 				return false, false, err
 			}
-			if !waits || still >= 7*s.Policy.GiveUp {
-				return false, false, s.giveUp(ctx, st, asked.Times, still)
-			}
-			if early {
-				return false, false, nil
-			}
+		case early:
+			return false, false, nil
 		}
-		won, err := s.Store.NoteResume(ctx, id, asked, now)
+		won, err := t.Store.NoteResume(ctx, id, resumes, t.now)
 		if err != nil || !won {
 			return false, false, err
 		}
-		attempt = asked.Times + 1
+		attempt = resumes.Times + 1
 	}
-	s.Log.Info("job stood still, reviving it", "job", id, "done", st.Done, "planned", st.Planned, "still", still.Round(time.Second), "attempt", attempt)
-	// The plan step asks again for whatever is missing.
-	return true, false, s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, attemptAt(now.Sub(st.Request.Created)), now))
+	t.Log.Info("job stood still, reviving it", "job", id, "done", st.Done, "planned", st.Planned, "still", still.Round(time.Second), "attempt", attempt)
+	// The event requests whatever is missing of the newest phase.
+	return true, false, t.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, attemptAt(t.now.Sub(st.Request.Created)), t.now))
+}
+
+// standstill tells how long a job has not moved. A job that was copied to this bucket counts from then.
+func (t *tick) standstill(ctx context.Context, id string) (job.Status, time.Duration, error) {
+	st, err := t.Store.Status(ctx, id)
+	if err != nil {
+		return st, 0, err
+	}
+	still := t.now.Sub(st.Updated)
+	if st.State == job.Running && still < atWork {
+		t.alive.Store(true)
+	}
+	if still < t.Policy.GiveUp || st.Ended() {
+		return st, still, nil
+	}
+	came, err := t.Store.CameAt(ctx, id)
+	if err == nil && came.After(st.Updated) {
+		st.Updated, still = came, t.now.Sub(came)
+	}
+	return st, still, err
+}
+
+// due tells whether it is too early to request a job again that has stood still since moved, and whether it was requested
+// as often as may be, or for the last time.
+func (t *tick) due(r job.Resumes, moved time.Time, still time.Duration) (early, exhausted bool) {
+	early = r.Times > 0 && t.now.Sub(r.Last) < t.quiet<<min(r.Times, 20)
+	if still < t.Policy.GiveUp {
+		return early, !early && r.Times >= cmp.Or(max(t.Policy.Attempts, 0), DefaultAttempts)
+	}
+	// Whoever was to do the work may have been away as long as the tick was: it is requested once after that time.
+	if r.Last.Sub(moved) < t.Policy.GiveUp {
+		return false, false
+	}
+	if t.now.Sub(r.Last) < t.quiet {
+		return true, false
+	}
+	return early, true
+}
+
+// expire ends a job that was requested as often as may be, unless it waits behind others; it reports whether it did.
+func (t *tick) expire(ctx context.Context, st job.Status, times int, still time.Duration) (bool, error) {
+	waits, err := t.waitsBehindOthers(ctx, st)
+	if err != nil || waits && still < 7*t.Policy.GiveUp {
+		return false, err
+	}
+	return true, t.giveUp(ctx, st, times, still)
 }
 
 // attemptAt numbers what is asked for when a job is so old, in steps of ten seconds: all attempts of a job must differ,

@@ -131,52 +131,26 @@ func (p pass) run(ctx context.Context) error {
 	if batch <= 0 {
 		batch = DefaultBatch
 	}
-	var due []job.Status
-	var leftovers []string
-	survey, err := p.Store.Survey(ctx, func(id string, st job.Status, err error) error {
-		switch {
-		case err != nil:
-			p.report.Errors = append(p.report.Errors, fmt.Sprintf("job %s: %v", id, err))
-		case p.due(st):
-			// Twice the batch is kept at most, so that memory does not grow with what is due.
-			if due = append(due, st); len(due) >= 2*batch {
-				p.report.Remaining += len(due) - batch
-				due = oldest(due, batch)
-			}
-		case st.Pin.Pinned:
-			st.Pin.Pinned = false
-			if p.due(st) {
-				p.report.Pinned++
-			}
-			if st.Removing && !p.Policy.DryRun {
-				return p.Store.EndOldRemoval(ctx, id, p.now.Add(-abandoned))
-			}
-		case st.Expired != nil && st.Removing && !p.Policy.DryRun:
-			return p.Store.EndRemoval(ctx, id)
-		}
-		if err == nil && st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned && len(leftovers) < batch {
-			leftovers = append(leftovers, id)
-		}
-		return nil
-	})
+	f := findings{pass: p, batch: batch}
+	survey, err := p.Store.Survey(ctx, func(id string, st job.Status, err error) error { return f.add(ctx, id, st, err) })
 	if err != nil {
 		return err
 	}
 	slices.Sort(p.report.Errors)
-	if len(due) > batch {
-		p.report.Remaining += len(due) - batch
+	if len(f.due) > batch {
+		p.report.Remaining += len(f.due) - batch
 	}
 	m := job.Remover{Store: p.Store, Uses: survey.Uses, Dry: p.Policy.DryRun, Said: map[string]bool{}}
 	if survey.Blind {
 		m.Uses = nil
 	}
-	for _, st := range oldest(due, batch) {
+	for _, st := range oldest(f.due, batch) {
 		p.remove(ctx, m, st)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	if err := p.ownerless(ctx, m, survey, leftovers); err != nil && !errors.Is(err, errFull) {
+	if err := p.ownerless(ctx, m, survey, f.leftovers); err != nil && !errors.Is(err, errFull) {
 		return err
 	}
 	if !survey.Blind {
@@ -184,10 +158,55 @@ func (p pass) run(ctx context.Context) error {
 			return err
 		}
 	}
+	return p.partial(ctx)
+}
+
+// findings are the jobs that a pass has something to do for.
+type findings struct {
+	pass  pass
+	batch int
+	// due are the jobs that are to be removed, twice the batch at most, so that memory does not grow with them; leftovers the
+	// ids of jobs of which work files are left, a batch at most.
+	due       []job.Status
+	leftovers []string
+}
+
+// add takes a job into account; err says that it cannot be read.
+func (f *findings) add(ctx context.Context, id string, st job.Status, err error) error {
+	p := f.pass
+	switch {
+	case err != nil:
+		p.report.Errors = append(p.report.Errors, fmt.Sprintf("job %s: %v", id, err))
+		return nil
+	case p.due(st):
+		if f.due = append(f.due, st); len(f.due) >= 2*f.batch {
+			p.report.Remaining += len(f.due) - f.batch
+			f.due = oldest(f.due, f.batch)
+		}
+		return nil
+	case st.Pin.Pinned:
+		st.Pin.Pinned = false
+		if p.due(st) {
+			p.report.Pinned++
+		}
+		if st.Removing && !p.Policy.DryRun {
+			return p.Store.EndOldRemoval(ctx, id, p.now.Add(-abandoned))
+		}
+	case st.Expired != nil && st.Removing && !p.Policy.DryRun:
+		return p.Store.EndRemoval(ctx, id)
+	}
+	if st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned && len(f.leftovers) < f.batch {
+		f.leftovers = append(f.leftovers, id)
+	}
+	return nil
+}
+
+// partial removes what writers that died left of objects that never appeared.
+func (p pass) partial(ctx context.Context) error {
 	if p.Partial == nil {
 		return nil
 	}
-	err = p.Partial(ctx, p.now.Add(-abandoned), p.Policy.DryRun, func(name string, bytes int64) {
+	err := p.Partial(ctx, p.now.Add(-abandoned), p.Policy.DryRun, func(name string, bytes int64) {
 		p.orphan(job.Removed{Objects: 1, Bytes: bytes, Keys: []string{name}})
 	})
 	if err != nil && ctx.Err() == nil {

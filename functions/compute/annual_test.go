@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/eventing"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -79,11 +81,11 @@ func TestAnnualMapsAreThoseOfAFullJob(t *testing.T) {
 			}
 
 			report, all := reportOf(t, got), reportOf(t, full)
-			all.Layers = slices.DeleteFunc(all.Layers, func(l compute.Layer) bool { return ofMonth.MatchString(l.Name) })
+			all.Layers = slices.DeleteFunc(all.Layers, func(l assembly.Layer) bool { return ofMonth.MatchString(l.Name) })
 			if report.Parameters.Maps != param.AnnualMaps || !reflect.DeepEqual(report.Layers, all.Layers) || !reflect.DeepEqual(report.Previews, all.Previews) {
 				t.Errorf("the report has maps %q of %d, %v, want those of years of %d, %v", report.Parameters.Maps, len(report.Layers), report.Previews, len(all.Layers), all.Previews)
 			}
-			listed := mapOfItem.FindAllStringSubmatch(string(got[compute.ItemName]), -1)
+			listed := mapOfItem.FindAllStringSubmatch(string(got[workfile.ItemName]), -1)
 			if len(listed) != maps {
 				t.Errorf("the item lists %d maps, want %d", len(listed), maps)
 			}

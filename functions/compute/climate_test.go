@@ -14,19 +14,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cyverse-gis/eemt/functions/compute/record"
-	"github.com/cyverse-gis/eemt/shared/sources"
-
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/record"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
 	"github.com/cyverse-gis/eemt/shared/crs"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/sources"
 )
 
 // encode returns a GeoTIFF of the bands in a CRS.
@@ -120,6 +121,7 @@ func (f *remote) run(t *testing.T, bucket *blob.Bucket, id, token string, now fu
 	}
 	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, s.Handle)
 	p := param.DefaultParameters()
+	p.Maps = param.AnnualMaps // whose climate is that of all maps
 	p.Step, p.Climate, p.ClimateElevation = 60, "raster:"+f.server.URL+"/{var}_{year}.tif", f.server.URL+"/elevation.tif"
 	p.AlbedoRaster = []string{f.server.URL + "/albedo.tif"}
 	store := job.Store{Bucket: f.bucket}
@@ -184,8 +186,8 @@ func TestClimateOverHTTPIsReadOnce(t *testing.T) {
 // sources are those of the report of a job.
 func (f *remote) sources(t *testing.T, id string) []record.Source {
 	t.Helper()
-	data, err := f.bucket.ReadAll(t.Context(), job.ResultKey(id, ReportName))
-	var r Report
+	data, err := f.bucket.ReadAll(t.Context(), job.ResultKey(id, workfile.ReportName))
+	var r assembly.Report
 	if err != nil || json.Unmarshal(data, &r) != nil {
 		t.Fatalf("report of %s: %v", id, err)
 	}

@@ -1,4 +1,4 @@
-// Package compute does one bounded piece of a job's work per event: the plan, a window of the terrain, a tile, the assembly.
+// Package compute does one bounded task of a job for each event.
 package compute
 
 import (
@@ -11,7 +11,14 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+	"github.com/cyverse-gis/eemt/functions/compute/drainage"
 	"github.com/cyverse-gis/eemt/functions/compute/engine"
+	"github.com/cyverse-gis/eemt/functions/compute/planning"
+	"github.com/cyverse-gis/eemt/functions/compute/replica"
+	"github.com/cyverse-gis/eemt/functions/compute/tile"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
@@ -27,7 +34,7 @@ type Service struct {
 	Store   job.Store
 	Events  eventing.Publisher
 	Climate climate.Opener
-	// Threads is how many goroutines a piece of work may use.
+	// Threads is how many goroutines a task may use.
 	Threads int
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -41,11 +48,11 @@ type Service struct {
 	// the system's place.
 	Temp string
 	// Cost cuts work to fit the replica, and refuses jobs that are too large.
-	Cost Cost
+	Cost cost.Cost
 	// Reach bounds what a tile reads of the DEM.
-	Reach Reach
+	Reach workfile.Reach
 	// Drainage says how water is followed over the whole DEM.
-	Drainage Drainage
+	Drainage drainage.Options
 	// MostAttempts is how often work on a task may be begun and not finished before the job
 	// is ended; 0 means engine.DefaultAttempts.
 	MostAttempts int
@@ -63,15 +70,15 @@ type Service struct {
 	Findings func(id string, found finding.List)
 	// Heartbeat is how often a tile in work notes in the bucket how much of it is done; 0 means every 3 s.
 	Heartbeat time.Duration
-	// Progress is told how far a piece of work is; may be nil.
+	// Progress is told how far a job is; may be nil.
 	Progress func(Progress)
 }
 
 // Progress says how far the work at hand is.
 type Progress struct {
 	JobID string
-	// Stage is what is being done: terrain, climate, sun, maps ...
-	Stage string
+	// Step is what is being done: terrain, climate, sun, maps ...
+	Step string
 	// Done of Total steps of the whole job; a step is a tile or a share of one.
 	Done, Total float64
 }
@@ -83,25 +90,25 @@ func (s *Service) Handle(ctx context.Context, e event.Event) error { return s.en
 func (s *Service) engine() *engine.Engine {
 	cost := s.Cost
 	cost.Cores = max(1, s.Threads)
-	replica := &Replica{
-		Store: s.Store, AtOnce: s.AtOnce, Now: s.Now, Threads: s.Threads, Temp: s.Temp, Version: s.Version, Cost: cost.orDefault(),
+	replica := &replica.Replica{
+		Store: s.Store, AtOnce: s.AtOnce, Now: s.Now, Threads: s.Threads, Temp: s.Temp, Version: s.Version, Cost: cost.OrDefault(),
 		Progress: func(id, step string, done, total float64) {
 			if s.Progress != nil {
-				s.Progress(Progress{JobID: id, Stage: step, Done: done, Total: total})
+				s.Progress(Progress{JobID: id, Step: step, Done: done, Total: total})
 			}
 		},
 	}
-	maps := mapsKind{replica: replica, within: s.AssembleWithin, alone: s.Alone}
-	drainage := drainageKind{replica: replica, options: s.Drainage}
-	plan := planKind{
-		replica: replica, climate: s.Climate, reach: s.Reach, tileSize: s.TileSize, limits: s.Cost, drainage: s.Drainage, findings: s.Findings,
+	maps := assembly.Maps{Replica: replica, Within: s.AssembleWithin, Alone: s.Alone}
+	drainage := drainage.Kind{Replica: replica, Options: s.Drainage}
+	plan := planning.Kind{
+		Replica: replica, Climate: s.Climate, Reach: s.Reach, TileSize: s.TileSize, Limits: s.Cost, Drainage: s.Drainage, Findings: s.Findings,
 	}
 	return &engine.Engine{
 		Store: s.Store, Events: s.Events, Now: s.Now, Log: s.Log, Source: Source, Lasting: lasting,
 		AtOnce: s.AtOnce, Publishing: s.Publishing, MostAttempts: s.MostAttempts, MostTime: s.Cost.MaxEvent, Watch: s.Watch, Heartbeat: s.Heartbeat,
 		Kinds: map[job.Kind]engine.Kind{
 			job.KindPlan: plan, job.KindFill: drainage, job.KindArea: drainage, job.KindWetness: drainage,
-			job.KindTiles: tileKind{replica: replica, maps: maps}, job.KindMaps: maps, job.KindAssembly: assemblyKind{maps},
+			job.KindTiles: tile.Kind{Replica: replica, Maps: maps}, job.KindMaps: maps, job.KindAssembly: assembly.Kind{Maps: maps},
 		},
 	}
 }

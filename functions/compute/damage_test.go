@@ -37,7 +37,7 @@ func TestDamagedWorkEndsTheJob(t *testing.T) {
 		for way, damage := range ways {
 			t.Run(c.name+" "+way, func(t *testing.T) {
 				w := newWorld(t, newBucket(t), options{})
-				p := quick(param.EEMT)
+				p := brief()
 				w.submit(t, param.EEMT, p, tiff)
 				if err := w.compute.Handle(t.Context(), eventing.NewJobSubmitted("/test", jobID, 0, noon)); err != nil {
 					t.Fatal(err)

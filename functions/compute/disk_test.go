@@ -3,7 +3,8 @@ package compute_test
 import (
 	"testing"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -24,7 +25,7 @@ func TestDiskAgainstMeasurements(t *testing.T) {
 			p := param.DefaultParameters()
 			p.Maps = c.maps
 			const side = 2048
-			d := compute.Cost{}.Disk(c.w, p, side, side, 4*side*side)
+			d := cost.Cost{}.Disk(c.w, p, side, side, 4*side*side)
 			got := float64(d.Stored+d.Temp) / side / side
 			if got < c.measured/1.25 || got > c.measured*1.25 {
 				t.Errorf("%.0f bytes a cell foreseen, %.0f measured", got, c.measured)

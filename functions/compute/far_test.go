@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
@@ -15,7 +16,7 @@ import (
 )
 
 // small makes DEMs of a hundred cells a side look large.
-var small = compute.Reach{Whole: 1000, Block: 32, Near: 32, Factor: 1}
+var small = workfile.Reach{Whole: 1000, Block: 32, Near: 32, Factor: 1}
 
 // valley is a rough plain with mountains to the east.
 func valley(width, height int) *raster.Grid[float64] {
@@ -116,7 +117,7 @@ func TestSmallDEMsHaveNoFarTerrain(t *testing.T) {
 	tiff := hills(t)
 	p := quick(param.Sol)
 	want := run(t, param.Sol, p, tiff, options{}).results(t)
-	w := run(t, param.Sol, p, tiff, options{reach: compute.Reach{Whole: 10, Block: 8, Near: 16, Factor: 2}})
+	w := run(t, param.Sol, p, tiff, options{reach: workfile.Reach{Whole: 10, Block: 8, Near: 16, Factor: 2}})
 	if plan, err := record.ReadPlan(t.Context(), w.store, jobID); err != nil || plan.Far != nil {
 		t.Errorf("plan has rings %+v (%v)", plan.Far, err)
 	}
@@ -136,7 +137,7 @@ func TestFarTerrainOnRealMountains(t *testing.T) {
 	p := quick(param.Sol)
 	p.Step = 15
 	want := maps(t, run(t, param.Sol, p, tiff, options{threads: 2}).results(t))
-	cut := run(t, param.Sol, p, tiff, options{threads: 2, reach: compute.Reach{Whole: 1000, Block: 64, Near: 128, Factor: 1}})
+	cut := run(t, param.Sol, p, tiff, options{threads: 2, reach: workfile.Reach{Whole: 1000, Block: 64, Near: 128, Factor: 1}})
 	plan, err := record.ReadPlan(t.Context(), cut.store, jobID)
 	if err != nil || plan.Far == nil {
 		t.Fatalf("no rings (%v)", err)

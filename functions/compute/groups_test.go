@@ -183,7 +183,7 @@ func TestCancelStopsMaps(t *testing.T) {
 	var groups atomic.Int64
 	var w *world
 	w = newWorld(t, newBucket(t), options{within: always, progress: func(p compute.Progress) {
-		if p.Stage == "maps" && groups.Add(1) == 1 {
+		if p.Step == "maps" && groups.Add(1) == 1 {
 			if _, err := w.submission.Cancel(context.Background(), jobID); err != nil {
 				t.Error(err)
 			}
@@ -265,7 +265,7 @@ func TestStatusMovesWhileMapsAreMade(t *testing.T) {
 	w := newWorld(t, newBucket(t), options{within: always})
 	last, moved := -1, 0
 	w.compute.Progress = func(p compute.Progress) {
-		if p.Stage != "maps" {
+		if p.Step != "maps" {
 			return
 		}
 		st, err := w.store.Status(context.Background(), jobID)

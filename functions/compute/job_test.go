@@ -12,6 +12,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/cyverse-gis/eemt/eventing"
@@ -30,7 +34,7 @@ type event = cloudevents.Event
 func TestDuplicatesInAnyOrderChangeNoByte(t *testing.T) {
 	tiff := hills(t)
 	calm := newWorld(t, newBucket(t), options{})
-	calm.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	calm.submit(t, param.EEMT, brief(), tiff)
 	calm.replan(t, 6)
 	calm.settle(t)
 	calm.mustComplete(t)
@@ -42,7 +46,7 @@ func TestDuplicatesInAnyOrderChangeNoByte(t *testing.T) {
 				concurrency: 3,
 				broker:      broker.Options{Duplicates: 2, Pick: random.IntN},
 			})
-			wild.submit(t, param.EEMT, quick(param.EEMT), tiff)
+			wild.submit(t, param.EEMT, brief(), tiff)
 			wild.replan(t, 6)
 			wild.settle(t)
 			wild.mustComplete(t)
@@ -55,11 +59,11 @@ func TestDuplicatePlansAtOnce(t *testing.T) {
 	// All deliveries of job.submitted run at the same time: their plans and
 	// climate windows cross.
 	tiff := hills(t)
-	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
 	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newWorld(t, newBucket(t), options{concurrency: 4, broker: broker.Options{Duplicates: 5, Pick: random.IntN}})
-		w.submit(t, param.EEMT, quick(param.EEMT), tiff)
+		w.submit(t, param.EEMT, brief(), tiff)
 		w.settle(t)
 		w.mustComplete(t)
 		sameBytes(t, w.results(t), want)
@@ -109,7 +113,7 @@ func TestFinishedTilesAreNotComputedAgain(t *testing.T) {
 	first := newWorld(t, b, options{publish: func(kind string) bool {
 		return kind != eventing.TaskRequested || tiles.Add(1) <= 4
 	}})
-	first.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	first.submit(t, param.EEMT, brief(), tiff)
 	first.replan(t, 5)
 	first.settle(t)
 	first.die()
@@ -206,7 +210,7 @@ func TestFinishedMapsAreNotMadeAgain(t *testing.T) {
 func TestEveryEventMayBeLost(t *testing.T) {
 	tiff := hills(t)
 	calm := newWorld(t, newBucket(t), options{})
-	calm.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	calm.submit(t, param.EEMT, brief(), tiff)
 	calm.replan(t, 8)
 	calm.settle(t)
 	calm.mustComplete(t)
@@ -222,7 +226,7 @@ func TestEveryEventMayBeLost(t *testing.T) {
 			lost = true
 			return false
 		}})
-		first.submit(t, param.EEMT, quick(param.EEMT), tiff)
+		first.submit(t, param.EEMT, brief(), tiff)
 		first.replan(t, 8)
 		first.settle(t)
 		first.die()
@@ -288,7 +292,7 @@ func TestEveryWriteMayFail(t *testing.T) {
 
 func TestPassingFaultsAreRetried(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
 	var calls, faults atomic.Int64
 	var off atomic.Bool
 	off.Store(true)
@@ -300,7 +304,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 		return errors.New("a passing fault")
 	})
 	w := newWorld(t, b, options{broker: broker.Options{Retries: 200}})
-	w.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	w.submit(t, param.EEMT, brief(), tiff)
 	off.Store(false)
 	w.settle(t)
 	off.Store(true)
@@ -315,7 +319,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 // or the assembly reads it, as a second delivery of the plan does.
 func TestWorkFilesMayBeReplaced(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, param.EEMT, quick(param.EEMT), tiff, options{}).results(t)
+	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
 	inner := newBucket(t)
 	var replaced watch
 	b := faultbucket.Wrap(inner, func(op, key string) error {
@@ -329,7 +333,7 @@ func TestWorkFilesMayBeReplaced(t *testing.T) {
 		return inner.WriteAll(context.Background(), key, data, nil)
 	})
 	w := newWorld(t, b, options{broker: broker.Options{Retries: 50}})
-	w.submit(t, param.EEMT, quick(param.EEMT), tiff)
+	w.submit(t, param.EEMT, brief(), tiff)
 	w.settle(t)
 	w.mustComplete(t)
 	sameBytes(t, w.results(t), want)
@@ -348,7 +352,7 @@ func TestInterruptedWorkIsRedelivered(t *testing.T) {
 			defer cancel()
 			var events []event
 			w := newWorld(t, b, options{progress: func(p compute.Progress) {
-				if p.Stage == stage {
+				if p.Step == stage {
 					cancel()
 				}
 			}})
@@ -403,7 +407,7 @@ func TestCancelStops(t *testing.T) {
 }
 
 func TestWorkFilesAreRemoved(t *testing.T) {
-	w := run(t, param.EEMT, quick(param.EEMT), hills(t), options{})
+	w := run(t, param.EEMT, brief(), hills(t), options{})
 	if left := objects(t, w.bucket, job.WorkKey(jobID, "")); len(left) != 0 {
 		t.Errorf("%d work files are left of a completed job", len(left))
 	}
@@ -433,10 +437,10 @@ func TestBadEvents(t *testing.T) {
 	w.mustComplete(t)
 }
 
-func readReport(t *testing.T, w *world) compute.Report {
+func readReport(t *testing.T, w *world) assembly.Report {
 	t.Helper()
-	var r compute.Report
-	if err := json.Unmarshal(w.results(t)[compute.ReportName], &r); err != nil {
+	var r assembly.Report
+	if err := json.Unmarshal(w.results(t)[workfile.ReportName], &r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -465,17 +469,17 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		tiff []byte
-		cost compute.Cost
+		cost cost.Cost
 		side int
 		want []string
 	}{
-		{"cells", hills(t), compute.Cost{MaxCells: 100}, 0, []string{"EMT_MAX_CELLS", "at most 100 "}},
-		{"time", wide, compute.Cost{MaxCoreHours: 0.01}, 0, []string{"core hours", "EEMT_MAX_CORE_HOURS"}},
-		{"tiles", wide, compute.Cost{}, 32, []string{"tile_size 32", "69169 tiles", "at least 34"}},
+		{"cells", hills(t), cost.Cost{MaxCells: 100}, 0, []string{"EMT_MAX_CELLS", "at most 100 "}},
+		{"time", wide, cost.Cost{MaxCoreHours: 0.01}, 0, []string{"core hours", "EEMT_MAX_CORE_HOURS"}},
+		{"tiles", wide, cost.Cost{}, 32, []string{"tile_size 32", "69169 tiles", "at least 34"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, newBucket(t), options{progress: func(p compute.Progress) {
-				if p.Stage == "sun" {
+				if p.Step == "sun" {
 					t.Error("work was done")
 				}
 			}})
@@ -500,7 +504,7 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 // on from there, and says the same.
 func TestTerrainIsFollowedOnce(t *testing.T) {
 	tiff := hills(t)
-	p := quick(param.EEMT)
+	p := brief()
 	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	var terrains, broken atomic.Int64
 	b := faultbucket.Wrap(newBucket(t), func(op, key string) error {

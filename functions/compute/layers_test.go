@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -44,10 +46,10 @@ func allBands(t *testing.T, results map[string][]byte, name string) []*raster.Gr
 	return grids
 }
 
-func reportOf(t *testing.T, results map[string][]byte) compute.Report {
+func reportOf(t *testing.T, results map[string][]byte) assembly.Report {
 	t.Helper()
-	var r compute.Report
-	if err := json.Unmarshal(results[compute.ReportName], &r); err != nil {
+	var r assembly.Report
+	if err := json.Unmarshal(results[workfile.ReportName], &r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -287,8 +289,8 @@ func TestTurbidityOfThePlace(t *testing.T) {
 	}
 	wd := run(t, param.Sol, word, tiff, options{threads: 2})
 	whole := wd.results(t)
-	var r compute.Report
-	if err := json.Unmarshal(whole[compute.ReportName], &r); err != nil {
+	var r assembly.Report
+	if err := json.Unmarshal(whole[workfile.ReportName], &r); err != nil {
 		t.Fatal(err)
 	}
 	place := turbidity.At(r.DEM.Longitude, r.DEM.Latitude)

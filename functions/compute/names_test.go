@@ -4,7 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -31,7 +32,7 @@ func TestResultNames(t *testing.T) {
 				got = append(got, name)
 			}
 			slices.Sort(got)
-			want := compute.ResultNames(c.workflow, p)
+			want := workfile.ResultNames(c.workflow, p)
 			slices.Sort(want)
 			if !slices.Equal(got, want) {
 				t.Errorf("files %q, foreseen %q", got, want)

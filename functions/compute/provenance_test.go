@@ -11,7 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
@@ -210,7 +211,7 @@ func TestReportSaysHowElevationsWereRead(t *testing.T) {
 	var raw struct {
 		DEM map[string]any `json:"dem"`
 	}
-	data := run(t, param.Sol, quick(param.Sol), hills(t), options{}).results(t)[compute.ReportName]
+	data := run(t, param.Sol, quick(param.Sol), hills(t), options{}).results(t)[workfile.ReportName]
 	if err := json.Unmarshal(data, &raw); err != nil || raw.DEM["metres_per_unit"] != 1.0 || raw.DEM["nodata"] != "NaN" {
 		t.Errorf("%v, %v", raw.DEM, err)
 	}

@@ -18,7 +18,7 @@ import (
 // credential was just renewed, does not end the job; the next try goes through. One that says so twice does.
 func TestOneRefusalIsNoVerdict(t *testing.T) {
 	tiff := hills(t)
-	p := quick(param.EEMT)
+	p := brief()
 	want := run(t, param.EEMT, p, tiff, options{}).results(t)
 	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
 	tile := request(1, job.KindTiles, "r0000c0000", 0)

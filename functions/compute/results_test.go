@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+
 	"gocloud.dev/blob"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -74,7 +75,7 @@ func TestResultsTakeWhatIsForeseen(t *testing.T) {
 						bytes += float64(o.Size)
 					}
 				}
-				foreseen := float64(compute.Cost{}.Estimate(c.workflow, p, side, side).Results)
+				foreseen := float64(cost.Cost{}.Estimate(c.workflow, p, side, side).Results)
 				t.Logf("%.2f bytes a cell, %.2f foreseen", bytes/side/side, foreseen/side/side)
 				if ratio := foreseen / bytes; ratio < 1/1.5 || ratio > 1.5 {
 					t.Errorf("%.2f times what the results take is foreseen", ratio)

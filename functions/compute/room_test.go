@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/replica"
+
 	"github.com/cyverse-gis/eemt/eventing"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -35,14 +36,14 @@ func TestSweepTemp(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(dir, "eemt-spool-4"), old, old); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := compute.SweepTemp(dir, time.Now().Add(-time.Minute)); n != 2 || err != nil {
+	if n, err := replica.SweepTemp(dir, time.Now().Add(-time.Minute)); n != 2 || err != nil {
 		t.Errorf("%d were removed (%v), want 2", n, err)
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 3 || left[0].Name() != "eemt-spool-3" || left[1].Name() != "eemt-spool-4" || left[2].Name() != "other" {
 		t.Errorf("left are %v (%v)", left, err)
 	}
-	if n, err := compute.SweepTemp(filepath.Join(dir, "none"), time.Now()); n != 0 || err != nil {
+	if n, err := replica.SweepTemp(filepath.Join(dir, "none"), time.Now()); n != 0 || err != nil {
 		t.Errorf("%d of a directory that there is not (%v)", n, err)
 	}
 }
@@ -69,7 +70,7 @@ func TestSpoolsAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := compute.SweepTemp(copied, time.Now().Add(time.Hour)); n == 0 || err != nil {
+	if n, err := replica.SweepTemp(copied, time.Now().Add(time.Hour)); n == 0 || err != nil {
 		t.Errorf("%d were removed (%v)", n, err)
 	}
 	for _, place := range []string{copied, dir} {

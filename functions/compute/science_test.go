@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+
 	"github.com/cyverse-gis/eemt/shared/sources"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
@@ -252,7 +253,7 @@ func TestMapsAddUp(t *testing.T) {
 	sameBytes(t, run(t, param.EEMT, p, hills(t), options{}).results(t), w.results(t))
 }
 
-func checkStatistics(t *testing.T, l compute.Layer, g *raster.Grid[float64]) {
+func checkStatistics(t *testing.T, l assembly.Layer, g *raster.Grid[float64]) {
 	t.Helper()
 	if g == nil {
 		t.Errorf("report names %s, which is not there", l.Name)

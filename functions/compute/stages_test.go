@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/drainage"
+
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -22,7 +24,7 @@ import (
 )
 
 // inStages follows water in tiles of so many cells by tasks, whatever the size.
-func inStages(side int) compute.Drainage { return compute.Drainage{Inline: -time.Second, Side: side} }
+func inStages(side int) drainage.Options { return drainage.Options{Inline: -time.Second, Side: side} }
 
 // TestStagesGiveTheSameBytes: who follows the water does not show in any result.
 func TestStagesGiveTheSameBytes(t *testing.T) {
@@ -37,7 +39,7 @@ func TestStagesGiveTheSameBytes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(c.width, c.height)))
-			p := quick(param.EEMT)
+			p := brief()
 			p.TileSize = 32
 			want := run(t, param.EEMT, p, tiff, options{}).results(t)
 			for i, side := range c.sides {
@@ -67,7 +69,7 @@ func staged(t *testing.T, o options, hook faultbucket.Hook) *world {
 
 func wetHills(t *testing.T) ([]byte, param.Parameters) {
 	t.Helper()
-	return demtest.Encode(t, demtest.Holes(demtest.Hills(40, 27))), quick(param.EEMT)
+	return demtest.Encode(t, demtest.Holes(demtest.Hills(40, 27))), brief()
 }
 
 func TestStagesThroughDuplicates(t *testing.T) {
@@ -329,7 +331,7 @@ func TestNoSlopeInStages(t *testing.T) {
 		}
 	}
 	w := staged(t, options{}, nil)
-	w.submit(t, param.EEMT, quick(param.EEMT), demtest.Encode(t, dem))
+	w.submit(t, param.EEMT, brief(), demtest.Encode(t, dem))
 	w.settle(t)
 	st, err := w.store.Status(t.Context(), jobID)
 	if err != nil || st.State != job.Failed {
@@ -363,7 +365,7 @@ func TestScratchIsRemoved(t *testing.T) {
 	var w *world
 	sun := false
 	w = staged(t, options{progress: func(pr compute.Progress) {
-		if pr.Stage == "sun" {
+		if pr.Step == "sun" {
 			sun = true
 			if n := len(w.stillThere(t, ".bin")); n > 0 {
 				t.Errorf("%d files of stages are there while tiles are computed", n)

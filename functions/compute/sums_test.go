@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/integration/reference"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
@@ -21,13 +23,13 @@ import (
 func uncut(t *testing.T, results map[string][]byte) map[string][]byte {
 	t.Helper()
 	var report map[string]any
-	if err := json.Unmarshal(reference.Timeless(t, results[compute.ReportName]), &report); err != nil {
+	if err := json.Unmarshal(reference.Timeless(t, results[workfile.ReportName]), &report); err != nil {
 		t.Fatal(err)
 	}
 	delete(report, "tiles")
 	delete(report, "estimate")
 	var err error
-	if results[compute.ReportName], err = json.MarshalIndent(report, "", " "); err != nil {
+	if results[workfile.ReportName], err = json.MarshalIndent(report, "", " "); err != nil {
 		t.Fatal(err)
 	}
 	return results
@@ -41,11 +43,11 @@ func TestCutsChangeNoBit(t *testing.T) {
 	for _, dem := range []struct {
 		name  string
 		tiff  []byte
-		reach compute.Reach
+		reach workfile.Reach
 	}{
-		{"whole", demtest.Encode(t, demtest.Holes(valley(width, height))), compute.Reach{}},
+		{"whole", demtest.Encode(t, demtest.Holes(valley(width, height))), workfile.Reach{}},
 		{"in blocks", demtest.EncodeAs(t, demtest.Holes(valley(width, height)), raster.Transform{OriginX: 10.7, OriginY: 46.9, StepX: 1.0 / 2400, StepY: -1.0 / 3600},
-			raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}), compute.Reach{Whole: 1000, Block: 64, Near: 32, Factor: 1}},
+			raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}), workfile.Reach{Whole: 1000, Block: 64, Near: 32, Factor: 1}},
 	} {
 		t.Run(dem.name, func(t *testing.T) {
 			var want map[string][]byte
@@ -56,7 +58,7 @@ func TestCutsChangeNoBit(t *testing.T) {
 					continue // tiles do not cross the border of two blocks
 				}
 				name := fmt.Sprintf("tiles of %d, %d threads, %d MiB", cut.tile, cut.threads, cut.memory>>20)
-				w := newWorld(t, newBucket(t), options{threads: cut.threads, reach: dem.reach, cost: compute.Cost{Memory: int64(cut.memory)}})
+				w := newWorld(t, newBucket(t), options{threads: cut.threads, reach: dem.reach, cost: cost.Cost{Memory: int64(cut.memory)}})
 				w.submit(t, param.EEMT, p, dem.tiff)
 				if cut.tile > 0 {
 					w.replan(t, cut.tile)
@@ -66,8 +68,8 @@ func TestCutsChangeNoBit(t *testing.T) {
 				got := uncut(t, w.results(t))
 				if want == nil {
 					want = got
-					if !bytes.Contains(want[compute.ReportName], []byte(`"kappa"`)) || len(want) < 150 {
-						t.Fatalf("%d results, report %s", len(want), want[compute.ReportName])
+					if !bytes.Contains(want[workfile.ReportName], []byte(`"kappa"`)) || len(want) < 150 {
+						t.Fatalf("%d results, report %s", len(want), want[workfile.ReportName])
 					}
 					continue
 				}

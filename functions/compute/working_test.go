@@ -18,7 +18,7 @@ func TestProgressWithinATile(t *testing.T) {
 	var w *world
 	var seen atomic.Int64
 	progress := func(p compute.Progress) {
-		if p.Stage != "sun" || p.Done < 0.3 || seen.Load() > 0 {
+		if p.Step != "sun" || p.Done < 0.3 || seen.Load() > 0 {
 			return
 		}
 		// The work waits here until it is told of.

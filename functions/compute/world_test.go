@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/sources"
 
@@ -70,8 +73,8 @@ type options struct {
 	publish  func(e string) bool
 	progress func(compute.Progress)
 	log      io.Writer
-	reach    compute.Reach
-	cost     compute.Cost
+	reach    workfile.Reach
+	cost     cost.Cost
 	// within is how long an assembly may take before its maps become tasks.
 	within time.Duration
 }
@@ -158,6 +161,13 @@ func quick(w param.Workflow) param.Parameters {
 	if w == param.EEMT {
 		p.Climate = "table:inputs/station.csv"
 	}
+	return p
+}
+
+// brief are parameters of EEMT for tests of how a job travels: few maps, of years only.
+func brief() param.Parameters {
+	p := quick(param.EEMT)
+	p.Maps = param.AnnualMaps
 	return p
 }
 

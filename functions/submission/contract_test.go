@@ -1,6 +1,7 @@
 package submission_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -127,10 +128,35 @@ func TestDefinitionHasAllParameters(t *testing.T) {
 			}
 		}
 	}
+	property := func(name string) map[string]any {
+		p, _ := d.Components.Schemas["submission"].Properties[name].(map[string]any)
+		return p
+	}
 	defined("submission", "dem_file", "prj_file", "climate_file", "pixel_file", "uploaded_filename", "workflow_type")
 	for _, f := range param.Fields("") {
 		defined("submission", f.Name, f.RasterFile())
 		defined("suiteParameters", f.Name, f.RasterRecord(), f.WordRecord())
+		p := property(f.Name)
+		if p["description"] != f.Help() || fmt.Sprint(p["default"]) != strings.Trim(cmp.Or(string(f.Default()), "<nil>"), `"`) {
+			t.Errorf("%s is defined as %v, want the default %s and the words %q", f.Name, p, f.Default(), f.Help())
+		}
+		if values, _ := p["enum"].([]any); len(values) != len(f.Allowed) {
+			t.Errorf("%s is one of %v, want %v", f.Name, values, f.Allowed)
+		}
+		if ranged := !f.Monthly && f.Minimum != f.Maximum; ranged && (p["minimum"] != f.Minimum || p["maximum"] != f.Maximum) {
+			t.Errorf("%s is %v to %v, want %g to %g", f.Name, p["minimum"], p["maximum"], f.Minimum, f.Maximum)
+		}
+	}
+	for name, want := range map[string]string{
+		"step":        `{"default":15,"description":"time step of the sun's position in minutes, 1 to 60","maximum":60,"minimum":1,"type":"number"}`,
+		"north":       `{"default":"true","description":"true: slopes and shadows follow true north; grid: the grid's north, as in r.sun","enum":["true","grid"],"type":"string"}`,
+		"linke_file":  `{"description":"a GeoTIFF in place of linke_value, of one band or of twelve","format":"binary","type":"string"}`,
+		"daily":       `{"default":false,"description":"also write a map of each of the 365 days","type":"boolean"}`,
+		"num_threads": `{"description":"taken and ignored","type":"integer"}`,
+	} {
+		if got, _ := json.Marshal(property(name)); string(got) != want {
+			t.Errorf("%s is defined as %s, want %s", name, got, want)
+		}
 	}
 }
 

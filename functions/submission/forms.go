@@ -93,20 +93,14 @@ func (h forms) examine(ctx context.Context, f form.Form) (*inspect.Report, strin
 	if err := h.locate(ctx, &f); err != nil {
 		return nil, "", err
 	}
-	if f.Workflow == param.EEMT && f.Params.Climate == "" {
-		f.Params.Climate = "table:unknown" // the other parameters are examined all the same
-		defer func() { f.Params.Climate = "" }()
-	}
-	if err := f.Params.Validate(f.Workflow); err != nil {
+	// The DEM may be checked before a climate is chosen.
+	if err := f.Params.ValidateGiven(f.Workflow); err != nil {
 		return nil, "", problem.Invalid(err)
 	}
 	if err := h.inputs.CheckRasters(ctx, &f.Params); err != nil {
 		return nil, "", err
 	}
 	o := inspect.Options{Parameters: f.Params, Name: f.DEM.Name, Open: h.inputs.Climate}
-	if f.Params.Climate == "table:unknown" {
-		o.Parameters.Climate = ""
-	}
 	if h.estimate != nil {
 		o.Estimate = func(width, height int) inspect.Work { return h.estimate(f.Workflow, f.Params, width, height) }
 	}

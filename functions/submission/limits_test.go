@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -49,15 +50,15 @@ func TestTooLarge(t *testing.T) {
 	}
 	for _, limit := range []struct {
 		name string
-		cost compute.Cost
+		cost cost.Cost
 		want string
 		dem  bool // the DEM alone is refused
 	}{
-		{"cells", compute.Cost{MaxCells: 100}, "the DEM has 12 x 10 = 120 cells: at most 100 are allowed here (EEMT_MAX_CELLS)", true},
-		{"time", compute.Cost{MaxCoreHours: 1e-5}, "core hours on 12 x 10 cells: at most 1e-05 are allowed here (EEMT_MAX_CORE_HOURS)", false},
-		{"results", compute.Cost{MaxResults: 1000}, "(EEMT_MAX_RESULT_BYTES)", false},
-		{"none", compute.Cost{}, "", false},
-		{"enough", compute.Cost{MaxCells: 120, MaxCoreHours: 1, MaxResults: 1e6}, "", false},
+		{"cells", cost.Cost{MaxCells: 100}, "the DEM has 12 x 10 = 120 cells: at most 100 are allowed here (EEMT_MAX_CELLS)", true},
+		{"time", cost.Cost{MaxCoreHours: 1e-5}, "core hours on 12 x 10 cells: at most 1e-05 are allowed here (EEMT_MAX_CORE_HOURS)", false},
+		{"results", cost.Cost{MaxResults: 1000}, "(EEMT_MAX_RESULT_BYTES)", false},
+		{"none", cost.Cost{}, "", false},
+		{"enough", cost.Cost{MaxCells: 120, MaxCoreHours: 1, MaxResults: 1e6}, "", false},
 	} {
 		for _, w := range ways {
 			t.Run(limit.name+"/"+w.name, func(t *testing.T) {

@@ -36,7 +36,9 @@ func mapped(t *testing.T, s *service) string {
 		}
 		s.put(t, job.ResultKey(id, name), b.String())
 	}
-	write("global/annual/total_sun_sum.tif", 0)
+	for _, name := range []string{"global/annual/total_sun_sum.tif", "slope_dec.tif", "aspect_dec.tif", "aspect_rad.tif", "skyview.tif", "catchment.tif", "eemt/F_BIO_Topo_2020.tif", "other.tif"} {
+		write(name, 0)
+	}
 	for i, m := range []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"} {
 		write("global/monthly/total_sun_"+m+"_sum.tif", 1000*float64(i+1))
 	}
@@ -54,11 +56,11 @@ func TestTiles(t *testing.T) {
 		t.Fatalf("%v", m)
 	}
 	z, _ := m["maxzoom"].(float64)
-	n := math.Exp2(z)
-	lon := (bounds[0].(float64) + bounds[2].(float64)) / 2
-	sin := math.Sin((bounds[1].(float64) + bounds[3].(float64)) / 2 * math.Pi / 180)
-	x, y := int((lon+180)/360*n), int((0.5-math.Log((1+sin)/(1-sin))/(4*math.Pi))*n)
-	at := strings.NewReplacer("{z}", fmt.Sprint(z), "{x}", fmt.Sprint(x), "{y}", fmt.Sprint(y), s.http.URL, "").Replace(tiles[0].(string))
+	_, query, _ := strings.Cut(tiles[0].(string), "?")
+	at := "/jobs/" + id + tileOver(bounds, z) + "?" + query
+	if want := s.http.URL + "/jobs/" + id + "/tiles/{z}/{x}/{y}.png?" + query; tiles[0] != want {
+		t.Fatalf("tiles at %v, want %s", tiles[0], want)
+	}
 	a := s.get(t, at)
 	img, err := png.Decode(strings.NewReader(a.body))
 	if err != nil || a.status != http.StatusOK || a.header.Get("Content-Type") != "image/png" {
@@ -108,6 +110,48 @@ func TestTiles(t *testing.T) {
 	if a := s.get(t, at); a.status != http.StatusNotFound {
 		t.Errorf("a tile of a removed job: %d", a.status)
 	}
+}
+
+// Without a word of the client tiles have the colours of the table of maps, and the range that it gives.
+func TestTilesHaveTheColoursOfTheTable(t *testing.T) {
+	s := newService(t, nil)
+	id := mapped(t, s)
+	for _, c := range []struct {
+		layer, ramp string
+		most        float64
+	}{
+		{"global/annual/total_sun_sum.tif", "sun", 119},
+		{"global/monthly/total_sun_jan_sum.tif", "sun", 1119},
+		{"slope_dec.tif", "grey", 119},
+		{"aspect_dec.tif", "wheel", 360},
+		{"aspect_rad.tif", "wheel", 2 * math.Pi},
+		{"skyview.tif", "grey", 119},
+		{"catchment.tif", "wet", 119},
+		{"eemt/F_BIO_Topo_2020.tif", "viridis", 119},
+		{"other.tif", "viridis", 119},
+	} {
+		query := "?layer=" + url.QueryEscape(c.layer)
+		m := s.get(t, "/jobs/"+id+"/tiles"+query).json(t)
+		if m["ramp"] != c.ramp || m["max"] != c.most {
+			t.Errorf("%s: ramp %v to %v, want %s to %g", c.layer, m["ramp"], m["max"], c.ramp, c.most)
+		}
+		b := m["bounds"].([]any)
+		at := tileOver(b, m["maxzoom"].(float64))
+		if got, want := s.get(t, "/jobs/"+id+at+query), s.get(t, "/jobs/"+id+at+query+"&ramp="+c.ramp); got.status != http.StatusOK || got.body != want.body {
+			t.Errorf("%s: the tile is not drawn in %s (%d, %d)", c.layer, c.ramp, got.status, want.status)
+		}
+		if other := s.get(t, "/jobs/"+id+at+query+"&ramp=terrain"); other.body == s.get(t, "/jobs/"+id+at+query).body {
+			t.Errorf("%s: the tile has the same colours by another ramp", c.layer)
+		}
+	}
+}
+
+// tileOver is the path of the tile at a zoom over the middle of bounds.
+func tileOver(bounds []any, z float64) string {
+	n := math.Exp2(z)
+	lon := (bounds[0].(float64) + bounds[2].(float64)) / 2
+	sin := math.Sin((bounds[1].(float64) + bounds[3].(float64)) / 2 * math.Pi / 180)
+	return fmt.Sprintf("/tiles/%.0f/%d/%d.png", z, int((lon+180)/360*n), int((0.5-math.Log((1+sin)/(1-sin))/(4*math.Pi))*n))
 }
 
 func TestValues(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,9 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/functions/submission/retention"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // passes records what the old suite's cleanup endpoint asked for.
@@ -191,6 +194,27 @@ func TestCheck(t *testing.T) {
 	if a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: name}); a.status != http.StatusOK {
 		t.Errorf("%d %s", a.status, a.body)
 	}
+	// A DEM for eemt is checked before there is a climate, which a submission needs; the other parameters are checked too.
+	var estimated []string
+	s.with(func(c *submission.Config) {
+		c.Estimate = func(_ param.Workflow, p param.Parameters, _, _ int) inspect.Work {
+			estimated = append(estimated, p.Climate)
+			return inspect.Work{Tiles: 1}
+		}
+	})
+	a = s.get(t, "/api/check?workflow_type=eemt&uploaded_filename="+name)
+	if a.status != http.StatusOK || !strings.Contains(a.body, "no climate was named: the eemt workflow needs one") || !slices.Equal(estimated, []string{""}) {
+		t.Errorf("without a climate: %d %s, estimated with %q", a.status, a.body, estimated)
+	}
+	a = s.get(t, "/api/check?workflow_type=eemt&kc=2&uploaded_filename="+name)
+	if a.status != http.StatusBadRequest || !strings.Contains(a.body, "kc 2: must be 0.2 to 1") || strings.Contains(a.body, "climate is missing") {
+		t.Errorf("without a climate, kc 2: %d %s", a.status, a.body)
+	}
+	a = s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: name}, field{name: "workflow_type", value: "eemt"})
+	if a.status != http.StatusBadRequest || !strings.Contains(a.body, "climate is missing") {
+		t.Errorf("submitted without a climate: %d %s", a.status, a.body)
+	}
+	s.with(func(c *submission.Config) { c.Estimate = nil })
 	// Files that came along are named as the user named them.
 	s.with(func(c *submission.Config) { c.Climate = sources.Files{Bucket: s.Store.Bucket}.Open })
 	a = s.post(t, "/api/check", field{"dem_file", hills(t), "dem.tif"}, field{name: "workflow_type", value: "eemt"}, field{"climate_file", "month\n", "my table.csv"})

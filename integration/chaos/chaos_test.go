@@ -19,11 +19,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/drainage"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/integration/reference"
@@ -365,7 +366,7 @@ func hills(t testing.TB) []byte { return demtest.Encode(t, demtest.Holes(demtest
 func calmRun(t testing.TB, jobs ...int) map[string]map[string][]byte {
 	t.Helper()
 	w := newWorld(t, 0, weather{})
-	w.drainage = compute.Drainage{}
+	w.drainage = drainage.Options{}
 	out := w.run(jobs, false, hills(t))
 	calm := map[string]map[string][]byte{}
 	for _, n := range jobs {

@@ -419,7 +419,7 @@ func (c *course) act(s state, i int, add func(string, state)) {
 	name := fmt.Sprintf("%d on %s: %s %s", i, c.events[p.event], call.op, strings.TrimPrefix(call.key, job.Prefix(modelID)))
 	if end, _ := c.end(&s); end != 0 && call.watched {
 		to := s
-		if c.watchesItself && !c.protocol.nextOfIsWork(call) {
+		if c.watchesItself && !c.nextOfIsWork(call) {
 			to.work[i] = process{}
 			to.events &^= 1 << p.event
 		} else {

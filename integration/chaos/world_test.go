@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/drainage"
+
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
@@ -102,7 +104,7 @@ type world struct {
 	dir     string
 	base    *blob.Bucket
 	// drainage is how jobs that need it follow water.
-	drainage compute.Drainage
+	drainage drainage.Options
 
 	mu    sync.Mutex // guards made and broken: several goroutines of one flight may write
 	made  map[string]time.Time
@@ -152,7 +154,7 @@ func newWorld(t testing.TB, seed uint64, weather weather) *world {
 	w := &world{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), weather: weather, dir: dir, base: base, made: map[string]time.Time{},
 		now: epoch, calls: make(chan *call), done: make(chan *flight), tick: epoch.Add(5 * time.Minute),
-		announced: map[string]int{}, heard: map[string]time.Time{}, drainage: compute.Drainage{Inline: -1, Side: 12, Batch: 1 + int(seed%2)},
+		announced: map[string]int{}, heard: map[string]time.Time{}, drainage: drainage.Options{Inline: -1, Side: 12, Batch: 1 + int(seed%2)},
 	}
 	for n := range 3 {
 		w.places = append(w.places, &place{name: fmt.Sprint("compute ", n), kind: "compute"})

@@ -3,6 +3,7 @@ package docs_test
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,13 +11,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/eventing"
-	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/preview"
 )
 
 // tags lists the names in a struct's tags.
@@ -44,7 +47,7 @@ func mentions(t *testing.T, page string, names ...string) {
 }
 
 func TestReportFieldsAreDocumented(t *testing.T) {
-	for _, n := range tags(compute.Report{}, "json") {
+	for _, n := range tags(assembly.Report{}, "json") {
 		mentions(t, "docs/guide.md", "`"+n+"`")
 	}
 }
@@ -57,6 +60,40 @@ func TestParametersAreDocumented(t *testing.T) {
 		for _, n := range []string{f.Name, f.RasterFile()} {
 			if n != "" && !strings.Contains(form, "`"+n+"`") {
 				t.Errorf("docs/guide.md: the form fields lack %s", n)
+			}
+		}
+	}
+}
+
+// TestFlagsAreDocumented holds the guide's table of flags to the names, ranges and values of parameters.
+func TestFlagsAreDocumented(t *testing.T) {
+	_, table, _ := strings.Cut(read(t, "docs/guide.md"), "\n| flag | default | range, meaning |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, f := range param.Fields("") {
+		var row string
+		for line := range strings.Lines(table) {
+			if flags, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |"); strings.Contains(flags, "`--"+f.Flag()+"`") {
+				row = line
+			}
+		}
+		var want []string
+		if f.Minimum != f.Maximum && f.Minimum != 0 || f.Monthly {
+			want = append(want, fmt.Sprintf("%g to %g", f.Minimum, f.Maximum))
+		}
+		for _, v := range f.Allowed {
+			want = append(want, "`"+v+"`")
+		}
+		if len(f.Items) < 10 { // the table of findings has their codes
+			for _, v := range f.Items {
+				want = append(want, "`"+v+"`")
+			}
+		}
+		if f.Word != "" {
+			want = append(want, "`"+f.Word+"`")
+		}
+		for _, part := range append(want, " |") {
+			if !strings.Contains(row, part) {
+				t.Errorf("docs/guide.md: the row of --%s lacks %s: %q", f.Flag(), part, row)
 			}
 		}
 	}
@@ -82,6 +119,38 @@ func TestPageKnowsWhatIsSettleable(t *testing.T) {
 		}
 	}
 	mentions(t, "functions/submission/web/src/findings.ts", "SETTLEABLE = ["+strings.Join(codes, ", ")+"]")
+}
+
+// TestPageHasTheColoursOfPreviews holds the page's palettes to the ramps that previews and tiles are drawn in.
+func TestPageHasTheColoursOfPreviews(t *testing.T) {
+	text := read(t, "functions/submission/web/src/palettes.ts")
+	for _, ramp := range preview.Ramps() {
+		_, rest, found := strings.Cut(text, "  "+ramp+": \"")
+		line, _, _ := strings.Cut(rest, "\"")
+		stops := strings.Fields(line)
+		if !found || len(stops) < 2 {
+			t.Errorf("the page has no palette %s", ramp)
+			continue
+		}
+		colours, err := preview.Colours(ramp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range colours {
+			at := float64(i) / 255 * float64(len(stops)-1)
+			k := min(int(at), len(stops)-2)
+			var a, b uint32
+			if _, err := fmt.Sscanf(stops[k]+" "+stops[k+1], "%x %x", &a, &b); err != nil {
+				t.Fatalf("palette %s: %v", ramp, err)
+			}
+			for shift, got := range map[uint]uint8{16: c.R, 8: c.G, 0: c.B} {
+				low, high := float64(a>>shift&255), float64(b>>shift&255)
+				if want := low + (at-float64(k))*(high-low); math.Abs(want-float64(got)) > 1 {
+					t.Fatalf("palette %s: colour %d is %v in previews, where the page has %.0f", ramp, i, c, want)
+				}
+			}
+		}
+	}
 }
 
 func TestEndpointsAreDocumented(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
@@ -22,14 +24,14 @@ func TestAMapIsAddedInOnePlace(t *testing.T) {
 	p := param.DefaultParameters()
 	p.Step, p.Climate, p.StartYear, p.EndYear = 60, "table:inputs/station.csv", 2018, 2018
 	const name = "wetness_again.tif"
-	before := compute.Cost{}.Estimate(param.EEMT, p, 1000, 1000)
+	before := cost.Cost{}.Estimate(param.EEMT, p, 1000, 1000)
 	was := product.Table
 	t.Cleanup(func() { product.Table = was })
 	product.Table = append(product.Table[:len(product.Table):len(product.Table)], product.Quantity{
 		Key: "twi", Stem: "wetness_again", What: "wetness once more", Unit: "ln m", Workflow: param.EEMT,
 		Group: product.Terrain, Ramp: "wet", Bytes: 3.9, Summary: true, Output: "again", Title: "Wetness again",
 	})
-	if after := (compute.Cost{}).Estimate(param.EEMT, p, 1000, 1000); after.Results != before.Results+3900000 {
+	if after := (cost.Cost{}).Estimate(param.EEMT, p, 1000, 1000); after.Results != before.Results+3900000 {
 		t.Errorf("estimated: %d bytes before, %d after", before.Results, after.Results)
 	}
 	process, err := ogc.Catalogue{}.Process("eemt", "")

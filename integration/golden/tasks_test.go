@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/drainage"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"gocloud.dev/blob"
@@ -32,10 +35,10 @@ func TestJobsOfTasks(t *testing.T) {
 	for name, c := range map[string]struct {
 		workflow param.Workflow
 		adapt    func(*param.Parameters)
-		reach    compute.Reach
+		reach    workfile.Reach
 	}{
-		"tasks-eemt": {param.EEMT, func(p *param.Parameters) { p.Climate = "table:inputs/station.csv" }, compute.Reach{}},
-		"tasks-far":  {param.Sol, func(p *param.Parameters) { p.Layers = []param.Layer{param.Horizon, param.SkyView} }, compute.Reach{Whole: 2000, Block: 48, Near: 16, Factor: 2}},
+		"tasks-eemt": {param.EEMT, func(p *param.Parameters) { p.Climate = "table:inputs/station.csv" }, workfile.Reach{}},
+		"tasks-far":  {param.Sol, func(p *param.Parameters) { p.Layers = []param.Layer{param.Horizon, param.SkyView} }, workfile.Reach{Whole: 2000, Block: 48, Near: 16, Factor: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := p
@@ -58,7 +61,7 @@ func TestJobsOfTasks(t *testing.T) {
 			const id = "01JTESTG00DEN0000000000001"
 			compute := compute.Service{
 				Climate: climateOf(b), Threads: 2, Version: "golden", Temp: t.TempDir(),
-				Reach: c.reach, Drainage: compute.Drainage{Inline: -1, Side: 32, Batch: 2}, AssembleWithin: -1,
+				Reach: c.reach, Drainage: drainage.Options{Inline: -1, Side: 32, Batch: 2}, AssembleWithin: -1,
 			}
 			work(t, b, &compute, job.Request{
 				ID: id, Workflow: c.workflow, Parameters: p, Created: time.Now(),

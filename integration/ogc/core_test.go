@@ -580,3 +580,28 @@ func TestProcessesFromTheirDescriptions(t *testing.T) {
 		}
 	}
 }
+
+// Results of several climate years are the maps of their mean.
+func TestResultsOfSeveralYears(t *testing.T) {
+	job := execute(t, "eemt", object{"inputs": object{
+		"dem": dem(t), "step": 60, "maps": "annual", "start_year": 2019, "end_year": 2021, "climate": object{"value": station, "mediaType": "text/csv"},
+	}})
+	if info := await(t, job); info["status"] != "successful" {
+		t.Fatalf("%v", info)
+	}
+	results := get(t, "/jobs/"+job+"/results?f=json").want(t, http.StatusOK).object(t)
+	for output, file := range map[string]string{
+		"eemt_trad": "eemt/EEMT_Trad_mean_2019_2021.tif", "eemt_topo": "eemt/EEMT_Topo_mean_2019_2021.tif",
+		"e_ppt_trad": "eemt/E_PPT_Trad_mean_2019_2021.tif", "e_ppt_topo": "eemt/E_PPT_Topo_mean_2019_2021.tif",
+		"e_bio_trad": "eemt/E_BIO_Trad_mean_2019_2021.tif", "e_bio_topo": "eemt/E_BIO_Topo_mean_2019_2021.tif",
+		"total_sun": "global/annual/total_sun_sum.tif",
+	} {
+		m, _ := results[output].(object)
+		href := sprint(m["href"])
+		if !strings.HasSuffix(href, "/jobs/"+job+"/results/"+file) {
+			t.Errorf("%s is %s, want %s", output, href, file)
+			continue
+		}
+		checkRaster(t, get(t, href).want(t, http.StatusOK).body)
+	}
+}

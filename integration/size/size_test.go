@@ -17,7 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/assembly"
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -147,8 +149,8 @@ func (r run) measure(t *testing.T, side int) usage {
 // logCourse tells how long each part of the job took, as its records have it.
 func logCourse(t *testing.T, out string, wall time.Duration) {
 	t.Helper()
-	var report compute.Report
-	read(t, filepath.Join(out, compute.ReportName), &report)
+	var report assembly.Report
+	read(t, filepath.Join(out, workfile.ReportName), &report)
 	records := filepath.Join(out, ".eemt", "jobs", report.JobID)
 	var plan record.Plan
 	var end job.End

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/climate/units"
 )
 
@@ -304,5 +305,5 @@ func monthLength(year, month int) int {
 	if month == 1 && leap(year) {
 		return 29
 	}
-	return [...]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}[month]
+	return calendar.Days[month]
 }

@@ -3,6 +3,8 @@ package energy
 import (
 	"fmt"
 	"math"
+
+	"github.com/cyverse-gis/eemt/shared/calendar"
 )
 
 // NPPModel names the source of net primary production in EEMT-TOPO.
@@ -107,7 +109,7 @@ type Calendar struct {
 // NewCalendar returns the calendar of the climate year with the sun of a year
 // of 365 days.
 func NewCalendar(year int) Calendar {
-	c := Calendar{SolarDays: [12]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}}
+	c := Calendar{SolarDays: calendar.Days}
 	c.Days = c.SolarDays
 	if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
 		c.Days[1] = 29

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,9 +39,10 @@ const (
 // Title is the heading in words.
 func (g Group) Title() string { return cmp.Or(string(g), "Basic") }
 
-// Field describes one of Parameters. Flags with their help and completion, forms, process descriptions and most of
-// Parameters.Validate are made from it: a row of the table is all that a plain parameter needs.
+// Field describes one of Parameters. Flags with their help and completion, forms, process descriptions, the definition
+// of the API and most of Parameters.Validate are made from it: a row of the table is all that a plain parameter needs.
 type Field struct {
+	place
 	// Name in JSON and forms.
 	Name  string
 	Title string
@@ -51,7 +51,6 @@ type Field struct {
 	// Also says what a value outside the range means.
 	Also  string
 	Group Group
-	Type  FieldType
 	// Placeholder stands for the value in help; without one the unit does, or the values allowed.
 	Placeholder string
 	// Unit of a number.
@@ -65,112 +64,137 @@ type Field struct {
 	Word string
 	// Items are the values that a list may hold; nil: it is no list.
 	Items []string
-	// Monthly takes one value, or twelve for January to December.
-	Monthly bool
 	// Minimum and Maximum bound a number; both 0 mean no bound.
 	Minimum, Maximum float64
 	// Allowed lists the values of a string; nil means any.
 	Allowed []string
+	// Blank is set where an empty string stands for the first of Allowed.
+	Blank bool
+	// Required is set where the workflow cannot do without.
+	Required bool
 	// MediaType is set where the content of a small file may stand in place of the string.
 	MediaType string
 	// Only is the workflow that takes it; empty means all.
 	Only Workflow
-	// list reads the text of a list that has more to it than Items.
-	list func(text string) (any, error)
 }
 
 var fields = []Field{
 	{
 		Name: "step", Title: "Time step", Description: "time step of the sun's position in minutes",
-		Type: NumberField, Unit: "minutes", Minimum: 1, Maximum: 60,
+		place: number(func(p *Parameters) *float64 { return &p.Step }),
+		Unit:  "minutes", Minimum: 1, Maximum: 60,
 	},
 	{
 		Name: "linke_value", Title: "Linke turbidity", Description: "Linke turbidity for air mass 2", Also: "climatology takes that of the place, by month",
-		Group: GroupGround, Type: NumberField, Placeholder: "value", Monthly: true, Raster: "linke", Word: FromClimatology, Minimum: 1, Maximum: 8,
+		place: monthly(func(p *Parameters) Input {
+			return Input{Values: &p.Linke, Rasters: &p.LinkeRaster, word: &p.LinkeClimatology}
+		}),
+		Group: GroupGround, Placeholder: "value", Raster: "linke", Word: FromClimatology, Minimum: 1, Maximum: 8,
 	},
 	{
 		Name: "albedo_value", Title: "Albedo", Description: "share of radiation that the ground reflects",
-		Group: GroupGround, Type: NumberField, Placeholder: "value", Monthly: true, Raster: "albedo", Minimum: 0, Maximum: 1,
+		place: monthly(func(p *Parameters) Input { return Input{Values: &p.Albedo, Rasters: &p.AlbedoRaster} }),
+		Group: GroupGround, Placeholder: "value", Raster: "albedo", Minimum: 0, Maximum: 1,
 	},
 	{
 		Name: "kb", Title: "Real-sky factor of beam radiation", Description: "real-sky factor of beam radiation, 1 under a clear sky",
-		Group: GroupGround, Type: NumberField, Placeholder: "value", Unset: "1", Monthly: true, Raster: "kb", Minimum: 0, Maximum: 1,
+		place: monthly(func(p *Parameters) Input { return Input{Values: &p.KB, Rasters: &p.KBRaster} }),
+		Group: GroupGround, Placeholder: "value", Unset: "1", Raster: "kb", Minimum: 0, Maximum: 1,
 	},
 	{
 		Name: "kd", Title: "Real-sky factor of diffuse radiation", Description: "real-sky factor of diffuse radiation, 1 under a clear sky",
-		Group: GroupGround, Type: NumberField, Placeholder: "value", Unset: "1", Monthly: true, Raster: "kd", Minimum: 0, Maximum: 1,
+		place: monthly(func(p *Parameters) Input { return Input{Values: &p.KD, Rasters: &p.KDRaster} }),
+		Group: GroupGround, Placeholder: "value", Unset: "1", Raster: "kd", Minimum: 0, Maximum: 1,
 	},
 	{
 		Name: "kc", Title: "Clear-sky index", Description: "clear-sky index, applied to global radiation only", Also: "with eemt, climate takes it from the radiation in the climate",
-		Group: GroupGround, Type: NumberField, Placeholder: "value", Unset: "1", Monthly: true, Raster: "kc", Word: FromClimate, Minimum: 0.2, Maximum: 1,
+		place: monthly(func(p *Parameters) Input { return Input{Values: &p.KC, Rasters: &p.KCRaster, word: &p.KCClimate} }),
+		Group: GroupGround, Placeholder: "value", Unset: "1", Raster: "kc", Word: FromClimate, Minimum: 0.2, Maximum: 1,
 	},
 	{
 		Name: "climate", Title: "Climate", Description: "source of the climate: table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE",
-		Group: GroupClimate, Type: StringField, Placeholder: "source", MediaType: "text/csv", Only: EEMT,
+		place: text(func(p *Parameters) *string { return &p.Climate }),
+		Group: GroupClimate, Placeholder: "source", MediaType: "text/csv", Only: EEMT, Required: true,
 	},
 	{
 		Name: "climate_elevation", Title: "Elevation of the climate", Description: "elevation that the climate holds for: metres for a table, a raster or \"dem\" for rasters",
-		Group: GroupClimate, Type: StringField, Placeholder: "elevation", Unset: "that of the table, or dem", Only: EEMT,
+		place: text(func(p *Parameters) *string { return &p.ClimateElevation }),
+		Group: GroupClimate, Placeholder: "elevation", Unset: "that of the table, or dem", Only: EEMT,
 	},
 	{
 		Name: "dem_crs", Title: "Coordinate system of the DEM", Description: "coordinate system of a DEM that states none, or a wrong one: EPSG:CODE, or the text of a .prj file",
-		Group: GroupBasic, Type: StringField, Placeholder: "EPSG:CODE", Unset: "that of the file",
+		place: text(func(p *Parameters) *string { return &p.DEMCRS }),
+		Group: GroupBasic, Placeholder: "EPSG:CODE", Unset: "that of the file",
 	},
 	{
 		Name: "climate_units", Title: "Units of the climate", Description: "units that the climate is converted from, as in temperature=K,precipitation=inch,vapour=hPa",
-		Group: GroupClimate, Type: StringField, Placeholder: "units", Unset: "temperature=C,precipitation=mm,vapour=Pa", Only: EEMT,
+		place: text(func(p *Parameters) *string { return &p.ClimateUnits }),
+		Group: GroupClimate, Placeholder: "units", Unset: "temperature=C,precipitation=mm,vapour=Pa", Only: EEMT,
 	},
 	{
 		Name: "elevation_unit", Title: "Unit of elevations", Description: "unit of the elevations in the DEM; file: the one that the file states, metres where it states none",
-		Group: GroupBasic, Type: StringField, Placeholder: "unit", Allowed: ElevationUnits(),
+		place: text(func(p *Parameters) *ElevationUnit { return &p.ElevationUnit }),
+		Group: GroupBasic, Placeholder: "unit", Allowed: ElevationUnits(), Blank: true,
 	},
 	{
 		Name: "nodata", Title: "Missing data", Description: "stored values that mark missing data in the DEM, beside the one that the file declares: up to 8 numbers, separated by commas",
-		Group: GroupBasic, Type: StringField, Placeholder: "values", Unset: "none",
+		place: text(func(p *Parameters) *string { return &p.NoData }),
+		Group: GroupBasic, Placeholder: "values", Unset: "none",
 	},
 	{
 		Name: "start_year", Title: "First climate year", Description: "first year of the climate",
-		Group: GroupClimate, Type: IntegerField, Placeholder: "year", Minimum: FirstYear, Maximum: LastYear,
+		place: integer(func(p *Parameters) *int { return &p.StartYear }),
+		Group: GroupClimate, Placeholder: "year", Minimum: FirstYear, Maximum: LastYear,
 	},
 	{
 		Name: "end_year", Title: "Last climate year", Description: "last year of the climate, at most 60 years in one job",
-		Group: GroupClimate, Type: IntegerField, Placeholder: "year", Minimum: FirstYear, Maximum: LastYear,
+		place: integer(func(p *Parameters) *int { return &p.EndYear }),
+		Group: GroupClimate, Placeholder: "year", Minimum: FirstYear, Maximum: LastYear,
 	},
 	{
 		Name: "maps", Title: "Maps", Description: "all, or annual: terrain and whole years only, which takes a small part of the disk",
-		Group: GroupOutput, Type: StringField, Allowed: []string{string(AllMaps), string(AnnualMaps)},
+		place: text(func(p *Parameters) *Maps { return &p.Maps }),
+		Group: GroupOutput, Allowed: []string{string(AllMaps), string(AnnualMaps)}, Blank: true,
 	},
 	{
 		Name: "daily", Title: "Daily maps", Description: "also write a map of each of the 365 days",
-		Group: GroupOutput, Type: BooleanField,
+		place: boolean(func(p *Parameters) *bool { return &p.Daily }),
+		Group: GroupOutput,
 	},
 	{
 		Name: "layers", Title: "Further maps", Description: "further maps to write",
-		Group: GroupOutput, Type: StringField, Placeholder: "names", Items: layerNames(), list: func(text string) (any, error) { return ParseLayers(text) },
+		place: list(func(p *Parameters) *[]Layer { return &p.Layers }, ParseLayers),
+		Group: GroupOutput, Placeholder: "names", Items: layerNames(),
 	},
 	{
 		Name: "accept", Title: "Accepted findings", Description: "codes of doubts about the inputs that are right, and of refusals that can be settled",
-		Group: GroupOutput, Type: StringField, Placeholder: "codes", Items: finding.Codes(), list: func(text string) (any, error) { return finding.ParseCodes(text) },
+		place: list(func(p *Parameters) *[]finding.Code { return &p.Accept }, finding.ParseCodes),
+		Group: GroupOutput, Placeholder: "codes", Items: finding.Codes(),
 	},
 	{
 		Name: "strict", Title: "Strict", Description: "let a doubt about the inputs stop the job",
-		Group: GroupOutput, Type: BooleanField,
+		place: boolean(func(p *Parameters) *bool { return &p.Strict }),
+		Group: GroupOutput,
 	},
 	{
 		Name: "north", Title: "North", Description: "true: slopes and shadows follow true north; grid: the grid's north, as in r.sun",
-		Group: GroupExpert, Type: StringField, Allowed: []string{"true", "grid"},
+		place: text(func(p *Parameters) *string { return &p.North }),
+		Group: GroupExpert, Allowed: []string{"true", "grid"},
 	},
 	{
 		Name: "shadows", Title: "Shadows", Description: "on: terrain casts shadows; off: slopes only shade themselves",
-		Group: GroupExpert, Type: StringField, Allowed: []string{"on", "off"},
+		place: text(func(p *Parameters) *string { return &p.Shadows }),
+		Group: GroupExpert, Allowed: []string{"on", "off"},
 	},
 	{
 		Name: "method", Title: "Method", Description: "fast, or reference: the plain integrator, which is slow",
-		Group: GroupExpert, Type: StringField, Allowed: []string{"fast", "reference"},
+		place: text(func(p *Parameters) *string { return &p.Method }),
+		Group: GroupExpert, Allowed: []string{"fast", "reference"},
 	},
 	{
 		Name: "tile_size", Title: "Tile size", Description: "side of a tile, 32 to 4096 cells, or 0 for the planner's choice; does not affect results",
-		Group: GroupExpert, Type: IntegerField, Unit: "cells", Unset: "about ten seconds of work", Minimum: 0, Maximum: 4096,
+		place: integer(func(p *Parameters) *int { return &p.TileSize }),
+		Group: GroupExpert, Unit: "cells", Unset: "about ten seconds of work", Minimum: 0, Maximum: 4096,
 	},
 }
 
@@ -329,72 +353,53 @@ func (f Field) Range() string {
 // Default returns the value the parameter has when nobody sets it, as JSON; nil
 // when it has none.
 func (f Field) Default() json.RawMessage {
-	// Numbers, strings and booleans always encode.
-	data, _ := json.Marshal(DefaultParameters())
-	var all map[string]json.RawMessage
-	_ = json.Unmarshal(data, &all)
-	v, ok := all[f.Name]
-	if !ok {
-		p := DefaultParameters()
-		if v, _ := f.in(&p); f.Monthly || len(f.Items) > 0 || v.Kind() == reflect.Pointer {
+	p := DefaultParameters()
+	v := f.get(&p)
+	switch value := v.(type) {
+	case []string:
+		return nil
+	case []float64:
+		if len(value) == 0 {
 			return nil
 		}
-		switch f.Type {
-		case BooleanField:
-			return json.RawMessage("false")
-		case IntegerField, NumberField:
-			return json.RawMessage("0")
+		v = value[0]
+	case string:
+		if value == "" {
+			return nil
 		}
-		if len(f.Allowed) > 0 { // what records leave out is the first
-			return json.RawMessage(strconv.Quote(f.Allowed[0]))
-		}
-		return nil
 	}
-	var one []json.RawMessage
-	if f.Monthly && json.Unmarshal(v, &one) == nil && len(one) == 1 {
-		return one[0]
-	}
-	return v
+	// Numbers, strings and booleans always encode.
+	data, _ := json.Marshal(v)
+	return data
 }
 
-// in is the parameter's place among p; optional is set where records leave out its zero value.
-func (f Field) in(p *Parameters) (v reflect.Value, optional bool) {
-	v = reflect.ValueOf(p).Elem()
-	for _, member := range reflect.VisibleFields(v.Type()) {
-		if name, options, _ := strings.Cut(member.Tag.Get("json"), ","); name == f.Name {
-			return v.FieldByIndex(member.Index), options != ""
-		}
+// takes reports whether a value is within the range that the table states.
+func (f Field) takes(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return f.Minimum == f.Maximum || v >= f.Minimum && v <= f.Maximum
+	case int:
+		return f.takes(float64(v))
+	case []float64:
+		return !slices.ContainsFunc(v, func(one float64) bool { return !f.takes(one) })
+	case string:
+		return len(f.Allowed) == 0 || slices.Contains(f.Allowed, v) || f.Blank && v == ""
 	}
-	return reflect.Value{}, true
+	return true
 }
 
-// check reports a value of p outside the range that the table states. A value left out has none; rasters and lists with
-// a reader of their own are checked by Parameters.Validate.
+// check reports a value of p outside the range that the table states. Values by month and lists are checked by
+// Parameters.Validate.
 func (f Field) check(p *Parameters, fail func(format string, args ...any)) {
-	v, optional := f.in(p)
-	if v.Kind() == reflect.Pointer {
-		v = v.Elem()
-	}
-	if f.Raster != "" || f.list != nil || !v.IsValid() || optional && v.IsZero() {
+	v := f.get(p)
+	if f.Monthly || f.takes(v) {
 		return
 	}
-	switch v.Kind() {
-	case reflect.Float64, reflect.Int:
-		n := v.Convert(reflect.TypeFor[float64]()).Float()
-		if f.Minimum != f.Maximum && !(n >= f.Minimum && n <= f.Maximum) {
-			fail("%s %v: must be %g to %g%s", f.Flag(), v, f.Minimum, f.Maximum, strings.TrimSuffix(" "+f.Unit, " "))
-		}
-	case reflect.String:
-		if len(f.Allowed) > 0 && !slices.Contains(f.Allowed, v.String()) {
-			fail("%s %.80q: must be %s", f.Flag(), v.String(), strings.Join(f.Allowed, " or "))
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			if item := v.Index(i).String(); len(f.Items) > 0 && !slices.Contains(f.Items, item) {
-				fail("%s %.80q: must be among %s", f.Flag(), item, strings.Join(f.Items, ", "))
-			}
-		}
+	if text, ok := v.(string); ok {
+		fail("%s %.80q: must be %s", f.Flag(), text, strings.Join(f.Allowed, " or "))
+		return
 	}
+	fail("%s %v: must be %g to %g%s", f.Flag(), v, f.Minimum, f.Maximum, strings.TrimSuffix(" "+f.Unit, " "))
 }
 
 // FieldError is a value that a parameter does not take.
@@ -427,112 +432,34 @@ func (f Field) refuse(value string) error {
 	return &FieldError{Name: f.Name, Value: value, Allowed: allowed}
 }
 
-// Set gives the parameter a value in JSON. The error is a *FieldError.
+// Set gives the parameter a value in JSON. The error is a *FieldError. What is refused leaves p as it is.
 func (f Field) Set(p *Parameters, value json.RawMessage) error {
-	text := string(value)
-	var words string
-	if json.Unmarshal(value, &words) == nil && (f.Raster != "" || len(f.Items) > 0) && text != "null" {
+	if words, ok := decode[string](value); ok && (f.Raster != "" || len(f.Items) > 0) {
 		if f.SetText(p, words) != nil {
-			return f.refuse(text)
+			return f.refuse(string(value))
 		}
 		return nil
 	}
-	if len(f.Items) > 0 {
-		var list []string
-		if json.Unmarshal(value, &list) != nil || f.SetText(p, strings.Join(list, ",")) != nil {
-			return f.refuse(text)
-		}
-		return nil
+	v, ok := f.decode(value)
+	if !ok || !f.takes(v) || v == "" && len(f.Allowed) > 0 {
+		return f.refuse(string(value))
 	}
-	numbers := []float64{}
-	switch f.Type {
-	case NumberField, IntegerField:
-		var one float64
-		switch {
-		case text == "null":
-			return f.refuse(text)
-		case json.Unmarshal(value, &one) == nil:
-			numbers = append(numbers, one)
-		case !f.Monthly || json.Unmarshal(value, &numbers) != nil || len(numbers) != 1 && len(numbers) != 12:
-			return f.refuse(text)
-		}
-		for _, v := range numbers {
-			if f.Minimum != f.Maximum && !(v >= f.Minimum && v <= f.Maximum) || f.Type == IntegerField && v != float64(int(v)) {
-				return f.refuse(text)
-			}
-		}
-		if f.Monthly {
-			value, _ = json.Marshal(numbers)
-		} else if f.Type == IntegerField {
-			value = json.RawMessage(strconv.Itoa(int(one)))
-		}
-	case BooleanField:
-		if text != "true" && text != "false" {
-			return f.refuse(text)
-		}
-	case StringField:
-		var s string
-		if text == "null" || json.Unmarshal(value, &s) != nil || len(f.Allowed) > 0 && !slices.Contains(f.Allowed, s) {
-			return f.refuse(text)
-		}
-	}
-	data, err := json.Marshal(map[string]json.RawMessage{f.Name: value})
-	if err == nil {
-		err = json.Unmarshal(data, p)
-	}
-	if err != nil {
-		return f.refuse(text)
-	}
+	f.set(p, v)
 	return nil
 }
 
 // SetText gives the parameter a value as a form or a flag holds it. It leaves the range to
 // Parameters.Validate, whose sentence names the unit.
 func (f Field) SetText(p *Parameters, text string) error {
-	var value any = text
-	var err error
-	switch {
-	case f.Raster != "":
+	if f.Raster != "" {
 		return p.SetInput(f.Input(), text)
-	case f.list != nil:
-		if value, err = f.list(text); err != nil {
-			return err
-		}
-	case len(f.Items) > 0:
-		value = items(text)
-	case f.Monthly:
-		value, err = ParseMonthly(text)
-	case f.Type == NumberField:
-		var v float64
-		if v, err = strconv.ParseFloat(text, 64); err == nil && !(v > -1e300 && v < 1e300) {
-			return &FieldError{Name: f.Name, Value: text, Allowed: f.Range()}
-		}
-		value = v
-	case f.Type == IntegerField:
-		value, err = strconv.Atoi(text)
-	case f.Type == BooleanField:
-		value, err = strconv.ParseBool(text)
 	}
-	if err != nil {
-		return f.refuse(strconv.Quote(text))
+	v, err := f.parse(text)
+	switch {
+	case err == nil:
+		f.set(p, v)
+	case len(f.Items) == 0:
+		err = f.refuse(strconv.Quote(text))
 	}
-	data, err := json.Marshal(map[string]any{f.Name: value})
-	if err == nil {
-		err = json.Unmarshal(data, p)
-	}
-	if err != nil { // NaN or Inf among twelve values
-		return f.refuse(strconv.Quote(text))
-	}
-	return nil
-}
-
-// items splits a list at its commas, each item once.
-func items(text string) []string {
-	var list []string
-	for _, item := range strings.Split(text, ",") {
-		if item = strings.TrimSpace(item); item != "" && !slices.Contains(list, item) {
-			list = append(list, item)
-		}
-	}
-	return list
+	return err
 }

@@ -20,6 +20,8 @@ type Input struct {
 	Low, High float64
 	// Optional inputs may be left out.
 	Optional bool
+	// word is where it stands whether a word is given in place of values; nil where none is taken.
+	word *bool
 }
 
 // MonthMark stands for 01 to 12 in the name of a raster.
@@ -27,22 +29,30 @@ const MonthMark = "{month}"
 
 // Words that may stand in place of values.
 const (
-	// FromClimate as the clear-sky index says that the climate gives it.
+	// FromClimate, given as the clear-sky index, computes it from the radiation in the climate.
 	FromClimate = "climate"
-	// FromClimatology as the turbidity says that a climatology of the world gives it.
+	// FromClimatology, given as the turbidity, reads it from the climatology of the world (shared/turbidity).
 	FromClimatology = "climatology"
 )
 
 // Inputs lists the parameters that may be rasters. What the caller sets through
 // them is set in p.
 func (p *Parameters) Inputs() []Input {
-	return []Input{
-		{"linke-value", &p.Linke, &p.LinkeRaster, 1, 8, p.LinkeClimatology},
-		{"albedo-value", &p.Albedo, &p.AlbedoRaster, 0, 1, false},
-		{"kb", &p.KB, &p.KBRaster, 0, 1, true},
-		{"kd", &p.KD, &p.KDRaster, 0, 1, true},
-		{"kc", &p.KC, &p.KCRaster, 0.2, 1, true},
+	var list []Input
+	for _, f := range fields {
+		if f.Monthly {
+			list = append(list, f.of(p))
+		}
 	}
+	return list
+}
+
+// of is the input that a field describes, with its range.
+func (f Field) of(p *Parameters) Input {
+	in := f.input(p)
+	in.Name, in.Low, in.High = f.Input(), f.Minimum, f.Maximum
+	in.Optional = f.Unset != "" || in.word != nil && *in.word
+	return in
 }
 
 // SetInput reads the text of one of Inputs: a number, twelve separated by commas,
@@ -52,50 +62,41 @@ func (p *Parameters) Inputs() []Input {
 func (p *Parameters) SetInput(name, text string) error {
 	text = strings.TrimSpace(text)
 	f, ok := FieldOf(strings.ReplaceAll(name, "-", "_"))
-	if ok && f.Word != "" {
+	if !ok || !f.Monthly {
+		return fmt.Errorf("%s: not an input", name)
+	}
+	word := ""
+	if f.Word != "" {
+		word = ", or " + f.Word
 		given := strings.EqualFold(text, f.Word)
 		if p.SetWord(f, given); given {
 			return nil
 		}
 	}
-	for _, in := range p.Inputs() {
-		if in.Name != name {
-			continue
-		}
-		if names := rasterNames(text); names != nil {
-			*in.Rasters = names
-			return nil
-		}
-		values, err := ParseMonthly(text)
-		if err != nil {
-			word := ""
-			if f.Word != "" {
-				word = ", or " + f.Word
-			}
-			return fmt.Errorf("%s %.80q: %w; or the name of a GeoTIFF that ends in .tif%s", name, text, err, word)
-		}
-		*in.Values = values
+	in := f.of(p)
+	if names := rasterNames(text); names != nil {
+		*in.Rasters = names
 		return nil
 	}
-	return fmt.Errorf("%s: not an input", name)
+	values, err := ParseMonthly(text)
+	if err != nil {
+		return fmt.Errorf("%s %.80q: %w; or the name of a GeoTIFF that ends in .tif%s", name, text, err, word)
+	}
+	*in.Values = values
+	return nil
 }
 
-// SetWord sets that the word of a field is given in place of values, or that it is not.
+// SetWord sets that the word of a field is given in place of values, or that it is not: then the values are the default
+// again.
 func (p *Parameters) SetWord(f Field, given bool) {
-	switch f.Word {
-	case FromClimatology:
-		if given {
-			p.Linke, p.LinkeRaster = nil, nil
-		} else if p.LinkeClimatology {
-			p.Linke = DefaultParameters().Linke
-		}
-		p.LinkeClimatology = given
-	case FromClimate:
-		if given {
-			p.KC, p.KCRaster = nil, nil
-		}
-		p.KCClimate = given
+	in := f.of(p)
+	if given {
+		*in.Values, *in.Rasters = nil, nil
+	} else if *in.word {
+		usual := DefaultParameters()
+		*in.Values = *f.of(&usual).Values
 	}
+	*in.word = given
 }
 
 // rasterNames splits the names of rasters; nil if the text names none.
@@ -126,8 +127,11 @@ func (in Input) Files() []string {
 	return names
 }
 
-// check reports what is wrong with one input, each in one sentence.
-func (in Input) check(fail func(format string, args ...any)) {
+// check reports what is wrong with one input, each in one sentence; word may stand in place of values.
+func (in Input) check(word string, fail func(format string, args ...any)) {
+	if in.word != nil && *in.word && (*in.Values != nil || *in.Rasters != nil) {
+		fail("%s: give %s, values or a raster, not several", in.Name, word)
+	}
 	if names := *in.Rasters; len(names) > 0 {
 		if len(names) != 1 && len(names) != 12 {
 			fail("%s has %d rasters: give one, one for each of the 12 months, or one name with {month} in it", in.Name, len(names))

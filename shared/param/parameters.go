@@ -1,4 +1,4 @@
-// Package param is the parameters of a job, and the one table that says of each its words, its range and its default.
+// Package param holds the parameters of a job and the table that describes each of them.
 package param
 
 import (
@@ -119,8 +119,17 @@ func DefaultParameters() Parameters {
 	}
 }
 
-// Validate reports every value outside its range, each in one sentence.
+// Validate reports every value outside its range, and every one that is missing, each in one sentence.
 func (p Parameters) Validate(w Workflow) error {
+	err := p.ValidateGiven(w)
+	if w == EEMT && p.Climate == "" {
+		err = errors.Join(err, errors.New("climate is missing: the eemt workflow needs table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE"))
+	}
+	return err
+}
+
+// ValidateGiven is Validate of parameters whose climate may be given later.
+func (p Parameters) ValidateGiven(w Workflow) error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if w != Sol && w != EEMT {
@@ -129,17 +138,13 @@ func (p Parameters) Validate(w Workflow) error {
 	for _, f := range fields {
 		f.check(&p, fail)
 	}
-	for _, in := range p.Inputs() {
-		in.check(fail)
-	}
-	if p.LinkeClimatology && (p.Linke != nil || p.LinkeRaster != nil) {
-		fail("linke-value: give climatology, values or a raster, not several")
+	for _, f := range fields {
+		if f.Monthly {
+			f.of(&p).check(f.Word, fail)
+		}
 	}
 	if p.KCClimate && w != EEMT {
 		fail("kc climate: only the eemt workflow has a climate; give a value, twelve, or a raster")
-	}
-	if p.KCClimate && (p.KC != nil || p.KCRaster != nil) {
-		fail("kc: give climate, values or a raster, not several")
 	}
 	for i, l := range p.Layers {
 		if !slices.Contains(layers, l) {
@@ -169,12 +174,6 @@ func (p Parameters) Validate(w Workflow) error {
 	}
 	if p.TileSize > 0 && p.TileSize < 32 {
 		fail("tile-size %d: must be 32 to 4096 cells, or 0 for the planner's choice", p.TileSize)
-	}
-	if _, err := units.Parse(p.ClimateUnits); err != nil {
-		errs = append(errs, err)
-	}
-	if w == EEMT && p.Climate == "" {
-		fail("climate is missing: the eemt workflow needs table:FILE.csv, pixel:FILE.csv, raster:TEMPLATE or daymet:BASE")
 	}
 	return errors.Join(errs...)
 }

@@ -32,11 +32,11 @@ var Variants = []Variant{Trad, Topo}
 type Over int
 
 const (
-	// Once: one map, of no time.
+	// Once is one map, of no time.
 	Once Over = iota
-	// SolarYear: the sum and the daily mean of the year and of each month, and on request of each day.
+	// SolarYear is the sum and the daily mean of the year and of each month, and on request of each day.
 	SolarYear
-	// ClimateYears: each climate year and each of its months by both variants, and the mean of several years.
+	// ClimateYears is each climate year and each of its months by both variants, and the mean of several years.
 	ClimateYears
 )
 
@@ -44,11 +44,11 @@ const (
 type Sky int
 
 const (
-	// AnySky: the values do not know clouds.
+	// AnySky says that the values do not know clouds.
 	AnySky Sky = iota
-	// SkyOfParts: the real-sky factors of beam and diffuse radiation.
+	// SkyOfParts are the real-sky factors of beam and diffuse radiation.
 	SkyOfParts
-	// SkyOfGlobal: these factors, and the clear-sky index.
+	// SkyOfGlobal are these factors, and the clear-sky index.
 	SkyOfGlobal
 )
 

@@ -30,26 +30,42 @@ func (s *Surface) air(p *Parameters, i, month int) air {
 	return a
 }
 
-// layer is one of the inputs that may differ from cell to cell.
-type layer struct {
+// airRange bounds one of the members of air.
+type airRange struct {
 	name     string
-	grids    *[12]*raster.Grid[float32]
 	min, max float64
 }
 
+var airRanges = [4]airRange{
+	{"linke turbidity", 1, 8},
+	{"albedo", 0, 1},
+	{"beam factor", 0, 1},
+	{"diffuse factor", 0, 1},
+}
+
+// layer is one of the inputs that may differ from cell to cell.
+type layer struct {
+	airRange
+	grids *[12]*raster.Grid[float32]
+}
+
+// grids are those of each layer.
+func (s *Surface) grids() [4]*[12]*raster.Grid[float32] {
+	return [4]*[12]*raster.Grid[float32]{&s.Linke, &s.Albedo, &s.KBeam, &s.KDiffuse}
+}
+
 func (s *Surface) layers() [4]layer {
-	return [4]layer{
-		{"linke turbidity", &s.Linke, 1, 8},
-		{"albedo", &s.Albedo, 0, 1},
-		{"beam factor", &s.KBeam, 0, 1},
-		{"diffuse factor", &s.KDiffuse, 0, 1},
+	var list [4]layer
+	for i, grids := range s.grids() {
+		list[i] = layer{airRanges[i], grids}
 	}
+	return list
 }
 
 // lacksLayer reports whether one of the cell's layers has no value.
 func (s *Surface) lacksLayer(i int) bool {
-	for _, l := range s.layers() {
-		for _, g := range l.grids {
+	for _, grids := range s.grids() {
+		for _, g := range grids {
 			if g != nil && g.Cells[i] != g.Cells[i] {
 				return true
 			}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
 
@@ -166,7 +167,7 @@ func (l *layout) changes(b *block, c int, p *path, out *changes) {
 	words := p.slots.words()
 	masks := b.masks
 	for m := range 12 {
-		out.count[m] = int32(out.runs(m, masks[l.season.whole[m]*words:][:words], c, l.runAt(m, 0), p.slots.n) * monthDays[m])
+		out.count[m] = int32(out.runs(m, masks[l.season.whole[m]*words:][:words], c, l.runAt(m, 0), p.slots.n) * calendar.Days[m])
 	}
 	up, down := &l.season.half[0], &l.season.half[1]
 	upAt, downAt := int32(l.changesAt(0)), int32(l.changesAt(1))

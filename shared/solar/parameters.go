@@ -34,19 +34,11 @@ func (p *Parameters) Validate() error {
 	if !(p.DistanceStep >= 0.1 && p.DistanceStep <= 10) {
 		return fmt.Errorf("distance step %g: must be 0.1 to 10 cells", p.DistanceStep)
 	}
-	for _, c := range []struct {
-		name     string
-		v        *[12]float64
-		min, max float64
-	}{
-		{"linke turbidity", &p.Linke, 1, 8},
-		{"albedo", &p.Albedo, 0, 1},
-		{"beam factor", &p.KBeam, 0, 1},
-		{"diffuse factor", &p.KDiffuse, 0, 1},
-	} {
-		for m, v := range c.v {
-			if !(v >= c.min && v <= c.max) {
-				return fmt.Errorf("%s %g of month %d: must be %g to %g", c.name, v, m+1, c.min, c.max)
+	for i, v := range [4]*[12]float64{&p.Linke, &p.Albedo, &p.KBeam, &p.KDiffuse} {
+		r := airRanges[i]
+		for m, v := range v {
+			if !(v >= r.min && v <= r.max) {
+				return fmt.Errorf("%s %g of month %d: must be %g to %g", r.name, v, m+1, r.min, r.max)
 			}
 		}
 	}

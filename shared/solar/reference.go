@@ -3,6 +3,8 @@ package solar
 import (
 	"context"
 	"math"
+
+	"github.com/cyverse-gis/eemt/shared/calendar"
 )
 
 // Reference returns the plain engine: every sample of every cell in float64,
@@ -25,7 +27,7 @@ func (e reference) Year(ctx context.Context, s Surface, p Parameters, threads in
 	err := eachBlock(ctx, s.Core.Height, threads, func(_, row int) {
 		for i := row * s.Core.Width; i < (row+1)*s.Core.Width && ctx.Err() == nil; i++ {
 			day := 1
-			for m, n := range monthDays {
+			for m, n := range calendar.Days {
 				var sum totals
 				var flat float64
 				for range n {

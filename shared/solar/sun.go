@@ -1,6 +1,10 @@
 package solar
 
-import "math"
+import (
+	"math"
+
+	"github.com/cyverse-gis/eemt/shared/calendar"
+)
 
 // SolarConstant is the mean extraterrestrial irradiance in W m⁻² (Hofierka and Suri 2002).
 const SolarConstant = 1367.0
@@ -9,12 +13,10 @@ const SolarConstant = 1367.0
 // where azimuth has no meaning and is taken as 0.
 const poleCosine = 1e-12
 
-var monthDays = [12]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
-
 // MonthOf returns the month 0..11 of a day number 1..365 of a non-leap year.
 // Day 366 belongs to December.
 func MonthOf(day int) int {
-	for m, n := range monthDays {
+	for m, n := range calendar.Days {
 		if day <= n {
 			return m
 		}
@@ -27,9 +29,9 @@ func MonthOf(day int) int {
 func DaysOf(month int) (first, last int) {
 	first = 1
 	for m := range month {
-		first += monthDays[m]
+		first += calendar.Days[m]
 	}
-	return first, first + monthDays[month] - 1
+	return first, first + calendar.Days[month] - 1
 }
 
 func dayAngle(day int) float64 { return 2 * math.Pi * float64(day) / 365.25 }
@@ -66,7 +68,7 @@ func DayLength(latitude float64, day int) float64 {
 func MeanDayLength(latitude float64) [12]float64 {
 	var mean [12]float64
 	day := 1
-	for m, n := range monthDays {
+	for m, n := range calendar.Days {
 		for range n {
 			mean[m] += DayLength(latitude, day)
 			day++

@@ -331,6 +331,11 @@ func (c copier) object(ctx context.Context, key, checksum string) (int64, error)
 	if c.Dry {
 		return a.Size, nil
 	}
+	return c.bytes(ctx, key, checksum, a)
+}
+
+// bytes copies the content of an object with its attributes, and returns its size; -1 when somebody else wrote it meanwhile.
+func (c copier) bytes(ctx context.Context, key, checksum string, a *blob.Attributes) (int64, error) {
 	in, err := c.from.Bucket.NewReader(ctx, key, nil)
 	if err != nil {
 		return 0, moved(key, err)

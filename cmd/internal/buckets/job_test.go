@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cyverse-gis/eemt/functions/compute/workfile"
+
 	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -96,7 +98,7 @@ func TestDroppedJob(t *testing.T) {
 				t.Errorf("%s differs from that of the first bucket", name)
 			}
 		}
-		if report, err := b.ReadAll(t.Context(), prefix+compute.ReportName); err != nil || len(report) == 0 {
+		if report, err := b.ReadAll(t.Context(), prefix+workfile.ReportName); err != nil || len(report) == 0 {
 			t.Errorf("report of %d bytes (%v)", len(report), err)
 		}
 

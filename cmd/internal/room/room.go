@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/cyverse-gis/eemt/functions/compute"
+	"github.com/cyverse-gis/eemt/functions/compute/cost"
+
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -28,7 +29,7 @@ type Machine struct {
 	Store, Temp string
 	// Elsewhere says how to name another place for the data, such as "choose a directory on another disk with --output".
 	Elsewhere string
-	Cost      compute.Cost
+	Cost      cost.Cost
 }
 
 // Check refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is not room.

@@ -103,13 +103,14 @@ func (p Process) Parse(body []byte) (Execute, error) {
 			return e, err
 		}
 	}
-	if p.ID == string(param.EEMT) && e.Table != nil {
-		e.Parameters.Climate = "table:inline" // until the text is stored
-	}
 	_, start := r.Inputs["start_year"]
 	_, end := r.Inputs["end_year"]
 	e.Parameters.OneYear(start, end)
-	if err := e.Parameters.Validate(param.Workflow(p.ID)); err != nil {
+	validate := e.Parameters.Validate
+	if e.Table != nil { // it becomes the climate once it is stored
+		validate = e.Parameters.ValidateGiven
+	}
+	if err := validate(param.Workflow(p.ID)); err != nil {
 		return e, problem.Bad("inputs", "", "", err.Error())
 	}
 	return e, nil

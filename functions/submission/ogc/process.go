@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cyverse-gis/eemt/shared/product"
-
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
 // Summary is processSummary.yaml.
@@ -96,7 +95,7 @@ func (c Catalogue) summary(w param.Workflow, title, description string, keywords
 
 func (c Catalogue) sol() Process {
 	return Process{
-		Summary: c.summary(param.Sol, "Solar radiation over terrain", "Clear-sky radiation and hours of sun of a year on every cell of a DEM, with shadows cast by the terrain.", "solar radiation", "terrain", "DEM"),
+		Summary: c.summary(param.Sol, "Solar radiation over terrain", "Radiation and hours of sun of a year on every cell of a DEM, with shadows cast by the terrain: of a clear sky, or of the real sky that factors tell.", "solar radiation", "terrain", "DEM"),
 		Inputs:  inputs(param.Sol), Outputs: outputs(param.Sol),
 	}
 }
@@ -121,7 +120,7 @@ func inputs(w param.Workflow) map[string]Input {
 	}}
 	for _, f := range param.Fields(w) {
 		in := Input{Title: f.Title, Description: f.Words(), MaxOccurs: 1, Schema: fieldSchema(f)}
-		if f.Name == "climate" {
+		if f.Required {
 			in.MinOccurs = 1
 		}
 		m[f.Name] = in

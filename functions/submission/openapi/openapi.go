@@ -24,7 +24,7 @@ var page = template.Must(template.New("openapi").Parse(pageText))
 
 // JSON returns the definition, OpenAPI 3.0.3.
 var JSON = sync.OnceValue(func() []byte {
-	data, err := yaml.YAMLToJSON(text)
+	data, err := yaml.YAMLToJSON(withParameters(text))
 	if err != nil {
 		panic(fmt.Sprintf("openapi.yaml: %v", err)) // a test reads it
 	}

@@ -94,7 +94,8 @@ func (m *Maps) withLayer(ctx context.Context, id, name string, f func(l *maptile
 // rampOf is the colour ramp of a map when none is named.
 func rampOf(layer string) string { return cmp.Or(product.RampOf(layer), preview.DefaultRamp) }
 
-// scaleOf reads colours and range from a query; the range of the map is the default.
+// scaleOf reads colours and range from a query. Without them the ramp is that of the table of maps, and the range the table's
+// or else that of the map.
 func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, error) {
 	var sc maptile.Scale
 	ramp := c.DefaultQuery("ramp", rampOf(layer))
@@ -110,6 +111,9 @@ func scaleOf(c *gin.Context, l *maptile.Raster, layer string) (maptile.Scale, er
 		}
 	}
 	sc.Min, sc.Max = stated.Minimum, stated.Maximum
+	if q, _ := product.Find(layer); q.Range != nil {
+		sc.Min, sc.Max = q.Range[0], q.Range[1]
+	}
 	for name, to := range map[string]*float64{"min": &sc.Min, "max": &sc.Max} {
 		text, given := c.GetQuery(name)
 		if !given {

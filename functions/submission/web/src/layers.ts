@@ -19,6 +19,8 @@ export interface MapInfo {
   /** The series to compare with. */
   counterpart?: string;
   ramp: string;
+  /** What the colours span; none leaves it to the values of the map. */
+  range?: [number, number];
 }
 
 export interface Step {
@@ -38,11 +40,7 @@ export interface Layer {
   counterpart?: string;
 }
 
-export const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 export const MONTH_NAMES = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
-
-/** The page's palettes for the ramps of the report that have another name here. */
-const PALETTES: Record<string, string> = { sun: "inferno", wet: "water", grey: "earth" };
 
 export function layersOf(maps: MapInfo[]): Layer[] {
   const layers = new Map<string, Layer>();
@@ -50,7 +48,7 @@ export function layersOf(maps: MapInfo[]): Layer[] {
   for (const map of inOrder) {
     let l = layers.get(map.series);
     if (!l) {
-      l = { key: map.series, section: map.group, title: map.title, year: null, steps: [], palette: PALETTES[map.ramp] ?? map.ramp, counterpart: map.counterpart };
+      l = { key: map.series, section: map.group, title: map.title, year: null, steps: [], palette: map.ramp, counterpart: map.counterpart };
       layers.set(map.series, l);
     }
     if (!map.step) l.year = map;

@@ -5,7 +5,7 @@ import { Curve, curves, histogram } from "./charts";
 import { fill, h } from "./dom";
 import { doubtful, Finding, findingList } from "./findings";
 import { bytes, unit, value } from "./format";
-import { counterpart, Layer, layersOf, mapAt, MapInfo, MONTHS } from "./layers";
+import { counterpart, Layer, layersOf, mapAt, MapInfo, MONTH_NAMES } from "./layers";
 import { Look, MapView, View } from "./mapview";
 import { NAMES, palette } from "./palettes";
 import { cog, sample, traffic, valueAt } from "./source";
@@ -218,8 +218,9 @@ export class Result {
   }
 
   private rangeOf(l: Layer, m: MapInfo, s: Float32Array | null): [number, number] {
+    if (m.range) return m.range;
     if (this.span === "months" && l.steps.length && m !== l.year) return [Math.min(...l.steps.map((x) => x.map.minimum)), Math.max(...l.steps.map((x) => x.map.maximum))];
-    if (this.span === "all" || !s || s.length === 0 || l.palette === "wheel") return [m.minimum, m.maximum];
+    if (this.span === "all" || !s || s.length === 0) return [m.minimum, m.maximum];
     const sorted = s.slice().sort();
     const q = (share: number) => sorted[Math.floor(share * (sorted.length - 1))];
     const [from, to] = [q(0.02), q(0.98)];
@@ -264,7 +265,7 @@ export class Result {
       );
       if (no !== this.markNo || list.length === 0) return;
       const monthly = list[0].values.length === 12;
-      const labels = monthly ? MONTHS.map((m) => m.charAt(0).toUpperCase()) : list[0].values.map((_, i) => String(i + 1));
+      const labels = monthly ? MONTH_NAMES.map((m) => m.charAt(0)) : list[0].values.map((_, i) => String(i + 1));
       const u = unit(this.panes.find((p) => p.layer.steps.length > 1)!.layer.steps[0].map.unit);
       fill(
         chart,

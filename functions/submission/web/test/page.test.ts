@@ -48,7 +48,7 @@ describe("layers", () => {
     expect(counterpart(of("slope_dec.tif"), layers)).toBeUndefined();
   });
   it("palettes are those of the ramps", () => {
-    expect(layers.map((l) => l.palette)).toEqual(["viridis", "viridis", "inferno", "earth", "earth"]);
+    expect(layers.map((l) => l.palette)).toEqual(["viridis", "viridis", "sun", "grey", "grey"]);
     layers.forEach((l) => expect(NAMES).toContain(l.palette));
   });
 });
