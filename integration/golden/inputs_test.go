@@ -65,6 +65,18 @@ func station(years ...int) string {
 	return b.String()
 }
 
+// pixel is a year of days as Daymet's single-pixel service gives it, but with temperatures in kelvin.
+func pixel(year int) string {
+	var b strings.Builder
+	b.WriteString("Latitude: 39.7  Longitude: -105.0\nElevation: 1200 meters\n")
+	b.WriteString("year,yday,dayl (s),prcp (mm/day),srad (W/m^2),swe (kg/m^2),tmax (deg c),tmin (deg c),vp (Pa)\n")
+	for day := 1; day <= 365; day++ {
+		s := math.Cos(2 * math.Pi * float64(day-200) / 365)
+		fmt.Fprintf(&b, "%d,%d,%.0f,%d,%.1f,0,%.2f,%.2f,%.0f\n", year, day, 43200+9000*s, day%5, 300+90*s, 281.15+11*s, 269.15+9*s, 520+300*s)
+	}
+	return b.String()
+}
+
 // degrees writes a GeoTIFF over the DEM in degrees: bands of value(band, longitude, latitude).
 func degrees(t *testing.T, file string, bands int, value func(band int, lon, lat float64) float64) {
 	t.Helper()
@@ -124,7 +136,13 @@ func inputs(t *testing.T, dir string) {
 	large := grid{width: 120, height: 110, west: 500000, south: 4394000, cell: 10, scale: 1}
 	large.write(t, at("large.asc"))
 	large.utm(t, at("large.tif"))
+	missing, err := os.ReadFile(at("holes.asc"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
+		// Holes of a value that the file does not declare.
+		"voids.asc": strings.ReplaceAll(string(missing), "-9999.00", "-500.00"), "pixel.csv": pixel(2020),
 		"station.csv": station(2018, 2019, 2020), "normals.csv": strings.ReplaceAll(strings.Replace(station(2020), "year,", "", 1), "2020,", ""),
 	} {
 		if err := os.WriteFile(at(name), []byte(text), 0o644); err != nil {
