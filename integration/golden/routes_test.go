@@ -56,6 +56,9 @@ type walk struct {
 
 // TestRoutes: each operation of the definition answers as it did, to good and to bad requests.
 func TestRoutes(t *testing.T) {
+	if os.Getenv("EEMT_NIGHTLY") == "" {
+		t.Skip("SKIPPED: the answers of all routes are compared under EEMT_NIGHTLY=1")
+	}
 	w := walk{server: serve(t)}
 	for file, to := range map[string]*string{"dem.tif": &w.dem, "climate.csv": &w.climate} {
 		data, err := os.ReadFile(filepath.Join("../../examples/maungawhau", file))
