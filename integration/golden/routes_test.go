@@ -188,8 +188,8 @@ func (w *walk) tus() {
 	upload := "/uploads/" + path.Base(h.Get("Location"))
 	w.do("OPTIONS", upload, nil, "")
 	w.do("HEAD", upload, v(), "")
-	chunk := func(from string, extra ...string) map[string]string {
-		return v(append(extra, "Upload-Offset", from, "Content-Type", "application/offset+octet-stream")...)
+	chunk := func(from string) map[string]string {
+		return v("Upload-Offset", from, "Content-Type", "application/offset+octet-stream")
 	}
 	w.do("PATCH", upload, chunk("0"), w.dem[:1000])
 	w.do("PATCH", upload, chunk("0"), w.dem[:1000])
