@@ -19,8 +19,9 @@ func TestTileCache(t *testing.T) {
 		for range 3 {
 			c.GetIfPresent(key("a", 0))
 		}
+		// The cache counts uses later, by itself, and forgets some while it is behind. Here it shall not be behind.
+		c.CleanUp()
 	}
-	c.CleanUp()
 	if n := c.EstimatedSize(); c.WeightedSize() > tileBytes || n > 32 || n < 30 {
 		t.Errorf("%d bytes in %d tiles", c.WeightedSize(), n)
 	}
