@@ -7,7 +7,7 @@ FUZZTIME ?= 10s
 # Older ones fail a target now and then for having reached its time, go.dev/issue/75804.
 FUZZ_TOOLCHAIN ?= go1.27.2
 
-.PHONY: help run build web clients test lint race fuzz compare bench bench-rsun images e2e nightly
+.PHONY: help run build web clients test lint race fuzz compare bench images e2e nightly
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -63,9 +63,6 @@ bench: ## time a year of sun: 48 thousand cells, a million cells; and against th
 	$(GO) test -run '^$$' -bench 'Year' -benchtime 1x -timeout 20m ./shared/solar
 	$(GO) run ./integration/rsunbench -limit
 
-bench-rsun: ## time a year of sun against GRASS r.sun on the same terrain
-	$(GO) run ./integration/rsunbench
-
 # Where images go and what they are built on are ko's own settings: KO_DOCKER_REPO, KO_DEFAULTBASEIMAGE.
 E2E ?= .
 E2E_SKIP ?= ^$$
@@ -90,8 +87,8 @@ e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knat
 # The tests of make e2e that boot a deployment of their own and rarely break.
 E2E_NIGHTLY := ^Test(Dev|Hybrid|Restore)$$
 
-nightly: ## what is slow and rarely breaks: storms, GDAL on every map of real terrain, the rest of make race, long fuzzing, the rest of make e2e, images of both architectures; wants the cluster of KUBECONFIG
-	EEMT_NIGHTLY=1 $(GO) test -count=1 -timeout 60m ./integration/chaos
+nightly: ## what is slow and rarely breaks: storms, recorded answers of all routes, GDAL on every map of real terrain, the rest of make race, long fuzzing, the rest of make e2e, images of both architectures; wants the cluster of KUBECONFIG
+	EEMT_NIGHTLY=1 $(GO) test -count=1 -timeout 60m ./integration/chaos ./integration/golden
 	EEMT_NIGHTLY=1 EEMT_SLOW=1 EEMT_REQUIRE_TOOLS=1 EEMT_REQUIRE_SHARED=1 $(GO) test -count=1 -timeout 30m -run '^TestRealTerrain$$' ./integration
 	$(GO) test -race -short -timeout 60m $$($(GO) list ./... | grep -E '$(RACE_SLOW)')
 	$(MAKE) fuzz FUZZTIME=10s

@@ -35,7 +35,7 @@ func pages(t *testing.T) []string {
 	if err != nil || len(list) == 0 {
 		t.Fatalf("no pages in docs: %v", err)
 	}
-	names := []string{"README.md"}
+	names := []string{"README.md", "CONTRIBUTING.md"}
 	for _, p := range list {
 		names = append(names, "docs/"+filepath.Base(p))
 	}
@@ -84,7 +84,7 @@ func blocks(t *testing.T, page string) []block {
 }
 
 // Blocks a shell runs: "sh" anywhere, "sh gdal" where GDAL's tools are installed,
-// "sh serve" with a server on localhost:5000. A block "output" holds lines that
+// "sh serve" with a server on localhost:5000, "sh go" at the top of the project. A block "output" holds lines that
 // the commands before it print. The targets of a block "sh make" are looked up, the blocks "sh cluster",
 // "sh backup", "sh restore" and "sh drain" are left to integration/cluster, "sh clients" to integration/clients.
 func TestCommands(t *testing.T) {
@@ -108,7 +108,7 @@ func TestCommands(t *testing.T) {
 				if len(words) == 0 || words[0] != "sh" {
 					continue
 				}
-				script, run := b.text, true
+				script, run, in := b.text, true, dir
 				for _, w := range words[1:] {
 					switch w {
 					case "gdal":
@@ -118,6 +118,8 @@ func TestCommands(t *testing.T) {
 							server = serve(t, bin, dir)
 						}
 						script = strings.ReplaceAll(script, "localhost:5000", server)
+					case "go":
+						in = root(t)
 					case "make":
 						checkTargets(t, page, b)
 						run = false
@@ -129,7 +131,7 @@ func TestCommands(t *testing.T) {
 					}
 				}
 				if run {
-					printed = shell(t, page, b.line, bin, dir, script)
+					printed = shell(t, page, b.line, bin, in, script)
 				}
 			}
 		})

@@ -199,6 +199,6 @@ func TestEnvironmentIsDocumented(t *testing.T) {
 		t.Errorf("the code reads %d variables only: %v", len(names), names)
 	}
 	for name := range names {
-		mentions(t, "docs/architecture.md", "`"+name+"`")
+		mentions(t, "docs/operate.md", "`"+name+"`")
 	}
 }

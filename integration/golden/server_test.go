@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,9 +31,10 @@ type exchange struct {
 
 // server is a running eemt serve, whose answers are recorded in groups.
 type server struct {
-	t     *testing.T
-	url   string
-	began time.Time
+	t       *testing.T
+	url     string
+	process *os.Process
+	began   time.Time
 	// names of ids, in the order in which they are first seen.
 	names map[string]string
 	// group is where answers are recorded now.
@@ -50,11 +50,10 @@ type server struct {
 
 var address = regexp.MustCompile(`msg=serving url=(\S+)`)
 
-// serve starts the product on an empty directory.
-func serve(t *testing.T) *server {
+// serve starts the product on a directory.
+func serve(t *testing.T, data string) *server {
 	t.Helper()
-	dir := t.TempDir()
-	c := exec.CommandContext(t.Context(), program(t), "serve", "--address", "127.0.0.1:0", "--data", filepath.Join(dir, "data"),
+	c := exec.CommandContext(t.Context(), program(t), "serve", "--address", "127.0.0.1:0", "--data", data,
 		"--num-threads", "2", "--memory", "512", "--echo", "--no-space-check", "--cors-origin", "https://example.org")
 	c.Env = append(os.Environ(), "GOMEMLIMIT=")
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
@@ -66,11 +65,7 @@ func serve(t *testing.T) *server {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// All jobs are to be of one day of the catalogue.
-	if now := time.Now().UTC(); now.Add(3*time.Minute).Day() != now.Day() {
-		time.Sleep(3 * time.Minute)
-	}
-	s := &server{t: t, began: time.Now(), names: map[string]string{}, bodies: map[string]string{}, groups: map[string][]exchange{}, statuses: map[string][]int{}}
+	s := &server{t: t, process: c.Process, began: time.Now(), names: map[string]string{}, bodies: map[string]string{}, groups: map[string][]exchange{}, statuses: map[string][]int{}}
 	lines := bufio.NewScanner(log)
 	for s.url == "" && lines.Scan() {
 		if m := address.FindStringSubmatch(lines.Text()); m != nil {
