@@ -48,6 +48,7 @@ func inGroup(f *pflag.FlagSet, group string, names ...string) {
 // Environment variables, as help tells of them.
 const (
 	serverVariable  = "EEMT_SERVER\taddress of the server, where --server is not given"
+	bearerVariable  = "EEMT_TOKEN\ttoken or API key for the server, in place of that of eemt login"
 	tokenVariable   = "EEMT_CLIMATE_TOKEN\ttoken that is sent along when climate rasters are read over https"
 	memoryVariable  = "GOMEMLIMIT\tmemory to use where --memory is not given, such as 4GiB"
 	tempVariable    = "TMPDIR\tdirectory for temporary files"

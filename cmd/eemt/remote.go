@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
+	"github.com/cyverse-gis/eemt/cmd/internal/credentials"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -29,16 +31,37 @@ type remote struct {
 }
 
 func (r *remote) flags(f *pflag.FlagSet) {
-	r.server = cmp.Or(os.Getenv("EEMT_SERVER"), "http://localhost:5000")
-	f.StringVar(&r.server, "server", r.server, "`address` of the server")
-	f.Lookup("server").DefValue = "EEMT_SERVER, or http://localhost:5000"
+	r.serverFlag(f)
 	f.BoolVar(&r.json, "json", false, "print the server's answer as JSON")
-	inGroup(f, serverGroup, "server")
 	inGroup(f, param.GroupOutput.Title(), "json")
 }
 
+// serverFlag adds the flag that names the server.
+func (r *remote) serverFlag(f *pflag.FlagSet) {
+	r.server = cmp.Or(os.Getenv("EEMT_SERVER"), "http://localhost:5000")
+	f.StringVar(&r.server, "server", r.server, "`address` of the server")
+	f.Lookup("server").DefValue = "EEMT_SERVER, or http://localhost:5000"
+	inGroup(f, serverGroup, "server")
+}
+
+// token is what the server may ask for: EEMT_TOKEN, or that of a login; empty without one.
+func (r *remote) token(context.Context) (string, error) {
+	if t := os.Getenv("EEMT_TOKEN"); t != "" {
+		return t, nil
+	}
+	u, err := url.Parse(r.server)
+	if err != nil {
+		return "", nil // the client says what is wrong with it
+	}
+	t, err := credentials.Load(u)
+	if errors.Is(err, credentials.ErrNone) {
+		return "", nil
+	}
+	return t.Access, err
+}
+
 func (r *remote) client() (*client.Client, error) {
-	c, err := client.New(r.server, "eemt/"+programVersion())
+	c, err := client.New(r.server, "eemt/"+programVersion(), r.token)
 	if err != nil {
 		return nil, exitError{err, 2}
 	}
@@ -70,6 +93,8 @@ func (r *remote) explain(ctx context.Context, err error) error {
 		return exitError{errors.New("stopped"), exitStopped}
 	case errors.Is(err, client.ErrAway):
 		return exitError{r.away(err), exitAway}
+	case errors.As(err, &refusal) && refusal.Status == http.StatusUnauthorized:
+		return fmt.Errorf("%w; log in with: eemt login, or set EEMT_TOKEN", err)
 	case errors.As(err, &refusal) && refusal.Status == http.StatusNotFound:
 		return fmt.Errorf("%w; list the jobs with: eemt jobs", err)
 	}

@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -25,11 +24,12 @@ import (
 
 // serveOptions are the flags of eemt serve.
 type serveOptions struct {
-	address string
+	doors
 	data    string
 	threads int
 	memory  int
-	hosts   []string
+	// climateHosts may be read for climate.
+	climateHosts []string
 	// demHosts and callbackHosts may be called on behalf of clients.
 	demHosts, callbackHosts []string
 	origins                 []string
@@ -47,7 +47,7 @@ func serveCommand() *cobra.Command {
 process: when it starts again, it continues each job from its finished tiles. A DEM that is copied into the folder uploads
 of the directory becomes a job too.`,
 		Example: `  eemt serve
-  eemt serve --data /srv/eemt --address :8080
+  eemt serve --data /srv/eemt --token
   eemt serve --data gs://my-maps
   cp dem.tif eemt-data/uploads/
   curl -F workflow_type=sol -F dem_file=@dem.tif http://localhost:5000/api/submit-job`,
@@ -60,14 +60,19 @@ of the directory becomes a job too.`,
 	f.StringVar(&o.address, "address", "localhost:5000", "`host:port` to listen on")
 	f.StringVar(&o.data, "data", "eemt-data", "`directory` for jobs and maps, or the URL of a bucket")
 	machineFlags(f, &o.threads, &o.memory)
-	f.StringSliceVar(&o.hosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from, separated by commas")
+	f.StringSliceVar(&o.climateHosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from, separated by commas")
+	f.StringSliceVar(&o.hosts, "host", nil, "further `names` by which clients call a server on this machine, as through a proxy")
+	f.BoolVar(&o.token, "token", false, "let in only who has the token that is printed: for machines with several users")
+	f.StringVar(&o.tlsCert, "tls-cert", "", "`file` with the certificate chain, to serve https")
+	f.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the certificate")
+	f.BoolVar(&o.insecure, "insecure", false, "listen beyond this machine without a token or without https: everybody who reaches the server may do everything")
 	f.StringSliceVar(&o.demHosts, "dem-host", nil, "`hosts` that DEMs may be fetched from over https")
 	f.StringSliceVar(&o.callbackHosts, "callback-host", nil, "`hosts` that may be called when a job ends")
 	f.StringSliceVar(&o.origins, "cors-origin", nil, "web `origins` whose pages may use the API, such as https://example.org; * allows any")
 	f.BoolVar(&o.echo, "echo", false, "offer the process echo, for tests of clients")
 	f.BoolVar(&o.anyRoom, "no-space-check", false, "take jobs even if the disk or the memory is too small for what they are estimated to take")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
-	inGroup(f, accessGroup, "climate-host", "dem-host", "callback-host", "cors-origin", "echo")
+	inGroup(f, accessGroup, "host", "token", "tls-cert", "tls-key", "insecure", "climate-host", "dem-host", "callback-host", "cors-origin", "echo")
 	inGroup(f, param.GroupOutput.Title(), "verbose")
 	inGroup(f, machineGroup, "no-space-check")
 	describe(c, localExits("stopped by Ctrl-C", "the server could not start or had to stop")[:3],
@@ -88,12 +93,19 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return exitError{err, 2}
 	}
-	listener, err := net.Listen("tcp", o.address)
+	listener, err := o.open()
 	if err != nil {
-		return fmt.Errorf("%w; choose another address with --address", err)
+		return err
+	}
+	who, token, err := o.settings(listener.Addr())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := o.private(log); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	p, err := newPlatform(platformOptions{
-		dir: o.data, threads: o.threads, cost: cost, hosts: o.hosts, log: log, room: o.room(cost),
+		dir: o.data, threads: o.threads, cost: cost, hosts: o.climateHosts, log: log, room: o.room(cost),
 		serving: func(p *platform, c *submission.Config) {
 			p.cleanup.Policy = policy
 			c.Cleaner = intake.Cleaner{Service: p.cleanup, Settings: keep, NextRun: func() time.Time {
@@ -101,7 +113,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 				return now.Add(untilRetention(now))
 			}}
 			c.Origins, c.Echo, c.DEMHosts, c.CallbackHosts = o.origins, o.echo, o.demHosts, o.callbackHosts
-			c.Stopping = ctx.Done()
+			c.Access, c.Stopping = who, ctx.Done()
 		},
 	})
 	if err != nil {
@@ -119,9 +131,24 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		return errors.Join(err, listener.Close(), p.close())
 	}
 	go p.tick(ctx, log)
-	log.Info("serving", "url", "http://"+listener.Addr().String(), "data", o.data, "uploads", watched)
-	err = service.Run(ctx, listener, service.Ready(p.bucket, p.submission.Handler()), grace)
+	log.Info("serving", "url", o.url(listener.Addr(), token).String(), "data", o.data, "uploads", watched)
+	err = service.Run(ctx, listener, o.guard(token, service.Ready(p.bucket, p.submission.Handler())), grace)
 	return errors.Join(err, p.close())
+}
+
+// private makes the directory of jobs and maps one that only its user may read. One that is there stays as it is.
+func (o *serveOptions) private(log *slog.Logger) error {
+	if buckets.IsURL(o.data) {
+		return nil
+	}
+	err := os.MkdirAll(o.data, 0o700)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(o.data); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		log.Warn("other users of this machine can read the jobs and maps; chmod 700 keeps them out", "data", o.data, "mode", info.Mode().Perm().String())
+	}
+	return nil
 }
 
 // grace is how long requests may go on after Ctrl-C.

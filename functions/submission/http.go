@@ -7,17 +7,20 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 )
 
-// Handler returns the HTTP surface: the job endpoints of the old suite, and
-// the result files by range.
-func (s *Service) Handler() http.Handler {
+// Handler returns the HTTP surface, which pages of other sites can only read of, and that only where an origin is allowed.
+func (s *Service) Handler() http.Handler { return access.SameSite(s.Routes()) }
+
+// Routes returns what the service answers: OGC API - Processes, the endpoints of the old suite, files by range.
+func (s *Service) Routes() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
-	r.Use(s.recovered, s.cors, s.guarded)
+	r.Use(s.recovered, s.cors, s.guard.Admit, s.guarded)
 	r.NoRoute(func(c *gin.Context) {
 		s.answer.Problem(c, problem.Plain(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path+"; "+answer.Base(c)+"/ leads to what there is"))
 	})
@@ -37,6 +40,7 @@ func (s *Service) Handler() http.Handler {
 	get("/healthz", health)
 	document("/", s.documents.Landing)
 	s.pages.routes(get)
+	s.guard.Routes(r, get)
 	r.GET("/jobs/:id/events", s.streams.Get)
 	document("/conformance", s.documents.Conformance)
 	document("/api", s.documents.API)
@@ -120,7 +124,7 @@ func (s *Service) cors(c *gin.Context) {
 		c.Header("Access-Control-Expose-Headers", "Accept-Ranges, Content-Range, Content-Length, ETag, Link, Location")
 		if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
 			c.Header("Access-Control-Allow-Methods", "GET, HEAD")
-			c.Header("Access-Control-Allow-Headers", "Range, If-None-Match, Accept")
+			c.Header("Access-Control-Allow-Headers", "Range, If-None-Match, Accept, Authorization")
 			c.AbortWithStatus(http.StatusNoContent)
 		}
 		return

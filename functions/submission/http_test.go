@@ -2,7 +2,6 @@ package submission_test
 
 import (
 	"archive/zip"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -10,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -137,27 +135,8 @@ type field struct{ name, value, file string }
 
 func (s *service) post(t *testing.T, path string, fields ...field) answer {
 	t.Helper()
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	for _, f := range fields {
-		var to io.Writer
-		var err error
-		if f.file != "" {
-			to, err = w.CreateFormFile(f.name, f.file)
-		} else {
-			to, err = w.CreateFormField(f.name)
-		}
-		if err == nil {
-			_, err = io.WriteString(to, f.value)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return s.do(t, http.MethodPost, path, &b, "Content-Type", w.FormDataContentType())
+	kind, body := formOf(t, fields...)
+	return s.do(t, http.MethodPost, path, strings.NewReader(body), "Content-Type", kind)
 }
 
 func keys(t *testing.T, b *blob.Bucket) []string {

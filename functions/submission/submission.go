@@ -10,6 +10,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/catalogue"
 	"github.com/cyverse-gis/eemt/functions/submission/dropped"
@@ -59,6 +60,8 @@ type Config struct {
 	// Origins are the web origins whose pages may read, as in "https://example.org";
 	// "*" means any. None by default.
 	Origins []string
+	// Access says who may use the service.
+	Access access.Settings
 	// Cleaner removes old jobs on request; nil offers nothing of the kind.
 	Cleaner retention.Cleaner
 	// Execution tells how work is done, "local" or "knative", MostReplicas on how many.
@@ -95,6 +98,7 @@ type Service struct {
 	documents ogc.Documents
 	ogc       ogc.Jobs
 	legacy    *legacy.API
+	guard     *access.Guard
 	streams   *progress.Streams
 	callbacks *progress.Callbacks
 }
@@ -102,7 +106,12 @@ type Service struct {
 // New wires the function.
 func New(c Config) *Service {
 	s := &Service{Config: c, answer: answer.Writer{Log: c.Log}, jobs: joblist.Reader{Store: c.Store, Now: c.Now}}
-	s.inputs = &inputs.Store{Bucket: c.Store.Bucket, NewID: c.NewID, Log: c.Log, Version: c.Version, MaxUpload: c.MaxUpload, Climate: c.Climate}
+	s.guard = access.NewGuard(access.Guard{
+		Settings: c.Access, Store: c.Store, Now: c.Now, Log: c.Log, Answer: s.answer,
+		Keys:   access.Keys{Bucket: c.Store.Bucket, Now: c.Now, NewID: c.NewID},
+		Grants: &access.Grants{Bucket: c.Store.Bucket, Now: c.Now, NewID: c.NewID},
+	})
+	s.inputs = &inputs.Store{Bucket: c.Store.Bucket, NewID: c.NewID, Log: c.Log, Version: c.Version, MaxUpload: c.MaxUpload, Climate: ofCaller(c.Climate)}
 	if c.Limits != nil {
 		s.inputs.CheckDEM = c.Limits.CheckDEM
 	}
@@ -133,6 +142,19 @@ func New(c Config) *Service {
 		Results: &ogc.Results{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Files: s.files, Log: c.Log, Answer: s.answer},
 	})
 	return s
+}
+
+// ofCaller opens files of climate that the sender of a request may name.
+func ofCaller(open climate.Opener) climate.Opener {
+	if open == nil {
+		return nil
+	}
+	return func(ctx context.Context, name string) (io.ReaderAt, int64, io.Closer, error) {
+		if err := inputs.Mine(ctx, name); err != nil {
+			return nil, 0, nil, err
+		}
+		return open(ctx, name)
+	}
 }
 
 // CallbackEvents are the types of the events that Notify acts on.

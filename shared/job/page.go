@@ -40,7 +40,7 @@ func (p position) String() string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-func parsePosition(cursor string) (position, error) {
+func parsePosition(prefix, cursor string) (position, error) {
 	var p position
 	if cursor == "" {
 		return p, nil
@@ -49,7 +49,7 @@ func parsePosition(cursor string) (position, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &p)
 	}
-	if err != nil || !strings.HasPrefix(p.After, "index/") {
+	if err != nil || !strings.HasPrefix(p.After, prefix) {
 		return p, fmt.Errorf("cursor %.80q: %w", cursor, ErrBadCursor)
 	}
 	return p, nil
@@ -59,7 +59,16 @@ func parsePosition(cursor string) (position, error) {
 // returns false. An empty cursor starts at the newest. Coming back to a place
 // costs one listing, however many jobs are before it.
 func (s Store) Entries(ctx context.Context, cursor string, f func(e Entry) (bool, error)) error {
-	at, err := parsePosition(cursor)
+	return s.entries(ctx, indexPrefix, cursor, f)
+}
+
+// EntriesOf is Entries of the jobs of one owner.
+func (s Store) EntriesOf(ctx context.Context, owner, cursor string, f func(e Entry) (bool, error)) error {
+	return s.entries(ctx, ownerPrefix(owner), cursor, f)
+}
+
+func (s Store) entries(ctx context.Context, prefix, cursor string, f func(e Entry) (bool, error)) error {
+	at, err := parsePosition(prefix, cursor)
 	if err != nil {
 		return err
 	}
@@ -68,20 +77,20 @@ func (s Store) Entries(ctx context.Context, cursor string, f func(e Entry) (bool
 		token = []byte(at.Token)
 	}
 	for {
-		objects, next, err := s.Bucket.ListPage(ctx, token, listPage, &blob.ListOptions{Prefix: "index/"})
+		objects, next, err := s.Bucket.ListPage(ctx, token, listPage, &blob.ListOptions{Prefix: prefix})
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case gcerrors.Code(err) == gcerrors.InvalidArgument && at.Token != "":
 			return fmt.Errorf("cursor %.80q: %w", cursor, ErrBadCursor)
 		case err != nil:
-			return fmt.Errorf("list index/: %w", err)
+			return fmt.Errorf("list %s: %w", prefix, err)
 		}
 		for _, o := range objects {
 			if o.Key <= at.After {
 				continue
 			}
-			e, ok := entryOf(o.Key)
+			e, ok := entryOf(strings.TrimPrefix(o.Key, prefix))
 			if !ok {
 				continue
 			}
@@ -104,8 +113,8 @@ func pageToken(token []byte) string {
 	return string(token)
 }
 
-func entryOf(key string) (Entry, bool) {
-	count, id, ok := strings.Cut(strings.TrimPrefix(key, "index/"), "-")
+func entryOf(name string) (Entry, bool) {
+	count, id, ok := strings.Cut(name, "-")
 	if !ok || !ValidID(id) {
 		return Entry{}, false
 	}

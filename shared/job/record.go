@@ -25,6 +25,9 @@ type Request struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Delivery is set on jobs that came as an execute request.
 	Delivery *Delivery `json:"delivery,omitempty"`
+	// Owner is who submitted the job, as the identity provider names them; empty where nobody is asked who they are. Jobs
+	// without an owner are the operators'.
+	Owner string `json:"owner,omitempty"`
 }
 
 // Inputs lists the objects under inputs/ that the job reads. Dropped files are their owner's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -171,7 +172,12 @@ func (m Remover) All(ctx context.Context, r Request) (Removed, error) {
 			return gone, err
 		}
 	}
-	return gone, m.delete(ctx, indexKey(r.Created, r.ID), 0, &gone)
+	for _, key := range slices.Backward(r.indexKeys()) {
+		if err := m.delete(ctx, key, 0, &gone); err != nil {
+			return gone, err
+		}
+	}
+	return gone, nil
 }
 
 // lastRecords go after everything else of a job, in this order. While job.json is

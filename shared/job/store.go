@@ -57,8 +57,14 @@ func LayersKey(id string, first int) string {
 
 // indexKey sorts newest first: the time counts down.
 func indexKey(created time.Time, id string) string {
-	return fmt.Sprintf("index/%015d-%s", indexEnd-created.UnixMilli(), id)
+	return indexPrefix + indexName(created, id)
 }
+
+func indexName(created time.Time, id string) string {
+	return fmt.Sprintf("%015d-%s", indexEnd-created.UnixMilli(), id)
+}
+
+const indexPrefix = "index/"
 
 // indexEnd is what index keys count down from, in milliseconds: the year 6429.
 const indexEnd = 1 << 47
@@ -77,8 +83,10 @@ func (s Store) Create(ctx context.Context, r Request) error {
 }
 
 func (s Store) putIndex(ctx context.Context, r Request) error {
-	if err := s.Bucket.WriteAll(ctx, indexKey(r.Created, r.ID), nil, nil); err != nil {
-		return fmt.Errorf("write the index entry of job %s: %w", r.ID, err)
+	for _, key := range r.indexKeys() {
+		if err := s.Bucket.WriteAll(ctx, key, nil, nil); err != nil {
+			return fmt.Errorf("write the index entry of job %s: %w", r.ID, err)
+		}
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ const usedPrefix = "inputs-used/"
 // claimName is, beside the marks, the object that says that a file is being removed.
 const claimName = "removing"
 
-var markedInput = regexp.MustCompile(`^` + InputPrefix + `[0-9A-HJKMNP-TV-Z]{26}-1_`)
+var markedInput = regexp.MustCompile(`^` + InputPrefix + `[0-9A-HJKMNP-TV-Z]{26}-1(-[0-9a-f]{16})?_`)
 
 // InputKey is the object of a file that jobs will read; id is a fresh ULID, name free of
 // slashes.

@@ -48,11 +48,14 @@ type Client struct {
 	base  string
 	http  *http.Client
 	agent string
+	// token returns the bearer token of the next request; empty for none.
+	token func(ctx context.Context) (string, error)
 	sleep func(ctx context.Context, d time.Duration) error
 }
 
-// New returns the client of a server, an http or https address; agent names the program.
-func New(server, agent string) (*Client, error) {
+// New returns the client of a server, an http or https address; agent names the program. token returns the bearer token of
+// each request, or an empty one; nil never does.
+func New(server, agent string, token func(ctx context.Context) (string, error)) (*Client, error) {
 	u, err := url.Parse(server)
 	if err == nil && u.User != nil {
 		return nil, fmt.Errorf("server %s: must be an address without a user name or password", u.Redacted())
@@ -62,7 +65,7 @@ func New(server, agent string) (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = headTime
-	return &Client{base: strings.TrimSuffix(server, "/"), http: &http.Client{Transport: transport}, agent: agent, sleep: retry.Sleep}, nil
+	return &Client{base: strings.TrimSuffix(server, "/"), http: &http.Client{Transport: transport}, agent: agent, token: token, sleep: retry.Sleep}, nil
 }
 
 // Job is a job as the server shows it.
@@ -341,6 +344,15 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, he
 	for i := 0; i < len(header); i += 2 {
 		if header[i+1] != "" {
 			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	if c.token != nil {
+		token, err := c.token(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
 		}
 	}
 	res, err := c.http.Do(req)

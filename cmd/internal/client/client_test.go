@@ -24,7 +24,7 @@ func serve(t *testing.T, h http.HandlerFunc) (*Client, *time.Duration) {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	c, err := New(s.URL+"/", "eemt/test")
+	c, err := New(s.URL+"/", "eemt/test", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func serve(t *testing.T, h http.HandlerFunc) (*Client, *time.Duration) {
 
 func TestNew(t *testing.T) {
 	for _, server := range []string{"", "localhost:5000", "ftp://x", "http://", "http://x?y=z", "http://me:secret@x", "://"} {
-		if _, err := New(server, ""); err == nil {
+		if _, err := New(server, "", nil); err == nil {
 			t.Errorf("%q was taken", server)
 		}
 	}

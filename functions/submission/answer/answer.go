@@ -15,6 +15,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -238,4 +239,13 @@ func nodeOf(v any) node {
 		return node{Text: "none"}
 	}
 	return node{Text: fmt.Sprint(v)}
+}
+
+// Keep lets clients keep an answer for some time, and caches that several share too, unless it is private.
+func Keep(c *gin.Context, age time.Duration) {
+	scope := "public"
+	if strings.HasPrefix(c.Writer.Header().Get("Cache-Control"), "private") {
+		scope = "private"
+	}
+	c.Header("Cache-Control", fmt.Sprintf("%s, max-age=%d", scope, int(age.Seconds())))
 }

@@ -24,6 +24,10 @@ func (w Writer) refusal(c *gin.Context, err error) (status int, detail string) {
 		return http.StatusBadRequest, "cursor: must be that of a Link header of this list"
 	case errors.As(err, &long):
 		return http.StatusRequestEntityTooLarge, problem.TooLarge("the body", long.Limit).Error()
+	case kind == fault.NotFound:
+		return http.StatusNotFound, problem.Sentence(err)
+	case kind == fault.Conflict:
+		return http.StatusConflict, problem.Sentence(err)
 	case kind == fault.TooLarge:
 		return http.StatusRequestEntityTooLarge, err.Error()
 	case kind == fault.NoRoom:

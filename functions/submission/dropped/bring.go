@@ -95,7 +95,7 @@ func (w *Watcher) convertIn(ctx context.Context, id, key string) (job.DEM, error
 		return job.DEM{}, err
 	}
 	defer func() { _ = tiff.Close() }()
-	return w.Inputs.PutAt(ctx, inputs.Key(id, name), name, tiff, w.Inputs.MaxUpload, true)
+	return w.Inputs.PutAt(ctx, inputs.Key("", id, name), name, tiff, w.Inputs.MaxUpload, true)
 }
 
 // copyIn copies a dropped file under a name made of the job; a copy that is there already stays.
@@ -106,5 +106,5 @@ func (w *Watcher) copyIn(ctx context.Context, id, key string, limit int64) (job.
 	}
 	defer func() { _ = r.Close() }()
 	name := path.Base(key)
-	return w.Inputs.PutAt(ctx, inputs.Key(id, name), name, r, limit, true)
+	return w.Inputs.PutAt(ctx, inputs.Key("", id, name), name, r, limit, true)
 }

@@ -96,7 +96,7 @@ func LacksSystem(err error) bool {
 // nothing behind.
 func (s *Store) Upload(ctx context.Context, name string, r io.Reader) (DEM, error) {
 	name = BaseName(name)
-	return s.UploadAs(ctx, Key(s.NewID(), name), name, FromClient{Reader: r}, false)
+	return s.UploadAs(ctx, s.NewKey(ctx, name), name, FromClient{Reader: r}, false)
 }
 
 // UploadPart stores the DEM that is a part of a form.
@@ -193,6 +193,9 @@ func uploadedKey(name string) (string, error) {
 }
 
 func (s *Store) attributes(ctx context.Context, key, name string) (*blob.Attributes, error) {
+	if err := Mine(ctx, key); err != nil {
+		return nil, err
+	}
 	a, err := s.Bucket.Attributes(ctx, key)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, problem.Invalid(fmt.Errorf("uploaded_filename %q: no such upload; upload it first", name))

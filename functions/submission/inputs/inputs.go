@@ -18,6 +18,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -42,8 +43,8 @@ type Store struct {
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// Key makes an object key of a file's name.
-func Key(id, name string) string {
+// Key makes an object key of a file's name. Only jobs of the owner may name it, if there is one.
+func Key(owner, id, name string) string {
 	safe := strings.Trim(unsafeName.ReplaceAllString(name, "_"), "._")
 	if safe == "" {
 		safe = "file"
@@ -51,7 +52,20 @@ func Key(id, name string) string {
 	if len(safe) > 100 {
 		safe = safe[len(safe)-100:]
 	}
-	return job.InputKey(id, safe)
+	return job.OwnInputKey(owner, id, safe)
+}
+
+// NewKey is a fresh Key of whoever sent the request of a context.
+func (s *Store) NewKey(ctx context.Context, name string) string {
+	return Key(access.From(ctx).Owner, s.NewID(), name)
+}
+
+// Mine refuses an object of the bucket that whoever sent a request may not let a job read.
+func Mine(ctx context.Context, key string) error {
+	if !access.From(ctx).MayName(key) {
+		return problem.Invalid(fmt.Errorf("there is no %.100q among your uploads; upload it first", strings.TrimPrefix(key, job.InputPrefix)))
+	}
+	return nil
 }
 
 // BaseName is a file's name without the folders of whatever system it comes from.
@@ -119,7 +133,7 @@ const MaxTable = 1 << 20
 // UploadTable stores a climate table and returns the --climate value that reads it.
 func (s *Store) UploadTable(ctx context.Context, name string, r io.Reader) (string, error) {
 	name = BaseName(name)
-	ref, err := s.PutAt(ctx, Key(s.NewID(), name), name, FromClient{Reader: r}, min(MaxTable, s.MaxUpload), false)
+	ref, err := s.PutAt(ctx, s.NewKey(ctx, name), name, FromClient{Reader: r}, min(MaxTable, s.MaxUpload), false)
 	return "table:" + ref.Key, err
 }
 

@@ -84,6 +84,9 @@ func (s *Store) CheckRasters(ctx context.Context, p *param.Parameters) error {
 
 // checkRaster opens one of so many rasters.
 func (s *Store) checkRaster(ctx context.Context, name string, of int) error {
+	if Mine(ctx, name) != nil {
+		return errors.New("there is no such object")
+	}
 	open := s.Climate
 	if open == nil {
 		if strings.HasPrefix(name, "https://") {
@@ -132,7 +135,7 @@ func (s *Store) UploadRaster(ctx context.Context, p *param.Parameters, name, fil
 	if ext := strings.ToLower(path.Ext(stored)); ext != ".tif" && ext != ".tiff" {
 		stored += ".tif"
 	}
-	ref, err := s.PutAt(ctx, Key(s.NewID(), stored), BaseName(file), FromClient{Reader: r}, s.MaxUpload, false)
+	ref, err := s.PutAt(ctx, s.NewKey(ctx, stored), BaseName(file), FromClient{Reader: r}, s.MaxUpload, false)
 	if err != nil {
 		return "", err
 	}

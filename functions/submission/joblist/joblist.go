@@ -11,6 +11,7 @@ import (
 
 	"github.com/sourcegraph/conc"
 
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -56,7 +57,21 @@ type Query struct {
 // List reads a page of jobs, newest first, and the cursor of the next page, which
 // is empty at the end of the list. With a filter a page may be short of jobs, and
 // still have a next.
+//
+// The list is that of whoever sent the request of the context: an operator's has all jobs, anybody else's their own.
 func (r Reader) List(ctx context.Context, q Query) ([]job.Status, string, error) {
+	who := access.From(ctx)
+	entries := r.Store.Entries
+	if who.Role != access.Operator {
+		if who.Owner == "" || who.Job != "" {
+			return nil, "", nil
+		}
+		asked := q.Request
+		q.Request = func(r job.Request) bool { return who.Owns(r) && (asked == nil || asked(r)) }
+		entries = func(ctx context.Context, cursor string, f func(job.Entry) (bool, error)) error {
+			return r.Store.EntriesOf(ctx, who.Owner, cursor, f)
+		}
+	}
 	if len(q.Words) == 1 && job.ValidID(strings.ToUpper(q.Words[0])) {
 		// There is one such job at most, however old.
 		states, err := r.Statuses(ctx, []job.Entry{{ID: strings.ToUpper(q.Words[0])}}, q)
@@ -66,7 +81,7 @@ func (r Reader) List(ctx context.Context, q Query) ([]job.Status, string, error)
 		return []job.Status{*states[0]}, "", nil
 	}
 	p := page{reader: r, q: q, next: q.Cursor}
-	err := r.Store.Entries(ctx, q.Cursor, func(e job.Entry) (bool, error) { return p.take(ctx, e) })
+	err := entries(ctx, q.Cursor, func(e job.Entry) (bool, error) { return p.take(ctx, e) })
 	if err == nil && !p.full {
 		err = p.flush(ctx)
 	}

@@ -25,11 +25,36 @@ var page = template.Must(template.New("openapi").Parse(pageText))
 // JSON returns the definition, OpenAPI 3.0.3.
 var JSON = sync.OnceValue(func() []byte {
 	data, err := yaml.YAMLToJSON(withParameters(text))
+	if err == nil {
+		data, err = withSecurity(data)
+	}
 	if err != nil {
 		panic(fmt.Sprintf("openapi.yaml: %v", err)) // a test reads it
 	}
 	return data
 })
+
+// withSecurity says of every operation that it may want credentials: whether it does is up to the installation.
+func withSecurity(definition []byte) ([]byte, error) {
+	var d map[string]any
+	if err := json.Unmarshal(definition, &d); err != nil {
+		return nil, err
+	}
+	d["security"] = []any{map[string]any{}, map[string]any{"bearer": []any{}}, map[string]any{"ticket": []any{}}}
+	paths, _ := d["paths"].(map[string]any)
+	for _, operations := range paths {
+		operations, _ := operations.(map[string]any)
+		for _, operation := range operations {
+			if operation, ok := operation.(map[string]any); ok {
+				responses, _ := operation["responses"].(map[string]any)
+				for _, status := range []string{"401", "403"} {
+					responses[status] = map[string]any{"$ref": "#/components/responses/Problem"}
+				}
+			}
+		}
+	}
+	return json.Marshal(d)
+}
 
 // operation is a line of the page.
 type operation struct {

@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/paulmach/orb/geojson"
@@ -210,7 +211,7 @@ func (m *Maps) Tile(c *gin.Context) {
 		}
 		m.tiles.Set(key, data)
 	}
-	c.Header("Cache-Control", "public, max-age=86400")
+	answer.Keep(c, 24*time.Hour)
 	c.Data(http.StatusOK, "image/png", data)
 }
 

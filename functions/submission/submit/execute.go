@@ -12,6 +12,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
@@ -79,6 +80,9 @@ func (s *Submitter) demOf(ctx context.Context, d ogc.DEM) (ref inputs.DEM, fresh
 
 // copyObject copies a DEM of the bucket to where only jobs read.
 func (s *Submitter) copyObject(ctx context.Context, key string) (inputs.DEM, error) {
+	if err := inputs.Mine(ctx, key); err != nil {
+		return inputs.DEM{}, err
+	}
 	r, err := s.Store.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return inputs.DEM{}, problem.Invalid(fmt.Errorf("href of input dem: there is no %s; upload it first", key))
@@ -97,7 +101,7 @@ func (s *Submitter) copyObject(ctx context.Context, key string) (inputs.DEM, err
 			return inputs.DEM{}, inputs.Called(name, err)
 		}
 	}
-	return s.Inputs.UploadAs(ctx, inputs.Key(s.NewID(), name), name, r, false)
+	return s.Inputs.UploadAs(ctx, s.Inputs.NewKey(ctx, name), name, r, false)
 }
 
 // fetch downloads a DEM from an allowed host into the bucket.
@@ -129,7 +133,7 @@ func (s *Submitter) fetch(ctx context.Context, address string) (inputs.DEM, erro
 // at once, any other by the resume tick, which announces ends older than a minute, longer than a pause may be.
 func (s *Submitter) Echo(ctx context.Context, e ogc.Execute) (job.Request, error) {
 	now := s.Now().UTC()
-	r := job.Request{ID: s.NewID(), Workflow: param.Echo, Parameters: e.Parameters, DEM: job.DEM{Name: "none"}, Created: now, Delivery: &e.Delivery}
+	r := job.Request{ID: s.NewID(), Workflow: param.Echo, Parameters: e.Parameters, DEM: job.DEM{Name: "none"}, Created: now, Delivery: &e.Delivery, Owner: access.From(ctx).Owner}
 	err := s.Store.Create(ctx, r)
 	if err == nil {
 		_, _, err = s.Store.WriteEnd(ctx, r.ID, job.End{State: job.Completed, Ended: now.Add(time.Duration(e.Pause) * time.Second), Event: "echo." + r.ID})

@@ -11,6 +11,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
@@ -98,7 +99,12 @@ func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parame
 	}
 	r := job.Request{
 		ID: s.NewID(), Workflow: w, Parameters: p, DEM: d.DEM, Created: s.Now().UTC(),
-		Fingerprint: job.Fingerprint(s.Version, w, p, d.SHA256), Delivery: delivery,
+		Fingerprint: job.Fingerprint(s.Version, w, p, d.SHA256), Delivery: delivery, Owner: access.From(ctx).Owner,
+	}
+	for _, key := range r.Inputs() {
+		if err := inputs.Mine(ctx, key); err != nil {
+			return job.Request{}, size, err
+		}
 	}
 	if err := s.Store.Use(ctx, r); err != nil {
 		if errors.Is(err, job.ErrInputGone) {

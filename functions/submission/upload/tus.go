@@ -61,7 +61,7 @@ func (s *Server) tusHandler() (*handler.UnroutedHandler, error) {
 				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given")
 			}
 			return handler.HTTPResponse{}, handler.FileInfoChanges{
-				ID: path.Base(inputs.Key(s.Inputs.NewID(), name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
+				ID: path.Base(s.Inputs.NewKey(hook.Context, name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
 			}, nil
 		},
 	})

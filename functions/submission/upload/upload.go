@@ -94,7 +94,7 @@ func (s *Server) Sign(c *gin.Context) {
 		s.Answer.Refuse(c, problem.Invalid(fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.Inputs.MaxUpload)))
 		return
 	}
-	key := inputs.Key(s.Inputs.NewID(), name)
+	key := s.Inputs.NewKey(c.Request.Context(), name)
 	opts := blob.SignedURLOptions{Method: http.MethodPut, Expiry: signExpiry, ContentType: "image/tiff"}
 	address, err := s.Inputs.Bucket.SignedURL(c.Request.Context(), key, &opts)
 	if gcerrors.Code(err) == gcerrors.Unimplemented {

@@ -1,0 +1,229 @@
+package access
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/maypok86/otter/v2"
+
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/fault"
+	"github.com/cyverse-gis/eemt/shared/job"
+)
+
+// Login says how people and programs get a token; it is public.
+type Login struct {
+	// Mode is none, token, proxy or oidc.
+	Mode     string `json:"mode"`
+	Issuer   string `json:"issuer,omitempty"`
+	Audience string `json:"audience,omitempty"`
+	// ClientID is that of the page and of the command line, which have no secret.
+	ClientID string `json:"client_id,omitempty"`
+	Scopes   string `json:"scopes,omitempty"`
+}
+
+// Settings say who may use a service.
+type Settings struct {
+	// Authenticator tells who sent a request; nil lets everybody do everything.
+	Authenticator Authenticator
+	Login         Login
+}
+
+// Guard decides about every request before its handler sees it.
+type Guard struct {
+	Settings
+	Store  job.Store
+	Keys   Keys
+	Grants *Grants
+	Now    func() time.Time
+	Log    *slog.Logger
+	Answer answer.Writer
+
+	// owners are the owners of jobs that were asked for, which never change.
+	owners *otter.Cache[string, string]
+}
+
+// mostOwners bounds the owners that are kept.
+const mostOwners = 10_000
+
+// NewGuard fills what a Guard keeps to itself.
+func NewGuard(g Guard) *Guard {
+	g.owners = otter.Must(&otter.Options[string, string]{MaximumSize: mostOwners})
+	if g.Login.Mode == "" {
+		g.Login.Mode = "none"
+	}
+	switch {
+	case g.Authenticator == nil:
+		g.Authenticator = Open{}
+	default:
+		g.Authenticator = Chain{g.Keys, g.Authenticator}
+	}
+	return &g
+}
+
+// need is what a route asks of its caller.
+type need int
+
+const (
+	// operators alone: what no rule names is theirs.
+	operators need = iota
+	// public needs nothing.
+	public
+	// own lists or reads what belongs to the caller.
+	own
+	// submits makes jobs, or brings files for them.
+	submits
+	// reads one job, changes one.
+	reads
+	changes
+)
+
+// rules name what the routes need that are not of one job. A route of a job reads it, by GET or HEAD, or changes it.
+var rules = map[string]need{
+	"GET /": public, "GET /monitor": public, "GET /app.js": public, "GET /style.css": public, "GET /icon.svg": public,
+	"GET /static/:asset": public, "GET /health": public, "GET /healthz": public, "GET /conformance": public, "GET /api": public,
+	"GET /openapi.json": public, "GET /docs": public, "GET /redoc": public, "GET /processes": public, "GET /processes/:id": public,
+	"GET /auth": public, "OPTIONS /uploads": public, "OPTIONS /uploads/:name": public,
+	"POST /events": public, "OPTIONS /events": public, // who sends events is looked at where they are taken
+
+	"GET /jobs": own, "GET /api/jobs": own, "GET /api/system/status": own, "GET /auth/keys": own, "POST /auth/keys": own,
+	"DELETE /auth/keys/:key": own, "GET /stac": own, "GET /stac/collections/:collection": own, "GET /stac/collections/:collection/items": own,
+
+	"POST /processes/:id/execution": submits, "POST /api/upload-file": submits, "POST /api/submit-job": submits,
+	"POST /api/sign-upload": submits, "GET /api/check": submits, "POST /api/check": submits, "POST /uploads": submits,
+	"HEAD /uploads/:name": submits, "PATCH /uploads/:name": submits, "DELETE /uploads/:name": submits,
+
+	"POST /jobs/:id/tickets": reads,
+
+	"POST /api/cleanup": operators, "GET /api/cleanup/status": operators,
+	"GET /stac/catalog.json": operators, "GET /stac/:collection/collection.json": operators, "GET /stac/:collection/:day/catalog.json": operators,
+}
+
+// needOf is what a route needs.
+func needOf(method, route string) need {
+	if n, ok := rules[method+" "+route]; ok {
+		return n
+	}
+	if method == http.MethodHead {
+		if n, ok := rules["GET "+route]; ok {
+			return n
+		}
+	}
+	if strings.HasPrefix(route, "/jobs/:id") || strings.HasPrefix(route, "/api/jobs/:id") {
+		if method == http.MethodGet || method == http.MethodHead {
+			return reads
+		}
+		return changes
+	}
+	return operators
+}
+
+// Admit lets a request through to its handler, with its caller in its context, or answers it: 401 without credentials that
+// are valid, 403 for what the caller's role may not do, 404 for the job of somebody else.
+func (g *Guard) Admit(c *gin.Context) {
+	c.Header("X-Content-Type-Options", "nosniff")
+	if c.FullPath() == "" {
+		return // there is nothing, which everybody may know
+	}
+	n := needOf(c.Request.Method, c.FullPath())
+	who, err := g.Authenticator.Authenticate(c.Request)
+	if errors.Is(err, ErrNone) && (n == public || n == reads && c.Query("ticket") != "") {
+		who, err = Caller{}, nil
+	}
+	if err != nil {
+		g.refuse(c, err)
+		return
+	}
+	if g.Login.Mode != "none" {
+		c.Header("Cache-Control", "private, no-cache")
+	}
+	c.Request = c.Request.WithContext(With(c.Request.Context(), who))
+	if err := g.decide(c, n, who); err != nil {
+		g.Answer.Problem(c, err)
+		c.Abort()
+	}
+}
+
+// refuse answers a request whose credentials are missing or not valid.
+func (g *Guard) refuse(c *gin.Context, err error) {
+	if fault.Is(err, fault.Unavailable) {
+		g.Answer.Problem(c, err)
+		c.Abort()
+		return
+	}
+	challenge := `Bearer realm="eemt"`
+	if !errors.Is(err, ErrNone) {
+		challenge += `, error="invalid_token"`
+	}
+	c.Header("WWW-Authenticate", challenge)
+	c.Header("Cache-Control", "no-store")
+	g.Answer.Problem(c, problem.Plain(http.StatusUnauthorized, err.Error()+"; GET /auth says where to get one"))
+	c.Abort()
+}
+
+func (g *Guard) decide(c *gin.Context, n need, who Caller) error {
+	least := map[need]Role{own: Viewer, submits: User, operators: Operator}[n]
+	if who.Role < least {
+		return problem.Plain(http.StatusForbidden, "your role is "+who.Role.String()+": this needs "+least.String())
+	}
+	name := c.Param("name")
+	switch {
+	case n == reads, n == changes:
+		return g.job(c, n, who)
+	case n == submits && name != "" && !who.MayName(job.InputPrefix+name):
+		c.String(http.StatusNotFound, "there is no such upload\n") // in the form of the protocol tus
+		c.Abort()
+	}
+	return nil
+}
+
+// job decides about a request for one job.
+func (g *Guard) job(c *gin.Context, n need, who Caller) error {
+	if who.Role == Operator {
+		return nil
+	}
+	ctx, id := c.Request.Context(), c.Param("id")
+	owner, known := g.owners.GetIfPresent(id)
+	if !known {
+		r, err := g.Store.Request(ctx, id)
+		if errors.Is(err, job.ErrNotFound) {
+			return problem.NoSuchJob(id)
+		}
+		if err != nil {
+			return err
+		}
+		owner = r.Owner
+		g.owners.Set(id, owner)
+	}
+	if who.Owns(job.Request{Owner: owner}) {
+		if n == changes && who.Role < User {
+			return problem.Plain(http.StatusForbidden, "your role is viewer: this needs user")
+		}
+		return nil
+	}
+	if n == changes || c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
+		return problem.NoSuchJob(id)
+	}
+	opened, err := g.Grants.Member(ctx, who, id)
+	if text := c.Query("ticket"); err == nil && !opened && text != "" {
+		if opened, err = g.Grants.Opens(ctx, text, id); opened {
+			c.Header("Referrer-Policy", "no-referrer")
+			who.Job = id
+			c.Request = c.Request.WithContext(With(ctx, who))
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case !opened && who.Role == Nobody:
+		return problem.Plain(http.StatusUnauthorized, "the ticket is not of this job, or has expired: ask for another")
+	case !opened:
+		return problem.NoSuchJob(id)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package access
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+)
+
+// Routes adds what lets people log in, and others in.
+func (g *Guard) Routes(r *gin.Engine, get func(string, ...gin.HandlerFunc)) {
+	get("/auth", g.login)
+	get("/auth/keys", g.keys)
+	r.POST("/auth/keys", g.createKey)
+	r.DELETE("/auth/keys/:key", g.revokeKey)
+	r.POST("/jobs/:id/tickets", g.ticket)
+	get("/jobs/:id/shares", g.shares)
+	r.POST("/jobs/:id/shares", g.share)
+	r.DELETE("/jobs/:id/shares/:share", g.revokeShare)
+}
+
+// login tells how to log in, and who the caller is.
+func (g *Guard) login(c *gin.Context) {
+	who := From(c.Request.Context())
+	c.Header("Cache-Control", "no-store")
+	c.JSON(http.StatusOK, struct {
+		Login
+		Owner  string   `json:"owner,omitempty"`
+		Groups []string `json:"groups,omitempty"`
+		Role   string   `json:"role"`
+	}{g.Login, who.Owner, who.Groups, who.Role.String()})
+}
+
+func (g *Guard) keys(c *gin.Context) {
+	list, err := g.Keys.List(c.Request.Context(), From(c.Request.Context()))
+	if err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"keys": list})
+}
+
+func (g *Guard) createKey(c *gin.Context) {
+	want := struct {
+		Name string `json:"name"`
+		Role Role   `json:"role"`
+		Days int    `json:"days"`
+	}{Role: Viewer, Days: usualKey}
+	if err := body(c, &want); err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	text, k, err := g.Keys.Create(c.Request.Context(), From(c.Request.Context()), want.Name, want.Role, want.Days)
+	if err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	g.audit(c, "key created", "key", k.ID, "role", k.Role.String(), "expires", k.Expires)
+	c.JSON(http.StatusCreated, struct {
+		Key
+		Text string `json:"key"`
+	}{k, text})
+}
+
+func (g *Guard) revokeKey(c *gin.Context) {
+	id := c.Param("key")
+	if err := g.Keys.Revoke(c.Request.Context(), From(c.Request.Context()), id); err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	g.audit(c, "key revoked", "key", id)
+	c.Status(http.StatusNoContent)
+}
+
+func (g *Guard) ticket(c *gin.Context) {
+	id := c.Param("id")
+	text, expires, err := g.Grants.Ticket(c.Request.Context(), id)
+	if err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	c.JSON(http.StatusCreated, gin.H{"ticket": text, "expires": expires})
+}
+
+func (g *Guard) shares(c *gin.Context) {
+	list, err := g.Grants.Shares(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"shares": list})
+}
+
+func (g *Guard) share(c *gin.Context) {
+	want := struct {
+		Group string `json:"group"`
+		Days  int    `json:"days"`
+	}{Days: usualShare}
+	if err := body(c, &want); err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	id := c.Param("id")
+	text, s, err := g.Grants.Share(c.Request.Context(), From(c.Request.Context()), id, want.Group, want.Days)
+	if err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	g.audit(c, "job shared", "job", id, "share", s.ID, "group", s.Group, "expires", s.Expires)
+	out := struct {
+		Share
+		Link string `json:"link,omitempty"`
+	}{Share: s}
+	if text != "" {
+		out.Link = answer.Base(c) + "/jobs/" + id + "?f=html&ticket=" + text
+	}
+	c.JSON(http.StatusCreated, out)
+}
+
+func (g *Guard) revokeShare(c *gin.Context) {
+	id, share := c.Param("id"), c.Param("share")
+	if err := g.Grants.Revoke(c.Request.Context(), id, share); err != nil {
+		g.Answer.Problem(c, err)
+		return
+	}
+	g.audit(c, "share revoked", "job", id, "share", share)
+	c.Status(http.StatusNoContent)
+}
+
+// audit logs who did what.
+func (g *Guard) audit(c *gin.Context, what string, more ...any) {
+	who := From(c.Request.Context())
+	g.Log.Info("audit", append([]any{"action", what, "owner", who.Owner, "role", who.Role.String()}, more...)...)
+}
+
+// body decodes a small JSON object, or nothing.
+func body(c *gin.Context, v any) error {
+	d := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err == nil && d.More():
+		err = errors.New("the body continues after the JSON object")
+	}
+	if err != nil {
+		return problem.Bad("", "", "", fmt.Sprintf("the body: %v", err))
+	}
+	return nil
+}

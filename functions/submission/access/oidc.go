@@ -1,0 +1,137 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// Claims name the claims of a token that say who somebody is.
+type Claims struct {
+	// Owner is the claim that is unique and lasting: sub.
+	Owner string
+	// Groups and Roles are claims of lists of strings. A dot leads into an object, as in realm_access.roles.
+	Groups, Roles string
+	// Viewers, Users and Operators are the names of the roles. Without Users everybody who has a token of the audience is a
+	// user.
+	Viewers, Users, Operators []string
+}
+
+// skew is how much the clocks of the provider and of this machine may differ.
+const skew = 30 * time.Second
+
+// algorithms are those by which tokens may be signed: none that knows a shared secret.
+var algorithms = []string{
+	oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.EdDSA,
+}
+
+// OIDC takes access tokens of an OpenID provider, in the form of JWT (RFC 9068).
+type OIDC struct {
+	verifier *oidc.IDTokenVerifier
+	claims   Claims
+	header   string
+}
+
+// NewOIDC reads the provider's document. The client calls the provider, now and whenever a key of a token is not known.
+func NewOIDC(ctx context.Context, client *http.Client, issuer, audience string, claims Claims, now func() time.Time) (*OIDC, error) {
+	ctx = oidc.ClientContext(ctx, client)
+	provider, err := oidc.NewProvider(ctx, issuer)
+	if err != nil {
+		return nil, fmt.Errorf("issuer %s: %w", issuer, err)
+	}
+	return &OIDC{claims: claims, verifier: provider.VerifierContext(ctx, &oidc.Config{
+		ClientID: audience, SupportedSigningAlgs: algorithms, Now: func() time.Time { return now().Add(-skew) },
+	})}, nil
+}
+
+// FromHeader returns an OIDC that takes tokens from another header, which a proxy adds and signs.
+func (o *OIDC) FromHeader(name string) *OIDC {
+	p := *o
+	p.header = name
+	return &p
+}
+
+// Authenticate verifies the token of a request: issuer, audience, signature and times.
+func (o *OIDC) Authenticate(r *http.Request) (Caller, error) {
+	token := Bearer(r)
+	if o.header != "" {
+		token = r.Header.Get(o.header)
+	}
+	if token == "" || strings.HasPrefix(token, keyPrefix) {
+		return Caller{}, ErrNone
+	}
+	t, err := o.verifier.Verify(r.Context(), token)
+	var expired *oidc.TokenExpiredError
+	switch {
+	case errors.As(err, &expired):
+		return Caller{}, fmt.Errorf("the token expired at %s: log in again", expired.Expiry.UTC().Format(time.RFC3339))
+	case err != nil:
+		return Caller{}, errors.New("the token is not valid here: it must be one of this service's issuer, for its audience, and not expired")
+	}
+	all := map[string]any{}
+	if err := t.Claims(&all); err != nil {
+		return Caller{}, errors.New("the token has no claims")
+	}
+	return o.claims.caller(all)
+}
+
+// caller is who a token's claims name.
+func (c Claims) caller(all map[string]any) (Caller, error) {
+	owners := listOf(all, c.Owner)
+	if len(owners) != 1 || owners[0] == "" || len(owners[0]) > longestOwner {
+		return Caller{}, fmt.Errorf("the token has no claim %s that names its owner", c.Owner)
+	}
+	who := Caller{Owner: owners[0], Groups: listOf(all, c.Groups)}
+	roles := listOf(all, c.Roles)
+	has := func(names []string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(roles, n) })
+	}
+	switch {
+	case has(c.Operators):
+		who.Role = Operator
+	case len(c.Users) == 0 && !has(c.Viewers), has(c.Users):
+		who.Role = User
+	case has(c.Viewers):
+		who.Role = Viewer
+	default:
+		return Caller{}, errors.New("the token has none of the roles that this service knows: ask the operator for one")
+	}
+	return who, nil
+}
+
+// longestOwner bounds the name of an owner, in bytes.
+const longestOwner = 255
+
+// listOf reads a claim that is a string or a list of strings.
+func listOf(claims map[string]any, name string) []string {
+	if name == "" {
+		return nil
+	}
+	v, ok := claims[name] // names may have dots of their own, as those of Auth0
+	if !ok {
+		first, rest, nested := strings.Cut(name, ".")
+		if inner, is := claims[first].(map[string]any); nested && is {
+			return listOf(inner, rest)
+		}
+		return nil
+	}
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var list []string
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				list = append(list, s)
+			}
+		}
+		return list
+	}
+	return nil
+}

@@ -1,0 +1,369 @@
+package submission_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/access"
+)
+
+// people tells callers apart by their bearer token.
+type people map[string]access.Caller
+
+func (p people) Authenticate(r *http.Request) (access.Caller, error) {
+	token := access.Bearer(r)
+	if token == "" {
+		return access.Caller{}, access.ErrNone
+	}
+	if who, ok := p[token]; ok {
+		return who, nil
+	}
+	return access.Caller{}, errors.New("the token is not valid here")
+}
+
+var staff = people{
+	"anna":   {Owner: "anna", Role: access.User, Groups: []string{"hydrology"}},
+	"boris":  {Owner: "boris", Role: access.User},
+	"carla":  {Owner: "carla", Role: access.User, Groups: []string{"hydrology"}},
+	"viewer": {Owner: "vera", Role: access.Viewer},
+	"ops":    {Owner: "olga", Role: access.Operator},
+}
+
+// guarded is a service that asks who is calling.
+func guarded(t *testing.T) *service {
+	t.Helper()
+	s := newService(t, nil)
+	s.with(func(c *submission.Config) {
+		c.Access = access.Settings{Authenticator: staff, Login: access.Login{Mode: "oidc", Issuer: "https://id.example.org"}}
+		c.Echo = true
+	})
+	return s
+}
+
+// as sends a request with a token.
+func (s *service) as(t *testing.T, token, method, target, body string, header ...string) answer {
+	t.Helper()
+	if token != "" {
+		header = append(header, "Authorization", "Bearer "+token)
+	}
+	return s.do(t, method, target, strings.NewReader(body), header...)
+}
+
+// later is the service after some time.
+func (s *service) later(d time.Duration) {
+	now := s.Now
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return now().Add(d) } })
+}
+
+// formOf writes a form.
+func formOf(t *testing.T, fields ...field) (kind, body string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, f := range fields {
+		var to io.Writer
+		var err error
+		if f.file != "" {
+			to, err = w.CreateFormFile(f.name, f.file)
+		} else {
+			to, err = w.CreateFormField(f.name)
+		}
+		if err == nil {
+			_, err = io.WriteString(to, f.value)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return w.FormDataContentType(), b.String()
+}
+
+// echo makes a job of somebody, and returns its id.
+func (w *service) echo(t *testing.T, token string) string {
+	t.Helper()
+	a := w.as(t, token, "POST", "/processes/echo/execution", `{"inputs": {"stringInput": "x"}}`, "Content-Type", "application/json", "Prefer", "respond-async")
+	var job struct{ JobID string }
+	if err := json.Unmarshal([]byte(a.body), &job); err != nil || job.JobID == "" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	return job.JobID
+}
+
+// TestEveryRouteAsks walks all routes as a stranger, a viewer, another user and an operator. What is of a job is not found by
+// others, whatever they ask for; what no rule names is for operators alone.
+func TestEveryRouteAsks(t *testing.T) {
+	w := guarded(t)
+	id := w.echo(t, "anna")
+	open := []string{
+		"GET /", "GET /monitor", "GET /app.js", "GET /style.css", "GET /icon.svg", "GET /static/:asset", "GET /health", "GET /healthz",
+		"GET /conformance", "GET /api", "GET /openapi.json", "GET /docs", "GET /redoc", "GET /processes", "GET /processes/:id", "GET /auth",
+		"OPTIONS /uploads", "OPTIONS /uploads/:name", "POST /events", "OPTIONS /events",
+	}
+	operators := []string{
+		"POST /api/cleanup", "GET /api/cleanup/status", "GET /stac/catalog.json", "GET /stac/:collection/collection.json",
+		"GET /stac/:collection/:day/catalog.json",
+	}
+	for _, r := range w.Routes().Routes() {
+		name := strings.Replace(r.Method, "HEAD", "GET", 1) + " " + r.Path
+		if r.Method == "HEAD" && r.Path == "/uploads/:name" {
+			name = "HEAD " + r.Path
+		}
+		target := strings.NewReplacer(":id", id, ":asset", "app.js", ":name", "00000000000000000000000000-1_dem.tif", ":key", id, ":share", id,
+			":collection", "sol", ":day", "2026-05-04", ":z/:x/:y", "1/0/0.png", "*file", "report.json").Replace(r.Path)
+		if r.Path == "/processes/:id" || r.Path == "/processes/:id/execution" {
+			target = strings.Replace(r.Path, ":id", "echo", 1)
+		}
+		ofJob := strings.HasPrefix(r.Path, "/jobs/:id") || strings.HasPrefix(r.Path, "/api/jobs/:id")
+		status := func(token string) int { return w.as(t, token, r.Method, target, "").status }
+		stranger, viewer, other := status(""), status("viewer"), status("boris")
+		switch {
+		case slices.Contains(open, name):
+			if stranger == 401 || stranger == 403 || viewer == 403 {
+				t.Errorf("%s %s: a stranger gets %d, a viewer %d", r.Method, r.Path, stranger, viewer)
+			}
+			continue
+		case stranger != 401 || status("forged") != 401:
+			t.Errorf("%s %s: a stranger gets %d", r.Method, r.Path, stranger)
+		}
+		switch {
+		case ofJob:
+			if viewer != 404 || other != 404 {
+				t.Errorf("%s %s: another viewer gets %d, another user %d", r.Method, r.Path, viewer, other)
+			}
+		case slices.Contains(operators, name):
+			if viewer != 403 || other != 403 {
+				t.Errorf("%s %s: a viewer gets %d, a user %d", r.Method, r.Path, viewer, other)
+			}
+		case r.Method != "GET" && r.Method != "HEAD" && !strings.HasPrefix(r.Path, "/auth/keys"), strings.HasPrefix(r.Path, "/uploads"), r.Path == "/api/check":
+			if viewer != 403 || other == 401 || other == 403 {
+				t.Errorf("%s %s: a viewer gets %d, a user %d", r.Method, r.Path, viewer, other)
+			}
+		case viewer == 401 || viewer == 403 || other == 401 || other == 403:
+			t.Errorf("%s %s: a viewer gets %d, a user %d", r.Method, r.Path, viewer, other)
+		}
+		if operator := status("ops"); operator == 401 || operator == 403 {
+			t.Errorf("%s %s: an operator gets %d", r.Method, r.Path, operator)
+		}
+	}
+}
+
+// TestListsAreTheCallersOwn: each sees their own jobs in all lists, an operator those of everybody, a stranger none.
+func TestListsAreTheCallersOwn(t *testing.T) {
+	w := guarded(t)
+	anna, boris := w.echo(t, "anna"), w.echo(t, "boris")
+	for _, list := range []string{"/jobs", "/jobs?f=json&status=successful", "/api/jobs", "/api/jobs?q=" + anna, "/stac/collections/sol/items"} {
+		for _, c := range []struct {
+			token       string
+			anna, boris bool
+		}{{"anna", true, false}, {"boris", false, true}, {"ops", true, true}, {"viewer", false, false}, {"carla", false, false}} {
+			text := w.as(t, c.token, "GET", list, "").body
+			if strings.Contains(list, "stac") {
+				c.anna, c.boris = false, false // echo has no maps
+			}
+			if strings.Contains(list, "q=") {
+				c.boris = false
+			}
+			if strings.Contains(text, anna) != c.anna || strings.Contains(text, boris) != c.boris {
+				t.Errorf("%s as %s: %s", list, c.token, text)
+			}
+		}
+	}
+	if page := w.as(t, "", "GET", "/", "", "Accept", "text/html"); page.status != 200 || strings.Contains(page.body, anna) {
+		t.Errorf("the page for a stranger: %d %s", page.status, page.body)
+	}
+}
+
+// TestUploadsAreTheirOwners: nobody makes a job of what another brought, nor finds out that it is there.
+func TestUploadsAreTheirOwners(t *testing.T) {
+	w := guarded(t)
+	kind, form := formOf(t, field{"file", hills(t), "dem.tif"})
+	a := w.as(t, "anna", "POST", "/api/upload-file", form, "Content-Type", kind)
+	var up struct{ Filename string }
+	if err := json.Unmarshal([]byte(a.body), &up); err != nil || up.Filename == "" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	kind, form = formOf(t, field{name: "workflow_type", value: "sol"}, field{name: "uploaded_filename", value: up.Filename})
+	if a := w.as(t, "boris", "POST", "/api/submit-job", form, "Content-Type", kind); a.status != 400 || !strings.Contains(a.body, "among your uploads") {
+		t.Errorf("by name: %d %s", a.status, a.body)
+	}
+	if a := w.as(t, "boris", "GET", "/api/check?uploaded_filename="+up.Filename, ""); a.status != 400 || strings.Contains(a.body, "usable\":true") {
+		t.Errorf("check: %d %s", a.status, a.body)
+	}
+	for _, input := range []string{
+		`"dem": {"href": "inputs/NAME"}`, `"dem": {"href": "uploads/other.tif"}`, `"dem": {"href": "inputs/MINE"}, "linke_value": "inputs/NAME"`,
+	} {
+		kind, mine := formOf(t, field{"file", hills(t), "dem.tif"})
+		var own struct{ Filename string }
+		_ = json.Unmarshal([]byte(w.as(t, "boris", "POST", "/api/upload-file", mine, "Content-Type", kind).body), &own)
+		body := `{"inputs": {` + strings.NewReplacer("NAME", up.Filename, "MINE", own.Filename).Replace(input) + `}}`
+		if a := w.as(t, "boris", "POST", "/processes/sol/execution", body, "Content-Type", "application/json"); a.status != 400 {
+			t.Errorf("%s: %d %s", body, a.status, a.body)
+		}
+	}
+	kind, form = formOf(t, field{name: "workflow_type", value: "eemt"}, field{name: "uploaded_filename", value: up.Filename},
+		field{name: "climate", value: "table:inputs/00000000000000000000000000-1_other.csv"})
+	if a := w.as(t, "anna", "POST", "/api/submit-job", form, "Content-Type", kind); a.status != 400 {
+		t.Errorf("the climate of nobody: %d %s", a.status, a.body)
+	}
+	kind, form = formOf(t, field{name: "workflow_type", value: "sol"}, field{name: "uploaded_filename", value: up.Filename})
+	if a := w.as(t, "anna", "POST", "/api/submit-job", form, "Content-Type", kind); a.status != 200 {
+		t.Errorf("her own: %d %s", a.status, a.body)
+	}
+	// An upload in parts has its owner's name too.
+	tus := []string{"Tus-Resumable", "1.0.0", "Upload-Length", "10", "Upload-Metadata", "filename ZGVtLnRpZg=="}
+	at := w.as(t, "anna", "POST", "/uploads", "", tus...).header.Get("Location")
+	at = at[strings.Index(at, "/uploads/"):]
+	if a := w.as(t, "boris", "HEAD", at, "", tus[:2]...); a.status != 404 {
+		t.Errorf("another's upload in parts: %d", a.status)
+	}
+	if a := w.as(t, "boris", "DELETE", at, "", tus[:2]...); a.status != 404 {
+		t.Errorf("another's upload in parts is removed: %d", a.status)
+	}
+	if a := w.as(t, "anna", "HEAD", at, "", tus[:2]...); a.status != 200 {
+		t.Errorf("her own upload in parts: %d", a.status)
+	}
+}
+
+// TestSharing lets a group, a link and a ticket read one job, and nothing else, until they are revoked or expire.
+func TestSharing(t *testing.T) {
+	w := guarded(t)
+	id, secret := w.echo(t, "anna"), w.echo(t, "anna")
+	reads := func(token, query, job string) int { return w.as(t, token, "GET", "/jobs/"+job+query, "").status }
+	share := func(body string) (made struct{ ID, Link string }) {
+		a := w.as(t, "anna", "POST", "/jobs/"+id+"/shares", body, "Content-Type", "application/json")
+		if err := json.Unmarshal([]byte(a.body), &made); err != nil || a.status != 201 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		return made
+	}
+	if reads("carla", "", id) != 404 {
+		t.Error("a colleague reads before it is shared")
+	}
+	group := share(`{"group": "hydrology"}`)
+	if reads("carla", "", id) != 200 || reads("boris", "", id) != 404 || reads("carla", "", secret) != 404 {
+		t.Error("shared with a group: others than its members read, or members read other jobs")
+	}
+	if a := w.as(t, "carla", "DELETE", "/jobs/"+id, ""); a.status != 404 {
+		t.Errorf("a reader deletes: %d", a.status)
+	}
+	if a := w.as(t, "carla", "POST", "/jobs/"+id+"/shares", "{}"); a.status != 404 {
+		t.Errorf("a reader shares on: %d", a.status)
+	}
+	if a := w.as(t, "anna", "DELETE", "/jobs/"+id+"/shares/"+group.ID, ""); a.status != 204 || reads("carla", "", id) != 404 {
+		t.Errorf("revoked: %d, still read", a.status)
+	}
+
+	link := share("")
+	_, query, _ := strings.Cut(link.Link, "&")
+	if reads("", "?"+query, id) != 200 || reads("boris", "?"+query, id) != 200 || reads("", "?"+query, secret) != 401 {
+		t.Error("a link does not read its job, or reads another")
+	}
+	if a := w.as(t, "", "GET", "/jobs/"+id+"?"+query, ""); a.header.Get("Referrer-Policy") != "no-referrer" || !strings.HasPrefix(a.header.Get("Cache-Control"), "private") && a.header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("headers %v", a.header)
+	}
+	if a := w.as(t, "", "DELETE", "/jobs/"+id+"?"+query, ""); a.status != 401 {
+		t.Errorf("a link deletes: %d", a.status)
+	}
+	if a := w.as(t, "", "POST", "/jobs/"+id+"/tickets?"+query, ""); a.status == 201 {
+		t.Error("a link makes tickets, which outlive it")
+	}
+	if a := w.as(t, "", "GET", "/jobs?"+query, ""); a.status != 401 {
+		t.Errorf("a link lists: %d", a.status)
+	}
+
+	var ticket struct{ Ticket string }
+	a := w.as(t, "anna", "POST", "/jobs/"+id+"/tickets", "")
+	if err := json.Unmarshal([]byte(a.body), &ticket); err != nil || a.status != 201 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if reads("", "?ticket="+ticket.Ticket, id) != 200 || reads("", "?ticket="+ticket.Ticket, secret) != 401 || reads("", "?ticket="+ticket.Ticket[:len(ticket.Ticket)-1], id) != 401 {
+		t.Error("a ticket does not read its job, or reads another, or may be changed")
+	}
+	w.later(access.TicketLife)
+	if reads("", "?ticket="+ticket.Ticket, id) != 401 {
+		t.Error("a ticket does not expire")
+	}
+	w.later(31 * 24 * time.Hour)
+	if reads("", "?"+query, id) != 401 {
+		t.Error("a link does not expire")
+	}
+}
+
+// TestKeys makes a key that may less than its maker, uses and revokes it.
+func TestKeys(t *testing.T) {
+	w := guarded(t)
+	id := w.echo(t, "anna")
+	create := func(token, body string) answer {
+		return w.as(t, token, "POST", "/auth/keys", body, "Content-Type", "application/json")
+	}
+	var key struct{ ID, Key string }
+	a := create("anna", `{"name": "instrument", "role": "viewer", "days": 7}`)
+	if err := json.Unmarshal([]byte(a.body), &key); err != nil || a.status != 201 || !strings.HasPrefix(key.Key, "eemt_") {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	for _, bad := range []string{`{"name": "x", "role": "operator"}`, `{"name": "x", "days": 400}`, `{"name": ""}`, `{"name": "x", "scope": "all"}`, `[`, `{"name": "x", "role": "nobody"}`} {
+		if a := create("anna", bad); a.status != 400 {
+			t.Errorf("%s: %d %s", bad, a.status, a.body)
+		}
+	}
+	if a := w.as(t, key.Key, "GET", "/jobs/"+id, ""); a.status != 200 {
+		t.Errorf("the key reads: %d %s", a.status, a.body)
+	}
+	if a := w.as(t, key.Key, "DELETE", "/jobs/"+id, ""); a.status != 403 {
+		t.Errorf("the key of a viewer deletes: %d", a.status)
+	}
+	if a := create(key.Key, `{"name": "more", "role": "user"}`); a.status != 400 {
+		t.Errorf("a key makes one that may more: %d", a.status)
+	}
+	stored, err := w.Store.Bucket.ReadAll(t.Context(), "auth/keys/"+key.Key[5:21]+"/"+key.ID+".json")
+	if err != nil || strings.Contains(string(stored), key.Key[len(key.Key)-20:]) {
+		t.Errorf("the bucket has the secret: %s (%v)", stored, err)
+	}
+	if a := w.as(t, "boris", "DELETE", "/auth/keys/"+key.ID, ""); a.status != 404 {
+		t.Errorf("another revokes it: %d", a.status)
+	}
+	if a := w.as(t, key.Key[:len(key.Key)-1]+"A", "GET", "/jobs", ""); a.status != 401 && key.Key[len(key.Key)-1] != 'A' {
+		t.Errorf("a changed key: %d", a.status)
+	}
+	if a := w.as(t, "anna", "GET", "/auth/keys", ""); !strings.Contains(a.body, "instrument") || strings.Contains(a.body, "sha256") {
+		t.Errorf("list: %s", a.body)
+	}
+	if a := w.as(t, "anna", "DELETE", "/auth/keys/"+key.ID, ""); a.status != 204 {
+		t.Errorf("revoked: %d", a.status)
+	}
+	if a := w.as(t, key.Key, "GET", "/jobs", ""); a.status != 401 {
+		t.Errorf("a revoked key: %d", a.status)
+	}
+	_ = json.Unmarshal([]byte(create("anna", `{"name": "old", "days": 1}`).body), &key)
+	w.later(48 * time.Hour)
+	if a := w.as(t, key.Key, "GET", "/jobs", ""); a.status != 401 || !strings.Contains(a.body, "expired") {
+		t.Errorf("an expired key: %d %s", a.status, a.body)
+	}
+}
+
+// TestPagesOfOtherSites cannot make a browser change anything, whoever is logged in there.
+func TestPagesOfOtherSites(t *testing.T) {
+	w := newService(t, nil)
+	for _, headers := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
+		for _, target := range []string{"/api/cleanup?success_retention_days=0", "/api/submit-job", "/processes/sol/execution", "/uploads", "/events"} {
+			if a := w.as(t, "", "POST", target, "", headers...); a.status != 403 {
+				t.Errorf("%v POST %s: %d", headers, target, a.status)
+			}
+		}
+	}
+	if a := w.as(t, "", "POST", "/api/cleanup?dry_run=true", "", "Sec-Fetch-Site", "same-origin"); a.status == 403 {
+		t.Errorf("the own page is refused: %s", a.body)
+	}
+}

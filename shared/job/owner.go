@@ -1,0 +1,46 @@
+package job
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// OwnerHash is what names of objects have of an owner: 16 hex digits of the SHA-256 of the owner's name; nothing for no
+// owner.
+func OwnerHash(owner string) string {
+	if owner == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(owner))
+	return hex.EncodeToString(sum[:8])
+}
+
+// ownerPrefix is where the index of an owner's jobs lies.
+func ownerPrefix(owner string) string { return "owners/" + OwnerHash(owner) + "/" }
+
+// indexKeys are the entries of the index for a job. That of all jobs is written first and removed last, so that a pass over
+// all jobs finds what a process that died left.
+func (r Request) indexKeys() []string {
+	keys := []string{indexKey(r.Created, r.ID)}
+	if r.Owner != "" {
+		keys = append(keys, ownerPrefix(r.Owner)+indexName(r.Created, r.ID))
+	}
+	return keys
+}
+
+// OwnInputKey is the object of an input that only jobs of its owner may name; without an owner everybody may.
+func OwnInputKey(owner, id, name string) string {
+	key := InputKey(id, name)
+	if owner == "" {
+		return key
+	}
+	head, tail, _ := strings.Cut(key, "_")
+	return head + "-" + OwnerHash(owner) + "_" + tail
+}
+
+// InputOf reports whether an object under inputs/, or the name of one, is of an owner.
+func InputOf(owner, key string) bool {
+	head, _, _ := strings.Cut(strings.TrimPrefix(key, InputPrefix), "_")
+	return owner != "" && strings.HasSuffix(head, "-"+OwnerHash(owner))
+}
