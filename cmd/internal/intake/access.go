@@ -1,9 +1,9 @@
 package intake
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,26 +44,24 @@ const SecretHeader = "X-Eemt-Proxy-Secret"
 // shortestSecret is how many bytes a proxy's secret must have.
 const shortestSecret = 24
 
-// Settings asks the provider for its keys, with the client, and says who may do what.
-func (a Access) Settings(ctx context.Context, client *http.Client, now func() time.Time) (access.Settings, error) {
+// providerPatience bounds a call of the OpenID provider.
+const providerPatience = 10 * time.Second
+
+// Settings say who may do what.
+func (a Access) Settings(now func() time.Time, log *slog.Logger) (access.Settings, error) {
 	s := access.Settings{Login: access.Login{Mode: a.Mode}}
 	switch a.Mode {
 	case "none":
 		return s, nil
 	case "oidc":
-		tokens, err := a.tokens(ctx, client, now)
-		s.Authenticator = tokens
+		s.Authenticator = a.tokens("", now, log)
 		s.Login = access.Login{Mode: a.Mode, Issuer: a.Issuer, Audience: a.Audience, ClientID: a.ClientID, Scopes: a.Scopes}
-		return s, err
+		return s, a.checkIssuer()
 	case "proxy":
 		switch {
 		case a.TokenHeader != "":
-			tokens, err := a.tokens(ctx, client, now)
-			if err != nil {
-				return s, err
-			}
-			s.Authenticator = tokens.FromHeader(a.TokenHeader)
-			return s, nil
+			s.Authenticator = a.tokens(a.TokenHeader, now, log)
+			return s, a.checkIssuer()
 		case len(a.Secret) >= shortestSecret:
 			s.Authenticator = access.Proxy{
 				Secret: a.Secret, SecretHeader: SecretHeader, OwnerHeader: a.OwnerHeader, GroupsHeader: a.GroupsHeader, Operators: a.Operators,
@@ -75,17 +73,24 @@ func (a Access) Settings(ctx context.Context, client *http.Client, now func() ti
 	return s, fmt.Errorf("EEMT_AUTH_MODE %q: must be oidc, proxy or none; none lets everybody who reaches the service do everything", a.Mode)
 }
 
-func (a Access) tokens(ctx context.Context, client *http.Client, now func() time.Time) (*access.OIDC, error) {
+func (a Access) tokens(header string, now func() time.Time, log *slog.Logger) *access.OIDC {
+	return &access.OIDC{
+		Issuer: a.Issuer, Audience: a.Audience, Header: header, Client: &http.Client{Timeout: providerPatience}, Now: now, Log: log,
+		Claims: access.Claims{
+			Owner: a.OwnerClaim, Groups: a.GroupsClaim, Roles: a.RolesClaim, Viewers: a.Viewers, Users: a.Users, Operators: a.Operators,
+		},
+	}
+}
+
+func (a Access) checkIssuer() error {
 	u, err := url.Parse(a.Issuer)
 	switch {
 	case a.Issuer == "" || a.Audience == "":
-		return nil, errors.New("EEMT_AUTH_ISSUER and EEMT_AUTH_AUDIENCE: both must be given, to know whose tokens count and which are meant for this service")
+		return errors.New("EEMT_AUTH_ISSUER and EEMT_AUTH_AUDIENCE: both must be given, to know whose tokens count and which are meant for this service")
 	case err != nil || u.Host == "" || u.Scheme != "https" && !isLoopback(u):
-		return nil, fmt.Errorf("EEMT_AUTH_ISSUER %q: must be an https address", a.Issuer)
+		return fmt.Errorf("EEMT_AUTH_ISSUER %q: must be an https address", a.Issuer)
 	}
-	return access.NewOIDC(ctx, client, a.Issuer, a.Audience, access.Claims{
-		Owner: a.OwnerClaim, Groups: a.GroupsClaim, Roles: a.RolesClaim, Viewers: a.Viewers, Users: a.Users, Operators: a.Operators,
-	}, now)
+	return nil
 }
 
 // isLoopback reports an http address on this machine, which needs no encryption.

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/cyverse-gis/eemt/shared/fault"
 )
 
 // Claims name the claims of a token that say who somebody is.
@@ -33,40 +37,53 @@ var algorithms = []string{
 
 // OIDC takes access tokens of an OpenID provider, in the form of JWT (RFC 9068).
 type OIDC struct {
+	Issuer, Audience string
+	Claims           Claims
+	// Header has the token in place of Authorization: one that a proxy adds and signs. Empty stands for Authorization.
+	Header string
+	// Client calls the provider, for its document at the first token, and whenever the key of a token is not known.
+	Client *http.Client
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
-	claims   Claims
-	header   string
 }
 
-// NewOIDC reads the provider's document. The client calls the provider, now and whenever a key of a token is not known.
-func NewOIDC(ctx context.Context, client *http.Client, issuer, audience string, claims Claims, now func() time.Time) (*OIDC, error) {
-	ctx = oidc.ClientContext(ctx, client)
-	provider, err := oidc.NewProvider(ctx, issuer)
-	if err != nil {
-		return nil, fmt.Errorf("issuer %s: %w", issuer, err)
+// known returns what verifies tokens. A service that starts does not wait for the provider, nor end where it is away.
+func (o *OIDC) known() (*oidc.IDTokenVerifier, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.verifier != nil {
+		return o.verifier, nil
 	}
-	return &OIDC{claims: claims, verifier: provider.VerifierContext(ctx, &oidc.Config{
-		ClientID: audience, SupportedSigningAlgs: algorithms, Now: func() time.Time { return now().Add(-skew) },
-	})}, nil
-}
-
-// FromHeader returns an OIDC that takes tokens from another header, which a proxy adds and signs.
-func (o *OIDC) FromHeader(name string) *OIDC {
-	p := *o
-	p.header = name
-	return &p
+	// The keys are fetched in this context for as long as the process runs.
+	ctx := oidc.ClientContext(context.Background(), o.Client)
+	provider, err := oidc.NewProvider(ctx, o.Issuer)
+	if err != nil {
+		o.Log.Error("the OpenID provider cannot be read", "issuer", o.Issuer, "error", err)
+		return nil, fault.New(fault.Unavailable, errors.New("the OpenID provider of this service does not answer; try again"))
+	}
+	o.verifier = provider.VerifierContext(ctx, &oidc.Config{
+		ClientID: o.Audience, SupportedSigningAlgs: algorithms, Now: func() time.Time { return o.Now().Add(-skew) },
+	})
+	return o.verifier, nil
 }
 
 // Authenticate verifies the token of a request: issuer, audience, signature and times.
 func (o *OIDC) Authenticate(r *http.Request) (Caller, error) {
 	token := Bearer(r)
-	if o.header != "" {
-		token = r.Header.Get(o.header)
+	if o.Header != "" {
+		token = r.Header.Get(o.Header)
 	}
 	if token == "" || strings.HasPrefix(token, keyPrefix) {
 		return Caller{}, ErrNone
 	}
-	t, err := o.verifier.Verify(r.Context(), token)
+	verifier, err := o.known()
+	if err != nil {
+		return Caller{}, err
+	}
+	t, err := verifier.Verify(r.Context(), token)
 	var expired *oidc.TokenExpiredError
 	switch {
 	case errors.As(err, &expired):
@@ -78,7 +95,7 @@ func (o *OIDC) Authenticate(r *http.Request) (Caller, error) {
 	if err := t.Claims(&all); err != nil {
 		return Caller{}, errors.New("the token has no claims")
 	}
-	return o.claims.caller(all)
+	return o.Claims.caller(all)
 }
 
 // caller is who a token's claims name.
