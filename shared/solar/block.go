@@ -97,9 +97,9 @@ func wordMask(from, to int) uint32 {
 	return math.MaxUint32 >> (32 - (to - from)) << from
 }
 
-// turn returns in which share of the way from one knot's sun to the next knot's,
+// transition returns in which share of the way from one knot's sun to the next knot's,
 // 0 to shares-1, a slot of one cell changes between lit and dark.
-func (b *block) turn(from, to *sun, c int, wasLit bool) int {
+func (b *block) transition(from, to *sun, c int, wasLit bool) int {
 	h0, h1 := b.horizon(from, c), b.horizon(to, c)
 	// Where the sun is down horizons need not be known.
 	if from.tan <= 0 {
@@ -177,7 +177,7 @@ func (l *layout) changes(b *block, c int, p *path, out *changes) {
 			for part := first ^ then; part != 0; part &= part - 1 {
 				bit := bits.TrailingZeros32(part)
 				k := w*32 + bit
-				share := j*shares + b.turn(&p.suns[j*p.slots.n+k], &p.suns[(j+1)*p.slots.n+k], c, first>>bit&1 == 1)
+				share := j*shares + b.transition(&p.suns[j*p.slots.n+k], &p.suns[(j+1)*p.slots.n+k], c, first>>bit&1 == 1)
 				m0, m1 := up.month[j], down.month[j]
 				n0, n1 := up.entry[share], down.entry[share]
 				a0, a1 := upAt+int32(k*up.entries)+int32(n0), downAt+int32(k*down.entries)+int32(n1)

@@ -43,7 +43,7 @@ type field struct {
 
 // key is what cells have in common that see the sun in the same places: the
 // bins of latitude and convergence.
-type key struct{ latitude, turn int }
+type key struct{ latitude, convergence int }
 
 const noGroup = -1
 
@@ -125,7 +125,7 @@ func (v *survey) take(f *field, b int) {
 			v.polar = append(v.polar, i)
 			continue
 		}
-		k := key{latitudeBin(c.latitude), turnBin(c.convergence)}
+		k := key{latitudeBin(c.latitude), convergenceBin(c.convergence)}
 		if k != last {
 			n, known := numbers[k]
 			if !known {
@@ -154,7 +154,7 @@ func (f *field) number(ctx context.Context, surveys []survey, threads int) error
 		if a.latitude != b.latitude {
 			return a.latitude - b.latitude
 		}
-		return a.turn - b.turn
+		return a.convergence - b.convergence
 	}
 	slices.SortFunc(f.keys, compare)
 	f.keys = slices.Compact(f.keys)
@@ -239,7 +239,7 @@ type watch struct {
 
 func (w *watch) follow(f *field, k key, declinations []float64) {
 	w.f = f
-	w.path = newPath(binLatitude(k.latitude), declinations, k.turn, f.layout.slots)
+	w.path = newPath(binLatitude(k.latitude), declinations, k.convergence, f.layout.slots)
 	w.bearings = w.bearings[:0]
 	w.open = make([]horizon.Code, lanes)
 	for a := range azimuths {

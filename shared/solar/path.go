@@ -208,8 +208,8 @@ type path struct {
 }
 
 // newPath computes the sun's places at a latitude in radians, for declinations
-// and a turn of the grid in units of turnBin.
-func newPath(latitude float64, declinations []float64, turn int, s slots) *path {
+// and a bin of convergence.
+func newPath(latitude float64, declinations []float64, convergence int, s slots) *path {
 	p := &path{slots: s, suns: make([]sun, len(declinations)*s.n), rise: make([]int16, len(declinations)), set: make([]int16, len(declinations))}
 	at := newSite(latitude)
 	for q, delta := range declinations {
@@ -218,7 +218,7 @@ func newPath(latitude float64, declinations []float64, turn int, s slots) *path 
 		rise, set := 0, s.n
 		for k := range row {
 			sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(s.first+k, s.step))
-			x := azimuth/spacing - float64(turn)/turnBins
+			x := azimuth/spacing - float64(convergence)/convergenceBins
 			x -= azimuths * math.Floor(x/azimuths)
 			a := min(int(x), azimuths-1)
 			sin, cos := math.Sincos(x * spacing)
@@ -256,16 +256,16 @@ func newPath(latitude float64, declinations []float64, turn int, s slots) *path 
 const (
 	latitudeBins = 1000 // per degree
 	knotEvery    = 100  // bins
-	turnBins     = 64   // per spacing of horizons
+	convergenceBins     = 64   // per spacing of horizons
 )
 
 func latitudeBin(latitude float64) int {
 	return int(math.Round(latitude * 180 / math.Pi * latitudeBins))
 }
 
-func turnBin(convergence float64) int {
-	turn := convergence / (2 * math.Pi)
-	return int(math.Round((turn - math.Floor(turn)) * azimuths * turnBins))
+func convergenceBin(convergence float64) int {
+	turns := convergence / (2 * math.Pi)
+	return int(math.Round((turns - math.Floor(turns)) * azimuths * convergenceBins))
 }
 
 func floorDiv(a, b int) int {
