@@ -142,7 +142,7 @@ func TestLayerErrorsNameTheValue(t *testing.T) {
 	}
 }
 
-// Between knots of turbidity, half a unit apart, the beam that an air mass lets
+// Between nodes of turbidity, half a unit apart, the beam that an air mass lets
 // through is a cubic: how far off it is, relative, times the sine of altitude.
 func TestTurbidityInterpolation(t *testing.T) {
 	worst := 0.0

@@ -24,7 +24,7 @@ type block struct {
 	east, north   [lanes]float32                  // horizontal part of the surface normal over its vertical part, from grid north
 	before, after [lanes]float32                  // nothing hides the sun above these tangents, before and after noon
 	codes         [azimuths * lanes]horizon.Code  // horizons of cells that do not lie side by side
-	masks         [][lanes]uint32                 // by knot, then word: bits of the slots that are lit
+	masks         [][lanes]uint32                 // by node, then word: bits of the slots that are lit
 }
 
 // raise sets the horizons, and above which tangents neither they nor the slope
@@ -50,7 +50,7 @@ func (b *block) peaks() (before, after float32) {
 	return before * higher, after * higher
 }
 
-// light finds the lit slots of every knot.
+// light finds the lit slots of every node.
 func (b *block) light(p *path) {
 	words := p.slots.words()
 	before, after := b.peaks()
@@ -97,7 +97,7 @@ func wordMask(from, to int) uint32 {
 	return math.MaxUint32 >> (32 - (to - from)) << from
 }
 
-// transition returns in which share of the way from one knot's sun to the next knot's,
+// transition returns in which share of the way from one node's sun to the next node's,
 // 0 to shares-1, a slot of one cell changes between lit and dark.
 func (b *block) transition(from, to *sun, c int, wasLit bool) int {
 	h0, h1 := b.horizon(from, c), b.horizon(to, c)

@@ -389,7 +389,7 @@ func TestSeasonCoversTheYear(t *testing.T) {
 		for j, m := range h.month {
 			a, b := h.below(s.declination[j]), h.below(s.declination[j+1])
 			if b-a > longest {
-				t.Errorf("%d days between knots %d and %d", b-a, j, j+1)
+				t.Errorf("%d days between nodes %d and %d", b-a, j, j+1)
 			}
 			for _, d := range h.days[a:b] {
 				if MonthOf(d) != int(m) {
@@ -403,8 +403,8 @@ func TestSeasonCoversTheYear(t *testing.T) {
 	}
 	for j := range len(s.declination) - 1 {
 		if step := s.declination[j+1] - s.declination[j]; step <= 0 || step > stride {
-			t.Errorf("knots %d and %d are %g apart", j, j+1, step)
+			t.Errorf("nodes %d and %d are %g apart", j, j+1, step)
 		}
 	}
-	t.Logf("%d knots", len(s.declination))
+	t.Logf("%d nodes", len(s.declination))
 }

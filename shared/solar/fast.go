@@ -76,9 +76,9 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 	if err := f.number(ctx, surveys, threads); err != nil {
 		return nil, err
 	}
-	// Knots lie up to a tenth of a degree outside the core.
-	const knotStep = float64(knotEvery) / latitudeBins * math.Pi / 180
-	f.layout = &layout{season: newSeason(), slots: activeSlots(all.minLatitude-knotStep, all.maxLatitude+knotStep, p.StepMinutes/60)}
+	// Nodes lie up to a tenth of a degree outside the core.
+	const nodeSpacing = float64(nodeEvery) / latitudeBins * math.Pi / 180
+	f.layout = &layout{season: newSeason(), slots: activeSlots(all.minLatitude-nodeSpacing, all.maxLatitude+nodeSpacing, p.StepMinutes/60)}
 	f.almanac = newAlmanac(f)
 	if p.Shadows {
 		f.active = sunAzimuths(all.minLatitude, all.maxLatitude, all.minConvergence, all.maxConvergence, f.layout.slots)
@@ -332,7 +332,7 @@ func (f *field) mix(a air, month int, plus, minus []int32, corner func(weather) 
 type worker struct {
 	watch
 	key          key
-	lower, upper *knot
+	lower, upper *latitudeNode
 	weight       float32
 	moments      [12]skyMoments
 	diffuse      [12]float64 // horizontal, where air is the same for all cells
@@ -347,12 +347,12 @@ func (w *worker) enter(f *field, k key) {
 	}
 	w.key = k
 	w.follow(f, k, f.layout.season.declination)
-	n := floorDiv(k.latitude, knotEvery)
-	lower, upper := f.almanac.knot(n), f.almanac.knot(n+1)
+	n := floorDiv(k.latitude, nodeEvery)
+	lower, upper := f.almanac.node(n), f.almanac.node(n+1)
 	if lower != w.lower || upper != w.upper {
 		w.lower, w.upper, w.around = lower, upper, map[tableKey][4]*table{}
 	}
-	w.weight = float32(k.latitude-n*knotEvery) / knotEvery
+	w.weight = float32(k.latitude-n*nodeEvery) / nodeEvery
 	w.moments = monthlyMoments(binLatitude(k.latitude), f.layout.slots)
 	for m := range 12 {
 		s := newSky(1, f.p.air(m))

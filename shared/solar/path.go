@@ -15,32 +15,32 @@ const yearDays = 365
 
 // season cuts the year by declination: at a given time of day the sun of a place
 // depends on nothing else, so that the way up from December to June and the way
-// down see it in the same places. Horizons are tested at the knots; between two
+// down see it in the same places. Horizons are tested at the nodes; between two
 // of them a time of day changes between lit and dark once at most.
 type season struct {
-	declination []float64 // at the knots, rising
+	declination []float64 // at the nodes, rising
 	half        [2]half   // the way up, the way down
-	whole       [12]int   // the knot whose lit samples stand for a whole month, before corrections
+	whole       [12]int   // the node whose lit samples stand for a whole month, before corrections
 }
 
 // half is one of the ways between the solstices.
 type half struct {
 	days    []int   // by rising declination
 	starts  []int   // entry of the first of days of each month's part
-	month   []uint8 // by the interval after a knot
+	month   []uint8 // by the interval after a node
 	entry   []int16 // by interval and share of it: the entry for a change there
 	count   []int16 // by entry: days that the change adds when lit before it, takes when lit after
 	entries int
 }
 
-// Knots are as far apart as declination may change, in radians, less than the
+// Nodes are as far apart as declination may change, in radians, less than the
 // spacing of horizons, so that one is crossed once; and no more than longest days.
 const (
 	stride  = 1.6 * math.Pi / 180
 	longest = 8
 )
 
-// shares is how finely a change is placed between two knots.
+// shares is how finely a change is placed between two nodes.
 const shares = 64
 
 // solstices: the first day of the way down, and of the way up.
@@ -104,7 +104,7 @@ func (h *half) below(d float64) int {
 	return n
 }
 
-// cut appends knots after from, up to and with to.
+// cut appends nodes after from, up to and with to.
 func (s *season) cut(from, to float64) {
 	n := int(math.Ceil((to - from) / stride))
 	for i := range n {
@@ -122,7 +122,7 @@ func (s *season) cut(from, to float64) {
 }
 
 // place numbers the entries of a half: one more than days for each month's part.
-func (h *half) place(knots []float64) {
+func (h *half) place(nodes []float64) {
 	first := make([]int, 0, 8) // rank of the first day of each part
 	for i, d := range h.days {
 		if i == 0 || MonthOf(h.days[i-1]) != MonthOf(d) {
@@ -145,8 +145,8 @@ func (h *half) place(knots []float64) {
 			h.count[h.starts[part]+k] = int16(k - less)
 		}
 	}
-	for j := range len(knots) - 1 {
-		from, to := knots[j], knots[j+1]
+	for j := range len(nodes) - 1 {
+		from, to := nodes[j], nodes[j+1]
 		// The part that the interval lies in; without days it adds nothing or all of a part.
 		part := 0
 		for part+1 < len(first) && (Declination(h.days[first[part+1]-1])+Declination(h.days[first[part+1]]))/2 < (from+to)/2 {
@@ -196,12 +196,12 @@ type sun struct {
 	bit  uint32  // of the slot, in its word of 32
 }
 
-// path is the sun's path at one latitude and convergence: by knot of
+// path is the sun's path at one latitude and convergence: by node of
 // declination, then by slot.
 type path struct {
 	slots     slots
 	suns      []sun
-	rise, set []int16 // by knot: the slots between which the sun is up
+	rise, set []int16 // by node: the slots between which the sun is up
 	// planes tells for each azimuth whether the sun can stand beside it before
 	// noon (all bits of the first) and after (of the second).
 	planes [azimuths][2]uint32
@@ -251,12 +251,12 @@ func newPath(latitude float64, declinations []float64, convergence int, s slots)
 
 // Cells share the sun's path within a thousandth of a degree of latitude and
 // within a 64th of the spacing of horizons of convergence, 0.05 degrees. What the
-// sun sends is interpolated between knots of a tenth of a degree. All count from
+// sun sends is interpolated between nodes of a tenth of a degree. All count from
 // zero, so that tiles agree.
 const (
-	latitudeBins = 1000 // per degree
-	knotEvery    = 100  // bins
-	convergenceBins     = 64   // per spacing of horizons
+	latitudeBins    = 1000 // per degree
+	nodeEvery       = 100  // bins
+	convergenceBins = 64   // per spacing of horizons
 )
 
 func latitudeBin(latitude float64) int {

@@ -42,7 +42,7 @@ type instant struct {
 }
 
 // belowHorizon is the sine of altitude down to which samples are described: a
-// sun that is up at a place may be down at the latitude knot beside it. Whether
+// sun that is up at a place may be down at the latitude node beside it. Whether
 // a sample counts is decided at the place.
 const belowHorizon = -0.005
 
@@ -135,20 +135,20 @@ func (l *layout) size() int { return l.changesAt(1) + l.slots.n*l.season.half[1]
 
 // weather is the choice of sky a table is made for.
 type weather struct {
-	turbidity int  // number of a knot of Linke turbidity, or ownTurbidity
+	turbidity int  // number of a node of Linke turbidity, or ownTurbidity
 	powers    bool // a table of powers
 }
 
 // ownTurbidity stands for the turbidity of each month in Parameters.
 const ownTurbidity = -1
 
-// knot holds the tables of one latitude knot, made when first asked for.
-type knot struct {
+// latitudeNode holds the tables of one latitude, made when first asked for.
+type latitudeNode struct {
 	f    *field
 	year [][]instant // by day
 
 	mu     sync.Mutex
-	tables map[tableKey]*knotTable
+	tables map[tableKey]*nodeTable
 }
 
 type tableKey struct {
@@ -156,13 +156,13 @@ type tableKey struct {
 	weather
 }
 
-type knotTable struct {
+type nodeTable struct {
 	once sync.Once
 	t    *table
 }
 
-func newKnot(latitude float64, f *field) *knot {
-	k := &knot{f: f, year: make([][]instant, yearDays), tables: map[tableKey]*knotTable{}}
+func newLatitudeNode(latitude float64, f *field) *latitudeNode {
+	k := &latitudeNode{f: f, year: make([][]instant, yearDays), tables: map[tableKey]*nodeTable{}}
 	at := newSite(latitude)
 	for d := range k.year {
 		k.year[d] = newInstants(at, d+1, f.layout.slots)
@@ -170,13 +170,13 @@ func newKnot(latitude float64, f *field) *knot {
 	return k
 }
 
-// table returns the knot's table at an elevation knot.
-func (k *knot) table(level int, w weather) *table {
+// table returns the node's table at an elevation node.
+func (k *latitudeNode) table(level int, w weather) *table {
 	key := tableKey{level, w}
 	k.mu.Lock()
 	e := k.tables[key]
 	if e == nil {
-		e = &knotTable{}
+		e = &nodeTable{}
 		k.tables[key] = e
 	}
 	k.mu.Unlock()
@@ -184,7 +184,7 @@ func (k *knot) table(level int, w weather) *table {
 	return e.t
 }
 
-func (k *knot) build(pressure float64, w weather) *table {
+func (k *latitudeNode) build(pressure float64, w weather) *table {
 	l, step := k.f.layout, k.f.layout.slots.step
 	t := &table{cells: make([]sums, l.size())}
 	skies := make([]sky, yearDays)
@@ -253,11 +253,11 @@ func round(s *sums, acc *[terms]float64) {
 	}
 }
 
-// levelSpacing is the distance of elevation knots in metres: beam is
+// levelSpacing is the distance of elevation nodes in metres: beam is
 // interpolated between them within 4e-5.
 const levelSpacing = 200.0
 
-// level returns the elevation knot below z, held within -2000..12000 m, and the
+// level returns the elevation node below z, held within -2000..12000 m, and the
 // weight of the one above.
 func level(z float64) (below int, weight float32) {
 	z = max(-2000, min(12000, z)) / levelSpacing
@@ -265,19 +265,19 @@ func level(z float64) (below int, weight float32) {
 	return int(floor), float32(z - floor)
 }
 
-// Between knots of turbidity everything is interpolated by cubics.
+// Between nodes of turbidity everything is interpolated by cubics.
 const (
 	turbiditySpacing = 0.5
-	turbidityKnots   = 15 // 1 to 8
+	turbidityNodes   = 15 // 1 to 8
 )
 
-func turbidityAt(knot int) float64 { return 1 + float64(knot)*turbiditySpacing }
+func turbidityAt(node int) float64 { return 1 + float64(node)*turbiditySpacing }
 
-// turbidity returns the first of four knots around a turbidity of 1 to 8, and
+// turbidity returns the first of four nodes around a turbidity of 1 to 8, and
 // their weights.
 func turbidity(linke float64) (first int, weights [4]float64) {
 	x := (linke - 1) / turbiditySpacing
-	first = max(0, min(turbidityKnots-4, int(x)-1))
+	first = max(0, min(turbidityNodes-4, int(x)-1))
 	x -= float64(first)
 	for i := range weights {
 		w := 1.0
@@ -339,8 +339,8 @@ func (m *skyMoments) diffuse(s *sky) float64 {
 	return s.kDiff * s.tn * (s.a1*m[0] + s.a2*m[1] + s.a3*m[2])
 }
 
-// beam returns the month's horizontal beam as interpolated from latitude knots: none in
-// the polar night, though the sun may be up at a knot beside it.
+// beam returns the month's horizontal beam as interpolated from latitude nodes: none in
+// the polar night, though the sun may be up at a node beside it.
 func (m *skyMoments) beam(interpolated float64) float64 {
 	if m[0] == 0 {
 		return 0
@@ -348,38 +348,38 @@ func (m *skyMoments) beam(interpolated float64) float64 {
 	return interpolated
 }
 
-// almanac keeps the latitude knots in use, for all goroutines.
+// almanac keeps the latitude nodes in use, for all goroutines.
 type almanac struct {
 	f *field
 
 	mu    sync.Mutex
-	knots map[int]*almanacKnot
+	nodes map[int]*cachedNode
 	order []int
 }
 
-type almanacKnot struct {
+type cachedNode struct {
 	once sync.Once
-	k    *knot
+	k    *latitudeNode
 }
 
-// knotsKept bounds the almanac: work goes by latitude, so that knots left behind are not asked for again.
-const knotsKept = 6
+// nodesKept bounds the almanac: work goes by latitude, so that nodes left behind are not asked for again.
+const nodesKept = 6
 
-func newAlmanac(f *field) *almanac { return &almanac{f: f, knots: map[int]*almanacKnot{}} }
+func newAlmanac(f *field) *almanac { return &almanac{f: f, nodes: map[int]*cachedNode{}} }
 
-func (a *almanac) knot(n int) *knot {
+func (a *almanac) node(n int) *latitudeNode {
 	a.mu.Lock()
-	e := a.knots[n]
+	e := a.nodes[n]
 	if e == nil {
-		e = &almanacKnot{}
-		a.knots[n] = e
+		e = &cachedNode{}
+		a.nodes[n] = e
 		a.order = append(a.order, n)
-		if len(a.order) > knotsKept {
-			delete(a.knots, a.order[0])
+		if len(a.order) > nodesKept {
+			delete(a.nodes, a.order[0])
 			a.order = a.order[1:]
 		}
 	}
 	a.mu.Unlock()
-	e.once.Do(func() { e.k = newKnot(binLatitude(n*knotEvery), a.f) })
+	e.once.Do(func() { e.k = newLatitudeNode(binLatitude(n*nodeEvery), a.f) })
 	return e.k
 }
