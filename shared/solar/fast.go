@@ -31,7 +31,7 @@ type field struct {
 	layout    *layout
 	active    []int // azimuths that need horizons
 	terrain   *horizon.Terrain
-	almanac   *almanac
+	nodes     *nodeCache
 	turbid    bool  // turbidity differs from cell to cell
 	hazy      bool  // the beam factor does
 	cloudy    bool  // the diffuse factor does
@@ -79,7 +79,7 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 	// Nodes lie up to a tenth of a degree outside the core.
 	const nodeSpacing = float64(nodeEvery) / latitudeBins * math.Pi / 180
 	f.layout = &layout{season: newSeason(), slots: activeSlots(all.minLatitude-nodeSpacing, all.maxLatitude+nodeSpacing, p.StepMinutes/60)}
-	f.almanac = newAlmanac(f)
+	f.nodes = newNodeCache(f)
 	if p.Shadows {
 		f.active = sunAzimuths(all.minLatitude, all.maxLatitude, all.minConvergence, all.maxConvergence, f.layout.slots)
 	}
@@ -348,7 +348,7 @@ func (w *worker) enter(f *field, k key) {
 	w.key = k
 	w.follow(f, k, f.layout.season.declination)
 	n := floorDiv(k.latitude, nodeEvery)
-	lower, upper := f.almanac.node(n), f.almanac.node(n+1)
+	lower, upper := f.nodes.node(n), f.nodes.node(n+1)
 	if lower != w.lower || upper != w.upper {
 		w.lower, w.upper, w.around = lower, upper, map[tableKey][4]*table{}
 	}

@@ -144,8 +144,8 @@ const ownTurbidity = -1
 
 // latitudeNode holds the tables of one latitude, made when first asked for.
 type latitudeNode struct {
-	f    *field
-	year [][]instant // by day
+	f         *field
+	ephemeris [][]instant // by day, then slot
 
 	mu     sync.Mutex
 	tables map[tableKey]*nodeTable
@@ -162,10 +162,10 @@ type nodeTable struct {
 }
 
 func newLatitudeNode(latitude float64, f *field) *latitudeNode {
-	k := &latitudeNode{f: f, year: make([][]instant, yearDays), tables: map[tableKey]*nodeTable{}}
+	k := &latitudeNode{f: f, ephemeris: make([][]instant, yearDays), tables: map[tableKey]*nodeTable{}}
 	at := newSite(latitude)
-	for d := range k.year {
-		k.year[d] = newInstants(at, d+1, f.layout.slots)
+	for d := range k.ephemeris {
+		k.ephemeris[d] = newInstants(at, d+1, f.layout.slots)
 	}
 	return k
 }
@@ -224,7 +224,7 @@ func (k *latitudeNode) build(pressure float64, w weather) *table {
 					part++
 				}
 				day := h.days[rank]
-				o := &k.year[day-1][slot]
+				o := &k.ephemeris[day-1][slot]
 				if w.powers {
 					skies[day-1].addPowers(&acc, o, pressure, step)
 				} else {
@@ -348,8 +348,8 @@ func (m *skyMoments) beam(interpolated float64) float64 {
 	return interpolated
 }
 
-// almanac keeps the latitude nodes in use, for all goroutines.
-type almanac struct {
+// nodeCache keeps the latitude nodes in use, for all goroutines.
+type nodeCache struct {
 	f *field
 
 	mu    sync.Mutex
@@ -362,12 +362,12 @@ type cachedNode struct {
 	k    *latitudeNode
 }
 
-// nodesKept bounds the almanac: work goes by latitude, so that nodes left behind are not asked for again.
+// nodesKept bounds nodeCache. Work goes by latitude, so that earlier nodes are not needed again.
 const nodesKept = 6
 
-func newAlmanac(f *field) *almanac { return &almanac{f: f, nodes: map[int]*cachedNode{}} }
+func newNodeCache(f *field) *nodeCache { return &nodeCache{f: f, nodes: map[int]*cachedNode{}} }
 
-func (a *almanac) node(n int) *latitudeNode {
+func (a *nodeCache) node(n int) *latitudeNode {
 	a.mu.Lock()
 	e := a.nodes[n]
 	if e == nil {
