@@ -37,7 +37,7 @@ func TakeCensus(ctx context.Context, s Surface, p Parameters, threads int) (Cens
 	for _, c := range f.chunks(0, s.Core.Height) {
 		w.enter(f, c.key)
 		for block := range slices.Chunk(c.cells, lanes) {
-			w.look(block, sky, 0)
+			w.findLit(block, sky, 0)
 			suns += float64(len(block)) * float64(w.block.tested(w.path))
 			for k := range block {
 				cells++

@@ -225,19 +225,20 @@ func (f *field) chunks(first, rows int) []chunk {
 	return out
 }
 
-// watch is what both the year's and the day's workers hold: the path of one
-// group, and the block of cells that looks at it.
-type watch struct {
+// shadowTest finds the time slots in which cells are lit, for the workers of both years
+// and days. It holds the path of the sun for one group of cells, and a block of them.
+type shadowTest struct {
 	f        *field
 	path     *path
 	bearings []bearing
-	open     []horizon.Code // level horizons
+	open     []horizon.Code // horizons of 0, where terrain casts no shadows
 	block    block
 	planes   [lanes]plane // of the block's cells, from true north
 	heights  [lanes]float64
 }
 
-func (w *watch) follow(f *field, k key, declinations []float64) {
+// setPath prepares for cells of one group, for days of some declinations.
+func (w *shadowTest) setPath(f *field, k key, declinations []float64) {
 	w.f = f
 	w.path = newPath(binLatitude(k.latitude), declinations, k.convergence, f.layout.slots)
 	w.bearings = w.bearings[:0]
@@ -255,9 +256,9 @@ func (w *watch) follow(f *field, k key, declinations []float64) {
 	w.block.masks = make([][lanes]uint32, len(declinations)*f.layout.slots.words())
 }
 
-// look finds the lit slots of the cells of one group, at most lanes; their
+// findLit finds the lit slots of the cells of one group, at most lanes; their
 // skyline, which may be nil, begins with core cell offset.
-func (w *watch) look(cells []int32, sky *skyline, offset int) {
+func (w *shadowTest) findLit(cells []int32, sky *skyline, offset int) {
 	b := &w.block
 	for k := range lanes {
 		i := int(cells[min(k, len(cells)-1)])
@@ -330,7 +331,7 @@ func (f *field) mix(a air, month int, plus, minus []int32, corner func(weather) 
 
 // worker holds what one goroutine needs for the years of cells.
 type worker struct {
-	watch
+	shadowTest
 	key          key
 	lower, upper *latitudeNode
 	weight       float32
@@ -346,7 +347,7 @@ func (w *worker) enter(f *field, k key) {
 		return
 	}
 	w.key = k
-	w.follow(f, k, f.layout.season.declination)
+	w.setPath(f, k, f.layout.season.declination)
 	n := floorDiv(k.latitude, nodeEvery)
 	lower, upper := f.nodes.node(n), f.nodes.node(n+1)
 	if lower != w.lower || upper != w.upper {
@@ -440,7 +441,7 @@ func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, prog
 func (w *worker) yearOf(f *field, c *chunk, sky *skyline, offset int, out *Monthly) {
 	w.enter(f, c.key)
 	for cells := range slices.Chunk(c.cells, lanes) {
-		w.look(cells, sky, offset)
+		w.findLit(cells, sky, offset)
 		for k, cell := range cells {
 			i, pl := int(cell), &w.planes[k]
 			f.layout.changes(&w.block, k, w.path, &w.changes)
@@ -565,7 +566,7 @@ func (fast) Days(ctx context.Context, s Surface, p Parameters, days []int, threa
 
 // dayWorker holds what one goroutine needs for a day of cells.
 type dayWorker struct {
-	watch
+	shadowTest
 	key      key
 	day      int
 	instants []instant
@@ -580,7 +581,7 @@ func (w *dayWorker) enter(f *field, k key, day int) {
 		return
 	}
 	w.key, w.day = k, day
-	w.follow(f, k, []float64{Declination(day)})
+	w.setPath(f, k, []float64{Declination(day)})
 	at := newSite(binLatitude(k.latitude))
 	w.instants = newInstants(at, day, f.layout.slots)
 	w.moments = skyMoments{}
@@ -631,7 +632,7 @@ func (w *dayWorker) dayOf(f *field, c *chunk, sky *skyline, day int, out *Daily)
 	w.enter(f, c.key, day)
 	m := MonthOf(day)
 	for cells := range slices.Chunk(c.cells, lanes) {
-		w.look(cells, sky, 0)
+		w.findLit(cells, sky, 0)
 		for k, cell := range cells {
 			i := int(cell)
 			count := w.changes.runs(m, w.block.masks, k, 0, f.layout.slots.n)
