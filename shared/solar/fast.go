@@ -59,21 +59,21 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 		terrain.Go(func() { f.terrain = horizon.NewTerrain(s.DEM, s.Core, s.Cell, s.OriginCol, s.OriginRow) })
 	}
 	f.groups = make([]int32, s.Core.Width*s.Core.Height)
-	surveys := make([]survey, (s.Core.Height+surveyRows-1)/surveyRows)
-	err := eachBlock(ctx, len(surveys), threads, func(_, b int) { surveys[b].take(f, b) }, nil)
+	extents := make([]extent, (s.Core.Height+extentRows-1)/extentRows)
+	err := eachBlock(ctx, len(extents), threads, func(_, b int) { extents[b].scan(f, b) }, nil)
 	terrain.Wait()
 	if err != nil {
 		return nil, err
 	}
-	all := newSurvey()
-	for i := range surveys {
-		all.add(&surveys[i])
+	all := newExtent()
+	for i := range extents {
+		all.add(&extents[i])
 	}
 	f.haveCells, f.polar = all.haveCells, all.polar
 	if !f.haveCells {
 		return f, nil
 	}
-	if err := f.number(ctx, surveys, threads); err != nil {
+	if err := f.number(ctx, extents, threads); err != nil {
 		return nil, err
 	}
 	// Nodes lie up to a tenth of a degree outside the core.
@@ -86,12 +86,12 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 	return f, nil
 }
 
-// surveyRows is how many rows of the core a survey covers.
-const surveyRows = 64
+// extentRows is how many rows of the core one extent covers.
+const extentRows = 64
 
-// survey is what is found of some rows of the core: the ranges of their places,
-// and the keys of their cells.
-type survey struct {
+// extent holds, of some rows of the core, the ranges of latitude and convergence
+// and the keys of the cells.
+type extent struct {
 	minLatitude, maxLatitude       float64
 	minConvergence, maxConvergence float64
 	haveCells                      bool
@@ -99,20 +99,20 @@ type survey struct {
 	polar                          []int
 }
 
-func newSurvey() survey {
-	return survey{
+func newExtent() extent {
+	return extent{
 		minLatitude: math.Inf(1), maxLatitude: math.Inf(-1),
 		minConvergence: math.Inf(1), maxConvergence: math.Inf(-1),
 	}
 }
 
-// take surveys block b of the rows of the core.
-func (v *survey) take(f *field, b int) {
-	*v = newSurvey()
+// scan fills in the extent of block b of the rows of the core.
+func (v *extent) scan(f *field, b int) {
+	*v = newExtent()
 	numbers := map[key]int32{}
 	last, number := key{math.MinInt, 0}, int32(noGroup)
 	width := f.s.Core.Width
-	for i := b * surveyRows * width; i < min((b+1)*surveyRows, f.s.Core.Height)*width; i++ {
+	for i := b * extentRows * width; i < min((b+1)*extentRows, f.s.Core.Height)*width; i++ {
 		f.groups[i] = noGroup
 		c, ok := f.s.at(i)
 		if !ok {
@@ -138,17 +138,17 @@ func (v *survey) take(f *field, b int) {
 	}
 }
 
-func (v *survey) add(o *survey) {
+func (v *extent) add(o *extent) {
 	v.minLatitude, v.maxLatitude = min(v.minLatitude, o.minLatitude), max(v.maxLatitude, o.maxLatitude)
 	v.minConvergence, v.maxConvergence = min(v.minConvergence, o.minConvergence), max(v.maxConvergence, o.maxConvergence)
 	v.haveCells = v.haveCells || o.haveCells
 	v.polar = append(v.polar, o.polar...)
 }
 
-// number puts the keys of all surveys in the order of latitude, and the groups in theirs.
-func (f *field) number(ctx context.Context, surveys []survey, threads int) error {
-	for i := range surveys {
-		f.keys = append(f.keys, surveys[i].keys...)
+// number puts the keys of all extents in the order of latitude, and the groups in theirs.
+func (f *field) number(ctx context.Context, extents []extent, threads int) error {
+	for i := range extents {
+		f.keys = append(f.keys, extents[i].keys...)
 	}
 	compare := func(a, b key) int {
 		if a.latitude != b.latitude {
@@ -158,14 +158,14 @@ func (f *field) number(ctx context.Context, surveys []survey, threads int) error
 	}
 	slices.SortFunc(f.keys, compare)
 	f.keys = slices.Compact(f.keys)
-	return eachBlock(ctx, len(surveys), threads, func(_, b int) {
-		places := make([]int32, len(surveys[b].keys))
-		for i, k := range surveys[b].keys {
+	return eachBlock(ctx, len(extents), threads, func(_, b int) {
+		places := make([]int32, len(extents[b].keys))
+		for i, k := range extents[b].keys {
 			at, _ := slices.BinarySearchFunc(f.keys, k, compare)
 			places[i] = int32(at)
 		}
 		width := f.s.Core.Width
-		groups := f.groups[b*surveyRows*width : min((b+1)*surveyRows, f.s.Core.Height)*width]
+		groups := f.groups[b*extentRows*width : min((b+1)*extentRows, f.s.Core.Height)*width]
 		for i, g := range groups {
 			if g != noGroup {
 				groups[i] = places[g]
