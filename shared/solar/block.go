@@ -109,7 +109,7 @@ func (b *block) transition(from, to *sun, c int, wasLit bool) int {
 		h1 = h0
 	}
 	e0, e1 := from.tan-h0, to.tan-h1
-	f0, f1 := b.front(from, c), b.front(to, c)
+	f0, f1 := b.facing(from, c), b.facing(to, c)
 	slope := f0 / (f0 - f1)
 	if (e0 > 0) == (e1 > 0) {
 		return shareAt(slope)
@@ -151,8 +151,8 @@ func (b *block) horizon(s *sun, c int) float32 {
 	return h + float32(s.part*(b.horizons[i+lanes]-h))
 }
 
-// front tells how far the sun stands in front of one cell's slope: not above 0 behind it.
-func (b *block) front(s *sun, c int) float32 {
+// facing returns how far the sun stands in front of one cell's slope: not above 0 behind it.
+func (b *block) facing(s *sun, c int) float32 {
 	return float32(s.tan+float32(b.east[c]*s.sin)) + float32(b.north[c]*s.cos)
 }
 

@@ -363,7 +363,7 @@ func (w *worker) enter(f *field, k key) {
 
 // corners returns the tables around an elevation.
 func (w *worker) corners(z float64, of weather) (c corners) {
-	below, up := level(z)
+	below, up := elevationNode(z)
 	k := tableKey{below, of}
 	t, ok := w.around[k]
 	if !ok {
@@ -605,7 +605,7 @@ func (w *dayWorker) table(k tableKey) *table {
 		s := newSky(w.day, w.f.air(month, k.weather))
 		t = &table{cells: make([]sums, len(w.instants)+1)}
 		var acc [terms]float64
-		p := pressure(float64(k.level) * levelSpacing)
+		p := pressure(float64(k.elevation) * elevationSpacing)
 		for i := range w.instants {
 			if k.powers {
 				s.addPowers(&acc, &w.instants[i], p, w.f.layout.slots.step)
@@ -622,7 +622,7 @@ func (w *dayWorker) table(k tableKey) *table {
 
 // corners returns the tables around an elevation; that of latitude is exact.
 func (w *dayWorker) corners(z float64, of weather) (c corners) {
-	below, up := level(z)
+	below, up := elevationNode(z)
 	lower, upper := w.table(tableKey{below, of}), w.table(tableKey{below + 1, of})
 	return corners{tables: [4]*table{lower, upper, lower, upper}, weights: [4]float32{1 - up, up, 0, 0}}
 }

@@ -152,7 +152,7 @@ type latitudeNode struct {
 }
 
 type tableKey struct {
-	level int
+	elevation int // number of the elevation node
 	weather
 }
 
@@ -171,8 +171,8 @@ func newLatitudeNode(latitude float64, f *field) *latitudeNode {
 }
 
 // table returns the node's table at an elevation node.
-func (k *latitudeNode) table(level int, w weather) *table {
-	key := tableKey{level, w}
+func (k *latitudeNode) table(elevation int, w weather) *table {
+	key := tableKey{elevation, w}
 	k.mu.Lock()
 	e := k.tables[key]
 	if e == nil {
@@ -180,7 +180,7 @@ func (k *latitudeNode) table(level int, w weather) *table {
 		k.tables[key] = e
 	}
 	k.mu.Unlock()
-	e.once.Do(func() { e.t = k.build(pressure(float64(level)*levelSpacing), w) })
+	e.once.Do(func() { e.t = k.build(pressure(float64(elevation)*elevationSpacing), w) })
 	return e.t
 }
 
@@ -253,14 +253,14 @@ func round(s *sums, acc *[terms]float64) {
 	}
 }
 
-// levelSpacing is the distance of elevation nodes in metres: beam is
+// elevationSpacing is the distance of elevation nodes in metres: beam is
 // interpolated between them within 4e-5.
-const levelSpacing = 200.0
+const elevationSpacing = 200.0
 
-// level returns the elevation node below z, held within -2000..12000 m, and the
+// elevationNode returns the number of the elevation node below z, held within -2000..12000 m, and the
 // weight of the one above.
-func level(z float64) (below int, weight float32) {
-	z = max(-2000, min(12000, z)) / levelSpacing
+func elevationNode(z float64) (below int, weight float32) {
+	z = max(-2000, min(12000, z)) / elevationSpacing
 	floor := math.Floor(z)
 	return int(floor), float32(z - floor)
 }
