@@ -25,7 +25,7 @@ type Sweeper struct {
 	cells  []cellLook
 	last   int // where lines are on the last line of cells, less their number
 	halves int // rays that are half-way between lines, the first of them
-	far    outlook
+	far    farField
 }
 
 // frame is a sweep seen along its major axis, the one it advances on by whole cells.

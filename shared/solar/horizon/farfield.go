@@ -25,8 +25,8 @@ func within(parts, beyond int) int {
 	return n
 }
 
-// outlook is the far terrain as the lines of one sweep begin with it.
-type outlook struct {
+// farField is the far terrain as the lines of one sweep begin with it.
+type farField struct {
 	frame  *frame
 	levels []level // the farthest first
 	origin int     // of heights above the curved Earth: the block's first cell on the major axis, ahead
@@ -60,7 +60,7 @@ type summit struct {
 
 // set prepares far terrain for a frame whose lines start at a major index; nil stands
 // for none.
-func (o *outlook) set(f *frame, far *Far, start int) {
+func (o *farField) set(f *frame, far *Far, start int) {
 	o.frame, o.start = f, f.forward*(f.originMajor+start)
 	n := 0
 	if far != nil {
@@ -99,7 +99,7 @@ func (o *outlook) set(f *frame, far *Far, start int) {
 	}
 }
 
-// window is the terrain's, as outlook has windows.
+// window is the terrain's, as farField has windows.
 func (f *frame) window() [4]int {
 	return [4]int{f.originMajor, f.originMajor + f.major, f.originMinor, f.originMinor + f.minor}
 }
@@ -121,7 +121,7 @@ func (f *frame) entry(line float64, w [4]int) float64 {
 
 // hull returns the hull of what stands on the bundle that a line belongs to, at
 // level i or farther.
-func (o *outlook) hull(i, line int) *level {
+func (o *farField) hull(i, line int) *level {
 	v := &o.levels[i]
 	first := floorDiv(line, v.width) * v.width
 	if v.line == first {
@@ -146,7 +146,7 @@ func (o *outlook) hull(i, line int) *level {
 
 // walk adds to a hull the level's coarse cells nearest to a line, from far to near,
 // with centres ahead of to, no farther than from and nearer than all corners.
-func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit {
+func (o *farField) walk(v *level, line, from, to float64, hull []summit) []summit {
 	f := o.frame
 	// Coarse cell m of the major axis has its centre at factor * u + centre ahead, u being forward * m.
 	factor := float64(v.factor)
@@ -197,7 +197,7 @@ func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit
 
 // prepare begins the hulls of a strip's lines, up to line end. It returns hulls, or
 // larger ones that have room for as many steps more.
-func (o *outlook) prepare(g *lines, hulls []vertex, line, end, steps int) []vertex {
+func (o *farField) prepare(g *lines, hulls []vertex, line, end, steps int) []vertex {
 	near := len(o.levels) - 1
 	if near < 0 {
 		return hulls
