@@ -28,21 +28,21 @@ func within(parts, beyond int) int {
 // farField is the far terrain as the lines of one sweep begin with it.
 type farField struct {
 	frame  *frame
-	levels []level // the farthest first
-	origin int     // of heights above the curved Earth: the block's first cell on the major axis, ahead
-	start  int     // where sweep lines start, ahead
+	levels []pyramidLevel // the farthest first
+	origin int            // of heights above the curved Earth: the block's first cell on the major axis, ahead
+	start  int            // where sweep lines start, ahead
 	own    []summit
 }
 
-// level is a ring seen along a frame's major axis, with the hull of all that stands
+// pyramidLevel is a ring seen along a frame's major axis, with the hull of all that stands
 // on one of its lines and farther.
-type level struct {
+type pyramidLevel struct {
 	cells               []float32
 	majorStride, stride int
 	factor, width       int    // cells of a coarse cell, lines of a bundle
 	major, minor        [2]int // coarse cells with data: first and end
 	// Windows of the raster, as major first and end, minor first and end: the ring's, and
-	// the one inside, which nearer levels see.
+	// the one inside, which nearer levels cover.
 	outer, inner [4]int
 	run          int // coarse cells along the line, of which the highest is enough
 	line         int // the first of the bundle that hull is of
@@ -67,7 +67,7 @@ func (o *farField) set(f *frame, far *Far, start int) {
 		n = len(far.Rings)
 	}
 	for len(o.levels) < n {
-		o.levels = append(o.levels, level{})
+		o.levels = append(o.levels, pyramidLevel{})
 	}
 	o.levels = o.levels[:n]
 	if n == 0 {
@@ -84,7 +84,7 @@ func (o *farField) set(f *frame, far *Far, start int) {
 	for i := range far.Rings {
 		g := &far.Rings[i]
 		data := axes(raster.Window{Col: g.Col, Row: g.Row, Width: g.EastWest.Width, Height: g.EastWest.Height})
-		v := level{
+		v := pyramidLevel{
 			cells: g.EastWest.Cells, majorStride: 1, stride: g.EastWest.Width, factor: g.Factor, width: within(bundles, g.Inner),
 			major: [2]int(data[:2]), minor: [2]int(data[2:]),
 			outer: axes(far.Block.Grow(g.Outer)), inner: inner, run: within(runs*g.Factor, g.Inner), line: math.MinInt,
@@ -121,7 +121,7 @@ func (f *frame) entry(line float64, w [4]int) float64 {
 
 // hull returns the hull of what stands on the bundle that a line belongs to, at
 // level i or farther.
-func (o *farField) hull(i, line int) *level {
+func (o *farField) hull(i, line int) *pyramidLevel {
 	v := &o.levels[i]
 	first := floorDiv(line, v.width) * v.width
 	if v.line == first {
@@ -146,7 +146,7 @@ func (o *farField) hull(i, line int) *level {
 
 // walk adds to a hull the level's coarse cells nearest to a line, from far to near,
 // with centres ahead of to, no farther than from and nearer than all corners.
-func (o *farField) walk(v *level, line, from, to float64, hull []summit) []summit {
+func (o *farField) walk(v *pyramidLevel, line, from, to float64, hull []summit) []summit {
 	f := o.frame
 	// Coarse cell m of the major axis has its centre at factor * u + centre ahead, u being forward * m.
 	factor := float64(v.factor)
