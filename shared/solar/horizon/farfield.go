@@ -31,7 +31,7 @@ type farField struct {
 	levels []pyramidLevel // the farthest first
 	origin int            // of heights above the curved Earth: the block's first cell on the major axis, ahead
 	start  int            // where sweep lines start, ahead
-	own    []summit
+	own    []maximum
 }
 
 // pyramidLevel is a ring seen along a frame's major axis, with the hull of all that stands
@@ -46,12 +46,12 @@ type pyramidLevel struct {
 	outer, inner [4]int
 	run          int // coarse cells along the line, of which the highest is enough
 	line         int // the first of the bundle that hull is of
-	hull         []summit
+	hull         []maximum
 	end          float64 // how far ahead the hull ends
 }
 
-// summit is a corner of the upper hull of far terrain.
-type summit struct {
+// maximum is a corner of the upper hull of the far field: the highest cell of a run of coarse cells.
+type maximum struct {
 	ahead  int // half cells along the major axis, rising toward the sun
 	z      float32
 	along  float64 // metres from the origin
@@ -146,7 +146,7 @@ func (o *farField) hull(i, line int) *pyramidLevel {
 
 // walk adds to a hull the level's coarse cells nearest to a line, from far to near,
 // with centres ahead of to, no farther than from and nearer than all corners.
-func (o *farField) walk(v *pyramidLevel, line, from, to float64, hull []summit) []summit {
+func (o *farField) walk(v *pyramidLevel, line, from, to float64, hull []maximum) []maximum {
 	f := o.frame
 	// Coarse cell m of the major axis has its centre at factor * u + centre ahead, u being forward * m.
 	factor := float64(v.factor)
@@ -183,7 +183,7 @@ func (o *farField) walk(v *pyramidLevel, line, from, to float64, hull []summit) 
 		if !(z > noData) {
 			continue
 		}
-		p := summit{ahead: 2*v.factor*at + centres, z: z}
+		p := maximum{ahead: 2*v.factor*at + centres, z: z}
 		p.along = float64(p.ahead-2*o.origin) * f.distance / 2
 		p.height = float64(z) - p.along*p.along/(2*EarthRadius)
 		for top > 1 && (hull[top-1].height-p.height)*(hull[top-2].along-p.along) <= (hull[top-2].height-p.height)*(hull[top-1].along-p.along) {
