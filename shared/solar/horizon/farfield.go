@@ -8,11 +8,11 @@ import (
 )
 
 // Sweep lines share the hull of the line of far terrain in their middle: as many as
-// lie within 1/bundles of the distance where a ring begins. Of the coarse cells of a
+// lie within 1/packets of the distance where a ring begins. Of the coarse cells of a
 // line that lie within 1/runs of it the highest is enough: another hides at most that
 // much more.
 const (
-	bundles = 128
+	packets = 128
 	runs    = 64
 )
 
@@ -39,13 +39,13 @@ type farField struct {
 type pyramidLevel struct {
 	cells               []float32
 	majorStride, stride int
-	factor, width       int    // cells of a coarse cell, lines of a bundle
+	factor, width       int    // cells of a coarse cell, lines of a packet
 	major, minor        [2]int // coarse cells with data: first and end
 	// Windows of the raster, as major first and end, minor first and end: the ring's, and
 	// the one inside, which nearer levels cover.
 	outer, inner [4]int
 	run          int // coarse cells along the line, of which the highest is enough
-	line         int // the first of the bundle that hull is of
+	line         int // the first of the packet that hull is of
 	hull         []maximum
 	end          float64 // how far ahead the hull ends
 }
@@ -85,7 +85,7 @@ func (o *farField) set(f *frame, far *Far, start int) {
 		g := &far.Rings[i]
 		data := axes(raster.Window{Col: g.Col, Row: g.Row, Width: g.EastWest.Width, Height: g.EastWest.Height})
 		v := pyramidLevel{
-			cells: g.EastWest.Cells, majorStride: 1, stride: g.EastWest.Width, factor: g.Factor, width: within(bundles, g.Inner),
+			cells: g.EastWest.Cells, majorStride: 1, stride: g.EastWest.Width, factor: g.Factor, width: within(packets, g.Inner),
 			major: [2]int(data[:2]), minor: [2]int(data[2:]),
 			outer: axes(far.Block.Grow(g.Outer)), inner: inner, run: within(runs*g.Factor, g.Inner), line: math.MinInt,
 		}
@@ -119,7 +119,7 @@ func (f *frame) entry(line float64, w [4]int) float64 {
 	return t
 }
 
-// hull returns the hull of what stands on the bundle that a line belongs to, at
+// hull returns the hull of what stands on the packet that a line belongs to, at
 // level i or farther.
 func (o *farField) hull(i, line int) *pyramidLevel {
 	v := &o.levels[i]
