@@ -46,7 +46,7 @@ func TestKernelsAgree(t *testing.T) {
 	seen, far := 0, 0
 	for m := range steps {
 		at := (m+margin)*width + margin
-		g := front{
+		g := lineStep{
 			nearer: &cells[at], farther: &cells[at+m%2], rough: &rough[at], row: &cells[at],
 			rays: &rays[0], halves: m % 2, wholes: 3 - m%2, looks: &looks[0], count: m % 4,
 			here: float32(m), part: 0.1 * float32(m%6), inverse: 0.1, drop: 1e-6, before: 0.3, after: 0.7, near: 6, look: uint32(m % 5),

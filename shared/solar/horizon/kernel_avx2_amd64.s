@@ -42,10 +42,10 @@ DATA none<>+24(SB)/4, $0xc7c35000
 DATA none<>+28(SB)/4, $0xc7c35000
 GLOBL none<>(SB), RODATA|NOPTR, $32
 
-// func advanceAVX2(front *uint8)
+// func advanceAVX2(step *uint8)
 // Requires: AVX, AVX2, MMX+
 TEXT ·advanceAVX2(SB), NOSPLIT, $96-8
-	MOVQ front+0(FP), AX
+	MOVQ step+0(FP), AX
 	MOVQ (AX), CX
 	MOVQ 8(AX), DX
 	MOVQ 16(AX), BX
@@ -288,10 +288,10 @@ ready:
 	VZEROUPPER
 	RET
 
-// func seeAVX2(front *uint8)
+// func seeAVX2(step *uint8)
 // Requires: AVX, AVX2
 TEXT ·seeAVX2(SB), NOSPLIT, $0-8
-	MOVQ front+0(FP), AX
+	MOVQ step+0(FP), AX
 	MOVQ 32(AX), CX
 	MOVQ 96(AX), DX
 

@@ -172,7 +172,7 @@ func (w *Sweeper) sweep(f *frame, far *Far, out []Code) {
 	if need := (steps + 1) * strip; len(w.hulls) < need {
 		w.hulls = make([]vertex, need)
 	}
-	g := front{
+	g := lineStep{
 		lines: &w.lines, out: &w.codes[0],
 		rays: &w.rays[0], halves: w.halves, wholes: len(w.rays) - w.halves,
 		looks: &w.cells[0], count: len(w.cells),
@@ -197,7 +197,7 @@ func (w *Sweeper) sweep(f *frame, far *Far, out []Code) {
 }
 
 // step moves the strip that begins with a line, and has count lines at most, on to major index m.
-func (w *Sweeper) step(f *frame, g *front, m, line, count int, out []Code) {
+func (w *Sweeper) step(f *frame, g *lineStep, m, line, count int, out []Code) {
 	offset := f.offset(m)
 	whole := int(math.Floor(offset))
 	// The first line lies between minor cells at and at + 1.

@@ -6,34 +6,34 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Places in a front; the Go side checks them.
+// Places in a lineStep; the Go side checks them.
 const (
-	frontNearer = 8 * iota
-	frontFarther
-	frontHulls
-	frontLines
-	frontRow
-	frontRough
-	frontOut
-	frontRays
-	frontHalves
-	frontWholes
-	frontLooks
-	frontCount
-	frontFirst
-	frontEnd
-	frontHere
-	frontPart    = frontHere + 4
-	frontInverse = frontHere + 8
-	frontDrop    = frontHere + 12
-	frontBefore  = frontHere + 16
-	frontAfter   = frontHere + 20
-	frontNear    = frontHere + 24
-	frontLook    = frontHere + 28
-	frontAhead   = frontHere + 32
+	stepNearer = 8 * iota
+	stepFarther
+	stepHulls
+	stepLines
+	stepRow
+	stepRough
+	stepOut
+	stepRays
+	stepHalves
+	stepWholes
+	stepLooks
+	stepCount
+	stepFirst
+	stepEnd
+	stepHere
+	stepPart    = stepHere + 4
+	stepInverse = stepHere + 8
+	stepDrop    = stepHere + 12
+	stepBefore  = stepHere + 16
+	stepAfter   = stepHere + 20
+	stepNear    = stepHere + 24
+	stepLook    = stepHere + 28
+	stepAhead   = stepHere + 32
 )
 
-// Places in the lines of a front.
+// Places in the lines of a step.
 const (
 	lineDepth   = 0
 	lineTop     = 4 * 256
@@ -80,7 +80,7 @@ func constant(name string, bits uint32) Mem {
 	return m
 }
 
-// advance is advanceGo: one step of the front of sweep lines, eight at a time. What
+// advance is advanceGo: one step of the sweep lines, eight at a time. What
 // bounds it is how many operations there are, a blend counting as three.
 func advance() {
 	numbers := GLOBL("numbers", RODATA|NOPTR)
@@ -88,36 +88,36 @@ func advance() {
 		DATA(4*i, U32(uint32(i)))
 	}
 	one, minusFour, none := constant("one", 1), constant("minusFour", 0xFFFFFFFC), constant("none", noData)
-	TEXT("advanceAVX2", NOSPLIT, "func(front *uint8)")
+	TEXT("advanceAVX2", NOSPLIT, "func(step *uint8)")
 	Pragma("noescape")
-	f := Load(Param("front"), GP64())
+	f := Load(Param("step"), GP64())
 	scratch, has, holes := AllocLocal(32), AllocLocal(32), AllocLocal(32)
 	nearer, farther, hulls, n, l := GP64(), GP64(), GP64(), GP64(), GP64()
-	MOVQ(f4(f, frontNearer), nearer)
-	MOVQ(f4(f, frontFarther), farther)
-	MOVQ(f4(f, frontHulls), hulls)
-	MOVQ(f4(f, frontLines), n)
-	MOVQ(f4(f, frontFirst), l)
+	MOVQ(f4(f, stepNearer), nearer)
+	MOVQ(f4(f, stepFarther), farther)
+	MOVQ(f4(f, stepHulls), hulls)
+	MOVQ(f4(f, stepLines), n)
+	MOVQ(f4(f, stepFirst), l)
 
 	of := func(place int) Mem { return Mem{Base: n, Disp: place, Index: l, Scale: 4} }
 	belowNone := func(v, mask VecVirtual) { VCMPPS(Imm(0x11), none, v, mask) }
 	// rise computes run and tangent of corners of a height and step.
 	rise := func(z, height, step, run, tangent VecVirtual) {
 		part, per := YMM(), YMM()
-		VBROADCASTSS(f4(f, frontHere), run)
+		VBROADCASTSS(f4(f, stepHere), run)
 		VSUBPS(step, run, run)
-		VBROADCASTSS(f4(f, frontInverse), per)
+		VBROADCASTSS(f4(f, stepInverse), per)
 		VDIVPS(run, per, per)
 		VSUBPS(z, height, tangent)
 		VMULPS(per, tangent, tangent)
-		VBROADCASTSS(f4(f, frontDrop), part)
+		VBROADCASTSS(f4(f, stepDrop), part)
 		VMULPS(part, run, part)
 		VSUBPS(part, tangent, tangent)
 	}
 
 	Label("group")
 	soon := GP64()
-	MOVQ(f4(f, frontAhead), soon)
+	MOVQ(f4(f, stepAhead), soon)
 	PREFETCHT0(Mem{Base: soon, Index: l, Scale: 4})
 	hull := GP64() // the corners of line l
 	LEAQ(Mem{Base: hulls, Index: l, Scale: 8}, hull)
@@ -130,7 +130,7 @@ func advance() {
 		VMOVUPS(Mem{Base: nearer, Index: l, Scale: 4}, p)
 		VMOVUPS(Mem{Base: farther, Index: l, Scale: 4}, q)
 		VSUBPS(p, q, z)
-		VBROADCASTSS(f4(f, frontPart), part)
+		VBROADCASTSS(f4(f, stepPart), part)
 		VMULPS(part, z, z)
 		VADDPS(p, z, z)
 		VMINPS(q, p, part)
@@ -213,28 +213,28 @@ func advance() {
 	JMP(LabelRef("pop"))
 
 	Label("found")
-	CMPL(f4(f, frontLook), Imm(0))
+	CMPL(f4(f, stepLook), Imm(0))
 	JEQ(LabelRef("push"))
 	{
 		// What lies near is looked at from the cells themselves.
 		run, far, sink, per := YMM(), YMM(), YMM(), YMM()
-		VBROADCASTSS(f4(f, frontHere), run)
+		VBROADCASTSS(f4(f, stepHere), run)
 		VSUBPS(step, run, run)
-		VBROADCASTSS(f4(f, frontNear), far)
+		VBROADCASTSS(f4(f, stepNear), far)
 		less(far, run, far)
 		VPAND(has, far, far)
-		VBROADCASTSS(f4(f, frontInverse), per)
+		VBROADCASTSS(f4(f, stepInverse), per)
 		VDIVPS(run, per, per)
 		VPAND(far, per, per)
 		VMOVUPS(per, of(lineInverse))
 		VMOVUPS(apex, of(lineApex))
-		VBROADCASTSS(f4(f, frontDrop), sink)
+		VBROADCASTSS(f4(f, stepDrop), sink)
 		VMULPS(run, sink, sink)
 		VMOVUPS(sink, of(lineSink))
 	}
 	Label("push")
 	here, place := YMM(), YMM()
-	VBROADCASTSS(f4(f, frontHere), here)
+	VBROADCASTSS(f4(f, stepHere), here)
 	VMOVDQA(depth, place)
 	TESTL(partial, partial)
 	JZ(LabelRef("ready"))
@@ -290,7 +290,7 @@ func advance() {
 		}
 	}
 	ADDQ(Imm(8), l)
-	CMPQ(l, f4(f, frontEnd))
+	CMPQ(l, f4(f, stepEnd))
 	JLT(LabelRef("group"))
 	VZEROUPPER()
 	RET()
@@ -310,20 +310,20 @@ const (
 	lookSize    = 16
 )
 
-// see is seeGo: the horizons of the cells of a front, sixteen at a time.
+// see is seeGo: the horizons of the cells of a step, sixteen at a time.
 func see() {
-	TEXT("seeAVX2", NOSPLIT, "func(front *uint8)")
+	TEXT("seeAVX2", NOSPLIT, "func(step *uint8)")
 	Pragma("noescape")
-	f := Load(Param("front"), GP64())
+	f := Load(Param("step"), GP64())
 	row, l := GP64(), GP64()
-	MOVQ(f4(f, frontRow), row)
-	MOVQ(f4(f, frontFirst), l)
+	MOVQ(f4(f, stepRow), row)
+	MOVQ(f4(f, stepFirst), l)
 	const groups = 2
 
 	Label("cells")
 	base, rough := GP64(), GP64()
 	LEAQ(Mem{Base: row, Index: l, Scale: 4}, base)
-	MOVQ(f4(f, frontRough), rough)
+	MOVQ(f4(f, stepRough), rough)
 	ADDQ(l, rough)
 	var z, t [groups]VecVirtual
 	for g := range groups {
@@ -369,8 +369,8 @@ func see() {
 	CMPQ(all, I8(-1))
 	JEQ(LabelRef("rough"))
 
-	MOVQ(f4(f, frontRays), ray)
-	MOVQ(f4(f, frontHalves), count)
+	MOVQ(f4(f, stepRays), ray)
+	MOVQ(f4(f, stepHalves), count)
 	Label("half")
 	TESTQ(count, count)
 	JZ(LabelRef("halved"))
@@ -397,7 +397,7 @@ func see() {
 	DECQ(count)
 	JMP(LabelRef("half"))
 	Label("halved")
-	MOVQ(f4(f, frontWholes), count)
+	MOVQ(f4(f, stepWholes), count)
 	Label("whole")
 	{
 		part, inverse, drop := scales()
@@ -416,8 +416,8 @@ func see() {
 	MOVQ(f4(rough, 0), all)
 	ORQ(f4(rough, 8), all)
 	JZ(LabelRef("lines"))
-	MOVQ(f4(f, frontLooks), ray)
-	MOVQ(f4(f, frontCount), count)
+	MOVQ(f4(f, stepLooks), ray)
+	MOVQ(f4(f, stepCount), count)
 	var s [groups]VecVirtual
 	for g := range groups {
 		s[g] = YMM()
@@ -453,8 +453,8 @@ func see() {
 
 	Label("lines")
 	n, out := GP64(), GP64()
-	MOVQ(f4(f, frontLines), n)
-	MOVQ(f4(f, frontOut), out)
+	MOVQ(f4(f, stepLines), n)
+	MOVQ(f4(f, stepOut), out)
 	// side is the horizon of the lines k after the cells, times what it counts.
 	side := func(g, k, share int) VecVirtual {
 		inverse, v, w := YMM(), YMM(), YMM()
@@ -472,7 +472,7 @@ func see() {
 		return v
 	}
 	for g := range groups {
-		left, right := side(g, 0, frontBefore), side(g, 1, frontAfter)
+		left, right := side(g, 0, stepBefore), side(g, 1, stepAfter)
 		VADDPS(right, left, left)
 		VMAXPS(left, t[g], left)
 		floor := broadcast(codeFloor)
@@ -489,7 +489,7 @@ func see() {
 		VMOVDQU(left.AsX(), Mem{Base: out, Index: l, Scale: 2, Disp: 16 * g})
 	}
 	ADDQ(Imm(8*groups), l)
-	CMPQ(l, f4(f, frontEnd))
+	CMPQ(l, f4(f, stepEnd))
 	JLT(LabelRef("cells"))
 	VZEROUPPER()
 	RET()

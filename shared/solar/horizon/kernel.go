@@ -26,7 +26,7 @@ type lines struct {
 	apex, inverse, sink [strip + 8]float32
 }
 
-// ray is a place near every cell of a front where a ray meets the surface: between
+// ray is a place near every cell of a step where a ray meets the surface: between
 // two cells of one line of cells, or half-way between two such places.
 type ray struct {
 	nearer, farther [2]int  // in cells from the cell
@@ -34,14 +34,14 @@ type ray struct {
 	inverse, drop   float32
 }
 
-// cellLook is a cell near every cell of a front.
+// cellLook is a cell near every cell of a step.
 type cellLook struct {
 	offset        int // in cells
 	inverse, drop float32
 }
 
-// front is one step of the lines of a strip.
-type front struct {
+// lineStep is one step of the sweep lines of a strip, along the major axis.
+type lineStep struct {
 	nearer, farther *float32 // the cells that line 0 lies between; those of the others follow
 	hulls           *vertex
 	lines           *lines
@@ -70,7 +70,7 @@ type front struct {
 // cells look at it, adds the place itself. A place beside a hole looks out, but hides nothing.
 // Products are rounded before they are added, so that all versions agree to the
 // last bit.
-func advanceGo(g *front) {
+func advanceGo(g *lineStep) {
 	hulls := unsafe.Slice(g.hulls, g.room)
 	n := g.lines
 	for l := g.first; l < g.end; l++ {
@@ -120,8 +120,8 @@ func advanceGo(g *front) {
 	}
 }
 
-// seeGo finds the horizons of the front's cells in plain Go.
-func seeGo(g *front) {
+// seeGo finds the horizons of the cells of a step in plain Go.
+func seeGo(g *lineStep) {
 	n := g.lines
 	rays, looks := unsafe.Slice(g.rays, g.halves+g.wholes), unsafe.Slice(g.looks, g.count)
 	for l := g.first; l < g.end; l++ {
