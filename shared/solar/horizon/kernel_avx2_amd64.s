@@ -407,9 +407,9 @@ rough:
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-look:
+sample:
 	TESTQ        R8, R8
-	JZ           looked
+	JZ           sampled
 	MOVQ         (DI), R9
 	VBROADCASTSS 8(DI), Y6
 	VBROADCASTSS 12(DI), Y7
@@ -425,9 +425,9 @@ look:
 	VMAXPS       Y5, Y8, Y5
 	ADDQ         $0x10, DI
 	DECQ         R8
-	JMP          look
+	JMP          sample
 
-looked:
+sampled:
 	MOVL         $0x000000ff, BX
 	VMOVD        BX, X6
 	VPBROADCASTD X6, Y7

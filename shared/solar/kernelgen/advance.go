@@ -15,10 +15,10 @@ const (
 	stepRow
 	stepRough
 	stepOut
-	stepRays
+	stepRaySamples
 	stepHalves
 	stepWholes
-	stepLooks
+	stepCellSamples
 	stepCount
 	stepFirst
 	stepEnd
@@ -29,7 +29,7 @@ const (
 	stepBefore  = stepHere + 16
 	stepAfter   = stepHere + 20
 	stepNear    = stepHere + 24
-	stepLook    = stepHere + 28
+	stepInCore  = stepHere + 28
 	stepAhead   = stepHere + 32
 )
 
@@ -151,11 +151,11 @@ func advance() {
 	VMOVUPS(of(lineSince), step)
 	rise(z, apex, step, YMM(), best)
 
-	// The corners below the last are looked at in turn, as long as each is better
+	// The corners below the last are tested one after another, as long as each is higher
 	// than the one before. Most lines drop one, and few groups more than two: three
-	// looks are taken without asking, for what a processor cannot foresee costs
+	// tests are made without a branch, since a branch that is predicted wrongly costs
 	// more. Of the first three corners two are at hand; what lies below them is in
-	// memory, at a place that does not depend on the looks. The corner below the one
+	// memory, at a place that does not depend on the tests. The corner below the one
 	// that stays is kept for the next step.
 	height, at, t2, third, under := YMM(), YMM(), YMM(), YMM(), YMM()
 	gather := func() { // the corners that at counts
@@ -185,7 +185,7 @@ func advance() {
 		VPADDD(pop, depth, depth)
 		VBLENDVPS(pop, height, apex, apex)
 		VBLENDVPS(pop, at, step, step)
-		VMOVAPS(t2, best) // lines that stay look no more
+		VMOVAPS(t2, best) // lines that keep their corner test no more
 	}
 	VMOVUPS(of(lineNext), height)
 	VMOVUPS(of(lineBelow), at)
@@ -213,10 +213,10 @@ func advance() {
 	JMP(LabelRef("pop"))
 
 	Label("found")
-	CMPL(f4(f, stepLook), Imm(0))
+	CMPL(f4(f, stepInCore), Imm(0))
 	JEQ(LabelRef("push"))
 	{
-		// What lies near is looked at from the cells themselves.
+		// What lies near is sampled from the cells themselves.
 		run, far, sink, per := YMM(), YMM(), YMM(), YMM()
 		VBROADCASTSS(f4(f, stepHere), run)
 		VSUBPS(step, run, run)
@@ -296,7 +296,7 @@ func advance() {
 	RET()
 }
 
-// Places in a ray and in a look at a cell.
+// Places in a raySample and in a cellSample.
 const (
 	rayNearer  = 0
 	rayFarther = 16
@@ -305,9 +305,9 @@ const (
 	rayDrop    = 40
 	raySize    = 48
 
-	lookInverse = 8
-	lookDrop    = 12
-	lookSize    = 16
+	cellSampleInverse = 8
+	cellSampleDrop    = 12
+	cellSampleSize    = 16
 )
 
 // see is seeGo: the horizons of the cells of a step, sixteen at a time.
@@ -331,7 +331,7 @@ func see() {
 		VMOVUPS(f4(base, 32*g), z[g])
 		VXORPS(t[g], t[g], t[g])
 	}
-	// above loads a cell's height above those that look.
+	// above loads the height of cells above those whose horizons are computed.
 	above := func(offset Register, g int) VecVirtual {
 		v := YMM()
 		VMOVUPS(Mem{Base: base, Index: offset, Scale: 4, Disp: 32 * g}, v)
@@ -369,7 +369,7 @@ func see() {
 	CMPQ(all, I8(-1))
 	JEQ(LabelRef("rough"))
 
-	MOVQ(f4(f, stepRays), ray)
+	MOVQ(f4(f, stepRaySamples), ray)
 	MOVQ(f4(f, stepHalves), count)
 	Label("half")
 	TESTQ(count, count)
@@ -416,29 +416,29 @@ func see() {
 	MOVQ(f4(rough, 0), all)
 	ORQ(f4(rough, 8), all)
 	JZ(LabelRef("lines"))
-	MOVQ(f4(f, stepLooks), ray)
+	MOVQ(f4(f, stepCellSamples), ray)
 	MOVQ(f4(f, stepCount), count)
 	var s [groups]VecVirtual
 	for g := range groups {
 		s[g] = YMM()
 		VXORPS(s[g], s[g], s[g])
 	}
-	Label("look")
+	Label("sample")
 	TESTQ(count, count)
-	JZ(LabelRef("looked"))
+	JZ(LabelRef("sampled"))
 	{
 		inverse, drop := YMM(), YMM()
 		MOVQ(f4(ray, 0), first)
-		VBROADCASTSS(f4(ray, lookInverse), inverse)
-		VBROADCASTSS(f4(ray, lookDrop), drop)
+		VBROADCASTSS(f4(ray, cellSampleInverse), inverse)
+		VBROADCASTSS(f4(ray, cellSampleDrop), drop)
 		for g := range groups {
 			raise(above(first, g), inverse, drop, s[g])
 		}
 	}
-	ADDQ(Imm(lookSize), ray)
+	ADDQ(Imm(cellSampleSize), ray)
 	DECQ(count)
-	JMP(LabelRef("look"))
-	Label("looked")
+	JMP(LabelRef("sample"))
+	Label("sampled")
 	for g := range groups {
 		weight, only, scale := YMM(), broadcast(255), broadcast(per255)
 		VPMOVZXBD(f4(rough, 8*g), weight)
