@@ -410,31 +410,40 @@ func (fast) Year(ctx context.Context, s Surface, p Parameters, threads int, prog
 	for first := 0; first < s.Core.Height; first += rows {
 		n := min(rows, s.Core.Height-first)
 		begin, share := float64(first)/float64(s.Core.Height), float64(n)/float64(s.Core.Height)
-		var sky *skyline
-		if p.Shadows {
-			window := raster.Window{Col: s.Core.Col, Row: s.Core.Row + first, Width: s.Core.Width, Height: n}
-			var err error
-			sky, err = newSkyline(ctx, f.terrain, &s, window, f.active, threads, func(part float64) { report(begin + share*part*0.6) })
-			if err != nil {
-				return nil, err
-			}
-		}
-		offset := first * s.Core.Width
-		chunks := f.chunks(first, n)
-		err := eachBlock(ctx, len(chunks), threads, func(worker, block int) {
-			workers[worker].yearOf(f, &chunks[block], sky, offset, out)
-		}, func(finished int) { report(begin + share*(0.6+0.4*float64(finished)/float64(len(chunks)))) })
-		if err != nil {
+		if err := f.yearOfRows(ctx, first, n, workers, out, func(part float64) { report(begin + share*part) }); err != nil {
 			return nil, err
-		}
-		for _, i := range f.polar {
-			if i >= offset && i < offset+n*s.Core.Width {
-				f.poleYear(i, sky, offset, out)
-			}
 		}
 	}
 	report(1)
 	return out, nil
+}
+
+// yearOfRows sums the year of n rows of the core from first on. report gets the part that is done.
+func (f *field) yearOfRows(ctx context.Context, first, n int, workers []worker, out *Monthly, report func(part float64)) error {
+	core := f.s.Core
+	var sky *skyline
+	if f.p.Shadows {
+		window := raster.Window{Col: core.Col, Row: core.Row + first, Width: core.Width, Height: n}
+		var err error
+		sky, err = newSkyline(ctx, f.terrain, f.s, window, f.active, len(workers), func(part float64) { report(part * 0.6) })
+		if err != nil {
+			return err
+		}
+	}
+	offset := first * core.Width
+	chunks := f.chunks(first, n)
+	err := eachBlock(ctx, len(chunks), len(workers), func(worker, block int) {
+		workers[worker].yearOf(f, &chunks[block], sky, offset, out)
+	}, func(finished int) { report(0.6 + 0.4*float64(finished)/float64(len(chunks))) })
+	if err != nil {
+		return err
+	}
+	for _, i := range f.polar {
+		if i >= offset && i < offset+n*core.Width {
+			f.poleYear(i, sky, offset, out)
+		}
+	}
+	return nil
 }
 
 // yearOf sums the year of a chunk's cells; offset is the core cell where the skyline starts.
@@ -607,11 +616,7 @@ func (w *dayWorker) table(k tableKey) *table {
 		var acc [terms]float64
 		p := pressure(float64(k.elevation) * elevationSpacing)
 		for i := range w.instants {
-			if k.powers {
-				s.addPowers(&acc, &w.instants[i], p, w.f.layout.slots.step)
-			} else {
-				s.add(&acc, &w.instants[i], p, w.f.layout.slots.step)
-			}
+			s.addSample(&acc, &w.instants[i], p, w.f.layout.slots.step, k.powers)
 			round(&t.cells[i+1], &acc)
 		}
 		t.open[month] = float32(acc[beamUp])

@@ -160,6 +160,15 @@ func (h *half) place(nodes []float64) {
 	}
 }
 
+// part returns the days of a month's part, and of the entries of a half its own.
+func (h *half) part(n int, entries []sums) (days []int, own []sums) {
+	from, to := h.starts[n], h.entries
+	if n+1 < len(h.starts) {
+		to = h.starts[n+1]
+	}
+	return h.days[from-n : to-n-1], entries[from:to]
+}
+
 // slots is the range of samples of a day in which the sun is up on any day.
 type slots struct {
 	first, n int

@@ -68,11 +68,19 @@ func newInstants(at site, day int, s slots) []instant {
 	return out
 }
 
-// add adds one sample to sums in float64, at an air pressure relative to the sea's.
-func (s *sky) add(acc *[terms]float64, o *instant, pressure, step float64) {
-	if o.mass == 0 {
-		return
+// addSample adds one sample to the sums of a table, or of a table of powers, in float64,
+// at an air pressure relative to that of the sea.
+func (s *sky) addSample(acc *[terms]float64, o *instant, pressure, step float64, powers bool) {
+	switch {
+	case o.mass == 0: // the sun is down
+	case powers:
+		s.addPowers(acc, o, pressure, step)
+	default:
+		s.add(acc, o, pressure, step)
 	}
+}
+
+func (s *sky) add(acc *[terms]float64, o *instant, pressure, step float64) {
 	beam := s.through(pressure * o.mass)
 	kb := beam / s.g0
 	beam *= step
@@ -90,11 +98,7 @@ func (s *sky) add(acc *[terms]float64, o *instant, pressure, step float64) {
 	acc[anisotropic] += diffuse * (muneer(kb)*(1-kb) - unlitSky)
 }
 
-// addPowers adds one sample to a table of powers.
 func (s *sky) addPowers(acc *[terms]float64, o *instant, pressure, step float64) {
-	if o.mass == 0 {
-		return
-	}
 	kb := s.through(pressure*o.mass) / s.g0
 	diffuse := s.scattered(o.up) * step
 	acc[power0] += diffuse
@@ -192,45 +196,25 @@ func (k *latitudeNode) build(pressure float64, w weather) *table {
 		skies[d] = newSky(d+1, k.f.air(MonthOf(d+1), w))
 	}
 	n := l.slots.n
-	months := make([][terms]float64, 12*n)
+	months := make([][terms]float64, 12*n) // by month, then slot
 	for side := range l.season.half {
 		h := &l.season.half[side]
 		for slot := range n {
 			entries := t.cells[l.changesAt(side)+slot*h.entries:][:h.entries]
-			part := 0
-			var acc [terms]float64
-			for rank := 0; rank <= len(h.days); rank++ {
-				if end := rank == len(h.days); end || part < len(h.starts) && rank+part == h.starts[part] {
-					if rank > 0 {
-						before := MonthOf(h.days[rank-1])
-						whole := &months[before*n+slot]
-						for i := range acc {
-							whole[i] += acc[i]
-						}
-						if before == 11 {
-							// December counts from its other end.
-							own := entries[h.starts[part-1] : rank+part]
-							for e := range own {
-								for i := range acc {
-									own[e][i] -= float32(acc[i])
-								}
-							}
-						}
-					}
-					if end {
-						break
-					}
-					acc = [terms]float64{}
-					part++
+			for part := range h.starts {
+				days, own := h.part(part, entries)
+				month := MonthOf(days[0])
+				var acc [terms]float64
+				for i, day := range days {
+					skies[day-1].addSample(&acc, &k.ephemeris[day-1][slot], pressure, step, w.powers)
+					round(&own[i+1], &acc)
 				}
-				day := h.days[rank]
-				o := &k.ephemeris[day-1][slot]
-				if w.powers {
-					skies[day-1].addPowers(&acc, o, pressure, step)
-				} else {
-					skies[day-1].add(&acc, o, pressure, step)
+				if month == 11 {
+					fromEnd(own, &acc)
 				}
-				round(&entries[rank+part], &acc)
+				for i, v := range acc {
+					months[month*n+slot][i] += v
+				}
 			}
 		}
 	}
@@ -245,6 +229,16 @@ func (k *latitudeNode) build(pressure float64, w weather) *table {
 		t.open[m] = float32(run[beamUp])
 	}
 	return t
+}
+
+// fromEnd makes sums over the first days of December those over its last days, with the
+// other sign: its days count from the solstice. all is the sum over all its days.
+func fromEnd(entries []sums, all *[terms]float64) {
+	for e := range entries {
+		for i, v := range all {
+			entries[e][i] -= float32(v)
+		}
+	}
 }
 
 func round(s *sums, acc *[terms]float64) {
