@@ -20,7 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
@@ -328,7 +328,7 @@ func TestMapsAreTheModelOfTheirInputs(t *testing.T) {
 			Elevation: z.Cells[i], ReferenceElevation: months.ZRef[i],
 			Northness: terrain.Northness(all["slope_rad.tif"].Cells[i], all["aspect_rad.tif"].Cells[i]),
 			Wetness:   all["twi.tif"].Cells[i], MeanWetness: report.MeanWetness[2020],
-			Daylength: solar.MeanDayLength(lat[i] * math.Pi / 180),
+			Daylength: sun.MeanDayLength(lat[i] * math.Pi / 180),
 		}
 		for m := range 12 {
 			in.TMin[m], in.TMax[m] = months.TMin[m][i], months.TMax[m][i]

@@ -6,9 +6,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// air is what a month's sky and ground are like at one cell.
-type air struct{ linke, albedo, kBeam, kDiffuse float64 }
-
 func (p *Parameters) air(month int) air {
 	return air{p.Linke[month], p.Albedo[month], p.KBeam[month], p.KDiffuse[month]}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // lanes is how many cells go through the inner loops side by side.
@@ -52,24 +53,24 @@ func (b *block) peaks() (before, after float32) {
 
 // light finds the lit slots of every node.
 func (b *block) light(p *path) {
-	words := p.slots.words()
+	words := p.slots.Words()
 	before, after := b.peaks()
-	from, to := p.slots.middle, p.slots.middle
+	from, to := p.slots.Middle, p.slots.Middle
 	for q := range p.rise {
-		suns := p.suns[q*p.slots.n : (q+1)*p.slots.n]
+		suns := p.suns[q*p.slots.N : (q+1)*p.slots.N]
 		rise, set := int(p.rise[q]), int(p.set[q])
 		// Altitude rises to noon and falls again: what is above all horizons lies in the middle.
 		from, to = max(from, rise), min(to, set)
 		for from > rise && suns[from-1].tan > before {
 			from--
 		}
-		for from < p.slots.middle && !(suns[from].tan > before) {
+		for from < p.slots.Middle && !(suns[from].tan > before) {
 			from++
 		}
 		for to < set && suns[to].tan > after {
 			to++
 		}
-		for to > p.slots.middle && !(suns[to-1].tan > after) {
+		for to > p.slots.Middle && !(suns[to-1].tan > after) {
 			to--
 		}
 		for w := range words {
@@ -99,7 +100,7 @@ func wordMask(from, to int) uint32 {
 
 // transition returns in which share of the way from one node's sun to the next node's,
 // 0 to shares-1, a slot of one cell changes between lit and dark.
-func (b *block) transition(from, to *sun, c int, wasLit bool) int {
+func (b *block) transition(from, to *sunPosition, c int, wasLit bool) int {
 	h0, h1 := b.horizon(from, c), b.horizon(to, c)
 	// Where the sun is down horizons need not be known.
 	if from.tan <= 0 {
@@ -139,20 +140,20 @@ func (b *block) transition(from, to *sun, c int, wasLit bool) int {
 	return shareAt(max(terrain, slope))
 }
 
-func shareAt(at float32) int { return max(0, min(shares-1, int(at*shares))) }
+func shareAt(at float32) int { return max(0, min(sun.Shares-1, int(at*sun.Shares))) }
 
 // position returns the sun's azimuth from grid north, in units of the spacing of horizons.
-func (s *sun) position() float32 { return float32(s.at/(lanes*4)) + s.part }
+func (s *sunPosition) position() float32 { return float32(s.at/(lanes*4)) + s.part }
 
 // horizon returns the tangent of one cell's horizon under a sun.
-func (b *block) horizon(s *sun, c int) float32 {
+func (b *block) horizon(s *sunPosition, c int) float32 {
 	i := int(s.at/4) + c
 	h := b.horizons[i]
 	return h + float32(s.part*(b.horizons[i+lanes]-h))
 }
 
 // facing returns how far the sun stands in front of one cell's slope: not above 0 behind it.
-func (b *block) facing(s *sun, c int) float32 {
+func (b *block) facing(s *sunPosition, c int) float32 {
 	return float32(s.tan+float32(b.east[c]*s.sin)) + float32(b.north[c]*s.cos)
 }
 
@@ -164,33 +165,33 @@ type changes struct {
 }
 
 func (l *layout) changes(b *block, c int, p *path, out *changes) {
-	words := p.slots.words()
+	words := p.slots.Words()
 	masks := b.masks
 	for m := range 12 {
-		out.count[m] = int32(out.runs(m, masks[l.season.whole[m]*words:][:words], c, l.runAt(m, 0), p.slots.n) * calendar.Days[m])
+		out.count[m] = int32(out.runs(m, masks[l.season.Whole[m]*words:][:words], c, l.runAt(m, 0), p.slots.N) * calendar.Days[m])
 	}
-	up, down := &l.season.half[0], &l.season.half[1]
+	up, down := &l.season.Halves[0], &l.season.Halves[1]
 	upAt, downAt := int32(l.changesAt(0)), int32(l.changesAt(1))
-	for j := range up.month {
+	for j := range up.Month {
 		for w := range words {
 			first, then := masks[j*words+w][c], masks[(j+1)*words+w][c]
 			for part := first ^ then; part != 0; part &= part - 1 {
 				bit := bits.TrailingZeros32(part)
 				k := w*32 + bit
-				share := j*shares + b.transition(&p.suns[j*p.slots.n+k], &p.suns[(j+1)*p.slots.n+k], c, first>>bit&1 == 1)
-				m0, m1 := up.month[j], down.month[j]
-				n0, n1 := up.entry[share], down.entry[share]
-				a0, a1 := upAt+int32(k*up.entries)+int32(n0), downAt+int32(k*down.entries)+int32(n1)
+				share := j*sun.Shares + b.transition(&p.suns[j*p.slots.N+k], &p.suns[(j+1)*p.slots.N+k], c, first>>bit&1 == 1)
+				m0, m1 := up.Month[j], down.Month[j]
+				n0, n1 := up.Entry[share], down.Entry[share]
+				a0, a1 := upAt+int32(k*up.Entries)+int32(n0), downAt+int32(k*down.Entries)+int32(n1)
 				if first>>bit&1 == 1 {
 					out.plus[m0] = append(out.plus[m0], a0)
 					out.plus[m1] = append(out.plus[m1], a1)
-					out.count[m0] += int32(up.count[n0])
-					out.count[m1] += int32(down.count[n1])
+					out.count[m0] += int32(up.Count[n0])
+					out.count[m1] += int32(down.Count[n1])
 				} else {
 					out.minus[m0] = append(out.minus[m0], a0)
 					out.minus[m1] = append(out.minus[m1], a1)
-					out.count[m0] -= int32(up.count[n0])
-					out.count[m1] -= int32(down.count[n1])
+					out.count[m0] -= int32(up.Count[n0])
+					out.count[m1] -= int32(down.Count[n1])
 				}
 			}
 		}

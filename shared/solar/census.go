@@ -65,8 +65,8 @@ func (b *block) tested(p *path) (n int) {
 	before, after := b.peaks()
 	for q := range p.rise {
 		for k := int(p.rise[q]); k < int(p.set[q]); k++ {
-			tan := p.suns[q*p.slots.n+k].tan
-			if k < p.slots.middle && !(tan > before) || k >= p.slots.middle && !(tan > after) {
+			tan := p.suns[q*p.slots.N+k].tan
+			if k < p.slots.Middle && !(tan > before) || k >= p.slots.Middle && !(tan > after) {
 				n++
 			}
 		}

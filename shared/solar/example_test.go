@@ -12,16 +12,6 @@ import (
 
 const degree = math.Pi / 180
 
-// The longest and the shortest day at 40 degrees north.
-func ExampleDayLength() {
-	for _, day := range []int{172, 356} {
-		fmt.Printf("day %d: declination %.1f degrees, %.1f hours\n", day, solar.Declination(day)/degree, solar.DayLength(40*degree, day))
-	}
-	// Output:
-	// day 172: declination 23.4 degrees, 14.8 hours
-	// day 356: declination -23.4 degrees, 9.2 hours
-}
-
 // Clear-sky radiation of June and December on flat ground, 40 degrees north, 2000 m.
 func ExampleFlatYear() {
 	months, err := solar.FlatYear(40*degree, 2000, solar.DefaultParameters())

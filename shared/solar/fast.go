@@ -9,6 +9,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // Fast returns the engine for production: horizons by sweeps, the sun's samples
@@ -78,7 +79,7 @@ func newField(ctx context.Context, s *Surface, p *Parameters, threads int) (*fie
 	}
 	// Nodes lie up to a tenth of a degree outside the core.
 	const nodeSpacing = float64(nodeEvery) / latitudeBins * math.Pi / 180
-	f.layout = &layout{season: newSeason(), slots: activeSlots(all.minLatitude-nodeSpacing, all.maxLatitude+nodeSpacing, p.StepMinutes/60)}
+	f.layout = &layout{season: sun.NewSeason(), slots: sun.ActiveSlots(all.minLatitude-nodeSpacing, all.maxLatitude+nodeSpacing, p.StepMinutes/60)}
 	f.nodes = newNodeCache(f)
 	if p.Shadows {
 		f.active = sunAzimuths(all.minLatitude, all.maxLatitude, all.minConvergence, all.maxConvergence, f.layout.slots)
@@ -121,7 +122,7 @@ func (v *extent) scan(f *field, b int) {
 		v.minLatitude, v.maxLatitude = min(v.minLatitude, c.latitude), max(v.maxLatitude, c.latitude)
 		v.minConvergence, v.maxConvergence = min(v.minConvergence, c.convergence), max(v.maxConvergence, c.convergence)
 		v.haveCells = true
-		if math.Cos(c.latitude) < poleCosine {
+		if sun.IsPole(c.latitude) {
 			v.polar = append(v.polar, i)
 			continue
 		}
@@ -253,7 +254,7 @@ func (w *shadowTest) setPath(f *field, k key, declinations []float64) {
 			sin: float32(sin), cos: float32(cos),
 		})
 	}
-	w.block.masks = make([][lanes]uint32, len(declinations)*f.layout.slots.words())
+	w.block.masks = make([][lanes]uint32, len(declinations)*f.layout.slots.Words())
 }
 
 // findLit finds the lit slots of the cells of one group, at most lanes; their
@@ -347,7 +348,7 @@ func (w *worker) enter(f *field, k key) {
 		return
 	}
 	w.key = k
-	w.setPath(f, k, f.layout.season.declination)
+	w.setPath(f, k, f.layout.season.Declination)
 	n := floorDiv(k.latitude, nodeEvery)
 	lower, upper := f.nodes.node(n), f.nodes.node(n+1)
 	if lower != w.lower || upper != w.upper {
@@ -462,7 +463,7 @@ func (w *worker) yearOf(f *field, c *chunk, sky *skyline, offset int, out *Month
 			for m := range 12 {
 				lit := around.sum(w.changes.plus[m], w.changes.minus[m])
 				open := w.moments[m].beam(around.open(m))
-				t := pl.energy(&lit, w.changes.count[m], w.diffuse[m], open, f.p.Albedo[m], f.p)
+				t := energy(pl, &lit, w.changes.count[m], w.diffuse[m], open, f.p.Albedo[m], f.p)
 				out.set(m, i, t, open+w.diffuse[m])
 			}
 		}
@@ -480,14 +481,14 @@ func (w *worker) ownAir(i, k int, out *Monthly) {
 		open = w.moments[m].beam(open)
 		s := newSky(1, a)
 		diffuse := w.moments[m].diffuse(&s)
-		t := w.planes[k].energy(&lit, w.changes.count[m], diffuse, open, a.albedo, f.p)
+		t := energy(&w.planes[k], &lit, w.changes.count[m], diffuse, open, a.albedo, f.p)
 		out.set(m, i, t, open+diffuse)
 	}
 }
 
-// energy turns the sums of a cell's lit samples into radiation. diffuse and
+// energy turns the sums of a cell's lit samples into radiation on a plane. diffuse and
 // horizontal are the sums of all samples' horizontal diffuse and beam.
-func (pl *plane) energy(s *sums, count int32, diffuse, horizontal, albedo float64, p *Parameters) totals {
+func energy(pl *plane, s *sums, count int32, diffuse, horizontal, albedo float64, p *Parameters) totals {
 	t := totals{hours: float64(count) * p.StepMinutes / 60}
 	up := float64(s[beamUp])
 	if pl.flat {
@@ -514,7 +515,7 @@ func (f *field) poleYear(i int, sky *skyline, offset int, out *Monthly) {
 	for m := range 12 {
 		var sum totals
 		var flat float64
-		first, last := DaysOf(m)
+		first, last := sun.DaysOf(m)
 		for day := first; day <= last; day++ {
 			t, fl := e.day(f.s, f.p, i, day, 0)
 			sum.beam += t.beam
@@ -590,11 +591,11 @@ func (w *dayWorker) enter(f *field, k key, day int) {
 		return
 	}
 	w.key, w.day = k, day
-	w.setPath(f, k, []float64{Declination(day)})
-	at := newSite(binLatitude(k.latitude))
+	w.setPath(f, k, []float64{sun.Declination(day)})
+	at := sun.NewSite(binLatitude(k.latitude))
 	w.instants = newInstants(at, day, f.layout.slots)
 	w.moments = skyMoments{}
-	g0 := Extraterrestrial(day) * f.layout.slots.step
+	g0 := sun.Extraterrestrial(day) * f.layout.slots.Step
 	for i := range w.instants {
 		if up := w.instants[i].up; up > 0 {
 			w.moments[0] += g0
@@ -602,7 +603,7 @@ func (w *dayWorker) enter(f *field, k key, day int) {
 			w.moments[2] += g0 * up * up
 		}
 	}
-	s := newSky(day, f.p.air(MonthOf(day)))
+	s := newSky(day, f.p.air(sun.MonthOf(day)))
 	w.diffuse = w.moments.diffuse(&s)
 	w.tables = map[tableKey]*table{}
 }
@@ -610,13 +611,13 @@ func (w *dayWorker) enter(f *field, k key, day int) {
 func (w *dayWorker) table(k tableKey) *table {
 	t := w.tables[k]
 	if t == nil {
-		month := MonthOf(w.day)
+		month := sun.MonthOf(w.day)
 		s := newSky(w.day, w.f.air(month, k.weather))
 		t = &table{cells: make([]sums, len(w.instants)+1)}
 		var acc [terms]float64
 		p := pressure(float64(k.elevation) * elevationSpacing)
 		for i := range w.instants {
-			s.addSample(&acc, &w.instants[i], p, w.f.layout.slots.step, k.powers)
+			addSample(&s, &acc, &w.instants[i], p, w.f.layout.slots.Step, k.powers)
 			round(&t.cells[i+1], &acc)
 		}
 		t.open[month] = float32(acc[beamUp])
@@ -635,12 +636,12 @@ func (w *dayWorker) corners(z float64, of weather) (c corners) {
 // dayOf sums a day of a chunk's cells.
 func (w *dayWorker) dayOf(f *field, c *chunk, sky *skyline, day int, out *Daily) {
 	w.enter(f, c.key, day)
-	m := MonthOf(day)
+	m := sun.MonthOf(day)
 	for cells := range slices.Chunk(c.cells, lanes) {
 		w.findLit(cells, sky, 0)
 		for k, cell := range cells {
 			i := int(cell)
-			count := w.changes.runs(m, w.block.masks, k, 0, f.layout.slots.n)
+			count := w.changes.runs(m, w.block.masks, k, 0, f.layout.slots.N)
 			plus, minus := w.changes.plus[m], w.changes.minus[m]
 			corner := func(of weather) corners { return w.corners(w.heights[k], of) }
 			a, diffuse := f.p.air(m), w.diffuse
@@ -657,7 +658,7 @@ func (w *dayWorker) dayOf(f *field, c *chunk, sky *skyline, day int, out *Daily)
 				around := corner(weather{ownTurbidity, false})
 				lit, open = around.sum(plus, minus), around.open(m)
 			}
-			t := w.planes[k].energy(&lit, int32(count), diffuse, open, a.albedo, f.p)
+			t := energy(&w.planes[k], &lit, int32(count), diffuse, open, a.albedo, f.p)
 			out.set(i, t, open+diffuse)
 		}
 	}

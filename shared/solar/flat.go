@@ -3,6 +3,8 @@ package solar
 import (
 	"fmt"
 	"math"
+
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // FlatDay returns the beam and the diffuse radiation of one day on level ground in the
@@ -18,7 +20,7 @@ func FlatDay(latitude, elevation float64, day int, p Parameters) (beam, diffuse 
 	if !(math.Abs(latitude) <= math.Pi/2) || !finite(elevation) {
 		return 0, 0, fmt.Errorf("latitude %g, elevation %g m: must be a place on the earth", latitude, elevation)
 	}
-	t := planeDay(newSite(latitude), pressure(elevation), newPlane(0, 0), day, p.air(MonthOf(day)), &p, nil)
+	t := planeDay(sun.NewSite(latitude), pressure(elevation), newPlane(0, 0), day, p.air(sun.MonthOf(day)), &p, nil)
 	return t.beam, t.diffuse, nil
 }
 
@@ -30,7 +32,7 @@ func FlatYear(latitude, elevation float64, p Parameters) (months [12]float64, er
 		if err != nil {
 			return months, err
 		}
-		months[MonthOf(day)] += beam + diffuse
+		months[sun.MonthOf(day)] += beam + diffuse
 	}
 	return months, nil
 }

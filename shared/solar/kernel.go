@@ -30,7 +30,7 @@ func raiseGo(b *block, codes *horizon.Code, stride int, bearings *bearing, n int
 	}
 }
 
-func shineGo(mask *[lanes]uint32, b *block, suns *sun, n int) {
+func shineGo(mask *[lanes]uint32, b *block, suns *sunPosition, n int) {
 	for _, s := range unsafe.Slice(suns, n) {
 		h := (*[2 * lanes]float32)(b.horizons[s.at/4:])
 		for c := range lanes {

@@ -60,37 +60,18 @@ func (p plane) irradiance(s sample, sinD float64, lit bool, albedo float64, refl
 	return beam, diffuse, albedo * (horizontal + s.diffuse) * p.ground
 }
 
-// totals are sums over time in Wh m⁻², with the hours lit.
-type totals struct{ beam, diffuse, reflected, hours float64 }
-
-func (t totals) global() float64 { return t.beam + t.diffuse + t.reflected }
-
-// planeDay sums one day sample by sample under a sky and ground a. shadowed tells whether terrain hides
-// the sun; nil means it never does.
-func planeDay(at site, pressure float64, pl plane, day int, a air, p *Parameters, shadowed func(s sample) bool) totals {
-	step := p.StepMinutes / 60
-	sinDelta, cosDelta := math.Sincos(Declination(day))
-	clear := newSky(day, a)
-	var sum totals
-	for k := range slotsPerDay(step) {
-		sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(k, step))
-		if sinH <= 0 {
-			continue
-		}
-		s := clear.at(sinH, azimuth, pressure)
-		sinD := pl.incidence(s)
-		lit := sinD > 0 && (shadowed == nil || !shadowed(s))
-		b, d, r := pl.irradiance(s, sinD, lit, a.albedo, p.ReflFull)
-		sum.beam += b
-		sum.diffuse += d
-		sum.reflected += r
-		if lit {
-			sum.hours++
-		}
+// sky returns what the plane sees of an evenly bright sky in one azimuth, above
+// a horizon with the given tangent: the mean over all azimuths is its sky-view
+// factor. Both azimuths count from the same north.
+func (p plane) sky(azimuth, tangent float64) float64 {
+	toward := 0.0
+	if !p.flat {
+		toward = p.sin * math.Cos(azimuth-p.aspect)
+		// Behind the slope its own rise hides the sky.
+		tangent = max(tangent, -toward/max(p.cos, 1e-9))
 	}
-	sum.beam *= step
-	sum.diffuse *= step
-	sum.reflected *= step
-	sum.hours *= step
-	return sum
+	// With H the horizon's angle from the zenith: tan H = 1/tangent.
+	square := 1 / (1 + tangent*tangent) // sin² H
+	zenith := math.Atan2(1, tangent)
+	return p.cos*square + toward*(zenith-tangent*square)
 }

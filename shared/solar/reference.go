@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/calendar"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // Reference returns the plain engine: every sample of every cell in float64,
@@ -83,7 +84,7 @@ func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (
 	if !ok {
 		return noTotals, math.NaN()
 	}
-	at, press, a := newSite(c.latitude), pressure(c.z), s.air(p, i, MonthOf(day))
+	at, press, a := sun.NewSite(c.latitude), pressure(c.z), s.air(p, i, sun.MonthOf(day))
 	flat := planeDay(at, press, newPlane(0, 0), day, a, p, nil)
 	var shadowed func(sample) bool
 	switch {

@@ -1,6 +1,10 @@
 package solar
 
-import "math"
+import (
+	"math"
+
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
+)
 
 // lowSun is the altitude in radians below which Muneer's model takes its low-sun form.
 const lowSun = 0.1
@@ -16,9 +20,13 @@ type sky struct {
 	kBeam, kDiff   float64 // real-sky factors
 }
 
+// air is what a month's sky and ground are like at one cell: Linke turbidity for air mass 2,
+// 1 to 8; albedo of the ground, 0 to 1; real-sky factors of beam and diffuse radiation, 0 to 1.
+type air struct{ linke, albedo, kBeam, kDiffuse float64 }
+
 func newSky(day int, a air) sky {
 	tl := a.linke
-	s := sky{g0: Extraterrestrial(day), linke: tl, kBeam: a.kBeam, kDiff: a.kDiffuse}
+	s := sky{g0: sun.Extraterrestrial(day), linke: tl, kBeam: a.kBeam, kDiff: a.kDiffuse}
 	s.tn = -0.015843 + 0.030543*tl + 0.0003797*tl*tl
 	s.a1 = 0.26463 - 0.061581*tl + 0.0031408*tl*tl
 	if s.a1*s.tn < 0.0022 {

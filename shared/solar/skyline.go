@@ -6,6 +6,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // skyline holds the horizons of a window's cells in the azimuths where the sun
@@ -19,7 +20,7 @@ type skyline struct {
 
 // sunAzimuths marks the grid azimuths the sun can stand in, with their
 // neighbours, for a range of latitudes and of convergences.
-func sunAzimuths(minLatitude, maxLatitude, minConvergence, maxConvergence float64, s slots) (active []int) {
+func sunAzimuths(minLatitude, maxLatitude, minConvergence, maxConvergence float64, s sun.Slots) (active []int) {
 	var marked [azimuths]bool
 	low, high := minConvergence/spacing, maxConvergence/spacing
 	mark := func(position float64) {
@@ -31,11 +32,11 @@ func sunAzimuths(minLatitude, maxLatitude, minConvergence, maxConvergence float6
 	const every = 0.25 * math.Pi / 180
 	n := int(math.Ceil((maxLatitude - minLatitude) / every))
 	for i := range n + 1 {
-		at := newSite(min(maxLatitude, minLatitude+float64(i)*every))
-		for day := 1; day <= yearDays+1; day++ {
-			sinDelta, cosDelta := math.Sincos(Declination(day))
-			for k := range s.n {
-				if sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(s.first+k, s.step)); sinH > -0.02 {
+		at := sun.NewSite(min(maxLatitude, minLatitude+float64(i)*every))
+		for day := 1; day <= sun.YearDays+1; day++ {
+			sinDelta, cosDelta := math.Sincos(sun.Declination(day))
+			for k := range s.N {
+				if sinH, azimuth := at.Position(sinDelta, cosDelta, sun.HourAngle(s.First+k, s.Step)); sinH > -0.02 {
 					mark(azimuth / spacing)
 				}
 			}

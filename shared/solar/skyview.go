@@ -64,22 +64,6 @@ func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster
 	return out, nil
 }
 
-// sky returns what the plane sees of an evenly bright sky in one azimuth, above
-// a horizon with the given tangent: the mean over all azimuths is its sky-view
-// factor. Both azimuths count from the same north.
-func (p plane) sky(azimuth, tangent float64) float64 {
-	toward := 0.0
-	if !p.flat {
-		toward = p.sin * math.Cos(azimuth-p.aspect)
-		// Behind the slope its own rise hides the sky.
-		tangent = max(tangent, -toward/max(p.cos, 1e-9))
-	}
-	// With H the horizon's angle from the zenith: tan H = 1/tangent.
-	square := 1 / (1 + tangent*tangent) // sin² H
-	zenith := math.Atan2(1, tangent)
-	return p.cos*square + toward*(zenith-tangent*square)
-}
-
 // Horizons hands the altitude of the terrain's horizon, in radians from 0, to
 // emit for each of the grid azimuths (radians clockwise from grid north), in the
 // order given. NaN marks a cell without elevation. It stops at the first error

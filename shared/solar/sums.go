@@ -3,6 +3,8 @@ package solar
 import (
 	"math"
 	"sync"
+
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // terms is how many sums describe what a set of lit samples adds to a cell,
@@ -47,11 +49,11 @@ type instant struct {
 const belowHorizon = -0.005
 
 // newInstants describes the slots of a day.
-func newInstants(at site, day int, s slots) []instant {
-	out := make([]instant, s.n)
-	sinDelta, cosDelta := math.Sincos(Declination(day))
+func newInstants(at sun.Site, day int, s sun.Slots) []instant {
+	out := make([]instant, s.N)
+	sinDelta, cosDelta := math.Sincos(sun.Declination(day))
 	for k := range out {
-		sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(s.first+k, s.step))
+		sinH, azimuth := at.Position(sinDelta, cosDelta, sun.HourAngle(s.First+k, s.Step))
 		if sinH <= belowHorizon {
 			continue
 		}
@@ -70,17 +72,17 @@ func newInstants(at site, day int, s slots) []instant {
 
 // addSample adds one sample to the sums of a table, or of a table of powers, in float64,
 // at an air pressure relative to that of the sea.
-func (s *sky) addSample(acc *[terms]float64, o *instant, pressure, step float64, powers bool) {
+func addSample(s *sky, acc *[terms]float64, o *instant, pressure, step float64, powers bool) {
 	switch {
 	case o.mass == 0: // the sun is down
 	case powers:
-		s.addPowers(acc, o, pressure, step)
+		addPowers(s, acc, o, pressure, step)
 	default:
-		s.add(acc, o, pressure, step)
+		addTerms(s, acc, o, pressure, step)
 	}
 }
 
-func (s *sky) add(acc *[terms]float64, o *instant, pressure, step float64) {
+func addTerms(s *sky, acc *[terms]float64, o *instant, pressure, step float64) {
 	beam := s.through(pressure * o.mass)
 	kb := beam / s.g0
 	beam *= step
@@ -98,7 +100,7 @@ func (s *sky) add(acc *[terms]float64, o *instant, pressure, step float64) {
 	acc[anisotropic] += diffuse * (muneer(kb)*(1-kb) - unlitSky)
 }
 
-func (s *sky) addPowers(acc *[terms]float64, o *instant, pressure, step float64) {
+func addPowers(s *sky, acc *[terms]float64, o *instant, pressure, step float64) {
 	kb := s.through(pressure*o.mass) / s.g0
 	diffuse := s.scattered(o.up) * step
 	acc[power0] += diffuse
@@ -125,17 +127,17 @@ type table struct {
 
 // layout places the sums of a table.
 type layout struct {
-	season *season
-	slots  slots
+	season *sun.Season
+	slots  sun.Slots
 }
 
-func (l *layout) runAt(month, slot int) int { return month*(l.slots.n+1) + slot }
+func (l *layout) runAt(month, slot int) int { return month*(l.slots.N+1) + slot }
 
 func (l *layout) changesAt(half int) int {
-	return 12*(l.slots.n+1) + half*l.slots.n*l.season.half[0].entries
+	return 12*(l.slots.N+1) + half*l.slots.N*l.season.Halves[0].Entries
 }
 
-func (l *layout) size() int { return l.changesAt(1) + l.slots.n*l.season.half[1].entries }
+func (l *layout) size() int { return l.changesAt(1) + l.slots.N*l.season.Halves[1].Entries }
 
 // weather is the choice of sky a table is made for.
 type weather struct {
@@ -166,8 +168,8 @@ type nodeTable struct {
 }
 
 func newLatitudeNode(latitude float64, f *field) *latitudeNode {
-	k := &latitudeNode{f: f, ephemeris: make([][]instant, yearDays), tables: map[tableKey]*nodeTable{}}
-	at := newSite(latitude)
+	k := &latitudeNode{f: f, ephemeris: make([][]instant, sun.YearDays), tables: map[tableKey]*nodeTable{}}
+	at := sun.NewSite(latitude)
 	for d := range k.ephemeris {
 		k.ephemeris[d] = newInstants(at, d+1, f.layout.slots)
 	}
@@ -189,24 +191,25 @@ func (k *latitudeNode) table(elevation int, w weather) *table {
 }
 
 func (k *latitudeNode) build(pressure float64, w weather) *table {
-	l, step := k.f.layout, k.f.layout.slots.step
+	l, step := k.f.layout, k.f.layout.slots.Step
 	t := &table{cells: make([]sums, l.size())}
-	skies := make([]sky, yearDays)
+	skies := make([]sky, sun.YearDays)
 	for d := range skies {
-		skies[d] = newSky(d+1, k.f.air(MonthOf(d+1), w))
+		skies[d] = newSky(d+1, k.f.air(sun.MonthOf(d+1), w))
 	}
-	n := l.slots.n
+	n := l.slots.N
 	months := make([][terms]float64, 12*n) // by month, then slot
-	for side := range l.season.half {
-		h := &l.season.half[side]
+	for side := range l.season.Halves {
+		h := &l.season.Halves[side]
 		for slot := range n {
-			entries := t.cells[l.changesAt(side)+slot*h.entries:][:h.entries]
-			for part := range h.starts {
-				days, own := h.part(part, entries)
-				month := MonthOf(days[0])
+			entries := t.cells[l.changesAt(side)+slot*h.Entries:][:h.Entries]
+			for part := range h.Parts() {
+				days, from, to := h.Part(part)
+				own := entries[from:to]
+				month := sun.MonthOf(days[0])
 				var acc [terms]float64
 				for i, day := range days {
-					skies[day-1].addSample(&acc, &k.ephemeris[day-1][slot], pressure, step, w.powers)
+					addSample(&skies[day-1], &acc, &k.ephemeris[day-1][slot], pressure, step, w.powers)
 					round(&own[i+1], &acc)
 				}
 				if month == 11 {
@@ -283,63 +286,6 @@ func turbidity(linke float64) (first int, weights [4]float64) {
 		weights[i] = w
 	}
 	return first, weights
-}
-
-// skyMoments sums up a month's samples with the sun up: the extraterrestrial
-// irradiance times the powers 0 to 2 of the sine of altitude, in Wh m⁻². The
-// horizontal diffuse is linear in them.
-type skyMoments [3]float64
-
-// monthlyMoments returns the moments of each month at a latitude.
-func monthlyMoments(latitude float64, s slots) (out [12]skyMoments) {
-	at := newSite(latitude)
-	// The sun is up in a run of slots around noon: its sums are differences of
-	// those over the first slots, of 1, cos w and cos² w.
-	cosines := make([]float64, s.n)
-	one, two := make([]float64, s.n+1), make([]float64, s.n+1)
-	for k := range cosines {
-		c := math.Cos(hourAngle(s.first+k, s.step))
-		cosines[k], one[k+1], two[k+1] = c, one[k]+c, two[k]+c*c
-	}
-	rise, set := s.middle, s.middle
-	for day := 1; day <= yearDays; day++ {
-		sinDelta, cosDelta := math.Sincos(Declination(day))
-		a, b := at.sin*sinDelta, at.cos*cosDelta
-		for rise > 0 && a+b*cosines[rise-1] > 0 {
-			rise--
-		}
-		for rise < s.middle && !(a+b*cosines[rise] > 0) {
-			rise++
-		}
-		for set < s.n && a+b*cosines[set] > 0 {
-			set++
-		}
-		for set > s.middle && !(a+b*cosines[set-1] > 0) {
-			set--
-		}
-		n, c, c2 := float64(set-rise), one[set]-one[rise], two[set]-two[rise]
-		m := skyMoments{n, a*n + b*c, a*a*n + 2*a*b*c + b*b*c2}
-		g0 := Extraterrestrial(day) * s.step
-		sum := &out[MonthOf(day)]
-		for i := range m {
-			sum[i] += m[i] * g0
-		}
-	}
-	return out
-}
-
-// diffuse returns the horizontal diffuse sum of the moments under a sky.
-func (m *skyMoments) diffuse(s *sky) float64 {
-	return s.kDiff * s.tn * (s.a1*m[0] + s.a2*m[1] + s.a3*m[2])
-}
-
-// beam returns the month's horizontal beam as interpolated from latitude nodes: none in
-// the polar night, though the sun may be up at a node beside it.
-func (m *skyMoments) beam(interpolated float64) float64 {
-	if m[0] == 0 {
-		return 0
-	}
-	return interpolated
 }
 
 // nodeCache keeps the latitude nodes in use, for all goroutines.
