@@ -8,6 +8,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
@@ -176,16 +177,16 @@ func (f *field) number(ctx context.Context, extents []extent, threads int) error
 }
 
 // air returns the sky that a table is made for in a month.
-func (f *field) air(month int, w weather) air {
+func (f *field) air(month int, w weather) clearsky.Air {
 	a := f.p.air(month)
 	if w.turbidity != ownTurbidity {
-		a.linke = turbidityAt(w.turbidity)
+		a.Linke = turbidityAt(w.turbidity)
 	}
 	if f.hazy {
-		a.kBeam = 1
+		a.KBeam = 1
 	}
 	if f.cloudy {
-		a.kDiffuse = 1
+		a.KDiffuse = 1
 	}
 	return a
 }
@@ -234,7 +235,7 @@ type shadowTest struct {
 	bearings []bearing
 	open     []horizon.Code // horizons of 0, where terrain casts no shadows
 	block    block
-	planes   [lanes]plane // of the block's cells, from true north
+	planes   [lanes]clearsky.Plane // of the block's cells, from true north
 	heights  [lanes]float64
 }
 
@@ -264,11 +265,11 @@ func (w *shadowTest) findLit(cells []int32, sky *skyline, offset int) {
 	for k := range lanes {
 		i := int(cells[min(k, len(cells)-1)])
 		c, _ := w.f.s.at(i)
-		w.planes[k], w.heights[k] = newPlane(c.slope, c.aspect+c.convergence), c.z
+		w.planes[k], w.heights[k] = clearsky.NewPlane(c.slope, c.aspect+c.convergence), c.z
 		b.east[k], b.north[k] = 0, 0
-		if pl := &w.planes[k]; !pl.flat {
+		if pl := &w.planes[k]; !pl.Flat {
 			sin, cos := math.Sincos(c.aspect)
-			steep := pl.sin / max(pl.cos, 1e-6)
+			steep := pl.Sin / max(pl.Cos, 1e-6)
 			b.east[k], b.north[k] = float32(steep*sin), float32(steep*cos)
 		}
 	}
@@ -291,7 +292,7 @@ func (w *shadowTest) findLit(cells []int32, sky *skyline, offset int) {
 
 // mix returns a month's sums of a cell whose air differs from its neighbours',
 // and the horizontal beam of all samples. corner returns the tables around the cell.
-func (f *field) mix(a air, month int, plus, minus []int32, corner func(weather) corners) (out sums, open float64) {
+func (f *field) mix(a clearsky.Air, month int, plus, minus []int32, corner func(weather) corners) (out sums, open float64) {
 	add := func(w weather, share float64) {
 		c := corner(w)
 		v := c.sum(plus, minus)
@@ -301,10 +302,10 @@ func (f *field) mix(a air, month int, plus, minus []int32, corner func(weather) 
 			powers := powered.sum(plus, minus)
 			linear := -float64(v[isotropic])
 			for i := range v {
-				v[i] *= float32(a.kBeam)
+				v[i] *= float32(a.KBeam)
 			}
-			v[anisotropic] = float32(anisotropicOf(a.kBeam, linear, &powers))
-			open += share * c.open(month) * a.kBeam
+			v[anisotropic] = float32(anisotropicOf(a.KBeam, linear, &powers))
+			open += share * c.open(month) * a.KBeam
 		} else {
 			open += share * c.open(month)
 		}
@@ -313,7 +314,7 @@ func (f *field) mix(a air, month int, plus, minus []int32, corner func(weather) 
 		}
 	}
 	if f.turbid {
-		first, weights := turbidity(a.linke)
+		first, weights := turbidity(a.Linke)
 		for k, share := range weights {
 			if share != 0 {
 				add(weather{first + k, false}, share)
@@ -324,7 +325,7 @@ func (f *field) mix(a air, month int, plus, minus []int32, corner func(weather) 
 	}
 	if f.cloudy {
 		for i := diffuseEast; i < terms; i++ {
-			out[i] *= float32(a.kDiffuse)
+			out[i] *= float32(a.KDiffuse)
 		}
 	}
 	return out, open
@@ -336,7 +337,7 @@ type worker struct {
 	key          key
 	lower, upper *latitudeNode
 	weight       float32
-	moments      [12]skyMoments
+	moments      [12]clearsky.Moments
 	diffuse      [12]float64 // horizontal, where air is the same for all cells
 	around       map[tableKey][4]*table
 	changes      changes
@@ -355,10 +356,10 @@ func (w *worker) enter(f *field, k key) {
 		w.lower, w.upper, w.around = lower, upper, map[tableKey][4]*table{}
 	}
 	w.weight = float32(k.latitude-n*nodeEvery) / nodeEvery
-	w.moments = monthlyMoments(binLatitude(k.latitude), f.layout.slots)
+	w.moments = clearsky.MonthlyMoments(binLatitude(k.latitude), f.layout.slots)
 	for m := range 12 {
-		s := newSky(1, f.p.air(m))
-		w.diffuse[m] = w.moments[m].diffuse(&s)
+		s := clearsky.NewSky(1, f.p.air(m))
+		w.diffuse[m] = w.moments[m].Diffuse(&s)
 	}
 }
 
@@ -462,7 +463,7 @@ func (w *worker) yearOf(f *field, c *chunk, sky *skyline, offset int, out *Month
 			around := w.corners(w.heights[k], weather{ownTurbidity, false})
 			for m := range 12 {
 				lit := around.sum(w.changes.plus[m], w.changes.minus[m])
-				open := w.moments[m].beam(around.open(m))
+				open := horizontalBeam(&w.moments[m], around.open(m))
 				t := energy(pl, &lit, w.changes.count[m], w.diffuse[m], open, f.p.Albedo[m], f.p)
 				out.set(m, i, t, open+w.diffuse[m])
 			}
@@ -478,30 +479,30 @@ func (w *worker) ownAir(i, k int, out *Monthly) {
 	for m := range 12 {
 		a := f.s.air(f.p, i, m)
 		lit, open := f.mix(a, m, w.changes.plus[m], w.changes.minus[m], corner)
-		open = w.moments[m].beam(open)
-		s := newSky(1, a)
-		diffuse := w.moments[m].diffuse(&s)
-		t := energy(&w.planes[k], &lit, w.changes.count[m], diffuse, open, a.albedo, f.p)
+		open = horizontalBeam(&w.moments[m], open)
+		s := clearsky.NewSky(1, a)
+		diffuse := w.moments[m].Diffuse(&s)
+		t := energy(&w.planes[k], &lit, w.changes.count[m], diffuse, open, a.Albedo, f.p)
 		out.set(m, i, t, open+diffuse)
 	}
 }
 
 // energy turns the sums of a cell's lit samples into radiation on a plane. diffuse and
 // horizontal are the sums of all samples' horizontal diffuse and beam.
-func energy(pl *plane, s *sums, count int32, diffuse, horizontal, albedo float64, p *Parameters) totals {
+func energy(pl *clearsky.Plane, s *sums, count int32, diffuse, horizontal, albedo float64, p *Parameters) totals {
 	t := totals{hours: float64(count) * p.StepMinutes / 60}
 	up := float64(s[beamUp])
-	if pl.flat {
+	if pl.Flat {
 		t.beam, t.diffuse = up, diffuse
 		return t
 	}
-	t.beam = max(0, pl.east*float64(s[beamEast])+pl.north*float64(s[beamNorth])+pl.cos*up)
-	t.diffuse = diffuse*(pl.ri+unlitSky*pl.fg) + pl.east*float64(s[diffuseEast]) + pl.north*float64(s[diffuseNorth]) +
-		pl.cos*float64(s[diffuseUp]) + pl.ri*float64(s[isotropic]) + pl.fg*float64(s[anisotropic])
+	t.beam = max(0, pl.East*float64(s[beamEast])+pl.North*float64(s[beamNorth])+pl.Cos*up)
+	t.diffuse = diffuse*(pl.Isotropic+clearsky.UnlitSky*pl.Anisotropic) + pl.East*float64(s[diffuseEast]) + pl.North*float64(s[diffuseNorth]) +
+		pl.Cos*float64(s[diffuseUp]) + pl.Isotropic*float64(s[isotropic]) + pl.Anisotropic*float64(s[anisotropic])
 	if !p.ReflFull {
 		horizontal = up
 	}
-	t.reflected = albedo * (horizontal + diffuse) * pl.ground
+	t.reflected = albedo * (horizontal + diffuse) * pl.Ground
 	return t
 }
 
@@ -580,7 +581,7 @@ type dayWorker struct {
 	key      key
 	day      int
 	instants []instant
-	moments  skyMoments
+	moments  clearsky.Moments
 	diffuse  float64
 	tables   map[tableKey]*table // sums of the first 0, 1, ... slots
 	changes  changes
@@ -594,7 +595,7 @@ func (w *dayWorker) enter(f *field, k key, day int) {
 	w.setPath(f, k, []float64{sun.Declination(day)})
 	at := sun.NewSite(binLatitude(k.latitude))
 	w.instants = newInstants(at, day, f.layout.slots)
-	w.moments = skyMoments{}
+	w.moments = clearsky.Moments{}
 	g0 := sun.Extraterrestrial(day) * f.layout.slots.Step
 	for i := range w.instants {
 		if up := w.instants[i].up; up > 0 {
@@ -603,8 +604,8 @@ func (w *dayWorker) enter(f *field, k key, day int) {
 			w.moments[2] += g0 * up * up
 		}
 	}
-	s := newSky(day, f.p.air(sun.MonthOf(day)))
-	w.diffuse = w.moments.diffuse(&s)
+	s := clearsky.NewSky(day, f.p.air(sun.MonthOf(day)))
+	w.diffuse = w.moments.Diffuse(&s)
 	w.tables = map[tableKey]*table{}
 }
 
@@ -612,10 +613,10 @@ func (w *dayWorker) table(k tableKey) *table {
 	t := w.tables[k]
 	if t == nil {
 		month := sun.MonthOf(w.day)
-		s := newSky(w.day, w.f.air(month, k.weather))
+		s := clearsky.NewSky(w.day, w.f.air(month, k.weather))
 		t = &table{cells: make([]sums, len(w.instants)+1)}
 		var acc [terms]float64
-		p := pressure(float64(k.elevation) * elevationSpacing)
+		p := clearsky.Pressure(float64(k.elevation) * elevationSpacing)
 		for i := range w.instants {
 			addSample(&s, &acc, &w.instants[i], p, w.f.layout.slots.Step, k.powers)
 			round(&t.cells[i+1], &acc)
@@ -651,14 +652,14 @@ func (w *dayWorker) dayOf(f *field, c *chunk, sky *skyline, day int, out *Daily)
 			)
 			if f.s.layered {
 				a = f.s.air(f.p, i, m)
-				s := newSky(day, a)
-				diffuse = w.moments.diffuse(&s)
+				s := clearsky.NewSky(day, a)
+				diffuse = w.moments.Diffuse(&s)
 				lit, open = f.mix(a, m, plus, minus, corner)
 			} else {
 				around := corner(weather{ownTurbidity, false})
 				lit, open = around.sum(plus, minus), around.open(m)
 			}
-			t := energy(&w.planes[k], &lit, int32(count), diffuse, open, a.albedo, f.p)
+			t := energy(&w.planes[k], &lit, int32(count), diffuse, open, a.Albedo, f.p)
 			out.set(i, t, open+diffuse)
 		}
 	}

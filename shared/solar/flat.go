@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
@@ -20,7 +21,7 @@ func FlatDay(latitude, elevation float64, day int, p Parameters) (beam, diffuse 
 	if !(math.Abs(latitude) <= math.Pi/2) || !finite(elevation) {
 		return 0, 0, fmt.Errorf("latitude %g, elevation %g m: must be a place on the earth", latitude, elevation)
 	}
-	t := planeDay(sun.NewSite(latitude), pressure(elevation), newPlane(0, 0), day, p.air(sun.MonthOf(day)), &p, nil)
+	t := planeDay(sun.NewSite(latitude), clearsky.Pressure(elevation), clearsky.NewPlane(0, 0), day, p.air(sun.MonthOf(day)), &p, nil)
 	return t.beam, t.diffuse, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	refdata "github.com/cyverse-gis/eemt/integration/reference"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
@@ -172,6 +173,6 @@ func TestWorkedExampleYear(t *testing.T) {
 // elevation z in metres, aspect in radians clockwise from true north (NaN for
 // none). p must be valid; its shadow settings have no effect.
 func PlaneDay(latitude, z, slope, aspect float64, day int, p Parameters) (beam, diffuse, reflected, global, hours float64) {
-	t := planeDay(sun.NewSite(latitude), pressure(z), newPlane(slope, aspect), day, p.air(sun.MonthOf(day)), &p, nil)
+	t := planeDay(sun.NewSite(latitude), clearsky.Pressure(z), clearsky.NewPlane(slope, aspect), day, p.air(sun.MonthOf(day)), &p, nil)
 	return t.beam, t.diffuse, t.reflected, t.global(), t.hours
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/calendar"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
@@ -84,22 +85,22 @@ func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (
 	if !ok {
 		return noTotals, math.NaN()
 	}
-	at, press, a := sun.NewSite(c.latitude), pressure(c.z), s.air(p, i, sun.MonthOf(day))
-	flat := planeDay(at, press, newPlane(0, 0), day, a, p, nil)
-	var shadowed func(sample) bool
+	at, press, a := sun.NewSite(c.latitude), clearsky.Pressure(c.z), s.air(p, i, sun.MonthOf(day))
+	flat := planeDay(at, press, clearsky.NewPlane(0, 0), day, a, p, nil)
+	var shadowed func(clearsky.Sample) bool
 	switch {
 	case !p.Shadows:
 	case e.horizon != nil:
-		shadowed = func(o sample) bool {
-			return o.sinH <= o.cosH*e.horizon(i, o.azimuth-c.convergence)
+		shadowed = func(o clearsky.Sample) bool {
+			return o.SinH <= o.CosH*e.horizon(i, o.Azimuth-c.convergence)
 		}
 	default:
 		ray := newRay(s, c, p, highest)
-		shadowed = func(o sample) bool {
-			tan, azimuth := o.sinH/o.cosH, o.azimuth-c.convergence
+		shadowed = func(o clearsky.Sample) bool {
+			tan, azimuth := o.SinH/o.CosH, o.Azimuth-c.convergence
 			return ray.blocked(tan, azimuth) || s.Far != nil && s.Far.March(s.OriginCol+c.col, s.OriginRow+c.row, c.z, azimuth) >= tan
 		}
 	}
-	pl := newPlane(c.slope, c.aspect+c.convergence)
+	pl := clearsky.NewPlane(c.slope, c.aspect+c.convergence)
 	return planeDay(at, press, pl, day, a, p, shadowed), flat.global()
 }

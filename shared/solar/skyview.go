@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
 
@@ -21,12 +22,12 @@ func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster
 	}
 	cells := s.Core.Width * s.Core.Height
 	sums := make([]float64, cells)
-	planes := make([]plane, cells)
+	planes := make([]clearsky.Plane, cells)
 	valid := make([]bool, cells)
 	for i := range planes {
 		var c cell
 		if c, valid[i] = s.at(i); valid[i] {
-			planes[i] = newPlane(c.slope, c.aspect)
+			planes[i] = clearsky.NewPlane(c.slope, c.aspect)
 		}
 	}
 	around := make([]float64, azimuths)
@@ -37,7 +38,7 @@ func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster
 		return eachBlock(ctx, s.Core.Height, threads, func(_, row int) {
 			for i := row * s.Core.Width; i < (row+1)*s.Core.Width; i++ {
 				if valid[i] {
-					sums[i] += planes[i].sky(around[a], float64(codes[i].Tangent()))
+					sums[i] += planes[i].SkyView(around[a], float64(codes[i].Tangent()))
 				}
 			}
 		}, nil)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
@@ -60,7 +61,7 @@ func newInstants(at sun.Site, day int, s sun.Slots) []instant {
 		sinH = min(1, sinH)
 		h, cosH := math.Asin(sinH), math.Sqrt(1-sinH*sinH)
 		sin, cos := math.Sincos(azimuth)
-		o := instant{up: sinH, east: cosH * sin, north: cosH * cos, mass: airMass(h), high: h >= lowSun}
+		o := instant{up: sinH, east: cosH * sin, north: cosH * cos, mass: clearsky.AirMass(h), high: h >= clearsky.LowSun}
 		o.circumsolar = 1 / sinH
 		if !o.high {
 			o.circumsolar = 1 / (cosH * (0.1 - 0.008*h))
@@ -72,7 +73,7 @@ func newInstants(at sun.Site, day int, s sun.Slots) []instant {
 
 // addSample adds one sample to the sums of a table, or of a table of powers, in float64,
 // at an air pressure relative to that of the sea.
-func addSample(s *sky, acc *[terms]float64, o *instant, pressure, step float64, powers bool) {
+func addSample(s *clearsky.Sky, acc *[terms]float64, o *instant, pressure, step float64, powers bool) {
 	switch {
 	case o.mass == 0: // the sun is down
 	case powers:
@@ -82,11 +83,11 @@ func addSample(s *sky, acc *[terms]float64, o *instant, pressure, step float64, 
 	}
 }
 
-func addTerms(s *sky, acc *[terms]float64, o *instant, pressure, step float64) {
-	beam := s.through(pressure * o.mass)
-	kb := beam / s.g0
+func addTerms(s *clearsky.Sky, acc *[terms]float64, o *instant, pressure, step float64) {
+	beam := s.Beam(pressure * o.mass)
+	kb := beam / s.G0
 	beam *= step
-	diffuse := s.scattered(o.up) * step
+	diffuse := s.Diffuse(o.up) * step
 	around := diffuse * kb * o.circumsolar
 	acc[beamEast] += beam * o.east
 	acc[beamNorth] += beam * o.north
@@ -97,12 +98,12 @@ func addTerms(s *sky, acc *[terms]float64, o *instant, pressure, step float64) {
 		acc[diffuseUp] += diffuse * kb
 	}
 	acc[isotropic] -= diffuse * kb
-	acc[anisotropic] += diffuse * (muneer(kb)*(1-kb) - unlitSky)
+	acc[anisotropic] += diffuse * (clearsky.Muneer(kb)*(1-kb) - clearsky.UnlitSky)
 }
 
-func addPowers(s *sky, acc *[terms]float64, o *instant, pressure, step float64) {
-	kb := s.through(pressure*o.mass) / s.g0
-	diffuse := s.scattered(o.up) * step
+func addPowers(s *clearsky.Sky, acc *[terms]float64, o *instant, pressure, step float64) {
+	kb := s.Beam(pressure*o.mass) / s.G0
+	diffuse := s.Diffuse(o.up) * step
 	acc[power0] += diffuse
 	acc[power2] += diffuse * kb * kb
 	acc[power3] += diffuse * kb * kb * kb
@@ -112,7 +113,7 @@ func addPowers(s *sky, acc *[terms]float64, o *instant, pressure, step float64) 
 // of a table made with factor 1: (N(Kb)(1-Kb) - 0.252271) summed, in powers of Kb.
 func anisotropicOf(k, linear float64, powers *sums) float64 {
 	const a, b, c = 0.00263, -0.712, -0.6883 // of muneer
-	return (a-unlitSky)*float64(powers[power0]) + (b-a)*k*linear + (c-b)*k*k*float64(powers[power2]) - c*k*k*k*float64(powers[power3])
+	return (a-clearsky.UnlitSky)*float64(powers[power0]) + (b-a)*k*linear + (c-b)*k*k*float64(powers[power2]) - c*k*k*k*float64(powers[power3])
 }
 
 // table holds the sums of samples at one latitude and elevation.
@@ -186,16 +187,16 @@ func (k *latitudeNode) table(elevation int, w weather) *table {
 		k.tables[key] = e
 	}
 	k.mu.Unlock()
-	e.once.Do(func() { e.t = k.build(pressure(float64(elevation)*elevationSpacing), w) })
+	e.once.Do(func() { e.t = k.build(clearsky.Pressure(float64(elevation)*elevationSpacing), w) })
 	return e.t
 }
 
 func (k *latitudeNode) build(pressure float64, w weather) *table {
 	l, step := k.f.layout, k.f.layout.slots.Step
 	t := &table{cells: make([]sums, l.size())}
-	skies := make([]sky, sun.YearDays)
+	skies := make([]clearsky.Sky, sun.YearDays)
 	for d := range skies {
-		skies[d] = newSky(d+1, k.f.air(sun.MonthOf(d+1), w))
+		skies[d] = clearsky.NewSky(d+1, k.f.air(sun.MonthOf(d+1), w))
 	}
 	n := l.slots.N
 	months := make([][terms]float64, 12*n) // by month, then slot
@@ -286,6 +287,15 @@ func turbidity(linke float64) (first int, weights [4]float64) {
 		weights[i] = w
 	}
 	return first, weights
+}
+
+// horizontalBeam returns a month's horizontal beam on flat ground from that interpolated
+// between latitude nodes: 0 in the polar night, although the sun may be up at a node nearby.
+func horizontalBeam(m *clearsky.Moments, interpolated float64) float64 {
+	if m[0] == 0 {
+		return 0
+	}
+	return interpolated
 }
 
 // nodeCache keeps the latitude nodes in use, for all goroutines.

@@ -1,4 +1,4 @@
-package solar
+package clearsky
 
 import (
 	"math"
@@ -6,13 +6,13 @@ import (
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
-// skyMoments sums up a month's samples with the sun up: the extraterrestrial
-// irradiance times the powers 0 to 2 of the sine of altitude, in Wh m⁻². The
-// horizontal diffuse is linear in them.
-type skyMoments [3]float64
+// Moments are sums over samples with the sun up: of the extraterrestrial normal irradiance
+// times the powers 0, 1 and 2 of the sine of altitude, in Wh m⁻². The horizontal diffuse
+// radiation is linear in them.
+type Moments [3]float64
 
-// monthlyMoments returns the moments of each month at a latitude.
-func monthlyMoments(latitude float64, s sun.Slots) (out [12]skyMoments) {
+// MonthlyMoments returns the moments of each month at a latitude in radians.
+func MonthlyMoments(latitude float64, s sun.Slots) (out [12]Moments) {
 	at := sun.NewSite(latitude)
 	// The sun is up in a run of slots around noon: its sums are differences of
 	// those over the first slots, of 1, cos w and cos² w.
@@ -39,7 +39,7 @@ func monthlyMoments(latitude float64, s sun.Slots) (out [12]skyMoments) {
 			set--
 		}
 		n, c, c2 := float64(set-rise), one[set]-one[rise], two[set]-two[rise]
-		m := skyMoments{n, a*n + b*c, a*a*n + 2*a*b*c + b*b*c2}
+		m := Moments{n, a*n + b*c, a*a*n + 2*a*b*c + b*b*c2}
 		g0 := sun.Extraterrestrial(day) * s.Step
 		sum := &out[sun.MonthOf(day)]
 		for i := range m {
@@ -49,16 +49,8 @@ func monthlyMoments(latitude float64, s sun.Slots) (out [12]skyMoments) {
 	return out
 }
 
-// diffuse returns the horizontal diffuse sum of the moments under a sky.
-func (m *skyMoments) diffuse(s *sky) float64 {
+// Diffuse returns the horizontal diffuse radiation of the samples under a sky, in Wh m⁻².
+// The turbidity of the sky counts, its day does not.
+func (m *Moments) Diffuse(s *Sky) float64 {
 	return s.kDiff * s.tn * (s.a1*m[0] + s.a2*m[1] + s.a3*m[2])
-}
-
-// beam returns the month's horizontal beam as interpolated from latitude nodes: none in
-// the polar night, though the sun may be up at a node beside it.
-func (m *skyMoments) beam(interpolated float64) float64 {
-	if m[0] == 0 {
-		return 0
-	}
-	return interpolated
 }
