@@ -14,7 +14,7 @@ type extreme struct {
 	cells, side, far int64
 }
 
-// extremes are the lowest and the highest value. They are watched because programs fill missing data with numbers such as
+// extremes are the lowest and the highest value. They are counted because programs fill missing data with numbers such as
 // -1 or 255: elevations that occur on the earth, but the lowest or highest ones of the landscape.
 type extremes struct{ low, high extreme }
 

@@ -19,7 +19,8 @@ type bearing struct {
 	sin, cos         float32
 }
 
-// block is a few cells as the sun meets them.
+// block is up to lanes cells that are tested against the sun together: their horizons, their
+// slopes, and the time slots in which they are lit.
 type block struct {
 	horizons      [(azimuths + 1) * lanes]float32 // tangents by grid azimuth, then cell; the first again at the end
 	east, north   [lanes]float32                  // horizontal part of the surface normal over its vertical part, from grid north
@@ -28,8 +29,8 @@ type block struct {
 	masks         [][lanes]uint32                 // by node, then word: bits of the slots that are lit
 }
 
-// raise sets the horizons, and above which tangents neither they nor the slope
-// hide the sun: a sun is in front of it when tan h > -tan g cos(A - a). codes
+// raise sets the horizons, and the tangents of altitude above which neither they nor the
+// slope hide the sun. The sun is in front of a slope of angle g and aspect A when tan h > -tan g cos(A - a). codes
 // holds each bearing's for the cells, stride apart.
 func (b *block) raise(codes []horizon.Code, stride int, bearings []bearing) {
 	if len(bearings) == 0 {
@@ -98,7 +99,7 @@ func wordMask(from, to int) uint32 {
 	return math.MaxUint32 >> (32 - (to - from)) << from
 }
 
-// transition returns in which share of the way from one node's sun to the next node's,
+// transition returns in which share of the interval from one node of declination to the next,
 // 0 to shares-1, a slot of one cell changes between lit and dark.
 func (b *block) transition(from, to *sunPosition, c int, wasLit bool) int {
 	h0, h1 := b.horizon(from, c), b.horizon(to, c)
@@ -116,7 +117,8 @@ func (b *block) transition(from, to *sunPosition, c int, wasLit bool) int {
 		return shareAt(slope)
 	}
 	terrain := e0 / (e0 - e1)
-	// Horizons may bend on the way from one bearing to another: look once more, at the place found.
+	// The horizon is linear between two bearings only. Where a bearing lies between both suns,
+	// test once more at the crossing that was found, and interpolate again.
 	x0, x1 := from.position(), to.position()
 	if from.at != to.at && from.tan > 0 && to.tan > 0 && max(x0-x1, x1-x0) < azimuths/2 {
 		x := x0 + float32(terrain*(x1-x0))
@@ -152,7 +154,8 @@ func (b *block) horizon(s *sunPosition, c int) float32 {
 	return h + float32(s.part*(b.horizons[i+lanes]-h))
 }
 
-// facing returns how far the sun stands in front of one cell's slope: not above 0 behind it.
+// facing is positive when the sun is in front of the slope of a cell: the sine of incidence
+// over the cosines of altitude and slope.
 func (b *block) facing(s *sunPosition, c int) float32 {
 	return float32(s.tan+float32(b.east[c]*s.sin)) + float32(b.north[c]*s.cos)
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
-// Fast returns the engine for production: horizons by sweeps, the sun's samples
-// summed beforehand by latitude, elevation, time of day and season, so that a
-// cell's year takes a microsecond.
+// Fast returns the engine for production. It finds horizons by sweeps. It sums the samples of
+// the sun once per latitude, elevation, time of day and season, and interpolates these sums
+// for each cell, so that the year of a cell takes about a microsecond.
 func Fast() Engine { return fast{} }
 
 type fast struct{}
@@ -26,7 +26,7 @@ const codesAtOnce = 192 << 20
 // cellsAtOnce is how many cells of one latitude a goroutine takes at a time.
 const cellsAtOnce = 4096
 
-// field is a surface with what its cells have in common.
+// field is a surface with all that its cells share during one computation.
 type field struct {
 	s         *Surface
 	p         *Parameters
@@ -34,17 +34,17 @@ type field struct {
 	active    []int // azimuths that need horizons
 	terrain   *horizon.Terrain
 	nodes     *nodeCache
-	turbid    bool  // turbidity differs from cell to cell
-	hazy      bool  // the beam factor does
-	cloudy    bool  // the diffuse factor does
+	turbid    bool  // Linke turbidity differs from cell to cell
+	hazy      bool  // the real-sky factor of the beam differs from cell to cell
+	cloudy    bool  // the real-sky factor of the diffuse part differs from cell to cell
 	polar     []int // core cells at a pole, where azimuth has no meaning
 	haveCells bool
 	groups    []int32 // by core cell: which of keys it has, noGroup where there is no data or at a pole
 	keys      []key   // in the order of work
 }
 
-// key is what cells have in common that see the sun in the same places: the
-// bins of latitude and convergence.
+// key is the bins of latitude and convergence of a cell. Cells with the same key share the
+// path of the sun, and form a group.
 type key struct{ latitude, convergence int }
 
 const noGroup = -1
@@ -97,7 +97,7 @@ type extent struct {
 	minLatitude, maxLatitude       float64
 	minConvergence, maxConvergence float64
 	haveCells                      bool
-	keys                           []key // that groups of the field count in, until numbered
+	keys                           []key // groups of the field are indexes of it, until number makes them indexes of field.keys
 	polar                          []int
 }
 
@@ -147,7 +147,7 @@ func (v *extent) add(o *extent) {
 	v.polar = append(v.polar, o.polar...)
 }
 
-// number puts the keys of all extents in the order of latitude, and the groups in theirs.
+// number sorts the keys of all extents by latitude, and makes the groups indexes of the sorted keys.
 func (f *field) number(ctx context.Context, extents []extent, threads int) error {
 	for i := range extents {
 		f.keys = append(f.keys, extents[i].keys...)
@@ -176,7 +176,7 @@ func (f *field) number(ctx context.Context, extents []extent, threads int) error
 	}, nil)
 }
 
-// air returns the sky that a table is made for in a month.
+// air returns the sky for which a table is computed in a month.
 func (f *field) air(month int, w weather) clearsky.Air {
 	a := f.p.air(month)
 	if w.turbidity != ownTurbidity {
@@ -197,7 +197,7 @@ type chunk struct {
 	cells []int32
 }
 
-// chunks sorts the core cells of rows first to first+rows by group.
+// chunks sorts the core cells of rows first to first+rows-1 by group.
 func (f *field) chunks(first, rows int) []chunk {
 	width := f.s.Core.Width
 	groups := f.groups[first*width : (first+rows)*width]
@@ -290,8 +290,9 @@ func (w *shadowTest) findLit(cells []int32, sky *skyline, offset int) {
 	b.light(w.path)
 }
 
-// mix returns a month's sums of a cell whose air differs from its neighbours',
-// and the horizontal beam of all samples. corner returns the tables around the cell.
+// mix returns a month's sums of a cell where turbidity or a real-sky factor differs from cell
+// to cell, and the horizontal beam of all samples. It interpolates between tables of several
+// turbidities and multiplies with the factors. corner returns the tables around the cell.
 func (f *field) mix(a clearsky.Air, month int, plus, minus []int32, corner func(weather) corners) (out sums, open float64) {
 	add := func(w weather, share float64) {
 		c := corner(w)
@@ -343,7 +344,7 @@ type worker struct {
 	changes      changes
 }
 
-// enter moves the worker to a group.
+// enter prepares the worker for cells of a group.
 func (w *worker) enter(f *field, k key) {
 	if w.f == f && w.key == k {
 		return
@@ -471,8 +472,8 @@ func (w *worker) yearOf(f *field, c *chunk, sky *skyline, offset int, out *Month
 	}
 }
 
-// ownAir sums the year of core cell i, the block's cell k, where air or ground
-// differ from cell to cell.
+// ownAir sums the year of core cell i, the block's cell k, where turbidity, albedo or a
+// real-sky factor differ from cell to cell.
 func (w *worker) ownAir(i, k int, out *Monthly) {
 	f := w.f
 	corner := func(of weather) corners { return w.corners(w.heights[k], of) }
@@ -506,7 +507,8 @@ func energy(pl *clearsky.Plane, s *sums, count int32, diffuse, horizontal, albed
 	return t
 }
 
-// atPole is the engine that knows the sun of a pole, where azimuth is fixed.
+// atPole returns the plain engine, with the horizons of a skyline. It computes cells at a
+// pole, where the sun has no azimuth, which is taken as 0.
 func atPole(sky *skyline, offset int) reference {
 	return reference{horizon: func(i int, azimuth float64) float64 { return sky.tangent(i-offset, azimuth) }}
 }
@@ -514,18 +516,8 @@ func atPole(sky *skyline, offset int) reference {
 func (f *field) poleYear(i int, sky *skyline, offset int, out *Monthly) {
 	e := atPole(sky, offset)
 	for m := range 12 {
-		var sum totals
-		var flat float64
-		first, last := sun.DaysOf(m)
-		for day := first; day <= last; day++ {
-			t, fl := e.day(f.s, f.p, i, day, 0)
-			sum.beam += t.beam
-			sum.diffuse += t.diffuse
-			sum.reflected += t.reflected
-			sum.hours += t.hours
-			flat += fl
-		}
-		out.set(m, i, sum, flat)
+		t, flat := e.month(f.s, f.p, i, m, 0)
+		out.set(m, i, t, flat)
 	}
 }
 
@@ -627,7 +619,8 @@ func (w *dayWorker) table(k tableKey) *table {
 	return t
 }
 
-// corners returns the tables around an elevation; that of latitude is exact.
+// corners returns the tables around an elevation. They are for the latitude itself, so that
+// none are interpolated along latitude.
 func (w *dayWorker) corners(z float64, of weather) (c corners) {
 	below, up := elevationNode(z)
 	lower, upper := w.table(tableKey{below, of}), w.table(tableKey{below + 1, of})

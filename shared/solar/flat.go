@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
@@ -18,7 +19,7 @@ func FlatDay(latitude, elevation float64, day int, p Parameters) (beam, diffuse 
 	if day < 1 || day > 366 {
 		return 0, 0, fmt.Errorf("day %d: must be 1 to 366", day)
 	}
-	if !(math.Abs(latitude) <= math.Pi/2) || !finite(elevation) {
+	if !(math.Abs(latitude) <= math.Pi/2) || !raster.Finite(elevation) {
 		return 0, 0, fmt.Errorf("latitude %g, elevation %g m: must be a place on the earth", latitude, elevation)
 	}
 	t := planeDay(sun.NewSite(latitude), clearsky.Pressure(elevation), clearsky.NewPlane(0, 0), day, p.air(sun.MonthOf(day)), &p, nil)

@@ -21,18 +21,18 @@ type sunPosition struct {
 	bit  uint32  // of the slot, in its word of 32
 }
 
-// path is the sun's path at one latitude and convergence: by node of
+// path holds the positions of the sun at one latitude and convergence, by node of
 // declination, then by slot.
 type path struct {
 	slots     sun.Slots
 	suns      []sunPosition
 	rise, set []int16 // by node: the slots between which the sun is up
-	// planes tells for each azimuth whether the sun can stand beside it before
+	// planes says for each azimuth whether the sun can be next to it before
 	// noon (all bits of the first) and after (of the second).
 	planes [azimuths][2]uint32
 }
 
-// newPath computes the sun's places at a latitude in radians, for declinations
+// newPath computes the positions of the sun at a latitude in radians, for declinations
 // and a bin of convergence.
 func newPath(latitude float64, declinations []float64, convergence int, s sun.Slots) *path {
 	p := &path{slots: s, suns: make([]sunPosition, len(declinations)*s.N), rise: make([]int16, len(declinations)), set: make([]int16, len(declinations))}
@@ -76,8 +76,8 @@ func newPath(latitude float64, declinations []float64, convergence int, s sun.Sl
 
 // Cells share the sun's path within a thousandth of a degree of latitude and
 // within a 64th of the spacing of horizons of convergence, 0.05 degrees. What the
-// sun sends is interpolated between nodes of a tenth of a degree. All count from
-// zero, so that tiles agree.
+// sun radiates is interpolated between nodes a tenth of a degree of latitude apart. All count
+// from latitude and convergence 0, so that results do not depend on how a raster is tiled.
 const (
 	latitudeBins    = 1000 // per degree
 	nodeEvery       = 100  // bins

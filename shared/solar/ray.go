@@ -3,6 +3,7 @@ package solar
 import (
 	"math"
 
+	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
 
@@ -84,7 +85,7 @@ func bilinear(cells []float64, width, height int, x, y float64) float64 {
 func highest(cells []float64) float64 {
 	top := math.Inf(-1)
 	for _, z := range cells {
-		if finite(z) && z > top {
+		if raster.Finite(z) && z > top {
 			top = z
 		}
 	}

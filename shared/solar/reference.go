@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 
-	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
@@ -28,20 +27,9 @@ func (e reference) Year(ctx context.Context, s Surface, p Parameters, threads in
 	highest := highest(s.DEM.Cells)
 	err := eachBlock(ctx, s.Core.Height, threads, func(_, row int) {
 		for i := row * s.Core.Width; i < (row+1)*s.Core.Width && ctx.Err() == nil; i++ {
-			day := 1
-			for m, n := range calendar.Days {
-				var sum totals
-				var flat float64
-				for range n {
-					t, f := e.day(&s, &p, i, day, highest)
-					sum.beam += t.beam
-					sum.diffuse += t.diffuse
-					sum.reflected += t.reflected
-					sum.hours += t.hours
-					flat += f
-					day++
-				}
-				out.set(m, i, sum, flat)
+			for m := range 12 {
+				t, flat := e.month(&s, &p, i, m, highest)
+				out.set(m, i, t, flat)
 			}
 		}
 	}, func(finished int) {
@@ -76,6 +64,20 @@ func (e reference) Days(ctx context.Context, s Surface, p Parameters, days []int
 		}
 	}
 	return nil
+}
+
+// month returns the sums of core cell i over the days of a month, as day does over one.
+func (e reference) month(s *Surface, p *Parameters, i, month int, highest float64) (sum totals, flat float64) {
+	first, last := sun.DaysOf(month)
+	for day := first; day <= last; day++ {
+		t, f := e.day(s, p, i, day, highest)
+		sum.beam += t.beam
+		sum.diffuse += t.diffuse
+		sum.reflected += t.reflected
+		sum.hours += t.hours
+		flat += f
+	}
+	return sum, flat
 }
 
 // day returns one day's sums of core cell i, and the global of the same cell

@@ -60,23 +60,31 @@ func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Wi
 		sky.plane[a] = int16(n)
 	}
 	sky.codes = make([]horizon.Code, sky.cells*len(active))
+	angles, codes := make([]float64, len(active)), make([][]horizon.Code, len(active))
+	for n, a := range active {
+		angles[n], codes[n] = float64(a)*spacing, sky.codes[n*sky.cells:(n+1)*sky.cells]
+	}
+	if err := sweep(ctx, t, s, w, angles, codes, make([]horizon.Sweeper, max(1, threads)), done); err != nil {
+		return nil, err
+	}
+	return sky, nil
+}
+
+// sweep writes the horizons of the cells of w in each of some azimuths to its codes, with a
+// goroutine for each sweeper. done, when not nil, gets the part that is finished.
+func sweep(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Window, azimuths []float64, codes [][]horizon.Code, sweepers []horizon.Sweeper, done func(part float64)) error {
 	bands := bandsOf(s, w)
-	sweepers := make([]horizon.Sweeper, max(1, threads))
-	tasks := len(active) * len(bands)
-	err := eachBlock(ctx, tasks, threads, func(worker, task int) {
+	tasks := len(azimuths) * len(bands)
+	return eachBlock(ctx, tasks, len(sweepers), func(worker, task int) {
 		n, b := task/len(bands), bands[task%len(bands)]
-		from := n*sky.cells + (b.first-w.Row)*w.Width
+		from := (b.first - w.Row) * w.Width
 		core := raster.Window{Col: w.Col, Row: b.first, Width: w.Width, Height: b.rows}
-		sweepers[worker].Sweep(t, s.Far, float64(active[n])*spacing, b.dx, b.dy, core, sky.codes[from:from+b.rows*w.Width])
+		sweepers[worker].Sweep(t, s.Far, azimuths[n], b.dx, b.dy, core, codes[n][from:from+b.rows*w.Width])
 	}, func(finished int) {
 		if done != nil {
 			done(float64(finished) / float64(tasks))
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	return sky, nil
 }
 
 // tangent returns the horizon of cell i in a grid azimuth, linear between the planes.
@@ -103,8 +111,8 @@ type band struct {
 
 // bandsOf cuts the rows of w where the cell size changes: a projected grid is
 // one band. Elsewhere bands are powers of two of rows of the whole raster, high
-// enough to be few and low enough that the size strays from the middle's by
-// less than 0.5 %, or 64 rows high.
+// enough to be few and low enough that the size differs from that of the middle
+// row by less than 0.5 %, or 64 rows high.
 func bandsOf(s *Surface, w raster.Window) []band {
 	dx, dy := s.Cell.DX, s.Cell.DY
 	change := 0.0

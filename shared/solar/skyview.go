@@ -65,8 +65,8 @@ func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster
 	return out, nil
 }
 
-// Horizons hands the altitude of the terrain's horizon, in radians from 0, to
-// emit for each of the grid azimuths (radians clockwise from grid north), in the
+// Horizons calls emit with the altitude of the terrain's horizon, in radians from 0,
+// for each of the grid azimuths (radians clockwise from grid north), in the
 // order given. NaN marks a cell without elevation. It stops at the first error
 // of emit, which it returns.
 func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, threads int, emit func(i int, h *raster.Grid[float32]) error) error {
@@ -74,7 +74,7 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 		return err
 	}
 	for i, a := range azimuths {
-		if !finite(a) {
+		if !raster.Finite(a) {
 			return fmt.Errorf("azimuth %g at place %d: must be a number of radians", a, i)
 		}
 	}
@@ -82,7 +82,7 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 		out := raster.New[float32](s.Core.Width, s.Core.Height)
 		for i, c := range codes {
 			out.Cells[i] = float32(math.Atan(float64(c.Tangent())))
-			if !finite(s.DEM.At(s.Core.Col+i%s.Core.Width, s.Core.Row+i/s.Core.Width)) {
+			if !raster.Finite(s.DEM.At(s.Core.Col+i%s.Core.Width, s.Core.Row+i/s.Core.Width)) {
 				out.Cells[i] = float32(math.NaN())
 			}
 		}
@@ -91,10 +91,9 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 }
 
 // eachHorizon sweeps the core in each azimuth, as many at a time as there are
-// threads, and hands the horizons on in order.
+// threads, and calls use with the horizons of each azimuth in order.
 func eachHorizon(ctx context.Context, s *Surface, azimuths []float64, threads int, use func(a int, codes []horizon.Code) error) error {
 	t := horizon.NewTerrain(s.DEM, s.Core, s.Cell, s.OriginCol, s.OriginRow)
-	bands := bandsOf(s, s.Core)
 	threads = max(1, threads)
 	sweepers := make([]horizon.Sweeper, threads)
 	codes := make([][]horizon.Code, min(threads, len(azimuths)))
@@ -103,13 +102,7 @@ func eachHorizon(ctx context.Context, s *Surface, azimuths []float64, threads in
 	}
 	for first := 0; first < len(azimuths); first += len(codes) {
 		n := min(len(codes), len(azimuths)-first)
-		err := eachBlock(ctx, n*len(bands), threads, func(worker, task int) {
-			k, b := task/len(bands), bands[task%len(bands)]
-			from := (b.first - s.Core.Row) * s.Core.Width
-			core := raster.Window{Col: s.Core.Col, Row: b.first, Width: s.Core.Width, Height: b.rows}
-			sweepers[worker].Sweep(t, s.Far, azimuths[first+k], b.dx, b.dy, core, codes[k][from:from+b.rows*s.Core.Width])
-		}, nil)
-		if err != nil {
+		if err := sweep(ctx, t, s, s.Core, azimuths[first:first+n], codes, sweepers, nil); err != nil {
 			return err
 		}
 		for k := range n {

@@ -35,8 +35,7 @@ const (
 	power3
 )
 
-// instant is what one sample sends through the sky, as far as it depends on
-// latitude and time alone.
+// instant is the part of one sample that depends on latitude and time alone, for any sky.
 type instant struct {
 	up, east, north float64 // direction of the sun
 	mass            float64 // air mass at sea level; 0 while the sun is well below the horizon
@@ -45,8 +44,8 @@ type instant struct {
 }
 
 // belowHorizon is the sine of altitude down to which samples are described: a
-// sun that is up at a place may be down at the latitude node beside it. Whether
-// a sample counts is decided at the place.
+// sun that is up at a cell may be down at the latitude node beside it. Whether a
+// sample counts is decided at the latitude of the cell.
 const belowHorizon = -0.005
 
 // newInstants describes the slots of a day.
@@ -140,7 +139,7 @@ func (l *layout) changesAt(half int) int {
 
 func (l *layout) size() int { return l.changesAt(1) + l.slots.N*l.season.Halves[1].Entries }
 
-// weather is the choice of sky a table is made for.
+// weather tells tables apart that are made for different skies.
 type weather struct {
 	turbidity int  // number of a node of Linke turbidity, or ownTurbidity
 	powers    bool // a table of powers

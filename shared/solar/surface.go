@@ -98,9 +98,7 @@ func (s *Surface) at(i int) (c cell, ok bool) {
 	if s.Convergence != nil {
 		c.convergence = s.Convergence[i]
 	}
-	ok = finite(c.z) && finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && finite(c.convergence) &&
+	ok = raster.Finite(c.z) && raster.Finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && raster.Finite(c.convergence) &&
 		(!s.layered || !s.lacksLayer(i))
 	return c, ok
 }
-
-func finite(v float64) bool { return v-v == 0 }

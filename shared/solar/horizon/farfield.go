@@ -25,7 +25,7 @@ func within(parts, beyond int) int {
 	return n
 }
 
-// farField is the far terrain as the lines of one sweep begin with it.
+// farField makes the hulls of far terrain with which the lines of one sweep begin.
 type farField struct {
 	frame  *frame
 	levels []pyramidLevel // the farthest first
@@ -99,7 +99,7 @@ func (o *farField) set(f *frame, far *Far, start int) {
 	}
 }
 
-// window is the terrain's, as farField has windows.
+// window returns the window of the terrain as major first and end, minor first and end.
 func (f *frame) window() [4]int {
 	return [4]int{f.originMajor, f.originMajor + f.major, f.originMinor, f.originMinor + f.minor}
 }
@@ -131,7 +131,7 @@ func (o *farField) hull(i, line int) *pyramidLevel {
 	n, last := float64(first)+float64(v.width-1)/2, first+v.width-1
 	v.hull = v.hull[:0]
 	if i > 0 {
-		// What stands farther ends where the first of its lines comes near.
+		// The farther levels end where the first line of the packet enters this one.
 		farther := o.hull(i-1, first)
 		v.hull = append(v.hull, farther.hull...)
 		v.hull = o.walk(farther, n, farther.end, o.frame.entry(n, v.outer)-float64(farther.factor)/2, v.hull)

@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// strip is how many sweep lines advance side by side: their hulls stay in cache.
+	// strip is how many sweep lines advance side by side, few enough for their hulls to stay in cache.
 	strip = 256
 	// between is how many columns of cells lie between the lines of a strip.
 	between = strip - 1
-	// fetch is how many lines of cells ahead memory is asked for.
+	// fetch is how many lines of cells ahead memory is prefetched.
 	fetch = 4
 )
 

@@ -14,9 +14,9 @@ const EarthRadius = 6371000.0
 // Terrain near a cell is compared with rays from the cell itself. Terrain farther away is
 // taken from the hulls of the sweep lines beside the cell.
 const (
-	near      = 24 // lines of cells at which a ray meets the surface between cells
+	near      = 24 // lines of cells at which rays are compared with the surface between cells
 	nearHalf  = 4  // of these, for how many the place half a line nearer is sampled too
-	nearCells = 56 // lines of cells within which rays meet the nearest cells, where the ground is rough
+	nearCells = 56 // lines of cells within which rays are compared with the nearest cells, where the ground is rough
 )
 
 // hole is the elevation given to cells without data: no obstacle, at any weight.
