@@ -196,7 +196,7 @@ func (o *farField) walk(v *pyramidLevel, line, from, to float64, hull []maximum)
 }
 
 // prepare begins the hulls of a strip's lines, up to line end. It returns hulls, or
-// larger ones that have room for as many steps more.
+// larger ones with capacity for that many more steps.
 func (o *farField) prepare(g *lines, hulls []vertex, line, end, steps int) []vertex {
 	near := len(o.levels) - 1
 	if near < 0 {

@@ -2,7 +2,7 @@ package horizon
 
 import "unsafe"
 
-// Heights are compared as seen from the place at hand, never from the start of
+// Heights are compared as seen from the current place, never from the start of
 // a line, so that single precision is enough wherever a tile begins.
 
 // vertex is a corner of a line's upper hull.

@@ -31,7 +31,7 @@ const (
 func (t *Terrain) findRough(core raster.Window, size raster.CellSize) {
 	w := t.width + 2*margin
 	const window = 2*roughReach + 1
-	// Sums by column over the rows at hand, of bends and of how many there are.
+	// Sums by column over the rows of the window, of bends and of how many there are.
 	sums, counts := make([]int32, w), make([]int32, w)
 	var rows [window]struct{ bends []int32 }
 	for i := range rows {

@@ -154,7 +154,7 @@ func advance() {
 	// The corners below the last are tested one after another, as long as each is higher
 	// than the one before. Most lines drop one, and few groups more than two: three
 	// tests are made without a branch, since a branch that is predicted wrongly costs
-	// more. Of the first three corners two are at hand; what lies below them is in
+	// more. Of the first three corners two are in registers; what lies below them is in
 	// memory, at a place that does not depend on the tests. The corner below the one
 	// that stays is kept for the next step.
 	height, at, t2, third, under := YMM(), YMM(), YMM(), YMM(), YMM()
