@@ -30,7 +30,7 @@ func hills(t *testing.T, path string, width, height int) {
 			z.Set(c, r, float64(float32(2400+50*math.Sin(x/9)*math.Cos(y/13)+12*math.Sin((x+2*y)/7)+5*math.Cos((3*x-y)/5))))
 		}
 	}
-	at := demtest.Place()
+	at := demtest.Transform()
 	at.StepX, at.StepY = 10, -10
 	if err := os.WriteFile(path, demtest.EncodeAs(t, z, at, demtest.UTM()), 0o600); err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 		"dem.tif":    demtest.Encode(t, hills),
 		"other.tif":  demtest.Encode(t, demtest.Hills(20, 20)),
 		"huge.tif":   huge(t, 20000),
-		"bare.tif":   demtest.EncodeAs(t, hills, demtest.Place(), raster.GeoKeys{}),
+		"bare.tif":   demtest.EncodeAs(t, hills, demtest.Transform(), raster.GeoKeys{}),
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

@@ -35,7 +35,7 @@ func TestFarTerrainReplacesTheWholeDEM(t *testing.T) {
 		at   raster.Transform
 		keys raster.GeoKeys
 	}{
-		{"metres", demtest.Place(), demtest.UTM()},
+		{"metres", demtest.Transform(), demtest.UTM()},
 		{"degrees", raster.Transform{OriginX: 10.7, OriginY: 46.9, StepX: 1.0 / 2400, StepY: -1.0 / 3600}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

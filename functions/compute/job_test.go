@@ -451,7 +451,7 @@ func readReport(t *testing.T, w *world) assembly.Report {
 func TestTooLargeJobsAreRefused(t *testing.T) {
 	wide := func() []byte {
 		var out bytes.Buffer
-		w, err := geotiff.NewWriter(geotiff.Options{Width: 8400, Height: 8400, Type: geotiff.Uint8, Transform: demtest.Place(), GeoKeys: demtest.UTM()})
+		w, err := geotiff.NewWriter(geotiff.Options{Width: 8400, Height: 8400, Type: geotiff.Uint8, Transform: demtest.Transform(), GeoKeys: demtest.UTM()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
-	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
@@ -41,7 +41,7 @@ func TestBadDEMs(t *testing.T) {
 		return raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 1025: 1, 3072: projected}}
 	}
 	plain := func() *raster.Grid[float64] { return demtest.Hills(8, 8) }
-	far := demtest.Place()
+	far := demtest.Transform()
 	far.OriginX, far.OriginY = 3e7, 3e7
 	for _, c := range []struct {
 		name string
@@ -50,10 +50,10 @@ func TestBadDEMs(t *testing.T) {
 	}{
 		{"all nodata", demtest.Encode(t, void), []string{"no cell with an elevation", "64"}},
 		{"undeclared nodata", demtest.Encode(t, deep), []string{"-32768", "column 3, row 3", "gdal_translate -a_nodata -32768"}},
-		{"no reference system", demtest.EncodeAs(t, plain(), demtest.Place(), raster.GeoKeys{}), []string{"no coordinate reference system", "gdal_translate -a_srs"}},
+		{"no reference system", demtest.EncodeAs(t, plain(), demtest.Transform(), raster.GeoKeys{}), []string{"no coordinate reference system", "gdal_translate -a_srs"}},
 		{"no place", demtest.EncodeAs(t, plain(), raster.Transform{}, demtest.UTM()), []string{"no georeferencing", "gdal_translate"}},
-		{"unknown projection", demtest.EncodeAs(t, plain(), demtest.Place(), keys(22300)), []string{"is not supported"}},
-		{"unknown reference system", demtest.EncodeAs(t, plain(), demtest.Place(), keys(65000)), []string{"65000"}},
+		{"unknown projection", demtest.EncodeAs(t, plain(), demtest.Transform(), keys(22300)), []string{"is not supported"}},
+		{"unknown reference system", demtest.EncodeAs(t, plain(), demtest.Transform(), keys(65000)), []string{"65000"}},
 		{"outside the projection", demtest.EncodeAs(t, plain(), far, demtest.UTM()), nil},
 		{"text", []byte("ncols 8\nnrows 8\nxllcorner 0\n"), []string{"TIFF"}},
 		{"cut short", demtest.Encode(t, plain())[:300], nil},
@@ -328,7 +328,7 @@ func TestMapsAreTheModelOfTheirInputs(t *testing.T) {
 			Elevation: z.Cells[i], ReferenceElevation: months.ZRef[i],
 			Northness: terrain.Northness(all["slope_rad.tif"].Cells[i], all["aspect_rad.tif"].Cells[i]),
 			Wetness:   all["twi.tif"].Cells[i], MeanWetness: report.MeanWetness[2020],
-			Daylength: solar.MeanDayLength(lat[i] * math.Pi / 180),
+			Daylength: sun.MeanDayLength(lat[i] * math.Pi / 180),
 		}
 		for m := range 12 {
 			in.TMin[m], in.TMax[m] = months.TMin[m][i], months.TMax[m][i]

@@ -272,7 +272,7 @@ func TestSubmitRefuses(t *testing.T) {
 		{"not a TIFF", []field{{"dem_file", "hello", "dem.tif"}}, []string{"not a TIFF"}},
 		{"empty file", []field{{"dem_file", "", "dem.tif"}}, []string{"empty"}},
 		{"too large", []field{{"dem_file", "II*\x00" + strings.Repeat("x", 64<<10), "dem.tif"}}, []string{"dem.tif", "larger"}},
-		{"no reference system", []field{{"dem_file", string(demtest.EncodeAs(t, demtest.Hills(5, 5), demtest.Place(), raster.GeoKeys{})), "dem.tif"}}, []string{"no coordinate reference system"}},
+		{"no reference system", []field{{"dem_file", string(demtest.EncodeAs(t, demtest.Hills(5, 5), demtest.Transform(), raster.GeoKeys{})), "dem.tif"}}, []string{"no coordinate reference system"}},
 		{"unknown field", []field{dem, {name: "colour", value: "blue"}}, []string{"colour"}},
 		{"unknown workflow", []field{dem, {name: "workflow_type", value: "moon"}}, []string{"moon", "sol or eemt"}},
 		{"step too large", []field{dem, {name: "step", value: "90"}}, []string{"step 90", "1 to 60"}},

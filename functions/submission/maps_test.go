@@ -29,7 +29,7 @@ func mapped(t *testing.T, s *service) string {
 			narrow.Cells[i] = float32(float64(i) + plus)
 		}
 		if err := geotiff.Write(&b, geotiff.Options{
-			Width: 12, Height: 10, Transform: demtest.Place(), GeoKeys: demtest.UTM(), Overviews: true,
+			Width: 12, Height: 10, Transform: demtest.Transform(), GeoKeys: demtest.UTM(), Overviews: true,
 			Bands: []geotiff.BandInfo{{Description: "global radiation", Unit: "Wh m-2 yr-1"}},
 		}, narrow); err != nil {
 			t.Fatal(err)

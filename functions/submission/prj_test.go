@@ -12,7 +12,7 @@ import (
 const utmText = `PROJCS["NAD_1983_UTM_Zone_13N",GEOGCS["GCS_North_American_1983",DATUM["D_North_American_1983",SPHEROID["GRS_1980",6378137.0,298.257222101]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",-105.0],PARAMETER["Scale_Factor",0.9996],PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]`
 
 func bare(t *testing.T) string {
-	return string(demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), raster.GeoKeys{}))
+	return string(demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Transform(), raster.GeoKeys{}))
 }
 
 // A DEM without a coordinate system gets it from the .prj file dropped beside it; one with a system keeps its own.

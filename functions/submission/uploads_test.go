@@ -476,7 +476,7 @@ func TestUnusableFileFailsSoon(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = b.Close() }()
-	bare := string(demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), raster.GeoKeys{}))
+	bare := string(demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Transform(), raster.GeoKeys{}))
 	for _, c := range []struct{ name, file, data, want string }{
 		{"a picture", "hill.png", "\x89PNG\r\n\x1a\n and more", "not a TIFF file"},
 		{"a few bytes", "a.tif", "no", "not a TIFF file"},

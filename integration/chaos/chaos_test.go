@@ -121,10 +121,10 @@ type outcome struct {
 	states  map[string]job.State
 	reasons map[string]string
 	waits   map[string]time.Duration
-	// silent is the longest that an end waited to be announced.
-	silent time.Duration
-	steps  int
-	kills  int
+	// announceDelay is the longest time that an end waited to be announced.
+	announceDelay time.Duration
+	steps         int
+	kills         int
 }
 
 // bound is how long a job may take to end, in the time of the world, whatever happens: a day of standing still is
@@ -217,8 +217,8 @@ func (w *world) run(jobs []int, cancel bool, tiff []byte) outcome {
 		}
 	}
 	for id := range out.waits {
-		if out.silent = max(out.silent, w.heard[id].Sub(w.made[job.Prefix(id)+"end.json"])); out.silent > bound {
-			w.fail("the end of job %s was announced after %s, more than %s", id, out.silent, bound)
+		if out.announceDelay = max(out.announceDelay, w.heard[id].Sub(w.made[job.Prefix(id)+"end.json"])); out.announceDelay > bound {
+			w.fail("the end of job %s was announced after %s, more than %s", id, out.announceDelay, bound)
 		}
 	}
 	for _, text := range w.wrong {
@@ -470,8 +470,8 @@ func TestEndsAreAnnounced(t *testing.T) {
 					if w.kills == 0 {
 						w.fail("nobody was killed")
 					}
-					if out.silent > 11*time.Minute {
-						w.fail("the end was announced after %s", out.silent)
+					if out.announceDelay > 11*time.Minute {
+						w.fail("the end was announced after %s", out.announceDelay)
 					}
 					return
 				}
@@ -529,12 +529,12 @@ func TestStorms(t *testing.T) {
 	})
 	close(states)
 	count, kills, steps, reasons := map[job.State]int{}, 0, 0, map[string]int{}
-	var silent time.Duration
+	var announceDelay time.Duration
 	var waits []time.Duration
 	for o := range states {
 		kills += o.kills
 		steps += o.steps
-		silent = max(silent, o.silent)
+		announceDelay = max(announceDelay, o.announceDelay)
 		for id, s := range o.states {
 			count[s]++
 			if s == job.Failed {
@@ -548,7 +548,7 @@ func TestStorms(t *testing.T) {
 		return
 	}
 	t.Logf("%d runs, %d steps, %d kills; jobs %v; half of them ended within %s, 9 of 10 within %s, all within %s; ends were announced within %s",
-		n, steps, kills, count, waits[len(waits)/2].Round(time.Second), waits[len(waits)*9/10].Round(time.Second), waits[len(waits)-1].Round(time.Second), silent.Round(time.Second))
+		n, steps, kills, count, waits[len(waits)/2].Round(time.Second), waits[len(waits)*9/10].Round(time.Second), waits[len(waits)-1].Round(time.Second), announceDelay.Round(time.Second))
 	for reason, k := range reasons {
 		t.Logf("%d failed: %s", k, reason)
 	}

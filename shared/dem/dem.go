@@ -22,8 +22,8 @@ import (
 // usually less.
 const MaxCells = 1 << 32
 
-// MaxSide bounds the columns and the rows of a DEM: every row has numbers of its
-// own, which of a narrow raster of billions of rows, a file of 200 kB, take 20 GB.
+// MaxSide bounds the columns and the rows of a DEM. Each row needs some bytes of memory for its
+// cell size, so that a narrow raster of billions of rows, in a file of 200 kB, would take 20 GB.
 const MaxSide = 1 << 20
 
 // Options are what a user states about a file, beside what the file states itself.
@@ -53,7 +53,7 @@ type DEM struct {
 	Cell raster.CellSize
 	// Metres per vertical unit.
 	Vertical float64
-	// Stated tells that the file or the user states that unit.
+	// Stated reports that the file or the user states that unit.
 	Stated bool
 	// Findings are what a user should know about how the file was read: doubts and notes.
 	Findings finding.List
@@ -270,7 +270,7 @@ const (
 )
 
 // Elevation reads a window in metres, NaN where there is no data. An elevation
-// beyond -12 to 9 km is refused; Statistics tells what it is.
+// beyond -12 to 9 km is refused; Statistics says what it may be.
 func (d *DEM) Elevation(ctx context.Context, w raster.Window) (*raster.Grid[float64], error) {
 	g, err := d.Values(ctx, w)
 	if err != nil {
@@ -284,8 +284,8 @@ func (d *DEM) Elevation(ctx context.Context, w raster.Window) (*raster.Grid[floa
 	return g, nil
 }
 
-// Values reads a window in metres, NaN where there is no data, whatever the elevations are. Statistics tells whether they
-// can be any.
+// Values reads a window in metres, NaN where there is no data, whatever the values are. Statistics says whether they can be
+// elevations.
 func (d *DEM) Values(ctx context.Context, w raster.Window) (*raster.Grid[float64], error) {
 	return d.values(ctx, d.Image, w)
 }
@@ -295,8 +295,8 @@ func (d *DEM) Overview(ctx context.Context, o *geotiff.Image) (*raster.Grid[floa
 	return d.values(ctx, o, o.Bounds())
 }
 
-// Trusted reports whether the grid of an overview tells what the whole DEM does: its cells are means, of which those beside
-// undeclared missing data are neither.
+// Trusted reports whether the grid of an overview may stand for the whole DEM. Cells of overviews are means. Beside
+// undeclared missing data these are neither elevations nor the value that marks missing data.
 func (d *DEM) Trusted(g *raster.Grid[float64]) bool {
 	if len(d.options.NoData) > 0 {
 		return false

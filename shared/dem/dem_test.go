@@ -179,7 +179,7 @@ func TestUndeclaredOfScaled(t *testing.T) {
 	g.Set(3, 4, -32768)
 	item := `<Item name="SCALE" sample="0" role="scale">10</Item><Item name="OFFSET" sample="0" role="offset">0.3</Item></GDALMetadata>`
 	if err := geotiff.Write(&b, geotiff.Options{
-		Type: geotiff.Int16, Transform: demtest.Place(), GeoKeys: demtest.UTM(), Plain: true,
+		Type: geotiff.Int16, Transform: demtest.Transform(), GeoKeys: demtest.UTM(), Plain: true,
 		Metadata: map[string]string{"A": strings.Repeat("x", len(item))},
 	}, g); err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func TestUndeclaredOfScaled(t *testing.T) {
 
 func TestStatedSystem(t *testing.T) {
 	open := func(keys raster.GeoKeys, system string) (*dem.DEM, error) {
-		file := demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), keys)
+		file := demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Transform(), keys)
 		return dem.Open(bytes.NewReader(file), int64(len(file)), dem.Options{CRS: system})
 	}
 	none, err := open(raster.GeoKeys{}, "EPSG:32613")

@@ -7,16 +7,16 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
-// level is the lowest or the highest value of some rows: how many cells have it, how many of their neighbours along the row
+// extreme is the lowest or the highest value of some rows: how many cells have it, how many of their neighbours along the row
 // have another value, and how many of those lie far off.
-type level struct {
+type extreme struct {
 	value            float64
 	cells, side, far int64
 }
 
-// extremes are the lowest and the highest value. They are watched because programs fill missing data with numbers such as
+// extremes are the lowest and the highest value. They are counted because programs fill missing data with numbers such as
 // -1 or 255: elevations that occur on the earth, but the lowest or highest ones of the landscape.
-type extremes struct{ low, high level }
+type extremes struct{ low, high extreme }
 
 // row adds a row of cells, which are cell metres wide.
 func (e *extremes) row(cells []float64, cell float64) {
@@ -33,10 +33,10 @@ func (e *extremes) row(cells []float64, cell float64) {
 	}
 }
 
-func (l *level) add(cells []float64, i int, cell float64) {
+func (l *extreme) add(cells []float64, i int, cell float64) {
 	z := cells[i]
 	if z != l.value {
-		*l = level{value: z}
+		*l = extreme{value: z}
 	}
 	l.cells++
 	for _, n := range [2]int{i - 1, i + 1} {
@@ -52,7 +52,7 @@ func (l *level) add(cells []float64, i int, cell float64) {
 
 // filled reports whether the value seems to fill missing data: many cells have it, it is a whole number, and at nearly all
 // of their borders the neighbour lies far off. stored is the number that the file has for it.
-func (l *level) filled(stored float64) bool {
+func (l *extreme) filled(stored float64) bool {
 	return l.cells >= 16 && l.side >= 8 && 10*l.far >= 9*l.side && stored == math.Trunc(stored)
 }
 
@@ -60,11 +60,11 @@ func (l *level) filled(stored float64) bool {
 func (s *Statistics) ends() finding.List {
 	var list finding.List
 	for _, end := range []struct {
-		level       *level
+		extreme     *extreme
 		words, away string
 	}{{&s.extremes.low, "lowest", "higher"}, {&s.extremes.high, "highest", "lower"}} {
-		stored := s.dem.stored(end.level.value)
-		if end.level.value == 0 || !end.level.filled(stored) {
+		stored := s.dem.stored(end.extreme.value)
+		if end.extreme.value == 0 || !end.extreme.filled(stored) {
 			continue
 		}
 		list.Add(finding.Finding{

@@ -21,7 +21,7 @@ import (
 func written(t testing.TB, g *raster.Grid[float64], o geotiff.Options) []byte {
 	t.Helper()
 	if o.Transform == (raster.Transform{}) {
-		o.Transform = demtest.Place()
+		o.Transform = demtest.Transform()
 	}
 	if o.GeoKeys.Empty() {
 		o.GeoKeys = demtest.UTM()

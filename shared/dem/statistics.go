@@ -133,12 +133,17 @@ func (s *Statistics) doubtful(g *raster.Grid[float64], i int, at raster.Window, 
 		m = &here
 		s.marks[z] = m
 	}
-	m.cells++
-	col, row := i%g.Width, i/g.Width
 	far := min(max(1000, cell), 5000)
 	if z == 0 {
 		far = max(100, 2*cell)
 	}
+	m.count(g, i, far)
+}
+
+// count counts cell i of g, and its sides beyond which the elevation differs, by more than far m or by less.
+func (m *mark) count(g *raster.Grid[float64], i int, far float64) {
+	m.cells++
+	z, col, row := g.Cells[i], i%g.Width, i/g.Width
 	for _, n := range [4][2]int{{col - 1, row}, {col + 1, row}, {col, row - 1}, {col, row + 1}} {
 		if n[0] < 0 || n[1] < 0 || n[0] >= g.Width || n[1] >= g.Height {
 			continue

@@ -140,7 +140,6 @@ func (l *texture) kind(m *geotiff.Image) string {
 		return ""
 	}
 	rough, mean := l.roughness(), l.sum/float64(l.cells)
-	fractions := l.fraction*2 > l.cells
 	switch {
 	case l.isMask():
 		return "a mask of two values"
@@ -148,6 +147,14 @@ func (l *texture) kind(m *geotiff.Image) string {
 		return "a hillshade"
 	case l.isClasses(rough):
 		return "numbers of classes"
+	}
+	return l.derivative(rough, mean)
+}
+
+// derivative names the quantity derived from elevations that the values seem to be, or is empty.
+func (l *texture) derivative(rough, mean float64) string {
+	fractions := l.fraction*2 > l.cells
+	switch {
 	case rough > 0.1 && l.within(-1, 15, 345, 360):
 		return "aspect in degrees"
 	case fractions && rough > 0.1 && l.within(0, 0.2, 6, 2*math.Pi+1e-3):
@@ -174,17 +181,23 @@ func (l *texture) isMask() bool {
 // isHillshade reports whether the values vary as light on a relief: in whole numbers of 8 bits, with 0 where there is no
 // data. Over smooth ground hillshades are smooth too, so that less roughness will do where the file has 8 bits.
 func (l *texture) isHillshade(m *geotiff.Image, rough, mean float64) bool {
-	shade, empty := 0.015, m.Type == geotiff.Uint8 && m.HasNoData && m.NoData == 0
-	switch {
-	case empty:
-		shade = 0.001
-	case m.Type == geotiff.Uint8:
-		shade = 0.006
-	}
-	if !l.unlisted && rough > shade && l.high >= 200 && l.low <= 120 && l.distinct() > 60 && mean > 90 && mean < 215 {
+	byteFile := m.Type == geotiff.Uint8
+	empty := byteFile && m.HasNoData && m.NoData == 0
+	if !l.unlisted && rough > leastShade(byteFile, empty) && l.high >= 200 && l.low <= 120 && l.distinct() > 60 && mean > 90 && mean < 215 {
 		return true
 	}
 	return empty && rough > 0.0005 && l.low < level45 && l.high > level45 && math.Abs(mean-level45) < 15
+}
+
+// leastShade is the roughness above which values may be a hillshade, in a file of 8 bits and in one whose nodata is 0 as well.
+func leastShade(byteFile, empty bool) float64 {
+	switch {
+	case empty:
+		return 0.001
+	case byteFile:
+		return 0.006
+	}
+	return 0.015
 }
 
 // isClasses reports whether the values are few whole numbers with gaps, which jump from cell to cell.

@@ -11,8 +11,8 @@ import (
 // behind it. An addend is rounded once, to the nearest multiple of 2^-64 (ties to
 // even), and exact from 2^-12 on; what follows is addition of integers, which has no
 // order. An addend must be smaller than 2^63 in magnitude, so that 2^64 of them
-// cannot overflow. After an addend that is refused Err returns an error for ever. The zero
-// value is the sum of no addends.
+// cannot overflow. Once an addend is refused, Err returns an error and the sum stays
+// invalid. The zero value is the sum of no addends.
 type Sum struct {
 	low, middle, high uint64 // two's complement of the sum times 2^64
 	fault             fault

@@ -12,8 +12,8 @@ const (
 	fractionDigits = 16
 )
 
-// MarshalText writes the exact sum in hexadecimal, "-1a.8" for instance. A spoiled
-// sum is refused.
+// MarshalText writes the exact sum in hexadecimal, "-1a.8" for instance. It returns
+// an error where Err does.
 func (s Sum) MarshalText() ([]byte, error) {
 	if err := s.Err(); err != nil {
 		return nil, fmt.Errorf("sum: %w", err)

@@ -108,7 +108,7 @@ func TestUnusable(t *testing.T) {
 	}{
 		"text":              {[]byte("hello, this is no raster"), inspect.Options{}, "not a TIFF file: it is a text"},
 		"empty":             {nil, inspect.Options{}, "not a TIFF file"},
-		"no system":         {demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Place(), raster.GeoKeys{}), inspect.Options{}, "gdal_translate -a_srs"},
+		"no system":         {demtest.EncodeAs(t, demtest.Hills(8, 8), demtest.Transform(), raster.GeoKeys{}), inspect.Options{}, "gdal_translate -a_srs"},
 		"all nodata":        {demtest.Encode(t, void), inspect.Options{}, "no cell with an elevation"},
 		"undeclared nodata": {demtest.Encode(t, undeclared), inspect.Options{}, "--nodata -32768, or with: gdal_translate -a_nodata -32768 in.tif out_nodata.tif"},
 		"no such climate":   {good, inspect.Options{Parameters: with("table:none.csv"), Open: open}, "none.csv"},
@@ -160,7 +160,7 @@ func TestUndeclared(t *testing.T) {
 		for i := range 24 {
 			g.Cells[i] = c.value
 		}
-		r := inspectData(t, demtest.EncodeAs(t, g, demtest.Place(), c.keys), inspect.Options{})
+		r := inspectData(t, demtest.EncodeAs(t, g, demtest.Transform(), c.keys), inspect.Options{})
 		if r.Usable != (c.want == "") || !strings.Contains(r.Detail, c.want) || c.want != "" && !strings.Contains(r.Detail, "of 24 cells in all") {
 			t.Errorf("%s: %s", name, r.Detail)
 		}
@@ -214,7 +214,7 @@ func TestBoundedReading(t *testing.T) {
 	var b bytes.Buffer
 	for _, overviews := range []bool{true, false} {
 		b.Reset()
-		if err := geotiff.Write(&b, geotiff.Options{Width: 4000, Height: 3000, Transform: demtest.Place(), GeoKeys: demtest.UTM(), Overviews: overviews, BlockSize: 256}, g); err != nil {
+		if err := geotiff.Write(&b, geotiff.Options{Width: 4000, Height: 3000, Transform: demtest.Transform(), GeoKeys: demtest.UTM(), Overviews: overviews, BlockSize: 256}, g); err != nil {
 			t.Fatal(err)
 		}
 		c = &counter{ReaderAt: bytes.NewReader(b.Bytes())}

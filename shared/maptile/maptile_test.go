@@ -84,9 +84,9 @@ func decode(t *testing.T, data []byte, err error) *image.NRGBA {
 }
 
 func TestValue(t *testing.T) {
-	l := layer(t, 16, 12, demtest.Place(), demtest.UTM())
+	l := layer(t, 16, 12, demtest.Transform(), demtest.UTM())
 	lonLat := func(col, row float64) (float64, float64) {
-		return l.CRS.Inverse(demtest.Place().OriginX+30*col, demtest.Place().OriginY-30*row)
+		return l.CRS.Inverse(demtest.Transform().OriginX+30*col, demtest.Transform().OriginY-30*row)
 	}
 	for _, c := range []struct {
 		col, row float64
@@ -132,7 +132,7 @@ func TestAntimeridian(t *testing.T) {
 // Every pixel of a tile has the colour of the cell under it.
 func TestTilePixelsAreCells(t *testing.T) {
 	for name, l := range map[string]*maptile.Raster{
-		"UTM":     layer(t, 16, 12, demtest.Place(), demtest.UTM()),
+		"UTM":     layer(t, 16, 12, demtest.Transform(), demtest.UTM()),
 		"degrees": layer(t, 16, 12, raster.Transform{OriginX: -107, OriginY: 39, StepX: 1.0 / 3600, StepY: -1.0 / 3600}, raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}),
 		"0 to 360": layer(t, 16, 12, raster.Transform{OriginX: 253, OriginY: 39, StepX: 1.0 / 3600, StepY: -1.0 / 3600},
 			raster.GeoKeys{Shorts: map[uint16]uint16{1024: 2, 1025: 1, 2048: 4326}}),
@@ -175,7 +175,7 @@ func TestTilePixelsAreCells(t *testing.T) {
 
 // Far out an overview is drawn, whose cells are means.
 func TestTileOfOverview(t *testing.T) {
-	l := layer(t, 512, 512, demtest.Place(), demtest.UTM())
+	l := layer(t, 512, 512, demtest.Transform(), demtest.UTM())
 	low, high := l.Zooms()
 	if low >= high {
 		t.Fatalf("levels %d to %d", low, high)
@@ -206,7 +206,7 @@ func TestTileOfOverview(t *testing.T) {
 // A chessboard seen from far is grey: overviews hold means, single cells would be
 // black or white.
 func TestFarTilesAreMeans(t *testing.T) {
-	l := chessboard(t, demtest.Place())
+	l := chessboard(t, demtest.Transform())
 	const z = 10 // pixels of about 120 m on cells of 30 m
 	x, y := middle(l, z)
 	data, err := l.Tile(t.Context(), z, x, y, grey(255))
@@ -228,7 +228,7 @@ func TestFarTilesAreMeans(t *testing.T) {
 
 // Pixels of one and a half cells show cells: the overview, whose cells are larger than a pixel, would blur them.
 func TestTilesAreAsSharpAsTheirPixels(t *testing.T) {
-	at := demtest.Place()
+	at := demtest.Transform()
 	at.StepX, at.StepY = 20, -20
 	l := chessboard(t, at)
 	const z = 12 // pixels of 30 m
@@ -251,7 +251,7 @@ func TestTilesAreAsSharpAsTheirPixels(t *testing.T) {
 }
 
 func TestSummarize(t *testing.T) {
-	l := layer(t, 64, 50, demtest.Place(), demtest.UTM())
+	l := layer(t, 64, 50, demtest.Transform(), demtest.UTM())
 	s, err := l.Summarize(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func BenchmarkTile(b *testing.B) {
 		g.Cells[i] = float32(i % 977)
 	}
 	var file bytes.Buffer
-	if err := geotiff.Write(&file, geotiff.Options{Width: 2048, Height: 2048, Transform: demtest.Place(), GeoKeys: demtest.UTM(), Overviews: true}, g); err != nil {
+	if err := geotiff.Write(&file, geotiff.Options{Width: 2048, Height: 2048, Transform: demtest.Transform(), GeoKeys: demtest.UTM(), Overviews: true}, g); err != nil {
 		b.Fatal(err)
 	}
 	l, err := maptile.Open(bytes.NewReader(file.Bytes()), int64(file.Len()))

@@ -154,13 +154,17 @@ func (o Options) check(grids []*raster.Grid[float32]) error {
 	if !(o.CellSize >= 0) || math.IsInf(o.CellSize, 0) {
 		return fmt.Errorf("cell size %g: must be 0 (unknown) or more metres", o.CellSize)
 	}
-	if o.Relief != nil {
-		if o.Relief.Width != g.Width || o.Relief.Height != g.Height || len(o.Relief.Cells) != len(g.Cells) {
-			return fmt.Errorf("relief of %d x %d cells under a map of %d x %d: must be of one size", o.Relief.Width, o.Relief.Height, g.Width, g.Height)
-		}
-		if o.CellSize == 0 {
-			return errors.New("relief without a cell size: must be the metres of a cell")
-		}
+	return o.checkRelief(g)
+}
+
+func (o Options) checkRelief(g *raster.Grid[float32]) error {
+	switch {
+	case o.Relief == nil:
+		return nil
+	case o.Relief.Width != g.Width || o.Relief.Height != g.Height || len(o.Relief.Cells) != len(g.Cells):
+		return fmt.Errorf("relief of %d x %d cells under a map of %d x %d: must be of one size", o.Relief.Width, o.Relief.Height, g.Width, g.Height)
+	case o.CellSize == 0:
+		return errors.New("relief without a cell size: must be the metres of a cell")
 	}
 	return nil
 }

@@ -4,17 +4,15 @@ import (
 	"fmt"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 )
 
-// air is what a month's sky and ground are like at one cell.
-type air struct{ linke, albedo, kBeam, kDiffuse float64 }
-
-func (p *Parameters) air(month int) air {
-	return air{p.Linke[month], p.Albedo[month], p.KBeam[month], p.KDiffuse[month]}
+func (p *Parameters) air(month int) clearsky.Air {
+	return clearsky.Air{Linke: p.Linke[month], Albedo: p.Albedo[month], KBeam: p.KBeam[month], KDiffuse: p.KDiffuse[month]}
 }
 
 // air returns what core cell i has instead of the month's values of p, where the surface says so.
-func (s *Surface) air(p *Parameters, i, month int) air {
+func (s *Surface) air(p *Parameters, i, month int) clearsky.Air {
 	a := p.air(month)
 	if !s.layered {
 		return a
@@ -22,7 +20,7 @@ func (s *Surface) air(p *Parameters, i, month int) air {
 	for _, l := range []struct {
 		grid *raster.Grid[float32]
 		v    *float64
-	}{{s.Linke[month], &a.linke}, {s.Albedo[month], &a.albedo}, {s.KBeam[month], &a.kBeam}, {s.KDiffuse[month], &a.kDiffuse}} {
+	}{{s.Linke[month], &a.Linke}, {s.Albedo[month], &a.Albedo}, {s.KBeam[month], &a.KBeam}, {s.KDiffuse[month], &a.KDiffuse}} {
 		if l.grid != nil {
 			*l.v = float64(l.grid.Cells[i])
 		}

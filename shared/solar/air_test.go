@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 )
 
 // ramp is a layer that changes from cell to cell between two values.
@@ -142,7 +143,7 @@ func TestLayerErrorsNameTheValue(t *testing.T) {
 	}
 }
 
-// Between knots of turbidity, half a unit apart, the beam that an air mass lets
+// Between nodes of turbidity, half a unit apart, the beam that an air mass lets
 // through is a cubic: how far off it is, relative, times the sine of altitude.
 func TestTurbidityInterpolation(t *testing.T) {
 	worst := 0.0
@@ -155,8 +156,8 @@ func TestTurbidityInterpolation(t *testing.T) {
 		near(t, "sum of weights", sum, 1, 1e-12)
 		for h := 0.5; h <= 90; h += 0.5 {
 			beam := func(linke float64) float64 {
-				s := newSky(100, air{linke: linke, kBeam: 1, kDiffuse: 1})
-				return s.through(airMass(h * deg))
+				s := clearsky.NewSky(100, clearsky.Air{Linke: linke, KBeam: 1, KDiffuse: 1})
+				return s.Beam(clearsky.AirMass(h * deg))
 			}
 			got := 0.0
 			for k, w := range weights {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // ring is the horizons of a surface's core in evenly spaced azimuths.
@@ -60,9 +61,9 @@ func TestAzimuthBudget(t *testing.T) {
 				e := reference{horizon: r.tangent}
 				out := make([][12]float64, len(cells))
 				for k, i := range cells {
-					for day := 2; day <= yearDays; day += 3 {
+					for day := 2; day <= sun.YearDays; day += 3 {
 						v, _ := e.day(&c.surface, &p, i, day, 0)
-						out[k][MonthOf(day)] += v.global()
+						out[k][sun.MonthOf(day)] += v.global()
 					}
 				}
 				return out

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // lanes is how many cells go through the inner loops side by side.
@@ -18,17 +19,18 @@ type bearing struct {
 	sin, cos         float32
 }
 
-// block is a few cells as the sun meets them.
+// block is up to lanes cells that are tested against the sun together: their horizons, their
+// slopes, and the time slots in which they are lit.
 type block struct {
 	horizons      [(azimuths + 1) * lanes]float32 // tangents by grid azimuth, then cell; the first again at the end
 	east, north   [lanes]float32                  // horizontal part of the surface normal over its vertical part, from grid north
 	before, after [lanes]float32                  // nothing hides the sun above these tangents, before and after noon
 	codes         [azimuths * lanes]horizon.Code  // horizons of cells that do not lie side by side
-	masks         [][lanes]uint32                 // by knot, then word: bits of the slots that are lit
+	masks         [][lanes]uint32                 // by node, then word: bits of the slots that are lit
 }
 
-// raise sets the horizons, and above which tangents neither they nor the slope
-// hide the sun: a sun is in front of it when tan h > -tan g cos(A - a). codes
+// raise sets the horizons, and the tangents of altitude above which neither they nor the
+// slope hide the sun. The sun is in front of a slope of angle g and aspect A when tan h > -tan g cos(A - a). codes
 // holds each bearing's for the cells, stride apart.
 func (b *block) raise(codes []horizon.Code, stride int, bearings []bearing) {
 	if len(bearings) == 0 {
@@ -50,26 +52,26 @@ func (b *block) peaks() (before, after float32) {
 	return before * higher, after * higher
 }
 
-// light finds the lit slots of every knot.
+// light finds the lit slots of every node.
 func (b *block) light(p *path) {
-	words := p.slots.words()
+	words := p.slots.Words()
 	before, after := b.peaks()
-	from, to := p.slots.middle, p.slots.middle
+	from, to := p.slots.Middle, p.slots.Middle
 	for q := range p.rise {
-		suns := p.suns[q*p.slots.n : (q+1)*p.slots.n]
+		suns := p.suns[q*p.slots.N : (q+1)*p.slots.N]
 		rise, set := int(p.rise[q]), int(p.set[q])
 		// Altitude rises to noon and falls again: what is above all horizons lies in the middle.
 		from, to = max(from, rise), min(to, set)
 		for from > rise && suns[from-1].tan > before {
 			from--
 		}
-		for from < p.slots.middle && !(suns[from].tan > before) {
+		for from < p.slots.Middle && !(suns[from].tan > before) {
 			from++
 		}
 		for to < set && suns[to].tan > after {
 			to++
 		}
-		for to > p.slots.middle && !(suns[to-1].tan > after) {
+		for to > p.slots.Middle && !(suns[to-1].tan > after) {
 			to--
 		}
 		for w := range words {
@@ -97,9 +99,9 @@ func wordMask(from, to int) uint32 {
 	return math.MaxUint32 >> (32 - (to - from)) << from
 }
 
-// turn returns in which share of the way from one knot's sun to the next knot's,
+// transition returns in which share of the interval from one node of declination to the next,
 // 0 to shares-1, a slot of one cell changes between lit and dark.
-func (b *block) turn(from, to *sun, c int, wasLit bool) int {
+func (b *block) transition(from, to *sunPosition, c int, wasLit bool) int {
 	h0, h1 := b.horizon(from, c), b.horizon(to, c)
 	// Where the sun is down horizons need not be known.
 	if from.tan <= 0 {
@@ -109,13 +111,14 @@ func (b *block) turn(from, to *sun, c int, wasLit bool) int {
 		h1 = h0
 	}
 	e0, e1 := from.tan-h0, to.tan-h1
-	f0, f1 := b.front(from, c), b.front(to, c)
+	f0, f1 := b.facing(from, c), b.facing(to, c)
 	slope := f0 / (f0 - f1)
 	if (e0 > 0) == (e1 > 0) {
 		return shareAt(slope)
 	}
 	terrain := e0 / (e0 - e1)
-	// Horizons may bend on the way from one bearing to another: look once more, at the place found.
+	// The horizon is linear between two bearings only. Where a bearing lies between both suns,
+	// test once more at the crossing that was found, and interpolate again.
 	x0, x1 := from.position(), to.position()
 	if from.at != to.at && from.tan > 0 && to.tan > 0 && max(x0-x1, x1-x0) < azimuths/2 {
 		x := x0 + float32(terrain*(x1-x0))
@@ -139,20 +142,21 @@ func (b *block) turn(from, to *sun, c int, wasLit bool) int {
 	return shareAt(max(terrain, slope))
 }
 
-func shareAt(at float32) int { return max(0, min(shares-1, int(at*shares))) }
+func shareAt(at float32) int { return max(0, min(sun.Shares-1, int(at*sun.Shares))) }
 
 // position returns the sun's azimuth from grid north, in units of the spacing of horizons.
-func (s *sun) position() float32 { return float32(s.at/(lanes*4)) + s.part }
+func (s *sunPosition) position() float32 { return float32(s.at/(lanes*4)) + s.part }
 
 // horizon returns the tangent of one cell's horizon under a sun.
-func (b *block) horizon(s *sun, c int) float32 {
+func (b *block) horizon(s *sunPosition, c int) float32 {
 	i := int(s.at/4) + c
 	h := b.horizons[i]
 	return h + float32(s.part*(b.horizons[i+lanes]-h))
 }
 
-// front tells how far the sun stands in front of one cell's slope: not above 0 behind it.
-func (b *block) front(s *sun, c int) float32 {
+// facing is positive when the sun is in front of the slope of a cell: the sine of incidence
+// over the cosines of altitude and slope.
+func (b *block) facing(s *sunPosition, c int) float32 {
 	return float32(s.tan+float32(b.east[c]*s.sin)) + float32(b.north[c]*s.cos)
 }
 
@@ -164,33 +168,33 @@ type changes struct {
 }
 
 func (l *layout) changes(b *block, c int, p *path, out *changes) {
-	words := p.slots.words()
+	words := p.slots.Words()
 	masks := b.masks
 	for m := range 12 {
-		out.count[m] = int32(out.runs(m, masks[l.season.whole[m]*words:][:words], c, l.runAt(m, 0), p.slots.n) * calendar.Days[m])
+		out.count[m] = int32(out.runs(m, masks[l.season.Whole[m]*words:][:words], c, l.runAt(m, 0), p.slots.N) * calendar.Days[m])
 	}
-	up, down := &l.season.half[0], &l.season.half[1]
+	up, down := &l.season.Halves[0], &l.season.Halves[1]
 	upAt, downAt := int32(l.changesAt(0)), int32(l.changesAt(1))
-	for j := range up.month {
+	for j := range up.Month {
 		for w := range words {
 			first, then := masks[j*words+w][c], masks[(j+1)*words+w][c]
 			for part := first ^ then; part != 0; part &= part - 1 {
 				bit := bits.TrailingZeros32(part)
 				k := w*32 + bit
-				share := j*shares + b.turn(&p.suns[j*p.slots.n+k], &p.suns[(j+1)*p.slots.n+k], c, first>>bit&1 == 1)
-				m0, m1 := up.month[j], down.month[j]
-				n0, n1 := up.entry[share], down.entry[share]
-				a0, a1 := upAt+int32(k*up.entries)+int32(n0), downAt+int32(k*down.entries)+int32(n1)
+				share := j*sun.Shares + b.transition(&p.suns[j*p.slots.N+k], &p.suns[(j+1)*p.slots.N+k], c, first>>bit&1 == 1)
+				m0, m1 := up.Month[j], down.Month[j]
+				n0, n1 := up.Entry[share], down.Entry[share]
+				a0, a1 := upAt+int32(k*up.Entries)+int32(n0), downAt+int32(k*down.Entries)+int32(n1)
 				if first>>bit&1 == 1 {
 					out.plus[m0] = append(out.plus[m0], a0)
 					out.plus[m1] = append(out.plus[m1], a1)
-					out.count[m0] += int32(up.count[n0])
-					out.count[m1] += int32(down.count[n1])
+					out.count[m0] += int32(up.Count[n0])
+					out.count[m1] += int32(down.Count[n1])
 				} else {
 					out.minus[m0] = append(out.minus[m0], a0)
 					out.minus[m1] = append(out.minus[m1], a1)
-					out.count[m0] -= int32(up.count[n0])
-					out.count[m1] -= int32(down.count[n1])
+					out.count[m0] -= int32(up.Count[n0])
+					out.count[m1] -= int32(down.Count[n1])
 				}
 			}
 		}

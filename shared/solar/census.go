@@ -37,7 +37,7 @@ func TakeCensus(ctx context.Context, s Surface, p Parameters, threads int) (Cens
 	for _, c := range f.chunks(0, s.Core.Height) {
 		w.enter(f, c.key)
 		for block := range slices.Chunk(c.cells, lanes) {
-			w.look(block, sky, 0)
+			w.findLit(block, sky, 0)
 			suns += float64(len(block)) * float64(w.block.tested(w.path))
 			for k := range block {
 				cells++
@@ -65,8 +65,8 @@ func (b *block) tested(p *path) (n int) {
 	before, after := b.peaks()
 	for q := range p.rise {
 		for k := int(p.rise[q]); k < int(p.set[q]); k++ {
-			tan := p.suns[q*p.slots.n+k].tan
-			if k < p.slots.middle && !(tan > before) || k >= p.slots.middle && !(tan > after) {
+			tan := p.suns[q*p.slots.N+k].tan
+			if k < p.slots.Middle && !(tan > before) || k >= p.slots.Middle && !(tan > after) {
 				n++
 			}
 		}

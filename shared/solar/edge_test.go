@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // sameGrids fails unless two results agree within tol, relative.
@@ -100,7 +101,7 @@ func TestDaysAddUpToYear(t *testing.T) {
 	p.Components = true
 	year := yearOf(t, Fast(), s, p, 2)
 	for _, month := range []int{0, 2, 5, 9} {
-		first, last := DaysOf(month)
+		first, last := sun.DaysOf(month)
 		var days []int
 		for d := first; d <= last; d++ {
 			days = append(days, d)
@@ -174,13 +175,13 @@ func TestEdgeCases(t *testing.T) {
 				}
 			}
 			year := yearOf(t, Fast(), s, p, 1)
-			first, last := DaysOf(MonthOf(c.day))
+			first, last := sun.DaysOf(sun.MonthOf(c.day))
 			var want float64
 			for day := first; day <= last; day++ {
 				_, _, _, g, _ := PlaneDay(c.latitude*deg, c.z, 0, 0, day, p)
 				want += g
 			}
-			if g := float64(year.Global[MonthOf(c.day)].Cells[7]); math.Abs(g-want) > 1e-4*want {
+			if g := float64(year.Global[sun.MonthOf(c.day)].Cells[7]); math.Abs(g-want) > 1e-4*want {
 				t.Errorf("month %g, want %g", g, want)
 			}
 		})
@@ -189,7 +190,7 @@ func TestEdgeCases(t *testing.T) {
 
 // A month without sun has none on flat ground either, or S_i would be 0 over a little
 // instead of the polar night's 1. At 82 N the sun still comes up in February.
-func TestPolarNightBesideASunnyKnot(t *testing.T) {
+func TestPolarNightBesideASunnyNode(t *testing.T) {
 	s, p := plateau(500, 82.05), DefaultParameters()
 	grid := raster.New[float32](s.Core.Width, s.Core.Height)
 	grid.Fill(2.3)
@@ -203,18 +204,6 @@ func TestPolarNightBesideASunnyKnot(t *testing.T) {
 			if w, g := want.Flat[m].Cells[7], got.Flat[m].Cells[7]; (w == 0) != (g == 0) || (w == 0) != (m <= 1 || m >= 10) {
 				t.Errorf("%s, month %d: flat global %g, want %g", name, m+1, g, w)
 			}
-		}
-	}
-}
-
-func TestDayLength(t *testing.T) {
-	for _, c := range []struct {
-		latitude float64
-		day      int
-		want     float64
-	}{{90, 172, 24}, {90, 355, 0}, {-90, 172, 0}, {-90, 355, 24}, {80, 172, 24}, {80, 355, 0}, {0, 172, 12}} {
-		if got := DayLength(c.latitude*deg, c.day); math.Abs(got-c.want) > 1e-9 {
-			t.Errorf("latitude %g, day %d: %g hours, want %g", c.latitude, c.day, got, c.want)
 		}
 	}
 }
@@ -371,40 +360,4 @@ func TestYearStopsAndReports(t *testing.T) {
 	if !errors.Is(err, stop) {
 		t.Errorf("error %v, want the one of emit", err)
 	}
-}
-
-func TestSeasonCoversTheYear(t *testing.T) {
-	s := newSeason()
-	seen := map[int]bool{}
-	for _, h := range s.half {
-		for i, d := range h.days {
-			if seen[d] {
-				t.Errorf("day %d comes twice", d)
-			}
-			seen[d] = true
-			if i > 0 && Declination(d) <= Declination(h.days[i-1]) {
-				t.Errorf("declination does not rise from day %d to day %d", h.days[i-1], d)
-			}
-		}
-		for j, m := range h.month {
-			a, b := h.below(s.declination[j]), h.below(s.declination[j+1])
-			if b-a > longest {
-				t.Errorf("%d days between knots %d and %d", b-a, j, j+1)
-			}
-			for _, d := range h.days[a:b] {
-				if MonthOf(d) != int(m) {
-					t.Errorf("day %d lies in an interval of month %d", d, m+1)
-				}
-			}
-		}
-	}
-	if len(seen) != yearDays {
-		t.Errorf("%d days", len(seen))
-	}
-	for j := range len(s.declination) - 1 {
-		if step := s.declination[j+1] - s.declination[j]; step <= 0 || step > stride {
-			t.Errorf("knots %d and %d are %g apart", j, j+1, step)
-		}
-	}
-	t.Logf("%d knots", len(s.declination))
 }

@@ -11,11 +11,11 @@ import (
 // Engine sums the sun's radiation over the cells of a surface's core.
 type Engine interface {
 	// Year returns sums for the twelve months of the solar year, using up to
-	// threads goroutines. progress, when not nil, hears how much of the work is
-	// done, never less than before; its unit is the engine's own.
+	// threads goroutines. progress, when not nil, is called with how much of
+	// the work is done, which never falls; the unit of done and total is up to the engine.
 	Year(ctx context.Context, s Surface, p Parameters, threads int, progress func(done, total int)) (*Monthly, error)
 
-	// Days hands the sums of each of days (numbers 1..366) to emit, in the order
+	// Days calls emit with the sums of each of days (numbers 1..366), in the order
 	// given. It stops at the first error of emit, which it returns.
 	Days(ctx context.Context, s Surface, p Parameters, days []int, threads int, emit func(day int, d *Daily) error) error
 }

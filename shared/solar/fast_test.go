@@ -59,23 +59,23 @@ func horn(dem *raster.Grid[float64], dx, dy float64) (slope, aspect *raster.Grid
 }
 
 // land places a grid of square cells with its upper-left corner at a latitude
-// in degrees; turn is the convergence in degrees.
-func land(dem *raster.Grid[float64], cell, latitude, turn float64) Surface {
+// in degrees; so is the convergence.
+func land(dem *raster.Grid[float64], cell, latitude, convergence float64) Surface {
 	slope, aspect := horn(dem, cell, cell)
 	s := Surface{
 		DEM: dem, Core: dem.Bounds(), Slope: slope, Aspect: aspect,
 		Cell:     raster.UniformCellSize(dem.Height, cell, cell),
 		Latitude: make([]float64, len(dem.Cells)),
 	}
-	if turn != 0 {
+	if convergence != 0 {
 		s.Convergence = make([]float64, len(dem.Cells))
 	}
 	for i := range s.Latitude {
 		c, r := float64(i%dem.Width), float64(i/dem.Width)
 		// Going south by rows and, where the grid is turned, by columns.
-		s.Latitude[i] = latitude*deg - cell*(r*math.Cos(turn*deg)+c*math.Sin(turn*deg))/6371000
-		if turn != 0 {
-			s.Convergence[i] = (turn + c*cell*1e-5) * deg
+		s.Latitude[i] = latitude*deg - cell*(r*math.Cos(convergence*deg)+c*math.Sin(convergence*deg))/6371000
+		if convergence != 0 {
+			s.Convergence[i] = (convergence + c*cell*1e-5) * deg
 		}
 	}
 	return s

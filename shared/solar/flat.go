@@ -3,6 +3,10 @@ package solar
 import (
 	"fmt"
 	"math"
+
+	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // FlatDay returns the beam and the diffuse radiation of one day on level ground in the
@@ -15,10 +19,10 @@ func FlatDay(latitude, elevation float64, day int, p Parameters) (beam, diffuse 
 	if day < 1 || day > 366 {
 		return 0, 0, fmt.Errorf("day %d: must be 1 to 366", day)
 	}
-	if !(math.Abs(latitude) <= math.Pi/2) || !finite(elevation) {
+	if !(math.Abs(latitude) <= math.Pi/2) || !raster.Finite(elevation) {
 		return 0, 0, fmt.Errorf("latitude %g, elevation %g m: must be a place on the earth", latitude, elevation)
 	}
-	t := planeDay(newSite(latitude), pressure(elevation), newPlane(0, 0), day, p.air(MonthOf(day)), &p, nil)
+	t := planeDay(sun.NewSite(latitude), clearsky.Pressure(elevation), clearsky.NewPlane(0, 0), day, p.air(sun.MonthOf(day)), &p, nil)
 	return t.beam, t.diffuse, nil
 }
 
@@ -30,7 +34,7 @@ func FlatYear(latitude, elevation float64, p Parameters) (months [12]float64, er
 		if err != nil {
 			return months, err
 		}
-		months[MonthOf(day)] += beam + diffuse
+		months[sun.MonthOf(day)] += beam + diffuse
 	}
 	return months, nil
 }

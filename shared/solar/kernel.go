@@ -30,12 +30,12 @@ func raiseGo(b *block, codes *horizon.Code, stride int, bearings *bearing, n int
 	}
 }
 
-func shineGo(mask *[lanes]uint32, b *block, suns *sun, n int) {
+func shineGo(mask *[lanes]uint32, b *block, suns *sunPosition, n int) {
 	for _, s := range unsafe.Slice(suns, n) {
 		h := (*[2 * lanes]float32)(b.horizons[s.at/4:])
 		for c := range lanes {
-			front := float32(s.tan+float32(b.east[c]*s.sin)) + float32(b.north[c]*s.cos)
-			if s.tan > h[c]+float32(s.part*(h[lanes+c]-h[c])) && front > 0 {
+			facing := float32(s.tan+float32(b.east[c]*s.sin)) + float32(b.north[c]*s.cos)
+			if s.tan > h[c]+float32(s.part*(h[lanes+c]-h[c])) && facing > 0 {
 				mask[c] |= s.bit
 			}
 		}

@@ -16,7 +16,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(block{}.north)-unsafe.Offsetof(block{}.east)-32]
 	_ = [1]struct{}{}[unsafe.Offsetof(block{}.before)-unsafe.Offsetof(block{}.east)-64]
 	_ = [1]struct{}{}[unsafe.Offsetof(block{}.after)-unsafe.Offsetof(block{}.east)-96]
-	_ = [1]struct{}{}[unsafe.Sizeof(sun{})-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(sunPosition{})-24]
 	_ = [1]struct{}{}[unsafe.Sizeof(bearing{})-20]
 	_ = [1]struct{}{}[unsafe.Offsetof(corners{}.weights)-32]
 	_ = [1]struct{}{}[unsafe.Offsetof(table{}.cells)]
@@ -30,7 +30,7 @@ func raise(b *block, codes *horizon.Code, stride int, bearings *bearing, n int) 
 	raiseAVX2((*uint8)(unsafe.Pointer(b)), (*uint16)(codes), stride, (*uint8)(unsafe.Pointer(bearings)), n)
 }
 
-func shine(mask *[lanes]uint32, b *block, suns *sun, n int) {
+func shine(mask *[lanes]uint32, b *block, suns *sunPosition, n int) {
 	if !cpu.X86.HasAVX2 {
 		shineGo(mask, b, suns, n)
 		return

@@ -51,10 +51,10 @@ func TestKernelsAgree(t *testing.T) {
 		for c := range lanes {
 			b.east[c], b.north[c] = float32(random.NormFloat64()), float32(random.NormFloat64())
 		}
-		suns := make([]sun, 32)
+		suns := make([]sunPosition, 32)
 		for k := range suns {
 			sin, cos := math.Sincos(random.Float64() * 7)
-			suns[k] = sun{
+			suns[k] = sunPosition{
 				tan: random.Float32()*1.5 - 0.2, sin: float32(sin), cos: float32(cos), part: random.Float32(),
 				at: uint32(random.IntN(azimuths)) * lanes * 4, bit: 1 << k,
 			}

@@ -8,8 +8,8 @@ import (
 )
 
 // eachBlock calls work for every block 0..n-1 from up to threads goroutines,
-// each with its own worker number, until ctx ends. done, when not nil, hears
-// the number of finished blocks, in rising order. A panic of work is the caller's.
+// each with its own worker number, until ctx ends. done, when not nil, is called
+// with the number of finished blocks, in rising order. A panic of work is passed on to the caller.
 func eachBlock(ctx context.Context, n, threads int, work func(worker, block int), done func(finished int)) error {
 	threads = max(1, min(threads, n))
 	var (

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	refdata "github.com/cyverse-gis/eemt/integration/reference"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // csvRows reads the rows of a CSV file of the reference data as maps by column.
@@ -135,12 +137,12 @@ func TestPlaneDayMatchesRSunOnRealTerrain(t *testing.T) {
 // The worked example of docs/science.md: 32.43 N, 2400 m, slope 20 deg facing 340 deg.
 func TestWorkedExampleYear(t *testing.T) {
 	p := DefaultParameters()
-	lengths := MeanDayLength(32.43 * deg)
+	lengths := sun.MeanDayLength(32.43 * deg)
 	for m, w := range []struct{ topo, flat, hours, length float64 }{
 		{65853.063, 131084.8, 8.3225806, 10.1474},
 	} {
 		var topo, flat, hours float64
-		first, last := DaysOf(m)
+		first, last := sun.DaysOf(m)
 		for day := first; day <= last; day++ {
 			_, _, _, g, h := PlaneDay(32.43*deg, 2400, 20*deg, 340*deg, day, p)
 			_, _, _, f, _ := PlaneDay(32.43*deg, 2400, 0, 0, day, p)
@@ -153,7 +155,7 @@ func TestWorkedExampleYear(t *testing.T) {
 	}
 	for m, r := range csvRows(t, "worked_example.csv")[:12] {
 		var topo, flat, hours float64
-		first, last := DaysOf(m)
+		first, last := sun.DaysOf(m)
 		for day := first; day <= last; day++ {
 			_, _, _, g, h := PlaneDay(32.43*deg, 2400, 20*deg, 340*deg, day, p)
 			_, _, _, f, _ := PlaneDay(32.43*deg, 2400, 0, 0, day, p)
@@ -166,17 +168,11 @@ func TestWorkedExampleYear(t *testing.T) {
 	}
 }
 
-// Hofierka and Suri 2002, rows V177 and V179 of validation.csv.
-func TestDeclinationAndExtraterrestrial(t *testing.T) {
-	near(t, "declination on day 172", Declination(172), 0.4091145257, 1e-9)
-	near(t, "extraterrestrial on day 1", Extraterrestrial(1), 1412.689562, 1e-9)
-}
-
 // PlaneDay returns the radiation of an unshaded plane on day number 1..366, in
 // Wh m⁻² day⁻¹, with the hours it is lit: latitude and slope in radians,
 // elevation z in metres, aspect in radians clockwise from true north (NaN for
 // none). p must be valid; its shadow settings have no effect.
 func PlaneDay(latitude, z, slope, aspect float64, day int, p Parameters) (beam, diffuse, reflected, global, hours float64) {
-	t := planeDay(newSite(latitude), pressure(z), newPlane(slope, aspect), day, p.air(MonthOf(day)), &p, nil)
+	t := planeDay(sun.NewSite(latitude), clearsky.Pressure(z), clearsky.NewPlane(slope, aspect), day, p.air(sun.MonthOf(day)), &p, nil)
 	return t.beam, t.diffuse, t.reflected, t.global(), t.hours
 }

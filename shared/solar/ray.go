@@ -1,15 +1,17 @@
 package solar
 
-import "math"
+import (
+	"math"
 
-// earthRadius is the mean radius of the Earth in metres.
-const earthRadius = 6371000.0
+	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/horizon"
+)
 
 // ray walks from one cell toward the sun.
 type ray struct {
 	s        *Surface
 	c        cell
-	step     float64 // ground distance between looks, metres
+	step     float64 // ground distance between samples, metres
 	dx, dy   float64 // cell size at the cell, metres
 	highest  float64 // of all elevations
 	bilinear bool
@@ -32,7 +34,7 @@ func (r ray) blocked(tanH, azimuth float64) bool {
 		if !inside {
 			return false
 		}
-		height := r.c.z + length*tanH + earthRadius*(1-math.Cos(length/earthRadius))
+		height := r.c.z + length*tanH + horizon.EarthRadius*(1-math.Cos(length/horizon.EarthRadius))
 		if z > height {
 			return true
 		}
@@ -83,7 +85,7 @@ func bilinear(cells []float64, width, height int, x, y float64) float64 {
 func highest(cells []float64) float64 {
 	top := math.Inf(-1)
 	for _, z := range cells {
-		if finite(z) && z > top {
+		if raster.Finite(z) && z > top {
 			top = z
 		}
 	}

@@ -4,7 +4,8 @@ import (
 	"context"
 	"math"
 
-	"github.com/cyverse-gis/eemt/shared/calendar"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // Reference returns the plain engine: every sample of every cell in float64,
@@ -26,20 +27,9 @@ func (e reference) Year(ctx context.Context, s Surface, p Parameters, threads in
 	highest := highest(s.DEM.Cells)
 	err := eachBlock(ctx, s.Core.Height, threads, func(_, row int) {
 		for i := row * s.Core.Width; i < (row+1)*s.Core.Width && ctx.Err() == nil; i++ {
-			day := 1
-			for m, n := range calendar.Days {
-				var sum totals
-				var flat float64
-				for range n {
-					t, f := e.day(&s, &p, i, day, highest)
-					sum.beam += t.beam
-					sum.diffuse += t.diffuse
-					sum.reflected += t.reflected
-					sum.hours += t.hours
-					flat += f
-					day++
-				}
-				out.set(m, i, sum, flat)
+			for m := range 12 {
+				t, flat := e.month(&s, &p, i, m, highest)
+				out.set(m, i, t, flat)
 			}
 		}
 	}, func(finished int) {
@@ -76,6 +66,20 @@ func (e reference) Days(ctx context.Context, s Surface, p Parameters, days []int
 	return nil
 }
 
+// month returns the sums of core cell i over the days of a month, as day does over one.
+func (e reference) month(s *Surface, p *Parameters, i, month int, highest float64) (sum totals, flat float64) {
+	first, last := sun.DaysOf(month)
+	for day := first; day <= last; day++ {
+		t, f := e.day(s, p, i, day, highest)
+		sum.beam += t.beam
+		sum.diffuse += t.diffuse
+		sum.reflected += t.reflected
+		sum.hours += t.hours
+		flat += f
+	}
+	return sum, flat
+}
+
 // day returns one day's sums of core cell i, and the global of the same cell
 // laid flat in the open.
 func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (totals, float64) {
@@ -83,22 +87,22 @@ func (e reference) day(s *Surface, p *Parameters, i, day int, highest float64) (
 	if !ok {
 		return noTotals, math.NaN()
 	}
-	at, press, a := newSite(c.latitude), pressure(c.z), s.air(p, i, MonthOf(day))
-	flat := planeDay(at, press, newPlane(0, 0), day, a, p, nil)
-	var shadowed func(sample) bool
+	at, press, a := sun.NewSite(c.latitude), clearsky.Pressure(c.z), s.air(p, i, sun.MonthOf(day))
+	flat := planeDay(at, press, clearsky.NewPlane(0, 0), day, a, p, nil)
+	var shadowed func(clearsky.Sample) bool
 	switch {
 	case !p.Shadows:
 	case e.horizon != nil:
-		shadowed = func(o sample) bool {
-			return o.sinH <= o.cosH*e.horizon(i, o.azimuth-c.convergence)
+		shadowed = func(o clearsky.Sample) bool {
+			return o.SinH <= o.CosH*e.horizon(i, o.Azimuth-c.convergence)
 		}
 	default:
 		ray := newRay(s, c, p, highest)
-		shadowed = func(o sample) bool {
-			tan, azimuth := o.sinH/o.cosH, o.azimuth-c.convergence
+		shadowed = func(o clearsky.Sample) bool {
+			tan, azimuth := o.SinH/o.CosH, o.Azimuth-c.convergence
 			return ray.blocked(tan, azimuth) || s.Far != nil && s.Far.March(s.OriginCol+c.col, s.OriginRow+c.row, c.z, azimuth) >= tan
 		}
 	}
-	pl := newPlane(c.slope, c.aspect+c.convergence)
+	pl := clearsky.NewPlane(c.slope, c.aspect+c.convergence)
 	return planeDay(at, press, pl, day, a, p, shadowed), flat.global()
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // skyline holds the horizons of a window's cells in the azimuths where the sun
@@ -19,7 +20,7 @@ type skyline struct {
 
 // sunAzimuths marks the grid azimuths the sun can stand in, with their
 // neighbours, for a range of latitudes and of convergences.
-func sunAzimuths(minLatitude, maxLatitude, minConvergence, maxConvergence float64, s slots) (active []int) {
+func sunAzimuths(minLatitude, maxLatitude, minConvergence, maxConvergence float64, s sun.Slots) (active []int) {
 	var marked [azimuths]bool
 	low, high := minConvergence/spacing, maxConvergence/spacing
 	mark := func(position float64) {
@@ -31,11 +32,11 @@ func sunAzimuths(minLatitude, maxLatitude, minConvergence, maxConvergence float6
 	const every = 0.25 * math.Pi / 180
 	n := int(math.Ceil((maxLatitude - minLatitude) / every))
 	for i := range n + 1 {
-		at := newSite(min(maxLatitude, minLatitude+float64(i)*every))
-		for day := 1; day <= yearDays+1; day++ {
-			sinDelta, cosDelta := math.Sincos(Declination(day))
-			for k := range s.n {
-				if sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(s.first+k, s.step)); sinH > -0.02 {
+		at := sun.NewSite(min(maxLatitude, minLatitude+float64(i)*every))
+		for day := 1; day <= sun.YearDays+1; day++ {
+			sinDelta, cosDelta := math.Sincos(sun.Declination(day))
+			for k := range s.N {
+				if sinH, azimuth := at.Position(sinDelta, cosDelta, sun.HourAngle(s.First+k, s.Step)); sinH > -0.02 {
 					mark(azimuth / spacing)
 				}
 			}
@@ -59,23 +60,31 @@ func newSkyline(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Wi
 		sky.plane[a] = int16(n)
 	}
 	sky.codes = make([]horizon.Code, sky.cells*len(active))
+	angles, codes := make([]float64, len(active)), make([][]horizon.Code, len(active))
+	for n, a := range active {
+		angles[n], codes[n] = float64(a)*spacing, sky.codes[n*sky.cells:(n+1)*sky.cells]
+	}
+	if err := sweep(ctx, t, s, w, angles, codes, make([]horizon.Sweeper, max(1, threads)), done); err != nil {
+		return nil, err
+	}
+	return sky, nil
+}
+
+// sweep writes the horizons of the cells of w in each of some azimuths to its codes, with a
+// goroutine for each sweeper. done, when not nil, gets the part that is finished.
+func sweep(ctx context.Context, t *horizon.Terrain, s *Surface, w raster.Window, azimuths []float64, codes [][]horizon.Code, sweepers []horizon.Sweeper, done func(part float64)) error {
 	bands := bandsOf(s, w)
-	sweepers := make([]horizon.Sweeper, max(1, threads))
-	tasks := len(active) * len(bands)
-	err := eachBlock(ctx, tasks, threads, func(worker, task int) {
+	tasks := len(azimuths) * len(bands)
+	return eachBlock(ctx, tasks, len(sweepers), func(worker, task int) {
 		n, b := task/len(bands), bands[task%len(bands)]
-		from := n*sky.cells + (b.first-w.Row)*w.Width
+		from := (b.first - w.Row) * w.Width
 		core := raster.Window{Col: w.Col, Row: b.first, Width: w.Width, Height: b.rows}
-		sweepers[worker].Sweep(t, s.Far, float64(active[n])*spacing, b.dx, b.dy, core, sky.codes[from:from+b.rows*w.Width])
+		sweepers[worker].Sweep(t, s.Far, azimuths[n], b.dx, b.dy, core, codes[n][from:from+b.rows*w.Width])
 	}, func(finished int) {
 		if done != nil {
 			done(float64(finished) / float64(tasks))
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	return sky, nil
 }
 
 // tangent returns the horizon of cell i in a grid azimuth, linear between the planes.
@@ -102,8 +111,8 @@ type band struct {
 
 // bandsOf cuts the rows of w where the cell size changes: a projected grid is
 // one band. Elsewhere bands are powers of two of rows of the whole raster, high
-// enough to be few and low enough that the size strays from the middle's by
-// less than 0.5 %, or 64 rows high.
+// enough to be few and low enough that the size differs from that of the middle
+// row by less than 0.5 %, or 64 rows high.
 func bandsOf(s *Surface, w raster.Window) []band {
 	dx, dy := s.Cell.DX, s.Cell.DY
 	change := 0.0

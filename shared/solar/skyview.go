@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 	"github.com/cyverse-gis/eemt/shared/solar/horizon"
 )
 
@@ -21,12 +22,12 @@ func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster
 	}
 	cells := s.Core.Width * s.Core.Height
 	sums := make([]float64, cells)
-	planes := make([]plane, cells)
+	planes := make([]clearsky.Plane, cells)
 	valid := make([]bool, cells)
 	for i := range planes {
 		var c cell
 		if c, valid[i] = s.at(i); valid[i] {
-			planes[i] = newPlane(c.slope, c.aspect)
+			planes[i] = clearsky.NewPlane(c.slope, c.aspect)
 		}
 	}
 	around := make([]float64, azimuths)
@@ -37,7 +38,7 @@ func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster
 		return eachBlock(ctx, s.Core.Height, threads, func(_, row int) {
 			for i := row * s.Core.Width; i < (row+1)*s.Core.Width; i++ {
 				if valid[i] {
-					sums[i] += planes[i].sky(around[a], float64(codes[i].Tangent()))
+					sums[i] += planes[i].SkyView(around[a], float64(codes[i].Tangent()))
 				}
 			}
 		}, nil)
@@ -64,24 +65,8 @@ func SkyView(ctx context.Context, s Surface, p Parameters, threads int) (*raster
 	return out, nil
 }
 
-// sky returns what the plane sees of an evenly bright sky in one azimuth, above
-// a horizon with the given tangent: the mean over all azimuths is its sky-view
-// factor. Both azimuths count from the same north.
-func (p plane) sky(azimuth, tangent float64) float64 {
-	toward := 0.0
-	if !p.flat {
-		toward = p.sin * math.Cos(azimuth-p.aspect)
-		// Behind the slope its own rise hides the sky.
-		tangent = max(tangent, -toward/max(p.cos, 1e-9))
-	}
-	// With H the horizon's angle from the zenith: tan H = 1/tangent.
-	square := 1 / (1 + tangent*tangent) // sin² H
-	zenith := math.Atan2(1, tangent)
-	return p.cos*square + toward*(zenith-tangent*square)
-}
-
-// Horizons hands the altitude of the terrain's horizon, in radians from 0, to
-// emit for each of the grid azimuths (radians clockwise from grid north), in the
+// Horizons calls emit with the altitude of the terrain's horizon, in radians from 0,
+// for each of the grid azimuths (radians clockwise from grid north), in the
 // order given. NaN marks a cell without elevation. It stops at the first error
 // of emit, which it returns.
 func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, threads int, emit func(i int, h *raster.Grid[float32]) error) error {
@@ -89,7 +74,7 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 		return err
 	}
 	for i, a := range azimuths {
-		if !finite(a) {
+		if !raster.Finite(a) {
 			return fmt.Errorf("azimuth %g at place %d: must be a number of radians", a, i)
 		}
 	}
@@ -97,7 +82,7 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 		out := raster.New[float32](s.Core.Width, s.Core.Height)
 		for i, c := range codes {
 			out.Cells[i] = float32(math.Atan(float64(c.Tangent())))
-			if !finite(s.DEM.At(s.Core.Col+i%s.Core.Width, s.Core.Row+i/s.Core.Width)) {
+			if !raster.Finite(s.DEM.At(s.Core.Col+i%s.Core.Width, s.Core.Row+i/s.Core.Width)) {
 				out.Cells[i] = float32(math.NaN())
 			}
 		}
@@ -106,10 +91,9 @@ func Horizons(ctx context.Context, s Surface, p Parameters, azimuths []float64, 
 }
 
 // eachHorizon sweeps the core in each azimuth, as many at a time as there are
-// threads, and hands the horizons on in order.
+// threads, and calls use with the horizons of each azimuth in order.
 func eachHorizon(ctx context.Context, s *Surface, azimuths []float64, threads int, use func(a int, codes []horizon.Code) error) error {
 	t := horizon.NewTerrain(s.DEM, s.Core, s.Cell, s.OriginCol, s.OriginRow)
-	bands := bandsOf(s, s.Core)
 	threads = max(1, threads)
 	sweepers := make([]horizon.Sweeper, threads)
 	codes := make([][]horizon.Code, min(threads, len(azimuths)))
@@ -118,13 +102,7 @@ func eachHorizon(ctx context.Context, s *Surface, azimuths []float64, threads in
 	}
 	for first := 0; first < len(azimuths); first += len(codes) {
 		n := min(len(codes), len(azimuths)-first)
-		err := eachBlock(ctx, n*len(bands), threads, func(worker, task int) {
-			k, b := task/len(bands), bands[task%len(bands)]
-			from := (b.first - s.Core.Row) * s.Core.Width
-			core := raster.Window{Col: s.Core.Col, Row: b.first, Width: s.Core.Width, Height: b.rows}
-			sweepers[worker].Sweep(t, s.Far, azimuths[first+k], b.dx, b.dy, core, codes[k][from:from+b.rows*s.Core.Width])
-		}, nil)
-		if err != nil {
+		if err := sweep(ctx, t, s, s.Core, azimuths[first:first+n], codes, sweepers, nil); err != nil {
 			return err
 		}
 		for k := range n {

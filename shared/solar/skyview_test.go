@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
 )
 
 func skyViewOf(t *testing.T, s Surface, p Parameters) *raster.Grid[float32] {
@@ -69,7 +70,7 @@ func TestSkyViewAgreesWithRays(t *testing.T) {
 			}
 			continue
 		}
-		ray, pl := newRay(&s, c, &p, top), newPlane(c.slope, c.aspect)
+		ray, pl := newRay(&s, c, &p, top), clearsky.NewPlane(c.slope, c.aspect)
 		seen, all := 0.0, 0.0
 		for a := range 360 {
 			az := (float64(a) + 0.5) * deg
@@ -78,7 +79,7 @@ func TestSkyViewAgreesWithRays(t *testing.T) {
 				zenith := (float64(z) + 0.5) * math.Pi / 2 / strips
 				sin, cos := math.Sincos(zenith)
 				all += sin * cos
-				facing := cos*pl.cos + sin*pl.sin*math.Cos(az-pl.aspect)
+				facing := cos*pl.Cos + sin*pl.Sin*math.Cos(az-pl.Aspect)
 				if facing > 0 && !ray.blocked(cos/sin, az) {
 					seen += sin * facing
 				}

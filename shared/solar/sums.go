@@ -3,6 +3,9 @@ package solar
 import (
 	"math"
 	"sync"
+
+	"github.com/cyverse-gis/eemt/shared/solar/clearsky"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // terms is how many sums describe what a set of lit samples adds to a cell,
@@ -32,8 +35,7 @@ const (
 	power3
 )
 
-// instant is what one sample sends through the sky, as far as it depends on
-// latitude and time alone.
+// instant is the part of one sample that depends on latitude and time alone, for any sky.
 type instant struct {
 	up, east, north float64 // direction of the sun
 	mass            float64 // air mass at sea level; 0 while the sun is well below the horizon
@@ -42,23 +44,23 @@ type instant struct {
 }
 
 // belowHorizon is the sine of altitude down to which samples are described: a
-// sun that is up at a place may be down at the latitude knot beside it. Whether
-// a sample counts is decided at the place.
+// sun that is up at a cell may be down at the latitude node beside it. Whether a
+// sample counts is decided at the latitude of the cell.
 const belowHorizon = -0.005
 
 // newInstants describes the slots of a day.
-func newInstants(at site, day int, s slots) []instant {
-	out := make([]instant, s.n)
-	sinDelta, cosDelta := math.Sincos(Declination(day))
+func newInstants(at sun.Site, day int, s sun.Slots) []instant {
+	out := make([]instant, s.N)
+	sinDelta, cosDelta := math.Sincos(sun.Declination(day))
 	for k := range out {
-		sinH, azimuth := at.position(sinDelta, cosDelta, hourAngle(s.first+k, s.step))
+		sinH, azimuth := at.Position(sinDelta, cosDelta, sun.HourAngle(s.First+k, s.Step))
 		if sinH <= belowHorizon {
 			continue
 		}
 		sinH = min(1, sinH)
 		h, cosH := math.Asin(sinH), math.Sqrt(1-sinH*sinH)
 		sin, cos := math.Sincos(azimuth)
-		o := instant{up: sinH, east: cosH * sin, north: cosH * cos, mass: airMass(h), high: h >= lowSun}
+		o := instant{up: sinH, east: cosH * sin, north: cosH * cos, mass: clearsky.AirMass(h), high: h >= clearsky.LowSun}
 		o.circumsolar = 1 / sinH
 		if !o.high {
 			o.circumsolar = 1 / (cosH * (0.1 - 0.008*h))
@@ -68,15 +70,23 @@ func newInstants(at site, day int, s slots) []instant {
 	return out
 }
 
-// add adds one sample to sums in float64, at an air pressure relative to the sea's.
-func (s *sky) add(acc *[terms]float64, o *instant, pressure, step float64) {
-	if o.mass == 0 {
-		return
+// addSample adds one sample to the sums of a table, or of a table of powers, in float64,
+// at an air pressure relative to that of the sea.
+func addSample(s *clearsky.Sky, acc *[terms]float64, o *instant, pressure, step float64, powers bool) {
+	switch {
+	case o.mass == 0: // the sun is down
+	case powers:
+		addPowers(s, acc, o, pressure, step)
+	default:
+		addTerms(s, acc, o, pressure, step)
 	}
-	beam := s.through(pressure * o.mass)
-	kb := beam / s.g0
+}
+
+func addTerms(s *clearsky.Sky, acc *[terms]float64, o *instant, pressure, step float64) {
+	beam := s.Beam(pressure * o.mass)
+	kb := beam / s.G0
 	beam *= step
-	diffuse := s.scattered(o.up) * step
+	diffuse := s.Diffuse(o.up) * step
 	around := diffuse * kb * o.circumsolar
 	acc[beamEast] += beam * o.east
 	acc[beamNorth] += beam * o.north
@@ -87,16 +97,12 @@ func (s *sky) add(acc *[terms]float64, o *instant, pressure, step float64) {
 		acc[diffuseUp] += diffuse * kb
 	}
 	acc[isotropic] -= diffuse * kb
-	acc[anisotropic] += diffuse * (muneer(kb)*(1-kb) - unlitSky)
+	acc[anisotropic] += diffuse * (clearsky.Muneer(kb)*(1-kb) - clearsky.UnlitSky)
 }
 
-// addPowers adds one sample to a table of powers.
-func (s *sky) addPowers(acc *[terms]float64, o *instant, pressure, step float64) {
-	if o.mass == 0 {
-		return
-	}
-	kb := s.through(pressure*o.mass) / s.g0
-	diffuse := s.scattered(o.up) * step
+func addPowers(s *clearsky.Sky, acc *[terms]float64, o *instant, pressure, step float64) {
+	kb := s.Beam(pressure*o.mass) / s.G0
+	diffuse := s.Diffuse(o.up) * step
 	acc[power0] += diffuse
 	acc[power2] += diffuse * kb * kb
 	acc[power3] += diffuse * kb * kb * kb
@@ -106,7 +112,7 @@ func (s *sky) addPowers(acc *[terms]float64, o *instant, pressure, step float64)
 // of a table made with factor 1: (N(Kb)(1-Kb) - 0.252271) summed, in powers of Kb.
 func anisotropicOf(k, linear float64, powers *sums) float64 {
 	const a, b, c = 0.00263, -0.712, -0.6883 // of muneer
-	return (a-unlitSky)*float64(powers[power0]) + (b-a)*k*linear + (c-b)*k*k*float64(powers[power2]) - c*k*k*k*float64(powers[power3])
+	return (a-clearsky.UnlitSky)*float64(powers[power0]) + (b-a)*k*linear + (c-b)*k*k*float64(powers[power2]) - c*k*k*k*float64(powers[power3])
 }
 
 // table holds the sums of samples at one latitude and elevation.
@@ -121,116 +127,97 @@ type table struct {
 
 // layout places the sums of a table.
 type layout struct {
-	season *season
-	slots  slots
+	season *sun.Season
+	slots  sun.Slots
 }
 
-func (l *layout) runAt(month, slot int) int { return month*(l.slots.n+1) + slot }
+func (l *layout) runAt(month, slot int) int { return month*(l.slots.N+1) + slot }
 
 func (l *layout) changesAt(half int) int {
-	return 12*(l.slots.n+1) + half*l.slots.n*l.season.half[0].entries
+	return 12*(l.slots.N+1) + half*l.slots.N*l.season.Halves[0].Entries
 }
 
-func (l *layout) size() int { return l.changesAt(1) + l.slots.n*l.season.half[1].entries }
+func (l *layout) size() int { return l.changesAt(1) + l.slots.N*l.season.Halves[1].Entries }
 
-// weather is the choice of sky a table is made for.
+// weather tells tables apart that are made for different skies.
 type weather struct {
-	turbidity int  // number of a knot of Linke turbidity, or ownTurbidity
+	turbidity int  // number of a node of Linke turbidity, or ownTurbidity
 	powers    bool // a table of powers
 }
 
 // ownTurbidity stands for the turbidity of each month in Parameters.
 const ownTurbidity = -1
 
-// knot holds the tables of one latitude knot, made when first asked for.
-type knot struct {
-	f    *field
-	year [][]instant // by day
+// latitudeNode holds the tables of one latitude, made when first asked for.
+type latitudeNode struct {
+	f         *field
+	ephemeris [][]instant // by day, then slot
 
 	mu     sync.Mutex
-	tables map[tableKey]*knotTable
+	tables map[tableKey]*nodeTable
 }
 
 type tableKey struct {
-	level int
+	elevation int // number of the elevation node
 	weather
 }
 
-type knotTable struct {
+type nodeTable struct {
 	once sync.Once
 	t    *table
 }
 
-func newKnot(latitude float64, f *field) *knot {
-	k := &knot{f: f, year: make([][]instant, yearDays), tables: map[tableKey]*knotTable{}}
-	at := newSite(latitude)
-	for d := range k.year {
-		k.year[d] = newInstants(at, d+1, f.layout.slots)
+func newLatitudeNode(latitude float64, f *field) *latitudeNode {
+	k := &latitudeNode{f: f, ephemeris: make([][]instant, sun.YearDays), tables: map[tableKey]*nodeTable{}}
+	at := sun.NewSite(latitude)
+	for d := range k.ephemeris {
+		k.ephemeris[d] = newInstants(at, d+1, f.layout.slots)
 	}
 	return k
 }
 
-// table returns the knot's table at an elevation knot.
-func (k *knot) table(level int, w weather) *table {
-	key := tableKey{level, w}
+// table returns the node's table at an elevation node.
+func (k *latitudeNode) table(elevation int, w weather) *table {
+	key := tableKey{elevation, w}
 	k.mu.Lock()
 	e := k.tables[key]
 	if e == nil {
-		e = &knotTable{}
+		e = &nodeTable{}
 		k.tables[key] = e
 	}
 	k.mu.Unlock()
-	e.once.Do(func() { e.t = k.build(pressure(float64(level)*levelSpacing), w) })
+	e.once.Do(func() { e.t = k.build(clearsky.Pressure(float64(elevation)*elevationSpacing), w) })
 	return e.t
 }
 
-func (k *knot) build(pressure float64, w weather) *table {
-	l, step := k.f.layout, k.f.layout.slots.step
+func (k *latitudeNode) build(pressure float64, w weather) *table {
+	l, step := k.f.layout, k.f.layout.slots.Step
 	t := &table{cells: make([]sums, l.size())}
-	skies := make([]sky, yearDays)
+	skies := make([]clearsky.Sky, sun.YearDays)
 	for d := range skies {
-		skies[d] = newSky(d+1, k.f.air(MonthOf(d+1), w))
+		skies[d] = clearsky.NewSky(d+1, k.f.air(sun.MonthOf(d+1), w))
 	}
-	n := l.slots.n
-	months := make([][terms]float64, 12*n)
-	for side := range l.season.half {
-		h := &l.season.half[side]
+	n := l.slots.N
+	months := make([][terms]float64, 12*n) // by month, then slot
+	for side := range l.season.Halves {
+		h := &l.season.Halves[side]
 		for slot := range n {
-			entries := t.cells[l.changesAt(side)+slot*h.entries:][:h.entries]
-			part := 0
-			var acc [terms]float64
-			for rank := 0; rank <= len(h.days); rank++ {
-				if end := rank == len(h.days); end || part < len(h.starts) && rank+part == h.starts[part] {
-					if rank > 0 {
-						before := MonthOf(h.days[rank-1])
-						whole := &months[before*n+slot]
-						for i := range acc {
-							whole[i] += acc[i]
-						}
-						if before == 11 {
-							// December counts from its other end.
-							own := entries[h.starts[part-1] : rank+part]
-							for e := range own {
-								for i := range acc {
-									own[e][i] -= float32(acc[i])
-								}
-							}
-						}
-					}
-					if end {
-						break
-					}
-					acc = [terms]float64{}
-					part++
+			entries := t.cells[l.changesAt(side)+slot*h.Entries:][:h.Entries]
+			for part := range h.Parts() {
+				days, from, to := h.Part(part)
+				own := entries[from:to]
+				month := sun.MonthOf(days[0])
+				var acc [terms]float64
+				for i, day := range days {
+					addSample(&skies[day-1], &acc, &k.ephemeris[day-1][slot], pressure, step, w.powers)
+					round(&own[i+1], &acc)
 				}
-				day := h.days[rank]
-				o := &k.year[day-1][slot]
-				if w.powers {
-					skies[day-1].addPowers(&acc, o, pressure, step)
-				} else {
-					skies[day-1].add(&acc, o, pressure, step)
+				if month == 11 {
+					fromEnd(own, &acc)
 				}
-				round(&entries[rank+part], &acc)
+				for i, v := range acc {
+					months[month*n+slot][i] += v
+				}
 			}
 		}
 	}
@@ -247,37 +234,47 @@ func (k *knot) build(pressure float64, w weather) *table {
 	return t
 }
 
+// fromEnd makes sums over the first days of December those over its last days, with the
+// other sign: its days count from the solstice. all is the sum over all its days.
+func fromEnd(entries []sums, all *[terms]float64) {
+	for e := range entries {
+		for i, v := range all {
+			entries[e][i] -= float32(v)
+		}
+	}
+}
+
 func round(s *sums, acc *[terms]float64) {
 	for i, v := range acc {
 		s[i] = float32(v)
 	}
 }
 
-// levelSpacing is the distance of elevation knots in metres: beam is
+// elevationSpacing is the distance of elevation nodes in metres: beam is
 // interpolated between them within 4e-5.
-const levelSpacing = 200.0
+const elevationSpacing = 200.0
 
-// level returns the elevation knot below z, held within -2000..12000 m, and the
+// elevationNode returns the number of the elevation node below z, held within -2000..12000 m, and the
 // weight of the one above.
-func level(z float64) (below int, weight float32) {
-	z = max(-2000, min(12000, z)) / levelSpacing
+func elevationNode(z float64) (below int, weight float32) {
+	z = max(-2000, min(12000, z)) / elevationSpacing
 	floor := math.Floor(z)
 	return int(floor), float32(z - floor)
 }
 
-// Between knots of turbidity everything is interpolated by cubics.
+// Between nodes of turbidity everything is interpolated by cubics.
 const (
 	turbiditySpacing = 0.5
-	turbidityKnots   = 15 // 1 to 8
+	turbidityNodes   = 15 // 1 to 8
 )
 
-func turbidityAt(knot int) float64 { return 1 + float64(knot)*turbiditySpacing }
+func turbidityAt(node int) float64 { return 1 + float64(node)*turbiditySpacing }
 
-// turbidity returns the first of four knots around a turbidity of 1 to 8, and
+// turbidity returns the first of four nodes around a turbidity of 1 to 8, and
 // their weights.
 func turbidity(linke float64) (first int, weights [4]float64) {
 	x := (linke - 1) / turbiditySpacing
-	first = max(0, min(turbidityKnots-4, int(x)-1))
+	first = max(0, min(turbidityNodes-4, int(x)-1))
 	x -= float64(first)
 	for i := range weights {
 		w := 1.0
@@ -291,95 +288,47 @@ func turbidity(linke float64) (first int, weights [4]float64) {
 	return first, weights
 }
 
-// skyMoments sums up a month's samples with the sun up: the extraterrestrial
-// irradiance times the powers 0 to 2 of the sine of altitude, in Wh m⁻². The
-// horizontal diffuse is linear in them.
-type skyMoments [3]float64
-
-// monthlyMoments returns the moments of each month at a latitude.
-func monthlyMoments(latitude float64, s slots) (out [12]skyMoments) {
-	at := newSite(latitude)
-	// The sun is up in a run of slots around noon: its sums are differences of
-	// those over the first slots, of 1, cos w and cos² w.
-	cosines := make([]float64, s.n)
-	one, two := make([]float64, s.n+1), make([]float64, s.n+1)
-	for k := range cosines {
-		c := math.Cos(hourAngle(s.first+k, s.step))
-		cosines[k], one[k+1], two[k+1] = c, one[k]+c, two[k]+c*c
-	}
-	rise, set := s.middle, s.middle
-	for day := 1; day <= yearDays; day++ {
-		sinDelta, cosDelta := math.Sincos(Declination(day))
-		a, b := at.sin*sinDelta, at.cos*cosDelta
-		for rise > 0 && a+b*cosines[rise-1] > 0 {
-			rise--
-		}
-		for rise < s.middle && !(a+b*cosines[rise] > 0) {
-			rise++
-		}
-		for set < s.n && a+b*cosines[set] > 0 {
-			set++
-		}
-		for set > s.middle && !(a+b*cosines[set-1] > 0) {
-			set--
-		}
-		n, c, c2 := float64(set-rise), one[set]-one[rise], two[set]-two[rise]
-		m := skyMoments{n, a*n + b*c, a*a*n + 2*a*b*c + b*b*c2}
-		g0 := Extraterrestrial(day) * s.step
-		sum := &out[MonthOf(day)]
-		for i := range m {
-			sum[i] += m[i] * g0
-		}
-	}
-	return out
-}
-
-// diffuse returns the horizontal diffuse sum of the moments under a sky.
-func (m *skyMoments) diffuse(s *sky) float64 {
-	return s.kDiff * s.tn * (s.a1*m[0] + s.a2*m[1] + s.a3*m[2])
-}
-
-// beam returns the month's horizontal beam as interpolated from latitude knots: none in
-// the polar night, though the sun may be up at a knot beside it.
-func (m *skyMoments) beam(interpolated float64) float64 {
+// horizontalBeam returns a month's horizontal beam on flat ground from that interpolated
+// between latitude nodes: 0 in the polar night, although the sun may be up at a node nearby.
+func horizontalBeam(m *clearsky.Moments, interpolated float64) float64 {
 	if m[0] == 0 {
 		return 0
 	}
 	return interpolated
 }
 
-// almanac keeps the latitude knots in use, for all goroutines.
-type almanac struct {
+// nodeCache keeps the latitude nodes in use, for all goroutines.
+type nodeCache struct {
 	f *field
 
 	mu    sync.Mutex
-	knots map[int]*almanacKnot
+	nodes map[int]*cachedNode
 	order []int
 }
 
-type almanacKnot struct {
+type cachedNode struct {
 	once sync.Once
-	k    *knot
+	k    *latitudeNode
 }
 
-// knotsKept bounds the almanac: work goes by latitude, so that knots left behind are not asked for again.
-const knotsKept = 6
+// nodesKept bounds nodeCache. Work goes by latitude, so that earlier nodes are not needed again.
+const nodesKept = 6
 
-func newAlmanac(f *field) *almanac { return &almanac{f: f, knots: map[int]*almanacKnot{}} }
+func newNodeCache(f *field) *nodeCache { return &nodeCache{f: f, nodes: map[int]*cachedNode{}} }
 
-func (a *almanac) knot(n int) *knot {
+func (a *nodeCache) node(n int) *latitudeNode {
 	a.mu.Lock()
-	e := a.knots[n]
+	e := a.nodes[n]
 	if e == nil {
-		e = &almanacKnot{}
-		a.knots[n] = e
+		e = &cachedNode{}
+		a.nodes[n] = e
 		a.order = append(a.order, n)
-		if len(a.order) > knotsKept {
-			delete(a.knots, a.order[0])
+		if len(a.order) > nodesKept {
+			delete(a.nodes, a.order[0])
 			a.order = a.order[1:]
 		}
 	}
 	a.mu.Unlock()
-	e.once.Do(func() { e.k = newKnot(binLatitude(n*knotEvery), a.f) })
+	e.once.Do(func() { e.k = newLatitudeNode(binLatitude(n*nodeEvery), a.f) })
 	return e.k
 }

@@ -61,18 +61,25 @@ func (s *Surface) Validate() error {
 	if s.Convergence != nil && len(s.Convergence) != n {
 		return fmt.Errorf("convergence: %d values, must have one for each of the core's %d cells", len(s.Convergence), n)
 	}
-	if len(s.Cell.DX) != s.DEM.Height || len(s.Cell.DY) != s.DEM.Height {
-		return fmt.Errorf("cell size: %d and %d values, must have one for each of %d rows", len(s.Cell.DX), len(s.Cell.DY), s.DEM.Height)
+	if err := s.checkCellSize(); err != nil {
+		return err
 	}
 	if s.Far != nil && !s.Far.Block.Contains(raster.Window{Col: s.OriginCol + s.Core.Col, Row: s.OriginRow + s.Core.Row, Width: s.Core.Width, Height: s.Core.Height}) {
 		return fmt.Errorf("far terrain of block %+v: must contain the core", s.Far.Block)
 	}
-	for r := range s.DEM.Height {
-		if !(s.Cell.DX[r] > 0 && s.Cell.DY[r] > 0) || math.IsInf(s.Cell.DX[r], 0) || math.IsInf(s.Cell.DY[r], 0) {
-			return fmt.Errorf("cell size %g x %g m of row %d: must be positive", s.Cell.DX[r], s.Cell.DY[r], r)
+	return s.checkLayers()
+}
+
+func (s *Surface) checkCellSize() error {
+	if len(s.Cell.DX) != s.DEM.Height || len(s.Cell.DY) != s.DEM.Height {
+		return fmt.Errorf("cell size: %d and %d values, must have one for each of %d rows", len(s.Cell.DX), len(s.Cell.DY), s.DEM.Height)
+	}
+	for r, dx := range s.Cell.DX {
+		if dy := s.Cell.DY[r]; !(dx > 0 && dy > 0) || math.IsInf(dx, 0) || math.IsInf(dy, 0) {
+			return fmt.Errorf("cell size %g x %g m of row %d: must be positive", dx, dy, r)
 		}
 	}
-	return s.checkLayers()
+	return nil
 }
 
 // cell is what the sun needs to know of one core cell.
@@ -91,9 +98,7 @@ func (s *Surface) at(i int) (c cell, ok bool) {
 	if s.Convergence != nil {
 		c.convergence = s.Convergence[i]
 	}
-	ok = finite(c.z) && finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && finite(c.convergence) &&
+	ok = raster.Finite(c.z) && raster.Finite(c.slope) && math.Abs(c.latitude) <= math.Pi/2+1e-9 && raster.Finite(c.convergence) &&
 		(!s.layered || !s.lacksLayer(i))
 	return c, ok
 }
-
-func finite(v float64) bool { return v-v == 0 }

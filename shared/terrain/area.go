@@ -174,21 +174,38 @@ var receivers = func() (r [32][8]receiver) {
 // beyond window, unless the terrain ends there. Cells downstream of one that is pending
 // outside of window stay pending.
 func (a *accumulation) run(window raster.Window) {
+	w, step := a.filled.Width, a.steps()
+	around := window.Grow(1).Intersect(a.filled.Bounds())
+	a.prepare(around)
+	a.countDonors(around, &step)
+	for r := window.Row; r < window.Row+window.Height; r++ {
+		for start := r*w + window.Col; start < r*w+window.Col+window.Width; start++ {
+			if a.area.Cells[start] == pending && a.waiting[start] == 0 {
+				a.follow(start, window, &step)
+			}
+		}
+	}
+}
+
+// prepare forgets the flow of the cells of around. Cells without data get no area.
+func (a *accumulation) prepare(around raster.Window) {
 	w := a.filled.Width
 	a.code = grown(a.code, len(a.filled.Cells))
 	a.share = grown(a.share, len(a.filled.Cells))
 	a.waiting = grown(a.waiting, len(a.filled.Cells))
-	area := a.area.Cells
-	around := window.Grow(1).Intersect(a.filled.Bounds())
 	for r := around.Row; r < around.Row+around.Height; r++ {
 		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
 			a.code[i], a.waiting[i] = unknown, 0
 			if !raster.Finite(a.filled.Cells[i]) {
-				a.code[i], area[i] = 0, math.NaN()
+				a.code[i], a.area.Cells[i] = 0, math.NaN()
 			}
 		}
 	}
-	step := a.steps()
+}
+
+// countDonors counts for each cell its donors in around that are pending.
+func (a *accumulation) countDonors(around raster.Window, step *[8]int) {
+	w, area := a.filled.Width, a.area.Cells
 	for r := around.Row; r < around.Row+around.Height; r++ {
 		for i := r*w + around.Col; i < r*w+around.Col+around.Width; i++ {
 			if area[i] != pending {
@@ -205,25 +222,22 @@ func (a *accumulation) run(window raster.Window) {
 			}
 		}
 	}
-	for r := window.Row; r < window.Row+window.Height; r++ {
-		for start := r*w + window.Col; start < r*w+window.Col+window.Width; start++ {
-			if area[start] != pending || a.waiting[start] != 0 {
-				continue
-			}
-			a.ready = append(a.ready[:0], start)
-			for len(a.ready) > 0 {
-				i := a.ready[len(a.ready)-1]
-				a.ready = a.ready[:len(a.ready)-1]
-				a.collect(i)
-				code := a.code[i]
-				f := facets[code%8]
-				if code&givesFirst != 0 {
-					a.donorDone(i+step[f.e1], window)
-				}
-				if code&givesSecond != 0 {
-					a.donorDone(i+step[f.e2], window)
-				}
-			}
+}
+
+// follow sums the area of a cell that waits for no donor, and of all downstream that then wait for none.
+func (a *accumulation) follow(start int, window raster.Window, step *[8]int) {
+	a.ready = append(a.ready[:0], start)
+	for len(a.ready) > 0 {
+		i := a.ready[len(a.ready)-1]
+		a.ready = a.ready[:len(a.ready)-1]
+		a.collect(i)
+		code := a.code[i]
+		f := facets[code%8]
+		if code&givesFirst != 0 {
+			a.donorDone(i+step[f.e1], window)
+		}
+		if code&givesSecond != 0 {
+			a.donorDone(i+step[f.e2], window)
 		}
 	}
 }

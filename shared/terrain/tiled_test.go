@@ -46,9 +46,9 @@ func fractal(w, h int, seed uint64) *raster.Grid[float64] {
 	for grain := 256; grain >= 1; grain /= 2 {
 		next := noise(seed + uint64(grain))
 		gw := w/grain + 2
-		knots := make([]float64, gw*(h/grain+2))
-		for i := range knots {
-			knots[i] = height * next()
+		nodes := make([]float64, gw*(h/grain+2))
+		for i := range nodes {
+			nodes[i] = height * next()
 		}
 		height /= 2
 		for r := range h {
@@ -56,7 +56,7 @@ func fractal(w, h int, seed uint64) *raster.Grid[float64] {
 			for c := range w {
 				fc := float64(c%grain) / float64(grain)
 				k := r/grain*gw + c/grain
-				g.Cells[r*w+c] += (knots[k]*(1-fc)+knots[k+1]*fc)*(1-fr) + (knots[k+gw]*(1-fc)+knots[k+gw+1]*fc)*fr
+				g.Cells[r*w+c] += (nodes[k]*(1-fc)+nodes[k+1]*fc)*(1-fr) + (nodes[k+gw]*(1-fc)+nodes[k+gw+1]*fc)*fr
 			}
 		}
 	}

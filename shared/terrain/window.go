@@ -47,9 +47,9 @@ func (q *WorkQueue) addCell(col, row int, level float64) {
 // window can now be lowered.
 //
 // The filled elevation of a cell is max(z, nextUp(lowest filled neighbour)), of an outlet z.
-// Values start too high, are computed from values that are too high or right, and so are never too low: they
-// only fall. None can fall further exactly when the equation holds at every cell. It has one
-// solution, since every step along it descends.
+// Values start too high, and are computed from values that are too high or right. So they are never too low,
+// and only fall. They stop falling when the equation holds at every cell. Its solution is
+// unique, since every step to the lowest neighbour descends.
 func (t Tiling) Fill(at Index, elevation, filled *raster.Grid[float64]) []DirtyRegion {
 	window := t.Window(at)
 	padded := window.Grow(FillHalo).Intersect(t.whole())

@@ -21,6 +21,7 @@ import (
 	table "github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 	"github.com/cyverse-gis/eemt/shared/terrain"
 )
 
@@ -227,7 +228,7 @@ func (d dayLengths) at(latitude float64) [12]float64 {
 func (d dayLengths) knot(k int, step float64) [12]float64 {
 	v, ok := d[k]
 	if !ok {
-		v = solar.MeanDayLength(min(90, max(-90, float64(k)*step)) * math.Pi / 180)
+		v = sun.MeanDayLength(min(90, max(-90, float64(k)*step)) * math.Pi / 180)
 		d[k] = v
 	}
 	return v

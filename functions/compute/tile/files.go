@@ -16,6 +16,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
+	"github.com/cyverse-gis/eemt/shared/solar/sun"
 )
 
 // putDaily adds to a work file per quantity, a band for each day. index is the
@@ -27,7 +28,7 @@ func (p *part) putDaily(ctx context.Context, engine solar.Engine, surface solar.
 	}
 	bands := make([]geotiff.BandInfo, len(days))
 	err := engine.Days(ctx, surface, params, days, p.job.Threads, func(day int, v *solar.Daily) error {
-		index.scale(solar.MonthOf(day), v.Global, v.Flat)
+		index.scale(sun.MonthOf(day), v.Global, v.Flat)
 		grids := map[string]*raster.Grid[float32]{
 			workfile.DailyFile("global"): v.Global, workfile.DailyFile("flat"): v.Flat, workfile.DailyFile("hours"): v.Hours,
 			workfile.DailyFile(string(param.Beam)): v.Beam, workfile.DailyFile(string(param.Diffuse)): v.Diffuse, workfile.DailyFile(string(param.Reflected)): v.Reflected,

@@ -15,8 +15,8 @@ func UTM() raster.GeoKeys {
 	return raster.GeoKeys{Shorts: map[uint16]uint16{1024: 1, 1025: 1, 3072: 32613}}
 }
 
-// Place puts the upper-left corner near 107 W, 39 N, with cells of 30 m.
-func Place() raster.Transform {
+// Transform returns a transform with the upper-left corner near 107 W, 39 N and cells of 30 m.
+func Transform() raster.Transform {
 	return raster.Transform{OriginX: 327000, OriginY: 4320000, StepX: 30, StepY: -30}
 }
 
@@ -49,7 +49,7 @@ func Holes(g *raster.Grid[float64]) *raster.Grid[float64] {
 // Encode returns the GeoTIFF of z in UTM zone 13.
 func Encode(t testing.TB, z *raster.Grid[float64]) []byte {
 	t.Helper()
-	return EncodeAs(t, z, Place(), UTM())
+	return EncodeAs(t, z, Transform(), UTM())
 }
 
 // EncodeAs returns the GeoTIFF of z at a place of a coordinate reference system.

@@ -6,9 +6,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// Far is the terrain around a block of cells, thinned more the farther it lies.
-// What lies near is swept at full resolution; the lines of a sweep begin with the
-// hull of what stands beyond. Neighbouring lines share it.
+// Far is the terrain around a block of cells in rings, with coarser cells the farther away.
+// Terrain near the block is swept at full resolution. Each line of a sweep begins with the
+// upper hull of the rings along it, which neighbouring lines share.
 //
 // The horizon of a point at distance d, from cells of side s, differs from that
 // of full resolution by at most
@@ -207,8 +207,8 @@ func (s *side) at(major int, minor float64) (z float64, ok bool) {
 }
 
 // March returns the horizon's tangent of the far terrain from one cell of the
-// whole raster at elevation z, 0 if none stands above the level: the plain form,
-// which looks at every coarse cell along the ray.
+// whole raster at elevation z, 0 if none is above the horizontal. It tests every coarse cell
+// along the ray, and is what sweeps are compared with.
 func (f *Far) March(col, row int, z, azimuth float64) float64 {
 	c := f.course(azimuth)
 	best := 0.0

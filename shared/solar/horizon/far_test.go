@@ -255,19 +255,19 @@ func TestFarRidge(t *testing.T) {
 	block := raster.Window{Col: 64, Row: 224, Width: 64, Height: 64}
 	const near = 128
 	for _, distance := range []float64{180, 221.5, 286, 320} {
-		for _, turn := range []float64{0, 20, 45, -30} {
-			sin, cos := math.Sincos(turn * deg)
+		for _, offset := range []float64{0, 20, 45, -30} {
+			sin, cos := math.Sincos(offset * deg)
 			g := shape(size, size, func(x, y float64) float64 {
 				// A wall whose foot nearest to the block's middle lies at distance, turned.
 				across := (x-96)*cos + (y-256)*sin - distance
 				return 500 + 300*max(0, 1-math.Abs(across)/3)
 			})
 			f := far(g, block, near, 2, cell, cell)
-			az := (90 + turn) * deg
+			az := (90 + offset) * deg
 			got := split(g, f, near, block, az)[32*64+32]
 			d := distance * cell
 			if want := 300/d - d/(2*EarthRadius); got < 0.8*want || got > 1.05*want {
-				t.Errorf("%g cells away, turned by %g: tangent %.4f, want %.4f", distance, turn, got, want)
+				t.Errorf("%g cells away, turned by %g: tangent %.4f, want %.4f", distance, offset, got, want)
 			}
 		}
 	}

@@ -219,13 +219,13 @@ func TestRidge(t *testing.T) {
 		return 500
 	})
 	for _, as := range []ground{asIs, smooth, jumpy} {
-		for _, turn := range []float64{0, 15, 30, 40} {
-			got := math.Tan(sweep(g, as, (90+turn)*deg, 10, 10)[50*101+40] * deg)
-			want := 100 / 400.0 * math.Cos(turn*deg)
+		for _, offset := range []float64{0, 15, 30, 40} {
+			got := math.Tan(sweep(g, as, (90+offset)*deg, 10, 10)[50*101+40] * deg)
+			want := 100 / 400.0 * math.Cos(offset*deg)
 			if math.Abs(got-want) > 0.02*want && as == jumpy || math.Abs(got-want) > 1e-3 && as != jumpy {
-				t.Errorf("ground %d, %g degrees off: tangent %.5f, want %.5f", as, turn, got, want)
+				t.Errorf("ground %d, %g degrees off: tangent %.5f, want %.5f", as, offset, got, want)
 			}
-			if west := sweep(g, as, (270+turn)*deg, 10, 10)[50*101+40]; west > 1e-6 {
+			if west := sweep(g, as, (270+offset)*deg, 10, 10)[50*101+40]; west > 1e-6 {
 				t.Errorf("the open side stands %g degrees high", west)
 			}
 		}

@@ -31,12 +31,12 @@ func TestKernelsAgree(t *testing.T) {
 			rough[i] = uint8(random.IntN(256))
 		}
 	}
-	rays := []ray{
+	rays := []raySample{
 		{nearer: [2]int{0, -width}, farther: [2]int{1, -width + 1}, part: 0.4, inverse: 0.2, drop: 5e-7},
 		{nearer: [2]int{-width + 1, -width + 1}, farther: [2]int{-width, -width}, part: 0.2, inverse: 0.1, drop: 1e-6},
 		{nearer: [2]int{-5*width + 3, 0}, farther: [2]int{-5*width + 2, 0}, part: 0.5, inverse: 0.02, drop: 5e-6},
 	}
-	looks := []cellLook{{-width, 0.1, 1e-6}, {-2*width + 1, 0.05, 2e-6}, {-5*width + 3, 0.02, 5e-6}}
+	cellSamples := []cellSample{{-width, 0.1, 1e-6}, {-2*width + 1, 0.05, 2e-6}, {-5*width + 3, 0.02, 5e-6}}
 	type state struct {
 		hulls []vertex
 		lines lines
@@ -46,14 +46,14 @@ func TestKernelsAgree(t *testing.T) {
 	seen, far := 0, 0
 	for m := range steps {
 		at := (m+margin)*width + margin
-		g := front{
+		g := lineStep{
 			nearer: &cells[at], farther: &cells[at+m%2], rough: &rough[at], row: &cells[at],
-			rays: &rays[0], halves: m % 2, wholes: 3 - m%2, looks: &looks[0], count: m % 4,
-			here: float32(m), part: 0.1 * float32(m%6), inverse: 0.1, drop: 1e-6, before: 0.3, after: 0.7, near: 6, look: uint32(m % 5),
+			raySamples: &rays[0], halves: m % 2, wholes: 3 - m%2, cellSamples: &cellSamples[0], count: m % 4,
+			here: float32(m), part: 0.1 * float32(m%6), inverse: 0.1, drop: 1e-6, before: 0.3, after: 0.7, near: 6, inCore: uint32(m % 5),
 		}
 		first, end := 8*random.IntN(3), strip-8*random.IntN(3)
 		for _, s := range []*state{a, b} {
-			g.hulls, g.room, g.lines, g.out = &s.hulls[0], len(s.hulls), &s.lines, &s.codes[0]
+			g.hulls, g.capacity, g.lines, g.out = &s.hulls[0], len(s.hulls), &s.lines, &s.codes[0]
 			g.first, g.end = first, end
 			if s == a {
 				advance(&g)

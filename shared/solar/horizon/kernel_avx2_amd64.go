@@ -3,7 +3,7 @@
 package horizon
 
 //go:noescape
-func advanceAVX2(front *uint8)
+func advanceAVX2(step *uint8)
 
 //go:noescape
-func seeAVX2(front *uint8)
+func seeAVX2(step *uint8)

@@ -42,10 +42,10 @@ DATA none<>+24(SB)/4, $0xc7c35000
 DATA none<>+28(SB)/4, $0xc7c35000
 GLOBL none<>(SB), RODATA|NOPTR, $32
 
-// func advanceAVX2(front *uint8)
+// func advanceAVX2(step *uint8)
 // Requires: AVX, AVX2, MMX+
 TEXT ·advanceAVX2(SB), NOSPLIT, $96-8
-	MOVQ front+0(FP), AX
+	MOVQ step+0(FP), AX
 	MOVQ (AX), CX
 	MOVQ 8(AX), DX
 	MOVQ 16(AX), BX
@@ -288,10 +288,10 @@ ready:
 	VZEROUPPER
 	RET
 
-// func seeAVX2(front *uint8)
+// func seeAVX2(step *uint8)
 // Requires: AVX, AVX2
 TEXT ·seeAVX2(SB), NOSPLIT, $0-8
-	MOVQ front+0(FP), AX
+	MOVQ step+0(FP), AX
 	MOVQ 32(AX), CX
 	MOVQ 96(AX), DX
 
@@ -407,9 +407,9 @@ rough:
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-look:
+sample:
 	TESTQ        R8, R8
-	JZ           looked
+	JZ           sampled
 	MOVQ         (DI), R9
 	VBROADCASTSS 8(DI), Y6
 	VBROADCASTSS 12(DI), Y7
@@ -425,9 +425,9 @@ look:
 	VMAXPS       Y5, Y8, Y5
 	ADDQ         $0x10, DI
 	DECQ         R8
-	JMP          look
+	JMP          sample
 
-looked:
+sampled:
 	MOVL         $0x000000ff, BX
 	VMOVD        BX, X6
 	VPBROADCASTD X6, Y7

@@ -2,6 +2,6 @@
 
 package horizon
 
-func advance(g *front) { advanceGo(g) }
+func advance(g *lineStep) { advanceGo(g) }
 
-func see(g *front) { seeGo(g) }
+func see(g *lineStep) { seeGo(g) }

@@ -6,14 +6,14 @@ import (
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
-// Between cells a DEM says nothing; a surface drawn through their centres is right
-// where the ground is smooth. Where elevations jump from cell to cell, as over
-// trees, it cuts the tops of what hides the sun. There a cell counts at its centre
-// for all of its width, as r.sun has it.
+// Between the centres of cells elevation is unknown. Where the ground is smooth, horizons use a
+// surface interpolated between the centres. Where elevations jump from cell to cell, as over
+// trees, that surface is too low beside each top. There horizons use the nearest cell with
+// the elevation of its centre over its whole width, as r.sun does.
 //
 // The measure is the mean bend around a cell: by how much slope changes from one
-// pair of neighbours to the next, halved. Below smoothBend rays meet the surface,
-// above roughBend the nearest cells, and in between horizons are mixed in proportion.
+// pair of neighbours to the next, halved. Below smoothBend horizons are those of the surface,
+// above roughBend those of the nearest cells, and in between both are mixed in proportion.
 // Fractal mountains have 0.01 to 0.05, real ones at 90 m mostly less than 0.1, forest
 // by laser at 10 m mostly more than 0.2.
 const (
@@ -31,7 +31,7 @@ const (
 func (t *Terrain) findRough(core raster.Window, size raster.CellSize) {
 	w := t.width + 2*margin
 	const window = 2*roughReach + 1
-	// Sums by column over the rows at hand, of bends and of how many there are.
+	// Sums by column over the rows of the window, of bends and of how many there are.
 	sums, counts := make([]int32, w), make([]int32, w)
 	var rows [window]struct{ bends []int32 }
 	for i := range rows {

@@ -8,24 +8,24 @@ import (
 )
 
 const (
-	// strip is how many sweep lines advance side by side: their hulls stay in cache.
+	// strip is how many sweep lines advance side by side, few enough for their hulls to stay in cache.
 	strip = 256
 	// between is how many columns of cells lie between the lines of a strip.
 	between = strip - 1
-	// fetch is how many lines of cells ahead memory is asked for.
+	// fetch is how many lines of cells ahead memory is prefetched.
 	fetch = 4
 )
 
 // Sweeper holds the working memory of one goroutine's sweeps.
 type Sweeper struct {
-	hulls  []vertex // corners of the upper hull of each line: by depth, then line
-	lines  lines
-	codes  [strip]Code
-	rays   []ray
-	cells  []cellLook
-	last   int // where lines are on the last line of cells, less their number
-	halves int // rays that are half-way between lines, the first of them
-	far    outlook
+	hulls       []vertex // corners of the upper hull of each line: by depth, then line
+	lines       lines
+	codes       [strip]Code
+	raySamples  []raySample
+	cellSamples []cellSample
+	last        int // where lines are on the last line of cells, less their number
+	halves      int // how many of raySamples, the first ones, lie half-way between lines
+	far         farField
 }
 
 // frame is a sweep seen along its major axis, the one it advances on by whole cells.
@@ -82,30 +82,30 @@ func (w *Sweeper) Sweep(t *Terrain, far *Far, azimuth, dx, dy float64, core rast
 	if math.Abs(math.Abs(f.shift)-1) < 1e-12 {
 		f.shift = math.Copysign(1, f.shift)
 	}
-	w.lookBetween(&f)
-	w.lookAtCells(&f)
+	w.listRaySamples(&f)
+	w.listCellSamples(&f)
 	w.sweep(&f, far, out)
 }
 
-// lookBetween lists where rays meet the surface near every cell: where they cross the
-// next lines of cells and, close by, half-way between them.
-func (w *Sweeper) lookBetween(f *frame) {
-	w.rays = w.rays[:0]
-	look := func(steps float64, first, second int) {
+// listRaySamples lists the places near every cell where rays are compared with the surface:
+// where they cross the next lines of cells and, nearer, half-way between these lines.
+func (w *Sweeper) listRaySamples(f *frame) {
+	w.raySamples = w.raySamples[:0]
+	add := func(steps float64, first, second int) {
 		d := steps * f.distance
 		nearer, farther, part := neighbours(f.shift * steps)
-		w.rays = append(w.rays, ray{
+		w.raySamples = append(w.raySamples, raySample{
 			nearer:  [2]int{f.forward*first*f.stride + nearer, f.forward*second*f.stride + nearer},
 			farther: [2]int{f.forward*first*f.stride + farther, f.forward*second*f.stride + farther},
 			part:    float32(part), inverse: float32(1 / d), drop: float32(d / (2 * EarthRadius)),
 		})
 	}
 	for k := 1; k <= nearHalf; k++ {
-		look(float64(k)-0.5, k-1, k)
+		add(float64(k)-0.5, k-1, k)
 	}
-	w.halves = len(w.rays)
+	w.halves = len(w.raySamples)
 	for k := 1; k <= near; k++ {
-		look(float64(k), k, k)
+		add(float64(k), k, k)
 	}
 }
 
@@ -123,9 +123,9 @@ func neighbours(place float64) (nearer, farther int, part float64) {
 	return int(below) + 1, int(below), below + 1 - place
 }
 
-// lookAtCells lists the cells nearest to a ray at steps of the mean cell size.
-func (w *Sweeper) lookAtCells(f *frame) {
-	w.cells = w.cells[:0]
+// listCellSamples lists the cells nearest to a ray, at steps of the mean cell size.
+func (w *Sweeper) listCellSamples(f *frame) {
+	w.cellSamples = w.cellSamples[:0]
 	lastMajor, lastMinor := 0, 0
 	for k := 1; ; k++ {
 		steps := float64(k) * (f.majorSize + f.minorSize) / 2 / f.distance
@@ -138,7 +138,7 @@ func (w *Sweeper) lookAtCells(f *frame) {
 		}
 		lastMajor, lastMinor = major, minor
 		d := math.Hypot(float64(major)*f.majorSize, float64(minor)*f.minorSize)
-		w.cells = append(w.cells, cellLook{offset: major*f.stride + minor, inverse: float32(1 / d), drop: float32(d / (2 * EarthRadius))})
+		w.cellSamples = append(w.cellSamples, cellSample{offset: major*f.stride + minor, inverse: float32(1 / d), drop: float32(d / (2 * EarthRadius))})
 	}
 }
 
@@ -172,10 +172,10 @@ func (w *Sweeper) sweep(f *frame, far *Far, out []Code) {
 	if need := (steps + 1) * strip; len(w.hulls) < need {
 		w.hulls = make([]vertex, need)
 	}
-	g := front{
+	g := lineStep{
 		lines: &w.lines, out: &w.codes[0],
-		rays: &w.rays[0], halves: w.halves, wholes: len(w.rays) - w.halves,
-		looks: &w.cells[0], count: len(w.cells),
+		raySamples: &w.raySamples[0], halves: w.halves, wholes: len(w.raySamples) - w.halves,
+		cellSamples: &w.cellSamples[0], count: len(w.cellSamples),
 		inverse: float32(2 / f.distance), drop: float32(f.distance / 2 / (2 * EarthRadius)), near: 2 * near,
 	}
 	w.last = int(math.Floor(f.offset(stop + f.forward)))
@@ -187,7 +187,7 @@ func (w *Sweeper) sweep(f *frame, far *Far, out []Code) {
 	for line := first; line < last; line += between {
 		w.lines = lines{}
 		w.hulls = w.far.prepare(&w.lines, w.hulls, line, last+1, steps+1)
-		g.hulls, g.room = &w.hulls[0], len(w.hulls)
+		g.hulls, g.capacity = &w.hulls[0], len(w.hulls)
 		g.here = 0
 		for m := start; m != stop; m -= f.forward {
 			w.step(f, &g, m, line, last+1-line, out)
@@ -197,16 +197,16 @@ func (w *Sweeper) sweep(f *frame, far *Far, out []Code) {
 }
 
 // step moves the strip that begins with a line, and has count lines at most, on to major index m.
-func (w *Sweeper) step(f *frame, g *front, m, line, count int, out []Code) {
+func (w *Sweeper) step(f *frame, g *lineStep, m, line, count int, out []Code) {
 	offset := f.offset(m)
 	whole := int(math.Floor(offset))
 	// The first line lies between minor cells at and at + 1.
 	at := line + whole - f.originMinor
 	nearer, farther, part := neighbours(offset)
 	lo, hi := max(0, -1-at), min(strip, count, f.minor-at)
-	g.look = 0
+	g.inCore = 0
 	if m >= f.coreMajor && m < f.coreMajor+f.sizeMajor {
-		g.look = 1
+		g.inCore = 1
 		// Lines that have left the core are done.
 		end := line + w.last - f.originMinor
 		lo, hi = max(lo, f.coreMinor-1-max(at, end)), min(hi, f.coreMinor+f.sizeMinor-min(at, end))
@@ -225,7 +225,7 @@ func (w *Sweeper) step(f *frame, g *front, m, line, count int, out []Code) {
 	g.part = float32(part)
 	g.ahead = uintptr(unsafe.Pointer(g.nearer)) - uintptr(4*fetch*f.forward*f.stride)
 	advance(g)
-	if g.look == 0 {
+	if g.inCore == 0 {
 		return
 	}
 	// Cell l lies between lines l and l + 1.

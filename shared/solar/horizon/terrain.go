@@ -11,12 +11,12 @@ import (
 // below the tangent plane by R(1 - cos(L/R)), here L²/2R.
 const EarthRadius = 6371000.0
 
-// What lies near a cell is looked at from the cell itself; what lies farther is
-// taken from the hulls of the sweep lines beside it.
+// Terrain near a cell is compared with rays from the cell itself. Terrain farther away is
+// taken from the hulls of the sweep lines beside the cell.
 const (
-	near      = 24 // lines of cells at which a ray meets the surface between cells
-	nearHalf  = 4  // of these, how many are also looked at half a line before
-	nearCells = 56 // lines of cells within which rays meet the nearest cells, where the ground is rough
+	near      = 24 // lines of cells at which rays are compared with the surface between cells
+	nearHalf  = 4  // of these, for how many the place half a line nearer is sampled too
+	nearCells = 56 // lines of cells within which rays are compared with the nearest cells, where the ground is rough
 )
 
 // hole is the elevation given to cells without data: no obstacle, at any weight.
@@ -35,7 +35,7 @@ type Terrain struct {
 	roughByRow, roughByCol []uint8
 }
 
-const margin = nearCells + 8 // looks from cells beside the terrain, sixteen at a time, stay within the copy
+const margin = nearCells + 8 // samples of vectors of sixteen cells that reach beyond the terrain stay within the copy
 
 // NewTerrain copies a grid of elevations in metres, NaN where there is no data,
 // with cells of the given sizes. Sweeps are for cells of core. The origin is the

@@ -6,34 +6,34 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Places in a front; the Go side checks them.
+// Places in a lineStep; the Go side checks them.
 const (
-	frontNearer = 8 * iota
-	frontFarther
-	frontHulls
-	frontLines
-	frontRow
-	frontRough
-	frontOut
-	frontRays
-	frontHalves
-	frontWholes
-	frontLooks
-	frontCount
-	frontFirst
-	frontEnd
-	frontHere
-	frontPart    = frontHere + 4
-	frontInverse = frontHere + 8
-	frontDrop    = frontHere + 12
-	frontBefore  = frontHere + 16
-	frontAfter   = frontHere + 20
-	frontNear    = frontHere + 24
-	frontLook    = frontHere + 28
-	frontAhead   = frontHere + 32
+	stepNearer = 8 * iota
+	stepFarther
+	stepHulls
+	stepLines
+	stepRow
+	stepRough
+	stepOut
+	stepRaySamples
+	stepHalves
+	stepWholes
+	stepCellSamples
+	stepCount
+	stepFirst
+	stepEnd
+	stepHere
+	stepPart    = stepHere + 4
+	stepInverse = stepHere + 8
+	stepDrop    = stepHere + 12
+	stepBefore  = stepHere + 16
+	stepAfter   = stepHere + 20
+	stepNear    = stepHere + 24
+	stepInCore  = stepHere + 28
+	stepAhead   = stepHere + 32
 )
 
-// Places in the lines of a front.
+// Places in the lines of a step.
 const (
 	lineDepth   = 0
 	lineTop     = 4 * 256
@@ -80,7 +80,7 @@ func constant(name string, bits uint32) Mem {
 	return m
 }
 
-// advance is advanceGo: one step of the front of sweep lines, eight at a time. What
+// advance is advanceGo: one step of the sweep lines, eight at a time. What
 // bounds it is how many operations there are, a blend counting as three.
 func advance() {
 	numbers := GLOBL("numbers", RODATA|NOPTR)
@@ -88,36 +88,36 @@ func advance() {
 		DATA(4*i, U32(uint32(i)))
 	}
 	one, minusFour, none := constant("one", 1), constant("minusFour", 0xFFFFFFFC), constant("none", noData)
-	TEXT("advanceAVX2", NOSPLIT, "func(front *uint8)")
+	TEXT("advanceAVX2", NOSPLIT, "func(step *uint8)")
 	Pragma("noescape")
-	f := Load(Param("front"), GP64())
+	f := Load(Param("step"), GP64())
 	scratch, has, holes := AllocLocal(32), AllocLocal(32), AllocLocal(32)
 	nearer, farther, hulls, n, l := GP64(), GP64(), GP64(), GP64(), GP64()
-	MOVQ(f4(f, frontNearer), nearer)
-	MOVQ(f4(f, frontFarther), farther)
-	MOVQ(f4(f, frontHulls), hulls)
-	MOVQ(f4(f, frontLines), n)
-	MOVQ(f4(f, frontFirst), l)
+	MOVQ(f4(f, stepNearer), nearer)
+	MOVQ(f4(f, stepFarther), farther)
+	MOVQ(f4(f, stepHulls), hulls)
+	MOVQ(f4(f, stepLines), n)
+	MOVQ(f4(f, stepFirst), l)
 
 	of := func(place int) Mem { return Mem{Base: n, Disp: place, Index: l, Scale: 4} }
 	belowNone := func(v, mask VecVirtual) { VCMPPS(Imm(0x11), none, v, mask) }
 	// rise computes run and tangent of corners of a height and step.
 	rise := func(z, height, step, run, tangent VecVirtual) {
 		part, per := YMM(), YMM()
-		VBROADCASTSS(f4(f, frontHere), run)
+		VBROADCASTSS(f4(f, stepHere), run)
 		VSUBPS(step, run, run)
-		VBROADCASTSS(f4(f, frontInverse), per)
+		VBROADCASTSS(f4(f, stepInverse), per)
 		VDIVPS(run, per, per)
 		VSUBPS(z, height, tangent)
 		VMULPS(per, tangent, tangent)
-		VBROADCASTSS(f4(f, frontDrop), part)
+		VBROADCASTSS(f4(f, stepDrop), part)
 		VMULPS(part, run, part)
 		VSUBPS(part, tangent, tangent)
 	}
 
 	Label("group")
 	soon := GP64()
-	MOVQ(f4(f, frontAhead), soon)
+	MOVQ(f4(f, stepAhead), soon)
 	PREFETCHT0(Mem{Base: soon, Index: l, Scale: 4})
 	hull := GP64() // the corners of line l
 	LEAQ(Mem{Base: hulls, Index: l, Scale: 8}, hull)
@@ -130,7 +130,7 @@ func advance() {
 		VMOVUPS(Mem{Base: nearer, Index: l, Scale: 4}, p)
 		VMOVUPS(Mem{Base: farther, Index: l, Scale: 4}, q)
 		VSUBPS(p, q, z)
-		VBROADCASTSS(f4(f, frontPart), part)
+		VBROADCASTSS(f4(f, stepPart), part)
 		VMULPS(part, z, z)
 		VADDPS(p, z, z)
 		VMINPS(q, p, part)
@@ -151,11 +151,11 @@ func advance() {
 	VMOVUPS(of(lineSince), step)
 	rise(z, apex, step, YMM(), best)
 
-	// The corners below the last are looked at in turn, as long as each is better
+	// The corners below the last are tested one after another, as long as each is higher
 	// than the one before. Most lines drop one, and few groups more than two: three
-	// looks are taken without asking, for what a processor cannot foresee costs
-	// more. Of the first three corners two are at hand; what lies below them is in
-	// memory, at a place that does not depend on the looks. The corner below the one
+	// tests are made without a branch, since a branch that is predicted wrongly costs
+	// more. Of the first three corners two are in registers; what lies below them is in
+	// memory, at a place that does not depend on the tests. The corner below the one
 	// that stays is kept for the next step.
 	height, at, t2, third, under := YMM(), YMM(), YMM(), YMM(), YMM()
 	gather := func() { // the corners that at counts
@@ -185,7 +185,7 @@ func advance() {
 		VPADDD(pop, depth, depth)
 		VBLENDVPS(pop, height, apex, apex)
 		VBLENDVPS(pop, at, step, step)
-		VMOVAPS(t2, best) // lines that stay look no more
+		VMOVAPS(t2, best) // lines that keep their corner test no more
 	}
 	VMOVUPS(of(lineNext), height)
 	VMOVUPS(of(lineBelow), at)
@@ -213,28 +213,28 @@ func advance() {
 	JMP(LabelRef("pop"))
 
 	Label("found")
-	CMPL(f4(f, frontLook), Imm(0))
+	CMPL(f4(f, stepInCore), Imm(0))
 	JEQ(LabelRef("push"))
 	{
-		// What lies near is looked at from the cells themselves.
+		// What lies near is sampled from the cells themselves.
 		run, far, sink, per := YMM(), YMM(), YMM(), YMM()
-		VBROADCASTSS(f4(f, frontHere), run)
+		VBROADCASTSS(f4(f, stepHere), run)
 		VSUBPS(step, run, run)
-		VBROADCASTSS(f4(f, frontNear), far)
+		VBROADCASTSS(f4(f, stepNear), far)
 		less(far, run, far)
 		VPAND(has, far, far)
-		VBROADCASTSS(f4(f, frontInverse), per)
+		VBROADCASTSS(f4(f, stepInverse), per)
 		VDIVPS(run, per, per)
 		VPAND(far, per, per)
 		VMOVUPS(per, of(lineInverse))
 		VMOVUPS(apex, of(lineApex))
-		VBROADCASTSS(f4(f, frontDrop), sink)
+		VBROADCASTSS(f4(f, stepDrop), sink)
 		VMULPS(run, sink, sink)
 		VMOVUPS(sink, of(lineSink))
 	}
 	Label("push")
 	here, place := YMM(), YMM()
-	VBROADCASTSS(f4(f, frontHere), here)
+	VBROADCASTSS(f4(f, stepHere), here)
 	VMOVDQA(depth, place)
 	TESTL(partial, partial)
 	JZ(LabelRef("ready"))
@@ -290,13 +290,13 @@ func advance() {
 		}
 	}
 	ADDQ(Imm(8), l)
-	CMPQ(l, f4(f, frontEnd))
+	CMPQ(l, f4(f, stepEnd))
 	JLT(LabelRef("group"))
 	VZEROUPPER()
 	RET()
 }
 
-// Places in a ray and in a look at a cell.
+// Places in a raySample and in a cellSample.
 const (
 	rayNearer  = 0
 	rayFarther = 16
@@ -305,25 +305,25 @@ const (
 	rayDrop    = 40
 	raySize    = 48
 
-	lookInverse = 8
-	lookDrop    = 12
-	lookSize    = 16
+	cellSampleInverse = 8
+	cellSampleDrop    = 12
+	cellSampleSize    = 16
 )
 
-// see is seeGo: the horizons of the cells of a front, sixteen at a time.
+// see is seeGo: the horizons of the cells of a step, sixteen at a time.
 func see() {
-	TEXT("seeAVX2", NOSPLIT, "func(front *uint8)")
+	TEXT("seeAVX2", NOSPLIT, "func(step *uint8)")
 	Pragma("noescape")
-	f := Load(Param("front"), GP64())
+	f := Load(Param("step"), GP64())
 	row, l := GP64(), GP64()
-	MOVQ(f4(f, frontRow), row)
-	MOVQ(f4(f, frontFirst), l)
+	MOVQ(f4(f, stepRow), row)
+	MOVQ(f4(f, stepFirst), l)
 	const groups = 2
 
 	Label("cells")
 	base, rough := GP64(), GP64()
 	LEAQ(Mem{Base: row, Index: l, Scale: 4}, base)
-	MOVQ(f4(f, frontRough), rough)
+	MOVQ(f4(f, stepRough), rough)
 	ADDQ(l, rough)
 	var z, t [groups]VecVirtual
 	for g := range groups {
@@ -331,7 +331,7 @@ func see() {
 		VMOVUPS(f4(base, 32*g), z[g])
 		VXORPS(t[g], t[g], t[g])
 	}
-	// above loads a cell's height above those that look.
+	// above loads the height of cells above those whose horizons are computed.
 	above := func(offset Register, g int) VecVirtual {
 		v := YMM()
 		VMOVUPS(Mem{Base: base, Index: offset, Scale: 4, Disp: 32 * g}, v)
@@ -369,8 +369,8 @@ func see() {
 	CMPQ(all, I8(-1))
 	JEQ(LabelRef("rough"))
 
-	MOVQ(f4(f, frontRays), ray)
-	MOVQ(f4(f, frontHalves), count)
+	MOVQ(f4(f, stepRaySamples), ray)
+	MOVQ(f4(f, stepHalves), count)
 	Label("half")
 	TESTQ(count, count)
 	JZ(LabelRef("halved"))
@@ -397,7 +397,7 @@ func see() {
 	DECQ(count)
 	JMP(LabelRef("half"))
 	Label("halved")
-	MOVQ(f4(f, frontWholes), count)
+	MOVQ(f4(f, stepWholes), count)
 	Label("whole")
 	{
 		part, inverse, drop := scales()
@@ -416,29 +416,29 @@ func see() {
 	MOVQ(f4(rough, 0), all)
 	ORQ(f4(rough, 8), all)
 	JZ(LabelRef("lines"))
-	MOVQ(f4(f, frontLooks), ray)
-	MOVQ(f4(f, frontCount), count)
+	MOVQ(f4(f, stepCellSamples), ray)
+	MOVQ(f4(f, stepCount), count)
 	var s [groups]VecVirtual
 	for g := range groups {
 		s[g] = YMM()
 		VXORPS(s[g], s[g], s[g])
 	}
-	Label("look")
+	Label("sample")
 	TESTQ(count, count)
-	JZ(LabelRef("looked"))
+	JZ(LabelRef("sampled"))
 	{
 		inverse, drop := YMM(), YMM()
 		MOVQ(f4(ray, 0), first)
-		VBROADCASTSS(f4(ray, lookInverse), inverse)
-		VBROADCASTSS(f4(ray, lookDrop), drop)
+		VBROADCASTSS(f4(ray, cellSampleInverse), inverse)
+		VBROADCASTSS(f4(ray, cellSampleDrop), drop)
 		for g := range groups {
 			raise(above(first, g), inverse, drop, s[g])
 		}
 	}
-	ADDQ(Imm(lookSize), ray)
+	ADDQ(Imm(cellSampleSize), ray)
 	DECQ(count)
-	JMP(LabelRef("look"))
-	Label("looked")
+	JMP(LabelRef("sample"))
+	Label("sampled")
 	for g := range groups {
 		weight, only, scale := YMM(), broadcast(255), broadcast(per255)
 		VPMOVZXBD(f4(rough, 8*g), weight)
@@ -453,8 +453,8 @@ func see() {
 
 	Label("lines")
 	n, out := GP64(), GP64()
-	MOVQ(f4(f, frontLines), n)
-	MOVQ(f4(f, frontOut), out)
+	MOVQ(f4(f, stepLines), n)
+	MOVQ(f4(f, stepOut), out)
 	// side is the horizon of the lines k after the cells, times what it counts.
 	side := func(g, k, share int) VecVirtual {
 		inverse, v, w := YMM(), YMM(), YMM()
@@ -472,7 +472,7 @@ func see() {
 		return v
 	}
 	for g := range groups {
-		left, right := side(g, 0, frontBefore), side(g, 1, frontAfter)
+		left, right := side(g, 0, stepBefore), side(g, 1, stepAfter)
 		VADDPS(right, left, left)
 		VMAXPS(left, t[g], left)
 		floor := broadcast(codeFloor)
@@ -489,7 +489,7 @@ func see() {
 		VMOVDQU(left.AsX(), Mem{Base: out, Index: l, Scale: 2, Disp: 16 * g})
 	}
 	ADDQ(Imm(8*groups), l)
-	CMPQ(l, f4(f, frontEnd))
+	CMPQ(l, f4(f, stepEnd))
 	JLT(LabelRef("cells"))
 	VZEROUPPER()
 	RET()

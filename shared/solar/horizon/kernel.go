@@ -2,7 +2,7 @@ package horizon
 
 import "unsafe"
 
-// Heights are compared as seen from the place at hand, never from the start of
+// Heights are compared as seen from the current place, never from the start of
 // a line, so that single precision is enough wherever a tile begins.
 
 // vertex is a corner of a line's upper hull.
@@ -20,38 +20,38 @@ type lines struct {
 	below [strip]float32 // its step
 	third [strip]float32 // height of the one below that; in plain Go it is not kept
 	under [strip]float32 // its step
-	// The corner that stands highest as seen from the line: its height, 1/distance
-	// and the tangent by which it sinks. Inverse is 0 where there is none beyond near.
-	// One more line than there are, to be read with eight others.
+	// The corner that stands highest as seen from the line: its height, 1/distance and the
+	// tangent by which the Earth sinks on the way. inverse is 0 where there is no corner
+	// farther than near. The arrays are 8 longer than strip, since the last vector reads beyond it.
 	apex, inverse, sink [strip + 8]float32
 }
 
-// ray is a place near every cell of a front where a ray meets the surface: between
-// two cells of one line of cells, or half-way between two such places.
-type ray struct {
+// raySample is a place near every cell of a step where the elevation of the surface is
+// interpolated: between two cells of one line of cells, or half-way between two such places.
+type raySample struct {
 	nearer, farther [2]int  // in cells from the cell
 	part            float32 // of the way from nearer to farther, 0 to a half
-	inverse, drop   float32
+	inverse, drop   float32 // 1/metres to it; the tangent by which the Earth sinks on the way
 }
 
-// cellLook is a cell near every cell of a front.
-type cellLook struct {
-	offset        int // in cells
-	inverse, drop float32
+// cellSample is a cell near every cell of a step, relative to it.
+type cellSample struct {
+	offset        int     // in cells
+	inverse, drop float32 // as in raySample
 }
 
-// front is one step of the lines of a strip.
-type front struct {
+// lineStep is one step of the sweep lines of a strip, along the major axis.
+type lineStep struct {
 	nearer, farther *float32 // the cells that line 0 lies between; those of the others follow
 	hulls           *vertex
 	lines           *lines
 	row             *float32 // the cell between lines 0 and 1
 	rough           *uint8   // how far the ground there is rough
 	out             *Code
-	rays            *ray
-	halves, wholes  int // rays: half-way ones come first
-	looks           *cellLook
-	count           int // of looks
+	raySamples      *raySample
+	halves, wholes  int // how many raySamples lie half-way between lines of cells, and on them; the former come first
+	cellSamples     *cellSample
+	count           int // of cellSamples
 	first           int // lines to work on, multiples of eight, or cells, of sixteen
 	end             int
 	here            float32 // this step
@@ -60,18 +60,18 @@ type front struct {
 	drop            float32 // tangent by which the Earth sinks in a step
 	before, after   float32 // what the horizons of the lines before and after a cell count
 	near            float32 // steps within which lines do not count
-	look            uint32  // not 0 where cells look at the lines
+	inCore          uint32  // not 0 where the cells belong to the core, so that their horizons are wanted
 	ahead           uintptr // what nearer will be in some steps, to be fetched; may point anywhere
-	room            int     // corners that hulls has
+	capacity        int     // of hulls, in corners
 }
 
-// advanceGo moves the lines by a step in plain Go: it drops the corners of each
-// line's hull that cannot be seen from there, notes the one that stands highest if
-// cells look at it, adds the place itself. A place beside a hole looks out, but hides nothing.
-// Products are rounded before they are added, so that all versions agree to the
-// last bit.
-func advanceGo(g *front) {
-	hulls := unsafe.Slice(g.hulls, g.room)
+// advanceGo moves the lines by a step in plain Go. It drops the corners of each line's
+// hull that cannot be seen from the new place. Where the horizons of cells are wanted it
+// stores the corner that stands highest. It adds the place as a new corner, unless one of
+// its two cells has no data. Products are rounded before they are added, so that all
+// versions agree to the last bit.
+func advanceGo(g *lineStep) {
+	hulls := unsafe.Slice(g.hulls, g.capacity)
 	n := g.lines
 	for l := g.first; l < g.end; l++ {
 		p := *(*float32)(unsafe.Add(unsafe.Pointer(g.nearer), 4*l))
@@ -82,7 +82,7 @@ func advanceGo(g *front) {
 			z = max(p, q)
 		}
 		depth := n.depth[l]
-		if g.look != 0 {
+		if g.inCore != 0 {
 			n.inverse[l] = 0
 		}
 		if z < noData {
@@ -108,7 +108,7 @@ func advanceGo(g *front) {
 				apex, step, run, per, best = v.height, v.step, r, i, t
 				depth--
 			}
-			if g.look != 0 && run > g.near {
+			if g.inCore != 0 && run > g.near {
 				n.apex[l], n.inverse[l], n.sink[l] = apex, per, float32(g.drop*run)
 			}
 		}
@@ -120,10 +120,10 @@ func advanceGo(g *front) {
 	}
 }
 
-// seeGo finds the horizons of the front's cells in plain Go.
-func seeGo(g *front) {
+// seeGo finds the horizons of the cells of a step in plain Go.
+func seeGo(g *lineStep) {
 	n := g.lines
-	rays, looks := unsafe.Slice(g.rays, g.halves+g.wholes), unsafe.Slice(g.looks, g.count)
+	rays, cellSamples := unsafe.Slice(g.raySamples, g.halves+g.wholes), unsafe.Slice(g.cellSamples, g.count)
 	for l := g.first; l < g.end; l++ {
 		cell := unsafe.Add(unsafe.Pointer(g.row), 4*l)
 		z := *(*float32)(cell)
@@ -149,8 +149,8 @@ func seeGo(g *front) {
 		}
 		if rough > 0 {
 			var s float32
-			for i := range looks {
-				o := &looks[i]
+			for i := range cellSamples {
+				o := &cellSamples[i]
 				s = max(s, float32(above(o.offset)*o.inverse)-o.drop)
 			}
 			t += float32(float32(float32(rough)*(1.0/255)) * (s - t))

@@ -1,4 +1,8 @@
-package solar
+// Package sun computes where the sun stands: declination, altitude, azimuth, length of day.
+//
+// Angles are in radians, azimuths clockwise from true north, times in true solar time. A solar
+// year has 365 days in the months of a non-leap year.
+package sun
 
 import (
 	"math"
@@ -9,9 +13,9 @@ import (
 // SolarConstant is the mean extraterrestrial irradiance in W m⁻² (Hofierka and Suri 2002).
 const SolarConstant = 1367.0
 
-// poleCosine is the cosine of latitude below which a place counts as a pole,
-// where azimuth has no meaning and is taken as 0.
-const poleCosine = 1e-12
+// IsPole reports whether a latitude in radians is that of a pole, where azimuth has no
+// meaning and is taken as 0.
+func IsPole(latitude float64) bool { return math.Cos(latitude) < 1e-12 }
 
 // MonthOf returns the month 0..11 of a day number 1..365 of a non-leap year.
 // Day 366 belongs to December.
@@ -54,7 +58,7 @@ func Extraterrestrial(day int) float64 {
 // under the midnight sun, 0 in the polar night.
 func DayLength(latitude float64, day int) float64 {
 	delta := Declination(day)
-	if math.Cos(latitude) < poleCosine {
+	if IsPole(latitude) {
 		if latitude*delta > 0 {
 			return 24
 		}
@@ -78,35 +82,34 @@ func MeanDayLength(latitude float64) [12]float64 {
 	return mean
 }
 
-// site holds what the sun's place in the sky needs of a latitude.
-type site struct {
-	sin, cos float64
+// Site is a latitude as the position of the sun needs it: its sine and cosine.
+type Site struct {
+	Sin, Cos float64
 	pole     bool
 }
 
-func newSite(latitude float64) site {
-	s := site{sin: math.Sin(latitude), cos: math.Cos(latitude)}
-	s.pole = s.cos < poleCosine
-	return s
+// NewSite returns the site at a latitude of -π/2..π/2 radians.
+func NewSite(latitude float64) Site {
+	return Site{Sin: math.Sin(latitude), Cos: math.Cos(latitude), pole: IsPole(latitude)}
 }
 
-// hourAngle returns the hour angle in radians of slot k: the middle of the k-th
+// HourAngle returns the hour angle in radians of slot k: the middle of the k-th
 // step of step hours from midnight.
-func hourAngle(k int, step float64) float64 {
+func HourAngle(k int, step float64) float64 {
 	return ((float64(k)+0.5)*step - 12) * math.Pi / 12
 }
 
-// slotsPerDay returns how many samples a day has: those whose time is not past midnight.
-func slotsPerDay(step float64) int { return int(math.Floor(24/step-0.5+1e-9)) + 1 }
+// SlotsPerDay returns how many samples a day has: those whose time is not past midnight.
+func SlotsPerDay(step float64) int { return int(math.Floor(24/step-0.5+1e-9)) + 1 }
 
-// position returns the sine of the sun's true altitude and its azimuth
-// clockwise from true north, for a declination and an hour angle.
-func (s site) position(sinDelta, cosDelta, w float64) (sinH, azimuth float64) {
+// Position returns the sine of the sun's true altitude and its azimuth
+// clockwise from true north, for the sine and cosine of a declination and an hour angle w.
+func (s Site) Position(sinDelta, cosDelta, w float64) (sinH, azimuth float64) {
 	sinW, cosW := math.Sincos(w)
 	if s.pole {
-		return math.Copysign(sinDelta, sinDelta*s.sin), 0
+		return math.Copysign(sinDelta, sinDelta*s.Sin), 0
 	}
-	sinH = s.sin*sinDelta + s.cos*cosDelta*cosW
-	azimuth = math.Atan2(-cosDelta*sinW, s.cos*sinDelta-s.sin*cosDelta*cosW)
+	sinH = s.Sin*sinDelta + s.Cos*cosDelta*cosW
+	azimuth = math.Atan2(-cosDelta*sinW, s.Cos*sinDelta-s.Sin*cosDelta*cosW)
 	return sinH, azimuth
 }

@@ -8,11 +8,11 @@ import (
 )
 
 // Sweep lines share the hull of the line of far terrain in their middle: as many as
-// lie within 1/bundles of the distance where a ring begins. Of the coarse cells of a
+// lie within 1/packets of the distance where a ring begins. Of the coarse cells of a
 // line that lie within 1/runs of it the highest is enough: another hides at most that
 // much more.
 const (
-	bundles = 128
+	packets = 128
 	runs    = 64
 )
 
@@ -25,33 +25,33 @@ func within(parts, beyond int) int {
 	return n
 }
 
-// outlook is the far terrain as the lines of one sweep begin with it.
-type outlook struct {
+// farField makes the hulls of far terrain with which the lines of one sweep begin.
+type farField struct {
 	frame  *frame
-	levels []level // the farthest first
-	origin int     // of heights above the curved Earth: the block's first cell on the major axis, ahead
-	start  int     // where sweep lines start, ahead
-	own    []summit
+	levels []pyramidLevel // the farthest first
+	origin int            // of heights above the curved Earth: the block's first cell on the major axis, ahead
+	start  int            // where sweep lines start, ahead
+	own    []maximum
 }
 
-// level is a ring seen along a frame's major axis, with the hull of all that stands
+// pyramidLevel is a ring seen along a frame's major axis, with the hull of all that stands
 // on one of its lines and farther.
-type level struct {
+type pyramidLevel struct {
 	cells               []float32
 	majorStride, stride int
-	factor, width       int    // cells of a coarse cell, lines of a bundle
+	factor, width       int    // cells of a coarse cell, lines of a packet
 	major, minor        [2]int // coarse cells with data: first and end
 	// Windows of the raster, as major first and end, minor first and end: the ring's, and
-	// the one inside, which nearer levels see.
+	// the one inside, which nearer levels cover.
 	outer, inner [4]int
 	run          int // coarse cells along the line, of which the highest is enough
-	line         int // the first of the bundle that hull is of
-	hull         []summit
+	line         int // the first of the packet that hull is of
+	hull         []maximum
 	end          float64 // how far ahead the hull ends
 }
 
-// summit is a corner of the upper hull of far terrain.
-type summit struct {
+// maximum is a corner of the upper hull of the far field: the highest cell of a run of coarse cells.
+type maximum struct {
 	ahead  int // half cells along the major axis, rising toward the sun
 	z      float32
 	along  float64 // metres from the origin
@@ -60,14 +60,14 @@ type summit struct {
 
 // set prepares far terrain for a frame whose lines start at a major index; nil stands
 // for none.
-func (o *outlook) set(f *frame, far *Far, start int) {
+func (o *farField) set(f *frame, far *Far, start int) {
 	o.frame, o.start = f, f.forward*(f.originMajor+start)
 	n := 0
 	if far != nil {
 		n = len(far.Rings)
 	}
 	for len(o.levels) < n {
-		o.levels = append(o.levels, level{})
+		o.levels = append(o.levels, pyramidLevel{})
 	}
 	o.levels = o.levels[:n]
 	if n == 0 {
@@ -84,8 +84,8 @@ func (o *outlook) set(f *frame, far *Far, start int) {
 	for i := range far.Rings {
 		g := &far.Rings[i]
 		data := axes(raster.Window{Col: g.Col, Row: g.Row, Width: g.EastWest.Width, Height: g.EastWest.Height})
-		v := level{
-			cells: g.EastWest.Cells, majorStride: 1, stride: g.EastWest.Width, factor: g.Factor, width: within(bundles, g.Inner),
+		v := pyramidLevel{
+			cells: g.EastWest.Cells, majorStride: 1, stride: g.EastWest.Width, factor: g.Factor, width: within(packets, g.Inner),
 			major: [2]int(data[:2]), minor: [2]int(data[2:]),
 			outer: axes(far.Block.Grow(g.Outer)), inner: inner, run: within(runs*g.Factor, g.Inner), line: math.MinInt,
 		}
@@ -99,7 +99,7 @@ func (o *outlook) set(f *frame, far *Far, start int) {
 	}
 }
 
-// window is the terrain's, as outlook has windows.
+// window returns the window of the terrain as major first and end, minor first and end.
 func (f *frame) window() [4]int {
 	return [4]int{f.originMajor, f.originMajor + f.major, f.originMinor, f.originMinor + f.minor}
 }
@@ -119,9 +119,9 @@ func (f *frame) entry(line float64, w [4]int) float64 {
 	return t
 }
 
-// hull returns the hull of what stands on the bundle that a line belongs to, at
+// hull returns the hull of what stands on the packet that a line belongs to, at
 // level i or farther.
-func (o *outlook) hull(i, line int) *level {
+func (o *farField) hull(i, line int) *pyramidLevel {
 	v := &o.levels[i]
 	first := floorDiv(line, v.width) * v.width
 	if v.line == first {
@@ -131,7 +131,7 @@ func (o *outlook) hull(i, line int) *level {
 	n, last := float64(first)+float64(v.width-1)/2, first+v.width-1
 	v.hull = v.hull[:0]
 	if i > 0 {
-		// What stands farther ends where the first of its lines comes near.
+		// The farther levels end where the first line of the packet enters this one.
 		farther := o.hull(i-1, first)
 		v.hull = append(v.hull, farther.hull...)
 		v.hull = o.walk(farther, n, farther.end, o.frame.entry(n, v.outer)-float64(farther.factor)/2, v.hull)
@@ -146,7 +146,7 @@ func (o *outlook) hull(i, line int) *level {
 
 // walk adds to a hull the level's coarse cells nearest to a line, from far to near,
 // with centres ahead of to, no farther than from and nearer than all corners.
-func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit {
+func (o *farField) walk(v *pyramidLevel, line, from, to float64, hull []maximum) []maximum {
 	f := o.frame
 	// Coarse cell m of the major axis has its centre at factor * u + centre ahead, u being forward * m.
 	factor := float64(v.factor)
@@ -183,7 +183,7 @@ func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit
 		if !(z > noData) {
 			continue
 		}
-		p := summit{ahead: 2*v.factor*at + centres, z: z}
+		p := maximum{ahead: 2*v.factor*at + centres, z: z}
 		p.along = float64(p.ahead-2*o.origin) * f.distance / 2
 		p.height = float64(z) - p.along*p.along/(2*EarthRadius)
 		for top > 1 && (hull[top-1].height-p.height)*(hull[top-2].along-p.along) <= (hull[top-2].height-p.height)*(hull[top-1].along-p.along) {
@@ -196,8 +196,8 @@ func (o *outlook) walk(v *level, line, from, to float64, hull []summit) []summit
 }
 
 // prepare begins the hulls of a strip's lines, up to line end. It returns hulls, or
-// larger ones that have room for as many steps more.
-func (o *outlook) prepare(g *lines, hulls []vertex, line, end, steps int) []vertex {
+// larger ones with capacity for that many more steps.
+func (o *farField) prepare(g *lines, hulls []vertex, line, end, steps int) []vertex {
 	near := len(o.levels) - 1
 	if near < 0 {
 		return hulls
