@@ -14,6 +14,9 @@ import (
 
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/functions/submission/access"
+	"github.com/cyverse-gis/eemt/functions/submission/quota"
+	"github.com/cyverse-gis/eemt/shared/inspect"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 // people tells callers apart by their bearer token.
@@ -112,6 +115,7 @@ func TestEveryRouteAsks(t *testing.T) {
 		"OPTIONS /uploads", "OPTIONS /uploads/:name", "POST /events", "OPTIONS /events",
 	}
 	operators := []string{
+		"GET /auth/quotas/:owner", "PUT /auth/quotas/:owner", "DELETE /auth/quotas/:owner",
 		"POST /api/cleanup", "GET /api/cleanup/status", "GET /stac/catalog.json", "GET /stac/:collection/collection.json",
 		"GET /stac/:collection/:day/catalog.json",
 	}
@@ -120,7 +124,7 @@ func TestEveryRouteAsks(t *testing.T) {
 		if r.Method == "HEAD" && r.Path == "/uploads/:name" {
 			name = "HEAD " + r.Path
 		}
-		target := strings.NewReplacer(":id", id, ":asset", "app.js", ":name", "00000000000000000000000000-1_dem.tif", ":key", id, ":share", id,
+		target := strings.NewReplacer(":id", id, ":asset", "app.js", ":name", "00000000000000000000000000-1_dem.tif", ":key", id, ":share", id, ":owner", "anna",
 			":collection", "sol", ":day", "2026-05-04", ":z/:x/:y", "1/0/0.png", "*file", "report.json").Replace(r.Path)
 		if r.Path == "/processes/:id" || r.Path == "/processes/:id/execution" {
 			target = strings.Replace(r.Path, ":id", "echo", 1)
@@ -365,5 +369,48 @@ func TestPagesOfOtherSites(t *testing.T) {
 	}
 	if a := w.as(t, "", "POST", "/api/cleanup?dry_run=true", "", "Sec-Fetch-Site", "same-origin"); a.status == 403 {
 		t.Errorf("the own page is refused: %s", a.body)
+	}
+}
+
+// TestQuota: who has used up what they may have is told when to come again; an operator gives them more.
+func TestQuota(t *testing.T) {
+	s := guarded(t)
+	s.with(func(c *submission.Config) {
+		c.Quota = quota.Limits{Jobs: 1}
+		c.Estimate = func(param.Workflow, param.Parameters, int, int) inspect.Work {
+			return inspect.Work{Seconds: 1800, Cores: 2, Results: 5}
+		}
+	})
+	submit := func(token string) answer {
+		kind, form := formOf(t, field{name: "workflow_type", value: "sol"}, field{"dem_file", hills(t), "dem.tif"})
+		return s.as(t, token, "POST", "/api/submit-job", form, "Content-Type", kind)
+	}
+	if a := submit("anna"); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	before := len(keys(t, s.Store.Bucket))
+	if a := submit("anna"); a.status != 429 || a.header.Get("Retry-After") != "60" || !strings.Contains(a.body, "the most at a time is 1") {
+		t.Errorf("%d %v %s", a.status, a.header, a.body)
+	}
+	if after := keys(t, s.Store.Bucket); len(after) != before {
+		t.Errorf("a refused job left something: %d objects before, %q", before, after)
+	}
+	if a := submit("boris"); a.status != 200 {
+		t.Errorf("another: %d %s", a.status, a.body)
+	}
+	if a := s.as(t, "anna", "GET", "/auth/quota", ""); !strings.Contains(a.body, `"jobs":1,"core_hours_today":1,"result_bytes_today":5`) {
+		t.Errorf("%s", a.body)
+	}
+	if a := s.as(t, "anna", "PUT", "/auth/quotas/anna", `{"jobs": 100}`); a.status != 403 {
+		t.Errorf("anna gives herself more: %d", a.status)
+	}
+	if a := s.as(t, "ops", "PUT", "/auth/quotas/anna", `{"jobs": 2}`); a.status != 200 {
+		t.Errorf("an operator: %d %s", a.status, a.body)
+	}
+	if a := submit("anna"); a.status != 200 {
+		t.Errorf("with more: %d %s", a.status, a.body)
+	}
+	if a := s.as(t, "ops", "DELETE", "/auth/quotas/anna", ""); a.status != 200 || !strings.Contains(a.body, `"limits":{"jobs":1,`) {
+		t.Errorf("reset: %d %s", a.status, a.body)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/quota"
 )
 
 // Handler returns the HTTP surface, which pages of other sites can only read of, and that only where an origin is allowed.
@@ -41,6 +42,11 @@ func (s *Service) Routes() *gin.Engine {
 	document("/", s.documents.Landing)
 	s.pages.routes(get)
 	s.guard.Routes(r, get)
+	quotas := quota.API{Book: s.quota, Answer: s.answer, Log: s.Log}
+	get("/auth/quota", quotas.Own)
+	get("/auth/quotas/:owner", quotas.Get)
+	r.PUT("/auth/quotas/:owner", quotas.Put)
+	r.DELETE("/auth/quotas/:owner", quotas.Delete)
 	r.GET("/jobs/:id/events", s.streams.Get)
 	document("/conformance", s.documents.Conformance)
 	document("/api", s.documents.API)

@@ -20,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/progress"
+	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/functions/submission/results"
 	"github.com/cyverse-gis/eemt/functions/submission/retention"
 	"github.com/cyverse-gis/eemt/functions/submission/submit"
@@ -62,6 +63,8 @@ type Config struct {
 	Origins []string
 	// Access says who may use the service.
 	Access access.Settings
+	// Quota bounds the jobs of each owner who has no limits of their own.
+	Quota quota.Limits
 	// Cleaner removes old jobs on request; nil offers nothing of the kind.
 	Cleaner retention.Cleaner
 	// Execution tells how work is done, "local" or "knative", MostReplicas on how many.
@@ -99,6 +102,7 @@ type Service struct {
 	ogc       ogc.Jobs
 	legacy    *legacy.API
 	guard     *access.Guard
+	quota     quota.Book
 	streams   *progress.Streams
 	callbacks *progress.Callbacks
 }
@@ -115,9 +119,10 @@ func New(c Config) *Service {
 	if c.Limits != nil {
 		s.inputs.CheckDEM = c.Limits.CheckDEM
 	}
+	s.quota = quota.Book{Bucket: c.Store.Bucket, Store: c.Store, Usual: c.Quota, Now: c.Now}
 	s.submit = &submit.Submitter{
 		Store: c.Store, Events: c.Events, Inputs: s.inputs, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
-		Limits: c.Limits, Room: c.Room, DEMHosts: c.DEMHosts,
+		Limits: c.Limits, Room: c.Room, DEMHosts: c.DEMHosts, Quota: s.quota, Estimate: c.Estimate,
 	}
 	s.upload = &upload.Server{Inputs: s.inputs, Log: c.Log, Answer: s.answer, Stall: s.stall()}
 	s.dropped = dropped.New(&dropped.Watcher{

@@ -18,6 +18,8 @@ const (
 	TooLarge Kind = "too large"
 	// NoRoom is a request for which disk or memory does not suffice at present.
 	NoRoom Kind = "no room"
+	// Exhausted is a request beyond what its sender may have for now.
+	Exhausted Kind = "exhausted"
 	// NotFound is something that is not there.
 	NotFound Kind = "not found"
 	// Gone is something that was there and was removed on purpose.
@@ -35,7 +37,7 @@ const (
 // Lasting reports whether the same will fail again in the same way.
 func (k Kind) Lasting() bool {
 	switch k {
-	case Unknown, Unavailable, Conflict:
+	case Unknown, Unavailable, Conflict, Exhausted:
 		return false
 	}
 	return true

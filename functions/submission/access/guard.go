@@ -91,7 +91,7 @@ var rules = map[string]need{
 	"GET /auth": public, "OPTIONS /uploads": public, "OPTIONS /uploads/:name": public,
 	"POST /events": public, "OPTIONS /events": public, // who sends events is looked at where they are taken
 
-	"GET /jobs": own, "GET /api/jobs": own, "GET /api/system/status": own, "GET /auth/keys": own, "POST /auth/keys": own,
+	"GET /jobs": own, "GET /api/jobs": own, "GET /api/system/status": own, "GET /auth/keys": own, "GET /auth/quota": own, "POST /auth/keys": own,
 	"DELETE /auth/keys/:key": own, "GET /stac": own, "GET /stac/collections/:collection": own, "GET /stac/collections/:collection/items": own,
 
 	"POST /processes/:id/execution": submits, "POST /api/upload-file": submits, "POST /api/submit-job": submits,

@@ -1,16 +1,12 @@
 package access
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
+	"log/slog"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
-	"github.com/cyverse-gis/eemt/functions/submission/problem"
 )
 
 // Routes adds what lets people log in, and others in.
@@ -52,7 +48,7 @@ func (g *Guard) createKey(c *gin.Context) {
 		Role Role   `json:"role"`
 		Days int    `json:"days"`
 	}{Role: Viewer, Days: usualKey}
-	if err := body(c, &want); err != nil {
+	if err := answer.Body(c, &want); err != nil {
 		g.Answer.Problem(c, err)
 		return
 	}
@@ -61,7 +57,7 @@ func (g *Guard) createKey(c *gin.Context) {
 		g.Answer.Problem(c, err)
 		return
 	}
-	g.audit(c, "key created", "key", k.ID, "role", k.Role.String(), "expires", k.Expires)
+	Audit(c, g.Log, "key created", "key", k.ID, "role", k.Role.String(), "expires", k.Expires)
 	c.JSON(http.StatusCreated, struct {
 		Key
 		Text string `json:"key"`
@@ -74,7 +70,7 @@ func (g *Guard) revokeKey(c *gin.Context) {
 		g.Answer.Problem(c, err)
 		return
 	}
-	g.audit(c, "key revoked", "key", id)
+	Audit(c, g.Log, "key revoked", "key", id)
 	c.Status(http.StatusNoContent)
 }
 
@@ -102,7 +98,7 @@ func (g *Guard) share(c *gin.Context) {
 		Group string `json:"group"`
 		Days  int    `json:"days"`
 	}{Days: usualShare}
-	if err := body(c, &want); err != nil {
+	if err := answer.Body(c, &want); err != nil {
 		g.Answer.Problem(c, err)
 		return
 	}
@@ -112,7 +108,7 @@ func (g *Guard) share(c *gin.Context) {
 		g.Answer.Problem(c, err)
 		return
 	}
-	g.audit(c, "job shared", "job", id, "share", s.ID, "group", s.Group, "expires", s.Expires)
+	Audit(c, g.Log, "job shared", "job", id, "share", s.ID, "group", s.Group, "expires", s.Expires)
 	out := struct {
 		Share
 		Link string `json:"link,omitempty"`
@@ -129,29 +125,12 @@ func (g *Guard) revokeShare(c *gin.Context) {
 		g.Answer.Problem(c, err)
 		return
 	}
-	g.audit(c, "share revoked", "job", id, "share", share)
+	Audit(c, g.Log, "share revoked", "job", id, "share", share)
 	c.Status(http.StatusNoContent)
 }
 
-// audit logs who did what.
-func (g *Guard) audit(c *gin.Context, what string, more ...any) {
+// Audit logs who did what.
+func Audit(c *gin.Context, log *slog.Logger, action string, more ...any) {
 	who := From(c.Request.Context())
-	g.Log.Info("audit", append([]any{"action", what, "owner", who.Owner, "role", who.Role.String()}, more...)...)
-}
-
-// body decodes a small JSON object, or nothing.
-func body(c *gin.Context, v any) error {
-	d := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err == nil && d.More():
-		err = errors.New("the body continues after the JSON object")
-	}
-	if err != nil {
-		return problem.Bad("", "", "", fmt.Sprintf("the body: %v", err))
-	}
-	return nil
+	log.Info("audit", append([]any{"action", action, "owner", who.Owner, "role", who.Role.String()}, more...)...)
 }

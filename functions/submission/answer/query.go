@@ -1,7 +1,11 @@
 package answer
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -60,3 +64,21 @@ func List(q url.Values, name string) []string {
 
 // SmallBody bounds the bodies of requests that hold no file, and each value of a form, in bytes.
 const SmallBody = 64 << 10
+
+// Body decodes a JSON object of a small body; no body leaves v as it is.
+func Body(c *gin.Context, v any) error {
+	d := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, SmallBody))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err == nil && d.More():
+		err = errors.New("it continues after the JSON object")
+	}
+	var long *http.MaxBytesError
+	if err != nil && !errors.As(err, &long) {
+		err = problem.Bad("", "", "", fmt.Sprintf("the body: %v", err))
+	}
+	return err
+}

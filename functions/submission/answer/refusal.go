@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -24,6 +26,12 @@ func (w Writer) refusal(c *gin.Context, err error) (status int, detail string) {
 		return http.StatusBadRequest, "cursor: must be that of a Link header of this list"
 	case errors.As(err, &long):
 		return http.StatusRequestEntityTooLarge, problem.TooLarge("the body", long.Limit).Error()
+	case kind == fault.Exhausted:
+		var e interface{ RetryAfter() time.Duration }
+		if errors.As(err, &e) {
+			c.Header("Retry-After", strconv.Itoa(max(1, int(e.RetryAfter().Seconds()))))
+		}
+		return http.StatusTooManyRequests, problem.Sentence(err)
 	case kind == fault.NotFound:
 		return http.StatusNotFound, problem.Sentence(err)
 	case kind == fault.Conflict:

@@ -34,7 +34,8 @@ var JSON = sync.OnceValue(func() []byte {
 	return data
 })
 
-// withSecurity says of every operation that it may want credentials: whether it does is up to the installation.
+// withSecurity says of every operation that it may want credentials, and may be refused for now: whether it is, is up to the
+// installation.
 func withSecurity(definition []byte) ([]byte, error) {
 	var d map[string]any
 	if err := json.Unmarshal(definition, &d); err != nil {
@@ -42,13 +43,17 @@ func withSecurity(definition []byte) ([]byte, error) {
 	}
 	d["security"] = []any{map[string]any{}, map[string]any{"bearer": []any{}}, map[string]any{"ticket": []any{}}}
 	paths, _ := d["paths"].(map[string]any)
-	for _, operations := range paths {
+	for path, operations := range paths {
+		answers := map[string]string{"401": "Problem", "403": "Problem", "429": "Problem"}
+		if strings.HasPrefix(path, "/api/") {
+			answers["429"] = "Detail"
+		}
 		operations, _ := operations.(map[string]any)
 		for _, operation := range operations {
 			if operation, ok := operation.(map[string]any); ok {
 				responses, _ := operation["responses"].(map[string]any)
-				for _, status := range []string{"401", "403"} {
-					responses[status] = map[string]any{"$ref": "#/components/responses/Problem"}
+				for status, kind := range answers {
+					responses[status] = map[string]any{"$ref": "#/components/responses/" + kind}
 				}
 			}
 		}

@@ -13,7 +13,7 @@ import (
 // what it asks.
 func Refused(err error) bool {
 	switch fault.KindOf(err) {
-	case fault.Invalid, fault.TooLarge, fault.NoRoom:
+	case fault.Invalid, fault.TooLarge, fault.NoRoom, fault.Exhausted:
 		return true
 	}
 	return false

@@ -16,8 +16,10 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
 	"github.com/cyverse-gis/eemt/functions/submission/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/fault"
+	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -41,6 +43,9 @@ type Submitter struct {
 	// Room refuses a job on a DEM of width x height cells, in a file of dem bytes, for which there is no room; nil
 	// does not look.
 	Room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
+	// Quota bounds the jobs of an owner, by what Estimate says; without Estimate nothing is bounded.
+	Quota    quota.Book
+	Estimate func(w param.Workflow, p param.Parameters, width, height int) inspect.Work
 	// DEMHosts are the hosts that a DEM may be fetched from.
 	DEMHosts outbound.Hosts
 }
@@ -106,9 +111,12 @@ func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parame
 			return job.Request{}, size, err
 		}
 	}
+	if err := s.take(ctx, r, size); err != nil {
+		return job.Request{}, size, err
+	}
 	if err := s.Store.Use(ctx, r); err != nil {
 		if errors.Is(err, job.ErrInputGone) {
-			err = problem.Invalid(err)
+			err = errors.Join(problem.Invalid(err), s.Quota.Return(ctx, r.Owner, r.ID))
 		}
 		return job.Request{}, size, err
 	}
@@ -118,6 +126,15 @@ func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parame
 	s.Announce(ctx, r)
 	s.Inputs.NoteSum(ctx, d)
 	return r, size, nil
+}
+
+// take counts a job against the quota of its owner.
+func (s *Submitter) take(ctx context.Context, r job.Request, size inputs.Extent) error {
+	if s.Estimate == nil {
+		return nil
+	}
+	work := s.Estimate(r.Workflow, r.Parameters, size.Width, size.Height)
+	return s.Quota.Take(ctx, r.Owner, r.ID, work.Seconds*float64(work.Cores)/3600, work.Results)
 }
 
 // Announce publishes that a job was submitted. What fails here the next resume tick does.
