@@ -38,7 +38,7 @@ func uncut(t *testing.T, results map[string][]byte) map[string][]byte {
 // TestCutsChangeNoBit cuts a DEM into tiles, and tiles into parts, of many sizes:
 // kappa and the mean wetness come from sums over all of it, every map from these.
 func TestCutsChangeNoBit(t *testing.T) {
-	const width, height = 140, 72
+	const width, height = 100, 40
 	p := quick(param.EEMT)
 	for _, dem := range []struct {
 		name  string
@@ -52,7 +52,7 @@ func TestCutsChangeNoBit(t *testing.T) {
 		t.Run(dem.name, func(t *testing.T) {
 			var want map[string][]byte
 			for _, cut := range []struct{ tile, threads, memory int }{
-				{0, 1, 1 << 30}, {128, 3, 1 << 20}, {37, 2, 1 << 20}, {32, 2, 1 << 30},
+				{0, 1, 1 << 30}, {64, 3, 1 << 20}, {37, 2, 1 << 20}, {32, 2, 1 << 30},
 			} {
 				if dem.reach.Block > 0 && cut.tile > 0 && dem.reach.Block%cut.tile != 0 {
 					continue // tiles do not cross the border of two blocks

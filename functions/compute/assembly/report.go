@@ -376,5 +376,5 @@ func (a *assembly) draw(ctx context.Context, d *dem.DEM, l Layer, w io.Writer) e
 			return err
 		}
 	}
-	return preview.PNG(w, workfile.Narrow(grid), opts)
+	return a.paint(w, workfile.Narrow(grid), opts)
 }
