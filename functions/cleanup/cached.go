@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 )
 
 // DefaultCached is how long what was read over the network is kept for other jobs
@@ -22,7 +23,7 @@ const maxCached = 10000
 
 // cached removes the entries of the cache that no job has used for a while. A job reads
 // a copy of its own, so that an entry may go at any time.
-func (p pass) cached(ctx context.Context, m job.Remover) error {
+func (p pass) cached(ctx context.Context, m inuse.Remover) error {
 	keep := p.Policy.Cached
 	if keep <= 0 {
 		keep = DefaultCached
@@ -79,7 +80,7 @@ func untouched(objects []*blob.ListObject, before time.Time) bool {
 }
 
 // removeCached removes an entry.
-func (p pass) removeCached(ctx context.Context, m job.Remover, objects []*blob.ListObject) error {
+func (p pass) removeCached(ctx context.Context, m inuse.Remover, objects []*blob.ListObject) error {
 	for _, o := range objects {
 		gone, err := m.Object(ctx, o)
 		if err != nil {

@@ -10,11 +10,12 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 )
 
 // incoming removes what uploads that nobody went on with have left, and the records
 // of those that were finished.
-func (p pass) incoming(ctx context.Context, m job.Remover) error {
+func (p pass) incoming(ctx context.Context, m inuse.Remover) error {
 	it := p.Store.Bucket.List(&blob.ListOptions{Prefix: job.Incoming})
 	var folder string
 	var parts []*blob.ListObject
@@ -41,7 +42,7 @@ func (p pass) incoming(ctx context.Context, m job.Remover) error {
 }
 
 // forget removes the parts of one upload unless one of them is young.
-func (p pass) forget(ctx context.Context, m job.Remover, parts []*blob.ListObject) error {
+func (p pass) forget(ctx context.Context, m inuse.Remover, parts []*blob.ListObject) error {
 	for _, o := range parts {
 		if p.now.Sub(o.ModTime) < abandoned {
 			return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 )
 
 // abandoned is how long something that belongs to no job may lie untouched before it goes.
@@ -132,7 +133,7 @@ func (p pass) run(ctx context.Context) error {
 		batch = DefaultBatch
 	}
 	f := findings{pass: p, batch: batch}
-	survey, err := p.Store.Survey(ctx, func(id string, st job.Status, err error) error { return f.add(ctx, id, st, err) })
+	survey, err := inuse.Look(ctx, p.Store, func(id string, st job.Status, err error) error { return f.add(ctx, id, st, err) })
 	if err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (p pass) run(ctx context.Context) error {
 	if len(f.due) > batch {
 		p.report.Remaining += len(f.due) - batch
 	}
-	m := job.Remover{Store: p.Store, Uses: survey.Uses, Dry: p.Policy.DryRun, Said: map[string]bool{}}
+	m := inuse.Remover{Store: p.Store, Uses: survey.Uses, Dry: p.Policy.DryRun, Said: map[string]bool{}}
 	if survey.Blind {
 		m.Uses = nil
 	}
@@ -207,7 +208,7 @@ func (p pass) partial(ctx context.Context) error {
 		return nil
 	}
 	err := p.Partial(ctx, p.now.Add(-abandoned), p.Policy.DryRun, func(name string, bytes int64) {
-		p.orphan(job.Removed{Objects: 1, Bytes: bytes, Keys: []string{name}})
+		p.orphan(inuse.Removed{Objects: 1, Bytes: bytes, Keys: []string{name}})
 	})
 	if err != nil && ctx.Err() == nil {
 		// A store that has no such listing, or does not allow it, is no reason to begin the pass again.
@@ -222,9 +223,9 @@ var errFull = errors.New("the next pass continues")
 
 // ownerless removes what jobs that have ended left over, what belongs to no job, and what
 // uploads left that nobody went on with.
-func (p pass) ownerless(ctx context.Context, m job.Remover, survey *job.Survey, leftovers []string) error {
+func (p pass) ownerless(ctx context.Context, m inuse.Remover, survey *inuse.Survey, leftovers []string) error {
 	for _, id := range leftovers {
-		err := p.Store.Leftovers(ctx, id, func(o *blob.ListObject) error { return p.removeOrphan(ctx, m, o) })
+		err := inuse.Leftovers(ctx, p.Store, id, func(o *blob.ListObject) error { return p.removeOrphan(ctx, m, o) })
 		if err != nil {
 			return err
 		}
@@ -247,7 +248,7 @@ func (p pass) due(st job.Status) bool {
 	return ok && !p.now.Before(until)
 }
 
-func (p pass) remove(ctx context.Context, m job.Remover, st job.Status) {
+func (p pass) remove(ctx context.Context, m inuse.Remover, st job.Status) {
 	r, id := p.report, st.Request.ID
 	if !m.Dry {
 		// Somebody may have pinned it since it was looked at.
@@ -263,7 +264,7 @@ func (p pass) remove(ctx context.Context, m job.Remover, st job.Status) {
 		}
 	}
 	d := Detail{JobID: id, Status: st.State, Completed: st.End.Ended, Errors: []string{}}
-	var gone job.Removed
+	var gone inuse.Removed
 	var err error
 	if st.State == job.Completed {
 		r.Successful++
@@ -294,12 +295,12 @@ func (p pass) remove(ctx context.Context, m job.Remover, st job.Status) {
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // orphans removes what belongs to no job.
-func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) error {
+func (p pass) orphans(ctx context.Context, m inuse.Remover, survey *inuse.Survey) error {
 	return survey.Orphans(ctx, p.now.Add(-abandoned), m.Dry, func(o *blob.ListObject) error {
 		return p.removeOrphan(ctx, m, o)
 	}, func(id string) error {
 		if !m.Dry {
-			if err := p.Store.Reindex(ctx, id); err != nil {
+			if err := inuse.Reindex(ctx, p.Store, id); err != nil {
 				p.report.Errors = append(p.report.Errors, fmt.Sprintf("job %s is not listed: %v", id, err))
 				return ctx.Err()
 			}
@@ -310,7 +311,7 @@ func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) er
 }
 
 // removeOrphan removes an object of no job. One that cannot be removed is reported.
-func (p pass) removeOrphan(ctx context.Context, m job.Remover, o *blob.ListObject) error {
+func (p pass) removeOrphan(ctx context.Context, m inuse.Remover, o *blob.ListObject) error {
 	if m.Dry && m.Said[o.Key] { // it would have gone with its job
 		return nil
 	}
@@ -326,7 +327,7 @@ func (p pass) removeOrphan(ctx context.Context, m job.Remover, o *blob.ListObjec
 	return nil
 }
 
-func (p pass) orphan(gone job.Removed) {
+func (p pass) orphan(gone inuse.Removed) {
 	p.report.FreedMB += mebibytes(gone.Bytes)
 	for _, key := range gone.Keys {
 		p.report.Orphans = append(p.report.Orphans, Orphan{Object: key, Bytes: gone.Bytes})

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 )
 
 // Options choose what is copied. The zero value copies every job.
@@ -208,7 +209,7 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 	if st.Expired == nil {
 		// Of the first group, the files under inputs/ that the source has.
 		files := slices.DeleteFunc(slices.Clone(groups[0]), func(key string) bool { return !strings.HasPrefix(key, job.InputPrefix) })
-		if err := c.to.UseFiles(ctx, id, files); err != nil {
+		if err := inuse.UseFiles(ctx, c.to, id, files); err != nil {
 			return false, err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -100,8 +101,8 @@ func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parame
 		ID: s.NewID(), Workflow: w, Parameters: p, DEM: d.DEM, Created: s.Now().UTC(),
 		Fingerprint: job.Fingerprint(s.Version, w, p, d.SHA256), Delivery: delivery,
 	}
-	if err := s.Store.Use(ctx, r); err != nil {
-		if errors.Is(err, job.ErrInputGone) {
+	if err := inuse.Use(ctx, s.Store, r); err != nil {
+		if errors.Is(err, inuse.ErrInputGone) {
 			err = problem.Invalid(err)
 		}
 		return job.Request{}, size, err
