@@ -196,7 +196,7 @@ func TestFinishedMapsAreNotMadeAgain(t *testing.T) {
 	second.mustComplete(t)
 	sameBytes(t, second.results(t), want)
 	for key, n := range seen.count {
-		if n != 1 && !strings.HasSuffix(key, "_average.tif") && !strings.HasSuffix(key, "_sum.tif") { // two maps of one product
+		if n != 1 && !strings.HasSuffix(key, "_average.tif") && !strings.HasSuffix(key, "_sum.tif") { // two maps of one formula
 			t.Errorf("%s was written %d times, want once", key, n)
 		}
 		if n > 2 {

@@ -25,7 +25,7 @@ import (
 // Phase is the phase of the maps of a level, or the assembly: where the assembly makes all maps in an event's time
 // on this replica, and when no level is left.
 func (k Maps) Phase(r job.Request, plan *record.Plan, t totals, level int) (*job.Phase, error) {
-	levels := arithmetic.Products(r, nil)
+	levels := arithmetic.Formulas(r, nil)
 	groups := arithmetic.Groups(plan, levels)
 	p := &job.Phase{Kind: job.KindAssembly, Tasks: []job.Task{{Name: job.AssemblyTask}}}
 	if level < len(levels) && (level > 0 || k.takesLong(plan, groups)) {
@@ -152,7 +152,7 @@ func (k Maps) newAssembly(ctx context.Context, r *engine.Run) (*assembly, error)
 		return nil, err
 	}
 	a.kappa = closeWater(energy.DefaultParameters(), a.totals.Sums)
-	levels := arithmetic.Products(r.Request, a.kappa)
+	levels := arithmetic.Formulas(r.Request, a.kappa)
 	a.groups = arithmetic.Groups(plan, levels)
 	made, err := listResults(ctx, j)
 	if err != nil {

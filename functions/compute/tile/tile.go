@@ -19,7 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/terrain"
@@ -240,7 +240,7 @@ func (p *part) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) ([]g
 	}
 	bands := make([]geotiff.BandInfo, len(monthly))
 	for m := range bands {
-		bands[m] = geotiff.BandInfo{Description: what + " " + calendar.Months[m], Unit: unit + table.PerMonth}
+		bands[m] = geotiff.BandInfo{Description: what + " " + calendar.Months[m], Unit: unit + product.PerMonth}
 	}
 	return bands, monthly[:]
 }
