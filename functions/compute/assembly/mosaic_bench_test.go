@@ -90,9 +90,9 @@ func BenchmarkMaps(b *testing.B) {
 	for _, c := range []struct{ formulas, inputs, maps, threads int }{
 		{1, 1, 1, 1}, {1, 1, 2, 1}, {1, 12, 2, 1}, {1, 24, 4, 1}, {4, 2, 4, 1}, {1, 24, 4, 2}, {4, 2, 4, 2}, {1, 1, 2, 2},
 	} {
-		b.Run(fmt.Sprintf("%d formulas of %d inputs, %d maps, %d threads", c.products, c.inputs, c.maps, c.threads), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%d formulas of %d inputs, %d maps, %d threads", c.formulas, c.inputs, c.maps, c.threads), func(b *testing.B) {
 			var g arithmetic.Group
-			for n := range c.products {
+			for n := range c.formulas {
 				pr := arithmetic.Formula{Combine: sums}
 				for i := range c.inputs {
 					pr.Inputs = append(pr.Inputs, arithmetic.Input{File: workfile.SolFile, Band: (n + i) % bands})
