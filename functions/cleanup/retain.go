@@ -196,10 +196,15 @@ func (f *findings) add(ctx context.Context, id string, st job.Status, err error)
 	case st.Expired != nil && st.Removing && !p.Policy.DryRun:
 		return p.Store.EndRemoval(ctx, id)
 	}
-	if st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned && len(f.leftovers) < f.batch {
+	if p.leavesWork(st) && len(f.leftovers) < f.batch {
 		f.leftovers = append(f.leftovers, id)
 	}
 	return nil
+}
+
+// leavesWork reports whether work files are left of a job that completed long ago, and stays.
+func (p pass) leavesWork(st job.Status) bool {
+	return st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned
 }
 
 // partial removes what writers that died left of objects that never appeared.

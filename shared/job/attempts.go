@@ -59,16 +59,9 @@ func (s Store) Attempts(ctx context.Context, id string, task TaskRef) (Attempts,
 	a := Attempts{next: 1}
 	var moved time.Time
 	if task.Kind == KindAssembly {
-		for _, prefix := range []string{Prefix(id) + "results/", layersPrefix(id)} {
-			err := s.Objects(ctx, prefix, func(o *blob.ListObject) error {
-				if o.ModTime.After(moved) {
-					moved = o.ModTime
-				}
-				return nil
-			})
-			if err != nil {
-				return a, err
-			}
+		var err error
+		if moved, err = s.youngestResult(ctx, id); err != nil {
+			return a, err
 		}
 	}
 	prefix := attemptsPrefix(id, task)
@@ -105,6 +98,19 @@ func (s Store) Attempts(ctx context.Context, id string, task TaskRef) (Attempts,
 		return a, err
 	}
 	return a, nil
+}
+
+// youngestResult is when the assembly wrote its youngest file; the zero time when there is none.
+func (s Store) youngestResult(ctx context.Context, id string) (youngest time.Time, err error) {
+	for _, prefix := range []string{Prefix(id) + "results/", layersPrefix(id)} {
+		err = errors.Join(err, s.Objects(ctx, prefix, func(o *blob.ListObject) error {
+			if o.ModTime.After(youngest) {
+				youngest = o.ModTime
+			}
+			return nil
+		}))
+	}
+	return youngest, err
 }
 
 // BeginAttempt notes that work on a task begins, and returns the number of the attempt with what was known before. When

@@ -219,19 +219,8 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 	st.Findings = plan.Findings
 	if planned {
 		st.State, st.Planned, st.Started, st.Updated = Running, len(plan.Tiles), plan.Created, plan.Created
-	} else {
-		var draft struct {
-			Plan struct {
-				Created time.Time `json:"created"`
-			} `json:"plan"`
-		}
-		drafted, err := s.ifThere(ctx, id, "draft.json", may, &draft)
-		if err != nil {
-			return st, err
-		}
-		if drafted {
-			st.State, st.Started, st.Updated = Running, draft.Plan.Created, draft.Plan.Created
-		}
+	} else if err := s.drafted(ctx, id, may, &st); err != nil {
+		return st, err
 	}
 	switch {
 	case ended && end.State == Completed:
@@ -251,6 +240,20 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 		st.Expired = &x.At
 	}
 	return st, err
+}
+
+// drafted adds to the status of a job without a plan what its draft tells.
+func (s Store) drafted(ctx context.Context, id string, may func(name string) bool, st *Status) error {
+	var draft struct {
+		Plan struct {
+			Created time.Time `json:"created"`
+		} `json:"plan"`
+	}
+	there, err := s.ifThere(ctx, id, "draft.json", may, &draft)
+	if there {
+		st.State, st.Started, st.Updated = Running, draft.Plan.Created, draft.Plan.Created
+	}
+	return err
 }
 
 // ifThere reads a record that may be there. It reports whether it is.
