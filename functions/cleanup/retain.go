@@ -2,14 +2,12 @@ package cleanup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -101,23 +99,16 @@ const last = 10 * time.Second
 func (s *Service) publish(ctx context.Context, r Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), last)
 	defer cancel()
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the cleanup report: %w", err)
-	}
 	// Two passes of the same second have a report each.
 	for n := 1; ; n++ {
 		key := "cleanup/cleanup_summary_" + r.Start.Format("20060102_150405")
 		if n > 1 {
 			key += fmt.Sprintf("_%d", n)
 		}
-		key += ".json"
-		err := s.Store.Bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
-		if err == nil {
+		if won, err := s.Store.WriteOnce(ctx, key+".json", r); err != nil {
+			return err
+		} else if won {
 			break
-		}
-		if taken := gcerrors.Code(err) == gcerrors.FailedPrecondition || gcerrors.Code(err) == gcerrors.AlreadyExists; !taken || n == 100 {
-			return fmt.Errorf("write %s: %w", key, err)
 		}
 	}
 	done := eventing.Cleanup{Task: eventing.TaskRetention, Removed: r.Successful + r.Failed}
@@ -313,6 +304,31 @@ func (p pass) orphans(ctx context.Context, m inuse.Remover, survey *inuse.Survey
 		p.report.Reindexed = append(p.report.Reindexed, id)
 		return nil
 	})
+}
+
+// folders calls f with the objects below prefix, those of one folder at a time. folder is the part of a key that they have
+// in common.
+func (p pass) folders(ctx context.Context, prefix string, folder func(key string) string, f func([]*blob.ListObject) error) error {
+	var objects []*blob.ListObject
+	err := p.Store.Objects(ctx, prefix, func(o *blob.ListObject) error {
+		if len(objects) > 0 && folder(o.Key) != folder(objects[0].Key) {
+			if err := f(objects); err != nil {
+				return err
+			}
+			objects = nil
+		}
+		objects = append(objects, o)
+		return nil
+	})
+	if err != nil || len(objects) == 0 {
+		return err
+	}
+	return f(objects)
+}
+
+// untouched reports whether nobody wrote any of the objects since before.
+func untouched(objects []*blob.ListObject, before time.Time) bool {
+	return !slices.ContainsFunc(objects, func(o *blob.ListObject) bool { return !o.ModTime.Before(before) })
 }
 
 // removeOrphan removes an object of no job. One that cannot be removed is reported.

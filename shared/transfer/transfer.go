@@ -263,20 +263,13 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 		return nil, err
 	}
 	// Listed in the order of keys: a record under phases/ is seen before the files it speaks of, which then are there.
-	it := c.from.Bucket.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", prefix, err)
-		}
+	err = c.from.Objects(ctx, prefix, func(o *blob.ListObject) error {
 		if n := groupOf(strings.TrimPrefix(o.Key, prefix), phase); n >= 0 {
 			groups[n] = append(groups[n], o.Key)
 		}
-	}
-	return groups[:], nil
+		return nil
+	})
+	return groups[:], err
 }
 
 // groupOf is the group of an object of a job, by its name; -1 for what is not copied. phase tells which objects of phases
