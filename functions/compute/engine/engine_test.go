@@ -194,6 +194,19 @@ func TestRedelivery(t *testing.T) {
 			calls: planned + ", run 1 a, run 1 a", published: requested + ", 1 a, 1 b",
 		},
 		{
+			name: "the job again, whose last task was recorded by who died before it looked at the others", before: []event.Event{submitted()},
+			meanwhile: func(t *testing.T, b *bench) {
+				t.Helper()
+				for _, task := range []string{"a", "b"} {
+					if err := b.Store.WriteRecord(t.Context(), id, 1, job.Record{Task: task}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
+			events: []event.Event{submitted()},
+			calls:  planned + ", next 1", published: requested + ", " + eventing.JobCompleted,
+		},
+		{
 			name: "a plan that was recorded, by who died before the tasks were requested", before: []event.Event{submitted()},
 			meanwhile: lose("phases/0001.requested"),
 			events:    []event.Event{eventing.NewTaskRequested("/test", eventing.Task{JobID: id, Kind: "again", Task: job.PlanTask}, noon)},
