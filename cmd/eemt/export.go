@@ -18,6 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/cmd/internal/outdir"
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -141,6 +142,6 @@ func (p *platform) forget(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.store.RemoveAll(ctx, r, false)
+	_, err = inuse.Remover{Store: p.store}.All(ctx, r)
 	return err
 }

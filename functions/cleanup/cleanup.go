@@ -183,29 +183,39 @@ func (t *tick) revive(ctx context.Context, id string, last bool) (resumed, expir
 	}
 	attempt := 1
 	if t.quiet > 0 {
-		resumes, err := t.Store.Resumes(ctx, id, st.Updated)
-		if err != nil {
-			return false, false, err
+		if attempt, expired, err = t.begin(ctx, st, still, last); err != nil || attempt == 0 {
+			return false, expired, err
 		}
-		switch early, exhausted := t.due(resumes, st.Updated, still); {
-		case exhausted && !last:
-			return false, true, nil
-		case exhausted:
-			if ended, err := t.expire(ctx, st, resumes.Times, still); err != nil || ended || early {
-				return false, false, err
-			}
-		case early:
-			return false, false, nil
-		}
-		won, err := t.Store.NoteResume(ctx, id, resumes, t.now)
-		if err != nil || !won {
-			return false, false, err
-		}
-		attempt = resumes.Times + 1
 	}
 	t.Log.Info("job stood still, reviving it", "job", id, "done", st.Done, "planned", st.Planned, "still", still.Round(time.Second), "attempt", attempt)
 	// The event requests whatever is missing of the newest phase.
 	return true, false, t.Events.Publish(ctx, eventing.NewJobSubmitted(Source, id, attemptAt(t.now.Sub(st.Request.Created)), t.now))
+}
+
+// begin notes that a job which stood still is requested again, and returns how often it then was; 0 where it is not to be:
+// it is too early, somebody else does, or the job was ended. expired reports that it is to be ended; with last set it is,
+// unless it waits behind others.
+func (t *tick) begin(ctx context.Context, st job.Status, still time.Duration, last bool) (attempt int, expired bool, err error) {
+	id := st.Request.ID
+	resumes, err := t.Store.Resumes(ctx, id, st.Updated)
+	if err != nil {
+		return 0, false, err
+	}
+	switch early, exhausted := t.due(resumes, st.Updated, still); {
+	case exhausted && !last:
+		return 0, true, nil
+	case exhausted:
+		if ended, err := t.expire(ctx, st, resumes.Times, still); err != nil || ended || early {
+			return 0, false, err
+		}
+	case early:
+		return 0, false, nil
+	}
+	won, err := t.Store.NoteResume(ctx, id, resumes, t.now)
+	if err != nil || !won {
+		return 0, false, err
+	}
+	return resumes.Times + 1, false, nil
 }
 
 // standstill tells how long a job has not moved. A job that was copied to this bucket counts from then.
@@ -377,17 +387,8 @@ const stuck = 6
 // tried. An event that was refused as such is no fault of its job.
 func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 	failure, _ := eventing.FailureOf(e)
-	if failure.Code == http.StatusBadRequest {
-		s.Log.Warn("refused event", "event", e.Type(), "id", e.ID(), "reason", failure.Reason)
-		return nil
-	}
-	if failure.Code == http.StatusGatewayTimeout {
-		// It waited for a free replica until its time was up: the job is long, not at fault. The resume tick asks again.
-		s.Log.Warn("event was not taken in time", "event", e.Type(), "id", e.ID(), "reason", failure.Reason)
-		return nil
-	}
-	if typ := e.Type(); typ != eventing.JobSubmitted && typ != eventing.TaskRequested && typ != eventing.TilesCompleted {
-		s.Log.Warn("undeliverable event", "event", typ, "id", e.ID())
+	if why := notOfTheWork(e, failure); why != "" {
+		s.Log.Warn(why, "event", e.Type(), "id", e.ID(), "reason", failure.Reason)
 		return nil
 	}
 	t, err := eventing.TaskOf(e)
@@ -427,6 +428,21 @@ func (s *Service) DeadLetter(ctx context.Context, e event.Event) error {
 		reason += ": " + failure.Reason
 	}
 	return s.end(ctx, id, reason, e.ID())
+}
+
+// notOfTheWork tells why an event that could not be delivered says nothing of the work of its job; empty where it does.
+func notOfTheWork(e event.Event, failure eventing.Failure) string {
+	if failure.Code == http.StatusBadRequest {
+		return "refused event"
+	}
+	if failure.Code == http.StatusGatewayTimeout {
+		// It waited for a free replica until its time was up: the job is long, not at fault. The resume tick asks again.
+		return "event was not taken in time"
+	}
+	if typ := e.Type(); typ != eventing.JobSubmitted && typ != eventing.TaskRequested && typ != eventing.TilesCompleted {
+		return "undeliverable event"
+	}
+	return ""
 }
 
 // end ends a job as failed, and announces that. event is the id of the event that does so, or resumed:

@@ -66,7 +66,7 @@ func (s *service) add(t *testing.T, n int, state job.State, ended time.Time) job
 	err := s.Store.Create(ctx, r)
 	put(t, s, r.DEM.Key, "dem")
 	if state != job.Pending && err == nil {
-		_, err = s.Store.WriteOnce(ctx, r.ID, "plan.json", &job.Plan{
+		_, err = s.Store.WriteOnce(ctx, job.Prefix(r.ID)+"plan.json", &job.Plan{
 			Created: r.Created,
 			Tiles:   []job.Tile{{Task: "r0000c0000"}, {Task: "r0000c0001"}},
 		})

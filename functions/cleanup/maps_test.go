@@ -16,14 +16,14 @@ func TestMapsThatDoNotMove(t *testing.T) {
 	s.clocked()
 	r := s.add(t, 1, job.Running, time.Time{})
 	var plan job.Plan
-	if err := s.Store.Read(t.Context(), r.ID, "plan.json", &plan); err != nil {
+	if err := s.Store.Read(t.Context(), job.Prefix(r.ID)+"plan.json", &plan); err != nil {
 		t.Fatal(err)
 	}
 	plan.Maps, plan.Created = 82, s.now.Add(-time.Hour)
 	if err := s.Store.Bucket.Delete(t.Context(), job.Prefix(r.ID)+"plan.json"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Store.WriteOnce(t.Context(), r.ID, "plan.json", plan); err != nil {
+	if _, err := s.Store.WriteOnce(t.Context(), job.Prefix(r.ID)+"plan.json", plan); err != nil {
 		t.Fatal(err)
 	}
 	for _, tile := range plan.Tiles {

@@ -158,7 +158,7 @@ func TestGiveUpOnTerrain(t *testing.T) {
 			s.clocked()
 			r := s.add(t, 1, job.Pending, time.Time{})
 			phase := &job.Phase{Number: 3, Kind: job.KindArea, Tasks: []job.Task{{Name: "r0000c0000", Size: 1}, {Name: "r0000c0001", Size: 1}}, Created: s.now}
-			if _, err := s.Store.WriteOnce(t.Context(), r.ID, "draft.json", map[string]any{"plan": job.Plan{Created: s.now}}); err != nil {
+			if _, err := s.Store.WriteOnce(t.Context(), job.Prefix(r.ID)+"draft.json", map[string]any{"plan": job.Plan{Created: s.now}}); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.Store.WritePhase(t.Context(), r.ID, phase); err != nil {

@@ -2,17 +2,16 @@ package cleanup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 )
 
 // abandoned is how long something that belongs to no job may lie untouched before it goes.
@@ -100,23 +99,16 @@ const last = 10 * time.Second
 func (s *Service) publish(ctx context.Context, r Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), last)
 	defer cancel()
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the cleanup report: %w", err)
-	}
 	// Two passes of the same second have a report each.
 	for n := 1; ; n++ {
 		key := "cleanup/cleanup_summary_" + r.Start.Format("20060102_150405")
 		if n > 1 {
 			key += fmt.Sprintf("_%d", n)
 		}
-		key += ".json"
-		err := s.Store.Bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
-		if err == nil {
+		if won, err := s.Store.WriteOnce(ctx, key+".json", r); err != nil {
+			return err
+		} else if won {
 			break
-		}
-		if taken := gcerrors.Code(err) == gcerrors.FailedPrecondition || gcerrors.Code(err) == gcerrors.AlreadyExists; !taken || n == 100 {
-			return fmt.Errorf("write %s: %w", key, err)
 		}
 	}
 	done := eventing.Cleanup{Task: eventing.TaskRetention, Removed: r.Successful + r.Failed}
@@ -132,7 +124,7 @@ func (p pass) run(ctx context.Context) error {
 		batch = DefaultBatch
 	}
 	f := findings{pass: p, batch: batch}
-	survey, err := p.Store.Survey(ctx, func(id string, st job.Status, err error) error { return f.add(ctx, id, st, err) })
+	survey, err := inuse.Look(ctx, p.Store, func(id string, st job.Status, err error) error { return f.add(ctx, id, st, err) })
 	if err != nil {
 		return err
 	}
@@ -140,7 +132,7 @@ func (p pass) run(ctx context.Context) error {
 	if len(f.due) > batch {
 		p.report.Remaining += len(f.due) - batch
 	}
-	m := job.Remover{Store: p.Store, Uses: survey.Uses, Dry: p.Policy.DryRun, Said: map[string]bool{}}
+	m := inuse.Remover{Store: p.Store, Uses: survey.Uses, Dry: p.Policy.DryRun, Said: map[string]bool{}}
 	if survey.Blind {
 		m.Uses = nil
 	}
@@ -195,10 +187,15 @@ func (f *findings) add(ctx context.Context, id string, st job.Status, err error)
 	case st.Expired != nil && st.Removing && !p.Policy.DryRun:
 		return p.Store.EndRemoval(ctx, id)
 	}
-	if st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned && len(f.leftovers) < f.batch {
+	if p.leavesWork(st) && len(f.leftovers) < f.batch {
 		f.leftovers = append(f.leftovers, id)
 	}
 	return nil
+}
+
+// leavesWork reports whether work files are left of a job that completed long ago, and stays.
+func (p pass) leavesWork(st job.Status) bool {
+	return st.State == job.Completed && st.Leftovers && st.Expired == nil && !p.due(st) && p.now.Sub(st.End.Ended) >= abandoned
 }
 
 // partial removes what writers that died left of objects that never appeared.
@@ -207,7 +204,7 @@ func (p pass) partial(ctx context.Context) error {
 		return nil
 	}
 	err := p.Partial(ctx, p.now.Add(-abandoned), p.Policy.DryRun, func(name string, bytes int64) {
-		p.orphan(job.Removed{Objects: 1, Bytes: bytes, Keys: []string{name}})
+		p.orphan(inuse.Removed{Objects: 1, Bytes: bytes, Keys: []string{name}})
 	})
 	if err != nil && ctx.Err() == nil {
 		// A store that has no such listing, or does not allow it, is no reason to begin the pass again.
@@ -222,9 +219,9 @@ var errFull = errors.New("the next pass continues")
 
 // ownerless removes what jobs that have ended left over, what belongs to no job, and what
 // uploads left that nobody went on with.
-func (p pass) ownerless(ctx context.Context, m job.Remover, survey *job.Survey, leftovers []string) error {
+func (p pass) ownerless(ctx context.Context, m inuse.Remover, survey *inuse.Survey, leftovers []string) error {
 	for _, id := range leftovers {
-		err := p.Store.Leftovers(ctx, id, func(o *blob.ListObject) error { return p.removeOrphan(ctx, m, o) })
+		err := inuse.Leftovers(ctx, p.Store, id, func(o *blob.ListObject) error { return p.removeOrphan(ctx, m, o) })
 		if err != nil {
 			return err
 		}
@@ -247,7 +244,7 @@ func (p pass) due(st job.Status) bool {
 	return ok && !p.now.Before(until)
 }
 
-func (p pass) remove(ctx context.Context, m job.Remover, st job.Status) {
+func (p pass) remove(ctx context.Context, m inuse.Remover, st job.Status) {
 	r, id := p.report, st.Request.ID
 	if !m.Dry {
 		// Somebody may have pinned it since it was looked at.
@@ -263,7 +260,7 @@ func (p pass) remove(ctx context.Context, m job.Remover, st job.Status) {
 		}
 	}
 	d := Detail{JobID: id, Status: st.State, Completed: st.End.Ended, Errors: []string{}}
-	var gone job.Removed
+	var gone inuse.Removed
 	var err error
 	if st.State == job.Completed {
 		r.Successful++
@@ -294,12 +291,12 @@ func (p pass) remove(ctx context.Context, m job.Remover, st job.Status) {
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // orphans removes what belongs to no job.
-func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) error {
+func (p pass) orphans(ctx context.Context, m inuse.Remover, survey *inuse.Survey) error {
 	return survey.Orphans(ctx, p.now.Add(-abandoned), m.Dry, func(o *blob.ListObject) error {
 		return p.removeOrphan(ctx, m, o)
 	}, func(id string) error {
 		if !m.Dry {
-			if err := p.Store.Reindex(ctx, id); err != nil {
+			if err := inuse.Reindex(ctx, p.Store, id); err != nil {
 				p.report.Errors = append(p.report.Errors, fmt.Sprintf("job %s is not listed: %v", id, err))
 				return ctx.Err()
 			}
@@ -309,8 +306,33 @@ func (p pass) orphans(ctx context.Context, m job.Remover, survey *job.Survey) er
 	})
 }
 
+// folders calls f with the objects below prefix, those of one folder at a time. folder is the part of a key that they have
+// in common.
+func (p pass) folders(ctx context.Context, prefix string, folder func(key string) string, f func([]*blob.ListObject) error) error {
+	var objects []*blob.ListObject
+	err := p.Store.Objects(ctx, prefix, func(o *blob.ListObject) error {
+		if len(objects) > 0 && folder(o.Key) != folder(objects[0].Key) {
+			if err := f(objects); err != nil {
+				return err
+			}
+			objects = nil
+		}
+		objects = append(objects, o)
+		return nil
+	})
+	if err != nil || len(objects) == 0 {
+		return err
+	}
+	return f(objects)
+}
+
+// untouched reports whether nobody wrote any of the objects since before.
+func untouched(objects []*blob.ListObject, before time.Time) bool {
+	return !slices.ContainsFunc(objects, func(o *blob.ListObject) bool { return !o.ModTime.Before(before) })
+}
+
 // removeOrphan removes an object of no job. One that cannot be removed is reported.
-func (p pass) removeOrphan(ctx context.Context, m job.Remover, o *blob.ListObject) error {
+func (p pass) removeOrphan(ctx context.Context, m inuse.Remover, o *blob.ListObject) error {
 	if m.Dry && m.Said[o.Key] { // it would have gone with its job
 		return nil
 	}
@@ -326,7 +348,7 @@ func (p pass) removeOrphan(ctx context.Context, m job.Remover, o *blob.ListObjec
 	return nil
 }
 
-func (p pass) orphan(gone job.Removed) {
+func (p pass) orphan(gone inuse.Removed) {
 	p.report.FreedMB += mebibytes(gone.Bytes)
 	for _, key := range gone.Keys {
 		p.report.Orphans = append(p.report.Orphans, Orphan{Object: key, Bytes: gone.Bytes})

@@ -15,6 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -345,7 +346,7 @@ func TestDryRunOfSharedInputs(t *testing.T) {
 		put(t, s, key, "dem of both")
 		for n := 1; n <= 2; n++ {
 			r := job.Request{ID: id(n), Workflow: param.Sol, Parameters: param.DefaultParameters(), Created: s.now, DEM: job.DEM{Key: key}}
-			if err := errors.Join(s.Store.Use(t.Context(), r), s.Store.Create(t.Context(), r)); err != nil {
+			if err := errors.Join(inuse.Use(t.Context(), s.Store, r), s.Store.Create(t.Context(), r)); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := s.Store.WriteEnd(t.Context(), r.ID, job.End{State: job.Failed, Ended: s.now.Add(-13 * time.Hour)}); err != nil {

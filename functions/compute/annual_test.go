@@ -44,7 +44,7 @@ func TestAnnualMapsAreThoseOfAFullJob(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := quick(c.workflow)
 			c.set(&p)
-			full := run(t, c.workflow, p, tiff, options{threads: 2}).results(t)
+			full := calm(t, c.workflow, p, tiff)
 			p.Maps = param.AnnualMaps
 			some := newWorld(t, newBucket(t), options{threads: 2})
 			some.submit(t, c.workflow, p, tiff)

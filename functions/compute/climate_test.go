@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/preview"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/sources"
 )
@@ -117,6 +119,7 @@ func (f *remote) run(t *testing.T, bucket *blob.Bucket, id, token string, now fu
 	b := broker.New(broker.Options{Retries: -1})
 	s := &Service{
 		Store: job.Store{Bucket: bucket}, Events: b, Threads: 2, Now: now, Log: slog.New(slog.DiscardHandler), Version: "test",
+		Draw:    func(io.Writer, *raster.Grid[float32], preview.Options) error { return nil }, // no test of these looks at a picture
 		Climate: sources.Files{Bucket: f.bucket, Client: f.server.Client(), Token: token, Hosts: []string{"127.0.0.1"}}.Open,
 	}
 	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, s.Handle)

@@ -23,6 +23,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/preview"
 )
 
 // Source is the CloudEvents source of what this function emits.
@@ -51,6 +52,8 @@ type Service struct {
 	Cost cost.Cost
 	// Reach bounds what a tile reads of the DEM.
 	Reach workfile.Reach
+	// Draw draws the previews; nil means preview.PNG.
+	Draw assembly.Draw
 	// Drainage says how water is followed over the whole DEM.
 	Drainage drainage.Options
 	// MostAttempts is how often work on a task may be begun and not finished before the job
@@ -98,7 +101,10 @@ func (s *Service) engine() *engine.Engine {
 			}
 		},
 	}
-	maps := assembly.Maps{Replica: replica, Within: s.AssembleWithin, Alone: s.Alone}
+	maps := assembly.Maps{Replica: replica, Within: s.AssembleWithin, Alone: s.Alone, Draw: s.Draw}
+	if maps.Draw == nil {
+		maps.Draw = preview.PNG
+	}
 	drainage := drainage.Kind{Replica: replica, Options: s.Drainage}
 	plan := planning.Kind{
 		Replica: replica, Climate: s.Climate, Reach: s.Reach, TileSize: s.TileSize, Limits: s.Cost, Drainage: s.Drainage, Findings: s.Findings,

@@ -22,12 +22,12 @@ func TestUnitDoubtInReport(t *testing.T) {
 	const doubt = "the map is in feet and the file does not state the unit of elevations"
 	params := quick(param.Sol)
 	params.Maps = param.AnnualMaps
-	report := run(t, param.Sol, params, tiff, options{}).results(t)["report.json"]
+	report := calm(t, param.Sol, params, tiff)["report.json"]
 	if !strings.Contains(string(report), doubt) {
 		t.Errorf("%s", report)
 	}
 	params.ElevationUnit = "us-ft"
-	report = run(t, param.Sol, params, tiff, options{}).results(t)["report.json"]
+	report = calm(t, param.Sol, params, tiff)["report.json"]
 	if strings.Contains(string(report), doubt) || !strings.Contains(string(report), "elevations are read in us-ft") {
 		t.Errorf("%s", report)
 	}
@@ -54,7 +54,7 @@ func TestNoDataOfParameters(t *testing.T) {
 	checkSentence(t, st.End.Reason, "column 4, row 5", "of 3 cells in all", "--nodata -9999, or with: gdal_translate -a_nodata -9999 hills.tif hills_nodata.tif")
 	params := quick(param.Sol)
 	params.NoData = "-9999"
-	report := string(run(t, param.Sol, params, tiff, options{}).results(t)["report.json"])
+	report := string(calm(t, param.Sol, params, tiff)["report.json"])
 	if !strings.Contains(report, `"valid_cells": 117`) {
 		t.Errorf("%s", report)
 	}

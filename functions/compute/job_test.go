@@ -59,7 +59,7 @@ func TestDuplicatePlansAtOnce(t *testing.T) {
 	// All deliveries of job.submitted run at the same time: their plans and
 	// climate windows cross.
 	tiff := hills(t)
-	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
+	want := calm(t, param.EEMT, brief(), tiff)
 	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newWorld(t, newBucket(t), options{concurrency: 4, broker: broker.Options{Duplicates: 5, Pick: random.IntN}})
@@ -167,7 +167,7 @@ func TestRepeatedTileIsNotComputedAgain(t *testing.T) {
 
 func TestFinishedMapsAreNotMadeAgain(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, param.Sol, quick(param.Sol), tiff, options{}).results(t)
+	want := calm(t, param.Sol, quick(param.Sol), tiff)
 	inner := newBucket(t)
 	var seen watch
 	var broken atomic.Bool
@@ -196,7 +196,7 @@ func TestFinishedMapsAreNotMadeAgain(t *testing.T) {
 	second.mustComplete(t)
 	sameBytes(t, second.results(t), want)
 	for key, n := range seen.count {
-		if n != 1 && !strings.HasSuffix(key, "_average.tif") && !strings.HasSuffix(key, "_sum.tif") { // two maps of one product
+		if n != 1 && !strings.HasSuffix(key, "_average.tif") && !strings.HasSuffix(key, "_sum.tif") { // two maps of one formula
 			t.Errorf("%s was written %d times, want once", key, n)
 		}
 		if n > 2 {
@@ -292,7 +292,7 @@ func TestEveryWriteMayFail(t *testing.T) {
 
 func TestPassingFaultsAreRetried(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
+	want := calm(t, param.EEMT, brief(), tiff)
 	var calls, faults atomic.Int64
 	var off atomic.Bool
 	off.Store(true)
@@ -319,7 +319,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 // or the assembly reads it, as a second delivery of the plan does.
 func TestWorkFilesMayBeReplaced(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, param.EEMT, brief(), tiff, options{}).results(t)
+	want := calm(t, param.EEMT, brief(), tiff)
 	inner := newBucket(t)
 	var replaced watch
 	b := faultbucket.Wrap(inner, func(op, key string) error {
@@ -344,7 +344,7 @@ func TestWorkFilesMayBeReplaced(t *testing.T) {
 
 func TestInterruptedWorkIsRedelivered(t *testing.T) {
 	tiff := hills(t)
-	want := run(t, param.Sol, quick(param.Sol), tiff, options{}).results(t)
+	want := calm(t, param.Sol, quick(param.Sol), tiff)
 	for _, stage := range []string{"terrain", "sun", "maps"} {
 		t.Run(stage, func(t *testing.T) {
 			b := newBucket(t)
@@ -505,7 +505,7 @@ func TestTooLargeJobsAreRefused(t *testing.T) {
 func TestTerrainIsFollowedOnce(t *testing.T) {
 	tiff := hills(t)
 	p := brief()
-	want := run(t, param.EEMT, p, tiff, options{}).results(t)
+	want := calm(t, param.EEMT, p, tiff)
 	var terrains, broken atomic.Int64
 	b := faultbucket.Wrap(newBucket(t), func(op, key string) error {
 		if op != faultbucket.Commit {
@@ -532,10 +532,10 @@ func TestTerrainIsFollowedOnce(t *testing.T) {
 // TestMapsOfSeveralBlocks: tiles that end within the blocks of maps and of work
 // files, over the full width or not, are put together as one.
 func TestMapsOfSeveralBlocks(t *testing.T) {
-	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(140, 600)))
+	tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(140, 400)))
 	p := quick(param.Sol)
-	p.Step = 60
-	want := maps(t, run(t, param.Sol, p, tiff, options{threads: 2}).results(t))
+	p.Maps = param.AnnualMaps
+	want := maps(t, calm(t, param.Sol, p, tiff))
 	for _, side := range []int{192, 100} {
 		w := newWorld(t, newBucket(t), options{threads: 2})
 		w.submit(t, param.Sol, p, tiff)

@@ -28,7 +28,7 @@ func TestResultNames(t *testing.T) {
 			p := quick(c.workflow)
 			c.change(&p)
 			var got []string
-			for name := range run(t, c.workflow, p, demtest.Encode(t, demtest.Hills(24, 20)), options{threads: 2}).results(t) {
+			for name := range calm(t, c.workflow, p, demtest.Encode(t, demtest.Hills(9, 7))) {
 				got = append(got, name)
 			}
 			slices.Sort(got)

@@ -211,7 +211,7 @@ func TestReportSaysHowElevationsWereRead(t *testing.T) {
 	var raw struct {
 		DEM map[string]any `json:"dem"`
 	}
-	data := run(t, param.Sol, quick(param.Sol), hills(t), options{}).results(t)[workfile.ReportName]
+	data := calm(t, param.Sol, quick(param.Sol), hills(t))[workfile.ReportName]
 	if err := json.Unmarshal(data, &raw); err != nil || raw.DEM["metres_per_unit"] != 1.0 || raw.DEM["nodata"] != "NaN" {
 		t.Errorf("%v, %v", raw.DEM, err)
 	}

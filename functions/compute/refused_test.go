@@ -19,7 +19,7 @@ import (
 func TestOneRefusalIsNoVerdict(t *testing.T) {
 	tiff := hills(t)
 	p := brief()
-	want := run(t, param.EEMT, p, tiff, options{}).results(t)
+	want := calm(t, param.EEMT, p, tiff)
 	plan := eventing.NewJobSubmitted("/test", jobID, 0, noon)
 	tile := request(1, job.KindTiles, "r0000c0000", 0)
 	for _, c := range []struct {

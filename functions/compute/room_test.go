@@ -18,36 +18,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-// TestSweepTemp removes what killed processes left, and nothing else, nor what is in work.
-func TestSweepTemp(t *testing.T) {
-	dir := t.TempDir()
-	old := time.Now().Add(-time.Hour)
-	for name, at := range map[string]time.Time{"eemt-spool-1": old, "eemt-spool-2": old, "eemt-spool-3": time.Now(), "other": old} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(filepath.Join(dir, "eemt-spool-4"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(filepath.Join(dir, "eemt-spool-4"), old, old); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := replica.SweepTemp(dir, time.Now().Add(-time.Minute)); n != 2 || err != nil {
-		t.Errorf("%d were removed (%v), want 2", n, err)
-	}
-	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 3 || left[0].Name() != "eemt-spool-3" || left[1].Name() != "eemt-spool-4" || left[2].Name() != "other" {
-		t.Errorf("left are %v (%v)", left, err)
-	}
-	if n, err := replica.SweepTemp(filepath.Join(dir, "none"), time.Now()); n != 0 || err != nil {
-		t.Errorf("%d of a directory that there is not (%v)", n, err)
-	}
-}
-
 // TestSpoolsAreSwept: what a process spooled when it was killed has the name that the sweep looks for.
 func TestSpoolsAreSwept(t *testing.T) {
 	p := quick(param.Sol)

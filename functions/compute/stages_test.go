@@ -41,7 +41,7 @@ func TestStagesGiveTheSameBytes(t *testing.T) {
 			tiff := demtest.Encode(t, demtest.Holes(demtest.Hills(c.width, c.height)))
 			p := brief()
 			p.TileSize = 32
-			want := run(t, param.EEMT, p, tiff, options{}).results(t)
+			want := calm(t, param.EEMT, p, tiff)
 			for i, side := range c.sides {
 				w := newWorld(t, newBucket(t), options{threads: 1 + 2*i, concurrency: 3})
 				w.compute.Drainage = inStages(side)
@@ -80,7 +80,7 @@ func wetHills(t *testing.T) ([]byte, param.Parameters) {
 
 func TestStagesThroughDuplicates(t *testing.T) {
 	tiff, p := wetHills(t)
-	want := run(t, param.EEMT, p, tiff, options{}).results(t)
+	want := calm(t, param.EEMT, p, tiff)
 	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		var tasks atomic.Int64
@@ -101,7 +101,7 @@ func TestStagesThroughDuplicates(t *testing.T) {
 // TestStagesThroughLoss loses all events from the n-th on; the resume tick goes on from there.
 func TestStagesThroughLoss(t *testing.T) {
 	tiff, p := wetHills(t)
-	want := run(t, param.EEMT, p, tiff, options{}).results(t)
+	want := calm(t, param.EEMT, p, tiff)
 	step := int64(19)
 	if os.Getenv("EEMT_SLOW") != "" {
 		step = 1
@@ -141,7 +141,7 @@ func TestStagesThroughLoss(t *testing.T) {
 // TestStagesThroughDeath lets the process die at the n-th object it writes. What was recorded is not done again.
 func TestStagesThroughDeath(t *testing.T) {
 	tiff, p := wetHills(t)
-	want := run(t, param.EEMT, p, tiff, options{}).results(t)
+	want := calm(t, param.EEMT, p, tiff)
 	step := 29
 	switch {
 	case os.Getenv("EEMT_NIGHTLY") != "":

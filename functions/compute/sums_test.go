@@ -38,7 +38,7 @@ func uncut(t *testing.T, results map[string][]byte) map[string][]byte {
 // TestCutsChangeNoBit cuts a DEM into tiles, and tiles into parts, of many sizes:
 // kappa and the mean wetness come from sums over all of it, every map from these.
 func TestCutsChangeNoBit(t *testing.T) {
-	const width, height = 140, 72
+	const width, height = 100, 40
 	p := quick(param.EEMT)
 	for _, dem := range []struct {
 		name  string

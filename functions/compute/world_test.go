@@ -3,10 +3,15 @@ package compute_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +35,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/preview"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -55,6 +61,12 @@ month,tmin,tmax,prcp,vp
 12,-11.5,1.1,45.2,230
 `
 
+// TestMain lets the garbage of some jobs lie: buffers of maps are most of what tests with few cells allocate.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
+
 // world is the functions around one bucket, as a program wires them.
 type world struct {
 	bucket     *blob.Bucket
@@ -75,6 +87,8 @@ type options struct {
 	log      io.Writer
 	reach    workfile.Reach
 	cost     cost.Cost
+	// pictures draws previews as the product does; it takes most of the time of a job of few cells.
+	pictures bool
 	// within is how long an assembly may take before its maps become tasks.
 	within time.Duration
 }
@@ -108,11 +122,29 @@ func newWorld(t *testing.T, b *blob.Bucket, o options) *world {
 		Store: w.store, Events: events, Climate: sources.Open, Threads: max(1, o.threads), Now: now, Log: log,
 		Version: "test", Temp: t.TempDir(), Progress: o.progress, Reach: o.reach, Cost: o.cost, AssembleWithin: o.within,
 	}
+	if !o.pictures {
+		w.compute.Draw = describe
+	}
 	w.submission = submission.New(submission.Config{
 		Store: w.store, Events: events, Now: now, NewID: func() string { return jobID }, Log: log, Version: "test", MaxUpload: 1 << 20,
 	})
 	w.broker.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, max(1, o.concurrency), w.compute.Handle)
 	return w
+}
+
+// describe writes what a preview would be drawn of, so that other previews have other bytes.
+func describe(w io.Writer, g *raster.Grid[float32], o preview.Options) error {
+	h := sha256.New()
+	if o.Relief != nil {
+		if err := binary.Write(h, binary.LittleEndian, o.Relief.Cells); err != nil {
+			return err
+		}
+	}
+	if err := binary.Write(h, binary.LittleEndian, g.Cells); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s, %s, %s, %v, %v, %d, %g, %d x %d: %x", o.Title, o.Unit, o.Ramp, o.Min, o.Max, o.MaxSide, o.CellSize, g.Width, g.Height, h.Sum(nil))
+	return err
 }
 
 // die drops the broker with all it holds, as kill -9 does.
@@ -179,6 +211,33 @@ func run(t *testing.T, w param.Workflow, p param.Parameters, tiff []byte, o opti
 	wd.settle(t)
 	wd.mustComplete(t)
 	return wd
+}
+
+// finished are the results of jobs that many tests compare with, by what they were computed of.
+var finished sync.Map
+
+// calm returns the results of a job that nothing disturbed. It is computed once for all tests.
+func calm(t *testing.T, w param.Workflow, p param.Parameters, tiff []byte) map[string][]byte {
+	t.Helper()
+	parameters, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := fmt.Sprintf("%s %s %x", w, parameters, sha256.Sum256(tiff))
+	results, ok := finished.Load(key)
+	if !ok {
+		results = run(t, w, p, tiff, options{threads: 2}).results(t)
+		finished.Store(key, results)
+	}
+	return copyOf(results.(map[string][]byte))
+}
+
+func copyOf(results map[string][]byte) map[string][]byte {
+	c := map[string][]byte{}
+	for name, data := range results {
+		c[name] = bytes.Clone(data)
+	}
+	return c
 }
 
 func newBucket(t *testing.T) *blob.Bucket {

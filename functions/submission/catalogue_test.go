@@ -19,6 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/stac"
 )
@@ -131,7 +132,7 @@ func TestStaticCatalogue(t *testing.T) {
 	if err := s.Store.Bucket.Delete(t.Context(), job.ResultKey("01JTEST0000000000000000003", "item.json")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Store.RemoveAll(t.Context(), five, false); err != nil {
+	if _, err := (inuse.Remover{Store: s.Store}).All(t.Context(), five); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(25 * time.Hour)
@@ -195,7 +196,7 @@ func TestExtents(t *testing.T) {
 	}
 	s.tick(t)
 	check("two", "[10 40 13 43]", "2018-01-01T00:00:00Z", "2020-12-31T23:59:59Z")
-	if _, err := s.Store.RemoveAll(t.Context(), two, false); err != nil {
+	if _, err := (inuse.Remover{Store: s.Store}).All(t.Context(), two); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(25 * time.Hour)

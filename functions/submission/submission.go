@@ -28,6 +28,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/climate"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -204,7 +205,7 @@ func (s *Service) ScanUploads(ctx context.Context) (int, error) { return s.dropp
 
 // remove deletes a job that has ended, with all that is kept of it.
 func (s *Service) remove(ctx context.Context, r job.Request) error {
-	_, err := s.Store.RemoveAll(ctx, r, false)
+	_, err := inuse.Remover{Store: s.Store}.All(ctx, r)
 	s.maps.Forget(r.ID)
 	s.catalogue.Forget(ctx, r)
 	return err

@@ -132,7 +132,7 @@ func TestLogs(t *testing.T) {
 	for c := range 2 {
 		p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c)})
 	}
-	if _, err := s.Store.WriteOnce(t.Context(), id, "plan.json", p); err != nil {
+	if _, err := s.Store.WriteOnce(t.Context(), job.Prefix(id)+"plan.json", p); err != nil {
 		t.Fatal(err)
 	}
 	phase := &job.Phase{Number: 1, Kind: job.KindTiles, Tasks: []job.Task{{Name: "r0000c0000"}, {Name: "r0000c0001"}}}

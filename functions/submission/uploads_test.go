@@ -26,6 +26,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -140,7 +141,7 @@ func TestDroppedFileBecomesAJob(t *testing.T) {
 				t.Errorf("second look: %s", said)
 			}
 			// Retention and deletion leave the user's file alone, and it does not come back as a job.
-			if _, err := s.Store.RemoveAll(t.Context(), r, false); err != nil {
+			if _, err := (inuse.Remover{Store: s.Store}).All(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
 			if n, err := s.ScanUploads(t.Context()); err != nil || n != 0 || len(s.jobs(t)) != 0 {

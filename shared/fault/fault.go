@@ -34,15 +34,6 @@ const (
 	Bug Kind = "bug"
 )
 
-// Lasting reports whether the same will fail again in the same way.
-func (k Kind) Lasting() bool {
-	switch k {
-	case Unknown, Unavailable, Conflict, Exhausted:
-		return false
-	}
-	return true
-}
-
 // Kinder is an error that knows its kind. Types of errors with more to say implement it.
 type Kinder interface {
 	error

@@ -39,14 +39,3 @@ func TestKindOf(t *testing.T) {
 		t.Error("a sentinel with a kind is no longer itself")
 	}
 }
-
-func TestLasting(t *testing.T) {
-	for k, want := range map[fault.Kind]bool{
-		fault.Unknown: false, fault.Unavailable: false, fault.Conflict: false,
-		fault.Invalid: true, fault.TooLarge: true, fault.NotFound: true, fault.Gone: true, fault.Damaged: true, fault.Bug: true,
-	} {
-		if k.Lasting() != want {
-			t.Errorf("%q: %t", k, !want)
-		}
-	}
-}

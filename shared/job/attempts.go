@@ -59,21 +59,14 @@ func (s Store) Attempts(ctx context.Context, id string, task TaskRef) (Attempts,
 	a := Attempts{next: 1}
 	var moved time.Time
 	if task.Kind == KindAssembly {
-		for _, prefix := range []string{Prefix(id) + "results/", layersPrefix(id)} {
-			err := s.list(ctx, prefix, func(o *blob.ListObject) error {
-				if o.ModTime.After(moved) {
-					moved = o.ModTime
-				}
-				return nil
-			})
-			if err != nil {
-				return a, err
-			}
+		var err error
+		if moved, err = s.youngestResult(ctx, id); err != nil {
+			return a, err
 		}
 	}
 	prefix := attemptsPrefix(id, task)
 	failed, spoke := "", 0
-	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
+	err := s.Objects(ctx, prefix, func(o *blob.ListObject) error {
 		name := strings.TrimPrefix(o.Key, prefix)
 		var n int
 		if _, err := fmt.Sscanf(name, "%d.", &n); err != nil || n < 1 {
@@ -99,12 +92,25 @@ func (s Store) Attempts(ctx context.Context, id string, task TaskRef) (Attempts,
 		return a, err
 	}
 	a.Last = new(Failure)
-	if err := s.read(ctx, failed, a.Last); errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
+	if err := s.Read(ctx, failed, a.Last); errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
 		a.Last = nil
 	} else if err != nil {
 		return a, err
 	}
 	return a, nil
+}
+
+// youngestResult is when the assembly wrote its youngest file; the zero time when there is none.
+func (s Store) youngestResult(ctx context.Context, id string) (youngest time.Time, err error) {
+	for _, prefix := range []string{Prefix(id) + "results/", layersPrefix(id)} {
+		err = errors.Join(err, s.Objects(ctx, prefix, func(o *blob.ListObject) error {
+			if o.ModTime.After(youngest) {
+				youngest = o.ModTime
+			}
+			return nil
+		}))
+	}
+	return youngest, err
 }
 
 // BeginAttempt notes that work on a task begins, and returns the number of the attempt with what was known before. When
@@ -124,7 +130,7 @@ func (s Store) BeginAttempt(ctx context.Context, id string, task TaskRef, at tim
 		return 0, a, fmt.Errorf("%s of job %s: %d times: %w", task, id, a.Begun, ErrAttempts)
 	}
 	for n := a.next; ; n++ {
-		won, err := s.once(ctx, attemptKey(id, task, n), attempt{Began: at.UTC()})
+		won, err := s.WriteOnce(ctx, attemptKey(id, task, n), attempt{Began: at.UTC()})
 		if err != nil || won {
 			return n, a, err
 		}
@@ -137,7 +143,7 @@ func (s Store) began(ctx context.Context, id string, task TaskRef, n int) (time.
 	if n == 0 {
 		return a.Began, nil
 	}
-	err := s.read(ctx, attemptKey(id, task, n), &a)
+	err := s.Read(ctx, attemptKey(id, task, n), &a)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
 		err = nil
 	}
@@ -146,14 +152,13 @@ func (s Store) began(ctx context.Context, id string, task TaskRef, n int) (time.
 
 // FailAttempt notes how an attempt ended.
 func (s Store) FailAttempt(ctx context.Context, id string, task TaskRef, n int, f Failure) error {
-	_, err := s.once(ctx, fmt.Sprintf("%s%04d.failed.json", attemptsPrefix(id, task), n), f)
+	_, err := s.WriteOnce(ctx, fmt.Sprintf("%s%04d.failed.json", attemptsPrefix(id, task), n), f)
 	return err
 }
 
 // DropAttempt forgets an attempt that is done, or was given up in order.
 func (s Store) DropAttempt(ctx context.Context, id string, task TaskRef, n int) error {
-	var gone Removed
-	return Remover{Store: s}.delete(ctx, attemptKey(id, task, n), 0, &gone)
+	return s.Drop(ctx, attemptKey(id, task, n))
 }
 
 // Resumes is how often a job that stood still was requested again.
@@ -170,7 +175,7 @@ func resumesPrefix(id string) string { return Prefix(id) + "attempts/resume/" }
 func (s Store) Resumes(ctx context.Context, id string, moved time.Time) (Resumes, error) {
 	r := Resumes{next: 1}
 	prefix := resumesPrefix(id)
-	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
+	err := s.Objects(ctx, prefix, func(o *blob.ListObject) error {
 		var n int
 		if _, err := fmt.Sscanf(strings.TrimPrefix(o.Key, prefix), "%d.json", &n); err != nil || n < 1 {
 			return nil
@@ -189,5 +194,5 @@ func (s Store) Resumes(ctx context.Context, id string, moved time.Time) (Resumes
 
 // NoteResume notes that a job is requested again; false: somebody else does at this moment.
 func (s Store) NoteResume(ctx context.Context, id string, r Resumes, at time.Time) (bool, error) {
-	return s.once(ctx, fmt.Sprintf("%s%04d.json", resumesPrefix(id), r.next), attempt{Began: at.UTC()})
+	return s.WriteOnce(ctx, fmt.Sprintf("%s%04d.json", resumesPrefix(id), r.next), attempt{Began: at.UTC()})
 }

@@ -19,6 +19,13 @@ const (
 	InputPrefix  = "inputs/"
 )
 
+// InputKey is the object of a file that jobs will read; id is a fresh ULID, name free of
+// slashes.
+func InputKey(id, name string) string { return InputPrefix + id + "-1_" + name }
+
+// SumKey is the object that holds the checksum of a file under inputs/; it goes with the file.
+func SumKey(input string) string { return input + ".sha256" }
+
 // Version is one version of a dropped file: enough to tell it from the versions before and after.
 type Version struct {
 	// Key of the object, under UploadPrefix.
@@ -63,12 +70,12 @@ func (s Store) BeginIntake(ctx context.Context, in Intake) (Intake, error) {
 		return in, fmt.Errorf("job id %q is not a ULID", in.Job)
 	}
 	key := intakePrefix + in.Job + ".json"
-	won, err := s.once(ctx, key, in)
+	won, err := s.WriteOnce(ctx, key, in)
 	if err != nil || won {
 		return in, err
 	}
 	var stands Intake
-	return stands, s.read(ctx, key, &stands)
+	return stands, s.Read(ctx, key, &stands)
 }
 
 // EndIntake notes that the job of a dropped file stands, for as long as the file lies there.
@@ -87,7 +94,7 @@ func (s Store) Taken(ctx context.Context, id string) (bool, error) {
 // Intakes lists the jobs that dropped files became, and whether they need no further look.
 func (s Store) Intakes(ctx context.Context) (map[string]bool, error) {
 	taken := map[string]bool{}
-	err := s.list(ctx, intakePrefix, func(o *blob.ListObject) error {
+	err := s.Objects(ctx, intakePrefix, func(o *blob.ListObject) error {
 		name := strings.TrimPrefix(o.Key, intakePrefix)
 		if id, ok := strings.CutSuffix(name, ".done"); ok {
 			taken[id] = true
@@ -101,10 +108,8 @@ func (s Store) Intakes(ctx context.Context) (map[string]bool, error) {
 
 // ForgetIntake removes the records of a dropped file that is gone.
 func (s Store) ForgetIntake(ctx context.Context, id string) error {
-	var gone Removed
-	m := Remover{Store: s}
 	for _, key := range []string{intakePrefix + id + ".json", intakePrefix + id + ".done"} {
-		if err := m.delete(ctx, key, 0, &gone); err != nil {
+		if err := s.Drop(ctx, key); err != nil {
 			return err
 		}
 	}

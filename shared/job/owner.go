@@ -19,9 +19,9 @@ func OwnerHash(owner string) string {
 // ownerPrefix is where the index of an owner's jobs lies.
 func ownerPrefix(owner string) string { return "owners/" + OwnerHash(owner) + "/" }
 
-// indexKeys are the entries of the index for a job. That of all jobs is written first and removed last, so that a pass over
+// IndexKeys are the entries of the index for a job. That of all jobs is written first and removed last, so that a pass over
 // all jobs finds what a process that died left.
-func (r Request) indexKeys() []string {
+func (r Request) IndexKeys() []string {
 	keys := []string{indexKey(r.Created, r.ID)}
 	if r.Owner != "" {
 		keys = append(keys, ownerPrefix(r.Owner)+indexName(r.Created, r.ID))

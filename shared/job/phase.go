@@ -118,7 +118,7 @@ func requestedKey(id string, n int) string {
 
 // WritePhase writes the record of a phase, and reports whether this call did: the first stands.
 func (s Store) WritePhase(ctx context.Context, id string, p *Phase) (bool, error) {
-	return s.once(ctx, phaseKey(id, p.Number), p)
+	return s.WriteOnce(ctx, phaseKey(id, p.Number), p)
 }
 
 // Phase reads the record of a phase; ErrNotFound when the phase before is not complete. Phase 0 is always there.
@@ -127,7 +127,7 @@ func (s Store) Phase(ctx context.Context, id string, n int) (*Phase, error) {
 		return PlanPhase(), nil
 	}
 	p := new(Phase)
-	if err := s.read(ctx, phaseKey(id, n), p); err != nil {
+	if err := s.Read(ctx, phaseKey(id, n), p); err != nil {
 		return nil, err
 	}
 	if p.Number != n || len(p.Tasks) == 0 {
@@ -182,14 +182,14 @@ func (s Store) TilePhase(ctx context.Context, id string) (*Phase, error) {
 
 // WriteRecord records a finished task of a phase. The first record stands.
 func (s Store) WriteRecord(ctx context.Context, id string, phase int, r Record) error {
-	_, err := s.once(ctx, phaseFolder(id, phase)+r.Task+".json", r)
+	_, err := s.WriteOnce(ctx, phaseFolder(id, phase)+r.Task+".json", r)
 	return err
 }
 
 // Record reads the record of a task; ErrNotFound when it is not finished.
 func (s Store) Record(ctx context.Context, id string, phase int, task string) (Record, error) {
 	var r Record
-	err := s.read(ctx, phaseFolder(id, phase)+task+".json", &r)
+	err := s.Read(ctx, phaseFolder(id, phase)+task+".json", &r)
 	return r, err
 }
 
@@ -197,7 +197,7 @@ func (s Store) Record(ctx context.Context, id string, phase int, task string) (R
 func (s Store) Finished(ctx context.Context, id string, phase int) (map[string]time.Time, error) {
 	done := map[string]time.Time{}
 	prefix := phaseFolder(id, phase)
-	err := s.list(ctx, prefix, func(o *blob.ListObject) error {
+	err := s.Objects(ctx, prefix, func(o *blob.ListObject) error {
 		if task, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, prefix), ".json"); ok {
 			done[task] = o.ModTime
 		}
@@ -290,7 +290,7 @@ func (s Store) progress(ctx context.Context, plan Plan, st *Status) error {
 		return err
 	}
 	st.MapsPlanned = plan.Maps
-	return s.list(ctx, ResultKey(id, ""), func(o *blob.ListObject) error {
+	return s.Objects(ctx, ResultKey(id, ""), func(o *blob.ListObject) error {
 		if strings.HasSuffix(o.Key, ".tif") {
 			st.Maps++
 		}

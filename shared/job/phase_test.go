@@ -145,7 +145,7 @@ func TestStatusInPhases(t *testing.T) {
 		}
 		status(job.Pending, "waiting to be planned", 0, r.Created)
 		drafted := noon.Add(time.Hour)
-		if _, err := s.WriteOnce(ctx, r.ID, "draft.json", map[string]any{"plan": job.Plan{Created: drafted}}); err != nil {
+		if _, err := s.WriteOnce(ctx, job.Prefix(r.ID)+"draft.json", map[string]any{"plan": job.Plan{Created: drafted}}); err != nil {
 			t.Fatal(err)
 		}
 		status(job.Running, "the terrain is being analysed", 0, noon.Add(time.Hour))

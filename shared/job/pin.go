@@ -12,7 +12,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/fault"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -65,7 +64,7 @@ func removingKey(id string) string { return Prefix(id) + "removing.json" }
 // Pin reads pin.json; the zero value when nobody set it.
 func (s Store) Pin(ctx context.Context, id string) (Pin, error) {
 	var k Pin
-	err := s.read(ctx, pinKey(id), &k)
+	err := s.Read(ctx, pinKey(id), &k)
 	if errors.Is(err, ErrNotFound) {
 		return Pin{}, nil
 	}
@@ -149,7 +148,7 @@ type removal struct {
 // whether they may: due is asked with what pin.json says now. It reports false,
 // and takes its word back, when they are to stay.
 func (s Store) BeginRemoval(ctx context.Context, id string, at time.Time, due func(Pin) bool) (bool, error) {
-	won, err := s.once(ctx, removingKey(id), removal{At: at.UTC()})
+	won, err := s.WriteOnce(ctx, removingKey(id), removal{At: at.UTC()})
 	if err != nil {
 		return false, err
 	}
@@ -169,7 +168,7 @@ func (s Store) BeginRemoval(ctx context.Context, id string, at time.Time, due fu
 // EndOldRemoval takes back what a BeginRemoval that died said before a time.
 func (s Store) EndOldRemoval(ctx context.Context, id string, before time.Time) error {
 	var r removal
-	err := s.read(ctx, removingKey(id), &r)
+	err := s.Read(ctx, removingKey(id), &r)
 	if errors.Is(err, ErrNotFound) || err == nil && !r.At.Before(before) {
 		return nil
 	}
@@ -181,11 +180,7 @@ func (s Store) EndOldRemoval(ctx context.Context, id string, before time.Time) e
 
 // EndRemoval takes back what BeginRemoval said.
 func (s Store) EndRemoval(ctx context.Context, id string) error {
-	err := s.Bucket.Delete(ctx, removingKey(id))
-	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-		return fmt.Errorf("delete %s: %w", removingKey(id), err)
-	}
-	return nil
+	return s.Drop(ctx, removingKey(id))
 }
 
 // Retention is how long ended jobs are kept.

@@ -75,15 +75,16 @@ func (s Store) Create(ctx context.Context, r Request) error {
 	if !ValidID(r.ID) {
 		return fmt.Errorf("job id %q is not a ULID", r.ID)
 	}
-	if err := s.putIndex(ctx, r); err != nil {
+	if err := s.PutIndex(ctx, r); err != nil {
 		return err
 	}
-	_, err := s.once(ctx, Prefix(r.ID)+"job.json", r)
+	_, err := s.WriteOnce(ctx, Prefix(r.ID)+"job.json", r)
 	return err
 }
 
-func (s Store) putIndex(ctx context.Context, r Request) error {
-	for _, key := range r.indexKeys() {
+// PutIndex writes the index entries of a job.
+func (s Store) PutIndex(ctx context.Context, r Request) error {
+	for _, key := range r.IndexKeys() {
 		if err := s.Bucket.WriteAll(ctx, key, nil, nil); err != nil {
 			return fmt.Errorf("write the index entry of job %s: %w", r.ID, err)
 		}
@@ -97,27 +98,17 @@ func (s Store) Request(ctx context.Context, id string) (Request, error) {
 	if !ValidID(id) {
 		return r, fmt.Errorf("job %q: %w", id, ErrNotFound)
 	}
-	err := s.read(ctx, Prefix(id)+"job.json", &r)
+	err := s.Read(ctx, Prefix(id)+"job.json", &r)
 	if err == nil && r.ID != id { // whoever acts on it would act on another job
 		err = fmt.Errorf("%w: %sjob.json says it is of job %.80q", ErrDamaged, Prefix(id), r.ID)
 	}
 	return r, err
 }
 
-// WriteOnce writes a record of a job unless there is one of its name, and reports whether this call did.
-func (s Store) WriteOnce(ctx context.Context, id, name string, v any) (bool, error) {
-	return s.once(ctx, Prefix(id)+name, v)
-}
-
-// Read reads a record of a job by its name; ErrNotFound when there is none, ErrDamaged when it cannot be decoded into v.
-func (s Store) Read(ctx context.Context, id, name string, v any) error {
-	return s.read(ctx, Prefix(id)+name, v)
-}
-
 // WriteEnd ends a job. It returns the end that stands, and whether this call wrote it.
 func (s Store) WriteEnd(ctx context.Context, id string, e End) (End, bool, error) {
 	e.Reason = wording.Text(e.Reason) // people read it
-	won, err := s.once(ctx, Prefix(id)+"end.json", e)
+	won, err := s.WriteOnce(ctx, Prefix(id)+"end.json", e)
 	if err != nil || won {
 		return e, won, err
 	}
@@ -129,7 +120,7 @@ func (s Store) WriteEnd(ctx context.Context, id string, e End) (End, bool, error
 // End reads end.json; ErrNotFound while the job goes on.
 func (s Store) End(ctx context.Context, id string) (End, error) {
 	var e End
-	err := s.read(ctx, Prefix(id)+"end.json", &e)
+	err := s.Read(ctx, Prefix(id)+"end.json", &e)
 	return e, err
 }
 
@@ -171,7 +162,7 @@ func (s Store) Announced(ctx context.Context, id string) (bool, error) {
 
 // MarkAnnounced notes that the end of a job was announced.
 func (s Store) MarkAnnounced(ctx context.Context, id string, at time.Time) error {
-	_, err := s.once(ctx, Prefix(id)+"announced.json", struct {
+	_, err := s.WriteOnce(ctx, Prefix(id)+"announced.json", struct {
 		At time.Time `json:"at"`
 	}{at.UTC()})
 	return err
@@ -184,13 +175,13 @@ type expiry struct {
 
 // WriteExpired records that the data of a job are gone.
 func (s Store) WriteExpired(ctx context.Context, id string, at time.Time) error {
-	_, err := s.once(ctx, Prefix(id)+"expired.json", expiry{At: at})
+	_, err := s.WriteOnce(ctx, Prefix(id)+"expired.json", expiry{At: at})
 	return err
 }
 
 // Status derives where a job stands.
 func (s Store) Status(ctx context.Context, id string) (Status, error) {
-	there, err := s.records(ctx, id)
+	there, err := s.Records(ctx, id)
 	if err != nil {
 		return Status{}, err
 	}
@@ -236,19 +227,8 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 	st.Findings = plan.Findings
 	if planned {
 		st.State, st.Planned, st.Started, st.Updated = Running, len(plan.Tiles), plan.Created, plan.Created
-	} else {
-		var draft struct {
-			Plan struct {
-				Created time.Time `json:"created"`
-			} `json:"plan"`
-		}
-		drafted, err := s.ifThere(ctx, id, "draft.json", may, &draft)
-		if err != nil {
-			return st, err
-		}
-		if drafted {
-			st.State, st.Started, st.Updated = Running, draft.Plan.Created, draft.Plan.Created
-		}
+	} else if err := s.drafted(ctx, id, may, &st); err != nil {
+		return st, err
 	}
 	switch {
 	case ended && end.State == Completed:
@@ -270,20 +250,34 @@ func (s Store) derive(ctx context.Context, id string, may func(name string) bool
 	return st, err
 }
 
+// drafted adds to the status of a job without a plan what its draft tells.
+func (s Store) drafted(ctx context.Context, id string, may func(name string) bool, st *Status) error {
+	var draft struct {
+		Plan struct {
+			Created time.Time `json:"created"`
+		} `json:"plan"`
+	}
+	there, err := s.ifThere(ctx, id, "draft.json", may, &draft)
+	if there {
+		st.State, st.Started, st.Updated = Running, draft.Plan.Created, draft.Plan.Created
+	}
+	return err
+}
+
 // ifThere reads a record that may be there. It reports whether it is.
 func (s Store) ifThere(ctx context.Context, id, name string, may func(name string) bool, v any) (bool, error) {
 	if !may(name) {
 		return false, nil
 	}
-	err := s.read(ctx, Prefix(id)+name, v)
+	err := s.Read(ctx, Prefix(id)+name, v)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// records names the records that a job has; folders, which end with a slash, are false.
-func (s Store) records(ctx context.Context, id string) (map[string]bool, error) {
+// Records names the records that a job has; folders, which end with a slash, are false.
+func (s Store) Records(ctx context.Context, id string) (map[string]bool, error) {
 	there := map[string]bool{}
 	prefix := Prefix(id)
 	it := s.Bucket.List(&blob.ListOptions{Prefix: prefix, Delimiter: "/"})
@@ -301,13 +295,13 @@ func (s Store) records(ctx context.Context, id string) (map[string]bool, error) 
 
 // List calls f with the ids of all jobs, newest first, until f returns false.
 func (s Store) List(ctx context.Context, f func(id string) (bool, error)) error {
-	return s.index(ctx, func(id string, _ *blob.ListObject) (bool, error) { return f(id) })
+	return s.Index(ctx, func(id string, _ *blob.ListObject) (bool, error) { return f(id) })
 }
 
-// index calls f with all index entries, newest first, until f returns false.
-func (s Store) index(ctx context.Context, f func(id string, o *blob.ListObject) (bool, error)) error {
+// Index calls f with all index entries, newest first, until f returns false.
+func (s Store) Index(ctx context.Context, f func(id string, o *blob.ListObject) (bool, error)) error {
 	stop := errors.New("stop")
-	err := s.list(ctx, "index/", func(o *blob.ListObject) error {
+	err := s.Objects(ctx, "index/", func(o *blob.ListObject) error {
 		_, id, ok := strings.Cut(strings.TrimPrefix(o.Key, "index/"), "-")
 		if !ok || !ValidID(id) {
 			return nil
@@ -324,7 +318,8 @@ func (s Store) index(ctx context.Context, f func(id string, o *blob.ListObject) 
 	return err
 }
 
-func (s Store) list(ctx context.Context, prefix string, f func(o *blob.ListObject) error) error {
+// Objects calls f with the objects whose keys begin with prefix, in the order of their keys.
+func (s Store) Objects(ctx context.Context, prefix string, f func(o *blob.ListObject) error) error {
 	it := s.Bucket.List(&blob.ListOptions{Prefix: prefix})
 	for {
 		o, err := it.Next(ctx)
@@ -343,8 +338,8 @@ func (s Store) list(ctx context.Context, prefix string, f func(o *blob.ListObjec
 	}
 }
 
-// once writes v as JSON unless the object exists, and reports whether it wrote.
-func (s Store) once(ctx context.Context, key string, v any) (bool, error) {
+// WriteOnce writes a record as JSON unless its object exists, and reports whether this call did.
+func (s Store) WriteOnce(ctx context.Context, key string, v any) (bool, error) {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return false, fmt.Errorf("encode %s: %w", key, err)
@@ -359,7 +354,8 @@ func (s Store) once(ctx context.Context, key string, v any) (bool, error) {
 	return false, fmt.Errorf("write %s: %w", key, err)
 }
 
-func (s Store) read(ctx context.Context, key string, v any) error {
+// Read reads a record into v; ErrNotFound when there is none, ErrDamaged when it cannot be decoded.
+func (s Store) Read(ctx context.Context, key string, v any) error {
 	r, err := s.Bucket.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return fmt.Errorf("%s: %w", key, ErrNotFound)
@@ -377,6 +373,14 @@ func (s Store) read(ctx context.Context, key string, v any) error {
 	}
 	if err := json.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDamaged, key, err)
+	}
+	return nil
+}
+
+// Drop deletes an object that may be gone.
+func (s Store) Drop(ctx context.Context, key string) error {
+	if err := s.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		return fmt.Errorf("delete %s: %w", key, err)
 	}
 	return nil
 }

@@ -110,12 +110,12 @@ func TestRecordsAreWrittenOnce(t *testing.T) {
 			t.Errorf("request is %+v (%v), want the first", got, err)
 		}
 		for n, want := range []bool{true, false} {
-			if won, err := s.WriteOnce(ctx, r.ID, "plan.json", plan(2+3*n)); err != nil || won != want {
+			if won, err := s.WriteOnce(ctx, job.Prefix(r.ID)+"plan.json", plan(2+3*n)); err != nil || won != want {
 				t.Errorf("plan %d was written: %t (%v)", n, won, err)
 			}
 		}
 		var p job.Plan
-		if err := s.Read(ctx, r.ID, "plan.json", &p); err != nil || len(p.Tiles) != 2 {
+		if err := s.Read(ctx, job.Prefix(r.ID)+"plan.json", &p); err != nil || len(p.Tiles) != 2 {
 			t.Errorf("plan %v (%v), want the first", p, err)
 		}
 		for attempt := range 2 {
@@ -148,9 +148,9 @@ func TestRacesHaveOneWinner(t *testing.T) {
 			for i := range racers {
 				wait.Go(func() {
 					var p job.Plan
-					_, err := s.WriteOnce(t.Context(), r.ID, "plan.json", plan(i+1))
+					_, err := s.WriteOnce(t.Context(), job.Prefix(r.ID)+"plan.json", plan(i+1))
 					if err == nil {
-						err = s.Read(t.Context(), r.ID, "plan.json", &p)
+						err = s.Read(t.Context(), job.Prefix(r.ID)+"plan.json", &p)
 					}
 					if err != nil {
 						t.Errorf("plan: %v", err)
@@ -209,7 +209,7 @@ func TestStatus(t *testing.T) {
 			if c.plan > 0 {
 				p := plan(c.plan)
 				p.Maps = 4
-				if _, err := s.WriteOnce(t.Context(), r.ID, "plan.json", p); err != nil {
+				if _, err := s.WriteOnce(t.Context(), job.Prefix(r.ID)+"plan.json", p); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := s.WritePhase(t.Context(), r.ID, tiles(p)); err != nil {
@@ -282,117 +282,6 @@ func TestListNewestFirst(t *testing.T) {
 	})
 }
 
-func TestRemove(t *testing.T) {
-	fill := func(t *testing.T, s job.Store, r job.Request) {
-		t.Helper()
-		create(t, s, r)
-		if _, err := s.WriteOnce(t.Context(), r.ID, "plan.json", plan(1)); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.WriteRecord(t.Context(), r.ID, 1, job.Record{Task: "r0000c0000"}); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := s.WriteEnd(t.Context(), r.ID, job.End{State: job.Completed, Ended: noon}); err != nil {
-			t.Fatal(err)
-		}
-		put(t, s, job.ResultKey(r.ID, "report.json"), "{}")
-		put(t, s, job.ResultKey(r.ID, "slope_rad.tif"), "slope")
-		put(t, s, job.WorkKey(r.ID, "terrain.tif"), "wetness")
-	}
-	eachBucket(t, func(t *testing.T, s job.Store) {
-		ctx := t.Context()
-		one, two := request(1), request(2)
-		two.DEM.Key = one.DEM.Key
-		one.Parameters.Climate = "table:inputs/c.csv"
-		put(t, s, "inputs/c.csv", "month")
-		fill(t, s, one)
-		fill(t, s, two)
-		all := keys(t, s)
-		if gone, err := s.RemoveAll(ctx, one, true); err != nil || gone.Objects < 6 {
-			t.Errorf("dry run: %+v (%v)", gone, err)
-		}
-		if gone, err := s.RemoveData(ctx, one, true); err != nil || gone.Objects < 3 {
-			t.Errorf("dry run: %+v (%v)", gone, err)
-		}
-		if now := keys(t, s); len(now) != len(all) {
-			t.Errorf("a dry run removed something: %d of %d left", len(now), len(all))
-		}
-		// Two shares the DEM of one, and still has its data.
-		if _, err := s.RemoveData(ctx, one, false); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.WriteExpired(ctx, one.ID, noon); err != nil {
-			t.Fatal(err)
-		}
-		for key, want := range map[string]bool{
-			one.DEM.Key: true, "inputs/c.csv": false,
-			job.ResultKey(one.ID, "report.json"): true, job.ResultKey(one.ID, "slope_rad.tif"): false, job.WorkKey(one.ID, "terrain.tif"): false,
-			job.Prefix(one.ID) + "job.json": true, job.Prefix(one.ID) + "end.json": true, job.Prefix(one.ID) + "plan.json": true,
-			job.ResultKey(two.ID, "slope_rad.tif"): true,
-		} {
-			if got, err := s.Bucket.Exists(ctx, key); err != nil || got != want {
-				t.Errorf("%s is there: %t, want %t (%v)", key, got, want, err)
-			}
-		}
-		if st, err := s.Status(ctx, one.ID); err != nil || st.State != job.Completed || st.Expired == nil {
-			t.Errorf("status after retention: %+v (%v)", st, err)
-		}
-		if _, err := s.RemoveAll(ctx, two, false); err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := s.Bucket.Exists(ctx, two.DEM.Key); got {
-			t.Error("the DEM of the last job with data is left")
-		}
-		if _, err := s.Request(ctx, two.ID); !errors.Is(err, job.ErrNotFound) {
-			t.Errorf("a removed job: %v", err)
-		}
-		if _, err := s.RemoveAll(ctx, two, false); err != nil {
-			t.Errorf("removing again: %v", err)
-		}
-		if _, err := s.RemoveAll(ctx, one, false); err != nil {
-			t.Fatal(err)
-		}
-		if left := keys(t, s); len(left) != 0 {
-			t.Errorf("left: %v", left)
-		}
-	})
-}
-
-// TestInterruptedRemovalIsFoundAgain fails each delete in turn: the job stays in
-// the list until all of it is gone.
-func TestInterruptedRemovalIsFoundAgain(t *testing.T) {
-	for n := 1; ; n++ {
-		inner := memblob.OpenBucket(nil)
-		deletes := 0
-		s := job.Store{Bucket: faultbucket.Wrap(inner, func(op, _ string) error {
-			if op == faultbucket.Delete {
-				deletes++
-			}
-			if op == faultbucket.Delete && deletes == n {
-				return errors.New("away")
-			}
-			return nil
-		})}
-		r := request(1)
-		create(t, s, r)
-		put(t, s, job.ResultKey(r.ID, "a.tif"), "a")
-		if _, _, err := s.WriteEnd(t.Context(), r.ID, job.End{State: job.Failed}); err != nil {
-			t.Fatal(err)
-		}
-		_, err := s.RemoveAll(t.Context(), r, false)
-		if err == nil {
-			if n < 5 {
-				t.Errorf("%d deletes, want 5: DEM, result, end, job, index", n-1)
-			}
-			return
-		}
-		found := false
-		if err := s.List(t.Context(), func(string) (bool, error) { found = true; return true, nil }); err != nil || !found {
-			t.Errorf("after a fault at delete %d the job is not listed (%v)", n, err)
-		}
-	}
-}
-
 func TestInvalidIDs(t *testing.T) {
 	s := job.Store{Bucket: memblob.OpenBucket(nil)}
 	for _, bad := range []string{"", "x", "../../etc", strings.ToLower(id(1)), id(1) + "0", "01JTESTAAAAAAAAAAAAAAAAAA/", "01JTESTIIIIIIIIIIIIIIIIIII", "01JTESTAAAAAAAAAAAAAAAAAA\n"} {
@@ -434,7 +323,7 @@ func TestFaultsAreNotAbsence(t *testing.T) {
 	s := job.Store{Bucket: faultbucket.Wrap(memblob.OpenBucket(nil), func(_, _ string) error { return away })}
 	ctx := context.Background()
 	_, request := s.Request(ctx, id(1))
-	plan := s.Read(ctx, id(1), "plan.json", new(job.Plan))
+	plan := s.Read(ctx, job.Prefix(id(1))+"plan.json", new(job.Plan))
 	_, end := s.End(ctx, id(1))
 	_, task := s.Record(ctx, id(1), 1, "r0000c0000")
 	_, ended := s.Ended(ctx, id(1))

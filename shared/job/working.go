@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 )
 
 // working is work/progress/<task>.json: how far a tile is that is in work. It is written over and over, goes when the
@@ -37,17 +36,14 @@ func (s Store) WriteWorking(ctx context.Context, id, task string, share float64,
 
 // DropWorking removes what WriteWorking noted; nothing when there is none.
 func (s Store) DropWorking(ctx context.Context, id, task string) error {
-	if err := s.Bucket.Delete(ctx, workingKey(id, task)); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-		return fmt.Errorf("delete %s: %w", workingKey(id, task), err)
-	}
-	return nil
+	return s.Drop(ctx, workingKey(id, task))
 }
 
 // inWork adds up the shares of tiles that are in work, in tiles.
 func (s Store) inWork(ctx context.Context, id string, done map[string]time.Time) (float64, error) {
 	var tasks []string
 	enough := errors.New("enough")
-	err := s.list(ctx, workingPrefix(id), func(o *blob.ListObject) error {
+	err := s.Objects(ctx, workingPrefix(id), func(o *blob.ListObject) error {
 		task, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, workingPrefix(id)), ".json")
 		if _, ended := done[task]; ok && !ended {
 			tasks = append(tasks, task)
@@ -63,7 +59,7 @@ func (s Store) inWork(ctx context.Context, id string, done map[string]time.Time)
 	sum := 0.0
 	for _, task := range tasks {
 		var w working
-		err := s.read(ctx, workingKey(id, task), &w)
+		err := s.Read(ctx, workingKey(id, task), &w)
 		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) { // it is done meanwhile, or says nothing
 			continue
 		}

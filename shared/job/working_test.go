@@ -17,7 +17,7 @@ func TestWorking(t *testing.T) {
 		for c := range 4 {
 			p.Tiles = append(p.Tiles, job.Tile{Task: job.TaskName(0, c)})
 		}
-		if _, err := s.WriteOnce(ctx, id(1), "plan.json", p); err != nil {
+		if _, err := s.WriteOnce(ctx, job.Prefix(id(1))+"plan.json", p); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.WritePhase(ctx, id(1), tiles(p)); err != nil {

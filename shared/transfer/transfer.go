@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 )
 
 // Options choose what is copied. The zero value copies every job.
@@ -83,19 +84,7 @@ func Copy(ctx context.Context, from, to *blob.Bucket, o Options) (Summary, error
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		switch {
-		case j.Error != "":
-			sum.Failed++
-		case j.Skipped != "":
-			sum.Skipped++
-		default:
-			sum.Jobs++
-			if fresh {
-				sum.New++
-			}
-		}
-		sum.Objects += j.Objects
-		sum.Bytes += j.Bytes
+		sum.add(j, fresh)
 		if o.Done != nil {
 			o.Done(j)
 		}
@@ -112,16 +101,7 @@ func Copy(ctx context.Context, from, to *blob.Bucket, o Options) (Summary, error
 		}
 	}
 	if len(o.IDs) == 0 {
-		err := c.from.Entries(ctx, "", func(e job.Entry) (bool, error) {
-			if !o.Before.IsZero() && !e.Created.Before(o.Before) {
-				return true, nil
-			}
-			if !o.After.IsZero() && e.Created.Before(o.After) {
-				return false, nil // the others are older still
-			}
-			return true, one(e.ID)
-		})
-		if err != nil {
+		if err := c.each(ctx, one); err != nil {
 			return sum, err
 		}
 	}
@@ -131,11 +111,41 @@ func Copy(ctx context.Context, from, to *blob.Bucket, o Options) (Summary, error
 	return sum, nil
 }
 
+// add counts a job.
+func (s *Summary) add(j Job, fresh bool) {
+	switch {
+	case j.Error != "":
+		s.Failed++
+	case j.Skipped != "":
+		s.Skipped++
+	default:
+		s.Jobs++
+		if fresh {
+			s.New++
+		}
+	}
+	s.Objects += j.Objects
+	s.Bytes += j.Bytes
+}
+
 type copier struct {
 	from, to job.Store
 	Options
 	// ended says that the job has ended in the destination: whatever it has there stands.
 	ended bool
+}
+
+// each calls one with the jobs of the time that is asked for, newest first.
+func (c copier) each(ctx context.Context, one func(id string) error) error {
+	return c.from.Entries(ctx, "", func(e job.Entry) (bool, error) {
+		if !c.Before.IsZero() && !e.Created.Before(c.Before) {
+			return true, nil
+		}
+		if !c.After.IsZero() && e.Created.Before(c.After) {
+			return false, nil // the others are older still
+		}
+		return true, one(e.ID)
+	})
 }
 
 // errMoved says that an object vanished between its listing and its reading.
@@ -166,12 +176,7 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 		return false, err
 	}
 	j.State = st.State
-	if len(c.States) > 0 && !slices.Contains(c.States, st.State) {
-		j.Skipped = "it is " + string(st.State)
-		return false, nil
-	}
-	if st.Removing {
-		j.Skipped = "retention is removing it"
+	if j.Skipped = c.unwanted(st); j.Skipped != "" {
 		return false, nil
 	}
 	there, err := c.to.Status(ctx, id)
@@ -179,7 +184,7 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 	if err != nil && !fresh {
 		return false, fmt.Errorf("in the destination: %w", err)
 	}
-	if !fresh && there.Ended() && (there.Expired != nil || there.Removing) && st.Expired == nil {
+	if !fresh && expiredThere(st, there) {
 		j.Skipped = "its data have expired in the destination; delete it there to bring it back"
 		return false, nil
 	}
@@ -205,18 +210,35 @@ func (c copier) try(ctx context.Context, id string, j *Job) (fresh bool, err err
 	if err := c.keep(ctx, st, fresh); err != nil {
 		return false, err
 	}
+	return fresh, c.appear(ctx, st, groups[0])
+}
+
+// unwanted tells why a job is not to be copied; empty where it is.
+func (c copier) unwanted(st job.Status) string {
+	switch {
+	case len(c.States) > 0 && !slices.Contains(c.States, st.State):
+		return "it is " + string(st.State)
+	case st.Removing:
+		return "retention is removing it"
+	}
+	return ""
+}
+
+// expiredThere reports whether the data of a job that the source has are gone in the destination.
+func expiredThere(st, there job.Status) bool {
+	return there.Ended() && (there.Expired != nil || there.Removing) && st.Expired == nil
+}
+
+// appear marks the files under inputs/ that a job reads, of those that were copied, then writes its index entry and job.json:
+// from here on the job is there.
+func (c copier) appear(ctx context.Context, st job.Status, copied []string) error {
 	if st.Expired == nil {
-		// Of the first group, the files under inputs/ that the source has.
-		files := slices.DeleteFunc(slices.Clone(groups[0]), func(key string) bool { return !strings.HasPrefix(key, job.InputPrefix) })
-		if err := c.to.UseFiles(ctx, id, files); err != nil {
-			return false, err
+		files := slices.DeleteFunc(slices.Clone(copied), func(key string) bool { return !strings.HasPrefix(key, job.InputPrefix) })
+		if err := inuse.UseFiles(ctx, c.to, st.Request.ID, files); err != nil {
+			return err
 		}
 	}
-	// The index entry and job.json: from here on the job is there.
-	if err := c.to.Create(ctx, st.Request); err != nil {
-		return false, err
-	}
-	return fresh, nil
+	return c.to.Create(ctx, st.Request)
 }
 
 // list groups the objects of a job in the order in which they may appear: what a
@@ -241,33 +263,35 @@ func (c copier) list(ctx context.Context, st job.Status) ([][]string, error) {
 		return nil, err
 	}
 	// Listed in the order of keys: a record under phases/ is seen before the files it speaks of, which then are there.
-	it := c.from.Bucket.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
+	err = c.from.Objects(ctx, prefix, func(o *blob.ListObject) error {
+		if n := groupOf(strings.TrimPrefix(o.Key, prefix), phase); n >= 0 {
+			groups[n] = append(groups[n], o.Key)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", prefix, err)
-		}
-		switch name := strings.TrimPrefix(o.Key, prefix); {
-		case name == "job.json", name == "pin.json", name == "removing.json":
-		case name == "draft.json", strings.HasPrefix(name, "phases/") && !phase(name), strings.HasPrefix(name, "work/"+job.ScratchFolder):
-		case strings.HasPrefix(name, "attempts/"):
-			// What failed there says nothing of the destination, where it would count as of today.
-		case strings.HasPrefix(name, "phases/") && strings.Count(name, "/") == 2:
-			groups[1] = append(groups[1], o.Key)
-		case name == "plan.json", name == "expired.json":
-			groups[2] = append(groups[2], o.Key)
-		case strings.HasPrefix(name, "phases/"):
-			groups[3] = append(groups[3], o.Key)
-		case name == "end.json", name == "announced.json":
-			groups[4] = append(groups[4], o.Key)
-		default:
-			groups[0] = append(groups[0], o.Key)
-		}
+		return nil
+	})
+	return groups[:], err
+}
+
+// groupOf is the group of an object of a job, by its name; -1 for what is not copied. phase tells which objects of phases
+// are copied.
+func groupOf(name string, phase func(name string) bool) int {
+	switch {
+	case name == "job.json", name == "pin.json", name == "removing.json":
+		return -1
+	case name == "draft.json", strings.HasPrefix(name, "phases/") && !phase(name), strings.HasPrefix(name, "work/"+job.ScratchFolder):
+		return -1
+	case strings.HasPrefix(name, "attempts/"):
+		return -1 // what failed there says nothing of the destination, where it would count as of today
+	case strings.HasPrefix(name, "phases/") && strings.Count(name, "/") == 2:
+		return 1
+	case name == "plan.json", name == "expired.json":
+		return 2
+	case strings.HasPrefix(name, "phases/"):
+		return 3
+	case name == "end.json", name == "announced.json":
+		return 4
 	}
-	return groups[:], nil
+	return 0
 }
 
 // phasesOf returns which objects below phases/ are copied: those of the tiles and of what follows. The terrain of a job

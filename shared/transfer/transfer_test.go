@@ -22,6 +22,7 @@ import (
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/transfer"
 )
@@ -50,7 +51,7 @@ func add(t *testing.T, b *blob.Bucket, n int, state job.State) job.Request {
 	put(t, b, r.DEM.Key, dem)
 	err := s.Create(ctx, r)
 	if state != job.Pending && err == nil {
-		_, err = s.WriteOnce(ctx, r.ID, "plan.json", &job.Plan{
+		_, err = s.WriteOnce(ctx, job.Prefix(r.ID)+"plan.json", &job.Plan{
 			Created: r.Created,
 			Tiles:   []job.Tile{{Task: "r0000c0000"}, {Task: "r0000c0001"}},
 		})
@@ -381,7 +382,7 @@ func TestLostInput(t *testing.T) {
 	r.Parameters.Climate = "table:" + table
 	put(t, from, r.DEM.Key, "dem")
 	put(t, from, table, "csv")
-	err := errors.Join(s.Use(ctx, r), s.Create(ctx, r))
+	err := errors.Join(inuse.Use(ctx, s, r), s.Create(ctx, r))
 	if err == nil {
 		_, _, err = s.WriteEnd(ctx, r.ID, job.End{State: job.Failed, Reason: "the table is gone", Ended: noon})
 	}

@@ -9,20 +9,20 @@ import (
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-// TempPerCell is what the maps of a product spool until they are stored, in bytes for each cell.
-func (p *Product) TempPerCell() (bytes float64) {
-	for _, m := range p.Maps {
+// TempPerCell is what the maps of a formula spool until they are stored, in bytes for each cell.
+func (f *Formula) TempPerCell() (bytes float64) {
+	for _, m := range f.Maps {
 		bytes += m.BytesPerCell * float64(max(1, len(m.Bands)))
 	}
 	return bytes
 }
 
-// Group is some products that are made in one go. Groups follow from plan and
+// Group is some formulas that are made in one go. Groups follow from plan and
 // parameters alone, so that all replicas mean the same by a task's name.
 type Group struct {
 	Task     string
 	Level    int // groups of a level may read the results of those before
-	Products []Product
+	Formulas []Formula
 }
 
 // Core seconds per cell of the maps, measured (BenchmarkMaps): for each layer that is
@@ -37,29 +37,29 @@ const (
 	groupCores   = 2
 )
 
-// SecondsPerCell are the core seconds a product takes for each cell.
-func (p *Product) SecondsPerCell() float64 {
-	out := len(p.Maps)
-	if p.Stacked() {
-		out = len(p.Inputs)
+// SecondsPerCell are the core seconds a formula takes for each cell.
+func (f *Formula) SecondsPerCell() float64 {
+	out := len(f.Maps)
+	if f.Stacked() {
+		out = len(f.Inputs)
 	}
-	return secondsPerInput*float64(len(p.Inputs)) + secondsPerOutput*float64(out)
+	return secondsPerInput*float64(len(f.Inputs)) + secondsPerOutput*float64(out)
 }
 
-// Groups puts neighbouring products together.
-func Groups(plan *record.Plan, levels [][]Product) []Group {
+// Groups puts neighbouring formulas together.
+func Groups(plan *record.Plan, levels [][]Formula) []Group {
 	cells := float64(plan.Width) * float64(plan.Height)
 	var groups []Group
-	for level, products := range levels {
+	for level, formulas := range levels {
 		maps, seconds := 0, 0.0
-		for i, pr := range products {
+		for i, pr := range formulas {
 			more := cells * pr.SecondsPerCell()
-			if i == 0 || pr.Stacked() || products[i-1].Stacked() || maps+len(pr.Maps) > MapsAtOnce || seconds+more > groupSeconds*groupCores {
+			if i == 0 || pr.Stacked() || formulas[i-1].Stacked() || maps+len(pr.Maps) > MapsAtOnce || seconds+more > groupSeconds*groupCores {
 				groups = append(groups, Group{Task: fmt.Sprintf("m%04d", len(groups)), Level: level})
 				maps, seconds = 0, 0
 			}
 			last := &groups[len(groups)-1]
-			last.Products = append(last.Products, pr)
+			last.Formulas = append(last.Formulas, pr)
 			maps, seconds = maps+len(pr.Maps), seconds+more
 		}
 	}
@@ -70,7 +70,7 @@ func Groups(plan *record.Plan, levels [][]Product) []Group {
 func Seconds(plan *record.Plan, groups []Group) float64 {
 	var s float64
 	for _, g := range groups {
-		for _, pr := range g.Products {
+		for _, pr := range g.Formulas {
 			s += pr.SecondsPerCell()
 		}
 	}
@@ -87,8 +87,8 @@ func Count(r job.Request) int {
 }
 
 // All are those of all levels of a job, to be counted and weighed.
-func All(w param.Workflow, p param.Parameters) []Product {
-	return slices.Concat(Products(job.Request{Workflow: w, Parameters: p}, nil)...)
+func All(w param.Workflow, p param.Parameters) []Formula {
+	return slices.Concat(Formulas(job.Request{Workflow: w, Parameters: p}, nil)...)
 }
 
 // MapsAtOnce is the most maps of one pass over the tiles: more hardly save anything.

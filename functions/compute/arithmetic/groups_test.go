@@ -9,8 +9,8 @@ import (
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-// TestGroupsAreCutByCost: whatever the size of the DEM, a group is one product or takes no more than two minutes of a
-// core, and every product is in one group.
+// TestGroupsAreCutByCost: whatever the size of the DEM, a group is one formula or takes no more than two minutes of a
+// core, and every formula is in one group.
 func TestGroupsAreCutByCost(t *testing.T) {
 	for _, side := range []int{100, 4096, 20000, 50000} {
 		for name, r := range map[string]job.Request{
@@ -20,23 +20,23 @@ func TestGroupsAreCutByCost(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(name, " ", side), func(t *testing.T) {
 				plan := &record.Plan{Width: side, Height: side}
-				levels := Products(r, nil)
+				levels := Formulas(r, nil)
 				groups := Groups(plan, levels)
 				seen, before := 0, 0
 				for i, g := range groups {
-					if g.Task != fmt.Sprintf("m%04d", i) || g.Level < before || len(g.Products) == 0 {
+					if g.Task != fmt.Sprintf("m%04d", i) || g.Level < before || len(g.Formulas) == 0 {
 						t.Fatalf("group %d: %+v", i, g)
 					}
 					before = g.Level
-					seen += len(g.Products)
+					seen += len(g.Formulas)
 					maps := 0
-					for _, pr := range g.Products {
+					for _, pr := range g.Formulas {
 						maps += len(pr.Maps)
-						if pr.Stacked() && len(g.Products) > 1 {
+						if pr.Stacked() && len(g.Formulas) > 1 {
 							t.Errorf("group %s has a map of several bands among others", g.Task)
 						}
 					}
-					if s := Seconds(plan, []Group{g}); len(g.Products) > 1 && (s > groupSeconds*groupCores || maps > MapsAtOnce) {
+					if s := Seconds(plan, []Group{g}); len(g.Formulas) > 1 && (s > groupSeconds*groupCores || maps > MapsAtOnce) {
 						t.Errorf("group %s of %d maps takes %.0f s of a core", g.Task, maps, s)
 					}
 				}
@@ -45,11 +45,11 @@ func TestGroupsAreCutByCost(t *testing.T) {
 					all += len(s)
 				}
 				if seen != all || before != len(levels)-1 {
-					t.Errorf("%d of %d products in groups of %d levels", seen, all, before+1)
+					t.Errorf("%d of %d formulas in groups of %d levels", seen, all, before+1)
 				}
-				// A pass of the longest single product, on two cores, within what platforms allow for an event.
+				// A pass of the longest single formula, on two cores, within what platforms allow for an event.
 				for _, g := range groups {
-					if s := Seconds(plan, []Group{g}) / groupCores; s > 600 && !g.Products[0].Stacked() {
+					if s := Seconds(plan, []Group{g}) / groupCores; s > 600 && !g.Formulas[0].Stacked() {
 						t.Errorf("group %s takes %.0f s on %d cores", g.Task, s, groupCores)
 					}
 				}

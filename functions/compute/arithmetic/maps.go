@@ -11,10 +11,10 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
-// Input is one layer a product reads: a band of a work file of every tile, or a
+// Input is one layer a formula reads: a band of a work file of every tile, or a
 // result made before.
 type Input struct {
 	File   string
@@ -22,11 +22,8 @@ type Input struct {
 	Result string
 }
 
-// MapInfo is one result map.
-type MapInfo = table.Map
-
 // Bands describes the bands of the file.
-func Bands(m MapInfo) []geotiff.BandInfo {
+func Bands(m product.Map) []geotiff.BandInfo {
 	if m.Bands == nil {
 		return []geotiff.BandInfo{{Description: m.Description, Unit: m.Unit}}
 	}
@@ -37,24 +34,24 @@ func Bands(m MapInfo) []geotiff.BandInfo {
 	return bands
 }
 
-// Product makes maps from the same inputs, row by row.
-type Product struct {
+// Formula makes maps from the same inputs, row by row.
+type Formula struct {
 	Inputs []Input
-	Maps   []MapInfo
-	// combine turns the inputs' cells into the maps' cells, all of equal length.
+	Maps   []product.Map
+	// Combine turns the inputs' cells into the maps' cells, all of equal length.
 	// Where the only map has several bands, each comes from the input of its
-	// number, and combine sees one at a time.
+	// number, and Combine sees one at a time.
 	Combine func(in [][]float64, out [][]float32)
 }
 
-// Stacked reports whether the product is one map of several bands.
-func (p *Product) Stacked() bool { return len(p.Maps) == 1 && p.Maps[0].Bands != nil }
+// Stacked reports whether the formula is one map of several bands.
+func (f *Formula) Stacked() bool { return len(f.Maps) == 1 && f.Maps[0].Bands != nil }
 
-// Products attaches to all maps of a job what they are made of, in levels: a level may read
+// Formulas attaches to all maps of a job what they are made of, in levels: a level may read
 // the results of the one before. kappa closes the water balance of each climate year.
-func Products(r job.Request, kappa map[int][12]float64) [][]Product {
-	levels := make([][]Product, 1)
-	maps := table.Maps(r.Workflow, r.Parameters)
+func Formulas(r job.Request, kappa map[int][12]float64) [][]Formula {
+	levels := make([][]Formula, 1)
+	maps := product.Maps(r.Workflow, r.Parameters)
 	for len(maps) > 0 {
 		n := 1
 		for n < len(maps) && maps[n].Together(maps[0]) {
@@ -71,20 +68,20 @@ func Products(r job.Request, kappa map[int][12]float64) [][]Product {
 }
 
 // arithmetic makes the maps of each key of the table, which are made together.
-var arithmetic = map[string]func(p param.Parameters, maps []MapInfo, kappa map[int][12]float64) Product{
+var arithmetic = map[string]func(p param.Parameters, maps []product.Map, kappa map[int][12]float64) Formula{
 	"slope":          fromBand(workfile.SolFile, workfile.BandSlope, inUnits),
 	"aspect":         fromBand(workfile.SolFile, workfile.BandAspect, inUnits),
 	"twi":            fromBand(workfile.TerrainFile, 0, nil),
 	"catchment":      fromBand(workfile.TerrainFile, 1, nil),
-	"total_sun":      solarProduct,
-	"flat_total_sun": solarProduct,
-	"hours_sun":      solarProduct,
-	"beam_rad":       solarProduct,
-	"diff_rad":       solarProduct,
-	"refl_rad":       solarProduct,
+	"total_sun":      solarFormula,
+	"flat_total_sun": solarFormula,
+	"hours_sun":      solarFormula,
+	"beam_rad":       solarFormula,
+	"diff_rad":       solarFormula,
+	"refl_rad":       solarFormula,
 	"horizon":        fromBand(workfile.LayerFile(param.Horizon), 0, nil),
 	"skyview":        fromBand(workfile.LayerFile(param.SkyView), 0, nil),
-	"energy":         energyProduct,
+	"energy":         energyFormula,
 }
 
 // copyCells makes each map of the input of its number.
@@ -98,9 +95,9 @@ func copyCells(in [][]float64, out [][]float32) {
 
 // fromBand makes maps of a work file from a band on, of which a map of several bands takes as many.
 // combine may depend on the maps; nil copies the cells.
-func fromBand(file string, first int, combine func(maps []MapInfo) func(in [][]float64, out [][]float32)) func(param.Parameters, []MapInfo, map[int][12]float64) Product {
-	return func(_ param.Parameters, maps []MapInfo, _ map[int][12]float64) Product {
-		pr := Product{bandsOfFile(file, first, max(1, len(maps[0].Bands))), maps, copyCells}
+func fromBand(file string, first int, combine func(maps []product.Map) func(in [][]float64, out [][]float32)) func(param.Parameters, []product.Map, map[int][12]float64) Formula {
+	return func(_ param.Parameters, maps []product.Map, _ map[int][12]float64) Formula {
+		pr := Formula{bandsOfFile(file, first, max(1, len(maps[0].Bands))), maps, copyCells}
 		if combine != nil {
 			pr.Combine = combine(maps)
 		}
@@ -109,7 +106,7 @@ func fromBand(file string, first int, combine func(maps []MapInfo) func(in [][]f
 }
 
 // inUnits makes maps of an angle in radians and in degrees: the old suite has both.
-func inUnits(maps []MapInfo) func(in [][]float64, out [][]float32) {
+func inUnits(maps []product.Map) func(in [][]float64, out [][]float32) {
 	return func(in [][]float64, out [][]float32) {
 		for k, m := range maps {
 			for i, v := range in[0] {
@@ -122,26 +119,26 @@ func inUnits(maps []MapInfo) func(in [][]float64, out [][]float32) {
 	}
 }
 
-// solarProduct makes the maps of a quantity of the sun of a month, of the year, of a day or of all days.
-func solarProduct(p param.Parameters, maps []MapInfo, _ map[int][12]float64) Product {
+// solarFormula makes the maps of a quantity of the sun of a month, of the year, of a day or of all days.
+func solarFormula(p param.Parameters, maps []product.Map, _ map[int][12]float64) Formula {
 	all := workfile.Radiations(p)
 	v := all[slices.IndexFunc(all, func(v workfile.Radiation) bool { return v.Key == maps[0].Key })]
 	switch m := maps[0]; {
-	case m.Period == table.Day && m.Step > 0:
-		return Product{bandsOfFile(v.Daily, m.Step-1, 1), maps, copyCells}
-	case m.Period == table.Day:
-		return Product{bandsOfFile(v.Daily, 0, len(m.Bands)), maps, copyCells}
+	case m.Period == product.Day && m.Step > 0:
+		return Formula{bandsOfFile(v.Daily, m.Step-1, 1), maps, copyCells}
+	case m.Period == product.Day:
+		return Formula{bandsOfFile(v.Daily, 0, len(m.Bands)), maps, copyCells}
 	case p.Maps == param.AnnualMaps:
-		return Product{bandsOfFile(v.File, v.Band, 2), maps, copyCells}
-	case m.Period == table.Month:
+		return Formula{bandsOfFile(v.File, v.Band, 2), maps, copyCells}
+	case m.Period == product.Month:
 		days := float64(calendar.Days[m.Step-1])
-		return Product{bandsOfFile(v.File, v.Band+m.Step-1, 1), maps, func(in [][]float64, out [][]float32) {
+		return Formula{bandsOfFile(v.File, v.Band+m.Step-1, 1), maps, func(in [][]float64, out [][]float32) {
 			for i, sum := range in[0] {
 				out[0][i], out[1][i] = float32(sum), float32(sum/days)
 			}
 		}}
 	}
-	return Product{bandsOfFile(v.File, v.Band, 12), maps, func(in [][]float64, out [][]float32) {
+	return Formula{bandsOfFile(v.File, v.Band, 12), maps, func(in [][]float64, out [][]float32) {
 		for i := range in[0] {
 			var sum float64
 			for m := range in {
@@ -161,9 +158,9 @@ func bandsOfFile(file string, first, n int) []Input {
 }
 
 // firstBands of a variant of EEMT in the work file of a climate year.
-var firstBands = map[table.Variant]struct{ ppt, bio int }{
-	table.Trad: {workfile.BandTradPPT, workfile.BandTradBio},
-	table.Topo: {workfile.BandTopoPPT, workfile.BandTopoBio},
+var firstBands = map[product.Variant]struct{ ppt, bio int }{
+	product.Trad: {workfile.BandTradPPT, workfile.BandTradBio},
+	product.Topo: {workfile.BandTopoPPT, workfile.BandTopoBio},
 }
 
 // EnergyValues are those of the four maps of a cell.
@@ -178,25 +175,25 @@ func putEnergy(out [][]float32, i int, ppt, bio float64) {
 	}
 }
 
-// energyProduct makes the maps of a variant of EEMT, of a month or a climate year, or of the mean of several years.
-func energyProduct(p param.Parameters, maps []MapInfo, kappa map[int][12]float64) Product {
+// energyFormula makes the maps of a variant of EEMT, of a month or a climate year, or of the mean of several years.
+func energyFormula(p param.Parameters, maps []product.Map, kappa map[int][12]float64) Formula {
 	m := maps[0]
 	if m.FirstYear != m.LastYear {
-		return normalProduct(maps, p.Years())
+		return normalFormula(maps, p.Years())
 	}
 	if p.Maps == param.AnnualMaps {
-		return annualEnergyProduct(maps, kappa[m.FirstYear])
+		return annualEnergyFormula(maps, kappa[m.FirstYear])
 	}
 	file, first := workfile.EnergyFile(m.FirstYear), firstBands[m.Variant]
 	k := kappa[m.FirstYear]
-	if m.Variant == table.Trad {
+	if m.Variant == product.Trad {
 		for m := range k {
 			k[m] = 1
 		}
 	}
-	if m.Period == table.Month {
+	if m.Period == product.Month {
 		k := k[m.Step-1]
-		return Product{
+		return Formula{
 			[]Input{{File: file, Band: first.ppt + m.Step - 1}, {File: file, Band: first.bio + m.Step - 1}},
 			maps,
 			func(in [][]float64, out [][]float32) {
@@ -206,7 +203,7 @@ func energyProduct(p param.Parameters, maps []MapInfo, kappa map[int][12]float64
 			},
 		}
 	}
-	return Product{
+	return Formula{
 		slices.Concat(bandsOfFile(file, first.ppt, 12), bandsOfFile(file, first.bio, 12)), maps,
 		func(in [][]float64, out [][]float32) {
 			for i := range in[0] {
@@ -221,17 +218,17 @@ func energyProduct(p param.Parameters, maps []MapInfo, kappa map[int][12]float64
 	}
 }
 
-// normalProduct is the mean over the climate years: a mean of annual results, not the result of a
+// normalFormula is the mean over the climate years: a mean of annual results, not the result of a
 // mean climate (docs/science.md).
-func normalProduct(maps []MapInfo, years []int) Product {
+func normalFormula(maps []product.Map, years []int) Formula {
 	inputs := make([]Input, 0, 2*len(years))
 	for _, q := range []string{"E_PPT", "E_BIO"} {
 		for _, y := range years {
-			inputs = append(inputs, Input{Result: table.Annual(q, maps[0].Variant, y)})
+			inputs = append(inputs, Input{Result: product.Annual(q, maps[0].Variant, y)})
 		}
 	}
 	n := len(years)
-	return Product{inputs, maps, func(in [][]float64, out [][]float32) {
+	return Formula{inputs, maps, func(in [][]float64, out [][]float32) {
 		for i := range in[0] {
 			var ppt, bio float64
 			for y := range n {

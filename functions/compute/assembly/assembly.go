@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -17,12 +18,14 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute/workfile"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/preview"
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // Phase is the phase of the maps of a level, or the assembly: where the assembly makes all maps in an event's time
 // on this replica, and when no level is left.
 func (k Maps) Phase(r job.Request, plan *record.Plan, t totals, level int) (*job.Phase, error) {
-	levels := arithmetic.Products(r, nil)
+	levels := arithmetic.Formulas(r, nil)
 	groups := arithmetic.Groups(plan, levels)
 	p := &job.Phase{Kind: job.KindAssembly, Tasks: []job.Task{{Name: job.AssemblyTask}}}
 	if level < len(levels) && (level > 0 || k.takesLong(plan, groups)) {
@@ -52,12 +55,17 @@ const defaultAssembleWithin = time.Minute
 // Maps makes groups of maps.
 type Maps struct {
 	Replica *replica.Replica
-	// within is how long the assembly may take on this replica before the maps are tasks of their own; 0 means a minute, less
+	// Within is how long the assembly may take on this replica before the maps are tasks of their own; 0 means a minute, less
 	// than 0 no time.
 	Within time.Duration
-	// alone says that no catalogue leads to the results.
+	// Alone says that no catalogue leads to the results.
 	Alone bool
+	// Draw draws a preview.
+	Draw Draw
 }
+
+// Draw writes the picture of a map.
+type Draw func(w io.Writer, g *raster.Grid[float32], o preview.Options) error
 
 // Run makes a group of maps.
 func (k Maps) Run(ctx context.Context, r *engine.Run) (any, error) {
@@ -125,6 +133,7 @@ func (Kind) Release(context.Context, *engine.Run, *job.Phase) {}
 type assembly struct {
 	mosaic *mosaic
 	alone  bool
+	paint  Draw
 	totals totals
 	kappa  map[int][12]float64
 	groups []arithmetic.Group
@@ -138,12 +147,12 @@ func (k Maps) newAssembly(ctx context.Context, r *engine.Run) (*assembly, error)
 	if err != nil {
 		return nil, err
 	}
-	a := &assembly{alone: k.Alone}
+	a := &assembly{alone: k.Alone, paint: k.Draw}
 	if a.totals, err = totalsIn(r.Phase); err != nil {
 		return nil, err
 	}
 	a.kappa = closeWater(energy.DefaultParameters(), a.totals.Sums)
-	levels := arithmetic.Products(r.Request, a.kappa)
+	levels := arithmetic.Formulas(r.Request, a.kappa)
 	a.groups = arithmetic.Groups(plan, levels)
 	made, err := listResults(ctx, j)
 	if err != nil {

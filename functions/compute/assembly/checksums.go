@@ -8,13 +8,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cyverse-gis/eemt/functions/compute/arithmetic"
 	"github.com/cyverse-gis/eemt/functions/compute/objects"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
 // putMap stores a map, and keeps the checksum of what was written.
-func (m *mosaic) putMap(ctx context.Context, info arithmetic.MapInfo, write func(io.Writer) error) error {
+func (m *mosaic) putMap(ctx context.Context, info product.Map, write func(io.Writer) error) error {
 	h := sha256.New()
 	err := m.job.Objects.PutUpTo(ctx, m.mostBytes(info), job.ResultKey(m.job.Request.ID, info.Name), objects.TIFF, func(to io.Writer) error {
 		h.Reset()
@@ -52,7 +52,7 @@ func (a *assembly) gatherChecksums(ctx context.Context) error {
 	}
 	var missing []string
 	for _, g := range a.groups {
-		for _, pr := range g.Products {
+		for _, pr := range g.Formulas {
 			for _, info := range pr.Maps {
 				if a.mosaic.checksums[info.Name] == "" {
 					missing = append(missing, info.Name)

@@ -18,11 +18,12 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // resultOptions are for a map that users get.
-func (m *mosaic) resultOptions(d *dem.DEM, info arithmetic.MapInfo, block int, spool func() (geotiff.Spool, error)) geotiff.Options {
+func (m *mosaic) resultOptions(d *dem.DEM, info product.Map, block int, spool func() (geotiff.Spool, error)) geotiff.Options {
 	return geotiff.Options{
 		Width: d.Image.Width, Height: d.Image.Height, Transform: d.Image.Transform, GeoKeys: d.Image.GeoKeys,
 		Bands: arithmetic.Bands(info), Metadata: metadata(info), BlockSize: block,
@@ -31,7 +32,7 @@ func (m *mosaic) resultOptions(d *dem.DEM, info arithmetic.MapInfo, block int, s
 }
 
 // metadata describes a map of several bands as a whole.
-func metadata(m arithmetic.MapInfo) map[string]string {
+func metadata(m product.Map) map[string]string {
 	if m.Bands == nil {
 		return nil
 	}
@@ -50,12 +51,12 @@ func productionDoubt(plan *record.Plan) string {
 	return plan.Findings[i].Message
 }
 
-// mosaic makes the products of a job, with memory for some blocks of some maps.
+// mosaic makes the formulas of a job, with memory for some blocks of some maps.
 type mosaic struct {
 	job    *replica.Job
 	dem    *dem.DEM
 	plan   *record.Plan
-	levels [][]arithmetic.Product
+	levels [][]arithmetic.Formula
 	block  int // side of the maps' blocks
 
 	walks chan struct{} // a slot for each walk over the tiles that may go on at a time
@@ -69,7 +70,7 @@ type mosaic struct {
 	total     int
 }
 
-// run makes the products of some groups that are missing. Threads share the blocks
+// run makes the formulas of some groups that are missing. Threads share the blocks
 // of one group; where a map has fewer blocks, they take several groups at a time. Maps
 // are stored while the next ones are made, unless there is one thread only.
 func (m *mosaic) run(ctx context.Context, groups []arithmetic.Group) error {
@@ -80,7 +81,7 @@ func (m *mosaic) run(ctx context.Context, groups []arithmetic.Group) error {
 	work.SetLimit(atOnce)
 	m.walks = make(chan struct{}, shape.groups)
 	for _, g := range groups {
-		missing := slices.DeleteFunc(slices.Clone(g.Products), func(pr arithmetic.Product) bool { return !m.missing(pr) })
+		missing := slices.DeleteFunc(slices.Clone(g.Formulas), func(pr arithmetic.Formula) bool { return !m.missing(pr) })
 		if len(missing) == 0 {
 			continue
 		}
@@ -92,7 +93,7 @@ func (m *mosaic) run(ctx context.Context, groups []arithmetic.Group) error {
 					return err
 				}
 				if err != nil { // the others are still to be made, of files that are there
-					missing = slices.DeleteFunc(missing, func(pr arithmetic.Product) bool { return !m.missing(pr) })
+					missing = slices.DeleteFunc(missing, func(pr arithmetic.Formula) bool { return !m.missing(pr) })
 					m.release(ctx, nil)
 					continue
 				}
@@ -105,26 +106,26 @@ func (m *mosaic) run(ctx context.Context, groups []arithmetic.Group) error {
 	return work.Wait()
 }
 
-// batchSize is how many of the first products one pass makes: at most maps maps, whose temporary files take at most temp
-// bytes for each cell; one product at least.
-func batchSize(products []arithmetic.Product, maps int, temp float64) int {
-	n, room := 1, maps-len(products[0].Maps)
-	temp -= products[0].TempPerCell()
-	for n < len(products) && !products[0].Stacked() && !products[n].Stacked() && len(products[n].Maps) <= room && products[n].TempPerCell() <= temp {
-		room -= len(products[n].Maps)
-		temp -= products[n].TempPerCell()
+// batchSize is how many of the first formulas one pass makes: at most maps maps, whose temporary files take at most temp
+// bytes for each cell; one formula at least.
+func batchSize(formulas []arithmetic.Formula, maps int, temp float64) int {
+	n, room := 1, maps-len(formulas[0].Maps)
+	temp -= formulas[0].TempPerCell()
+	for n < len(formulas) && !formulas[0].Stacked() && !formulas[n].Stacked() && len(formulas[n].Maps) <= room && formulas[n].TempPerCell() <= temp {
+		room -= len(formulas[n].Maps)
+		temp -= formulas[n].TempPerCell()
 		n++
 	}
 	return n
 }
 
-func (m *mosaic) missing(pr arithmetic.Product) bool {
+func (m *mosaic) missing(pr arithmetic.Formula) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.lacks(pr)
 }
 
-func (m *mosaic) lacks(pr arithmetic.Product) bool {
+func (m *mosaic) lacks(pr arithmetic.Formula) bool {
 	for _, info := range pr.Maps {
 		if !m.made[info.Name] {
 			return true
@@ -141,9 +142,9 @@ func (m *mosaic) progress(maps float64) {
 	m.job.Progress("maps", m.done, float64(m.total))
 }
 
-// anyMadeMeanwhile reports whether products could not be made because somebody else had made
+// anyMadeMeanwhile reports whether formulas could not be made because somebody else had made
 // one of them at least, and removed the work files that it is made of.
-func (m *mosaic) anyMadeMeanwhile(ctx context.Context, err error, products []arithmetic.Product) bool {
+func (m *mosaic) anyMadeMeanwhile(ctx context.Context, err error, formulas []arithmetic.Formula) bool {
 	if gcerrors.Code(err) != gcerrors.NotFound {
 		return false
 	}
@@ -154,14 +155,14 @@ func (m *mosaic) anyMadeMeanwhile(ctx context.Context, err error, products []ari
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.Copy(m.made, made) // which knows less than m of what others of this process made since
-	return slices.ContainsFunc(products, func(pr arithmetic.Product) bool { return !m.lacks(pr) })
+	return slices.ContainsFunc(formulas, func(pr arithmetic.Formula) bool { return !m.lacks(pr) })
 }
 
-// release notes that products are made, and removes the work files of tiles that no
+// release notes that formulas are made, and removes the work files of tiles that no
 // missing map is made of. What fails to go now goes with the job.
-func (m *mosaic) release(ctx context.Context, products []arithmetic.Product) {
+func (m *mosaic) release(ctx context.Context, formulas []arithmetic.Formula) {
 	m.mu.Lock()
-	for _, pr := range products {
+	for _, pr := range formulas {
 		for _, info := range pr.Maps {
 			m.made[info.Name] = true
 		}
@@ -192,10 +193,10 @@ func (m *mosaic) release(ctx context.Context, products []arithmetic.Product) {
 	}
 }
 
-// part is what one pass over the tiles makes of a product: all its maps, or one
+// part is what one pass over the tiles makes of a formula: all its maps, or one
 // band of the only one.
 type part struct {
-	arithmetic.Product
+	arithmetic.Formula
 	writers []*sharedWriter
 	band    int
 	share   float64 // how many maps that is
@@ -208,7 +209,7 @@ type sharedWriter struct {
 	spools *replica.Spools
 }
 
-func (m *mosaic) newWriter(info arithmetic.MapInfo) (*sharedWriter, error) {
+func (m *mosaic) newWriter(info product.Map) (*sharedWriter, error) {
 	spools := replica.NewSpools(m.job.Temp)
 	opts := m.resultOptions(m.dem, info, m.block, spools.Open)
 	if text := productionDoubt(m.plan); text != "" && info.OfProduction {
@@ -227,10 +228,10 @@ func (w *sharedWriter) writeWindow(band int, at raster.Window, cells []float32) 
 	return w.WriteWindow(band, at, cells)
 }
 
-// make writes the maps of some products.
-func (m *mosaic) make(ctx context.Context, products []arithmetic.Product, shape shape) error {
+// make writes the maps of some formulas.
+func (m *mosaic) make(ctx context.Context, formulas []arithmetic.Formula, shape shape) error {
 	var parts []part
-	for _, pr := range products {
+	for _, pr := range formulas {
 		writers := make([]*sharedWriter, len(pr.Maps))
 		for i, info := range pr.Maps {
 			var err error
@@ -240,12 +241,12 @@ func (m *mosaic) make(ctx context.Context, products []arithmetic.Product, shape 
 			defer writers[i].spools.Remove()
 		}
 		if !pr.Stacked() {
-			parts = append(parts, part{Product: pr, writers: writers, share: float64(len(pr.Maps))})
+			parts = append(parts, part{Formula: pr, writers: writers, share: float64(len(pr.Maps))})
 			continue
 		}
 		for b := range pr.Inputs {
-			one := arithmetic.Product{Inputs: pr.Inputs[b : b+1], Maps: pr.Maps, Combine: pr.Combine}
-			parts = append(parts, part{Product: one, writers: writers, band: b, share: 1 / float64(len(pr.Inputs))})
+			one := arithmetic.Formula{Inputs: pr.Inputs[b : b+1], Maps: pr.Maps, Combine: pr.Combine}
+			parts = append(parts, part{Formula: one, writers: writers, band: b, share: 1 / float64(len(pr.Inputs))})
 		}
 	}
 	if err := m.walk(ctx, parts, shape); err != nil {
@@ -268,7 +269,7 @@ func (m *mosaic) make(ctx context.Context, products []arithmetic.Product, shape 
 }
 
 // mostBytes is more than a map can have: what compression does not shorten, overviews included.
-func (m *mosaic) mostBytes(info arithmetic.MapInfo) int64 {
+func (m *mosaic) mostBytes(info product.Map) int64 {
 	const perCell = 6
 	return perCell * int64(m.plan.Width) * int64(m.plan.Height) * int64(max(1, len(info.Bands)))
 }

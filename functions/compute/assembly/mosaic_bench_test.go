@@ -23,6 +23,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dirbucket"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -86,25 +87,25 @@ func BenchmarkMaps(b *testing.B) {
 			}
 		}
 	}
-	for _, c := range []struct{ products, inputs, maps, threads int }{
+	for _, c := range []struct{ formulas, inputs, maps, threads int }{
 		{1, 1, 1, 1}, {1, 1, 2, 1}, {1, 12, 2, 1}, {1, 24, 4, 1}, {4, 2, 4, 1}, {1, 24, 4, 2}, {4, 2, 4, 2}, {1, 1, 2, 2},
 	} {
-		b.Run(fmt.Sprintf("%d products of %d inputs, %d maps, %d threads", c.products, c.inputs, c.maps, c.threads), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%d formulas of %d inputs, %d maps, %d threads", c.formulas, c.inputs, c.maps, c.threads), func(b *testing.B) {
 			var g arithmetic.Group
-			for n := range c.products {
-				pr := arithmetic.Product{Combine: sums}
+			for n := range c.formulas {
+				pr := arithmetic.Formula{Combine: sums}
 				for i := range c.inputs {
 					pr.Inputs = append(pr.Inputs, arithmetic.Input{File: workfile.SolFile, Band: (n + i) % bands})
 				}
 				for m := range c.maps {
-					pr.Maps = append(pr.Maps, arithmetic.MapInfo{Name: fmt.Sprintf("%d_%d.tif", n, m)})
+					pr.Maps = append(pr.Maps, product.Map{Name: fmt.Sprintf("%d_%d.tif", n, m)})
 				}
-				g.Products = append(g.Products, pr)
+				g.Formulas = append(g.Formulas, pr)
 			}
 			begun := coreSeconds()
 			for b.Loop() {
 				m := &mosaic{job: j, dem: d, plan: plan, made: map[string]bool{}, block: workfile.ResultBlock(plan), walks: make(chan struct{}, 1)}
-				if err := m.make(context.Background(), g.Products, shape{groups: 1, threads: c.threads, maps: arithmetic.MapsAtOnce}); err != nil {
+				if err := m.make(context.Background(), g.Formulas, shape{groups: 1, threads: c.threads, maps: arithmetic.MapsAtOnce}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -10,11 +10,10 @@ import (
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
 
-	"github.com/cyverse-gis/eemt/functions/compute/arithmetic"
 	"github.com/cyverse-gis/eemt/functions/compute/objects"
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/retrybucket"
 )
 
@@ -22,18 +21,18 @@ import (
 func TestPartsAreEnough(t *testing.T) {
 	daily := param.DefaultParameters()
 	daily.Daily = true
-	list := table.Maps(param.Sol, daily)
-	days, horizons := list[len(list)-1], table.Keyed("horizon")[0].Bands
+	list := product.Maps(param.Sol, daily)
+	days, horizons := list[len(list)-1], product.Keyed("horizon")[0].Bands
 	for _, c := range []struct {
 		name string
 		side int
-		info arithmetic.MapInfo
+		info product.Map
 		want int // MiB; 0 leaves it to the driver
 	}{
-		{"one band", 50000, arithmetic.MapInfo{}, 0},
-		{"horizons of a small DEM", 10000, arithmetic.MapInfo{Bands: horizons}, 0},
-		{"horizons", 25000, arithmetic.MapInfo{Bands: horizons}, 15},
-		{"horizons", 50000, arithmetic.MapInfo{Bands: horizons}, 58},
+		{"one band", 50000, product.Map{}, 0},
+		{"horizons of a small DEM", 10000, product.Map{Bands: horizons}, 0},
+		{"horizons", 25000, product.Map{Bands: horizons}, 15},
+		{"horizons", 50000, product.Map{Bands: horizons}, 58},
 		{"days", 5000, days, 0},
 		{"days", 8192, days, 16},
 	} {

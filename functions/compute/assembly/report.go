@@ -14,7 +14,6 @@ import (
 	"github.com/sourcegraph/conc"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cyverse-gis/eemt/functions/compute/arithmetic"
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/functions/compute/replica"
 	"github.com/cyverse-gis/eemt/functions/compute/workfile"
@@ -25,7 +24,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/preview"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -112,7 +111,7 @@ type Layer struct {
 	// Summary marks the few maps that tell the most.
 	Summary bool `json:"summary,omitempty"`
 	// Display is how a page shows the map.
-	table.Display
+	product.Display
 }
 
 // writeReport draws the previews, and writes the item and the report.
@@ -130,7 +129,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 		},
 		Sources: plan.Sources,
 	}
-	var maps []arithmetic.MapInfo
+	var maps []product.Map
 	for _, level := range a.mosaic.levels {
 		for _, pr := range level {
 			maps = append(maps, pr.Maps...)
@@ -194,7 +193,7 @@ func (a *assembly) writeReport(ctx context.Context) error {
 const layersAtOnce = 8
 
 // layers takes the statistics of maps, and notes them for who goes on from here.
-func (a *assembly) layers(ctx context.Context, maps []arithmetic.MapInfo) ([]Layer, error) {
+func (a *assembly) layers(ctx context.Context, maps []product.Map) ([]Layer, error) {
 	layers := make([]Layer, len(maps))
 	var work errgroup.Group // what fails does not stop the others, whose notes the next try goes on from
 	work.SetLimit(a.mosaic.job.Objects.Calls())
@@ -206,7 +205,7 @@ func (a *assembly) layers(ctx context.Context, maps []arithmetic.MapInfo) ([]Lay
 			note := job.LayersKey(a.mosaic.job.Request.ID, from)
 			if data, err := a.mosaic.job.Store.Bucket.ReadAll(ctx, note); err == nil {
 				var noted []Layer
-				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m arithmetic.MapInfo) bool { return l.Name == m.Name && l.SHA256 != "" }) {
+				if json.Unmarshal(data, &noted) == nil && slices.EqualFunc(noted, some, func(l Layer, m product.Map) bool { return l.Name == m.Name && l.SHA256 != "" }) {
 					copy(to, noted)
 					return nil
 				}
@@ -232,7 +231,7 @@ func (a *assembly) layers(ctx context.Context, maps []arithmetic.MapInfo) ([]Lay
 
 // layerOf takes the statistics that the writer left in the map's own tags, and the checksum of
 // what was written; of a map that nobody noted it is read again.
-func (a *assembly) layerOf(ctx context.Context, m arithmetic.MapInfo) (Layer, error) {
+func (a *assembly) layerOf(ctx context.Context, m product.Map) (Layer, error) {
 	l := Layer{Name: m.Name, Description: m.Description, Unit: m.Unit, Display: m.Display}
 	if sum := a.mosaic.checksums[m.Name]; sum != "" {
 		l.SHA256 = sum
@@ -300,7 +299,7 @@ func energyFindings(plan *record.Plan, years []int, kappa map[int][12]float64) f
 func crossCheck(climate map[int]Climate, years []int, layers []Layer) finding.List {
 	var list finding.List
 	for _, year := range years {
-		name := table.Annual("EEMT", table.Trad, year)
+		name := product.Annual("EEMT", product.Trad, year)
 		i := slices.IndexFunc(layers, func(l Layer) bool { return l.Name == name })
 		c, ok := climate[year]
 		expected := energy.RasmussenTabor(c.Temperature, c.Precipitation)
@@ -376,5 +375,5 @@ func (a *assembly) draw(ctx context.Context, d *dem.DEM, l Layer, w io.Writer) e
 			return err
 		}
 	}
-	return preview.PNG(w, workfile.Narrow(grid), opts)
+	return a.paint(w, workfile.Narrow(grid), opts)
 }

@@ -14,7 +14,7 @@ import (
 type shape struct{ groups, threads, maps int }
 
 // shapeOf returns the shape for maps of width x height cells in blocks of block cells, with memory bytes and threads
-// threads. A pass makes four maps at least: one product has up to four.
+// threads. A pass makes four maps at least: one formula has up to four.
 func shapeOf(memory int64, threads, width, height, block int) shape {
 	cells := int64(min(block, width)) * int64(min(block, height))
 	blocks := ((width + block - 1) / block) * ((height + block - 1) / block)

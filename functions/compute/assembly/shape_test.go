@@ -55,7 +55,7 @@ func TestMapsFitTheRoomForTemporaryFiles(t *testing.T) {
 		for _, side := range []int{1000, 5000, 9000, 12000, 16000, 20000, 30000, 40000, 50000} {
 			for w, p := range map[param.Workflow]param.Parameters{param.Sol: param.DefaultParameters(), param.EEMT: eemtOf(2)} {
 				refused := c.Check(w, p, side, side) != nil
-				if tight := c.MaxTemp > 0; refused != (tight && slices.ContainsFunc(slices.Concat(arithmetic.Products(job.Request{Workflow: w, Parameters: p}, nil)...), func(pr arithmetic.Product) bool {
+				if tight := c.MaxTemp > 0; refused != (tight && slices.ContainsFunc(slices.Concat(arithmetic.Formulas(job.Request{Workflow: w, Parameters: p}, nil)...), func(pr arithmetic.Formula) bool {
 					return max(cost.RingTemp, pr.TempPerCell())*float64(side*side) > float64(c.MaxTemp)
 				})) {
 					t.Errorf("%s, %s of %d x %d cells: refused %t", name, w, side, side, refused)
@@ -65,15 +65,15 @@ func TestMapsFitTheRoomForTemporaryFiles(t *testing.T) {
 				}
 				plan := &record.Plan{Width: side, Height: side}
 				s := shapeOf(c.Memory, c.Cores, side, side, 640)
-				for _, g := range arithmetic.Groups(plan, arithmetic.Products(job.Request{Workflow: w, Parameters: p}, nil)) {
-					for left := g.Products; len(left) > 0; {
+				for _, g := range arithmetic.Groups(plan, arithmetic.Formulas(job.Request{Workflow: w, Parameters: p}, nil)) {
+					for left := g.Formulas; len(left) > 0; {
 						n := batchSize(left, s.maps, c.TempOfBatch(side, side, 1))
 						temp := 0.0
 						for _, pr := range left[:n] {
 							temp += pr.TempPerCell() * float64(side*side)
 						}
 						if c.MaxTemp > 0 && temp > float64(c.MaxTemp) {
-							t.Errorf("%s, %s of %d x %d cells: %d products of %s spool %.0f MB", name, w, side, side, n, g.Task, temp/1e6)
+							t.Errorf("%s, %s of %d x %d cells: %d formulas of %s spool %.0f MB", name, w, side, side, n, g.Task, temp/1e6)
 						}
 						left = left[n:]
 						batches++

@@ -14,7 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/dem"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
 // DefaultMemory is what a process may take where nothing is said of it: 1 GiB.
@@ -84,7 +84,7 @@ func layers(w param.Workflow, p param.Parameters) (kept, written int) {
 	for _, l := range p.Layers {
 		switch l {
 		case param.Horizon:
-			written += 360 / table.HorizonStep
+			written += 360 / product.HorizonStep
 		case param.SkyView:
 			written++
 		default:

@@ -3,7 +3,7 @@ package cost
 import (
 	"github.com/cyverse-gis/eemt/functions/compute/workfile"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
 const (
@@ -34,7 +34,7 @@ func (c Cost) Disk(w param.Workflow, p param.Parameters, width, height int, dem 
 	_, maps := ofMaps(w, p)
 	_, largest := c.largestTemp(w, p, width, height)
 	files := fileBytes * float64(len(workfile.ResultNames(w, p)))
-	for _, m := range table.Maps(w, p) {
+	for _, m := range product.Maps(w, p) {
 		if m.Summary {
 			files += picture
 		}

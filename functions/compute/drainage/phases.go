@@ -120,7 +120,6 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 		return nil, err
 	}
 	t := draft.Tiling()
-	across, _ := t.Tiles()
 	kind, share := phase.Kind, 0.0
 	next := &terrainWork{Batch: work.Batch, Filled: slices.Clone(work.Filled), Area: slices.Clone(work.Area), Known: work.Known}
 	queue := terrain.RestoreWorkQueue(t, kind == job.KindFill, work.Dirty)
@@ -131,12 +130,8 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 	for k, f := range found {
 		queue.Add(f.Dirty)
 		next.Known += f.Known
-		for _, tile := range f.Wrote {
-			i := tile.Row*across + tile.Col
-			if tile.Col < 0 || tile.Col >= across || i < 0 || i >= len(written) {
-				return nil, fmt.Errorf("%w: task %s wrote tile %v, which there is not", job.ErrDamaged, phase.Tasks[k].Name, tile)
-			}
-			written[i] = phase.Number
+		if err := noteWritten(written, t, phase, f.Wrote); err != nil {
+			return nil, fmt.Errorf("%w: task %s %w", job.ErrDamaged, phase.Tasks[k].Name, err)
 		}
 	}
 	all := t.Width * t.Height
@@ -161,6 +156,19 @@ func nextOfTerrain(draft *record.Draft, phase *job.Phase, found []terrainResult)
 		kind, next.Windows, share = job.KindWetness, blocksOfTerrain(t), shareOfFilling+shareOfArea
 	}
 	return next.Phase(kind, share)
+}
+
+// noteWritten notes that tiles were written last in a phase.
+func noteWritten(written []int, t terrain.Tiling, phase *job.Phase, tiles []terrain.Index) error {
+	across, _ := t.Tiles()
+	for _, tile := range tiles {
+		i := tile.Row*across + tile.Col
+		if tile.Col < 0 || tile.Col >= across || i < 0 || i >= len(written) {
+			return fmt.Errorf("wrote tile %v, which there is not", tile)
+		}
+		written[i] = phase.Number
+	}
+	return nil
 }
 
 // blocksOfTerrain lists the windows whose cells are one object of the terrain each, two by two tiles.

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -182,7 +183,7 @@ func (e *Engine) run(ctx context.Context, r *Run, phase int) (err error) {
 		return err
 	}
 	tasks := r.Phase.Tasks
-	if !contains(tasks, r.Task) || e.Kinds[r.Phase.Kind] == nil {
+	if !slices.ContainsFunc(tasks, func(t job.Task) bool { return t.Name == r.Task }) || e.Kinds[r.Phase.Kind] == nil {
 		return eventing.Reject(fmt.Errorf("job %s has no task %q: phase %d, %s, has %d tasks, %s to %s",
 			r.ID(), r.Task, phase, r.Phase.Kind, len(tasks), tasks[0].Name, tasks[len(tasks)-1].Name))
 	}
@@ -318,13 +319,4 @@ func (e *Engine) request(ctx context.Context, r *Run, phase *job.Phase) (missing
 		return len(tasks), err
 	}
 	return len(tasks), e.Store.MarkRequested(ctx, r.ID(), phase.Number)
-}
-
-func contains(tasks []job.Task, name string) bool {
-	for _, t := range tasks {
-		if t.Name == name {
-			return true
-		}
-	}
-	return false
 }

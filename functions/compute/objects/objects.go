@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 
@@ -16,6 +15,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -36,17 +36,11 @@ func (s Store) Calls() int { return cmp.Or(max(s.AtOnce, 0), 16) }
 // Keys lists the objects below a prefix.
 func (s Store) Keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	it := s.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return keys, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", prefix, err)
-		}
+	err := job.Store{Bucket: s.Bucket}.Objects(ctx, prefix, func(o *blob.ListObject) error {
 		keys = append(keys, o.Key)
-	}
+		return nil
+	})
+	return keys, err
 }
 
 // Remove deletes objects. That one is gone already is no error.

@@ -36,13 +36,8 @@ func (p *planner) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec
 	case gcerrors.Code(err) != gcerrors.NotFound:
 		return spec, fmt.Errorf("read %s: %w", known, err)
 	}
-	entry := ""
-	if strings.HasPrefix(spec.Path, "https://") || strings.HasPrefix(spec.Path, "http://") {
-		words := []string{user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.job.Request.DEM.SHA256}
-		if u := spec.Units.String(); u != "" {
-			words = append(words, u)
-		}
-		entry = cacheKey("climate", words...)
+	entry := p.climateEntry(spec)
+	if entry != "" {
 		if note, ok := p.fromCache(ctx, entry, folder); ok {
 			kept := climate.Spec{}
 			if err := json.Unmarshal(note, &kept); err == nil {
@@ -84,6 +79,19 @@ func (p *planner) snapshotClimate(ctx context.Context, d *dem.DEM) (climate.Spec
 		p.toCache(ctx, folder, files, note, entry)
 	}
 	return p.noteSource(ctx, snapshot, known)
+}
+
+// climateEntry is the folder of a climate in the cache; empty for one that does not come over the network.
+func (p *planner) climateEntry(spec climate.Spec) string {
+	if !strings.HasPrefix(spec.Path, "https://") && !strings.HasPrefix(spec.Path, "http://") {
+		return ""
+	}
+	user := p.job.Request.Parameters
+	words := []string{user.Climate, user.ClimateElevation, fmt.Sprint(user.Years()), p.job.Request.DEM.SHA256}
+	if u := spec.Units.String(); u != "" {
+		words = append(words, u)
+	}
+	return cacheKey("climate", words...)
 }
 
 // meanCells is about how many cells of a DEM a climate's reference elevation is the mean

@@ -94,16 +94,7 @@ func (p *planner) makePlan(ctx context.Context) error {
 	if err := p.kind.Limits.Check(p.job.Request.Workflow, params, width, height); err != nil {
 		return fault.New(fault.Invalid, err)
 	}
-	plan := &record.Plan{Width: width, Height: height, CRS: d.CRS.Name()}
-	plan.Longitude, plan.Latitude = d.Center()
-	plan.Halo = max(width, height)
-	if reach := p.kind.Reach.OrDefault(); params.Shadows == "on" || slices.ContainsFunc(params.Layers, param.Layer.NeedsHorizon) {
-		if plan.Far = reach.Far(width, height); plan.Far != nil {
-			plan.Halo = reach.Near
-		}
-	} else {
-		plan.Halo = 1
-	}
+	plan := p.newPlan(d)
 	side, block, err := p.sideOfTiles(plan)
 	if err != nil {
 		return err
@@ -135,14 +126,7 @@ func (p *planner) makePlan(ctx context.Context) error {
 		if !p.terrain().Inline(width, height) {
 			return p.terrain().MakeDraft(ctx, plan)
 		}
-		if err := p.terrain().PlanTerrain(ctx, d, plan); err != nil {
-			return err
-		}
-		sums, err := p.terrain().SumWetness(ctx, d, plan)
-		if err != nil {
-			return err
-		}
-		if err := p.terrain().MeanWetness(plan, sums); err != nil {
+		if err := p.planWater(ctx, d, plan); err != nil {
 			return err
 		}
 	}
@@ -150,6 +134,35 @@ func (p *planner) makePlan(ctx context.Context) error {
 	p.job.Log.Info("planned", "cells", width*height, "tiles", len(plan.Tiles))
 	_, err = record.WritePlan(ctx, p.job.Store, p.job.Request.ID, plan)
 	return err
+}
+
+// newPlan begins a plan with where the DEM lies, and what tiles see of the terrain around them.
+func (p *planner) newPlan(d *dem.DEM) *record.Plan {
+	params := p.job.Request.Parameters
+	plan := &record.Plan{Width: d.Image.Width, Height: d.Image.Height, CRS: d.CRS.Name()}
+	plan.Longitude, plan.Latitude = d.Center()
+	if params.Shadows != "on" && !slices.ContainsFunc(params.Layers, param.Layer.NeedsHorizon) {
+		plan.Halo = 1
+		return plan
+	}
+	reach := p.kind.Reach.OrDefault()
+	plan.Halo = max(plan.Width, plan.Height)
+	if plan.Far = reach.Far(plan.Width, plan.Height); plan.Far != nil {
+		plan.Halo = reach.Near
+	}
+	return plan
+}
+
+// planWater follows the water over the whole terrain, and notes the mean wetness of each climate year.
+func (p *planner) planWater(ctx context.Context, d *dem.DEM, plan *record.Plan) error {
+	if err := p.terrain().PlanTerrain(ctx, d, plan); err != nil {
+		return err
+	}
+	sums, err := p.terrain().SumWetness(ctx, d, plan)
+	if err != nil {
+		return err
+	}
+	return p.terrain().MeanWetness(plan, sums)
 }
 
 // sideOfTiles returns the side of the plan's tiles, and that of its blocks, 0 without.

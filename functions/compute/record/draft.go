@@ -24,7 +24,7 @@ func (d *Draft) Tiling() terrain.Tiling {
 
 // WriteDraft writes draft.json unless there is one, and returns the one that stands.
 func WriteDraft(ctx context.Context, s job.Store, id string, d *Draft) (*Draft, error) {
-	won, err := s.WriteOnce(ctx, id, draftName, d)
+	won, err := s.WriteOnce(ctx, job.Prefix(id)+draftName, d)
 	if err != nil || won {
 		return d, err
 	}
@@ -34,7 +34,7 @@ func WriteDraft(ctx context.Context, s job.Store, id string, d *Draft) (*Draft, 
 // ReadDraft reads draft.json; job.ErrNotFound when there is none.
 func ReadDraft(ctx context.Context, s job.Store, id string) (*Draft, error) {
 	d := new(Draft)
-	if err := s.Read(ctx, id, draftName, d); err != nil {
+	if err := s.Read(ctx, job.Prefix(id)+draftName, d); err != nil {
 		return nil, err
 	}
 	if d.Plan == nil || d.Side < 2 || d.Plan.Width < 1 || d.Plan.Height < 1 {

@@ -84,7 +84,7 @@ const planName, draftName = "plan.json", "draft.json"
 
 // WritePlan writes plan.json unless there is one, and returns the one that stands.
 func WritePlan(ctx context.Context, s job.Store, id string, p *Plan) (*Plan, error) {
-	won, err := s.WriteOnce(ctx, id, planName, p)
+	won, err := s.WriteOnce(ctx, job.Prefix(id)+planName, p)
 	if err != nil || won {
 		return p, err
 	}
@@ -94,5 +94,5 @@ func WritePlan(ctx context.Context, s job.Store, id string, p *Plan) (*Plan, err
 // ReadPlan reads plan.json; job.ErrNotFound when the job is not planned yet.
 func ReadPlan(ctx context.Context, s job.Store, id string) (*Plan, error) {
 	p := new(Plan)
-	return p, s.Read(ctx, id, planName, p)
+	return p, s.Read(ctx, job.Prefix(id)+planName, p)
 }

@@ -39,7 +39,7 @@ func TestFirstPlanStands(t *testing.T) {
 		}
 	}
 	var p job.Plan
-	if err := s.Read(t.Context(), id, "plan.json", &p); err != nil || len(p.Tiles) != 2 || p.Tiles[1].Task != "r0000c0001" || !p.Created.Equal(plan(1).Created) {
+	if err := s.Read(t.Context(), job.Prefix(id)+"plan.json", &p); err != nil || len(p.Tiles) != 2 || p.Tiles[1].Task != "r0000c0001" || !p.Created.Equal(plan(1).Created) {
 		t.Errorf("other functions read %+v (%v)", p, err)
 	}
 }

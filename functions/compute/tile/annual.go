@@ -6,7 +6,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/calendar"
 	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -26,21 +26,21 @@ func yearOf(what, unit string, monthly *[12]*raster.Grid[float32]) ([]geotiff.Ba
 		monthly[0].Cells[i], monthly[1].Cells[i] = float32(sum), float32(sum/365)
 	}
 	return []geotiff.BandInfo{
-		{Description: what + ", sum of the year", Unit: unit + table.PerYear},
-		{Description: what + ", daily mean of the year", Unit: unit + table.PerDay},
+		{Description: what + ", sum of the year", Unit: unit + product.PerYear},
+		{Description: what + ", daily mean of the year", Unit: unit + product.PerDay},
 	}, monthly[:2]
 }
 
 func energyOfYear() energyLayout {
 	bands := make([]geotiff.BandInfo, workfile.YearBands)
-	for k, q := range table.Keyed("energy") {
+	for k, q := range product.Keyed("energy") {
 		bands[workfile.BandYearTrad+k] = geotiff.BandInfo{Description: q.Stem + " Trad", Unit: q.Unit}
 	}
 	for m := range 12 {
-		bands[workfile.BandYearTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + calendar.Months[m] + " at kappa 1", Unit: "MJ m-2" + table.PerMonth}
+		bands[workfile.BandYearTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + calendar.Months[m] + " at kappa 1", Unit: "MJ m-2" + product.PerMonth}
 	}
 	for k, part := range []string{"", ", what float32 leaves of it", ", the last digits"} {
-		bands[workfile.BandYearTopoBio+k] = geotiff.BandInfo{Description: "E_BIO Topo" + part, Unit: "MJ m-2" + table.PerYear}
+		bands[workfile.BandYearTopoBio+k] = geotiff.BandInfo{Description: "E_BIO Topo" + part, Unit: "MJ m-2" + product.PerYear}
 	}
 	return energyLayout{bands, func(grids []*raster.Grid[float32], i int, year *energy.CellYear) {
 		for k, v := range arithmetic.EnergyValues(sumOfMonths(&year.TradEPPT), sumOfMonths(&year.TradEBio)) {

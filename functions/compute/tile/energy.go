@@ -18,7 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/solar/sun"
@@ -108,10 +108,10 @@ func energyLayoutOf(p param.Parameters) energyLayout {
 func energyOfMonths() energyLayout {
 	bands := make([]geotiff.BandInfo, workfile.EnergyBands)
 	for m := range 12 {
-		bands[workfile.BandTradPPT+m] = geotiff.BandInfo{Description: "E_PPT Trad " + calendar.Months[m], Unit: "MJ m-2" + table.PerMonth}
-		bands[workfile.BandTradBio+m] = geotiff.BandInfo{Description: "E_BIO Trad " + calendar.Months[m], Unit: "MJ m-2" + table.PerMonth}
-		bands[workfile.BandTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + calendar.Months[m] + " at kappa 1", Unit: "MJ m-2" + table.PerMonth}
-		bands[workfile.BandTopoBio+m] = geotiff.BandInfo{Description: "E_BIO Topo " + calendar.Months[m], Unit: "MJ m-2" + table.PerMonth}
+		bands[workfile.BandTradPPT+m] = geotiff.BandInfo{Description: "E_PPT Trad " + calendar.Months[m], Unit: "MJ m-2" + product.PerMonth}
+		bands[workfile.BandTradBio+m] = geotiff.BandInfo{Description: "E_BIO Trad " + calendar.Months[m], Unit: "MJ m-2" + product.PerMonth}
+		bands[workfile.BandTopoPPT+m] = geotiff.BandInfo{Description: "E_PPT Topo " + calendar.Months[m] + " at kappa 1", Unit: "MJ m-2" + product.PerMonth}
+		bands[workfile.BandTopoBio+m] = geotiff.BandInfo{Description: "E_BIO Topo " + calendar.Months[m], Unit: "MJ m-2" + product.PerMonth}
 	}
 	return energyLayout{bands, func(grids []*raster.Grid[float32], i int, year *energy.CellYear) {
 		for m := range 12 {

@@ -8,7 +8,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute/workfile"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 )
@@ -42,10 +42,10 @@ func (p *part) putLayers(ctx context.Context, surface solar.Surface, params sola
 }
 
 func (p *part) putHorizons(ctx context.Context, surface solar.Surface, params solar.Parameters) error {
-	bands := arithmetic.Bands(arithmetic.MapInfo{Bands: table.Keyed("horizon")[0].Bands})
+	bands := arithmetic.Bands(product.Map{Bands: product.Keyed("horizon")[0].Bands})
 	azimuths := make([]float64, len(bands))
 	for i := range azimuths {
-		azimuths[i] = float64(i*table.HorizonStep) * math.Pi / 180
+		azimuths[i] = float64(i*product.HorizonStep) * math.Pi / 180
 	}
 	err := solar.Horizons(ctx, surface, params, azimuths, p.job.Threads, func(i int, h *raster.Grid[float32]) error {
 		for k, v := range h.Cells {

@@ -19,7 +19,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/solar"
 	"github.com/cyverse-gis/eemt/shared/terrain"
@@ -109,35 +109,44 @@ type part struct {
 	progress func(step string, done float64)
 }
 
-func (p *part) compute(ctx context.Context) error {
+// surface reads what the sun shines on: the elevation around the part, with what the air is like over its cells, whose
+// longitude and latitude lon and lat are.
+func (p *part) surface(ctx context.Context, params *solar.Parameters) (s solar.Surface, lon, lat []float64, err error) {
 	d, w := p.dem, p.window
 	outer := workfile.HaloOf(p.plan, w).Intersect(d.Bounds())
 	z, err := d.Elevation(ctx, outer)
 	if err != nil {
-		return replica.InputError(err)
+		return s, nil, nil, replica.InputError(err)
 	}
 	core := raster.Window{Col: w.Col - outer.Col, Row: w.Row - outer.Row, Width: w.Width, Height: w.Height}
 	cell := d.Cell.Rows(outer.Row, outer.Height)
 	slope, aspect := terrain.SlopeAspectWindow(z, cell, core, terrain.EdgesNoData)
-	lon, lat := d.LonLat(w)
-	surface := solar.Surface{
+	lon, lat = d.LonLat(w)
+	s = solar.Surface{
 		DEM: z, Core: core, OriginCol: outer.Col, OriginRow: outer.Row,
 		Slope: slope, Aspect: aspect, Cell: cell, Latitude: radians(lat),
 	}
 	if p.job.Request.Parameters.North == "true" {
-		surface.Convergence = d.Convergence(lon, lat)
+		s.Convergence = d.Convergence(lon, lat)
 	}
+	if err := p.addInputs(ctx, p.plan, w, lon, lat, &s); err != nil {
+		return s, nil, nil, err
+	}
+	p.addTurbidity(lon, lat, &s, params)
+	s.Far, err = p.far(ctx, d, p.plan, w)
+	return s, lon, lat, err
+}
+
+func (p *part) compute(ctx context.Context) error {
+	w := p.window
 	params := p.solarParameters()
+	surface, lon, lat, err := p.surface(ctx, &params)
+	if err != nil {
+		return err
+	}
 	engine := solar.Fast()
 	if p.job.Request.Parameters.Method == "reference" {
 		engine = solar.Reference()
-	}
-	if err := p.addInputs(ctx, p.plan, w, lon, lat, &surface); err != nil {
-		return err
-	}
-	p.addTurbidity(lon, lat, &surface, &params)
-	if surface.Far, err = p.far(ctx, d, p.plan, w); err != nil {
-		return err
 	}
 	given, err := p.readInput(ctx, p.plan, "kc", w, lon, lat)
 	if err != nil {
@@ -158,7 +167,7 @@ func (p *part) compute(ctx context.Context) error {
 		return err
 	}
 	if p.job.Request.Workflow == param.EEMT {
-		t := &terrainTile{window: w, elevation: z.Sub(core), slope: slope, aspect: aspect, lon: lon, lat: lat, cell: d.Cell.Rows(w.Row, w.Height)}
+		t := &terrainTile{window: w, elevation: surface.DEM.Sub(surface.Core), slope: surface.Slope, aspect: surface.Aspect, lon: lon, lat: lat, cell: p.dem.Cell.Rows(w.Row, w.Height)}
 		if err := p.energyYears(ctx, t, sun, clouds); err != nil {
 			return err
 		}
@@ -168,13 +177,9 @@ func (p *part) compute(ctx context.Context) error {
 		clouds.scale(m, sun.Global[m], sun.Flat[m])
 	}
 	if p.job.Request.Workflow == param.Sol {
-		for _, v := range sun.Global[0].Cells {
-			if v == v {
-				p.record.Valid++
-			}
-		}
+		p.record.Valid += countValid(sun.Global[0].Cells)
 	}
-	if err := p.putSol(slope, aspect, sun); err != nil {
+	if err := p.putSol(surface.Slope, surface.Aspect, sun); err != nil {
 		return err
 	}
 	if err := p.putLayers(ctx, surface, params, sun); err != nil {
@@ -185,6 +190,15 @@ func (p *part) compute(ctx context.Context) error {
 		return p.putDaily(ctx, engine, surface, params, clouds)
 	}
 	return nil
+}
+
+func countValid(cells []float32) (n int) {
+	for _, v := range cells {
+		if v == v {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *part) solarParameters() solar.Parameters {
@@ -240,7 +254,7 @@ func (p *part) sunOf(what, unit string, monthly *[12]*raster.Grid[float32]) ([]g
 	}
 	bands := make([]geotiff.BandInfo, len(monthly))
 	for m := range bands {
-		bands[m] = geotiff.BandInfo{Description: what + " " + calendar.Months[m], Unit: unit + table.PerMonth}
+		bands[m] = geotiff.BandInfo{Description: what + " " + calendar.Months[m], Unit: unit + product.PerMonth}
 	}
 	return bands, monthly[:]
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute/record"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
 // Bands of a tile's sol.tif: slope, aspect, then global radiation, that on flat
@@ -91,8 +91,8 @@ func Radiations(p param.Parameters) []Radiation {
 		{"flat_total_sun", SolFile, BandSun + n, DailyFile("flat")},
 		{"hours_sun", SolFile, BandSun + 2*n, DailyFile("hours")},
 	}
-	for _, q := range table.Table {
-		if q.Over == table.SolarYear && q.Layer != "" && p.Has(q.Layer) {
+	for _, q := range product.Table {
+		if q.Over == product.SolarYear && q.Layer != "" && p.Has(q.Layer) {
 			list = append(list, Radiation{q.Key, LayerFile(q.Layer), 0, DailyFile(string(q.Layer))})
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/param"
-	table "github.com/cyverse-gis/eemt/shared/product"
+	"github.com/cyverse-gis/eemt/shared/product"
 )
 
 // ItemName is the result that describes the others for catalogues.
@@ -15,7 +15,7 @@ const ItemName = "item.json"
 func ResultNames(w param.Workflow, p param.Parameters) []string {
 	names := []string{ReportName, ItemName}
 	var previews []string
-	for _, m := range table.Maps(w, p) {
+	for _, m := range product.Maps(w, p) {
 		names = append(names, m.Name)
 		if m.Summary {
 			previews = append(previews, PreviewName(m.Name))

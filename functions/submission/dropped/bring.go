@@ -15,6 +15,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/submit"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 )
 
 var errReplaced = waiting("it was replaced while it was read; its next version is read")
@@ -53,7 +54,7 @@ func (w *Watcher) bring(ctx context.Context, r *job.Request, v job.Version, form
 	}
 	if !found || now.JobID() != r.ID {
 		// A call at the same time may have made the job of the copy: then the copy stays.
-		if err := w.Store.DropInput(context.WithoutCancel(ctx), ref.Key, w.NewID()); err != nil {
+		if err := inuse.DropInput(context.WithoutCancel(ctx), w.Store, ref.Key, w.NewID()); err != nil {
 			w.Log.Warn("the copy of a replaced file is left", "key", ref.Key, "error", err)
 		}
 		return errReplaced
@@ -77,7 +78,7 @@ func (w *Watcher) bringDEM(ctx context.Context, r *job.Request, format gridfile.
 		_, err = w.Submit.CheckSize(ctx, r.Workflow, r.Parameters, inputs.DEM{DEM: ref})
 	}
 	if problem.Refused(err) {
-		err = errors.Join(err, w.Store.DropInput(context.WithoutCancel(ctx), ref.Key, w.NewID()))
+		err = errors.Join(err, inuse.DropInput(context.WithoutCancel(ctx), w.Store, ref.Key, w.NewID()))
 	}
 	return ref, err
 }

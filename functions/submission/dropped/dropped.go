@@ -22,6 +22,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/gridfile"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 )
 
 // Settings says how files dropped under uploads/ are watched.
@@ -272,7 +273,7 @@ func (w *Watcher) enter(ctx context.Context, r job.Request, refused error) (outc
 			return outcome{examined: true}, err
 		}
 	}
-	if err := w.Store.Use(ctx, r); err != nil {
+	if err := inuse.Use(ctx, w.Store, r); err != nil {
 		return outcome{examined: true}, err
 	}
 	if err := w.Store.Create(ctx, r); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -114,8 +115,8 @@ func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parame
 	if err := s.take(ctx, r, size); err != nil {
 		return job.Request{}, size, err
 	}
-	if err := s.Store.Use(ctx, r); err != nil {
-		if errors.Is(err, job.ErrInputGone) {
+	if err := inuse.Use(ctx, s.Store, r); err != nil {
+		if errors.Is(err, inuse.ErrInputGone) {
 			err = errors.Join(problem.Invalid(err), s.Quota.Return(ctx, r.Owner, r.ID))
 		}
 		return job.Request{}, size, err

@@ -1,4 +1,5 @@
-package job
+// Package inuse knows which jobs need a file under inputs/, finds what belongs to no job, and removes jobs.
+package inuse
 
 import (
 	"context"
@@ -12,6 +13,8 @@ import (
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // A job that reads a file under inputs/ leaves a mark before its record: the empty
@@ -23,17 +26,10 @@ const usedPrefix = "inputs-used/"
 // claimName is, beside the marks, the object that says that a file is being removed.
 const claimName = "removing"
 
-var markedInput = regexp.MustCompile(`^` + InputPrefix + `[0-9A-HJKMNP-TV-Z]{26}-1(-[0-9a-f]{16})?_`)
-
-// InputKey is the object of a file that jobs will read; id is a fresh ULID, name free of
-// slashes.
-func InputKey(id, name string) string { return InputPrefix + id + "-1_" + name }
-
-// SumKey is the object that holds the checksum of a file under inputs/; it goes with the file.
-func SumKey(input string) string { return input + ".sha256" }
+var markedInput = regexp.MustCompile(`^` + job.InputPrefix + `[0-9A-HJKMNP-TV-Z]{26}-1(-[0-9a-f]{16})?_`)
 
 func marksOf(input string) string {
-	return usedPrefix + strings.TrimPrefix(input, InputPrefix) + "/"
+	return usedPrefix + strings.TrimPrefix(input, job.InputPrefix) + "/"
 }
 
 // ErrInputGone says that a file was removed, or is about to be.
@@ -41,11 +37,13 @@ var ErrInputGone = errors.New("it is removed with the job that used it: upload i
 
 // Use marks the files under inputs/ that a job will read, before its record is written.
 // ErrInputGone: one of them is no more, or will not be for long.
-func (s Store) Use(ctx context.Context, r Request) error { return s.UseFiles(ctx, r.ID, r.Inputs()) }
+func Use(ctx context.Context, s job.Store, r job.Request) error {
+	return UseFiles(ctx, s, r.ID, r.Inputs())
+}
 
 // UseFiles is Use for some of the files of a job: those that are left where another is gone for good.
-func (s Store) UseFiles(ctx context.Context, id string, keys []string) error {
-	if err := s.mark(ctx, id, keys); err != nil {
+func UseFiles(ctx context.Context, s job.Store, id string, keys []string) error {
+	if err := mark(ctx, s, id, keys); err != nil {
 		return err
 	}
 	for _, key := range keys {
@@ -63,13 +61,13 @@ func (s Store) UseFiles(ctx context.Context, id string, keys []string) error {
 			return fmt.Errorf("look for %s: %w", key, err)
 		}
 		if !there {
-			return fmt.Errorf("file %s: %w", strings.TrimPrefix(key, InputPrefix), errors.Join(ErrInputGone, s.unmark(ctx, id, keys)))
+			return fmt.Errorf("file %s: %w", strings.TrimPrefix(key, job.InputPrefix), errors.Join(ErrInputGone, unmark(ctx, s, id, keys)))
 		}
 	}
 	return nil
 }
 
-func (s Store) mark(ctx context.Context, id string, keys []string) error {
+func mark(ctx context.Context, s job.Store, id string, keys []string) error {
 	for _, key := range keys {
 		if !markedInput.MatchString(key) {
 			continue
@@ -83,8 +81,8 @@ func (s Store) mark(ctx context.Context, id string, keys []string) error {
 
 // marks calls f with the marks and claims that say nothing any more: of jobs that are
 // not among jobs, and nobody touched since before.
-func (s Store) marks(ctx context.Context, jobs map[string]bool, before time.Time, f func(o *blob.ListObject) error) error {
-	return s.list(ctx, usedPrefix, func(o *blob.ListObject) error {
+func marks(ctx context.Context, s job.Store, jobs map[string]bool, before time.Time, f func(o *blob.ListObject) error) error {
+	return s.Objects(ctx, usedPrefix, func(o *blob.ListObject) error {
 		if jobs[path.Base(o.Key)] || !o.ModTime.Before(before) {
 			return nil
 		}
@@ -92,26 +90,20 @@ func (s Store) marks(ctx context.Context, jobs map[string]bool, before time.Time
 	})
 }
 
-func (s Store) unmark(ctx context.Context, id string, keys []string) error {
+func unmark(ctx context.Context, s job.Store, id string, keys []string) error {
 	for _, key := range keys {
 		if !markedInput.MatchString(key) {
 			continue
 		}
-		if err := s.drop(ctx, marksOf(key)+id); err != nil {
+		if err := s.Drop(ctx, marksOf(key)+id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// drop deletes an object that may be gone.
-func (s Store) drop(ctx context.Context, key string) error {
-	var gone Removed
-	return Remover{Store: s}.delete(ctx, key, 0, &gone)
-}
-
-// claim is inputs-used/NAME/removing.
-type claim struct {
+// claimed is inputs-used/NAME/removing.
+type claimed struct {
 	By string `json:"by"`
 }
 
@@ -119,42 +111,50 @@ type claim struct {
 // reports whether it may be: nobody else uses it, or claims it; the marks of jobs that a
 // dry run said would go do not count. What two claim at a time stays until retention
 // finds that it belongs to no job.
-func (s Store) claim(ctx context.Context, input, by string, dry bool, said map[string]bool) (bool, error) {
+func claim(ctx context.Context, s job.Store, input, by string, dry bool, said map[string]bool) (bool, error) {
 	key := marksOf(input) + claimName
 	if !dry {
-		won, err := s.once(ctx, key, claim{By: by})
-		if err != nil {
+		if first, err := writeClaim(ctx, s, key, by); err != nil || !first {
 			return false, err
-		}
-		if !won {
-			var other claim
-			if err := s.read(ctx, key, &other); errors.Is(err, ErrNotFound) || err == nil && other.By != by {
-				return false, nil
-			} else if err != nil && !errors.Is(err, ErrDamaged) {
-				return false, err
-			}
 		}
 	}
 	used := false
-	err := s.list(ctx, marksOf(input), func(o *blob.ListObject) error {
+	err := s.Objects(ctx, marksOf(input), func(o *blob.ListObject) error {
 		name := strings.TrimPrefix(o.Key, marksOf(input))
 		used = used || name != claimName && name != by && !said[name]
 		return nil
 	})
 	if err == nil && used && !dry {
-		err = s.drop(ctx, key)
+		err = s.Drop(ctx, key)
 	}
 	return err == nil && !used, err
 }
 
+// writeClaim writes a claim, and reports whether it stands: nobody else wrote one before.
+func writeClaim(ctx context.Context, s job.Store, key, by string) (bool, error) {
+	won, err := s.WriteOnce(ctx, key, claimed{By: by})
+	if err != nil || won {
+		return won, err
+	}
+	var other claimed
+	err = s.Read(ctx, key, &other)
+	switch {
+	case errors.Is(err, job.ErrNotFound), err == nil && other.By != by:
+		return false, nil
+	case err != nil && !errors.Is(err, job.ErrDamaged):
+		return false, err
+	}
+	return true, nil
+}
+
 // inputs deletes the uploaded files of a job unless a job that still has its data
 // shares them.
-func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
+func (m Remover) inputs(ctx context.Context, r job.Request, gone *Removed) error {
 	keys := slices.Compact(slices.Sorted(slices.Values(r.Inputs())))
 	uses := m.Uses
 	if uses == nil && slices.ContainsFunc(keys, func(key string) bool { return !markedInput.MatchString(key) }) {
 		var err error
-		if uses, err = m.Store.uses(ctx); err != nil {
+		if uses, err = usesOf(ctx, m.Store); err != nil {
 			return err
 		}
 	}
@@ -171,7 +171,7 @@ func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
 			}
 		}
 		if marked && !m.Dry {
-			if err := m.Store.drop(ctx, marksOf(key)+r.ID); err != nil {
+			if err := m.Store.Drop(ctx, marksOf(key)+r.ID); err != nil {
 				return err
 			}
 		}
@@ -181,7 +181,7 @@ func (m Remover) inputs(ctx context.Context, r Request, gone *Removed) error {
 
 // DropInput deletes a file under inputs/ unless a job uses it, or somebody else is about to
 // delete it. by is a fresh id.
-func (s Store) DropInput(ctx context.Context, key, by string) error {
+func DropInput(ctx context.Context, s job.Store, key, by string) error {
 	var gone Removed
 	return Remover{Store: s}.input(ctx, key, by, &gone)
 }
@@ -190,12 +190,12 @@ func (s Store) DropInput(ctx context.Context, key, by string) error {
 func (m Remover) input(ctx context.Context, key, id string, gone *Removed) error {
 	marked := markedInput.MatchString(key)
 	if marked {
-		if goes, err := m.Store.claim(ctx, key, id, m.Dry, m.Said); err != nil || !goes {
+		if goes, err := claim(ctx, m.Store, key, id, m.Dry, m.Said); err != nil || !goes {
 			return err
 		}
 	}
 	if !m.Dry {
-		if err := m.Store.drop(ctx, SumKey(key)); err != nil {
+		if err := m.Store.Drop(ctx, job.SumKey(key)); err != nil {
 			return err
 		}
 	}
@@ -210,8 +210,8 @@ func (m Remover) input(ctx context.Context, key, id string, gone *Removed) error
 	if !marked || m.Dry {
 		return nil
 	}
-	if err := m.Store.drop(ctx, marksOf(key)+id); err != nil {
+	if err := m.Store.Drop(ctx, marksOf(key)+id); err != nil {
 		return err
 	}
-	return m.Store.drop(ctx, marksOf(key)+claimName)
+	return m.Store.Drop(ctx, marksOf(key)+claimName)
 }

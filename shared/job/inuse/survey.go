@@ -1,4 +1,4 @@
-package job
+package inuse
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 
 	"gocloud.dev/blob"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // atOnce is how many jobs a survey looks at at a time: each is a handful of requests that wait for the bucket.
@@ -22,26 +24,26 @@ type Survey struct {
 	Uses Uses
 	// Blind says that a job could not be read for a passing reason: Uses may lack what it needs.
 	Blind bool
-	store Store
+	store job.Store
 	// entries are the index entries of each job.
 	entries map[string]*blob.ListObject
 	jobs    map[string]bool
 }
 
-// Survey looks at every job of the index. It calls f, one call at a time and in no
+// Look looks at every job of the index. It calls f, one call at a time and in no
 // particular order, with the status of those that still have data; with an error
 // where a job cannot be read. An error of f ends it.
-func (s Store) Survey(ctx context.Context, f func(id string, st Status, err error) error) (*Survey, error) {
+func Look(ctx context.Context, s job.Store, f func(id string, st job.Status, err error) error) (*Survey, error) {
 	v := &Survey{Uses: Uses{}, store: s, entries: map[string]*blob.ListObject{}, jobs: map[string]bool{}}
 	return v, v.look(ctx, f)
 }
 
 // look looks at the jobs that the survey has not seen.
-func (v *Survey) look(ctx context.Context, f func(id string, st Status, err error) error) error {
+func (v *Survey) look(ctx context.Context, f func(id string, st job.Status, err error) error) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
-	err := v.store.index(ctx, func(id string, o *blob.ListObject) (bool, error) {
+	err := v.store.Index(ctx, func(id string, o *blob.ListObject) (bool, error) {
 		mu.Lock()
 		known := v.jobs[id]
 		v.entries[id] = o
@@ -50,11 +52,11 @@ func (v *Survey) look(ctx context.Context, f func(id string, st Status, err erro
 			return true, nil
 		}
 		g.Go(func() error {
-			there, err := v.store.records(ctx, id)
+			there, err := v.store.Records(ctx, id)
 			if err == nil && !there["job.json"] {
 				return nil // being made, or what an interruption left
 			}
-			var st Status
+			var st job.Status
 			finished := err == nil && there["expired.json"] && !there["removing.json"]
 			if err == nil && !finished {
 				st, err = v.store.Status(ctx, id)
@@ -62,7 +64,7 @@ func (v *Survey) look(ctx context.Context, f func(id string, st Status, err erro
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if errors.Is(err, ErrNotFound) {
+			if errors.Is(err, job.ErrNotFound) {
 				return nil // removed meanwhile
 			}
 			mu.Lock()
@@ -74,7 +76,7 @@ func (v *Survey) look(ctx context.Context, f func(id string, st Status, err erro
 			if err == nil {
 				v.Uses.Add(st.Request, st.Expired != nil)
 			}
-			v.Blind = v.Blind || err != nil && !errors.Is(err, ErrDamaged) // a damaged job reads nothing any more
+			v.Blind = v.Blind || err != nil && !errors.Is(err, job.ErrDamaged) // a damaged job reads nothing any more
 			return f(id, st, err)
 		})
 		return ctx.Err() == nil, nil
@@ -91,7 +93,7 @@ func (v *Survey) look(ctx context.Context, f func(id string, st Status, err erro
 // lost with the ids of jobs that the index lacks. With dry set f only tells of them.
 func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func(o *blob.ListObject) error, lost func(id string) error) error {
 	// A job that came since the survey may use what nobody used then.
-	err := v.look(ctx, func(string, Status, error) error { return nil })
+	err := v.look(ctx, func(string, job.Status, error) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -107,10 +109,10 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 	if v.Blind {
 		return nil
 	}
-	if err := v.store.marks(ctx, v.jobs, before, f); err != nil {
+	if err := marks(ctx, v.store, v.jobs, before, f); err != nil {
 		return err
 	}
-	return v.store.list(ctx, InputPrefix, func(o *blob.ListObject) error {
+	return v.store.Objects(ctx, job.InputPrefix, func(o *blob.ListObject) error {
 		if len(v.Uses[o.Key]) > 0 || !o.ModTime.Before(before) {
 			return nil
 		}
@@ -118,13 +120,13 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 			return f(o)
 		}
 		// A job may have come by now.
-		if goes, err := v.store.claim(ctx, o.Key, "retention", dry, nil); err != nil || !goes {
+		if goes, err := claim(ctx, v.store, o.Key, "retention", dry, nil); err != nil || !goes {
 			return err
 		}
 		if err := f(o); err != nil || dry {
 			return err
 		}
-		return v.store.drop(ctx, marksOf(o.Key)+claimName)
+		return v.store.Drop(ctx, marksOf(o.Key)+claimName)
 	})
 }
 
@@ -148,7 +150,7 @@ func (v *Survey) folders(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		id := strings.Trim(strings.TrimPrefix(o.Key, prefix), "/")
-		if ValidID(id) && !v.jobs[id] && v.entries[id] == nil {
+		if job.ValidID(id) && !v.jobs[id] && v.entries[id] == nil {
 			ids = append(ids, id)
 		}
 	}
@@ -157,12 +159,12 @@ func (v *Survey) folders(ctx context.Context) ([]string, error) {
 // remains calls f with what is left of a job without job.json, unless some of it is young.
 func (v *Survey) remains(ctx context.Context, id string, before time.Time, f func(o *blob.ListObject) error, lost func(id string) error) error {
 	var objects []*blob.ListObject
-	young, job, going := false, false, false
-	err := v.store.list(ctx, Prefix(id), func(o *blob.ListObject) error {
+	young, whole, going := false, false, false
+	err := v.store.Objects(ctx, job.Prefix(id), func(o *blob.ListObject) error {
 		young = young || !o.ModTime.Before(before)
-		job = job || o.Key == Prefix(id)+"job.json"
-		going = going || o.Key == removingKey(id) // a removal that goes on waits for nothing
-		if len(objects) < MaxKeys {               // the next pass finds the others
+		whole = whole || o.Key == job.Prefix(id)+"job.json"
+		going = going || o.Key == job.Prefix(id)+"removing.json" // a removal that goes on waits for nothing
+		if len(objects) < MaxKeys {                              // the next pass finds the others
 			objects = append(objects, o)
 		}
 		return nil
@@ -171,17 +173,8 @@ func (v *Survey) remains(ctx context.Context, id string, before time.Time, f fun
 		return err
 	}
 	entry := v.entries[id]
-	if job {
-		r, err := v.store.Request(ctx, id)
-		if err == nil {
-			v.Uses.Add(r, false)
-		} else if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDamaged) {
-			v.Blind = true
-		}
-		if err != nil || entry != nil { // it came since
-			return ctx.Err()
-		}
-		return lost(id)
+	if whole {
+		return v.found(ctx, id, lost)
 	}
 	if entry != nil {
 		young = young || !entry.ModTime.Before(before)
@@ -198,14 +191,28 @@ func (v *Survey) remains(ctx context.Context, id string, before time.Time, f fun
 	return nil
 }
 
+// found takes a job into account that the survey has not seen. It calls lost with its id where the index lacks it.
+func (v *Survey) found(ctx context.Context, id string, lost func(id string) error) error {
+	r, err := v.store.Request(ctx, id)
+	if err == nil {
+		v.Uses.Add(r, false)
+	} else if !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrDamaged) {
+		v.Blind = true
+	}
+	if err != nil || v.entries[id] != nil { // it came since
+		return ctx.Err()
+	}
+	return lost(id)
+}
+
 // Reindex writes the index entry of a job again, and marks what it uses.
-func (s Store) Reindex(ctx context.Context, id string) error {
+func Reindex(ctx context.Context, s job.Store, id string) error {
 	r, err := s.Request(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := s.mark(ctx, r.ID, r.Inputs()); err != nil {
+	if err := mark(ctx, s, r.ID, r.Inputs()); err != nil {
 		return err
 	}
-	return s.putIndex(ctx, r)
+	return s.PutIndex(ctx, r)
 }

@@ -1,4 +1,4 @@
-package job
+package inuse
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // Removed is what a removal deleted, or would delete.
@@ -26,7 +28,7 @@ const MaxKeys = 10000
 type Uses map[string]map[string]bool
 
 // Add notes what a job needs; nothing when its data are gone.
-func (u Uses) Add(r Request, expired bool) {
+func (u Uses) Add(r job.Request, expired bool) {
 	if expired {
 		return
 	}
@@ -39,7 +41,7 @@ func (u Uses) Add(r Request, expired bool) {
 }
 
 // drop forgets a job, and returns the inputs that nobody needs without it.
-func (u Uses) drop(r Request) []string {
+func (u Uses) drop(r job.Request) []string {
 	var free []string
 	for _, key := range r.Inputs() {
 		delete(u[key], r.ID)
@@ -51,12 +53,12 @@ func (u Uses) drop(r Request) []string {
 	return free
 }
 
-// uses looks through all jobs.
-func (s Store) uses(ctx context.Context) (Uses, error) {
+// usesOf looks through all jobs.
+func usesOf(ctx context.Context, s job.Store) (Uses, error) {
 	u := Uses{}
 	err := s.List(ctx, func(id string) (bool, error) {
 		r, err := s.Request(ctx, id)
-		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) { // such a job reads nothing any more
+		if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDamaged) { // such a job reads nothing any more
 			return true, nil
 		}
 		if err != nil {
@@ -65,7 +67,7 @@ func (s Store) uses(ctx context.Context) (Uses, error) {
 		if len(r.Inputs()) == 0 {
 			return true, nil
 		}
-		expired, err := s.Bucket.Exists(ctx, Prefix(id)+"expired.json")
+		expired, err := s.Bucket.Exists(ctx, job.Prefix(id)+"expired.json")
 		if err == nil {
 			u.Add(r, expired)
 		}
@@ -76,7 +78,7 @@ func (s Store) uses(ctx context.Context) (Uses, error) {
 
 // Remover removes jobs one after the other.
 type Remover struct {
-	Store Store
+	Store job.Store
 	// Uses are what all jobs need. Nil: the marks of uses tell; where there are none it
 	// looks through all jobs each time.
 	Uses Uses
@@ -94,13 +96,13 @@ func (m Remover) say(what string) {
 	}
 }
 
-// Data calls f for the data of a job: all but the records that outlive them.
-func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
+// data calls f for the data of a job: all but the records that outlive them.
+func data(ctx context.Context, s job.Store, id string, f func(o *blob.ListObject) error) error {
 	keep := map[string]bool{}
 	for _, name := range []string{"job.json", "plan.json", "end.json", "announced.json", "pin.json", "removing.json", "expired.json", "results/report.json"} {
-		keep[Prefix(id)+name] = true
+		keep[job.Prefix(id)+name] = true
 	}
-	return s.list(ctx, Prefix(id), func(o *blob.ListObject) error {
+	return s.Objects(ctx, job.Prefix(id), func(o *blob.ListObject) error {
 		if keep[o.Key] {
 			return nil
 		}
@@ -110,31 +112,19 @@ func (s Store) Data(ctx context.Context, id string, f func(o *blob.ListObject) e
 
 // Leftovers calls f with the work files and notes of attempts of a job, which nobody needs
 // when it has ended.
-func (s Store) Leftovers(ctx context.Context, id string, f func(o *blob.ListObject) error) error {
+func Leftovers(ctx context.Context, s job.Store, id string, f func(o *blob.ListObject) error) error {
 	for _, folder := range []string{"work/", "attempts/"} {
-		if err := s.list(ctx, Prefix(id)+folder, f); err != nil {
+		if err := s.Objects(ctx, job.Prefix(id)+folder, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// RemoveData deletes the data of a job and its uploaded files; the records stay.
-// With dry set it only counts.
-func (s Store) RemoveData(ctx context.Context, r Request, dry bool) (Removed, error) {
-	return Remover{Store: s, Dry: dry}.Data(ctx, r)
-}
-
-// RemoveAll deletes everything of a job, its index entry last, so that an
-// interrupted removal is found again. With dry set it only counts.
-func (s Store) RemoveAll(ctx context.Context, r Request, dry bool) (Removed, error) {
-	return Remover{Store: s, Dry: dry}.All(ctx, r)
-}
-
 // Data deletes the data of a job and the uploaded files that it alone needs; the records stay.
-func (m Remover) Data(ctx context.Context, r Request) (Removed, error) {
+func (m Remover) Data(ctx context.Context, r job.Request) (Removed, error) {
 	var gone Removed
-	err := m.Store.Data(ctx, r.ID, func(o *blob.ListObject) error { return m.delete(ctx, o.Key, o.Size, &gone) })
+	err := data(ctx, m.Store, r.ID, func(o *blob.ListObject) error { return m.delete(ctx, o.Key, o.Size, &gone) })
 	if err != nil {
 		return gone, err
 	}
@@ -144,16 +134,16 @@ func (m Remover) Data(ctx context.Context, r Request) (Removed, error) {
 // All deletes everything of a job, in an order in which an interruption neither
 // hides what is left nor makes the job look as if it went on: the data, the
 // request, the end, the index entry.
-func (m Remover) All(ctx context.Context, r Request) (Removed, error) {
+func (m Remover) All(ctx context.Context, r job.Request) (Removed, error) {
 	var gone Removed
 	if err := m.inputs(ctx, r, &gone); err != nil {
 		return gone, err
 	}
 	last := map[string]int64{}
 	for _, name := range lastRecords {
-		last[Prefix(r.ID)+name] = -1
+		last[job.Prefix(r.ID)+name] = -1
 	}
-	err := m.Store.list(ctx, Prefix(r.ID), func(o *blob.ListObject) error {
+	err := m.Store.Objects(ctx, job.Prefix(r.ID), func(o *blob.ListObject) error {
 		if _, ok := last[o.Key]; ok {
 			last[o.Key] = o.Size
 			return nil
@@ -164,7 +154,7 @@ func (m Remover) All(ctx context.Context, r Request) (Removed, error) {
 		return gone, err
 	}
 	for _, name := range lastRecords {
-		key := Prefix(r.ID) + name
+		key := job.Prefix(r.ID) + name
 		if last[key] < 0 {
 			continue
 		}
@@ -172,7 +162,7 @@ func (m Remover) All(ctx context.Context, r Request) (Removed, error) {
 			return gone, err
 		}
 	}
-	for _, key := range slices.Backward(r.indexKeys()) {
+	for _, key := range slices.Backward(r.IndexKeys()) {
 		if err := m.delete(ctx, key, 0, &gone); err != nil {
 			return gone, err
 		}
