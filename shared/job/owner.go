@@ -16,8 +16,10 @@ func OwnerHash(owner string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// ownerPrefix is where the index of an owner's jobs lies.
-func ownerPrefix(owner string) string { return "owners/" + OwnerHash(owner) + "/" }
+// OwnersPrefix is where the indexes of the jobs of each owner lie.
+const OwnersPrefix = "owners/"
+
+func ownerPrefix(owner string) string { return OwnersPrefix + OwnerHash(owner) + "/" }
 
 // IndexKeys are the entries of the index for a job. That of all jobs is written first and removed last, so that a pass over
 // all jobs finds what a process that died left.

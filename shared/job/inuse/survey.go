@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -112,6 +113,9 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 	if err := marks(ctx, v.store, v.jobs, before, f); err != nil {
 		return err
 	}
+	if err := v.owned(ctx, before, f); err != nil {
+		return err
+	}
 	return v.store.Objects(ctx, job.InputPrefix, func(o *blob.ListObject) error {
 		if len(v.Uses[o.Key]) > 0 || !o.ModTime.Before(before) {
 			return nil
@@ -127,6 +131,17 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 			return err
 		}
 		return v.store.Drop(ctx, marksOf(o.Key)+claimName)
+	})
+}
+
+// owned calls f with old entries of the indexes of owners whose jobs are gone.
+func (v *Survey) owned(ctx context.Context, before time.Time, f func(o *blob.ListObject) error) error {
+	return v.store.Objects(ctx, job.OwnersPrefix, func(o *blob.ListObject) error {
+		_, id, _ := strings.Cut(path.Base(o.Key), "-")
+		if v.jobs[id] || !o.ModTime.Before(before) {
+			return nil
+		}
+		return f(o)
 	})
 }
 
