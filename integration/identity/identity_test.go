@@ -44,7 +44,7 @@ var people = map[string]*storage.User{
 type users struct{}
 
 func (users) GetUserByID(id string) *storage.User { return people[id] }
-func (users) ExampleClientID() string              { return "none" }
+func (users) ExampleClientID() string             { return "none" }
 func (users) GetUserByUsername(name string) *storage.User {
 	for _, u := range people {
 		if u.Username == name {

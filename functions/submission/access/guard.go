@@ -60,10 +60,9 @@ func NewGuard(g Guard) *Guard {
 	if g.Login.Mode == "" {
 		g.Login.Mode = "none"
 	}
-	switch {
-	case g.Authenticator == nil:
+	if g.Authenticator == nil {
 		g.Authenticator = Open{}
-	default:
+	} else {
 		g.Authenticator = Chain{g.Keys, g.Authenticator}
 	}
 	return &g
