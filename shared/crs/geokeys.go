@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
+	"github.com/cyverse-gis/eemt/shared/crs/projection"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -169,7 +171,7 @@ func (k geoKeys) geographic() (*CRS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return build(definition{name: b.name, base: b, unit: 1, par: parameters{k0: 1}})
+	return build(definition{name: b.name, base: b, unit: 1, par: projection.Parameters{K0: 1}})
 }
 
 func (k geoKeys) projected() (*CRS, error) {
@@ -185,7 +187,7 @@ func (k geoKeys) projected() (*CRS, error) {
 		if err := k.agree(&d); err != nil {
 			return nil, err
 		}
-		if d.method == methodNone {
+		if d.method == projection.None {
 			return nil, fmt.Errorf("ProjectedCRSGeoKey %d is %s, which is not projected; %s", code, d.name, remedy)
 		}
 		// Some write a state plane code in metres beside coordinates in feet.
@@ -216,7 +218,7 @@ func (k geoKeys) projected() (*CRS, error) {
 	}
 	if d.name == "" {
 		d.name = "user defined map projection on " + b.name
-		if m, ok := lookup(kindMethod, int(d.method)); ok {
+		if m, ok := epsg.Lookup(epsg.Method, int(d.method)); ok {
 			d.name = m[1] + " on " + b.name
 		}
 	}
@@ -362,11 +364,8 @@ func (k geoKeys) named(b base) (base, error) {
 // datumCalled reports whether a geographic system on a datum has a name.
 func datumCalled(code int, name string) bool {
 	name = plainName(name)
-	for line := range strings.Lines(string(table())) {
-		if line[0] != kindGeodetic {
-			continue
-		}
-		if f := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); atoi(f[2]) == code && (plainName(f[1]) == name || plainName(f[5]) == name) {
+	for f := range epsg.All(epsg.Geodetic) {
+		if atoi(f[2]) == code && (plainName(f[1]) == name || plainName(f[5]) == name) {
 			return true
 		}
 	}
@@ -381,9 +380,9 @@ func (k geoKeys) meridian(b *base) error {
 	case ok && code == 8901:
 		b.pm = 0
 	case ok:
-		m, known := lookup(kindMeridian, code)
+		m, known := epsg.Lookup(epsg.Meridian, code)
 		if !known {
-			return fmt.Errorf("prime meridian EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+			return fmt.Errorf("prime meridian EPSG:%d is not in %s; %s", code, epsg.Dataset(), remedy)
 		}
 		b.pm = atof(m[2])
 	case has && math.Abs(lon) <= 180:
@@ -427,9 +426,9 @@ func (k geoKeys) ellipsoid() (base, error) {
 	var ellipsoid string
 	a, hasA := k.double(keySemiMajorAxis)
 	if code, ok := k.epsg(keyEllipsoid); ok && !hasA {
-		e, ok := lookup(kindEllipsoid, code)
+		e, ok := epsg.Lookup(epsg.Ellipsoid, code)
 		if !ok {
-			return b, fmt.Errorf("ellipsoid EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+			return b, fmt.Errorf("ellipsoid EPSG:%d is not in %s; %s", code, epsg.Dataset(), remedy)
 		}
 		ellipsoid, b.a, b.invf = e[1], atof(e[2]), atof(e[3])
 	} else if hasA {
@@ -464,15 +463,15 @@ func (k geoKeys) parameters(d *definition) error {
 		return otherwise
 	}
 	p := &d.par
-	p.k0 = 1
+	p.K0 = 1
 	// Writers differ in which of the three origins they name; a method's own key
 	// comes first.
-	p.lon0 = get(0, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
-	p.lat0 = get(0, keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
-	p.fe = get(0, keyFalseEasting, keyFalseOriginE, keyCenterEasting) * d.unit
-	p.fn = get(0, keyFalseNorthing, keyFalseOriginN, keyCenterNorthing) * d.unit
-	p.sp1 = get(0, keyStdParallel1)
-	p.sp2 = get(p.sp1, keyStdParallel2)
+	p.Lon0 = get(0, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
+	p.Lat0 = get(0, keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
+	p.FE = get(0, keyFalseEasting, keyFalseOriginE, keyCenterEasting) * d.unit
+	p.FN = get(0, keyFalseNorthing, keyFalseOriginN, keyCenterNorthing) * d.unit
+	p.SP1 = get(0, keyStdParallel1)
+	p.SP2 = get(p.SP1, keyStdParallel2)
 	_, hasLat := k.double(keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
 	_, hasSP2 := k.double(keyStdParallel2)
 	k0 := get(1, keyScaleAtNatOrigin, keyScaleAtCenter)
@@ -482,46 +481,46 @@ func (k geoKeys) parameters(d *definition) error {
 	}
 	switch ct {
 	case ctTransverseMercator:
-		d.method, p.k0 = methodTransverseMercator, k0
+		d.method, p.K0 = projection.TransverseMercator, k0
 	case ctMercator:
 		cited := k.Strings[keyCitation] + k.Strings[keyProjectedCitation]
 		_, hasSP := k.double(keyStdParallel1)
 		switch {
 		case strings.Contains(cited, "Mercator_Auxiliary_Sphere") || strings.Contains(cited, "Pseudo-Mercator") || strings.Contains(cited, "Pseudo Mercator"):
-			d.method = methodWebMercator
+			d.method = projection.WebMercator
 		case hasSP && k0 == 1:
-			if d.method = methodMercatorB; p.lat0 != 0 {
-				return fmt.Errorf("the Mercator projection with standard parallel %g and latitude of origin %g: must have one of the two; %s", p.sp1, p.lat0, stateWith)
+			if d.method = projection.MercatorB; p.Lat0 != 0 {
+				return fmt.Errorf("the Mercator projection with standard parallel %g and latitude of origin %g: must have one of the two; %s", p.SP1, p.Lat0, stateWith)
 			}
 		default:
-			d.method, p.k0 = methodMercatorA, k0
+			d.method, p.K0 = projection.MercatorA, k0
 		}
 	case ctLambertConformal2SP:
-		d.method = methodLambertConformal2SP
-		p.lon0 = get(0, keyFalseOriginLong, keyNatOriginLong, keyCenterLong)
-		p.lat0 = get(0, keyFalseOriginLat, keyNatOriginLat, keyCenterLat)
-		p.fe = get(0, keyFalseOriginE, keyFalseEasting) * d.unit
-		p.fn = get(0, keyFalseOriginN, keyFalseNorthing) * d.unit
+		d.method = projection.LambertConformal2SP
+		p.Lon0 = get(0, keyFalseOriginLong, keyNatOriginLong, keyCenterLong)
+		p.Lat0 = get(0, keyFalseOriginLat, keyNatOriginLat, keyCenterLat)
+		p.FE = get(0, keyFalseOriginE, keyFalseEasting) * d.unit
+		p.FN = get(0, keyFalseOriginN, keyFalseNorthing) * d.unit
 	case ctLambertConformal1SP:
-		d.method, p.k0 = methodLambertConformal1SP, k0
+		d.method, p.K0 = projection.LambertConformal1SP, k0
 	case ctLambertAzimuthalEA:
-		d.method = methodLambertAzimuthal
-		p.lon0 = get(0, keyCenterLong, keyNatOriginLong, keyFalseOriginLong)
-		p.lat0 = get(0, keyCenterLat, keyNatOriginLat, keyFalseOriginLat)
+		d.method = projection.LambertAzimuthal
+		p.Lon0 = get(0, keyCenterLong, keyNatOriginLong, keyFalseOriginLong)
+		p.Lat0 = get(0, keyCenterLat, keyNatOriginLat, keyFalseOriginLat)
 	case ctAlbers:
-		d.method = methodAlbers
+		d.method = projection.Albers
 	case ctPolarStereographic:
-		p.lon0 = get(0, keyStraightVertLong, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
+		p.Lon0 = get(0, keyStraightVertLong, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
 		// The key holds the pole with a scale, or the latitude of true scale.
-		d.method, p.k0 = methodPolarStereographicA, k0
+		d.method, p.K0 = projection.PolarStereographicA, k0
 		if sp, ok := k.double(keyStdParallel1); ok && !hasLat {
-			p.lat0 = sp
+			p.Lat0 = sp
 		}
-		if math.Abs(p.lat0) < 90-1e-6 {
+		if math.Abs(p.Lat0) < 90-1e-6 {
 			if k0 != 1 {
-				return fmt.Errorf("polar stereographic with a scale factor of %g and true scale at latitude %g: must have one of the two; %s", k0, p.lat0, stateWith)
+				return fmt.Errorf("polar stereographic with a scale factor of %g and true scale at latitude %g: must have one of the two; %s", k0, p.Lat0, stateWith)
 			}
-			d.method, p.sp1, p.k0 = methodPolarStereographicB, p.lat0, 1
+			d.method, p.SP1, p.K0 = projection.PolarStereographicB, p.Lat0, 1
 		}
 	case 0, userDefined:
 		return fmt.Errorf("the projection is user defined without a method (ProjMethodGeoKey); %s", remedy)
