@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -42,15 +43,15 @@ func (m *Image) georeference() error {
 
 // readTransform returns the transform as the file states it, nil if it does not.
 func (m *Image) readTransform() (*raster.Transform, error) {
-	scale, err := m.src.doubles(m.dir, tagModelPixelScale)
+	scale, err := m.src.Doubles(m.dir, ifd.ModelPixelScale)
 	if err != nil {
 		return nil, err
 	}
-	tie, err := m.src.doubles(m.dir, tagModelTiepoint)
+	tie, err := m.src.Doubles(m.dir, ifd.ModelTiepoint)
 	if err != nil {
 		return nil, err
 	}
-	matrix, err := m.src.doubles(m.dir, tagModelTransformation)
+	matrix, err := m.src.Doubles(m.dir, ifd.ModelTransformation)
 	if err != nil {
 		return nil, err
 	}
@@ -79,15 +80,15 @@ func (m *Image) readTransform() (*raster.Transform, error) {
 
 // readKeys reads the GeoKey directory (OGC 19-008r4, 7.1).
 func (m *Image) readKeys() error {
-	dir, err := m.src.uints(m.dir, tagGeoKeyDirectory)
+	dir, err := m.src.Uints(m.dir, ifd.GeoKeyDirectory)
 	if err != nil || len(dir) < 4 {
 		return err
 	}
-	doubles, err := m.src.doubles(m.dir, tagGeoDoubleParams)
+	doubles, err := m.src.Doubles(m.dir, ifd.GeoDoubleParams)
 	if err != nil {
 		return err
 	}
-	text, _, err := m.src.text(m.dir, tagGeoASCIIParams)
+	text, _, err := m.src.Text(m.dir, ifd.GeoASCIIParams)
 	if err != nil {
 		return err
 	}
@@ -98,9 +99,9 @@ func (m *Image) readKeys() error {
 		e := dir[4+4*i:]
 		id, count, at := uint16(e[0]), int(e[2]), int(e[3])
 		switch e[1] {
-		case tagGeoDoubleParams:
+		case ifd.GeoDoubleParams:
 			numbers += count
-		case tagGeoASCIIParams:
+		case ifd.GeoASCIIParams:
 			letters += count + 1
 		}
 		// Keys may share values. A file of 500 kB could so state gigabytes, and where
@@ -111,17 +112,17 @@ func (m *Image) readKeys() error {
 		switch e[1] {
 		case 0:
 			k.Shorts[id] = uint16(at)
-		case tagGeoDoubleParams:
+		case ifd.GeoDoubleParams:
 			if at+count > len(doubles) {
 				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
 			}
 			k.Doubles[id] = doubles[at : at+count : at+count]
-		case tagGeoASCIIParams:
+		case ifd.GeoASCIIParams:
 			if at+count > len(text)+1 || at > len(text) { // some writers count the closing NUL
 				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
 			}
 			k.Strings[id] = strings.TrimRight(text[at:min(at+count, len(text))], "|\x00")
-		case tagGeoKeyDirectory:
+		case ifd.GeoKeyDirectory:
 			if count == 0 || at >= len(dir) {
 				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
 			}
@@ -156,7 +157,7 @@ var (
 
 // readMetadata reads GDAL_NODATA and GDAL_METADATA.
 func (m *Image) readMetadata() error {
-	text, ok, err := m.src.text(m.dir, tagGDALNoData)
+	text, ok, err := m.src.Text(m.dir, ifd.GDALNoData)
 	if err != nil {
 		return err
 	}
@@ -168,7 +169,7 @@ func (m *Image) readMetadata() error {
 	}
 	m.Metadata = map[string]string{}
 	m.bands = map[int]BandInfo{}
-	text, ok, err = m.src.text(m.dir, tagGDALMetadata)
+	text, ok, err = m.src.Text(m.dir, ifd.GDALMetadata)
 	if err != nil || !ok || strings.TrimSpace(text) == "" {
 		return err
 	}

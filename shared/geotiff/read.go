@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/codec"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -87,8 +88,8 @@ func (m *Image) Bounds() raster.Window { return raster.Window{Width: m.Width, He
 // more than the largest block may have, which a file of 250 kB may hold many of.
 func (m *Image) workers(n int) int {
 	workers := min(runtime.GOMAXPROCS(0), n)
-	if m.comp != compNone {
-		workers = min(workers, max(1, maxBlock/m.rowBytes()/m.BlockHeight))
+	if m.comp != codec.None {
+		workers = min(workers, max(1, codec.MaxBlock/m.rowBytes()/m.BlockHeight))
 	}
 	return workers
 }
@@ -168,7 +169,7 @@ const readBytes = 4 << 20
 func (m *Image) readPart(bc, br int, bands []int, w raster.Window, dst [][]float64, sc *scratch) error {
 	p := m.part(bc, br, w)
 	rows := p.Height
-	if m.comp == compNone {
+	if m.comp == codec.None {
 		rows = max(1, min(rows, readBytes/m.rowBytes()))
 	}
 	for r := p.Row; r < p.Row+p.Height; r += rows {
