@@ -70,22 +70,13 @@ func geographicText(n *wkt.Node) (definition, error) {
 
 // baseText reads a geographic system, and the degrees of its angular unit.
 func baseText(n *wkt.Node) (b base, degrees float64, err error) {
-	degrees = 1
-	if u := n.Child("UNIT"); u != nil {
-		if degrees = u.Number(1) / rad; !(degrees > 1e-4 && degrees < 60) {
-			return b, 0, fmt.Errorf("angular unit of %s radian; state the system with: --dem-crs EPSG:CODE", clip(u.Text(1)))
-		}
-		if math.Abs(degrees-1) < 1e-9 {
-			degrees = 1
-		}
+	if degrees, err = textDegrees(n); err != nil {
+		return b, 0, err
 	}
 	datumNode := n.Child("DATUM")
-	if datumNode == nil || datumNode.Child("SPHEROID") == nil && datumNode.Child("ELLIPSOID") == nil {
-		return b, 0, errors.New("its datum has no spheroid; state the system with: --dem-crs EPSG:CODE")
-	}
-	spheroid := datumNode.Child("SPHEROID")
+	spheroid := datumNode.Child("SPHEROID", "ELLIPSOID")
 	if spheroid == nil {
-		spheroid = datumNode.Child("ELLIPSOID")
+		return b, 0, errors.New("its datum has no spheroid; state the system with: --dem-crs EPSG:CODE")
 	}
 	k := geoKeys{Doubles: map[uint16][]float64{keySemiMajorAxis: {spheroid.Number(1)}, keyInvFlattening: {spheroid.Number(2)}}}
 	if b, err = k.ellipsoid(); err != nil {
@@ -117,6 +108,22 @@ func baseText(n *wkt.Node) (b base, degrees float64, err error) {
 	return b, degrees, nil
 }
 
+// textDegrees returns the degrees of the angular unit of a geographic system.
+func textDegrees(n *wkt.Node) (float64, error) {
+	u := n.Child("UNIT")
+	if u == nil {
+		return 1, nil
+	}
+	degrees := u.Number(1) / rad
+	switch {
+	case !(degrees > 1e-4 && degrees < 60):
+		return 0, fmt.Errorf("angular unit of %s radian; state the system with: --dem-crs EPSG:CODE", clip(u.Text(1)))
+	case math.Abs(degrees-1) < 1e-9:
+		return 1, nil
+	}
+	return degrees, nil
+}
+
 // known returns the system of the EPSG dataset with a code or a name, if its figure of the Earth and its prime meridian
 // are those of b; otherwise b.
 func (b base) known(code int, names ...string) base {
@@ -129,7 +136,7 @@ func (b base) known(code int, names ...string) base {
 			continue
 		}
 		e, err := geodetic(code)
-		if err == nil && math.Abs(e.a-b.a) < 1 && math.Abs(e.invf-b.invf) < 0.02 && math.Abs(e.pm-b.pm) < 1e-4 {
+		if err == nil && b.figureOf(&e, 1, 1e-4) {
 			return e
 		}
 	}
@@ -336,20 +343,28 @@ func (d *definition) complete(method string, hasSP1, hasSP2 bool, sphere float64
 		if !hasSP2 {
 			q.SP2 = q.SP1
 		}
-	case "mercator", "mercator2sp":
-		if !hasSP1 && method == "mercator" || q.K0 != 1 && q.SP1 == 0 {
-			d.method = projection.MercatorA
-		}
-		q.Lat0 = 0
-	case "mercatorauxiliarysphere":
-		if sphere != 0 || q.SP1 != 0 {
-			return fmt.Errorf("the Mercator projection on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", sphere, q.SP1, remedy)
-		}
+	case "mercator", "mercator2sp", "mercatorauxiliarysphere":
+		return d.completeMercator(method, hasSP1, sphere)
 	case "polarstereographic", "stereographic", "stereographicnorthpole", "stereographicsouthpole":
 		return d.completeStereographic(method)
 	case "swissobliquecylindrical", "swissobliquemercator":
 		q.Azimuth, q.Rectified = 90, 90
 	}
+	return nil
+}
+
+func (d *definition) completeMercator(method string, hasSP1 bool, sphere float64) error {
+	q := &d.par
+	if method == "mercatorauxiliarysphere" {
+		if sphere != 0 || q.SP1 != 0 {
+			return fmt.Errorf("the Mercator projection on an auxiliary sphere of type %g with standard parallel %g is not supported; %s", sphere, q.SP1, remedy)
+		}
+		return nil
+	}
+	if !hasSP1 && method == "mercator" || q.K0 != 1 && q.SP1 == 0 {
+		d.method = projection.MercatorA
+	}
+	q.Lat0 = 0
 	return nil
 }
 
@@ -439,15 +454,30 @@ func (d *definition) wkt() string {
 			break
 		}
 	}
-	num := func(v float64) string {
-		s := strconv.FormatFloat(v, 'f', -1, 64)
-		if !strings.Contains(s, ".") {
-			s += ".0"
-		}
-		return s
+	axes := ""
+	switch d.axes {
+	case westSouth:
+		axes = `,AXIS["Y",WEST],AXIS["X",SOUTH]`
+	case southWest:
+		axes = `,AXIS["X",SOUTH],AXIS["Y",WEST]`
 	}
-	quote := func(s string) string { return `"` + strings.NewReplacer(`"`, "'", "|", "/").Replace(s) + `"` }
-	b := &d.base
+	return fmt.Sprintf(`PROJCS[%s,%s,PROJECTION["%s"]%s,UNIT["Unit",%s]%s]`,
+		wktQuote(d.name), d.base.wkt(), name, d.wktParameters(), wktNumber(d.unit), axes)
+}
+
+func wktNumber(v float64) string {
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
+}
+
+// wktQuote quotes a text without the characters that end it in well-known text or in a GeoKey.
+func wktQuote(s string) string { return `"` + strings.NewReplacer(`"`, "'", "|", "/").Replace(s) + `"` }
+
+// wkt writes the geographic system.
+func (b *base) wkt() string {
 	shift := ""
 	if b.relation == stated {
 		shift = ",TOWGS84[" + strings.Join(strings.Fields(b.steps), ",") + "]"
@@ -456,56 +486,52 @@ func (d *definition) wkt() string {
 	if b.code > 0 && degreesOnly(b.code) == nil {
 		authority = fmt.Sprintf(`,AUTHORITY["EPSG","%d"]`, b.code)
 	}
-	geog, datumName := b.name, "D_"+b.datum
+	name, datum := b.name, "D_"+b.datum
 	if g, ok := epsg.Lookup(epsg.Geodetic, b.code); ok && g[5] != "" {
-		geog, datumName = "GCS_"+g[5], "D_"+g[5]
+		name, datum = "GCS_"+g[5], "D_"+g[5]
 	}
-	var w strings.Builder
-	fmt.Fprintf(&w, `PROJCS[%s,GEOGCS[%s,DATUM[%s,SPHEROID["Ellipsoid",%s,%s]%s],PRIMEM["Greenwich",%s],UNIT["Degree",0.0174532925199433]%s],PROJECTION["%s"]`,
-		quote(d.name), quote(geog), quote(datumName), num(b.a), num(b.invf), shift, num(b.pm), authority, name)
+	return fmt.Sprintf(`GEOGCS[%s,DATUM[%s,SPHEROID["Ellipsoid",%s,%s]%s],PRIMEM["Greenwich",%s],UNIT["Degree",0.0174532925199433]%s]`,
+		wktQuote(name), wktQuote(datum), wktNumber(b.a), wktNumber(b.invf), shift, wktNumber(b.pm), authority)
+}
+
+// wktParameters writes the parameters that the method has and that are not what is taken for absent ones.
+func (d *definition) wktParameters() string {
 	p := d.par
-	fe, fn := p.FE, p.FN
 	if d.axes != eastNorth {
-		fe, fn = -fe, -fn
+		p.FE, p.FN = -p.FE, -p.FN
 	}
-	origin, meridian := "Latitude_Of_Origin", "Central_Meridian"
-	parallel := "Standard_Parallel_1"
+	origin, meridian, parallel := "Latitude_Of_Origin", "Central_Meridian", "Standard_Parallel_1"
 	switch d.method {
 	case projection.HotineA, projection.HotineB, projection.Krovak, projection.Laborde:
 		origin, meridian, parallel = "Latitude_Of_Center", "Longitude_Of_Center", "Pseudo_Standard_Parallel_1"
 	case projection.PolarStereographicB:
 		p.Lat0 = p.SP1
 	}
+	hotine := d.method == projection.HotineA || d.method == projection.HotineB
+	krovak := d.method == projection.Krovak && d.axes == eastNorth
+	var w strings.Builder
 	for _, v := range []struct {
 		name  string
 		value float64
-		skip  bool
+		write bool
 	}{
-		{"False_Easting", fe / d.unit, false},
-		{"False_Northing", fn / d.unit, false},
-		{meridian, p.Lon0, false},
-		{parallel, p.SP1, p.SP1 == 0},
-		{"Standard_Parallel_2", p.SP2, p.SP2 == 0 && d.method != projection.EquidistantConic},
-		{"Scale_Factor", p.K0, p.K0 == 1},
-		{"Azimuth", p.Azimuth, p.Azimuth == 0},
-		{"Rectified_Grid_Angle", p.Rectified, d.method != projection.HotineA && d.method != projection.HotineB},
-		{"Height", p.Height, p.Height == 0},
-		{"X_Scale", -1, d.method != projection.Krovak || d.axes != eastNorth},
-		{"Y_Scale", 1, d.method != projection.Krovak || d.axes != eastNorth},
-		{"XY_Plane_Rotation", 90, d.method != projection.Krovak || d.axes != eastNorth},
-		{origin, p.Lat0, p.Lat0 == 0},
+		{"False_Easting", p.FE / d.unit, true},
+		{"False_Northing", p.FN / d.unit, true},
+		{meridian, p.Lon0, true},
+		{parallel, p.SP1, p.SP1 != 0},
+		{"Standard_Parallel_2", p.SP2, p.SP2 != 0 || d.method == projection.EquidistantConic},
+		{"Scale_Factor", p.K0, p.K0 != 1},
+		{"Azimuth", p.Azimuth, p.Azimuth != 0},
+		{"Rectified_Grid_Angle", p.Rectified, hotine},
+		{"Height", p.Height, p.Height != 0},
+		{"X_Scale", -1, krovak},
+		{"Y_Scale", 1, krovak},
+		{"XY_Plane_Rotation", 90, krovak},
+		{origin, p.Lat0, p.Lat0 != 0},
 	} {
-		if !v.skip {
-			fmt.Fprintf(&w, `,PARAMETER["%s",%s]`, v.name, num(v.value))
+		if v.write {
+			fmt.Fprintf(&w, `,PARAMETER["%s",%s]`, v.name, wktNumber(v.value))
 		}
 	}
-	fmt.Fprintf(&w, `,UNIT["Unit",%s]`, num(d.unit))
-	switch d.axes {
-	case westSouth:
-		w.WriteString(`,AXIS["Y",WEST],AXIS["X",SOUTH]`)
-	case southWest:
-		w.WriteString(`,AXIS["X",SOUTH],AXIS["Y",WEST]`)
-	}
-	w.WriteString("]")
 	return w.String()
 }

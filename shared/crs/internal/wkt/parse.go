@@ -126,11 +126,16 @@ func (p *parser) argument(n *Node, depth int) error {
 	return nil
 }
 
-// Child returns the first node of a keyword, nil if there is none.
-func (n *Node) Child(keyword string) *Node {
-	for _, c := range n.Nodes {
-		if c.Keyword == keyword {
-			return c
+// Child returns the first node of one of some keywords, nil if there is none or n is nil.
+func (n *Node) Child(keywords ...string) *Node {
+	if n == nil {
+		return nil
+	}
+	for _, keyword := range keywords {
+		for _, c := range n.Nodes {
+			if c.Keyword == keyword {
+				return c
+			}
 		}
 	}
 	return nil
