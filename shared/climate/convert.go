@@ -85,49 +85,41 @@ func meanDays(month int) float64 {
 
 // temperatureUnit guesses the unit of daily minima and maxima that are not degC; empty where nothing fits.
 func temperatureUnit(lows, highs []float64) units.Unit {
-	low, high, span, n := math.Inf(1), math.Inf(-1), 0.0, 0
+	low, high, span := math.Inf(1), math.Inf(-1), 0.0
+	var spans []float64
 	for i, l := range lows {
 		h := highs[i]
-		if math.IsNaN(l) || math.IsNaN(h) {
+		d := math.Abs(h - l)
+		if math.IsNaN(d) {
 			continue
 		}
 		low, high = min(low, l, h), max(high, l, h)
-		span += math.Abs(h - l)
-		n++
+		span += d
+		spans = append(spans, d)
 	}
-	if n == 0 {
+	if len(spans) == 0 {
 		return ""
 	}
-	span /= float64(n)
+	span /= float64(len(spans))
 	// Minima and maxima of a day lie 2 to 22 K apart, which tells tenths from degrees.
-	var order []units.Unit
+	unit := units.Fahrenheit
 	switch {
 	case high > 1500:
-		order = []units.Unit{units.TenthKelvin}
+		unit = units.TenthKelvin
 	case span > 40, high > 130 && low < 180, low < -100:
-		order = []units.Unit{units.TenthCelsius}
+		unit = units.TenthCelsius
 	case low >= 190:
-		order = []units.Unit{units.Kelvin}
-	default:
-		order = []units.Unit{units.Fahrenheit}
-	}
-	spans := make([]float64, 0, n)
-	for i, l := range lows {
-		if d := math.Abs(highs[i] - l); !math.IsNaN(d) {
-			spans = append(spans, d)
-		}
+		unit = units.Kelvin
 	}
 	slices.Sort(spans)
 	usual := spans[len(spans)/2]
-	for _, u := range order {
-		if d := celsius(u, usual) - celsius(u, 0); d < 1.5 || d > 30 {
-			continue // a single value is out of order, not all of them
-		}
-		if a, b := celsius(u, low), celsius(u, high); a >= variables[tmin].min-15 && b <= variables[tmax].max {
-			return u
-		}
+	if d := celsius(unit, usual) - celsius(unit, 0); d < 1.5 || d > 30 {
+		return "" // a single value is out of order, not all of them
 	}
-	return ""
+	if celsius(unit, low) < variables[tmin].min-15 || celsius(unit, high) > variables[tmax].max {
+		return ""
+	}
+	return unit
 }
 
 // codes are the codes of findings about the variables.
