@@ -11,67 +11,11 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
-// celsius turns a temperature into degC.
-func celsius(u units.Unit, x float64) float64 {
-	switch u {
-	case units.Kelvin:
-		return x - 273.15
-	case units.TenthKelvin:
-		return x/10 - 273.15
-	case units.Fahrenheit:
-		return (x - 32) / 1.8
-	case units.TenthCelsius:
-		return x / 10
-	}
-	return x
-}
-
-// millimetres turns precipitation over so many days into mm over them.
-func millimetres(u units.Unit, x, days float64) float64 {
-	switch u {
-	case units.Inches:
-		return x * 25.4
-	case units.Centimetres:
-		return x * 10
-	case units.Metres:
-		return x * 1000
-	case units.PerDay:
-		return x * days
-	case units.PerYear:
-		return x / 12
-	}
-	return x
-}
-
-// pascal turns vapour pressure, or humidity relative to the mean of saturation at tmin and tmax in degC (FAO-56 eq 19), into Pa.
-func pascal(u units.Unit, x, tMin, tMax float64) float64 {
-	saturation := func() float64 {
-		return 500 * (energy.SaturationPressure(tMin) + energy.SaturationPressure(tMax))
-	}
-	switch u {
-	case units.Hectopascal:
-		return x * 100
-	case units.Kilopascal:
-		return x * 1000
-	case units.Percent:
-		return x / 100 * saturation()
-	case units.Fraction:
-		return x * saturation()
-	case units.SaturatedTMin:
-		return saturated(tMin)
-	}
-	return x
-}
-
-// saturated is the vapour pressure in Pa of air that is saturated at tMin degC: what the air of a moist climate has
-// (FAO-56 eq 48).
-func saturated(tMin float64) float64 { return 1000 * energy.SaturationPressure(tMin) }
-
 // convert turns one month, or day, into degC, mm and Pa.
 func convert(s units.Set, values [len(variables)]float64, days float64) [len(variables)]float64 {
-	values[tmin], values[tmax] = celsius(s.Temperature, values[tmin]), celsius(s.Temperature, values[tmax])
-	values[prcp] = millimetres(s.Precipitation, values[prcp], days)
-	values[vp] = pascal(s.Vapour, values[vp], values[tmin], values[tmax])
+	values[tmin], values[tmax] = s.Temperature.ToCelsius(values[tmin]), s.Temperature.ToCelsius(values[tmax])
+	values[prcp] = s.Precipitation.ToMillimetres(values[prcp], days)
+	values[vp] = s.Vapour.ToPascal(values[vp], values[tmin], values[tmax], energy.SaturationPressure)
 	return values
 }
 
@@ -113,10 +57,10 @@ func temperatureUnit(lows, highs []float64) units.Unit {
 	}
 	slices.Sort(spans)
 	usual := spans[len(spans)/2]
-	if d := celsius(unit, usual) - celsius(unit, 0); d < 1.5 || d > 30 {
+	if d := unit.ToCelsius(usual) - unit.ToCelsius(0); d < 1.5 || d > 30 {
 		return "" // a single value is out of order, not all of them
 	}
-	if celsius(unit, low) < variables[tmin].min-15 || celsius(unit, high) > variables[tmax].max {
+	if unit.ToCelsius(low) < variables[tmin].min-15 || unit.ToCelsius(high) > variables[tmax].max {
 		return ""
 	}
 	return unit

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/climate/judge/koppen"
 	"github.com/cyverse-gis/eemt/shared/climate/units"
+	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
@@ -153,10 +154,9 @@ func vapourUnit(y Year) units.Unit {
 		var ratio [12]float64
 		fits := true
 		for k, v := range y.Vapour {
-			atMin, atMax := saturation(y.TMin[k]), saturation(y.TMax[k])
-			e := vapourPressure(v, c.unit, atMin, atMax)
-			ratio[k] = e / atMin
-			fits = fits && e <= 1.05*frost(y.TMax[k])*atMax
+			e := c.unit.ToPascal(v, y.TMin[k], y.TMax[k], energy.SaturationPressure)
+			ratio[k] = e / saturation(y.TMin[k])
+			fits = fits && e <= 1.05*frost(y.TMax[k])*saturation(y.TMax[k])
 		}
 		// Months of the same air differ little in what is right, a lot in what is not.
 		low, high := slices.Min(ratio[:]), slices.Max(ratio[:])
@@ -184,19 +184,6 @@ func humidityUnit(y Year) units.Unit {
 		return units.Percent
 	}
 	return ""
-}
-
-// vapourPressure is a value in Pa that is given in a unit; atMin and atMax are saturation at tmin and tmax, Pa.
-func vapourPressure(v float64, unit units.Unit, atMin, atMax float64) float64 {
-	switch unit {
-	case units.Kilopascal:
-		return v * 1000
-	case units.Percent:
-		return v / 100 * (atMin + atMax) / 2
-	case units.Fraction:
-		return v / 100 * (atMin + atMax) / 2 * 100
-	}
-	return v * 100 // hPa
 }
 
 // region is a part of the earth, degrees, with the least rain of a year that there is in it, mm.
