@@ -3,7 +3,6 @@ package geotiff
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/gdal"
 	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -193,7 +193,7 @@ func (w *Writer) tags(k int) ([]ifd.Tag, error) {
 		t = append(t, ifd.Shorts(ifd.Predictor, 2))
 	}
 	if w.hasND {
-		t = append(t, ifd.ASCII(ifd.GDALNoData, formatNumber(w.nodata)))
+		t = append(t, ifd.ASCII(ifd.GDALNoData, gdal.FormatNoData(w.nodata)))
 	}
 	if k > 0 {
 		return t, nil
@@ -214,13 +214,6 @@ func (w *Writer) tags(k int) ([]ifd.Tag, error) {
 		t = append(t, ifd.ASCII(ifd.GDALMetadata, x))
 	}
 	return t, nil
-}
-
-func formatNumber(v float64) string {
-	if math.IsNaN(v) {
-		return "nan"
-	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 // geoTags encodes the GeoKeys (OGC 19-008r4, 7.1) of a raster whose
@@ -268,17 +261,17 @@ func geoTags(k raster.GeoKeys) []ifd.Tag {
 
 // metadata is the GDAL_METADATA document, empty when there is nothing to say.
 func (w *Writer) metadata() (string, error) {
-	var doc gdalMetadata
+	var doc gdal.Metadata
 	for _, name := range slices.Sorted(maps.Keys(w.opts.Metadata)) {
-		doc.Items = append(doc.Items, gdalItem{Name: name, Value: w.opts.Metadata[name]})
+		doc.Items = append(doc.Items, gdal.Item{Name: name, Value: w.opts.Metadata[name]})
 	}
 	for i, b := range w.opts.Bands {
 		n := strconv.Itoa(i)
 		if b.Description != "" {
-			doc.Items = append(doc.Items, gdalItem{Name: "DESCRIPTION", Sample: n, Role: "description", Value: b.Description})
+			doc.Items = append(doc.Items, gdal.Item{Name: "DESCRIPTION", Sample: n, Role: "description", Value: b.Description})
 		}
 		if b.Unit != "" {
-			doc.Items = append(doc.Items, gdalItem{Name: "UNITTYPE", Sample: n, Role: "unittype", Value: b.Unit})
+			doc.Items = append(doc.Items, gdal.Item{Name: "UNITTYPE", Sample: n, Role: "unittype", Value: b.Unit})
 		}
 		items := map[string]string{}
 		if !w.opts.Plain {
@@ -286,15 +279,8 @@ func (w *Writer) metadata() (string, error) {
 		}
 		maps.Copy(items, b.Metadata)
 		for _, name := range slices.Sorted(maps.Keys(items)) {
-			doc.Items = append(doc.Items, gdalItem{Name: name, Sample: n, Value: items[name]})
+			doc.Items = append(doc.Items, gdal.Item{Name: name, Sample: n, Value: items[name]})
 		}
 	}
-	if len(doc.Items) == 0 {
-		return "", nil
-	}
-	for i := range doc.Items {
-		doc.Items[i].Value = escape.Replace(doc.Items[i].Value)
-	}
-	b, err := xml.Marshal(doc)
-	return string(b), err
+	return doc.Encode()
 }

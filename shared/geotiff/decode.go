@@ -30,16 +30,10 @@ func resize(b []byte, n int) []byte {
 // block returns rows from..to of block i as little-endian samples without
 // predictor, valid until sc is used again; nil when the file leaves it out.
 func (m *Image) block(i, from, to int, sc *scratch) ([]byte, error) {
-	var count uint64
 	row := m.rowBytes()
-	if m.counts != nil {
+	off, count := m.offsets[i], uint64(row*to)
+	if m.counts != nil && (m.counts[i] != 0 || m.comp != codec.None || m.blocks() > 1) { // some programs leave the size of a single block 0
 		count = m.counts[i]
-	} else {
-		count = uint64(row * to)
-	}
-	off := m.offsets[i]
-	if count == 0 && m.comp == codec.None && m.blocks() == 1 {
-		count = uint64(row * to) // which is how some programs leave it
 	}
 	if off == 0 || count == 0 {
 		return nil, nil
@@ -75,7 +69,13 @@ func (m *Image) block(i, from, to int, sc *scratch) ([]byte, error) {
 		return nil, err
 	}
 	b := sc.raw[row*from : row*to]
-	samples := m.Bands
+	m.undoPredictor(b, sc)
+	return b, nil
+}
+
+// undoPredictor makes little-endian samples of rows that were decompressed.
+func (m *Image) undoPredictor(b []byte, sc *scratch) {
+	row, samples := m.rowBytes(), m.Bands
 	if m.planar {
 		samples = 1
 	}
@@ -84,7 +84,7 @@ func (m *Image) block(i, from, to int, sc *scratch) ([]byte, error) {
 		for r := 0; r < len(b); r += row {
 			codec.UndoFloat(b[r:r+row], sc.row, samples, m.bits/8)
 		}
-		return b, nil
+		return
 	}
 	m.toLittleEndian(b)
 	if m.predictor == 2 {
@@ -92,7 +92,6 @@ func (m *Image) block(i, from, to int, sc *scratch) ([]byte, error) {
 			codec.UndoHorizontal(b[r:r+row], samples, m.bits/8)
 		}
 	}
-	return b, nil
 }
 
 // decompress fills sc.raw with the first rows of the block in sc.packed; whole
@@ -139,42 +138,67 @@ func (m *Image) toLittleEndian(b []byte) {
 
 // samples converts every stride-th little-endian sample from the first on.
 func samples(t SampleType, b []byte, first, stride int, dst []float64) {
+	b, step := b[first*t.Size():], stride*t.Size()
+	switch sampleTypes[t].format {
+	case 1:
+		unsigned(t, b, step, dst)
+	case 2:
+		signed(t, b, step, dst)
+	default:
+		floats(t, b, step, dst)
+	}
+}
+
+// unsigned is samples of unsigned integers; step is the bytes from one sample to the next.
+func unsigned(t SampleType, b []byte, step int, dst []float64) {
 	le := binary.LittleEndian
-	size := t.Size()
-	b, step := b[first*size:], stride*size
 	switch t {
 	case Uint8:
 		for i := range dst {
 			dst[i] = float64(b[i*step])
 		}
-	case Int8:
-		for i := range dst {
-			dst[i] = float64(int8(b[i*step]))
-		}
 	case Uint16:
 		for i := range dst {
 			dst[i] = float64(le.Uint16(b[i*step:]))
-		}
-	case Int16:
-		for i := range dst {
-			dst[i] = float64(int16(le.Uint16(b[i*step:])))
 		}
 	case Uint32:
 		for i := range dst {
 			dst[i] = float64(le.Uint32(b[i*step:]))
 		}
+	default:
+		for i := range dst {
+			dst[i] = float64(le.Uint64(b[i*step:]))
+		}
+	}
+}
+
+// signed is samples of signed integers.
+func signed(t SampleType, b []byte, step int, dst []float64) {
+	le := binary.LittleEndian
+	switch t {
+	case Int8:
+		for i := range dst {
+			dst[i] = float64(int8(b[i*step]))
+		}
+	case Int16:
+		for i := range dst {
+			dst[i] = float64(int16(le.Uint16(b[i*step:])))
+		}
 	case Int32:
 		for i := range dst {
 			dst[i] = float64(int32(le.Uint32(b[i*step:])))
 		}
-	case Uint64:
-		for i := range dst {
-			dst[i] = float64(le.Uint64(b[i*step:]))
-		}
-	case Int64:
+	default:
 		for i := range dst {
 			dst[i] = float64(int64(le.Uint64(b[i*step:])))
 		}
+	}
+}
+
+// floats is samples of floating-point numbers.
+func floats(t SampleType, b []byte, step int, dst []float64) {
+	le := binary.LittleEndian
+	switch t {
 	case Float16:
 		for i := range dst {
 			dst[i] = half(le.Uint16(b[i*step:]))
@@ -183,7 +207,7 @@ func samples(t SampleType, b []byte, first, stride int, dst []float64) {
 		for i := range dst {
 			dst[i] = float64(math.Float32frombits(le.Uint32(b[i*step:])))
 		}
-	case Float64:
+	default:
 		for i := range dst {
 			dst[i] = math.Float64frombits(le.Uint64(b[i*step:]))
 		}

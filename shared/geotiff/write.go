@@ -154,6 +154,18 @@ func (o *Options) check() error {
 	if o.BlockSize < 16 || o.BlockSize > 4096 || o.BlockSize%16 != 0 {
 		return fmt.Errorf("block size %d: must be a multiple of 16 from 16 to 4096", o.BlockSize)
 	}
+	if err := o.checkCompression(); err != nil {
+		return err
+	}
+	for _, b := range o.Bands {
+		if (b.Scale != 0 && b.Scale != 1) || b.Offset != 0 {
+			return fmt.Errorf("band %q has a scale or an offset: values are written as they are", b.Description)
+		}
+	}
+	return o.checkTransform()
+}
+
+func (o *Options) checkCompression() error {
 	top := 9
 	switch o.Compression {
 	case ZSTD:
@@ -165,12 +177,7 @@ func (o *Options) check() error {
 	if o.Level < 0 || o.Level > top {
 		return fmt.Errorf("compression level %d: must be 1 to %d, or 0 for the default", o.Level, top)
 	}
-	for _, b := range o.Bands {
-		if (b.Scale != 0 && b.Scale != 1) || b.Offset != 0 {
-			return fmt.Errorf("band %q has a scale or an offset: values are written as they are", b.Description)
-		}
-	}
-	return o.checkTransform()
+	return nil
 }
 
 func (o *Options) checkTransform() error {
