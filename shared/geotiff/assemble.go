@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff/internal/gdal"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/geokey"
 	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -216,39 +217,12 @@ func (w *Writer) tags(k int) ([]ifd.Tag, error) {
 	return t, nil
 }
 
-// geoTags encodes the GeoKeys (OGC 19-008r4, 7.1) of a raster whose
-// transform means cell corners.
+// geoTags are the tags of the GeoKeys of a raster whose transform means cell corners.
 func geoTags(k raster.GeoKeys) []ifd.Tag {
 	if k.Empty() {
 		return nil
 	}
-	all := map[uint16]bool{keyRasterType: true}
-	for id := range k.Shorts {
-		all[id] = true
-	}
-	for id := range k.Doubles {
-		all[id] = true
-	}
-	for id := range k.Strings {
-		all[id] = true
-	}
-	dir := []uint16{1, 1, 0, uint16(len(all))}
-	var nums []float64
-	var text string
-	for _, id := range slices.Sorted(maps.Keys(all)) {
-		if id == keyRasterType {
-			dir = append(dir, id, 0, 1, rasterIsArea)
-		} else if v, ok := k.Shorts[id]; ok {
-			dir = append(dir, id, 0, 1, v)
-		} else if v, ok := k.Doubles[id]; ok {
-			dir = append(dir, id, ifd.GeoDoubleParams, uint16(len(v)), uint16(len(nums)))
-			nums = append(nums, v...)
-		} else {
-			v := k.Strings[id] + "|"
-			dir = append(dir, id, ifd.GeoASCIIParams, uint16(len(v)), uint16(len(text)))
-			text += v
-		}
-	}
+	dir, nums, text := geokey.Encode(k)
 	t := []ifd.Tag{ifd.Shorts(ifd.GeoKeyDirectory, dir...)}
 	if len(nums) > 0 {
 		t = append(t, ifd.Doubles(ifd.GeoDoubleParams, nums...))
@@ -275,7 +249,7 @@ func (w *Writer) metadata() (string, error) {
 		}
 		items := map[string]string{}
 		if !w.opts.Plain {
-			items = merge(w.bands[i].stats).items(int64(w.opts.Width) * int64(w.opts.Height))
+			items = gdal.Merge(w.bands[i].stats).Items(int64(w.opts.Width) * int64(w.opts.Height))
 		}
 		maps.Copy(items, b.Metadata)
 		for _, name := range slices.Sorted(maps.Keys(items)) {

@@ -106,13 +106,6 @@ const (
 	fixWarp      = "gdalwarp -r bilinear -dstnodata -9999 -ot Float32 -co COMPRESS=DEFLATE in.tif out_north_up.tif"
 )
 
-// GeoKey 1025 states whether coordinates mean cell corners or cell centres.
-const (
-	keyRasterType = 1025
-	rasterIsArea  = 1
-	rasterIsPoint = 2
-)
-
 // Photometric is the TIFF tag of that name: what the numbers of a file are.
 type Photometric uint16
 

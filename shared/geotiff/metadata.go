@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff/internal/gdal"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/geokey"
 	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -16,7 +17,7 @@ func (m *Image) georeference() error {
 	if err := m.readKeys(); err != nil {
 		return err
 	}
-	m.PixelIsPoint = m.GeoKeys.Shorts[keyRasterType] == rasterIsPoint
+	m.PixelIsPoint = m.GeoKeys.Shorts[geokey.RasterType] == geokey.RasterIsPoint
 	t, err := m.readTransform()
 	if err != nil || t == nil {
 		return err
@@ -90,55 +91,11 @@ func (m *Image) readKeys() error {
 	if err != nil {
 		return err
 	}
-	k := raster.GeoKeys{Shorts: map[uint16]uint16{}, Doubles: map[uint16][]float64{}, Strings: map[uint16]string{}}
-	if err := checkKeys(dir); err != nil {
+	if m.GeoKeys, err = geokey.Decode(dir, doubles, text); err != nil {
 		return err
 	}
-	n := min(int(dir[3]), (len(dir)-4)/4)
-	for i := range n {
-		e := dir[4+4*i:]
-		id, count, at := uint16(e[0]), int(e[2]), int(e[3])
-		switch e[1] {
-		case 0:
-			k.Shorts[id] = uint16(at)
-		case ifd.GeoDoubleParams:
-			if at+count > len(doubles) {
-				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
-			}
-			k.Doubles[id] = doubles[at : at+count : at+count]
-		case ifd.GeoASCIIParams:
-			if at+count > len(text)+1 || at > len(text) { // some writers count the closing NUL
-				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
-			}
-			k.Strings[id] = strings.TrimRight(text[at:min(at+count, len(text))], "|\x00")
-		case ifd.GeoKeyDirectory:
-			if count == 0 || at >= len(dir) {
-				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
-			}
-			k.Shorts[id] = uint16(dir[at])
-		}
-	}
-	m.GeoKeys = k
 	// Before revision 1.1 writers put anything there.
 	m.heights = dir[1] == 1 && dir[2] >= 1
-	return nil
-}
-
-// checkKeys bounds the values of the keys in a directory of GeoKeys. Keys may share values: a file of 500 kB could so state
-// gigabytes, and where a value of a written file begins is a number of 16 bits.
-func checkKeys(dir []uint64) error {
-	var numbers, letters int
-	for i := range min(int(dir[3]), (len(dir)-4)/4) {
-		switch e := dir[4+4*i:]; e[1] {
-		case ifd.GeoDoubleParams:
-			numbers += int(e[2])
-		case ifd.GeoASCIIParams:
-			letters += int(e[2]) + 1
-		}
-		if numbers > math.MaxUint16 || letters > math.MaxUint16 {
-			return fmt.Errorf("the file is damaged: its GeoKeys have %d numbers and %d letters: each at most %d", numbers, letters, math.MaxUint16)
-		}
-	}
 	return nil
 }
 
@@ -199,15 +156,21 @@ func (m *Image) addItem(it gdal.Item) error {
 			m.Alpha = n
 		}
 	default:
-		if it.Domain == "" {
-			if b.Metadata == nil {
-				b.Metadata = map[string]string{}
-			}
-			b.Metadata[it.Name] = it.Value
-		}
+		b.addItem(it)
 	}
 	m.bands[n] = b
 	return err
+}
+
+// addItem takes an entry without a role.
+func (b *BandInfo) addItem(it gdal.Item) {
+	if it.Domain != "" {
+		return
+	}
+	if b.Metadata == nil {
+		b.Metadata = map[string]string{}
+	}
+	b.Metadata[it.Name] = it.Value
 }
 
 // bandNumber is the scale or the offset of a band, counted from 0.

@@ -302,20 +302,11 @@ func newImage(src *ifd.File, d ifd.Directory, mask bool) (*Image, error) {
 			return nil, err
 		}
 	}
-	if width < 1 || height < 1 || width > math.MaxInt32 || height > math.MaxInt32 {
-		return nil, fmt.Errorf("the file is damaged: an image of %d x %d cells", width, height)
+	if err := checkShape(width, height, bands, planar); err != nil {
+		return nil, err
 	}
-	if bands < 1 || bands > math.MaxUint16 || (planar != 1 && planar != 2) {
-		return nil, fmt.Errorf("the file is damaged: %d bands in planar configuration %d", bands, planar)
-	}
-	m.comp = codec.Compression(comp)
-	m.Compression = m.comp.String()
-	if !m.comp.Readable() {
-		fix := fixTranslate
-		if m.comp >= 2 && m.comp <= 4 { // of one bit per cell, which is not read either
-			fix = fixFloat
-		}
-		return nil, &Unsupported{Feature: m.Compression + " compression is not read", Fix: fix}
+	if err := m.setCompression(codec.Compression(comp)); err != nil {
+		return nil, err
 	}
 	m.Width, m.Height, m.Bands = int(width), int(height), int(bands)
 	m.planar = planar == 2 && bands > 1
@@ -335,6 +326,29 @@ func newImage(src *ifd.File, d ifd.Directory, mask bool) (*Image, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// checkShape refuses sides and bands that no image has.
+func checkShape(width, height, bands, planar uint64) error {
+	if width < 1 || height < 1 || width > math.MaxInt32 || height > math.MaxInt32 {
+		return fmt.Errorf("the file is damaged: an image of %d x %d cells", width, height)
+	}
+	if bands < 1 || bands > math.MaxUint16 || (planar != 1 && planar != 2) {
+		return fmt.Errorf("the file is damaged: %d bands in planar configuration %d", bands, planar)
+	}
+	return nil
+}
+
+func (m *Image) setCompression(c codec.Compression) error {
+	m.comp, m.Compression = c, c.String()
+	if c.Readable() {
+		return nil
+	}
+	fix := fixTranslate
+	if c >= 2 && c <= 4 { // of one bit per cell, which is not read either
+		fix = fixFloat
+	}
+	return &Unsupported{Feature: m.Compression + " compression is not read", Fix: fix}
 }
 
 func (m *Image) setType(format, bitsPer uint64, mask bool) error {

@@ -258,12 +258,7 @@ func (m *Image) decodePart(b []byte, band, first, stride int, p, w raster.Window
 	scaled := info.Scale != 1 || info.Offset != 0
 	row := m.rowBytes()
 	if b == nil {
-		// A block left out holds nodata, or zeros in a raster without it.
-		v := info.Offset
-		if m.HasNoData && (m.Alpha == 0 || band != m.Alpha) || isNoData != nil && isNoData(0) {
-			v = math.NaN()
-		}
-		fillPart(v, p, w, dst)
+		m.fillPart(band, info.Offset, isNoData, p, w, dst)
 		return
 	}
 	for r := range p.Height {
@@ -285,8 +280,13 @@ func (m *Image) decodePart(b []byte, band, first, stride int, p, w raster.Window
 	}
 }
 
-// fillPart stores a value in the cells of p.
-func fillPart(v float64, p, w raster.Window, dst []float64) {
+// fillPart stores what a block that is left out holds in the cells of p: nodata, or in a raster without it zeros, which
+// are zero after scaling.
+func (m *Image) fillPart(band int, zero float64, isNoData func(float64) bool, p, w raster.Window, dst []float64) {
+	v := zero
+	if m.HasNoData && (m.Alpha == 0 || band != m.Alpha) || isNoData != nil && isNoData(0) {
+		v = math.NaN()
+	}
 	for r := range p.Height {
 		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
 		for c := range p.Width {

@@ -132,30 +132,6 @@ func TestIntegersCutOff(t *testing.T) {
 	}
 }
 
-// TestStatistics: one pass over rows gives the textbook's two-pass numbers.
-func TestStatistics(t *testing.T) {
-	g := hills[float64](70, 50)
-	var s bandStats
-	for r := range g.Height {
-		s.of(g.Row(r))
-	}
-	var n, sum, m2 float64
-	for _, v := range g.Cells {
-		if v == v {
-			n++
-			sum += v
-		}
-	}
-	for _, v := range g.Cells {
-		if v == v {
-			m2 += (v - sum/n) * (v - sum/n)
-		}
-	}
-	if float64(s.n) != n || math.Abs(s.mean/(sum/n)-1) > 1e-13 || math.Abs(s.m2/m2-1) > 1e-11 {
-		t.Errorf("%+v, want n %v, mean %v, m2 %v", s, n, sum/n, m2)
-	}
-}
-
 // TestOnlyBlocksUnderWindow: a window costs the blocks it touches.
 func TestOnlyBlocksUnderWindow(t *testing.T) {
 	var out bytes.Buffer
