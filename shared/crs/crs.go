@@ -57,11 +57,12 @@ func (a axes) turn(convergence float64) float64 {
 // CRS is a coordinate reference system. It is immutable, and safe for use by
 // many goroutines.
 type CRS struct {
-	def        definition
-	projection projection.Projection // nil when geographic
-	lon0       float64               // of the central meridian from Greenwich, degrees
-	shift      *shift                // from the datum to WGS84, nil when they are one
-	findings   []finding.Finding
+	def         definition
+	projection  projection.Projection // nil when geographic
+	convergence func(lam, phi float64) float64
+	lon0        float64 // of the central meridian from Greenwich, degrees
+	shift       *shift  // from the datum to WGS84, nil when they are one
+	findings    []finding.Finding
 }
 
 // Name returns the name of the system, such as "NAD83 / UTM zone 13N".
@@ -172,7 +173,7 @@ func (c *CRS) Convergence(lon, lat float64) float64 {
 	if c.shift != nil {
 		lon, lat = c.shift.fromWGS84(lon, lat)
 	}
-	conv := math.Remainder(c.def.axes.turn(c.projection.Convergence(wrap(lon-c.lon0)*rad, lat*rad)), 2*math.Pi)
+	conv := math.Remainder(c.def.axes.turn(c.convergence(wrap(lon-c.lon0)*rad, lat*rad)), 2*math.Pi)
 	if !raster.Finite(conv) {
 		return math.NaN()
 	}

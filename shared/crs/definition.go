@@ -80,6 +80,7 @@ func build(d definition, findings ...finding.Finding) (*CRS, error) {
 	if c.projection, err = projection.New(d.method, el, d.par); err != nil {
 		return nil, fmt.Errorf("coordinate system %s: %w; %s", d.label(), err, remedy)
 	}
+	c.convergence = projection.Convergence(c.projection)
 	if x, y := c.forward(c.lon0, c.probeLatitude()); !raster.Finite(x) || !raster.Finite(y) {
 		return nil, fmt.Errorf("coordinate system %s: its parameters make no map; %s", d.label(), remedy)
 	}

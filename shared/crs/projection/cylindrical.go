@@ -107,8 +107,6 @@ func (p *equalEarth) Inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromQ(s * p.el.qp)
 }
 
-func (p *equalEarth) Convergence(lam, phi float64) float64 { return meridianTurn(p.Forward, lam, phi) }
-
 // mollweide is Mollweide's projection by the formulas of the sphere (Snyder 1987, p. 249), as PROJ applies them to
 // ellipsoids too.
 type mollweide struct{ a float64 }
@@ -143,5 +141,3 @@ func (p *mollweide) Inverse(x, y float64) (lam, phi float64) {
 	}
 	return lam, math.Asin(max(-1, min(1, (2*t+math.Sin(2*t))/math.Pi)))
 }
-
-func (p *mollweide) Convergence(lam, phi float64) float64 { return meridianTurn(p.Forward, lam, phi) }

@@ -59,10 +59,6 @@ func (p *meridional) Inverse(x, y float64) (lam, phi float64) {
 	return solve(p.Forward, x, y, lam, phi)
 }
 
-func (p *meridional) Convergence(lam, phi float64) float64 {
-	return meridianTurn(p.Forward, lam, phi)
-}
-
 // cassini is the Cassini-Soldner projection (EPSG method 9806), cassiniHyperbolic its variant of Vanua Levu (9833).
 func cassini(p *meridional, lam, phi float64) (x, y float64) {
 	s, c := math.Sincos(phi)

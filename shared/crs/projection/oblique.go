@@ -59,10 +59,6 @@ func (p *obliqueStereographic) Inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromPsi((math.Atanh(sin) - p.c) / p.n)
 }
 
-func (p *obliqueStereographic) Convergence(lam, phi float64) float64 {
-	return meridianTurn(p.Forward, lam, phi)
-}
-
 // fromPsi returns the latitude of an isometric latitude.
 func (el *Ellipsoid) fromPsi(psi float64) float64 {
 	return el.fromConformal(math.Atan(math.Sinh(psi)))
@@ -136,10 +132,6 @@ func (p *obliqueMercator) Inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromPsi(psi)
 }
 
-func (p *obliqueMercator) Convergence(lam, phi float64) float64 {
-	return meridianTurn(p.Forward, lam, phi)
-}
-
 // krovak is the oblique conic conformal projection, north orientated (EPSG Guidance Note 7-2, methods 9819 and 1041).
 type krovak struct {
 	el         Ellipsoid
@@ -190,8 +182,6 @@ func (p *krovak) Inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromPsi((math.Atanh(su) - p.t0) / p.b)
 }
 
-func (p *krovak) Convergence(lam, phi float64) float64 { return meridianTurn(p.Forward, lam, phi) }
-
 // laborde is Laborde's oblique Mercator of Madagascar (EPSG Guidance Note 7-2, method 9813).
 type laborde struct {
 	el         Ellipsoid
@@ -230,8 +220,6 @@ func (p *laborde) Forward(lam, phi float64) (x, y float64) {
 func (p *laborde) Inverse(x, y float64) (lam, phi float64) {
 	return solve(p.Forward, x, y, x/(p.r*math.Cos(p.phi0)), max(-1.5, min(1.5, p.phi0+y/p.r)))
 }
-
-func (p *laborde) Convergence(lam, phi float64) float64 { return meridianTurn(p.Forward, lam, phi) }
 
 // newZealandMapGrid is a polynomial of the complex isometric latitude (EPSG Guidance Note 7-2, method 9811; the
 // coefficients are those of the Department of Lands and Survey, Technical Circular 1973/32).
@@ -305,10 +293,6 @@ func (p *newZealandMapGrid) Inverse(x, y float64) (lam, phi float64) {
 	return lam, phi
 }
 
-func (p *newZealandMapGrid) Convergence(lam, phi float64) float64 {
-	return meridianTurn(p.Forward, lam, phi)
-}
-
 // swissOblique is the oblique Mercator whose initial line runs east at the centre, by way of Gauss's sphere, as
 // Switzerland and Hungary define their grids (swisstopo, Formeln und Konstanten, 2016).
 type swissOblique struct {
@@ -354,8 +338,4 @@ func (p *swissOblique) Inverse(x, y float64) (lam, phi float64) {
 		return math.NaN(), math.NaN()
 	}
 	return lam, p.el.fromPsi((math.Atanh(sp) - p.k) / p.c)
-}
-
-func (p *swissOblique) Convergence(lam, phi float64) float64 {
-	return meridianTurn(p.Forward, lam, phi)
 }

@@ -15,9 +15,6 @@ type Projection interface {
 	Forward(lam, phi float64) (x, y float64)
 	// Inverse returns the position on the ellipsoid.
 	Inverse(x, y float64) (lam, phi float64)
-	// Convergence returns the direction of grid north in radians clockwise from true north. Where the projection is not
-	// conformal it is the angle at which the meridian meets grid north.
-	Convergence(lam, phi float64) float64
 }
 
 // Cylindrical is a projection whose point scale depends on the latitude alone.
@@ -25,6 +22,21 @@ type Cylindrical interface {
 	Projection
 	// Scale returns the point scale along the parallel and along the meridian.
 	Scale(phi float64) (east, north float64)
+}
+
+// ownConvergence is a projection whose formulas state the convergence.
+type ownConvergence interface {
+	Convergence(lam, phi float64) float64
+}
+
+// Convergence returns the function that gives the direction of grid north in radians clockwise from true north. Where the
+// projection is not conformal that is the angle at which the meridian meets grid north. It is by the projection's own formula,
+// or else by the difference of two positions.
+func Convergence(p Projection) func(lam, phi float64) float64 {
+	if own, ok := p.(ownConvergence); ok {
+		return own.Convergence
+	}
+	return func(lam, phi float64) float64 { return meridianTurn(p.Forward, lam, phi) }
 }
 
 // Method is the EPSG code of a map projection method; those without a code are negative.
