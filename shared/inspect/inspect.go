@@ -291,7 +291,7 @@ type patch struct {
 	step float64
 }
 
-// elevations reads what tells enough of a DEM.
+// elevations reads all cells of a DEM, or of a large one an overview or a sample. read says which in words.
 func elevations(ctx context.Context, d *dem.DEM) (patches []patch, read string, sampled bool, err error) {
 	m := d.Image
 	if m.Width*m.Height <= mostCells {

@@ -20,7 +20,7 @@ type Input struct {
 	Low, High float64
 	// Optional inputs may be left out.
 	Optional bool
-	// word is where it stands whether a word is given in place of values; nil where none is taken.
+	// word points to whether a word was given in place of values; nil where the parameter takes none.
 	word *bool
 }
 

@@ -132,6 +132,25 @@ func (p *obliqueMercator) Inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromPsi(psi)
 }
 
+// gaussSphere is Gauss's conformal sphere of an ellipsoid, which touches it at a parallel (EPSG Guidance Note 7-2, methods 9819
+// and 9813). The isometric latitude on it is b psi + c.
+type gaussSphere struct {
+	el         Ellipsoid
+	b, c, r    float64 // r: its radius times the scale, metres
+	sin0, cos0 float64 // of the latitude on it of the parallel
+}
+
+func newGaussSphere(el Ellipsoid, lat0, k0 float64) gaussSphere {
+	g := gaussSphere{el: el}
+	s, c := math.Sincos(lat0)
+	g.b = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
+	g.sin0 = s / g.b
+	g.cos0 = math.Sqrt(1 - g.sin0*g.sin0)
+	g.c = math.Atanh(g.sin0) - g.b*el.psi(lat0)
+	g.r = el.a * k0 * math.Sqrt(1-el.e2) / (1 - el.e2*s*s)
+	return g
+}
+
 // krovak is the oblique conic conformal projection, north orientated (EPSG Guidance Note 7-2, methods 9819 and 1041).
 type krovak struct {
 	el         Ellipsoid
@@ -142,11 +161,10 @@ type krovak struct {
 
 func newKrovak(el Ellipsoid, lat0, colatitude, pseudo, k0 float64) *krovak {
 	p := &krovak{el: el}
-	s, c := math.Sincos(lat0)
-	p.b = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
-	p.t0 = math.Atanh(s/p.b) - p.b*el.psi(lat0)
+	sphere := newGaussSphere(el, lat0, k0)
+	p.b, p.t0 = sphere.b, sphere.c
 	p.n = math.Sin(pseudo)
-	p.r0 = k0 * el.a * math.Sqrt(1-el.e2) / (1 - el.e2*s*s) / math.Tan(pseudo)
+	p.r0 = sphere.r / math.Tan(pseudo)
 	p.tan = math.Tan(math.Pi/4 + pseudo/2)
 	p.sinA, p.cosA = math.Sincos(colatitude)
 	return p
@@ -184,21 +202,13 @@ func (p *krovak) Inverse(x, y float64) (lam, phi float64) {
 
 // laborde is Laborde's oblique Mercator of Madagascar (EPSG Guidance Note 7-2, method 9813).
 type laborde struct {
-	el         Ellipsoid
-	b, c, r    float64
-	sin0, cos0 float64 // of the latitude on the sphere of the centre
-	phi0       float64
-	g          complex128
+	gaussSphere
+	phi0 float64
+	g    complex128
 }
 
 func newLaborde(el Ellipsoid, lat0, azimuth, k0 float64) *laborde {
-	p := &laborde{el: el, phi0: lat0}
-	s, c := math.Sincos(lat0)
-	p.b = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
-	p.sin0 = s / p.b
-	p.cos0 = math.Sqrt(1 - p.sin0*p.sin0)
-	p.r = el.a * k0 * math.Sqrt(1-el.e2) / (1 - el.e2*s*s)
-	p.c = math.Atanh(p.sin0) - p.b*el.psi(lat0)
+	p := &laborde{gaussSphere: newGaussSphere(el, lat0, k0), phi0: lat0}
 	sa, ca := math.Sincos(2 * azimuth)
 	p.g = complex(1-ca, sa) / 12
 	return p
@@ -295,30 +305,19 @@ func (p *newZealandMapGrid) Inverse(x, y float64) (lam, phi float64) {
 
 // swissOblique is the oblique Mercator whose initial line runs east at the centre, by way of Gauss's sphere, as
 // Switzerland and Hungary define their grids (swisstopo, Formeln und Konstanten, 2016).
-type swissOblique struct {
-	el         Ellipsoid
-	c, k, r    float64
-	sin0, cos0 float64
-}
+type swissOblique struct{ gaussSphere }
 
 func newSwissOblique(el Ellipsoid, lat0, k0 float64) *swissOblique {
-	p := &swissOblique{el: el}
-	s, c := math.Sincos(lat0)
-	p.c = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
-	p.sin0 = s / p.c
-	p.cos0 = math.Sqrt(1 - p.sin0*p.sin0)
-	p.k = math.Atanh(p.sin0) - p.c*el.psi(lat0)
-	p.r = k0 * el.a * math.Sqrt(1-el.e2) / (1 - el.e2*s*s)
-	return p
+	return &swissOblique{newGaussSphere(el, lat0, k0)}
 }
 
 func (p *swissOblique) Forward(lam, phi float64) (x, y float64) {
 	if math.Abs(phi) > math.Pi/2-1e-10 {
 		return math.NaN(), math.NaN()
 	}
-	psi := p.c*p.el.psi(phi) + p.k
+	psi := p.b*p.el.psi(phi) + p.c
 	sp, cp := math.Tanh(psi), 1/math.Cosh(psi)
-	sl, cl := math.Sincos(p.c * lam)
+	sl, cl := math.Sincos(p.b * lam)
 	s := p.cos0*sp - p.sin0*cp*cl
 	if math.Abs(s) > 1-1e-12 {
 		return math.NaN(), math.NaN()
@@ -333,9 +332,9 @@ func (p *swissOblique) Inverse(x, y float64) (lam, phi float64) {
 	s, c := math.Tanh(y/p.r), 1/math.Cosh(y/p.r)
 	sl, cl := math.Sincos(x / p.r)
 	sp := p.cos0*s + p.sin0*c*cl
-	lam = math.Atan2(c*sl, p.cos0*c*cl-p.sin0*s) / p.c
+	lam = math.Atan2(c*sl, p.cos0*c*cl-p.sin0*s) / p.b
 	if math.Abs(lam) > math.Pi || math.Abs(sp) >= 1 {
 		return math.NaN(), math.NaN()
 	}
-	return lam, p.el.fromPsi((math.Atanh(sp) - p.k) / p.c)
+	return lam, p.el.fromPsi((math.Atanh(sp) - p.c) / p.b)
 }
