@@ -12,9 +12,6 @@ type Ellipsoid struct {
 	qp    float64    // authalic q at the pole, Snyder 1987 eq 3-12
 }
 
-// wgs84 measures degrees on the ground.
-var wgs84 = NewEllipsoid(6378137, 298.257223563)
-
 // NewEllipsoid takes the inverse flattening, 0 for a sphere.
 func NewEllipsoid(a, invf float64) Ellipsoid {
 	el := Ellipsoid{a: a}
