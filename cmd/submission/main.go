@@ -21,6 +21,10 @@ import (
 
 type config struct {
 	service.Config
+	intake.Access
+	intake.Quota
+	// PublicURL is the address by which clients call the service; without it that of each request is believed.
+	PublicURL string `env:"EEMT_PUBLIC_URL"`
 	Version   string `env:"EEMT_VERSION"`
 	MaxUpload int64  `env:"EEMT_MAX_UPLOAD_BYTES" envDefault:"4294967296"`
 	// DEMHosts and CallbackHosts may be called on behalf of clients.
@@ -51,6 +55,14 @@ func main() {
 		if err != nil {
 			return err
 		}
+		who, err := c.Access.Settings(time.Now, log)
+		if err != nil {
+			return err
+		}
+		public, err := intake.Public(c.PublicURL)
+		if err != nil {
+			return err
+		}
 		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err
@@ -61,11 +73,12 @@ func main() {
 		s := submission.New(submission.Config{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now),
 			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: intake.Uploads(c.Bucket),
+			Access: who, Quota: c.Quota.Limits(),
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Settings: c.Settings},
 			Climate: sources.Open, Estimate: cost.Estimate, Limits: cost,
 		})
-		return c.Listen(ctx, bucket, s.Handler())
+		return c.Listen(ctx, bucket, public(s.Handler()))
 	})
 }
