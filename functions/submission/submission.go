@@ -55,6 +55,8 @@ type Config struct {
 	DEMHosts outbound.Hosts
 	// CallbackHosts are the hosts of subscribers that may be called; none by default.
 	CallbackHosts outbound.Hosts
+	// Concurrency is how many requests are let in at a time; 0 if that is not known. Streams of progress take a quarter at most.
+	Concurrency int
 	// Stopping ends the streams of progress when it is closed; nil never does.
 	Stopping <-chan struct{}
 	// Stall is how long a body may bring nothing before the request is ended; 0 means a minute.
@@ -140,7 +142,7 @@ func New(c Config) *Service {
 		Store: c.Store, Jobs: s.jobs, Pins: s.pins, Now: c.Now, Answer: s.answer, Version: c.Version,
 		Execution: c.Execution, MostReplicas: c.MostReplicas, Announces: c.Events != nil, Cancel: s.submit.Cancel, Remove: s.remove,
 	}
-	s.streams = &progress.Streams{Jobs: s.jobs, View: s.legacy.View, Answer: s.answer, Stopping: c.Stopping}
+	s.streams = &progress.Streams{Jobs: s.jobs, View: s.legacy.View, Answer: s.answer, Concurrency: c.Concurrency, Stopping: c.Stopping}
 	s.callbacks = &progress.Callbacks{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Hosts: c.CallbackHosts, Log: c.Log}
 	s.documents = ogc.Documents{Processes: s.processes, Answer: s.answer, Page: s.pages.index}
 	s.ogc = ogc.NewJobs(ogc.Jobs{
