@@ -87,7 +87,8 @@ energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and
 	groupCommands(root, map[string][]*cobra.Command{
 		"On this machine": {runCommand(), checkCommand(), serveCommand(), cleanupCommand(), exportCommand(), importCommand()},
 		"On a server": {
-			submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), rerunCommand(), cancelCommand(), deleteCommand(), keepCommand(), unkeepCommand(), tokenCommand(),
+			loginCommand(), logoutCommand(), tokenCommand(), keysCommand(), shareCommand(), quotaCommand(),
+			submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), rerunCommand(), cancelCommand(), deleteCommand(), keepCommand(), unkeepCommand(),
 		},
 		"Other": {versionCommand()},
 	}, "On this machine", "On a server", "Other")

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -45,7 +46,7 @@ func (r *remote) serverFlag(f *pflag.FlagSet) {
 }
 
 // token is what the server may ask for: EEMT_TOKEN, or that of a login; empty without one.
-func (r *remote) token(context.Context) (string, error) {
+func (r *remote) token(ctx context.Context) (string, error) {
 	if t := os.Getenv("EEMT_TOKEN"); t != "" {
 		return t, nil
 	}
@@ -53,11 +54,7 @@ func (r *remote) token(context.Context) (string, error) {
 	if err != nil {
 		return "", nil // the client says what is wrong with it
 	}
-	t, err := credentials.Load(u)
-	if errors.Is(err, credentials.ErrNone) {
-		return "", nil
-	}
-	return t.Access, err
+	return credentials.Fresh(ctx, u, time.Now())
 }
 
 func (r *remote) client() (*client.Client, error) {

@@ -285,6 +285,22 @@ func (c *Client) change(ctx context.Context, method, path string) error {
 	return c.call(ctx, method, path, nil, "", &answer)
 }
 
+// JSON makes one call of an address of the server with a JSON body, or none, and decodes the answer into v, if there is one.
+func (c *Client) JSON(ctx context.Context, method, path string, body, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var in io.Reader
+	kind := ""
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		in, kind = bytes.NewReader(data), "application/json"
+	}
+	return c.call(ctx, method, path, in, kind, v)
+}
+
 // Watch asks for a job every pause until it has ended, and passes each answer to seen. While the server is away it
 // goes on asking, less and less often, for as long as patience; then it returns the last error.
 func (c *Client) Watch(ctx context.Context, id string, pause, patience time.Duration, seen func(Job)) (Job, error) {
@@ -327,13 +343,16 @@ func (c *Client) answer(ctx context.Context, method, path string, body io.Reader
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)
 	}
+	if res.StatusCode == http.StatusNoContent {
+		return res.Header, nil
+	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return nil, fmt.Errorf("the answer is not that of an eemt server: %w", err)
 	}
 	return res.Header, nil
 }
 
-// do makes one request. An answer other than 2xx is an error: a Refusal, or ErrAway for 5xx but 507 and for 429.
+// do makes one request. An answer other than 2xx is an error: a Refusal, or ErrAway for 5xx but 507 and, while it is only asked, for 429.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
@@ -368,7 +387,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, he
 	if detail == "" {
 		detail = "the server answered " + res.Status
 	}
-	if res.StatusCode >= 500 && res.StatusCode != http.StatusInsufficientStorage || res.StatusCode == http.StatusTooManyRequests {
+	if res.StatusCode >= 500 && res.StatusCode != http.StatusInsufficientStorage || res.StatusCode == http.StatusTooManyRequests && method == http.MethodGet {
 		return nil, fmt.Errorf("%w: %s", ErrAway, detail)
 	}
 	return nil, Refusal{Status: res.StatusCode, Detail: detail}

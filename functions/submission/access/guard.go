@@ -1,6 +1,8 @@
 package access
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/maypok86/otter/v2"
+	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
@@ -57,10 +60,9 @@ func NewGuard(g Guard) *Guard {
 	if g.Login.Mode == "" {
 		g.Login.Mode = "none"
 	}
-	switch {
-	case g.Authenticator == nil:
+	if g.Authenticator == nil {
 		g.Authenticator = Open{}
-	default:
+	} else {
 		g.Authenticator = Chain{g.Keys, g.Authenticator}
 	}
 	return &g
@@ -146,6 +148,40 @@ func (g *Guard) Admit(c *gin.Context) {
 	if err := g.decide(c, n, who); err != nil {
 		g.Answer.Problem(c, err)
 		c.Abort()
+	}
+	if action := actions[c.Request.Method+" "+c.FullPath()]; action != "" && !c.IsAborted() {
+		c.Next()
+		if c.Writer.Status() < http.StatusBadRequest {
+			g.record(c, action)
+		}
+	}
+}
+
+// actions are what routes do that change a job, or many.
+var actions = map[string]string{
+	"DELETE /jobs/:id": "job cancelled or deleted", "DELETE /api/jobs/:id": "job deleted", "POST /api/jobs/:id/cancel": "job cancelled",
+	"PUT /jobs/:id/keep": "job pinned", "DELETE /jobs/:id/keep": "job unpinned", "POST /jobs/:id/shares": "job shared",
+	"DELETE /jobs/:id/shares/:share": "share revoked", "POST /api/cleanup": "cleaned up",
+}
+
+// record logs who did what, and notes it in the bucket beside the job that it was done to.
+func (g *Guard) record(c *gin.Context, action string) {
+	id := c.Param("id")
+	Audit(c, g.Log, action, "job", id)
+	who := From(c.Request.Context())
+	if id == "" || who.Owner == "" {
+		return
+	}
+	ctx := context.WithoutCancel(c.Request.Context())
+	if there, err := g.Store.Bucket.Exists(ctx, job.Prefix(id)+"job.json"); err != nil || !there {
+		return // it was deleted
+	}
+	data, err := json.Marshal(map[string]any{"at": g.Now().UTC(), "owner": who.Owner, "role": who.Role, "action": action})
+	if err == nil {
+		err = g.Store.Bucket.WriteAll(ctx, job.Prefix(id)+"audit/"+g.Keys.NewID()+".json", data, &blob.WriterOptions{ContentType: "application/json"})
+	}
+	if err != nil {
+		g.Log.Error("who changed a job could not be noted beside it", "job", id, "error", err)
 	}
 }
 

@@ -241,6 +241,7 @@ func TestEntrance(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	}))
+	//nolint:bodyclose // it is closed here
 	get := func(target string, cookies ...*http.Cookie) *http.Response {
 		r := httptest.NewRequest("GET", target, nil)
 		for _, c := range cookies {
@@ -248,7 +249,9 @@ func TestEntrance(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		return w.Result()
+		a := w.Result()
+		_ = a.Body.Close()
+		return a
 	}
 	a := get("//evil.example/jobs?f=html&token=the+secret")
 	if at := a.Header.Get("Location"); a.StatusCode != 303 || strings.HasPrefix(at, "//") || strings.Contains(at, "token") {
