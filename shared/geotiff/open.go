@@ -458,9 +458,25 @@ func (m *Image) checkSizes(w, h uint64) error {
 	row = (row + 7) / 8
 	more, block := bits.Mul64(row, h)
 	if hi != 0 || more != 0 || (m.comp != codec.None && (block > codec.MaxBlock || block > allowed)) || row > codec.MaxBlock {
-		return &Unsupported{
-			Feature: fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, codec.MaxBlock>>20),
-			Fix:     fixTiled,
+		return m.largeBlocks(codec.MaxBlock)
+	}
+	return nil
+}
+
+// largeBlocks refuses blocks for which limit bytes do not suffice.
+func (m *Image) largeBlocks(limit int64) error {
+	return &Unsupported{
+		Feature: fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, limit>>20),
+		Fix:     fixTiled,
+	}
+}
+
+// CheckBlocks refuses an image whose compressed blocks, or those of its mask, have more than limit bytes once decoded, with
+// an *Unsupported.
+func (m *Image) CheckBlocks(limit int64) error {
+	for _, image := range []*Image{m, m.mask} {
+		if image != nil && image.comp != codec.None && int64(image.rowBytes())*int64(image.BlockHeight) > limit {
+			return blame(image.largeBlocks(limit))
 		}
 	}
 	return nil
