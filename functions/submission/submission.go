@@ -23,6 +23,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/functions/submission/results"
 	"github.com/cyverse-gis/eemt/functions/submission/retention"
+	"github.com/cyverse-gis/eemt/functions/submission/slots"
 	"github.com/cyverse-gis/eemt/functions/submission/submit"
 	"github.com/cyverse-gis/eemt/functions/submission/upload"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -131,7 +132,7 @@ func New(c Config) *Service {
 	s.dropped = dropped.New(&dropped.Watcher{
 		Store: c.Store, Inputs: s.inputs, Submit: s.submit, Uploads: c.Uploads, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
 	})
-	s.forms = forms{inputs: s.inputs, submit: s.submit, answer: s.answer, estimate: c.Estimate}
+	s.forms = forms{inputs: s.inputs, submit: s.submit, answer: s.answer, inspections: slots.New(inspectionsAtOnce, "checks of a DEM"), estimate: c.Estimate}
 	s.pages = pages{jobs: s.jobs, answer: s.answer}
 	s.pins = retention.Pins{Store: c.Store, Jobs: s.jobs, Cleaner: c.Cleaner, Now: c.Now, Log: c.Log, Answer: s.answer}
 	s.processes = ogc.Catalogue{Version: c.Version, Echo: c.Echo}
