@@ -36,7 +36,8 @@ type Options struct {
 	ElevationUnit param.ElevationUnit
 	// NoData are stored values that mark missing data, beside the one that the file declares.
 	NoData []float64
-	// MostBlock bounds a compressed block of the file once decoded, bytes; 0 leaves that to geotiff.
+	// MostBlock bounds a compressed block of the file once decoded, and all that a read decodes at a time, bytes; 0 leaves
+	// both to geotiff.
 	MostBlock int64
 }
 
@@ -85,7 +86,7 @@ func open(r io.ReaderAt, size int64, o Options) (*DEM, error) {
 		return nil, err
 	}
 	if o.MostBlock > 0 {
-		if err := img.CheckBlocks(o.MostBlock); err != nil {
+		if err := img.Bound(o.MostBlock); err != nil {
 			return nil, err
 		}
 	}

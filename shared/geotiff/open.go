@@ -70,6 +70,7 @@ type Image struct {
 	bands     map[int]BandInfo
 	overviews []*Image
 	mask      *Image
+	bound     int64     // of what a read decodes at a time, bytes; 0 for that of one block
 	missing   []float64 // values that mark missing data beside NoData
 
 	blankFirst, blankLast int // rows which Blank takes out
@@ -471,12 +472,23 @@ func (m *Image) largeBlocks(limit int64) error {
 	}
 }
 
-// CheckBlocks refuses an image whose compressed blocks, or those of its mask, have more than limit bytes once decoded, with
-// an *Unsupported.
-func (m *Image) CheckBlocks(limit int64) error {
-	for _, image := range []*Image{m, m.mask} {
-		if image != nil && image.comp != codec.None && int64(image.rowBytes())*int64(image.BlockHeight) > limit {
-			return blame(image.largeBlocks(limit))
+// Bound lets a read decode at most limit bytes of compressed blocks at a time. It refuses an image whose blocks, or those of
+// its mask, have more, with an *Unsupported, and leaves out such overviews. It must not be called while the image is read.
+func (m *Image) Bound(limit int64) error {
+	all := append([]*Image{m}, m.overviews...)
+	for _, image := range all {
+		for _, part := range []*Image{image, image.mask} {
+			if part == nil {
+				continue
+			}
+			part.bound = limit
+			if part.comp == codec.None || int64(part.rowBytes())*int64(part.BlockHeight) <= limit {
+				continue
+			}
+			if image == m {
+				return blame(part.largeBlocks(limit))
+			}
+			m.overviews = slices.DeleteFunc(m.overviews, func(o *Image) bool { return o == image })
 		}
 	}
 	return nil

@@ -126,11 +126,15 @@ const keepScratch = 16 << 20
 func (m *Image) Bounds() raster.Window { return raster.Window{Width: m.Width, Height: m.Height} }
 
 // workers is how many of n blocks are decoded at a time: on all cores, but together no
-// more than the largest block may have, which a file of 250 kB may hold many of.
+// more than Bound says, or the largest block may have, which a file of 250 kB may hold many of.
 func (m *Image) workers(n int) int {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	if m.comp != codec.None {
-		workers = min(workers, max(1, codec.MaxBlock/m.rowBytes()/m.BlockHeight))
+		most := int64(codec.MaxBlock)
+		if m.bound > 0 {
+			most = m.bound
+		}
+		workers = min(workers, max(1, int(most)/m.rowBytes()/m.BlockHeight))
 	}
 	return workers
 }

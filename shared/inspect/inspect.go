@@ -173,7 +173,7 @@ func (r *Report) Refuse(code finding.Code, err error) {
 func DEM(ctx context.Context, d *dem.DEM, o Options) (*Report, error) {
 	rep := &Report{Findings: finding.List{}}
 	rep.describe(d)
-	z, read, sampled, err := elevations(ctx, d, o.MostBlock)
+	z, read, sampled, err := elevations(ctx, d)
 	switch {
 	case ctx.Err() != nil:
 		return rep, ctx.Err()
@@ -296,8 +296,8 @@ type patch struct {
 	step float64
 }
 
-// elevations reads all cells of a DEM, or of a large one an overview, of blocks of at most so many bytes, or a sample. read says which in words.
-func elevations(ctx context.Context, d *dem.DEM, mostBlock int64) (patches []patch, read string, sampled bool, err error) {
+// elevations reads all cells of a DEM, or of a large one an overview or a sample. read says which in words.
+func elevations(ctx context.Context, d *dem.DEM) (patches []patch, read string, sampled bool, err error) {
 	m := d.Image
 	if m.Width*m.Height <= mostCells {
 		g, err := d.Values(ctx, d.Bounds())
@@ -305,9 +305,6 @@ func elevations(ctx context.Context, d *dem.DEM, mostBlock int64) (patches []pat
 	}
 	for _, o := range m.Overviews() {
 		if o.Width*o.Height > mostCells || o.Width < 256 || o.Height < 256 {
-			continue
-		}
-		if mostBlock > 0 && o.CheckBlocks(mostBlock) != nil {
 			continue
 		}
 		g, err := d.Overview(ctx, o)

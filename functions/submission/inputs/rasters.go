@@ -115,7 +115,7 @@ func (s *Store) checkRaster(ctx context.Context, name string, of int) error {
 func raster(r io.ReaderAt, size int64, of int) error {
 	img, err := geotiff.Open(r, size)
 	if err == nil {
-		err = img.CheckBlocks(MostBlock)
+		err = img.Bound(MostBlock)
 	}
 	switch {
 	case err != nil:
