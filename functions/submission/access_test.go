@@ -456,3 +456,28 @@ func TestAudit(t *testing.T) {
 		}
 	}
 }
+
+// TestHurry: who asks too often for what is costly is told to wait, and nobody else is.
+func TestHurry(t *testing.T) {
+	s := guarded(t)
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return noon } })
+	refused := 0
+	for range 30 {
+		if a := s.as(t, "ops", "GET", "/api/cleanup/status", ""); a.status == 429 && a.header.Get("Retry-After") == "2" {
+			refused++
+		}
+	}
+	if refused != 10 {
+		t.Errorf("%d of 30 were refused", refused)
+	}
+	if a := s.as(t, "anna", "GET", "/api/check?uploaded_filename=x", ""); a.status == 429 {
+		t.Errorf("another: %d", a.status)
+	}
+	if a := s.as(t, "ops", "GET", "/jobs", ""); a.status != 200 {
+		t.Errorf("what is not costly: %d", a.status)
+	}
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return noon.Add(time.Minute) } })
+	if a := s.as(t, "ops", "GET", "/api/cleanup/status", ""); a.status != 200 {
+		t.Errorf("a minute later: %d", a.status)
+	}
+}

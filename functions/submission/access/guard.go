@@ -4,14 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/maypok86/otter/v2"
 	"gocloud.dev/blob"
+	"golang.org/x/time/rate"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
@@ -49,6 +52,34 @@ type Guard struct {
 
 	// owners are the owners of jobs that were asked for, which never change.
 	owners *otter.Cache[string, string]
+	// rates are how often callers ask for what is costly.
+	rates *otter.Cache[string, *rate.Limiter]
+}
+
+const (
+	// mostAtOnce and pauseOfCostly bound how often a caller asks for what is costly: so many times at once, then once in a
+	// pause.
+	mostAtOnce    = 20
+	pauseOfCostly = 2 * time.Second
+)
+
+// costly are routes that read many objects, or decode a file, for a small request.
+var costly = map[string]bool{"GET /api/check": true, "POST /api/check": true, "GET /api/cleanup/status": true, "POST /api/cleanup": true}
+
+// hurried refuses a caller who asks too often for what is costly.
+func (g *Guard) hurried(c *gin.Context, who Caller) error {
+	if !costly[c.Request.Method+" "+c.FullPath()] || who.Owner == "" {
+		return nil
+	}
+	l, ok := g.rates.GetIfPresent(who.Owner)
+	if !ok {
+		l, _ = g.rates.SetIfAbsent(who.Owner, rate.NewLimiter(rate.Every(pauseOfCostly), mostAtOnce))
+	}
+	if l.AllowN(g.Now(), 1) {
+		return nil
+	}
+	c.Header("Retry-After", strconv.Itoa(int(pauseOfCostly.Seconds())))
+	return fault.New(fault.Exhausted, fmt.Errorf("too many requests of this kind: %d at once, then one in %s", mostAtOnce, pauseOfCostly))
 }
 
 // mostOwners bounds the owners that are kept.
@@ -57,6 +88,7 @@ const mostOwners = 10_000
 // NewGuard fills what a Guard keeps to itself.
 func NewGuard(g Guard) *Guard {
 	g.owners = otter.Must(&otter.Options[string, string]{MaximumSize: mostOwners})
+	g.rates = otter.Must(&otter.Options[string, *rate.Limiter]{MaximumSize: mostOwners})
 	if g.Login.Mode == "" {
 		g.Login.Mode = "none"
 	}
@@ -145,7 +177,11 @@ func (g *Guard) Admit(c *gin.Context) {
 		c.Header("Cache-Control", "private, no-cache")
 	}
 	c.Request = c.Request.WithContext(With(c.Request.Context(), who))
-	if err := g.decide(c, n, who); err != nil {
+	err = g.decide(c, n, who)
+	if err == nil {
+		err = g.hurried(c, who)
+	}
+	if err != nil {
 		g.Answer.Problem(c, err)
 		c.Abort()
 	}

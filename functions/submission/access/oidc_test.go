@@ -241,8 +241,7 @@ func TestEntrance(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	}))
-	//nolint:bodyclose // it is closed here
-	get := func(target string, cookies ...*http.Cookie) *http.Response {
+	get := func(target string, cookies ...*http.Cookie) (status int, location string, set []*http.Cookie) {
 		r := httptest.NewRequest("GET", target, nil)
 		for _, c := range cookies {
 			r.AddCookie(c)
@@ -251,23 +250,21 @@ func TestEntrance(t *testing.T) {
 		h.ServeHTTP(w, r)
 		a := w.Result()
 		_ = a.Body.Close()
-		return a
+		return a.StatusCode, a.Header.Get("Location"), a.Cookies()
 	}
-	a := get("//evil.example/jobs?f=html&token=the+secret")
-	if at := a.Header.Get("Location"); a.StatusCode != 303 || strings.HasPrefix(at, "//") || strings.Contains(at, "token") {
-		t.Errorf("%d to %q", a.StatusCode, at)
+	if status, at, _ := get("//evil.example/jobs?f=html&token=the+secret"); status != 303 || strings.HasPrefix(at, "//") || strings.Contains(at, "token") {
+		t.Errorf("%d to %q", status, at)
 	}
-	a = get("/jobs?f=html&token=the+secret")
-	cookies := a.Cookies()
-	if a.Header.Get("Location") != "/jobs?f=html" || len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
-		t.Fatalf("%v %v", a.Header, cookies)
+	_, at, cookies := get("/jobs?f=html&token=the+secret")
+	if at != "/jobs?f=html" || len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
+		t.Fatalf("to %q with %v", at, cookies)
 	}
-	if a := get("/jobs", cookies[0]); a.StatusCode != 200 {
-		t.Errorf("with the cookie: %d", a.StatusCode)
+	if status, _, _ := get("/jobs", cookies[0]); status != 200 {
+		t.Errorf("with the cookie: %d", status)
 	}
 	for _, target := range []string{"/jobs?token=guess", "/jobs"} {
-		if a := get(target); a.StatusCode != 401 || len(a.Cookies()) > 0 {
-			t.Errorf("%s: %d", target, a.StatusCode)
+		if status, _, set := get(target); status != 401 || len(set) > 0 {
+			t.Errorf("%s: %d", target, status)
 		}
 	}
 }
