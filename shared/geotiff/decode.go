@@ -84,7 +84,7 @@ func (m *Image) eachRows(ctx context.Context, i, from, to int, sc *scratch, f so
 		return m.plainRows(ctx, off, from, to, sc, f)
 	}
 	whole := m.rowBytes() * m.BlockHeight
-	need := int64(whole) + int64(count)
+	need := int64(whole)
 	stream := false
 	if whole > wholeBytes {
 		head := make([]byte, min(count, codec.HeadSize))
