@@ -80,7 +80,12 @@ func TestMemoryOfChecks(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			res, err := http.Get(s.http.URL + "/api/check?uploaded_filename=" + names[i%len(names)])
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.http.URL+"/api/check?uploaded_filename="+names[i%len(names)], nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			res, err := http.DefaultClient.Do(req)
 			if err != nil {
 				t.Error(err)
 				return
