@@ -32,6 +32,8 @@ type config struct {
 	Echo bool `env:"EEMT_ECHO"`
 	// Origins are the web origins whose pages may read.
 	Origins []string `env:"EEMT_CORS_ORIGINS"`
+	// Concurrency is how many requests the platform lets in at a time.
+	Concurrency int `env:"EEMT_CONCURRENCY"`
 	// MostReplicas is what compute may scale to, to be shown.
 	MostReplicas int `env:"EEMT_COMPUTE_MAX_SCALE" envDefault:"20"`
 	cleanup.Settings
@@ -71,7 +73,7 @@ func main() {
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now),
 			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: intake.Uploads(c.Bucket),
 			Access: who, Quota: c.Quota.Limits(),
-			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
+			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(), Concurrency: c.Concurrency,
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Settings: c.Settings},
 			Climate: sources.Open, Estimate: cost.Estimate, Limits: cost,
