@@ -290,3 +290,28 @@ func TestSharedLink(t *testing.T) {
 	late := open(t, p.url, path, wide, high)
 	late.until("a revoked link shows nothing", `document.querySelector("main .problem") && !document.querySelector("#zip")`)
 }
+
+// axe-core finds nothing serious in what a login adds, light or dark.
+func TestLoginAccessible(t *testing.T) {
+	axe := axeCore(t)
+	at, p := people(t)
+	each := func(view string) {
+		for _, scheme := range schemes {
+			p.scheme(scheme)
+			p.accessible(axe, view+", "+scheme)
+		}
+	}
+	p.until("the page asks for a login", `document.querySelector("#login")`)
+	each("login")
+	p.logIn(at, "anna")
+	p.submitted()
+	p.click("#share")
+	p.click("#share-make")
+	p.until("the link is there", `document.querySelector("#share-link")`)
+	each("share")
+	p.click("#share-close")
+	at.revoke(p.url)
+	p.click("header [data-view=new]")
+	p.until("the page asks for another login", `document.querySelector("#lapsed")`)
+	each("login expired")
+}

@@ -107,8 +107,12 @@ export function renewed(used: string): Promise<boolean> {
 async function renew(): Promise<boolean> {
   if (await refreshed()) return true;
   if (mayLeave() && Date.now() - since > SOONEST) {
-    await leave(true);
-    return new Promise(() => {}); // the page is being left
+    try {
+      await leave(true);
+      return await new Promise<boolean>(() => {}); // the page is being left
+    } catch {
+      // The provider is away: whoever presses the button hears of it.
+    }
   }
   await lapsed(inWindow);
   return token !== "";
@@ -213,7 +217,14 @@ function took(t: oauth.TokenEndpointResponse) {
   if (refreshToken && t.expires_in) timer = window.setTimeout(() => void refreshed(), 1000 * Math.max(t.expires_in / 2, t.expires_in - 60));
 }
 
-async function refreshed(): Promise<boolean> {
+let refreshing: Promise<boolean> | null = null;
+/** Whether the refresh token brought another token. It is used once at a time: a provider may revoke all when it comes twice. */
+function refreshed(): Promise<boolean> {
+  refreshing ??= refresh().finally(() => (refreshing = null));
+  return refreshing;
+}
+
+async function refresh(): Promise<boolean> {
   if (!refreshToken) return false;
   try {
     const as = await provider();
