@@ -133,7 +133,7 @@ func New(c Config) *Service {
 		Store: c.Store, Inputs: s.inputs, Submit: s.submit, Uploads: c.Uploads, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
 	})
 	s.forms = forms{inputs: s.inputs, submit: s.submit, answer: s.answer, inspections: slots.New(inspectionsAtOnce, "checks of a DEM"), estimate: c.Estimate}
-	s.pages = pages{jobs: s.jobs, answer: s.answer}
+	s.pages = pages{jobs: s.jobs, answer: s.answer, policy: scriptPolicy(c.Access.Login)}
 	s.pins = retention.Pins{Store: c.Store, Jobs: s.jobs, Cleaner: c.Cleaner, Now: c.Now, Log: c.Log, Answer: s.answer}
 	s.processes = ogc.Catalogue{Version: c.Version, Echo: c.Echo}
 	s.catalogue = &catalogue.Catalogue{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Now: c.Now, Log: c.Log, Answer: s.answer}
