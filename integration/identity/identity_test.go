@@ -36,23 +36,16 @@ const (
 
 // people are the provider's users.
 var people = map[string]*storage.User{
-	"id1": {ID: "id1", Username: "anna", Password: password},
-	"id2": {ID: "id2", Username: "boris", Password: password},
+	"anna":  {ID: "anna", Username: "anna", Password: password},
+	"boris": {ID: "boris", Username: "boris", Password: password},
 }
 
 // users is the provider's store of them.
 type users struct{}
 
-func (users) GetUserByID(id string) *storage.User { return people[id] }
-func (users) ExampleClientID() string             { return "none" }
-func (users) GetUserByUsername(name string) *storage.User {
-	for _, u := range people {
-		if u.Username == name {
-			return u
-		}
-	}
-	return nil
-}
+func (users) GetUserByID(id string) *storage.User         { return people[id] }
+func (users) GetUserByUsername(name string) *storage.User { return people[name] }
+func (users) ExampleClientID() string                     { return "none" }
 
 // client gets tokens in the form of JWT, by a code or with a device, and has no secret.
 type client struct{ op.Client }
