@@ -71,11 +71,13 @@ func TestChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*event.Event){
-		"no code":            func(e *event.Event) { e.SetExtension(eventmac.Extension, nil) },
-		"empty code":         func(e *event.Event) { e.SetExtension(eventmac.Extension, "") },
-		"no base64":          func(e *event.Event) { e.SetExtension(eventmac.Extension, "%") },
-		"a number for it":    func(e *event.Event) { e.SetExtension(eventmac.Extension, 7) },
-		"cut short":          func(e *event.Event) { e.SetExtension(eventmac.Extension, e.Extensions()[eventmac.Extension].(string)[:20]) },
+		"no code":         func(e *event.Event) { e.SetExtension(eventmac.Extension, nil) },
+		"empty code":      func(e *event.Event) { e.SetExtension(eventmac.Extension, "") },
+		"no base64":       func(e *event.Event) { e.SetExtension(eventmac.Extension, "%") },
+		"a number for it": func(e *event.Event) { e.SetExtension(eventmac.Extension, 7) },
+		"cut short": func(e *event.Event) {
+			e.SetExtension(eventmac.Extension, e.Extensions()[eventmac.Extension].(string)[:20])
+		},
 		"id":                 func(e *event.Event) { e.SetID("job.tiles-completed.1") },
 		"source":             func(e *event.Event) { e.SetSource("/x") },
 		"type":               func(e *event.Event) { e.SetType(eventing.TaskRequested) },
