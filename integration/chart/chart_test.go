@@ -360,10 +360,12 @@ func TestServices(t *testing.T) {
 		concurrency float64
 		visibility  any
 		max         string
+		// storage is tmpSize and 256 Mi.
+		storage, storageRequest string
 	}{
-		{"submission", 80, nil, "5"},
-		{"compute", 1, "cluster-local", "20"},
-		{"cleanup", 10, "cluster-local", "1"},
+		{"submission", 80, nil, "5", "5376Mi", "1344Mi"},
+		{"compute", 1, "cluster-local", "20", "20736Mi", "5184Mi"},
+		{"cleanup", 10, "cluster-local", "1", "1280Mi", "320Mi"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := find(t, list, "Service", release+"-"+c.name)
@@ -382,6 +384,14 @@ func TestServices(t *testing.T) {
 				{"token", at(spec, "automountServiceAccountToken"), false},
 				{"account", at(spec, "serviceAccountName"), o.name},
 				{"root", at(container, "securityContext", "runAsNonRoot"), true},
+				{"group", at(container, "securityContext", "runAsGroup"), 65532.0},
+				{"started", at(container, "startupProbe", "httpGet", "path"), "/readyz"},
+				{"port of the start", at(container, "startupProbe", "httpGet", "port"), at(container, "ports", 0, "containerPort")},
+				{"ready", at(container, "readinessProbe", "httpGet", "path"), "/healthz"},
+				{"alive", at(container, "livenessProbe", "httpGet", "path"), "/healthz"},
+				{"patience", at(container, "livenessProbe", "failureThreshold"), 6.0},
+				{"room for files", at(container, "resources", "limits", "ephemeral-storage"), c.storage},
+				{"room for files on the node", at(container, "resources", "requests", "ephemeral-storage"), c.storageRequest},
 				{"file system", at(container, "securityContext", "readOnlyRootFilesystem"), true},
 				{"escalation", at(container, "securityContext", "allowPrivilegeEscalation"), false},
 				{"capabilities", at(container, "securityContext", "capabilities", "drop", 0), "ALL"},
@@ -461,6 +471,19 @@ func TestStrategies(t *testing.T) {
 	}
 }
 
+// TestLargestJob bounds jobs without being told to.
+func TestLargestJob(t *testing.T) {
+	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}})
+	for _, name := range []string{"submission", "compute"} {
+		got := env(find(t, list, "Service", release+"-"+name))
+		for variable, want := range map[string]string{"EEMT_MAX_CELLS": "400000000", "EEMT_MAX_CORE_HOURS": "100", "EEMT_MAX_RESULT_BYTES": "200000000000"} {
+			if got[variable] != want {
+				t.Errorf("%s of %s is %v, want %s", variable, name, got[variable], want)
+			}
+		}
+	}
+}
+
 func env(o object) map[string]any {
 	out := map[string]any{}
 	list, _ := o.at("spec", "template", "spec", "containers", 0, "env").([]any)
@@ -484,6 +507,80 @@ func TestClimateToken(t *testing.T) {
 		}) {
 			t.Errorf("%s has no token", name)
 		}
+	}
+	if o := find(t, list, "Service", release+"-cleanup"); strings.Contains(string(o.text), "daymet") {
+		t.Errorf("cleanup, which opens no climate, has its token:\n%s", o.text)
+	}
+}
+
+// TestCredentials gives each service credentials of its own, and what all have in common to those without.
+func TestCredentials(t *testing.T) {
+	list := mustRender(t, values{
+		"bucket": values{
+			"url": "s3://maps?region=eu-central-1", "secret": "common", "secrets": values{"compute": "worker", "cleanup": "broom"},
+			"googleKey": values{"secret": "key", "secrets": values{"submission": "door-key"}},
+		},
+		"serviceAccount": values{
+			"annotations": values{"role": "all", "team": "soil"}, "annotationsOf": values{"compute": values{"role": "work"}},
+		},
+	})
+	for _, c := range []struct{ name, secret, key, role string }{
+		{"submission", "common", "door-key", "all"},
+		{"compute", "worker", "key", "work"},
+		{"cleanup", "broom", "key", "all"},
+	} {
+		o := find(t, list, "Service", release+"-"+c.name)
+		spec := []any{"spec", "template", "spec"}
+		sources, _ := o.at(append(slices.Clone(spec), "containers", 0, "envFrom")...).([]any)
+		var secrets []any
+		for _, s := range sources {
+			if ref, ok := s.(values)["secretRef"].(values); ok {
+				secrets = append(secrets, ref["name"])
+			}
+		}
+		if len(secrets) != 1 || secrets[0] != c.secret {
+			t.Errorf("%s has the secrets %v, want %s alone", c.name, secrets, c.secret)
+		}
+		volumes, _ := o.at(append(slices.Clone(spec), "volumes")...).([]any)
+		var keys []any
+		for _, v := range volumes {
+			if s, ok := v.(values)["secret"].(values); ok {
+				keys = append(keys, s["secretName"])
+			}
+		}
+		if len(keys) != 1 || keys[0] != c.key {
+			t.Errorf("%s has the keys %v, want %s alone", c.name, keys, c.key)
+		}
+		account := find(t, list, "ServiceAccount", release+"-"+c.name)
+		if account.at("metadata", "annotations", "role") != c.role || account.at("metadata", "annotations", "team") != "soil" {
+			t.Errorf("account of %s: %v", c.name, account.at("metadata", "annotations"))
+		}
+	}
+	if err := validate(list, nil); err != nil {
+		t.Error(err)
+	}
+	if err := conform(t)(list); err != nil {
+		t.Error(err)
+	}
+	// A key of one service alone is mounted there, and nowhere else.
+	list = mustRender(t, values{"bucket": values{"url": "gs://maps", "googleKey": values{"secrets": values{"cleanup": "broom"}}}})
+	for name, want := range map[string]bool{"submission": false, "compute": false, "cleanup": true} {
+		text := string(find(t, list, "Service", release+"-"+name).text)
+		if got := strings.Contains(text, "GOOGLE_APPLICATION_CREDENTIALS") && strings.Contains(text, "secretName: broom"); got != want {
+			t.Errorf("%s has a key: %t", name, got)
+		}
+	}
+}
+
+// TestRoomForFiles follows tmpSize, from which the request can be set apart.
+func TestRoomForFiles(t *testing.T) {
+	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "compute": values{"tmpSize": "2Gi", "resources": values{"storageRequest": "100Mi"}}})
+	o := find(t, list, "Service", release+"-compute")
+	resources := []any{"spec", "template", "spec", "containers", 0, "resources"}
+	limit := o.at(append(slices.Clone(resources), "limits", "ephemeral-storage")...)
+	request := o.at(append(slices.Clone(resources), "requests", "ephemeral-storage")...)
+	if limit != "2304Mi" || request != "100Mi" {
+		t.Errorf("limit %v, request %v", limit, request)
 	}
 }
 
@@ -695,6 +792,9 @@ func TestRefusals(t *testing.T) {
 		{"scale turned round", values{"compute": values{"minScale": 21}}, "compute.minScale 21: must not be above maxScale 20"},
 		{"request above the limit", values{"compute": values{"resources": values{"cpuRequest": 8}}}, "compute.resources.cpuRequest 8: must not be above the limit of 4"},
 		{"request of memory above the limit", values{"cleanup": values{"resources": values{"memoryRequest": "1Gi"}}}, "cleanup.resources.memoryRequest 1Gi: must not be above the limit of 256Mi"},
+		{"request of files above the limit", values{"submission": values{"resources": values{"storageRequest": "6Gi"}}}, "submission.resources.storageRequest 6Gi: must not be above the limit of 5376Mi"},
+		{"a secret of nobody", values{"bucket": values{"secrets": values{"computer": "worker"}}}, "computer"},
+		{"annotations of nobody", values{"serviceAccount": values{"annotationsOf": values{"computer": values{"role": "x"}}}}, "computer"},
 		{"no room to compute", values{"compute": values{"resources": values{"memory": "150Mi"}}}, "compute.resources.memory 150Mi: must be at least 151Mi"},
 		{"resumed at once", values{"cleanup": values{"resumeAfter": "999ms"}}, "cleanup.resumeAfter 999ms: must be 1s to 12h"},
 		{"resumed too late", values{"cleanup": values{"resumeAfter": "721m"}}, "cleanup.resumeAfter 721m: must be 1s to 12h"},

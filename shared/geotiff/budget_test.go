@@ -42,8 +42,12 @@ func TestReadWindows(t *testing.T) {
 			t.Fatal(err)
 		}
 		windows := []raster.Window{
-			{Col: 600, Row: 400, Width: 100, Height: 100}, {Col: 10, Row: 10, Width: 300, Height: 200}, {Col: 0, Row: 0, Width: 1, Height: 1},
-			{Col: 200, Row: 100, Width: 300, Height: 300}, {Col: 200, Row: 100, Width: 300, Height: 300}, {Col: 0, Row: 499, Width: 700, Height: 1},
+			{Col: 600, Row: 400, Width: 100, Height: 100},
+			{Col: 10, Row: 10, Width: 300, Height: 200},
+			{Col: 0, Row: 0, Width: 1, Height: 1},
+			{Col: 200, Row: 100, Width: 300, Height: 300},
+			{Col: 200, Row: 100, Width: 300, Height: 300},
+			{Col: 0, Row: 499, Width: 700, Height: 1},
 		}
 		dst := make([][]float64, len(windows))
 		for k, w := range windows {

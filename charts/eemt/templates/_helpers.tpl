@@ -21,9 +21,13 @@ performance:
 {{- range $k := list "maxScale" "tmpSize" "tileSize" -}}
 {{- with get $v $k -}}{{- $_ := set $size $k . -}}{{- end -}}
 {{- end -}}
-{{- range $k := list "cpu" "memory" "cpuRequest" "memoryRequest" -}}
+{{- range $k := list "cpu" "memory" "cpuRequest" "memoryRequest" "storageRequest" -}}
 {{- with get $v.resources $k -}}{{- $_ := set $size $k (toString .) -}}{{- end -}}
 {{- end -}}
+{{- /* Temporary files, and 256Mi for what the container logs. A node must have a quarter of it free: few jobs take it all. */ -}}
+{{- $tmp := include "eemt.mebi" ($size.tmpSize | default "1Gi") | int64 -}}
+{{- $_ := set $size "storage" (printf "%dMi" (add $tmp 256)) -}}
+{{- if not $size.storageRequest -}}{{- $_ := set $size "storageRequest" (printf "%dMi" (div (add $tmp 256) 4)) -}}{{- end -}}
 {{- $_ := set $out $name $size -}}
 {{- end -}}
 {{- toYaml $out -}}
@@ -111,6 +115,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $size := get $sizes $name -}}
 {{- if and $size.cpuRequest (gt (include "eemt.milli" $size.cpuRequest | int64) (include "eemt.milli" $size.cpu | int64)) -}}{{ fail (printf "%s.resources.cpuRequest %s: must not be above the limit of %s" $name $size.cpuRequest $size.cpu) }}{{- end -}}
 {{- if and $size.memoryRequest (gt (include "eemt.mebi" $size.memoryRequest | int64) (include "eemt.mebi" $size.memory | int64)) -}}{{ fail (printf "%s.resources.memoryRequest %s: must not be above the limit of %s" $name $size.memoryRequest $size.memory) }}{{- end -}}
+{{- if gt (include "eemt.mebi" $size.storageRequest | int64) (include "eemt.mebi" $size.storage | int64) -}}{{ fail (printf "%s.resources.storageRequest %s: must not be above the limit of %s, which follows from tmpSize" $name $size.storageRequest $size.storage) }}{{- end -}}
 {{- end -}}
 {{- /* What the programs refuse when they start would only be seen when the release is not ready in time. */ -}}
 {{- if lt (include "eemt.goMemory" $sizes.compute.memory | int64) 128 -}}{{ fail (printf "compute.resources.memory %s: must be at least 151Mi" $sizes.compute.memory) }}{{- end -}}
@@ -168,6 +173,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "eemt.securityContext" -}}
 runAsNonRoot: true
 runAsUser: 65532
+runAsGroup: 65532
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
@@ -182,6 +188,9 @@ seccompProfile:
 {{- $v := $root.Values -}}
 {{- $own := get $v .name -}}
 {{- $full := printf "%s-%s" (include "eemt.fullname" $root) .name -}}
+{{- /* Credentials of this service alone, else those that all have. */ -}}
+{{- $secret := get $v.bucket.secrets .name | default $v.bucket.secret -}}
+{{- $googleKey := get $v.bucket.googleKey.secrets .name | default $v.bucket.googleKey.secret -}}
 apiVersion: serving.knative.dev/v1
 kind: Service
 metadata:
@@ -236,17 +245,27 @@ spec:
             - name: {{ $k }}
               value: {{ $x | quote }}
             {{- end }}
-            {{- if $v.bucket.googleKey.secret }}
+            {{- if $googleKey }}
             - name: GOOGLE_APPLICATION_CREDENTIALS
               value: /credentials/{{ $v.bucket.googleKey.key }}
             {{- end }}
           envFrom:
             - configMapRef:
                 name: {{ include "eemt.fullname" $root }}
-            {{- with $v.bucket.secret }}
+            {{- with $secret }}
             - secretRef:
                 name: {{ . }}
             {{- end }}
+          {{- /* Started is what has reached its bucket once: a revision with wrong credentials takes no traffic. After that a
+                 bucket that is away is no reason to restart, nor to close the door: callers are told. Only what answers
+                 nothing for two minutes is restarted. Knative does not fill the port of this probe in. */}}
+          startupProbe:
+            httpGet:
+              path: /readyz
+              port: 8080
+            periodSeconds: 1
+            timeoutSeconds: 6
+            failureThreshold: 30
           readinessProbe:
             httpGet:
               path: /healthz
@@ -260,9 +279,11 @@ spec:
             requests:
               cpu: {{ .size.cpuRequest | default .size.cpu | quote }}
               memory: {{ .size.memoryRequest | default .size.memory }}
+              ephemeral-storage: {{ .size.storageRequest }}
             limits:
               cpu: {{ .size.cpu | quote }}
               memory: {{ .size.memory }}
+              ephemeral-storage: {{ .size.storage }}
               {{- with .limits }}
               {{- toYaml . | nindent 14 }}
               {{- end }}
@@ -271,7 +292,7 @@ spec:
           volumeMounts:
             - name: tmp
               mountPath: /tmp
-            {{- if $v.bucket.googleKey.secret }}
+            {{- if $googleKey }}
             - name: google-key
               mountPath: /credentials
               readOnly: true
@@ -284,10 +305,10 @@ spec:
         - name: tmp
           emptyDir:
             sizeLimit: {{ .size.tmpSize | default "1Gi" }}
-        {{- if $v.bucket.googleKey.secret }}
+        {{- if $googleKey }}
         - name: google-key
           secret:
-            secretName: {{ $v.bucket.googleKey.secret }}
+            secretName: {{ $googleKey }}
         {{- end }}
         {{- if $v.bucket.claim.name }}
         - name: bucket
