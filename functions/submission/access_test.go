@@ -116,6 +116,7 @@ func TestEveryRouteAsks(t *testing.T) {
 		"GET /", "GET /monitor", "GET /app.js", "GET /style.css", "GET /icon.svg", "GET /static/:asset", "GET /health", "GET /healthz",
 		"GET /conformance", "GET /api", "GET /openapi.json", "GET /docs", "GET /redoc", "GET /processes", "GET /processes/:id", "GET /auth",
 		"OPTIONS /uploads", "OPTIONS /uploads/:name", "POST /events", "OPTIONS /events",
+		"POST /events/notices", "OPTIONS /events/notices", "POST /events/notices/:secret", "OPTIONS /events/notices/:secret",
 	}
 	operators := []string{
 		"GET /auth/quotas/:owner", "PUT /auth/quotas/:owner", "DELETE /auth/quotas/:owner",

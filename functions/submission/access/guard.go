@@ -108,6 +108,8 @@ const (
 	operators need = iota
 	// public needs nothing.
 	public
+	// elsewhere is what has senders of its own, who are looked at where it is taken: their tokens are none of a caller.
+	elsewhere
 	// own lists or reads what belongs to the caller.
 	own
 	// submits makes jobs, or brings files for them.
@@ -123,7 +125,8 @@ var rules = map[string]need{
 	"GET /static/:asset": public, "GET /health": public, "GET /healthz": public, "GET /conformance": public, "GET /api": public,
 	"GET /openapi.json": public, "GET /docs": public, "GET /redoc": public, "GET /processes": public, "GET /processes/:id": public,
 	"GET /auth": public, "OPTIONS /uploads": public, "OPTIONS /uploads/:name": public,
-	"POST /events": public, "OPTIONS /events": public, // who sends events is looked at where they are taken
+	"POST /events": elsewhere, "OPTIONS /events": elsewhere, "POST /events/notices": elsewhere, "OPTIONS /events/notices": elsewhere,
+	"POST /events/notices/:secret": elsewhere, "OPTIONS /events/notices/:secret": elsewhere,
 
 	"GET /jobs": own, "GET /api/jobs": own, "GET /api/system/status": own, "GET /auth/keys": own, "GET /auth/quota": own, "POST /auth/keys": own,
 	"DELETE /auth/keys/:key": own, "GET /stac": own, "GET /stac/collections/:collection": own, "GET /stac/collections/:collection/items": own,
@@ -165,6 +168,9 @@ func (g *Guard) Admit(c *gin.Context) {
 		return // there is nothing, which everybody may know
 	}
 	n := needOf(c.Request.Method, c.FullPath())
+	if n == elsewhere {
+		return
+	}
 	who, err := g.Authenticator.Authenticate(c.Request)
 	if errors.Is(err, ErrNone) && (n == public || n == reads && c.Query("ticket") != "") {
 		who, err = Caller{}, nil
