@@ -73,7 +73,7 @@ func (s *services) start(t *testing.T, name, grace string) *server {
 	t.Helper()
 	address := freeAddress(t)
 	p := &server{cmd: exec.Command(filepath.Join(s.dir, name)), url: "http://" + address, log: new(bytes.Buffer)}
-	p.cmd.Env = append(os.Environ(), "PORT="+address[strings.LastIndexByte(address, ':')+1:], "EEMT_BUCKET=file://"+s.data, "K_SINK="+s.sink.URL, "EEMT_GRACE="+grace)
+	p.cmd.Env = append(os.Environ(), "PORT="+address[strings.LastIndexByte(address, ':')+1:], "EEMT_AUTH_MODE=none", "EEMT_BUCKET=file://"+s.data, "K_SINK="+s.sink.URL, "EEMT_GRACE="+grace)
 	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

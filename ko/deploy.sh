@@ -17,6 +17,14 @@ Where
   -m, --mode MODE           distributed: three services in the cluster (default)
                             hybrid: compute and cleanup in the cluster, submission on this machine
                             local: no cluster; runs "eemt serve" here, what follows -- is given to it
+Who (asked for with --mode distributed, unless a values file says it)
+      --auth MODE           oidc:  people log in with an OpenID provider, programs send its tokens or API keys
+                            proxy: a proxy before submission has people log in, and says who they are (values auth.proxy)
+                            none:  everybody who reaches submission may do everything; reached within the cluster only
+      --auth-issuer URL     address of the provider
+      --auth-audience NAME  what its tokens must be made for
+      --auth-client NAME    its client of the page and of eemt login, which has no secret
+      --public              with --auth none: let submission be reached from outside
 What
   -b, --bucket URL          gs://NAME, s3://NAME?region=REGION, azblob://NAME, file:///bucket
   -p, --preset NAME         gke, eks, aks or dev: charts/eemt/values-NAME.yaml
@@ -27,7 +35,7 @@ What
       --spot                put compute on nodes that may be taken away
       --ingress HOST        an own host name for submission
       --network-policy      close the pods off but for what they need
-      --dev                 one machine: preset dev, strategy minimal, debug messages
+      --dev                 one machine: preset dev, strategy minimal, debug messages, --auth none
       --cleanup-only        only cleanup and its ticks
       --images FILE         images that were built before ("make images" writes bin/images.yaml);
                             without it they are built with ko and pushed to $KO_DOCKER_REPO
@@ -44,11 +52,11 @@ Flags win over --values, which win over --preset, which wins over the chart's de
 
 Examples
   export KO_DOCKER_REPO=europe-docker.pkg.dev/my-project/eemt
-  ko/deploy.sh --preset gke --bucket gs://my-maps
-  ko/deploy.sh --preset gke --bucket gs://my-maps --upgrade --canary 10
+  ko/deploy.sh --preset gke --bucket gs://my-maps --auth oidc --auth-issuer https://id.example.org --auth-audience eemt
+  ko/deploy.sh --preset gke --bucket gs://my-maps --values my.yaml --upgrade --canary 10
   ko/deploy.sh --dev
-  ko/deploy.sh --mode local --bucket file://$HOME/maps -- --address :8080
-  ko/deploy.sh --bucket s3://my-maps?region=eu-central-1 --strategy performance --dry-run | kubectl diff -f -
+  ko/deploy.sh --mode local --bucket file://$HOME/maps -- --address localhost:8080
+  ko/deploy.sh --bucket s3://my-maps?region=eu-central-1 --auth none --strategy performance --dry-run | kubectl diff -f -
 TEXT
 }
 
@@ -63,7 +71,7 @@ misuse() {
 }
 
 namespace=eemt release=eemt mode=distributed bucket= preset= strategy= host= images= canary= timeout=300
-gpu= spot= policy= dev= cleanup_only= upgrade= dry= print= debug=
+auth= issuer= audience= client= public= gpu= spot= policy= dev= cleanup_only= upgrade= dry= print= debug=
 files=() sets=() rest=() given=()
 while [ $# -gt 0 ]; do
 	flag=$1
@@ -74,7 +82,7 @@ while [ $# -gt 0 ]; do
 		;;
 	esac
 	case $flag in
-	-n | --namespace | -r | --release | -m | --mode | -b | --bucket | -p | --preset | -s | --strategy | -f | --values | --set | --ingress | --images | --canary | --timeout)
+	-n | --namespace | -r | --release | -m | --mode | -b | --bucket | -p | --preset | -s | --strategy | -f | --values | --set | --ingress | --images | --canary | --timeout | --auth | --auth-issuer | --auth-audience | --auth-client)
 		[ $# -ge 2 ] && [ -n "$2" ] || misuse "$flag needs a value"
 		value=$2
 		shift
@@ -97,6 +105,11 @@ while [ $# -gt 0 ]; do
 	-f | --values) files+=("$value") ;;
 	--set) sets+=("$value") ;;
 	--ingress) host=$value ;;
+	--auth) auth=$value ;;
+	--auth-issuer) issuer=$value ;;
+	--auth-audience) audience=$value ;;
+	--auth-client) client=$value ;;
+	--public) public=yes ;;
 	--images) images=$value ;;
 	--canary) canary=$value ;;
 	--timeout) timeout=$value ;;
@@ -118,6 +131,8 @@ one_of() {
 	case $list in *" $value "*) ;; *) misuse "$name $value: must be one of$list" ;; esac
 }
 one_of --mode "$mode" "local distributed hybrid"
+[ -z "$auth" ] || one_of --auth "$auth" "oidc proxy none"
+[ -z "$public" ] || [ -z "$auth" ] || [ "$auth" = none ] || misuse "--public: has a meaning with --auth none only; with $auth submission is public"
 [ -z "$strategy" ] || one_of --strategy "$strategy" "minimal balanced performance"
 [ -z "$preset" ] || one_of --preset "$preset" "gke eks aks dev"
 [ -z "$dev" ] || [ -z "$preset" ] || [ "$preset" = dev ] || misuse "--dev is the preset dev: leave --preset $preset out"
@@ -185,6 +200,11 @@ set_value() { arguments+=(--set "$1"); }
 [ -z "$spot" ] || set_value spot.enabled=true
 [ -z "$policy" ] || set_value networkPolicy.enabled=true
 [ -z "$host" ] || set_value "ingress.enabled=true,ingress.host=$host"
+[ -z "$auth" ] || set_value "auth.mode=$auth"
+[ -z "$public" ] || set_value auth.public=true
+[ -z "$issuer" ] || arguments+=(--set-string "auth.issuer=${issuer//,/\\,}")
+[ -z "$audience" ] || arguments+=(--set-string "auth.audience=${audience//,/\\,}")
+[ -z "$client" ] || arguments+=(--set-string "auth.clientID=${client//,/\\,}")
 [ -z "$cleanup_only" ] || set_value submission.enabled=false,compute.enabled=false
 [ -z "$debug" ] || set_value logLevel=debug
 for value in ${sets+"${sets[@]}"}; do set_value "$value"; done
@@ -393,6 +413,6 @@ if [ "$mode" = hybrid ]; then
 	cat <<TEXT
 Ready. Start submission on this machine:
   kubectl -n knative-eventing port-forward service/broker-ingress 8081:80 &
-  PORT=5000 EEMT_BUCKET=$(kubectl -n "$namespace" get configmap "$release" -o 'jsonpath={.data.EEMT_BUCKET}') K_SINK=http://localhost:8081/$namespace/$release go run ./cmd/submission
+  PORT=5000 EEMT_AUTH_MODE=none EEMT_BUCKET=$(kubectl -n "$namespace" get configmap "$release" -o 'jsonpath={.data.EEMT_BUCKET}') K_SINK=http://localhost:8081/$namespace/$release go run ./cmd/submission
 TEXT
 fi

@@ -116,19 +116,26 @@ func (o *checkOptions) run(ctx context.Context, path string, out io.Writer) erro
 			r.Findings.Add(finding.Finding{Code: finding.MachineRoom, Severity: finding.Doubt, Message: err.Error()})
 		}
 	}
-	if o.json {
+	if err := o.print(out, r); err != nil {
+		return err
+	}
+	if !r.Usable {
+		return errors.New(r.Detail)
+	}
+	return nil
+}
+
+// print prints the report, or of a DEM that a job would refuse what was found beside the first refusal.
+func (o *checkOptions) print(out io.Writer, r *inspect.Report) error {
+	switch {
+	case o.json:
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
-		err = e.Encode(r)
-	} else if r.Usable {
-		err = printCheck(out, r)
-	} else {
-		err = printFindings(out, withoutDetail(r.Findings))
+		return e.Encode(r)
+	case r.Usable:
+		return printCheck(out, r)
 	}
-	if err == nil && !r.Usable {
-		err = errors.New(r.Detail)
-	}
-	return err
+	return printFindings(out, withoutDetail(r.Findings))
 }
 
 // withoutDetail leaves out the first refusal, which is the error.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,9 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/client"
 	"github.com/cyverse-gis/eemt/cmd/internal/outdir"
@@ -198,58 +198,15 @@ func (r *remote) download(c *cobra.Command, api *client.Client, j client.Job, pa
 		return err
 	}
 	if output == "" {
-		base := filepath.Base(filepath.FromSlash(j.DEM))
-		output = strings.TrimSuffix(base, filepath.Ext(base)) + "_" + j.Workflow
-		if !filepath.IsLocal(output) {
-			output = j.ID
-		}
+		output = outputOf(j)
 	}
 	dir, mark, err := r.into(c, api, j, list, output, overwrite)
 	if err != nil {
 		return r.explain(c.Context(), err)
 	}
 	defer func() { _ = dir.Release() }()
-	var total, done int64
-	for _, f := range list {
-		total += f.Size
-	}
-	bar := newProgress(c.ErrOrStderr(), r.quiet || r.json)
-	ctx, cancel := context.WithCancel(c.Context())
-	defer cancel()
-	var mu sync.Mutex
-	var failed error
-	next := make(chan client.Result)
-	var wait sync.WaitGroup
-	for range downloads {
-		wait.Go(func() {
-			for f := range next {
-				err := api.Download(ctx, j.ID, f, output, func(n int) {
-					mu.Lock()
-					done += int64(n)
-					share := float64(done) / float64(max(total, 1))
-					mu.Unlock()
-					bar.show(share, "downloading")
-				})
-				mu.Lock()
-				if err != nil && failed == nil {
-					failed = err
-					cancel()
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	for _, f := range list {
-		select {
-		case next <- f:
-		case <-ctx.Done():
-		}
-	}
-	close(next)
-	wait.Wait()
-	bar.finish(failed == nil)
-	if failed != nil {
-		return r.explain(c.Context(), failed)
+	if err := r.fetch(c, api, j.ID, list, output); err != nil {
+		return r.explain(c.Context(), err)
 	}
 	if err := r.placed(c, dir, mark); err != nil {
 		return err
@@ -260,5 +217,40 @@ func (r *remote) download(c *cobra.Command, api *client.Client, j client.Job, pa
 	if !r.quiet {
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%d files in %s\n", len(list), output)
 	}
+	return err
+}
+
+// outputOf is the usual directory for the results of a job.
+func outputOf(j client.Job) string {
+	base := filepath.Base(filepath.FromSlash(j.DEM))
+	output := strings.TrimSuffix(base, filepath.Ext(base)) + "_" + j.Workflow
+	if !filepath.IsLocal(output) {
+		return j.ID
+	}
+	return output
+}
+
+// fetch downloads files, some at a time, with a bar for all of them. The first error ends it.
+func (r *remote) fetch(c *cobra.Command, api *client.Client, id string, list []client.Result, output string) error {
+	var total int64
+	for _, f := range list {
+		total += f.Size
+	}
+	bar := newProgress(c.ErrOrStderr(), r.quiet || r.json)
+	var done atomic.Int64
+	group, ctx := errgroup.WithContext(c.Context())
+	group.SetLimit(downloads)
+	for _, f := range list {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return api.Download(ctx, id, f, output, func(n int) {
+				bar.show(float64(done.Add(int64(n)))/float64(max(total, 1)), "downloading")
+			})
+		})
+	}
+	err := group.Wait()
+	bar.finish(err == nil)
 	return err
 }

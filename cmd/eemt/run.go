@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/outdir"
 	"github.com/cyverse-gis/eemt/functions/compute/assembly"
 
 	"github.com/spf13/cobra"
@@ -59,12 +59,7 @@ func workflowCommand(w param.Workflow, use, short, example string) *cobra.Comman
 	var parameters parameterFlags
 	c := &cobra.Command{
 		Use: use, Short: short, Example: example,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return exitError{fmt.Errorf("%s takes one DEM, got %d arguments; see: %s --help", c.CommandPath(), len(args), c.CommandPath()), 2}
-			}
-			return nil
-		},
+		Args: exactly("one DEM"),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
 			if o.params, err = parameters.parameters(); err != nil {
@@ -96,12 +91,7 @@ func (o *runOptions) run(ctx context.Context, w param.Workflow, dem string, stdo
 	if err != nil {
 		return err
 	}
-	beside := besideDEM(dem)
-	beside.Accept(o.params.Accept)
-	if !o.quiet {
-		_ = printFindings(stderr, beside)
-	}
-	if err := beside.Err(o.params.Strict); err != nil {
+	if err := o.checkBeside(dem, stderr); err != nil {
 		return err
 	}
 	dir, err := o.claim(w, dem, stderr)
@@ -131,23 +121,7 @@ func (o *runOptions) run(ctx context.Context, w param.Workflow, dem string, stdo
 	if err != nil {
 		return err
 	}
-	ended := p.ends()
-	p.broker.Start()
-	var id string
-	if err = p.forgetSpoiled(ctx, dir); err == nil {
-		id, err = p.submitLocal(ctx, w, o.params, dem)
-	}
-	if err == nil {
-		err = p.wait(ctx, id, ended, lost)
-	}
-	bar.finish(err == nil)
-	var report *assembly.Report
-	if err == nil {
-		report, err = p.export(context.WithoutCancel(ctx), id, dir, o.note(stderr))
-	}
-	if err == nil {
-		_ = p.broker.Wait(ctx) // work files are being removed; after Ctrl-C the same command removes them
-	}
+	report, err := o.compute(ctx, p, w, dem, dir, bar, lost, stderr)
 	if closing := p.close(); err == nil {
 		err = closing
 	}
@@ -160,6 +134,40 @@ func (o *runOptions) run(ctx context.Context, w param.Workflow, dem string, stdo
 	return o.show(stdout, report)
 }
 
+// checkBeside tells of files beside the DEM that are not read, and refuses them if the user wants it so.
+func (o *runOptions) checkBeside(dem string, stderr io.Writer) error {
+	beside := besideDEM(dem)
+	beside.Accept(o.params.Accept)
+	if !o.quiet {
+		_ = printFindings(stderr, beside)
+	}
+	return beside.Err(o.params.Strict)
+}
+
+// compute runs the job on the platform and exports its results to the directory.
+func (o *runOptions) compute(ctx context.Context, p *platform, w param.Workflow, dem string, dir *outdir.Dir, bar *progress, lost <-chan string, stderr io.Writer) (*assembly.Report, error) {
+	ended := p.ends()
+	p.broker.Start()
+	err := p.forgetSpoiled(ctx, dir)
+	var id string
+	if err == nil {
+		id, err = p.submitLocal(ctx, w, o.params, dem)
+	}
+	if err == nil {
+		err = p.wait(ctx, id, ended, lost)
+	}
+	bar.finish(err == nil)
+	if err != nil {
+		return nil, err
+	}
+	report, err := p.export(context.WithoutCancel(ctx), id, dir, o.note(stderr))
+	if err != nil {
+		return nil, err
+	}
+	_ = p.broker.Wait(ctx) // work files are being removed; after Ctrl-C the same command removes them
+	return report, nil
+}
+
 // complete checks the flags and fills what they leave open.
 func (o *runOptions) complete(w param.Workflow, dem string) error {
 	if err := o.params.Validate(w); err != nil {
@@ -170,22 +178,17 @@ func (o *runOptions) complete(w param.Workflow, dem string) error {
 		if err != nil {
 			return err
 		}
-		if spec.Kind == climate.KindTable || spec.Kind == climate.KindPixel {
-			if _, err := os.Stat(spec.Path); err != nil {
-				return fmt.Errorf("climate table: %w", err)
-			}
+		if _, err := checkClimateFile(spec.Kind, spec.Path); err != nil {
+			return err
 		}
 	}
 	if err := checkInputFiles(&o.params); err != nil {
 		return err
 	}
-	info, err := os.Stat(dem)
-	if err != nil {
-		return fmt.Errorf("DEM: %w", err)
+	if err := checkDEMFile(dem); err != nil {
+		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("DEM %s is not a file", dem)
-	}
+	var err error
 	if o.params, err = besidePRJ(dem, o.params); err != nil {
 		return fmt.Errorf("DEM: %w", err)
 	}

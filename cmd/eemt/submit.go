@@ -48,7 +48,7 @@ is printed.`,
 	then.flags(c.Flags(), &r)
 	describe(c, remoteExits("the job is submitted; with --wait: completed", "the job failed, or the server refused it"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		fields, files, err := parcel(w, args[0], parameters)
+		fields, files, err := submissionForm(w, args[0], parameters)
 		if err != nil {
 			return exitError{err, 2}
 		}
@@ -57,14 +57,10 @@ is printed.`,
 	return c
 }
 
-// parcel sorts what is sent into fields and files.
-func parcel(w param.Workflow, dem string, given parameterFlags) ([]client.Field, []client.File, error) {
-	info, err := os.Stat(dem)
-	if err != nil {
-		return nil, nil, fmt.Errorf("DEM: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("DEM %s is not a file", dem)
+// submissionForm returns the fields and the files of a submission.
+func submissionForm(w param.Workflow, dem string, given parameterFlags) ([]client.Field, []client.File, error) {
+	if err := checkDEMFile(dem); err != nil {
+		return nil, nil, err
 	}
 	// Values that no server takes are refused before the DEM is on its way. What depends on the server, such as which
 	// files it has, is left to it.
@@ -78,41 +74,74 @@ func parcel(w param.Workflow, dem string, given parameterFlags) ([]client.Field,
 	fields := []client.Field{{Name: "workflow_type", Value: string(w)}}
 	var files []client.File
 	for _, f := range withYears(given.fields(), params) {
-		kind, file, _ := strings.Cut(f.Value, ":")
-		if f.Name == "climate" && (kind == climate.KindTable || kind == climate.KindPixel) {
-			if _, err := os.Stat(file); err != nil {
-				return nil, nil, fmt.Errorf("climate table: %w", err)
-			}
-			name := "climate_file"
-			if kind == climate.KindPixel {
-				name = "pixel_file"
-			}
-			files = append(files, client.File{Name: name, Path: file})
-			continue
-		}
-		raster, err := rasterToSend(f)
-		if err != nil {
+		file, err := fileToSend(f)
+		switch {
+		case err != nil:
 			return nil, nil, err
+		case file.Path != "":
+			files = append(files, file)
+		default:
+			fields = append(fields, f)
 		}
-		if raster.Path != "" {
-			files = append(files, raster)
-			continue
-		}
-		fields = append(fields, f)
 	}
-	p := param.DefaultParameters()
-	if i := slices.IndexFunc(fields, func(f client.Field) bool { return f.Name == "dem_crs" }); i < 0 {
-		if p, err = besidePRJ(dem, p); err != nil {
+	if !slices.ContainsFunc(fields, func(f client.Field) bool { return f.Name == "dem_crs" }) {
+		system, err := systemBeside(dem)
+		if err != nil {
 			return nil, nil, fmt.Errorf("DEM: %w", err)
 		}
-		if p.DEMCRS == "" && isASCIIGrid(dem) {
-			p.DEMCRS = readPRJ(dem) // a grid states no system itself
-		}
-		if p.DEMCRS != "" {
-			fields = append(fields, client.Field{Name: "dem_crs", Value: p.DEMCRS})
+		if system != "" {
+			fields = append(fields, client.Field{Name: "dem_crs", Value: system})
 		}
 	}
 	return fields, append(files, client.File{Name: "dem_file", Path: dem}), nil
+}
+
+// checkDEMFile refuses a DEM that is no file.
+func checkDEMFile(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return fmt.Errorf("DEM: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("DEM %s is not a file", name)
+	}
+	return nil
+}
+
+// checkClimateFile refuses a climate table that is not there; false for a source of another kind.
+func checkClimateFile(kind, name string) (isFile bool, err error) {
+	if kind != climate.KindTable && kind != climate.KindPixel {
+		return false, nil
+	}
+	if _, err := os.Stat(name); err != nil {
+		return true, fmt.Errorf("climate table: %w", err)
+	}
+	return true, nil
+}
+
+// fileToSend is the climate table or the raster of this machine that a parameter names; without a path if it names none.
+func fileToSend(f client.Field) (client.File, error) {
+	if f.Name != "climate" {
+		return rasterToSend(f)
+	}
+	kind, name, _ := strings.Cut(f.Value, ":")
+	isFile, err := checkClimateFile(kind, name)
+	switch {
+	case err != nil || !isFile:
+		return client.File{}, err
+	case kind == climate.KindPixel:
+		return client.File{Name: "pixel_file", Path: name}, nil
+	}
+	return client.File{Name: "climate_file", Path: name}, nil
+}
+
+// systemBeside is the coordinate system that the .prj file beside a DEM states, if the DEM lacks one.
+func systemBeside(dem string) (string, error) {
+	p, err := besidePRJ(dem, param.DefaultParameters())
+	if err == nil && p.DEMCRS == "" && isASCIIGrid(dem) {
+		p.DEMCRS = readPRJ(dem) // a grid states no system itself
+	}
+	return p.DEMCRS, err
 }
 
 // rasterToSend is the file that a parameter names on this machine; without a path
@@ -173,22 +202,10 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 	})
 	bar.finish(err == nil)
 	if err != nil {
-		var refusal client.Refusal
-		var unread *fs.PathError
-		if errors.As(err, &refusal) || errors.As(err, &unread) && !errors.Is(err, client.ErrAway) {
-			return exitError{err, 2}
-		}
-		return r.explain(c.Context(), err)
+		return r.notSent(c, err)
 	}
 	if !then.wait {
-		if r.json {
-			return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"job_id": id, "status": "submitted"})
-		}
-		_, err := fmt.Fprintln(c.OutOrStdout(), id)
-		if err == nil && !r.quiet {
-			_, _ = fmt.Fprintf(c.ErrOrStderr(), "show its progress with: eemt watch %s\n", id)
-		}
-		return err
+		return r.sent(c, id)
 	}
 	if !r.json {
 		_, _ = fmt.Fprintln(c.OutOrStdout(), id)
@@ -198,4 +215,26 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 		return err
 	}
 	return r.download(c, api, j, nil, then.output, then.overwrite)
+}
+
+// notSent explains why a job was not taken: by what the user gave, or by the server.
+func (r *remote) notSent(c *cobra.Command, err error) error {
+	var refusal client.Refusal
+	var unread *fs.PathError
+	if errors.As(err, &refusal) || errors.As(err, &unread) && !errors.Is(err, client.ErrAway) {
+		return exitError{err, 2}
+	}
+	return r.explain(c.Context(), err)
+}
+
+// sent prints the id of a job that goes on by itself.
+func (r *remote) sent(c *cobra.Command, id string) error {
+	if r.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"job_id": id, "status": "submitted"})
+	}
+	_, err := fmt.Fprintln(c.OutOrStdout(), id)
+	if err == nil && !r.quiet {
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "show its progress with: eemt watch %s\n", id)
+	}
+	return err
 }

@@ -46,7 +46,7 @@ directory.`,
 		Example: `  eemt export /backup/eemt
   eemt export gs://my-backup --data gs://my-maps --status completed
   eemt export one-job --job 01JTESTAAAAAAAAAAAAAAAAAAA`,
-		Args: oneArgument("a directory or the URL of a bucket to copy to"),
+		Args: exactly("a directory or the URL of a bucket to copy to"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.run(c.Context(), o.data, args[0], c.OutOrStdout(), c.ErrOrStderr())
 		},
@@ -66,22 +66,13 @@ from its import. Records that exist already are not replaced. Run again, the com
 		Example: `  eemt import /backup/eemt
   eemt import gs://my-backup --data gs://new-maps
   eemt import /backup/eemt --since 2026-01-01 --dry-run`,
-		Args: oneArgument("a directory or the URL of a bucket to copy from"),
+		Args: exactly("a directory or the URL of a bucket to copy from"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.run(c.Context(), args[0], o.data, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	o.flags(c)
 	return c
-}
-
-func oneArgument(what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return exitError{fmt.Errorf("%s takes %s, got %d arguments; see: %s --help", c.CommandPath(), what, len(args), c.CommandPath()), 2}
-		}
-		return nil
-	}
 }
 
 func (o *transferOptions) flags(c *cobra.Command) {

@@ -5,13 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"net/http"
 	"time"
-
-	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/build"
 	"github.com/cyverse-gis/eemt/cmd/internal/capacity"
+	"github.com/cyverse-gis/eemt/cmd/internal/climate"
 	"github.com/cyverse-gis/eemt/cmd/internal/intake"
 	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
@@ -21,6 +19,10 @@ import (
 
 type config struct {
 	service.Config
+	intake.Access
+	intake.Quota
+	// PublicURL is the address by which clients call the service; without it that of each request is believed.
+	PublicURL string `env:"EEMT_PUBLIC_URL"`
 	Version   string `env:"EEMT_VERSION"`
 	MaxUpload int64  `env:"EEMT_MAX_UPLOAD_BYTES" envDefault:"4294967296"`
 	// DEMHosts and CallbackHosts may be called on behalf of clients.
@@ -36,9 +38,8 @@ type config struct {
 	// Cost and Replica say which jobs are too large, and what compute takes for the others.
 	capacity.Cost
 	capacity.Replica
-	// Token and ClimateHosts let the climate of a job be inspected before it is made.
-	Token        string   `env:"EEMT_CLIMATE_TOKEN"`
-	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
+	// Climate lets the climate of a job be inspected before it is made.
+	climate.Hosts
 }
 
 func main() {
@@ -51,21 +52,30 @@ func main() {
 		if err != nil {
 			return err
 		}
+		who, err := c.Access.Settings(time.Now, log)
+		if err != nil {
+			return err
+		}
+		public, err := intake.Public(c.PublicURL)
+		if err != nil {
+			return err
+		}
 		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = bucket.Close() }()
 		defer events.Close()
-		sources := sources.Files{Bucket: bucket, Client: &http.Client{Timeout: time.Minute}, Token: c.Token, Hosts: c.ClimateHosts}
+		sources := c.Files(bucket, time.Minute, log)
 		s := submission.New(submission.Config{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now),
 			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: intake.Uploads(c.Bucket),
+			Access: who, Quota: c.Quota.Limits(),
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Settings: c.Settings},
 			Climate: sources.Open, Estimate: cost.Estimate, Limits: cost,
 		})
-		return c.Listen(ctx, bucket, s.Handler())
+		return c.Listen(ctx, bucket, public(s.Handler()))
 	})
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/shared/inspect"
+	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -228,7 +231,7 @@ func TestUploadsAreTheirOwners(t *testing.T) {
 	// An upload in parts has its owner's name too.
 	tus := []string{"Tus-Resumable", "1.0.0", "Upload-Length", "10", "Upload-Metadata", "filename ZGVtLnRpZg=="}
 	at := w.as(t, "anna", "POST", "/uploads", "", tus...).header.Get("Location")
-	at = at[strings.Index(at, "/uploads/"):]
+	at = "/uploads/" + path.Base(at)
 	if a := w.as(t, "boris", "HEAD", at, "", tus[:2]...); a.status != 404 {
 		t.Errorf("another's upload in parts: %d", a.status)
 	}
@@ -412,5 +415,69 @@ func TestQuota(t *testing.T) {
 	}
 	if a := s.as(t, "ops", "DELETE", "/auth/quotas/anna", ""); a.status != 200 || !strings.Contains(a.body, `"limits":{"jobs":1,`) {
 		t.Errorf("reset: %d %s", a.status, a.body)
+	}
+}
+
+// TestAudit: who changed a job stands in the log and beside the job, without what would let others in.
+func TestAudit(t *testing.T) {
+	s := guarded(t)
+	var log bytes.Buffer
+	s.with(func(c *submission.Config) { c.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+	id := s.echo(t, "anna")
+	s.as(t, "anna", "PUT", "/jobs/"+id+"/keep", `{"pinned": true}`, "Content-Type", "application/json")
+	link := s.as(t, "anna", "POST", "/jobs/"+id+"/shares", "").json(t)["link"].(string)
+	_, ticket, _ := strings.Cut(link, "ticket=")
+	s.as(t, "", "GET", "/jobs/"+id+"?ticket="+ticket, "")
+	s.as(t, "boris", "DELETE", "/jobs/"+id, "")
+	s.as(t, "anna", "DELETE", "/jobs/"+id+"/keep", "")
+	key := s.as(t, "anna", "POST", "/auth/keys", `{"name": "x"}`).json(t)["key"].(string)
+	s.as(t, key, "GET", "/jobs", "")
+	var noted []string
+	for _, k := range keys(t, s.Store.Bucket) {
+		if strings.HasPrefix(k, job.Prefix(id)+"audit/") {
+			data, err := s.Store.Bucket.ReadAll(t.Context(), k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			noted = append(noted, string(data))
+		}
+	}
+	if all := strings.Join(noted, "\n"); len(noted) != 3 || strings.Contains(all, "boris") || !strings.Contains(all, `"action":"job pinned"`) {
+		t.Errorf("noted: %s", all)
+	}
+	for _, want := range []string{`"msg":"audit","action":"job pinned","owner":"anna"`, `"action":"job shared"`, `"action":"job unpinned"`, `"action":"key created"`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, log.String())
+		}
+	}
+	for _, secret := range []string{ticket, key, "Bearer"} {
+		if strings.Contains(log.String(), secret) || strings.Contains(strings.Join(noted, ""), secret) {
+			t.Errorf("the log has %q", secret)
+		}
+	}
+}
+
+// TestHurry: who asks too often for what is costly is told to wait, and nobody else is.
+func TestHurry(t *testing.T) {
+	s := guarded(t)
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return noon } })
+	refused := 0
+	for range 30 {
+		if a := s.as(t, "ops", "GET", "/api/cleanup/status", ""); a.status == 429 && a.header.Get("Retry-After") == "2" {
+			refused++
+		}
+	}
+	if refused != 10 {
+		t.Errorf("%d of 30 were refused", refused)
+	}
+	if a := s.as(t, "anna", "GET", "/api/check?uploaded_filename=x", ""); a.status == 429 {
+		t.Errorf("another: %d", a.status)
+	}
+	if a := s.as(t, "ops", "GET", "/jobs", ""); a.status != 200 {
+		t.Errorf("what is not costly: %d", a.status)
+	}
+	s.with(func(c *submission.Config) { c.Now = func() time.Time { return noon.Add(time.Minute) } })
+	if a := s.as(t, "ops", "GET", "/api/cleanup/status", ""); a.status != 200 {
+		t.Errorf("a minute later: %d", a.status)
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/cyverse-gis/eemt/functions/submission"
-	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"

@@ -18,7 +18,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
-	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/progress"
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/functions/submission/results"

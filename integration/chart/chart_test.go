@@ -108,7 +108,7 @@ func deepCopy(v values) values {
 
 func render(c *chart.Chart, v values) ([]object, string, error) {
 	options := chartutil.ReleaseOptions{Name: release, Namespace: namespace, Revision: 1, IsInstall: true}
-	top, err := chartutil.ToRenderValues(c, merged(values{"images": images}, v), options, chartutil.DefaultCapabilities)
+	top, err := chartutil.ToRenderValues(c, merged(values{"images": images, "auth": values{"mode": "none", "public": true}}, v), options, chartutil.DefaultCapabilities)
 	if err != nil {
 		return nil, "", err
 	}
@@ -700,6 +700,13 @@ func TestRefusals(t *testing.T) {
 		{"resumed too late", values{"cleanup": values{"resumeAfter": "721m"}}, "cleanup.resumeAfter 721m: must be 1s to 12h"},
 		{"too long a step", values{"compute": values{"longestStep": "61m"}}, "compute.longestStep 61m: must be at most 1h"},
 		{"quota too small", values{"quota": values{"enabled": true, "cpu": "50"}}, "quota.cpu 50: all services at their largest need 98100m"},
+		{"nobody said who may use it", values{"auth": values{"mode": "", "public": false}}, "auth.mode is missing: oidc lets people log in with an OpenID provider, proxy"},
+		{"a mode of its own", values{"auth": values{"mode": "basic"}}, "mode"},
+		{"tokens of nobody", values{"auth": values{"mode": "oidc", "public": false, "audience": "eemt"}}, "auth.issuer and auth.audience: auth.mode oidc needs both"},
+		{"tokens for everybody", values{"auth": values{"mode": "proxy", "public": false, "issuer": "https://id.example.org", "proxy": values{"tokenHeader": "X-Token"}}}, "needs both"},
+		{"a proxy that is not known", values{"auth": values{"mode": "proxy", "public": false}}, "auth.proxy: give tokenHeader"},
+		{"public twice", values{"auth": values{"mode": "oidc", "issuer": "https://id.example.org", "audience": "eemt"}}, "auth.public: has a meaning with auth.mode none only"},
+		{"a host name for nobody", values{"auth": values{"public": false}, "ingress": values{"enabled": true, "host": "a.example.org"}}, "auth.public: true opens it to everybody"},
 		{"broker class", values{"broker": values{"class": "Nats"}}, "class"},
 		{"retries without end", values{"delivery": values{"retry": 1000}}, "retry"},
 	} {
@@ -707,6 +714,49 @@ func TestRefusals(t *testing.T) {
 			_, _, err := render(c, merged(good, r.v))
 			if err == nil || !strings.Contains(err.Error(), r.want) {
 				t.Errorf("%v, want %q", err, r.want)
+			}
+		})
+	}
+}
+
+// TestAuth shows what each mode makes of submission: from where it is reached, and what it is told.
+func TestAuth(t *testing.T) {
+	oidc := values{"mode": "oidc", "public": false, "issuer": "https://id.example.org", "audience": "eemt", "clientID": "page", "operators": []any{"admins", "root"}}
+	for _, c := range []struct {
+		name  string
+		auth  values
+		local bool
+		want  []string
+		lacks string
+	}{
+		{"none", values{"public": false}, true, []string{"name: EEMT_AUTH_MODE\n              value: none"}, "EEMT_AUTH_ISSUER"},
+		{"none, public", values{}, false, []string{"value: none"}, "EEMT_AUTH_ISSUER"},
+		{"oidc", oidc, false, []string{"value: oidc", "value: https://id.example.org", "value: admins,root", "name: EEMT_QUOTA_JOBS\n              value: \"20\"", "value: \"500000000000\""}, "PROXY"},
+		{"proxy with a secret", values{"mode": "proxy", "public": false, "proxy": values{"secret": "shared"}}, false, []string{"name: EEMT_AUTH_PROXY_SECRET\n              valueFrom:\n                secretKeyRef:\n                  key: secret\n                  name: shared", "X-Forwarded-User"}, "TOKEN_HEADER"},
+		{"proxy with tokens", merged(oidc, values{"mode": "proxy", "proxy": values{"tokenHeader": "X-Token"}}), false, []string{"value: X-Token", "EEMT_AUTH_ISSUER"}, "PROXY_SECRET"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "auth": c.auth})
+			o := find(t, list, "Service", release+"-submission")
+			text := string(o.text)
+			if got := strings.Contains(text, "visibility: cluster-local"); got != c.local {
+				t.Errorf("cluster-local: %t", got)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(text, w) {
+					t.Errorf("%q is missing in\n%s", w, text)
+				}
+			}
+			if strings.Contains(text, c.lacks) {
+				t.Errorf("%s is there", c.lacks)
+			}
+			if err := validate(list, nil); err != nil {
+				t.Error(err)
+			}
+			for _, other := range []string{"compute", "cleanup"} {
+				if o := find(t, list, "Service", release+"-"+other); strings.Contains(string(o.text), "EEMT_AUTH") || !strings.Contains(string(o.text), "visibility: cluster-local") {
+					t.Errorf("%s is told of it, or can be reached", other)
+				}
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -68,11 +69,11 @@ func TestDryRun(t *testing.T) {
 		args []string
 		want []string // what the output must hold
 	}{
-		{"default", []string{"--bucket", "gs://maps"}, []string{"namespace: eemt", "name: eemt-compute", `max-scale: "20"`}},
-		{"elsewhere", []string{"-n", "terrain", "-r", "maps", "-b", "gs://maps"}, []string{"namespace: terrain", "name: maps-compute", "/terrain/maps"}},
-		{"gke-gpu-spot", []string{"--preset=gke", "--bucket=gs://maps", "--gpu", "--spot", "--set", "gpu.type=nvidia-l4", "--network-policy"}, []string{"nvidia.com/gpu", "gke-spot", "kind: NetworkPolicy", "gke-accelerator: nvidia-l4"}},
-		{"eks-ingress", []string{"-p", "eks", "-b", "s3://maps?region=eu-central-1", "--ingress", "maps.example.org", "-s", "minimal"}, []string{"kind: DomainMapping", "name: maps.example.org", "s3://maps?region=eu-central-1", "role-arn"}},
-		{"aks", []string{"-p", "aks", "-b", "azblob://maps"}, []string{"azure.workload.identity/use"}},
+		{"default", []string{"--bucket", "gs://maps", "--auth", "none"}, []string{"networking.knative.dev/visibility: cluster-local", "namespace: eemt", "name: eemt-compute", `max-scale: "20"`}},
+		{"elsewhere", []string{"-n", "terrain", "-r", "maps", "-b", "gs://maps", "--auth", "none", "--public"}, []string{"namespace: terrain", "name: maps-compute", "/terrain/maps"}},
+		{"gke-gpu-spot", []string{"--preset=gke", "--bucket=gs://maps", "--gpu", "--spot", "--set", "gpu.type=nvidia-l4", "--network-policy", "--auth=none"}, []string{"nvidia.com/gpu", "gke-spot", "kind: NetworkPolicy", "gke-accelerator: nvidia-l4"}},
+		{"eks-ingress", []string{"-p", "eks", "-b", "s3://maps?region=eu-central-1", "--ingress", "maps.example.org", "-s", "minimal", "--auth", "oidc", "--auth-issuer", "https://id.example.org/realms/lab", "--auth-audience", "eemt", "--auth-client", "page"}, []string{"value: oidc", "value: https://id.example.org/realms/lab", "value: http://maps.example.org", "kind: DomainMapping", "name: maps.example.org", "s3://maps?region=eu-central-1", "role-arn"}},
+		{"aks", []string{"-p", "aks", "-b", "azblob://maps", "--auth", "proxy", "--set", "auth.proxy.secret=proxy"}, []string{"azure.workload.identity/use"}},
 		{"dev", []string{"--dev"}, []string{"kind: PersistentVolumeClaim", "EEMT_LOG_LEVEL: debug", "kind: InMemoryChannel", `max-scale: "2"`}},
 		{"hybrid", []string{"-m", "hybrid", "-b", "gs://maps"}, []string{"eemt-compute"}},
 		{"cleanup-only", []string{"--cleanup-only", "-b", "gs://maps", "--debug"}, []string{"eemt-cleanup", "EEMT_LOG_LEVEL: debug"}},
@@ -161,10 +162,14 @@ func TestDeployWithoutCluster(t *testing.T) {
 		{"canary of nothing", "deploy.sh", []string{"--canary", "10"}, 2, "needs --upgrade"},
 		{"canary of all", "deploy.sh", []string{"-u", "--canary", "100"}, 2, "--canary 100: must be 1 to 99 percent"},
 		{"values that are not there", "deploy.sh", []string{"-f", "nowhere.yaml"}, 2, "nowhere.yaml cannot be read"},
-		{"images in a file with a space", "deploy.sh", []string{"-b", "gs://maps", "--images", spaced, "--dry-run"}, 0, "image: example.org/smoke"},
+		{"images in a file with a space", "deploy.sh", []string{"-b", "gs://maps", "--auth", "none", "--images", spaced, "--dry-run"}, 0, "image: example.org/smoke"},
 		{"typo in a value", "deploy.sh", []string{"-b", "gs://maps", "--set", "compute.maxscale=3", "--dry-run"}, 1, "maxscale"},
+		{"no auth", "deploy.sh", []string{"-b", "gs://maps", "--dry-run"}, 1, "auth.mode is missing: oidc lets people log in"},
+		{"an auth of its own", "deploy.sh", []string{"-b", "gs://maps", "--auth", "basic", "--dry-run"}, 2, "--auth basic: must be one of oidc proxy none"},
+		{"public with a login", "deploy.sh", []string{"-b", "gs://maps", "--auth", "oidc", "--public"}, 2, "--public: has a meaning with --auth none only"},
+		{"README's command", "deploy.sh", append(strings.Fields(deployOf(t))[1:], "--dry-run"), 0, "value: https://id.example.org"},
 		{"no bucket", "deploy.sh", []string{"--dry-run"}, 1, "bucket.url is missing"},
-		{"no cluster", "deploy.sh", []string{"-b", "gs://maps"}, 1, "error: "},
+		{"no cluster", "deploy.sh", []string{"-b", "gs://maps", "--auth", "none"}, 1, "error: "},
 		{"cleanup help", "cleanup.sh", []string{"-h"}, 0, "--keep-data"},
 		{"cleanup unknown", "cleanup.sh", []string{"--everything"}, 2, "flag --everything is not known"},
 		{"cleanup of nothing", "cleanup.sh", []string{"-r"}, 2, "-r needs a value"},
@@ -179,6 +184,20 @@ func TestDeployWithoutCluster(t *testing.T) {
 			}
 		})
 	}
+}
+
+// deployOf is the command in README that deploys.
+func deployOf(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`(?m)^ko/deploy\.sh .*$`).FindString(string(data))
+	if command == "" {
+		t.Fatal("README has no command that deploys")
+	}
+	return command
 }
 
 // TestCleanupWithoutHelm removes what deploy.sh has deployed where helm is not installed: both build it.

@@ -37,6 +37,11 @@ func TestFlags(t *testing.T) {
 		{"deploy.sh", "--dev", "one machine: a volume as bucket, two replicas, debug messages", []shown{{modes, `TestDev`}, {dry, `{"dev"`}}},
 		{"deploy.sh", "--cleanup-only", "cleanup and its ticks alone", []shown{{dry, `{"cleanup-only"`}, {charts, `cleanup only`}}},
 
+		{"deploy.sh", "--auth", "who may use submission; refused without it", []shown{{charts, `TestAuth`}, {dry, `{"no auth"`}, {cluster, `"--auth", "none", "--public"`}}},
+		{"deploy.sh", "--auth-issuer", "whose tokens count", []shown{{dry, `{"eks-ingress"`}, {charts, `TestAuth`}}},
+		{"deploy.sh", "--auth-audience", "what they must be made for", []shown{{dry, `{"eks-ingress"`}, {charts, `TestAuth`}}},
+		{"deploy.sh", "--auth-client", "what the page and the command line log in with", []shown{{dry, `{"eks-ingress"`}}},
+		{"deploy.sh", "--public", "lets everybody in from outside", []shown{{dry, `{"elsewhere"`}, {charts, `TestAuth`}, {cluster, `"--auth", "none", "--public"`}}},
 		{"deploy.sh", "--bucket", "where all state is", []shown{{dry, `{"no bucket"`}, {modes, `TestS3`}}},
 		{"deploy.sh", "--preset", "values of a cloud", []shown{{charts, `TestPresets`}, {dry, `{"gke-gpu-spot"`}}},
 		{"deploy.sh", "--set", "one value", []shown{{dry, `{"typo in a value"`}, {cluster, `"--set", "cleanup.dryRun=true`}}},

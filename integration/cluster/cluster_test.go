@@ -403,7 +403,7 @@ func (d *deployment) send(t testing.TB, id, typ, subject, data string, extension
 
 func (d *deployment) deploy(t testing.TB, args ...string) (string, error) {
 	t.Helper()
-	return try(t, root+"/ko/deploy.sh", append([]string{"-n", d.namespace, "--values", d.values, "--images", d.images, "--timeout", "180"}, args...)...)
+	return try(t, root+"/ko/deploy.sh", append([]string{"-n", d.namespace, "--values", d.values, "--images", d.images, "--timeout", "180", "--auth", "none", "--public"}, args...)...)
 }
 
 func (d *deployment) mustDeploy(t testing.TB, args ...string) {

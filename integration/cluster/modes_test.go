@@ -77,7 +77,7 @@ func TestDev(t *testing.T) {
 	want := local(t, plugin, "--step", "60")
 	step := steps(t)
 	deploy := func(t *testing.T) string {
-		run(t, root+"/ko/deploy.sh", "-n", d.namespace, "--dev", "--images", d.images, "--timeout", "180", "--set", "version=e2e")
+		run(t, root+"/ko/deploy.sh", "-n", d.namespace, "--dev", "--public", "--images", d.images, "--timeout", "180", "--set", "version=e2e")
 		d.findHost(t)
 		return through(t, d.ingress(), d.host)
 	}

@@ -87,6 +87,7 @@ func TestRoutes(t *testing.T) {
 		{"maps", w.maps},
 		{"events", w.events},
 		{"stac", w.stac},
+		{"access", w.access},
 		{"operation", w.operations},
 		{"removal", w.removal},
 	} {
@@ -99,7 +100,9 @@ func TestRoutes(t *testing.T) {
 
 // unanswered are operations that this server offers in no case, with the reason.
 var unanswered = map[string]string{
-	"POST /api/sign-upload": "a directory has no addresses to upload to",
+	"POST /api/sign-upload":   "a directory has no addresses to upload to",
+	"POST /auth/keys":         "keys belong to somebody, and nobody is asked who they are here",
+	"DELETE /auth/keys/{key}": "there are none",
 }
 
 // covered fails for operations of the definition of which no answer, or none but refusals, is recorded.
@@ -117,6 +120,29 @@ func (w *walk) covered() {
 			}
 		}
 	}
+}
+
+func (w *walk) access() {
+	asJSON := with("Content-Type", "application/json")
+	w.get("/auth", "/auth/keys", "/auth/quota", "/auth/quotas/anna")
+	w.do("POST", "/auth/keys", asJSON, `{"name": "instrument"}`)
+	w.do("DELETE", "/auth/keys/"+nothing, nil, "")
+	w.do("PUT", "/auth/quotas/anna", asJSON, `{"jobs": 5, "core_hours_per_day": 1.5}`)
+	w.do("PUT", "/auth/quotas/anna", asJSON, `{"jobs": -1}`)
+	w.do("PUT", "/auth/quotas/anna", asJSON, "[")
+	w.do("DELETE", "/auth/quotas/anna", nil, "")
+	w.do("POST", "/jobs/"+w.sol+"/tickets", nil, "")
+	w.do("POST", "/jobs/"+nothing+"/tickets", nil, "")
+	w.do("POST", "/jobs/"+w.sol+"/shares", asJSON, `{"group": "hydrology", "days": 3}`)
+	_, link := w.do("POST", "/jobs/"+w.sol+"/shares", nil, "")
+	w.do("POST", "/jobs/"+w.sol+"/shares", asJSON, `{"days": 1000}`)
+	w.get("/jobs/" + w.sol + "/shares")
+	w.do("DELETE", "/jobs/"+w.sol+"/shares/"+w.member(link, "id"), nil, "")
+	w.do("DELETE", "/jobs/"+w.sol+"/shares/"+nothing, nil, "")
+	cross := with("Sec-Fetch-Site", "cross-site")
+	w.do("POST", "/api/cleanup", cross, "")
+	w.do("DELETE", "/jobs/"+w.sol, cross, "")
+	w.do("GET", "/", with("Host", "evil.example"), "")
 }
 
 func (w *walk) capabilities() {

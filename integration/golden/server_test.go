@@ -54,7 +54,7 @@ var address = regexp.MustCompile(`msg=serving url=(\S+)`)
 func serve(t *testing.T, data string) *server {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), program(t), "serve", "--address", "127.0.0.1:0", "--data", data,
-		"--num-threads", "2", "--memory", "512", "--echo", "--no-space-check", "--cors-origin", "https://example.org")
+		"--num-threads", "2", "--memory", "512", "--echo", "--no-space-check", "--cors-origin", "https://example.org", "--host", "maps.example.org")
 	c.Env = append(os.Environ(), "GOMEMLIMIT=")
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 20 * time.Second
@@ -137,6 +137,9 @@ func (s *server) ask(method, target string, headers map[string]string, body stri
 	}
 	for k, v := range headers {
 		r.Header.Set(k, v)
+		if k == "Host" {
+			r.Host = v
+		}
 	}
 	client := http.Client{
 		Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
@@ -288,6 +291,7 @@ var (
 	date     = regexp.MustCompile(`\b20\d\d-\d\d-\d\d\b( \d\d:\d\d(:\d\d)?)?`)
 	httpTime = regexp.MustCompile(`(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT`)
 	ulids    = regexp.MustCompile(`0[0-9A-HJKMNP-TV-Z]{25}`)
+	tickets  = regexp.MustCompile(`\b(t\.\d{10}\.[\w-]{43}|s\.0[0-9A-HJKMNP-TV-Z]{25}\.[A-Z2-7]{26})\b`)
 	cursors  = regexp.MustCompile(`cursor=[^&"<>\s]+`)
 )
 
@@ -297,6 +301,7 @@ func (s *server) steady(text string) string {
 	text = strings.ReplaceAll(text, s.url, "http://HOST")
 	text = strings.ReplaceAll(text, strings.TrimPrefix(s.url, "http://"), "HOST")
 	text = cursors.ReplaceAllString(text, "cursor=CURSOR")
+	text = tickets.ReplaceAllString(text, "TICKET")
 	text = ulids.ReplaceAllStringFunc(text, func(id string) string {
 		if s.names[id] == "" {
 			s.names[id] = fmt.Sprintf("ID%d", len(s.names)+1)

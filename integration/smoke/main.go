@@ -156,6 +156,9 @@ func once(ctx context.Context, method, url, contentType string, body []byte, res
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	if token := os.Getenv("EEMT_TOKEN"); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return true, err

@@ -11,67 +11,11 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
-// celsius turns a temperature into degC.
-func celsius(u units.Unit, x float64) float64 {
-	switch u {
-	case units.Kelvin:
-		return x - 273.15
-	case units.TenthKelvin:
-		return x/10 - 273.15
-	case units.Fahrenheit:
-		return (x - 32) / 1.8
-	case units.TenthCelsius:
-		return x / 10
-	}
-	return x
-}
-
-// millimetres turns precipitation over so many days into mm over them.
-func millimetres(u units.Unit, x, days float64) float64 {
-	switch u {
-	case units.Inches:
-		return x * 25.4
-	case units.Centimetres:
-		return x * 10
-	case units.Metres:
-		return x * 1000
-	case units.PerDay:
-		return x * days
-	case units.PerYear:
-		return x / 12
-	}
-	return x
-}
-
-// pascal turns vapour pressure, or humidity relative to the mean of saturation at tmin and tmax in degC (FAO-56 eq 19), into Pa.
-func pascal(u units.Unit, x, tMin, tMax float64) float64 {
-	saturation := func() float64 {
-		return 500 * (energy.SaturationPressure(tMin) + energy.SaturationPressure(tMax))
-	}
-	switch u {
-	case units.Hectopascal:
-		return x * 100
-	case units.Kilopascal:
-		return x * 1000
-	case units.Percent:
-		return x / 100 * saturation()
-	case units.Fraction:
-		return x * saturation()
-	case units.SaturatedTMin:
-		return saturated(tMin)
-	}
-	return x
-}
-
-// saturated is the vapour pressure in Pa of air that is saturated at tMin degC: what the air of a moist climate has
-// (FAO-56 eq 48).
-func saturated(tMin float64) float64 { return 1000 * energy.SaturationPressure(tMin) }
-
 // convert turns one month, or day, into degC, mm and Pa.
 func convert(s units.Set, values [len(variables)]float64, days float64) [len(variables)]float64 {
-	values[tmin], values[tmax] = celsius(s.Temperature, values[tmin]), celsius(s.Temperature, values[tmax])
-	values[prcp] = millimetres(s.Precipitation, values[prcp], days)
-	values[vp] = pascal(s.Vapour, values[vp], values[tmin], values[tmax])
+	values[tmin], values[tmax] = s.Temperature.ToCelsius(values[tmin]), s.Temperature.ToCelsius(values[tmax])
+	values[prcp] = s.Precipitation.ToMillimetres(values[prcp], days)
+	values[vp] = s.Vapour.ToPascal(values[vp], values[tmin], values[tmax], energy.SaturationPressure)
 	return values
 }
 
@@ -85,49 +29,41 @@ func meanDays(month int) float64 {
 
 // temperatureUnit guesses the unit of daily minima and maxima that are not degC; empty where nothing fits.
 func temperatureUnit(lows, highs []float64) units.Unit {
-	low, high, span, n := math.Inf(1), math.Inf(-1), 0.0, 0
+	low, high, span := math.Inf(1), math.Inf(-1), 0.0
+	var spans []float64
 	for i, l := range lows {
 		h := highs[i]
-		if math.IsNaN(l) || math.IsNaN(h) {
+		d := math.Abs(h - l)
+		if math.IsNaN(d) {
 			continue
 		}
 		low, high = min(low, l, h), max(high, l, h)
-		span += math.Abs(h - l)
-		n++
+		span += d
+		spans = append(spans, d)
 	}
-	if n == 0 {
+	if len(spans) == 0 {
 		return ""
 	}
-	span /= float64(n)
+	span /= float64(len(spans))
 	// Minima and maxima of a day lie 2 to 22 K apart, which tells tenths from degrees.
-	var order []units.Unit
+	unit := units.Fahrenheit
 	switch {
 	case high > 1500:
-		order = []units.Unit{units.TenthKelvin}
+		unit = units.TenthKelvin
 	case span > 40, high > 130 && low < 180, low < -100:
-		order = []units.Unit{units.TenthCelsius}
+		unit = units.TenthCelsius
 	case low >= 190:
-		order = []units.Unit{units.Kelvin}
-	default:
-		order = []units.Unit{units.Fahrenheit}
-	}
-	spans := make([]float64, 0, n)
-	for i, l := range lows {
-		if d := math.Abs(highs[i] - l); !math.IsNaN(d) {
-			spans = append(spans, d)
-		}
+		unit = units.Kelvin
 	}
 	slices.Sort(spans)
 	usual := spans[len(spans)/2]
-	for _, u := range order {
-		if d := celsius(u, usual) - celsius(u, 0); d < 1.5 || d > 30 {
-			continue // a single value is out of order, not all of them
-		}
-		if a, b := celsius(u, low), celsius(u, high); a >= variables[tmin].min-15 && b <= variables[tmax].max {
-			return u
-		}
+	if d := unit.ToCelsius(usual) - unit.ToCelsius(0); d < 1.5 || d > 30 {
+		return "" // a single value is out of order, not all of them
 	}
-	return ""
+	if unit.ToCelsius(low) < variables[tmin].min-15 || unit.ToCelsius(high) > variables[tmax].max {
+		return ""
+	}
+	return unit
 }
 
 // codes are the codes of findings about the variables.

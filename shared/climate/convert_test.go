@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/shared/climate/units"
+	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -254,7 +255,7 @@ func TestRastersWithoutVapourPressure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		close9(t, "vapour pressure", m.VP[3][0], saturated(m.TMin[3][0]))
+		close9(t, "vapour pressure", m.VP[3][0], 1000*energy.SaturationPressure(m.TMin[3][0]))
 		if !s.VapourDerived() {
 			t.Errorf("%+v does not say that vapour pressure is derived", s)
 		}

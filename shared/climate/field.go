@@ -57,29 +57,15 @@ func (f Field) Snapshot(ctx context.Context, thinned Cells, cells int, open Open
 	if err != nil {
 		return err
 	}
-	opts := geotiff.Options{
-		Width: window.Width, Height: window.Height, Transform: first.transform.Sub(window), GeoKeys: first.keys,
-		Compression: geotiff.ZSTD, Level: 1, BlockSize: 256, Plain: true, Bands: make([]geotiff.BandInfo, bands),
-	}
-	for b := range opts.Bands {
-		opts.Bands[b].Description = f.Name
-		if bands == Months {
-			opts.Bands[b].Description += " month " + strconv.Itoa(b+1)
-		}
-	}
-	w, err := geotiff.NewWriter(opts)
+	w, err := geotiff.NewWriter(f.stored(first, window, bands))
 	if err != nil {
 		return err
 	}
 	found := false
 	for i := range f.Files {
 		err := f.with(ctx, i, open, func(m *image) error {
-			if !m.same(first) {
-				return fmt.Errorf("%d x %d cells from %g, %g: not the grid of %s, which all months must share",
-					m.width, m.height, m.transform.OriginX, m.transform.OriginY, f.Files[0])
-			}
-			if len(f.Files) == Months && m.Bands != 1 {
-				return fmt.Errorf("%d bands: each of twelve rasters must have one", m.Bands)
+			if err := f.alike(m, first); err != nil {
+				return err
 			}
 			for b := range m.Bands {
 				some, err := f.copy(ctx, m, b, window, w, max(i, b))
@@ -98,6 +84,33 @@ func (f Field) Snapshot(ctx context.Context, thinned Cells, cells int, open Open
 		return fmt.Errorf("%s: raster %s has no value under the DEM", f.Name, f.Files[0])
 	}
 	return store(w.Close)
+}
+
+// stored describes the copy of a window of the field.
+func (f Field) stored(g *grid, window raster.Window, bands int) geotiff.Options {
+	opts := geotiff.Options{
+		Width: window.Width, Height: window.Height, Transform: g.transform.Sub(window), GeoKeys: g.keys,
+		Compression: geotiff.ZSTD, Level: 1, BlockSize: 256, Plain: true, Bands: make([]geotiff.BandInfo, bands),
+	}
+	for b := range opts.Bands {
+		opts.Bands[b].Description = f.Name
+		if bands == Months {
+			opts.Bands[b].Description += " month " + strconv.Itoa(b+1)
+		}
+	}
+	return opts
+}
+
+// alike refuses a raster of one month that is on another grid than the first, or of several bands.
+func (f Field) alike(m *image, first *grid) error {
+	if !m.same(first) {
+		return fmt.Errorf("%d x %d cells from %g, %g: not the grid of %s, which all months must share",
+			m.width, m.height, m.transform.OriginX, m.transform.OriginY, f.Files[0])
+	}
+	if len(f.Files) == Months && m.Bands != 1 {
+		return fmt.Errorf("%d bands: each of twelve rasters must have one", m.Bands)
+	}
+	return nil
 }
 
 func (f Field) with(ctx context.Context, i int, open Opener, use func(*image) error) error {

@@ -125,12 +125,8 @@ func (p *pixelParser) day(n int, fields []string) error {
 		case column == "dayl" && !missing(field):
 			dayl, err = inRange(field, 0, 86400, "s")
 		case v < 0:
-		case missing(field):
-			values[v] = math.NaN()
 		default:
-			if values[v], err = inRange(field, -math.MaxFloat64, math.MaxFloat64, ""); err != nil {
-				err = fmt.Errorf("%.40q: must be a number", field)
-			}
+			values[v], err = finiteOrMissing(field)
 		}
 		if err != nil {
 			return fmt.Errorf(", column %s: %w", column, err)
@@ -139,23 +135,41 @@ func (p *pixelParser) day(n int, fields []string) error {
 	if year != math.Trunc(year) || yday != math.Trunc(yday) {
 		return fmt.Errorf(": year %s, yday %s: must be whole numbers", number(year), number(yday))
 	}
-	days := p.days[int(year)]
+	return p.add(int(year), int(yday), &pixelDay{n, values}, srad*dayl/1e6)
+}
+
+// add adds a day, counted from 1, with its radiation in MJ m-2, NaN where it is not known.
+func (p *pixelParser) add(year, yday int, day *pixelDay, radiation float64) error {
+	days := p.days[year]
 	if days == nil {
 		days = new([366]*pixelDay)
-		p.days[int(year)] = days
+		p.days[year] = days
 	}
-	if days[int(yday)-1] != nil {
-		return fmt.Errorf(": day %d of %d appears twice", int(yday), int(year))
+	if days[yday-1] != nil {
+		return fmt.Errorf(": day %d of %d appears twice", yday, year)
 	}
-	days[int(yday)-1] = &pixelDay{n, values}
-	if energy := srad * dayl / 1e6; !math.IsNaN(energy) {
-		if p.sun[int(year)] == nil {
-			p.sun[int(year)] = new([366]float64)
-			fill(p.sun[int(year)][:], math.NaN())
-		}
-		p.sun[int(year)][int(yday)-1] = energy
+	days[yday-1] = day
+	if math.IsNaN(radiation) {
+		return nil
 	}
+	if p.sun[year] == nil {
+		p.sun[year] = new([366]float64)
+		fill(p.sun[year][:], math.NaN())
+	}
+	p.sun[year][yday-1] = radiation
 	return nil
+}
+
+// finiteOrMissing reads a finite number, NaN where the value is missing.
+func finiteOrMissing(field string) (float64, error) {
+	if missing(field) {
+		return math.NaN(), nil
+	}
+	v, err := inRange(field, -math.MaxFloat64, math.MaxFloat64, "")
+	if err != nil {
+		return 0, fmt.Errorf("%.40q: must be a number", field)
+	}
+	return v, nil
 }
 
 func missing(field string) bool { return field == "" || strings.HasPrefix(field, "-9999") }

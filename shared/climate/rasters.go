@@ -70,28 +70,8 @@ func (r *rasters) Months(ctx context.Context, year int, cells Cells) (*Monthly, 
 	if err != nil {
 		return nil, err
 	}
-	stencils := make([]stencil, len(cells.Lon))
-	covered := at.any
-	found := false
-	if covered {
-		valid, elevation := y.valid, y.elevation
-		if elevation == nil {
-			means := newMeans(y.window)
-			means.add(at, cells.Elevation)
-			elevation = means.values()
-			valid = both(valid, elevation)
-		}
-		for i := range stencils {
-			stencils[i] = bilinear(at.col[i], at.row[i], y.grid.width, y.grid.height, y.window, valid)
-			found = found || !stencils[i].none()
-		}
-		if found {
-			for i, s := range stencils {
-				m.ZRef[i] = s.of(elevation)
-			}
-		}
-	}
-	if !found {
+	stencils := y.stencils(at, cells, m.ZRef)
+	if stencils == nil {
 		for _, series := range m.series() {
 			for month := range series {
 				fill(series[month], math.NaN())
@@ -101,7 +81,7 @@ func (r *rasters) Months(ctx context.Context, year int, cells Cells) (*Monthly, 
 		if at.none {
 			return m, nil
 		}
-		return m, fmt.Errorf("climate %s: %s: %w", r.spec.File("{var}", year), y.why(covered, cells), ErrNoCoverage)
+		return m, fmt.Errorf("climate %s: %s: %w", r.spec.File("{var}", year), y.why(at.any, cells), ErrNoCoverage)
 	}
 	for v, series := range m.series() {
 		for month, out := range series {
@@ -116,6 +96,34 @@ func (r *rasters) Months(ctx context.Context, year int, cells Cells) (*Monthly, 
 		}
 	}
 	return m, nil
+}
+
+// stencils returns the weights of the climate cells around each cell, and stores the reference elevation at each in zref. It
+// returns nil where no cell has climate.
+func (y *yearWindow) stencils(at positions, cells Cells, zref []float64) []stencil {
+	if !at.any {
+		return nil
+	}
+	valid, elevation := y.valid, y.elevation
+	if elevation == nil {
+		means := newMeans(y.window)
+		means.add(at, cells.Elevation)
+		elevation = means.values()
+		valid = both(valid, elevation)
+	}
+	list := make([]stencil, len(cells.Lon))
+	found := false
+	for i := range list {
+		list[i] = bilinear(at.col[i], at.row[i], y.grid.width, y.grid.height, y.window, valid)
+		found = found || !list[i].none()
+	}
+	if !found {
+		return nil
+	}
+	for i, s := range list {
+		zref[i] = s.of(elevation)
+	}
+	return list
 }
 
 // why says why no cell has climate.

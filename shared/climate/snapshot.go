@@ -72,16 +72,7 @@ func snapshotTable(ctx context.Context, spec Spec, years []int, prefix string, o
 }
 
 func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells, dem iter.Seq2[Cells, error], prefix string, open Opener, store Store) (Spec, error) {
-	out := Spec{Kind: KindRaster, Path: prefix + "{var}.tif", Elevation: prefix + "elevation.tif", NoLeapDays: spec.NoLeapDays}
-	if spec.VapourDerived() { // the same once more, and known as such
-		out.Units.Vapour = units.SaturatedTMin
-	}
-	if spec.Dated() {
-		out.Path = prefix + "{var}_{year}.tif"
-	}
-	if strings.Contains(spec.Elevation, "{year}") {
-		out.Elevation = prefix + "elevation_{year}.tif"
-	}
+	out := storedRasters(spec, prefix)
 	if err := out.check(); err != nil {
 		return Spec{}, err
 	}
@@ -92,14 +83,9 @@ func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells,
 	if err != nil {
 		return Spec{}, err
 	}
-	window, ok, err := g.under(thinned)
+	window, err := g.covered(spec, thinned)
 	if err != nil {
 		return Spec{}, err
-	}
-	if !ok {
-		lon0, lon1, lat0, lat1 := extent(thinned)
-		return Spec{}, fmt.Errorf("climate %s: no cell lies within the rasters; the cells have longitude %.4f to %.4f, latitude %.4f to %.4f: %w",
-			spec.Path, lon0, lon1, lat0, lat1, ErrNoCoverage)
 	}
 	var elevation []float64
 	if spec.Elevation == ElevationDEM {
@@ -126,6 +112,21 @@ func snapshotRasters(ctx context.Context, spec Spec, years []int, thinned Cells,
 		}
 	}
 	return out, nil
+}
+
+// storedRasters is how a copy of rasters is opened, whose names begin with prefix.
+func storedRasters(spec Spec, prefix string) Spec {
+	out := Spec{Kind: KindRaster, Path: prefix + "{var}.tif", Elevation: prefix + "elevation.tif", NoLeapDays: spec.NoLeapDays}
+	if spec.VapourDerived() { // the copy holds what was derived, and is known to be derived too
+		out.Units.Vapour = units.SaturatedTMin
+	}
+	if spec.Dated() {
+		out.Path = prefix + "{var}_{year}.tif"
+	}
+	if strings.Contains(spec.Elevation, "{year}") {
+		out.Elevation = prefix + "elevation_{year}.tif"
+	}
+	return out
 }
 
 // whyNone says why no cell of the window is valid.
@@ -156,6 +157,17 @@ func (g *grid) under(thinned Cells) (raster.Window, bool, error) {
 		inside = inside || c == col && r == row
 	}
 	return all.window(g.width, g.height).Grow(1).Intersect(raster.Window{Width: g.width, Height: g.height}), inside, nil
+}
+
+// covered is under, with an error where none of the cells lies on the grid.
+func (g *grid) covered(spec Spec, thinned Cells) (raster.Window, error) {
+	window, ok, err := g.under(thinned)
+	if err == nil && !ok {
+		lon0, lon1, lat0, lat1 := extent(thinned)
+		err = fmt.Errorf("climate %s: no cell lies within the rasters; the cells have longitude %.4f to %.4f, latitude %.4f to %.4f: %w",
+			spec.Path, lon0, lon1, lat0, lat1, ErrNoCoverage)
+	}
+	return window, err
 }
 
 func meanElevation(g *grid, window raster.Window, dem iter.Seq2[Cells, error]) ([]float64, error) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
@@ -153,8 +154,8 @@ func (d *definition) statePlane(zone int, is27, harn bool) (err error) {
 	if !is27 {
 		conversion += 30
 	}
-	if c, ok := lookup(kindConversion, conversion); !ok || zone < 101 || zone > 5400 || !strings.HasPrefix(c[1], "SPCS") {
-		return fmt.Errorf("state plane zone %d is not in %s; %s", zone, Dataset(), stateWith)
+	if c, ok := epsg.Lookup(epsg.Conversion, conversion); !ok || zone < 101 || zone > 5400 || !strings.HasPrefix(c[1], "SPCS") {
+		return fmt.Errorf("state plane zone %d is not in %s; %s", zone, epsg.Dataset(), stateWith)
 	}
 	return d.convert(conversion)
 }

@@ -9,10 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/cyverse-gis/eemt/integration/reference"
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -250,13 +250,13 @@ func systemsOf(t *testing.T) (projected, geographic []int, texts []string) {
 			texts = append(texts, p.text)
 		}
 	}
-	for line := range strings.Lines(string(table())) {
-		f := strings.Split(strings.TrimSuffix(line[1:], "\n"), "\t")
-		switch code := atoi(f[0]); {
-		case code > math.MaxUint16:
-		case line[0] == kindProjected:
+	for f := range epsg.All(epsg.Projected) {
+		if code := atoi(f[0]); code <= math.MaxUint16 {
 			projected = append(projected, code)
-		case line[0] == kindGeodetic && f[4] == "2":
+		}
+	}
+	for f := range epsg.All(epsg.Geodetic) {
+		if code := atoi(f[0]); code <= math.MaxUint16 && f[4] == "2" {
 			geographic = append(geographic, code)
 		}
 	}

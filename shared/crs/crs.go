@@ -8,25 +8,15 @@ import (
 	"math"
 	"slices"
 
+	"github.com/cyverse-gis/eemt/shared/crs/projection"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 const rad = math.Pi / 180
 
-// projection maps radians, longitude relative to the central meridian, to
-// metres without false origin. Results outside the domain are NaN.
-type projection interface {
-	forward(lam, phi float64) (x, y float64)
-	inverse(x, y float64) (lam, phi float64)
-	convergence(lam, phi float64) float64
-}
-
-// cylindrical is a projection whose point scale, along the parallel and along the
-// meridian, depends on the latitude alone.
-type cylindrical interface {
-	scale(phi float64) (east, north float64)
-}
+// wgs84 measures degrees on the ground.
+var wgs84 = projection.NewEllipsoid(6378137, 298.257223563)
 
 // axes tell where the two coordinates of a raster point.
 type axes int
@@ -67,11 +57,12 @@ func (a axes) turn(convergence float64) float64 {
 // CRS is a coordinate reference system. It is immutable, and safe for use by
 // many goroutines.
 type CRS struct {
-	def        definition
-	projection projection // nil when geographic
-	lon0       float64    // of the central meridian from Greenwich, degrees
-	shift      *shift     // from the datum to WGS84, nil when they are one
-	findings   []finding.Finding
+	def         definition
+	projection  projection.Projection // nil when geographic
+	convergence func(lam, phi float64) float64
+	lon0        float64 // of the central meridian from Greenwich, degrees
+	shift       *shift  // from the datum to WGS84, nil when they are one
+	findings    []finding.Finding
 }
 
 // Name returns the name of the system, such as "NAD83 / UTM zone 13N".
@@ -111,7 +102,7 @@ func (c *CRS) Inverse(x, y float64) (lon, lat float64) {
 		return c.inverse(x, y)
 	}
 	d := &c.def
-	lam, phi := c.projection.inverse(x*d.unit-d.par.fe, y*d.unit-d.par.fn)
+	lam, phi := c.projection.Inverse(x*d.unit-d.par.FE, y*d.unit-d.par.FN)
 	return geographic(lam/rad+c.lon0, phi/rad)
 }
 
@@ -127,7 +118,7 @@ func (c *CRS) inverse(x, y float64) (lon, lat float64) {
 		if d.axes != eastNorth {
 			x, y = d.axes.toEastNorth(x, y)
 		}
-		lam, phi := c.projection.inverse(x*d.unit-d.par.fe, y*d.unit-d.par.fn)
+		lam, phi := c.projection.Inverse(x*d.unit-d.par.FE, y*d.unit-d.par.FN)
 		lon, lat = geographic(lam/rad+c.lon0, phi/rad)
 	}
 	if c.shift != nil && !math.IsNaN(lon) {
@@ -156,8 +147,8 @@ func (c *CRS) forward(lon, lat float64) (x, y float64) {
 		return lon, lat
 	}
 	d := &c.def
-	x, y = c.projection.forward(wrap(lon-c.lon0)*rad, lat*rad)
-	x, y = (x+d.par.fe)/d.unit, (y+d.par.fn)/d.unit
+	x, y = c.projection.Forward(wrap(lon-c.lon0)*rad, lat*rad)
+	x, y = (x+d.par.FE)/d.unit, (y+d.par.FN)/d.unit
 	if !raster.Finite(x) || !raster.Finite(y) {
 		return math.NaN(), math.NaN()
 	}
@@ -182,7 +173,7 @@ func (c *CRS) Convergence(lon, lat float64) float64 {
 	if c.shift != nil {
 		lon, lat = c.shift.fromWGS84(lon, lat)
 	}
-	conv := math.Remainder(c.def.axes.turn(c.projection.convergence(wrap(lon-c.lon0)*rad, lat*rad)), 2*math.Pi)
+	conv := math.Remainder(c.def.axes.turn(c.convergence(wrap(lon-c.lon0)*rad, lat*rad)), 2*math.Pi)
 	if !raster.Finite(conv) {
 		return math.NaN()
 	}
@@ -210,7 +201,7 @@ func (c *CRS) LonLat(t raster.Transform, w raster.Window, lon, lat []float64) {
 func (c *CRS) CellSizes(t raster.Transform, width, height int) raster.CellSize {
 	dx, dy := math.Abs(t.StepX)*c.def.unit, math.Abs(t.StepY)*c.def.unit
 	size := raster.UniformCellSize(height, dx, dy)
-	cylinder, isCylinder := c.projection.(cylindrical)
+	cylinder, isCylinder := c.projection.(projection.Cylindrical)
 	if !c.Geographic() && !isCylinder {
 		return size
 	}
@@ -221,11 +212,11 @@ func (c *CRS) CellSizes(t raster.Transform, width, height int) raster.CellSize {
 		}
 		_, lat := c.Inverse(x, y)
 		if isCylinder {
-			east, north := cylinder.scale(lat * rad)
+			east, north := cylinder.Scale(lat * rad)
 			size.DX[r], size.DY[r] = dx/east, dy/north
 			continue
 		}
-		meridian, prime := wgs84.radii(lat * rad)
+		meridian, prime := wgs84.Radii(lat * rad)
 		size.DX[r] = dx * rad * prime * math.Cos(lat*rad)
 		size.DY[r] = dy * rad * meridian
 	}
@@ -237,7 +228,7 @@ func (c *CRS) CellSizes(t raster.Transform, width, height int) raster.CellSize {
 func (c *CRS) Distortion(x, y float64) (east, north, angle float64) {
 	step := 1 / c.def.unit // a metre
 	lon, lat := c.Inverse(x, y)
-	meridian, prime := wgs84.radii(lat * rad)
+	meridian, prime := wgs84.Radii(lat * rad)
 	ground := func(x, y float64) (float64, float64) {
 		lon1, lat1 := c.Inverse(x, y)
 		return math.Remainder(lon1-lon, 360) * rad * prime * math.Cos(lat*rad), (lat1 - lat) * rad * meridian

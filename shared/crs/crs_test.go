@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -113,7 +112,7 @@ func TestCellSizes(t *testing.T) {
 	got := c.CellSizes(tr, 4, 1)
 	_, lat0 := c.Inverse(0, y-50)
 	_, lat1 := c.Inverse(0, y+50)
-	meridian, prime := wgs84.radii(60 * rad)
+	meridian, prime := wgs84.Radii(60 * rad)
 	wantY := (lat1 - lat0) * rad * meridian
 	wantX := 100 / 6378137. * prime * math.Cos(60*rad)
 	if math.Abs(got.DX[0]-wantX) > 1e-6 || math.Abs(got.DY[0]-wantY) > 1e-4 {
@@ -147,49 +146,6 @@ func TestLonLatIsInverseOfCentres(t *testing.T) {
 			wantLon, wantLat := c.Inverse(tr.Center(w.Col+i%3, w.Row+i/3))
 			if math.Abs(lon[i]-wantLon) > 1e-12 || math.Abs(lat[i]-wantLat) > 1e-12 {
 				t.Errorf("EPSG:%d cell %d: got %v %v, want %v %v", code, i, lon[i], lat[i], wantLon, wantLat)
-			}
-		}
-	}
-}
-
-// TestConformalLatitude compares the series with a root found by bisection.
-func TestConformalLatitude(t *testing.T) {
-	el := newEllipsoid(6378137, 298.257222101)
-	for deg := -89.9; deg < 90; deg += 3.7 {
-		tau := el.conformalTan(math.Tan(deg * rad))
-		lo, hi := -math.Pi/2, math.Pi/2
-		for range 80 {
-			mid := (lo + hi) / 2
-			if el.conformalTan(math.Tan(mid)) < tau {
-				lo = mid
-			} else {
-				hi = mid
-			}
-		}
-		if got := el.fromConformal(math.Atan(tau)); math.Abs(got-lo) > 1e-14 {
-			t.Errorf("%.1f degrees: series %.17g, root %.17g", deg, got, lo)
-		}
-	}
-}
-
-// TestTransverseMercatorConvergence compares the sum by recurrence with the
-// plain one of Karney 2011 eqs 23 to 26.
-func TestTransverseMercatorConvergence(t *testing.T) {
-	c := mustEPSG(t, 32631)
-	p := c.projection.(*transverseMercator)
-	for lat := -85.0; lat <= 85; lat += 17 {
-		for lon := -50.0; lon <= 50; lon += 12.5 {
-			lam, phi := lon*rad, lat*rad
-			xi, eta, tau := p.sphere(lam, phi)
-			re, im := 1.0, 0.0
-			for j := range 6 {
-				w := 2 * float64(j+1)
-				re += w * p.alpha[j] * math.Cos(w*xi) * math.Cosh(w*eta)
-				im += w * p.alpha[j] * math.Sin(w*xi) * math.Sinh(w*eta)
-			}
-			want := math.Atan(tau/math.Hypot(1, tau)*math.Tan(lam)) + math.Atan2(im, re)
-			if got := p.convergence(lam, phi); math.Abs(got-want) > 1e-14 {
-				t.Errorf("%v %v: got %.17g, want %.17g", lon, lat, got, want)
 			}
 		}
 	}
@@ -252,46 +208,6 @@ func TestVerticalMetres(t *testing.T) {
 	}
 }
 
-// TestTable reads every number of the embedded table.
-func TestTable(t *testing.T) {
-	if !regexp.MustCompile(`^EPSG dataset v\d+\.\d+ \(\d{4}-\d\d-\d\d\)$`).MatchString(Dataset()) {
-		t.Errorf("dataset %q", Dataset())
-	}
-	count := map[byte]int{}
-	numeric := map[byte][]int{
-		kindUnit: {0, 2}, kindEllipsoid: {0, 2, 3}, kindDatum: {0, 2, 4, 5}, kindMeridian: {0, 2}, kindOperation: {0, 3}, kindGeodetic: {0},
-		kindConversion: {0, 2}, kindProjected: {0, 2, 3, 4}, kindVertical: {0, 2, 3}, kindCompound: {0, 2, 3},
-	}
-	previous := ""
-	for i, line := range strings.Split(strings.TrimSuffix(string(table()), "\n"), "\n") {
-		if i == 0 {
-			continue
-		}
-		if line <= previous {
-			t.Fatalf("line %d is out of order: %q", i, line)
-		}
-		previous = line
-		f := strings.Split(line[1:], "\t")
-		count[line[0]]++
-		for _, col := range numeric[line[0]] {
-			if _, err := strconv.ParseFloat(f[col], 64); err != nil {
-				t.Errorf("line %q: field %d: %v", line, col, err)
-			}
-		}
-		if got, ok := lookup(line[0], atoi(f[0])); !ok || got[1] != f[1] {
-			t.Errorf("look-up of %q gives %v", line, got)
-		}
-	}
-	if count[kindProjected] < 5000 || count[kindGeodetic] < 1000 || count[kindConversion] < 2000 {
-		t.Errorf("counts %v", count)
-	}
-	for _, code := range []int{-1, 0, 1, 32767, 1 << 40} {
-		if f, ok := lookup(kindProjected, code); ok {
-			t.Errorf("code %d: got %v", code, f)
-		}
-	}
-}
-
 // TestAgainstGDALCorners compares the corners of real grids with those gdalinfo
 // prints.
 func TestAgainstGDALCorners(t *testing.T) {
@@ -336,12 +252,6 @@ func TestAgainstGDALCorners(t *testing.T) {
 	}
 }
 
-func BenchmarkFirstLookup(b *testing.B) {
-	for b.Loop() {
-		unpack()
-	}
-}
-
 func BenchmarkFromEPSG(b *testing.B) {
 	mustEPSG(b, 26913)
 	for b.Loop() {
@@ -356,7 +266,7 @@ func BenchmarkInverse(b *testing.B) {
 	}{{"UTM", 26913}, {"LambertConformal", 2154}, {"Albers", 5070}, {"PolarStereographic", 3031}, {"LambertAzimuthal", 3035}, {"WebMercator", 3857}} {
 		b.Run(bb.name, func(b *testing.B) {
 			c := mustEPSG(b, bb.epsg)
-			x, y := c.Forward(c.def.par.lon0+1, c.probeLatitude()*0.95+1)
+			x, y := c.Forward(c.def.par.Lon0+1, c.probeLatitude()*0.95+1)
 			var sum float64
 			for b.Loop() {
 				lon, lat := c.Inverse(x, y)

@@ -1,88 +1,16 @@
 package crs
 
 import (
-	"bytes"
 	"cmp"
-	"compress/gzip"
-	_ "embed" // the parameter table
 	"fmt"
-	"io"
 	"math"
-	"sort"
 	"strconv"
 	"strings"
-	"sync"
 
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
+	"github.com/cyverse-gis/eemt/shared/crs/projection"
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
-
-//go:generate go run ./internal/gen -db $PROJ_DATA/proj.db -out epsg.tsv.gz
-
-// packed is the parameter table: one line per object, sorted; a letter for its
-// kind, its EPSG code, its name, then what the kind needs. The first line states
-// the version of the EPSG dataset.
-//
-//go:embed epsg.tsv.gz
-var packed []byte
-
-// table unpacks the parameters at the first look-up, which takes a few
-// milliseconds and 0.7 MB.
-var table = sync.OnceValue(unpack)
-
-func unpack() []byte {
-	zr, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		panic("crs: embedded parameter table: " + err.Error())
-	}
-	text, err := io.ReadAll(zr)
-	if err != nil {
-		panic("crs: embedded parameter table: " + err.Error())
-	}
-	return text
-}
-
-// Dataset returns the version of the EPSG dataset which codes are looked up in.
-func Dataset() string {
-	line, _, _ := bytes.Cut(table(), []byte("\n"))
-	return strings.TrimPrefix(string(line), "#")
-}
-
-// Kinds of objects in the table, with the fields after code and name.
-const (
-	kindUnit       = 'U' // metres
-	kindAngle      = 'A' //
-	kindEllipsoid  = 'E' // semi-major axis, inverse flattening
-	kindMeridian   = 'N' // degrees from Greenwich
-	kindDatum      = 'D' // ellipsoid, class, metres from WGS84, degrees of the prime meridian, operations
-	kindOperation  = 'T' // EPSG codes, accuracy in metres, area, 1 when offshore, shifts
-	kindGeodetic   = 'G' // datum, angular unit, type, ESRI's name without GCS_
-	kindMethod     = 'M' //
-	kindConversion = 'C' // method, parameters
-	kindProjected  = 'P' // geodetic CRS, conversion, unit, axes when they do not point east and north, what replaces a deprecated one
-	kindVertical   = 'V' // unit, 1 when depths
-	kindCompound   = 'K' // horizontal CRS, vertical CRS
-)
-
-// lookup returns the fields of an object: code, name, and those of its kind.
-func lookup(kind byte, code int) ([]string, bool) {
-	text := table()
-	key := string(kind) + strconv.Itoa(code) + "\t"
-	// The first byte offset whose line does not sort before the key.
-	at := sort.Search(len(text), func(i int) bool {
-		start := bytes.LastIndexByte(text[:i], '\n') + 1
-		end := min(len(text), start+len(key))
-		return string(text[start:end]) >= key
-	})
-	if at == len(text) {
-		return nil, false
-	}
-	start := bytes.LastIndexByte(text[:at], '\n') + 1
-	line, _, _ := bytes.Cut(text[start:], []byte("\n"))
-	if !bytes.HasPrefix(line, []byte(key)) {
-		return nil, false
-	}
-	return strings.Split(string(line[1:]), "\t"), true
-}
 
 // FromEPSG returns the system of an EPSG code: geographic, projected, or the
 // horizontal part of a compound one. A code whose datum or method cannot be
@@ -167,10 +95,10 @@ func fromText(text string) (*CRS, error) {
 }
 
 func fromEPSG(code int) (definition, error) {
-	if k, ok := lookup(kindCompound, code); ok {
+	if k, ok := epsg.Lookup(epsg.Compound, code); ok {
 		code = atoi(k[2])
 	}
-	if _, ok := lookup(kindGeodetic, code); ok {
+	if _, ok := epsg.Lookup(epsg.Geodetic, code); ok {
 		b, err := geodetic(code)
 		if err == nil {
 			err = degreesOnly(code)
@@ -178,14 +106,14 @@ func fromEPSG(code int) (definition, error) {
 		if err != nil {
 			return definition{}, err
 		}
-		return definition{name: b.name, epsg: code, base: b, unit: 1, par: parameters{k0: 1}}, nil
+		return definition{name: b.name, epsg: code, base: b, unit: 1, par: projection.Parameters{K0: 1}}, nil
 	}
-	p, ok := lookup(kindProjected, code)
+	p, ok := epsg.Lookup(epsg.Projected, code)
 	if !ok {
-		if v, ok := lookup(kindVertical, code); ok {
+		if v, ok := epsg.Lookup(epsg.Vertical, code); ok {
 			return definition{}, fmt.Errorf("EPSG:%d (%s) is a vertical coordinate system; assign a horizontal one with: gdal_edit.py -a_srs EPSG:code in.tif", code, v[1])
 		}
-		return definition{}, fmt.Errorf("EPSG:%d: no such coordinate system in %s; %s", code, Dataset(), remedy)
+		return definition{}, fmt.Errorf("EPSG:%d: no such coordinate system in %s; %s", code, epsg.Dataset(), remedy)
 	}
 	d := definition{name: p[1], epsg: code}
 	var err error
@@ -206,7 +134,7 @@ func fromEPSG(code int) (definition, error) {
 		return d, fmt.Errorf("coordinate system %s: axes which point north and west are not supported; %s", d.label(), remedy)
 	}
 	if d.axes != eastNorth { // false coordinates count as the axes do
-		d.par.fe, d.par.fn = -d.par.fe, -d.par.fn
+		d.par.FE, d.par.FN = -d.par.FE, -d.par.FN
 	}
 	if d.unit, _, err = linearUnit(atoi(p[4])); err != nil {
 		return d, fmt.Errorf("coordinate system %s: %w", d.label(), err)
@@ -220,9 +148,9 @@ func fromEPSG(code int) (definition, error) {
 // geodetic looks up a geographic system and refuses datums which are not equal
 // to WGS84 within metres.
 func geodetic(code int) (base, error) {
-	g, ok := lookup(kindGeodetic, code)
+	g, ok := epsg.Lookup(epsg.Geodetic, code)
 	if !ok {
-		return base{}, fmt.Errorf("EPSG:%d: no such geographic coordinate system in %s; %s", code, Dataset(), remedy)
+		return base{}, fmt.Errorf("EPSG:%d: no such geographic coordinate system in %s; %s", code, epsg.Dataset(), remedy)
 	}
 	b, err := datum(atoi(g[2]))
 	if err != nil {
@@ -237,18 +165,18 @@ func geodetic(code int) (base, error) {
 
 // degreesOnly refuses geographic coordinates in another angular unit.
 func degreesOnly(code int) error {
-	if g, ok := lookup(kindGeodetic, code); ok && g[3] != "9102" {
+	if g, ok := epsg.Lookup(epsg.Geodetic, code); ok && g[3] != "9102" {
 		return angularUnit(atoi(g[3]))
 	}
 	return nil
 }
 
 func datum(code int) (base, error) {
-	d, ok := lookup(kindDatum, code)
+	d, ok := epsg.Lookup(epsg.Datum, code)
 	if !ok {
-		return base{}, fmt.Errorf("datum EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+		return base{}, fmt.Errorf("datum EPSG:%d is not in %s; %s", code, epsg.Dataset(), remedy)
 	}
-	e, ok := lookup(kindEllipsoid, atoi(d[2]))
+	e, ok := epsg.Lookup(epsg.Ellipsoid, atoi(d[2]))
 	if !ok {
 		return base{}, fmt.Errorf("datum %s has no ellipsoid; %s", d[1], remedy)
 	}
@@ -268,18 +196,18 @@ func datum(code int) (base, error) {
 
 // convert sets method and parameters from an EPSG conversion.
 func (d *definition) convert(code int) error {
-	c, ok := lookup(kindConversion, code)
+	c, ok := epsg.Lookup(epsg.Conversion, code)
 	if !ok {
-		return fmt.Errorf("projection EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+		return fmt.Errorf("projection EPSG:%d is not in %s; %s", code, epsg.Dataset(), remedy)
 	}
 	if d.name == "" {
 		d.name = d.base.name + " / " + c[1]
 	}
-	m := method(atoi(c[2]))
+	m := projection.Method(atoi(c[2]))
 	d.method = cmp.Or(variants[m], m)
-	if projections[d.method] == nil {
+	if !projection.Supported(d.method) {
 		name := "EPSG:" + c[2]
-		if f, ok := lookup(kindMethod, int(m)); ok {
+		if f, ok := epsg.Lookup(epsg.Method, int(m)); ok {
 			name = f[1]
 		}
 		return fmt.Errorf("map projection %s is not supported; %s", name, remedy)
@@ -287,54 +215,54 @@ func (d *definition) convert(code int) error {
 	if (m == 1027 || m == 9834 || m == 9841) && d.base.invf != 0 {
 		return fmt.Errorf("a spherical map projection on ellipsoid datum %s is not supported; %s", d.base.datum, remedy)
 	}
-	d.par.k0 = 1
+	d.par.K0 = 1
 	for _, f := range c[3:] {
 		key, value, _ := strings.Cut(f, "=")
-		d.par.set(key, atof(value))
+		setParameter(&d.par, key, atof(value))
 	}
 	return nil
 }
 
 // variants are methods that are computed as another one.
-var variants = map[method]method{
-	1027: methodLambertAzimuthal,   // spherical: the ellipsoid of its datums is a sphere already
-	1111: methodTransverseMercator, // 3D: the same in the plane
-	9808: methodTransverseMercator, // the axes say that it is south orientated
-	1041: methodKrovak,             // as do those of Krovak
-	1028: methodEquidistantCylindrical, 1029: methodEquidistantCylindrical, 9842: methodEquidistantCylindrical,
-	9834: methodEqualAreaCylindrical,
-	9841: methodMercatorA,
+var variants = map[projection.Method]projection.Method{
+	1027: projection.LambertAzimuthal,   // spherical: the ellipsoid of its datums is a sphere already
+	1111: projection.TransverseMercator, // 3D: the same in the plane
+	9808: projection.TransverseMercator, // the axes say that it is south orientated
+	1041: projection.Krovak,             // as do those of Krovak
+	1028: projection.EquidistantCylindrical, 1029: projection.EquidistantCylindrical, 9842: projection.EquidistantCylindrical,
+	9834: projection.EqualAreaCylindrical,
+	9841: projection.MercatorA,
 }
 
-// set sets the parameter that has the EPSG code key. Others are not used by any method here.
-func (p *parameters) set(key string, v float64) {
+// setParameter sets the parameter that has the EPSG code key. Others are not used by any method here.
+func setParameter(p *projection.Parameters, key string, v float64) {
 	switch key {
 	case "8801", "8811", "8821":
-		p.lat0 = v
+		p.Lat0 = v
 	case "8802", "8812", "8822", "8833":
-		p.lon0 = v
+		p.Lon0 = v
 	case "8805", "8815", "8819", "1038":
-		p.k0 = v
+		p.K0 = v
 	case "8806", "8816", "8826":
-		p.fe = v
+		p.FE = v
 	case "8807", "8817", "8827":
-		p.fn = v
+		p.FN = v
 	case "8818", "8823", "8832":
-		p.sp1 = v
+		p.SP1 = v
 	case "8824":
-		p.sp2 = v
+		p.SP2 = v
 	case "8813", "1036":
-		p.azimuth = v
+		p.Azimuth = v
 	case "8814":
-		p.rectified = v
+		p.Rectified = v
 	case "1039":
-		p.height = v
+		p.Height = v
 	}
 }
 
 // linearUnit returns the length and name of an EPSG unit.
 func linearUnit(code int) (metres float64, name string, err error) {
-	u, ok := lookup(kindUnit, code)
+	u, ok := epsg.Lookup(epsg.Unit, code)
 	if !ok {
 		return 0, "", fmt.Errorf("linear unit EPSG:%d is not known; %s", code, remedy)
 	}
@@ -344,7 +272,7 @@ func linearUnit(code int) (metres float64, name string, err error) {
 // angularUnit refuses a unit by name.
 func angularUnit(code int) error {
 	name := fmt.Sprintf("EPSG:%d", code)
-	if a, ok := lookup(kindAngle, code); ok {
+	if a, ok := epsg.Lookup(epsg.Angle, code); ok {
 		name = a[1]
 	}
 	return fmt.Errorf("angular unit %s is not supported, only degrees are; reproject with: gdalwarp -t_srs EPSG:4326 in.tif out.tif", name)

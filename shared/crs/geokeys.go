@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
+	"github.com/cyverse-gis/eemt/shared/crs/projection"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -56,6 +58,11 @@ const (
 	keyVerticalUnits      = 4099
 
 	userDefined = 32767
+
+	// Values of keyModelType.
+	modelProjected  = 1
+	modelGeographic = 2
+	modelGeocentric = 3
 )
 
 // Projection methods of GeoTIFF (annex C of the specification), all of them so
@@ -112,30 +119,40 @@ const peString = "ESRI PE String = "
 func FromGeoKeys(keys raster.GeoKeys) (*CRS, error) {
 	k := geoKeys(keys)
 	_, hasProjected := k.epsg(keyProjectedCRS)
-	_, hasConversion := k.epsg(keyProjection)
-	method := k.code(keyProjMethod)
-	inKeys := hasProjected || hasConversion || method != 0 && method != userDefined
-	hasGeodetic := k.hasGeodetic()
 	model := k.code(keyModelType)
+	mayProject := model == modelProjected || model == 0 // some writers leave it out
 	switch {
-	case model == 3:
+	case model == modelGeocentric:
 		return nil, fmt.Errorf("geocentric coordinates are not supported; %s", remedy)
-	case !hasProjected && (model == 1 || model == 0) && (planeZone.MatchString(k.Strings[keyProjectedCitation]) || planeName.MatchString(k.Strings[keyCitation])):
+	case !hasProjected && mayProject && (planeZone.MatchString(k.Strings[keyProjectedCitation]) || planeName.MatchString(k.Strings[keyCitation])):
 		return k.cited()
-	case hasProjected && model != 2, inKeys && (model == 1 || model == 0):
+	case hasProjected && model != modelGeographic, mayProject && k.hasProjection():
 		return k.projected()
 	}
-	if text := k.text(); text != "" && (model != 2 || !strings.HasPrefix(text, "PROJCS")) {
+	return k.notProjectedByKeys(model)
+}
+
+// notProjectedByKeys reads a system that the keys state as text, as a geographic one, or in words.
+func (k geoKeys) notProjectedByKeys(model int) (*CRS, error) {
+	if text := k.text(); text != "" && (model != modelGeographic || !strings.HasPrefix(text, "PROJCS")) {
 		return fromWKT(text)
 	}
 	projectedHint := k.hintsAtMap()
 	switch {
-	case model == 2 && hasGeodetic, hasGeodetic && model == 0 && !projectedHint:
+	case k.hasGeodetic() && (model == modelGeographic || model == 0 && !projectedHint):
 		return k.geographic()
-	case model < 2 && (projectedHint || method != 0):
+	case model <= modelProjected && (projectedHint || k.code(keyProjMethod) != 0):
 		return k.cited()
 	}
 	return nil, fmt.Errorf("no coordinate system is stated; state it with --dem-crs EPSG:CODE, or write it into a copy with: gdal_translate -a_srs EPSG:CODE in.tif out.tif")
+}
+
+// hasProjection reports whether keys state a projected system: by its code, by that of its projection, or by a method.
+func (k geoKeys) hasProjection() bool {
+	_, hasProjected := k.epsg(keyProjectedCRS)
+	_, hasConversion := k.epsg(keyProjection)
+	_, hasMethod := k.epsg(keyProjMethod)
+	return hasProjected || hasConversion || hasMethod
 }
 
 // hasGeodetic reports whether a key states a geographic system, or a part of one.
@@ -169,7 +186,7 @@ func (k geoKeys) geographic() (*CRS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return build(definition{name: b.name, base: b, unit: 1, par: parameters{k0: 1}})
+	return build(definition{name: b.name, base: b, unit: 1, par: projection.Parameters{K0: 1}})
 }
 
 func (k geoKeys) projected() (*CRS, error) {
@@ -178,23 +195,7 @@ func (k geoKeys) projected() (*CRS, error) {
 		return nil, err
 	}
 	if code, ok := k.epsg(keyProjectedCRS); ok {
-		d, err := fromEPSG(code)
-		if err != nil {
-			return nil, err
-		}
-		if err := k.agree(&d); err != nil {
-			return nil, err
-		}
-		if d.method == methodNone {
-			return nil, fmt.Errorf("ProjectedCRSGeoKey %d is %s, which is not projected; %s", code, d.name, remedy)
-		}
-		// Some write a state plane code in metres beside coordinates in feet.
-		if stated && math.Abs(unit/d.unit-1) > 1e-9 {
-			note := fmt.Sprintf("coordinates of %s are taken in units of %s, as the file states, not in the %g m of the code", d.label(), unitName, d.unit)
-			d.epsg, d.unit, d.name = 0, unit, d.name+" in "+unitName
-			return build(d, finding.Finding{Code: finding.DEMCRS, Severity: finding.Note, Message: note})
-		}
-		return build(d, d.notes()...)
+		return k.projectedByCode(code, unit, unitName, stated)
 	}
 	if err := k.degrees(); err != nil {
 		return nil, err
@@ -216,11 +217,32 @@ func (k geoKeys) projected() (*CRS, error) {
 	}
 	if d.name == "" {
 		d.name = "user defined map projection on " + b.name
-		if m, ok := lookup(kindMethod, int(d.method)); ok {
+		if m, ok := epsg.Lookup(epsg.Method, int(d.method)); ok {
 			d.name = m[1] + " on " + b.name
 		}
 	}
 	return build(d)
+}
+
+// projectedByCode is a system of the EPSG dataset, in a linear unit of the file's own if one is stated.
+func (k geoKeys) projectedByCode(code int, unit float64, unitName string, stated bool) (*CRS, error) {
+	d, err := fromEPSG(code)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.agree(&d); err != nil {
+		return nil, err
+	}
+	if d.method == projection.None {
+		return nil, fmt.Errorf("ProjectedCRSGeoKey %d is %s, which is not projected; %s", code, d.name, remedy)
+	}
+	// Some write a state plane code in metres beside coordinates in feet.
+	if stated && math.Abs(unit/d.unit-1) > 1e-9 {
+		note := fmt.Sprintf("coordinates of %s are taken in units of %s, as the file states, not in the %g m of the code", d.label(), unitName, d.unit)
+		d.epsg, d.unit, d.name = 0, unit, d.name+" in "+unitName
+		return build(d, finding.Finding{Code: finding.DEMCRS, Severity: finding.Note, Message: note})
+	}
+	return build(d, d.notes()...)
 }
 
 // agree refuses a geographic system or a linear unit beside the code of a projected one which is not its own.
@@ -232,17 +254,26 @@ func (k geoKeys) agree(d *definition) error {
 	if cited, name, err := k.citedUnit(); err != nil || cited != 0 && math.Abs(cited/unit-1) > 1e-5 {
 		return fmt.Errorf("the coordinates of %s are in units of %g m by the keys of the file, its words speak of %s; %s", d.label(), unit, clip(name), stateWith)
 	}
-	_, hasAxis := k.double(keySemiMajorAxis)
-	if k.code(keyGeodeticCRS) == 0 && k.code(keyGeodeticDatum) == 0 && k.code(keyEllipsoid) == 0 && !hasAxis && k.code(keyPrimeMeridian) == 0 {
+	if !k.hasGeodetic() && k.code(keyPrimeMeridian) == 0 {
 		return nil
 	}
 	b, err := k.base()
 	own := &d.base
-	if err != nil || math.Abs(b.a-own.a) > 5 || math.Abs(b.invf-own.invf) > 0.02 || math.Abs(b.pm-own.pm) > 1e-6 || b.relation == stated ||
-		b.datumCode != 0 && b.datumCode != own.datumCode && (b.relation != equalToWGS84 || own.relation != equalToWGS84) {
+	if err != nil || !b.figureOf(own, 5, 1e-6) || b.relation == stated || b.datumCode != 0 && !b.datumOf(own) {
 		return fmt.Errorf("the code of the file is of %s, whose datum is not the one which the file states beside it; %s", d.label(), stateWith)
 	}
 	return nil
+}
+
+// figureOf reports whether the ellipsoid is that of o within some metres of the semi-major axis, and the prime meridian
+// within some degrees.
+func (b *base) figureOf(o *base, metres, degrees float64) bool {
+	return math.Abs(b.a-o.a) <= metres && math.Abs(b.invf-o.invf) <= 0.02 && math.Abs(b.pm-o.pm) <= degrees
+}
+
+// datumOf reports whether the datum is that of o, or both are equal to WGS84.
+func (b *base) datumOf(o *base) bool {
+	return b.datumCode == o.datumCode || b.relation == equalToWGS84 && o.relation == equalToWGS84
 }
 
 // projectedName takes the citation, unless it is a definition in text.
@@ -349,11 +380,11 @@ func (k geoKeys) named(b base) (base, error) {
 		return b, nil
 	}
 	_, _, datumToo := strings.Cut(k.Strings[keyGeodeticCitation], "Datum = ")
-	alike := math.Abs(e.a-b.a) < 5 && math.Abs(e.invf-b.invf) < 0.02 && math.Abs(e.pm-b.pm) < 1e-4
+	alike := b.figureOf(&e, 5, 1e-4)
 	switch {
 	case alike && b.datumCode == 0 && datumToo && math.Abs(e.a-b.a) < 1:
 		return e, nil
-	case alike && (b.datumCode == 0 || b.datumCode == e.datumCode || b.relation == equalToWGS84 && e.relation == equalToWGS84):
+	case alike && (b.datumCode == 0 || b.datumOf(&e)):
 		return b, nil
 	}
 	return b, fmt.Errorf("the file names the datum %s, but states an ellipsoid, a meridian or a datum of another; %s", clip(s), stateWith)
@@ -362,11 +393,8 @@ func (k geoKeys) named(b base) (base, error) {
 // datumCalled reports whether a geographic system on a datum has a name.
 func datumCalled(code int, name string) bool {
 	name = plainName(name)
-	for line := range strings.Lines(string(table())) {
-		if line[0] != kindGeodetic {
-			continue
-		}
-		if f := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); atoi(f[2]) == code && (plainName(f[1]) == name || plainName(f[5]) == name) {
+	for f := range epsg.All(epsg.Geodetic) {
+		if atoi(f[2]) == code && (plainName(f[1]) == name || plainName(f[5]) == name) {
 			return true
 		}
 	}
@@ -381,9 +409,9 @@ func (k geoKeys) meridian(b *base) error {
 	case ok && code == 8901:
 		b.pm = 0
 	case ok:
-		m, known := lookup(kindMeridian, code)
+		m, known := epsg.Lookup(epsg.Meridian, code)
 		if !known {
-			return fmt.Errorf("prime meridian EPSG:%d is not in %s; %s", code, Dataset(), remedy)
+			return fmt.Errorf("prime meridian EPSG:%d is not in %s; %s", code, epsg.Dataset(), remedy)
 		}
 		b.pm = atof(m[2])
 	case has && math.Abs(lon) <= 180:
@@ -425,25 +453,9 @@ func (k geoKeys) ellipsoid() (base, error) {
 		b.name = clip(s)
 	}
 	var ellipsoid string
-	a, hasA := k.double(keySemiMajorAxis)
-	if code, ok := k.epsg(keyEllipsoid); ok && !hasA {
-		e, ok := lookup(kindEllipsoid, code)
-		if !ok {
-			return b, fmt.Errorf("ellipsoid EPSG:%d is not in %s; %s", code, Dataset(), remedy)
-		}
-		ellipsoid, b.a, b.invf = e[1], atof(e[2]), atof(e[3])
-	} else if hasA {
-		b.a = a
-		if invf, ok := k.double(keyInvFlattening); ok {
-			b.invf = invf
-		} else if minor, ok := k.double(keySemiMinorAxis); ok && minor != a {
-			b.invf = a / (a - minor)
-		} else if !ok {
-			return b, fmt.Errorf("the ellipsoid is stated by its semi-major axis alone; %s", remedy)
-		}
-		ellipsoid = fmt.Sprintf("with semi-major axis %g m", a)
-	} else {
-		return b, fmt.Errorf("the projection is stated without a datum; assign one with: gdal_edit.py -a_srs EPSG:code in.tif")
+	var err error
+	if ellipsoid, b.a, b.invf, err = k.figure(); err != nil {
+		return b, err
 	}
 	if !(b.a >= 6.3e6 && b.a <= 6.4e6) || b.invf != 0 && !(b.invf >= 200 && b.invf <= 400) {
 		return b, fmt.Errorf("ellipsoid %s, inverse flattening %g: must be one of the Earth; %s", ellipsoid, b.invf, remedy)
@@ -455,6 +467,36 @@ func (k geoKeys) ellipsoid() (base, error) {
 	return b, nil
 }
 
+// figure is the semi-major axis in metres and the inverse flattening of the ellipsoid, 0 of a sphere, with what a message
+// calls it.
+func (k geoKeys) figure() (name string, a, invf float64, err error) {
+	a, hasA := k.double(keySemiMajorAxis)
+	code, hasCode := k.epsg(keyEllipsoid)
+	switch {
+	case hasA:
+	case hasCode:
+		e, ok := epsg.Lookup(epsg.Ellipsoid, code)
+		if !ok {
+			return "", 0, 0, fmt.Errorf("ellipsoid EPSG:%d is not in %s; %s", code, epsg.Dataset(), remedy)
+		}
+		return e[1], atof(e[2]), atof(e[3]), nil
+	default:
+		return "", 0, 0, fmt.Errorf("the projection is stated without a datum; assign one with: gdal_edit.py -a_srs EPSG:code in.tif")
+	}
+	name = fmt.Sprintf("with semi-major axis %g m", a)
+	if invf, ok := k.double(keyInvFlattening); ok {
+		return name, a, invf, nil
+	}
+	minor, ok := k.double(keySemiMinorAxis)
+	switch {
+	case !ok:
+		return "", 0, 0, fmt.Errorf("the ellipsoid is stated by its semi-major axis alone; %s", remedy)
+	case minor == a:
+		return name, a, 0, nil
+	}
+	return name, a, a / (a - minor), nil
+}
+
 // parameters reads method and parameters of a user-defined projection.
 func (k geoKeys) parameters(d *definition) error {
 	get := func(otherwise float64, keys ...uint16) float64 {
@@ -464,15 +506,15 @@ func (k geoKeys) parameters(d *definition) error {
 		return otherwise
 	}
 	p := &d.par
-	p.k0 = 1
+	p.K0 = 1
 	// Writers differ in which of the three origins they name; a method's own key
 	// comes first.
-	p.lon0 = get(0, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
-	p.lat0 = get(0, keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
-	p.fe = get(0, keyFalseEasting, keyFalseOriginE, keyCenterEasting) * d.unit
-	p.fn = get(0, keyFalseNorthing, keyFalseOriginN, keyCenterNorthing) * d.unit
-	p.sp1 = get(0, keyStdParallel1)
-	p.sp2 = get(p.sp1, keyStdParallel2)
+	p.Lon0 = get(0, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
+	p.Lat0 = get(0, keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
+	p.FE = get(0, keyFalseEasting, keyFalseOriginE, keyCenterEasting) * d.unit
+	p.FN = get(0, keyFalseNorthing, keyFalseOriginN, keyCenterNorthing) * d.unit
+	p.SP1 = get(0, keyStdParallel1)
+	p.SP2 = get(p.SP1, keyStdParallel2)
 	_, hasLat := k.double(keyNatOriginLat, keyFalseOriginLat, keyCenterLat)
 	_, hasSP2 := k.double(keyStdParallel2)
 	k0 := get(1, keyScaleAtNatOrigin, keyScaleAtCenter)
@@ -482,55 +524,75 @@ func (k geoKeys) parameters(d *definition) error {
 	}
 	switch ct {
 	case ctTransverseMercator:
-		d.method, p.k0 = methodTransverseMercator, k0
+		d.method, p.K0 = projection.TransverseMercator, k0
 	case ctMercator:
-		cited := k.Strings[keyCitation] + k.Strings[keyProjectedCitation]
-		_, hasSP := k.double(keyStdParallel1)
-		switch {
-		case strings.Contains(cited, "Mercator_Auxiliary_Sphere") || strings.Contains(cited, "Pseudo-Mercator") || strings.Contains(cited, "Pseudo Mercator"):
-			d.method = methodWebMercator
-		case hasSP && k0 == 1:
-			if d.method = methodMercatorB; p.lat0 != 0 {
-				return fmt.Errorf("the Mercator projection with standard parallel %g and latitude of origin %g: must have one of the two; %s", p.sp1, p.lat0, stateWith)
-			}
-		default:
-			d.method, p.k0 = methodMercatorA, k0
-		}
+		return k.mercator(d, k0)
 	case ctLambertConformal2SP:
-		d.method = methodLambertConformal2SP
-		p.lon0 = get(0, keyFalseOriginLong, keyNatOriginLong, keyCenterLong)
-		p.lat0 = get(0, keyFalseOriginLat, keyNatOriginLat, keyCenterLat)
-		p.fe = get(0, keyFalseOriginE, keyFalseEasting) * d.unit
-		p.fn = get(0, keyFalseOriginN, keyFalseNorthing) * d.unit
+		d.method = projection.LambertConformal2SP
+		p.Lon0 = get(0, keyFalseOriginLong, keyNatOriginLong, keyCenterLong)
+		p.Lat0 = get(0, keyFalseOriginLat, keyNatOriginLat, keyCenterLat)
+		p.FE = get(0, keyFalseOriginE, keyFalseEasting) * d.unit
+		p.FN = get(0, keyFalseOriginN, keyFalseNorthing) * d.unit
 	case ctLambertConformal1SP:
-		d.method, p.k0 = methodLambertConformal1SP, k0
+		d.method, p.K0 = projection.LambertConformal1SP, k0
 	case ctLambertAzimuthalEA:
-		d.method = methodLambertAzimuthal
-		p.lon0 = get(0, keyCenterLong, keyNatOriginLong, keyFalseOriginLong)
-		p.lat0 = get(0, keyCenterLat, keyNatOriginLat, keyFalseOriginLat)
+		d.method = projection.LambertAzimuthal
+		p.Lon0 = get(0, keyCenterLong, keyNatOriginLong, keyFalseOriginLong)
+		p.Lat0 = get(0, keyCenterLat, keyNatOriginLat, keyFalseOriginLat)
 	case ctAlbers:
-		d.method = methodAlbers
+		d.method = projection.Albers
 	case ctPolarStereographic:
-		p.lon0 = get(0, keyStraightVertLong, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
-		// The key holds the pole with a scale, or the latitude of true scale.
-		d.method, p.k0 = methodPolarStereographicA, k0
+		p.Lon0 = get(0, keyStraightVertLong, keyNatOriginLong, keyFalseOriginLong, keyCenterLong)
 		if sp, ok := k.double(keyStdParallel1); ok && !hasLat {
-			p.lat0 = sp
+			p.Lat0 = sp
 		}
-		if math.Abs(p.lat0) < 90-1e-6 {
-			if k0 != 1 {
-				return fmt.Errorf("polar stereographic with a scale factor of %g and true scale at latitude %g: must have one of the two; %s", k0, p.lat0, stateWith)
-			}
-			d.method, p.sp1, p.k0 = methodPolarStereographicB, p.lat0, 1
-		}
-	case 0, userDefined:
-		return fmt.Errorf("the projection is user defined without a method (ProjMethodGeoKey); %s", remedy)
+		return d.polarStereographic(k0)
 	default:
-		name, ok := ctNames[ct]
-		if !ok {
-			name = fmt.Sprintf("method %d", ct)
-		}
-		return fmt.Errorf("map projection %s is not supported; %s", name, remedy)
+		return unsupported(ct)
 	}
+	return nil
+}
+
+// unsupported is the error of a projection method of GeoTIFF that is not read.
+func unsupported(ct int) error {
+	if ct == 0 || ct == userDefined {
+		return fmt.Errorf("the projection is user defined without a method (ProjMethodGeoKey); %s", remedy)
+	}
+	name, ok := ctNames[ct]
+	if !ok {
+		name = fmt.Sprintf("method %d", ct)
+	}
+	return fmt.Errorf("map projection %s is not supported; %s", name, remedy)
+}
+
+// mercator tells the variants of Mercator's projection apart: by the citation, by a standard parallel, or else by a scale.
+func (k geoKeys) mercator(d *definition, k0 float64) error {
+	cited := k.Strings[keyCitation] + k.Strings[keyProjectedCitation]
+	_, hasSP := k.double(keyStdParallel1)
+	switch {
+	case strings.Contains(cited, "Mercator_Auxiliary_Sphere") || strings.Contains(cited, "Pseudo-Mercator") || strings.Contains(cited, "Pseudo Mercator"):
+		d.method = projection.WebMercator
+	case hasSP && k0 == 1:
+		if d.method = projection.MercatorB; d.par.Lat0 != 0 {
+			return fmt.Errorf("the Mercator projection with standard parallel %g and latitude of origin %g: must have one of the two; %s", d.par.SP1, d.par.Lat0, stateWith)
+		}
+	default:
+		d.method, d.par.K0 = projection.MercatorA, k0
+	}
+	return nil
+}
+
+// polarStereographic tells the variants apart: the latitude of origin is the pole, with a scale, or the latitude of true
+// scale.
+func (d *definition) polarStereographic(k0 float64) error {
+	p := &d.par
+	if math.Abs(p.Lat0) >= 90-1e-6 {
+		d.method, p.K0 = projection.PolarStereographicA, k0
+		return nil
+	}
+	if k0 != 1 {
+		return fmt.Errorf("polar stereographic with a scale factor of %g and true scale at latitude %g: must have one of the two; %s", k0, p.Lat0, stateWith)
+	}
+	d.method, p.SP1 = projection.PolarStereographicB, p.Lat0
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -189,15 +190,22 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// codes are those of all objects of some kinds.
+func codes(kinds ...epsg.Kind) []int {
+	var list []int
+	for _, kind := range kinds {
+		for f := range epsg.All(kind) {
+			list = append(list, atoi(f[0]))
+		}
+	}
+	return list
+}
+
 // TestGeoKeysRoundTrip writes every projected system as its code and, with a
 // changed unit, by parameters.
 func TestGeoKeysRoundTrip(t *testing.T) {
 	n := 0
-	for line := range strings.Lines(string(table())) {
-		if line[0] != kindProjected && line[0] != kindGeodetic {
-			continue
-		}
-		code := atoi(strings.Split(line[1:], "\t")[0])
+	for _, code := range codes(epsg.Geodetic, epsg.Projected) {
 		c, err := FromEPSG(code)
 		if err != nil {
 			continue
@@ -230,7 +238,7 @@ func TestGeoKeysRoundTrip(t *testing.T) {
 			if want.EPSG() <= math.MaxUint16 && got.EPSG() != want.EPSG() || got.Geographic() != want.Geographic() {
 				t.Errorf("EPSG:%d comes back as EPSG:%d", want.EPSG(), got.EPSG())
 			}
-			lon, lat := want.def.par.lon0+1, want.probeLatitude()-math.Copysign(0.5, want.probeLatitude())
+			lon, lat := want.def.par.Lon0+1, want.probeLatitude()-math.Copysign(0.5, want.probeLatitude())
 			x0, y0 := want.Forward(lon, lat)
 			x1, y1 := got.Forward(lon, lat)
 			if !(math.Hypot(x1-x0, y1-y0) < 1e-6) {
@@ -284,8 +292,8 @@ func FuzzFromGeoKeys(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%s: its own keys: %v", c.Name(), err)
 		}
-		x0, y0 := c.Forward(c.def.par.lon0, c.probeLatitude())
-		x1, y1 := again.Forward(c.def.par.lon0, c.probeLatitude())
+		x0, y0 := c.Forward(c.def.par.Lon0, c.probeLatitude())
+		x1, y1 := again.Forward(c.def.par.Lon0, c.probeLatitude())
 		if !(math.Hypot(x1-x0, y1-y0) <= 1e-6*(1+math.Hypot(x0, y0))) {
 			t.Errorf("%s: keys give %v %v, want %v %v", c.Name(), x1, y1, x0, y0)
 		}

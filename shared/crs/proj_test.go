@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/integration/reference"
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
+	"github.com/cyverse-gis/eemt/shared/crs/projection"
 )
 
 var every = flag.Int("every", 200, "compare each n-th EPSG code of a method with PROJ")
@@ -55,14 +57,14 @@ func pipe(t *testing.T, in [][2]float64, name string, args ...string) [][2]float
 
 // samplePoints surrounds where a projection is used, or where it is hard.
 func samplePoints(d definition) [][2]float64 {
-	lat := d.par.lat0
+	lat := d.par.Lat0
 	switch d.method {
-	case methodLambertConformal2SP, methodAlbers, methodPolarStereographicB:
-		lat = d.par.sp1
-	case methodTransverseMercator:
+	case projection.LambertConformal2SP, projection.Albers, projection.PolarStereographicB:
+		lat = d.par.SP1
+	case projection.TransverseMercator:
 		if lat == 0 {
 			lat = 40
-			if d.par.fn > 0 {
+			if d.par.FN > 0 {
 				lat = -40
 			}
 		}
@@ -70,7 +72,7 @@ func samplePoints(d definition) [][2]float64 {
 	var points [][2]float64
 	lats, lons := []float64{-11.5, -3, 0.25, 6}, []float64{-8, -1.2, 0.4, 3, 20}
 	switch d.method {
-	case methodHotineB, methodLaborde, methodNewZealandMapGrid, methodCassini, methodCassiniHyperbolic, methodGuam, methodColombiaUrban, methodNearConformal:
+	case projection.HotineB, projection.Laborde, projection.NewZealandMapGrid, projection.Cassini, projection.CassiniHyperbolic, projection.Guam, projection.ColombiaUrban, projection.NearConformal:
 		// Made for one country; PROJ takes another formula for some.
 		lats, lons = []float64{-4, -1.5, 0.25, 3}, []float64{-3, -1.2, 0.4, 3}
 	}
@@ -80,7 +82,7 @@ func samplePoints(d definition) [][2]float64 {
 			if math.Abs(phi) > 89.9 {
 				phi = math.Copysign(89.5-math.Abs(dlat), phi)
 			}
-			points = append(points, [2]float64{wrap(d.par.lon0 + d.base.pm + dlon), phi})
+			points = append(points, [2]float64{wrap(d.par.Lon0 + d.base.pm + dlon), phi})
 		}
 	}
 	return points
@@ -91,15 +93,11 @@ func samplePoints(d definition) [][2]float64 {
 func TestPROJ(t *testing.T) {
 	cs2cs := reference.Program(t, "cs2cs")
 	const tolerance = 0.01 // metres
-	seen := map[method]int{}
+	seen := map[projection.Method]int{}
 	var worst, worstBack float64
 	compared := 0
-	for line := range strings.Lines(string(table())) {
-		if line[0] != kindProjected {
-			continue
-		}
-		f := strings.Split(line[1:], "\t")
-		c, err := FromEPSG(atoi(f[0]))
+	for _, code := range codes(epsg.Projected) {
+		c, err := FromEPSG(code)
 		if err != nil {
 			continue
 		}
@@ -136,7 +134,7 @@ func TestPROJ(t *testing.T) {
 			}
 			x, y := c.forward(p[0], p[1])
 			d := math.Hypot(x-wx, y-wy) * c.MetresPerUnit()
-			if math.IsNaN(wx) && math.IsNaN(wy) && (c.def.method == methodNearConformal || math.Abs(p[0]-c.lon0) > 7 || math.Abs(p[1]-c.probeLatitude()) > 10) {
+			if math.IsNaN(wx) && math.IsNaN(wy) && (c.def.method == projection.NearConformal || math.Abs(p[0]-c.lon0) > 7 || math.Abs(p[1]-c.probeLatitude()) > 10) {
 				continue // PROJ has a narrower domain
 			}
 			if !(d <= tolerance) {

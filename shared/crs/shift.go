@@ -3,6 +3,9 @@ package crs
 import (
 	"math"
 	"strings"
+
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
+	"github.com/cyverse-gis/eemt/shared/crs/projection"
 )
 
 // operation is a transformation of the EPSG dataset from a datum to WGS84.
@@ -18,7 +21,7 @@ type operation struct {
 func operations(numbers string) []operation {
 	var list []operation
 	for _, n := range strings.Split(numbers, ",") {
-		f, ok := lookup(kindOperation, atoi(n))
+		f, ok := epsg.Lookup(epsg.Operation, atoi(n))
 		if !ok {
 			continue
 		}
@@ -115,11 +118,11 @@ func helmert(v []float64) affine {
 
 // shift carries positions between a datum and WGS84. Heights are taken as 0, which costs millimetres.
 type shift struct {
-	el       ellipsoid
+	el       projection.Ellipsoid
 	to, from affine
 }
 
-func newShift(el ellipsoid, steps string) *shift {
+func newShift(el projection.Ellipsoid, steps string) *shift {
 	to := affine{0: 1, 4: 1, 8: 1}
 	for _, text := range strings.Split(steps, "/") {
 		text, backward := strings.CutPrefix(text, "inv ")
@@ -148,20 +151,10 @@ func (s *shift) fromWGS84(lon, lat float64) (float64, float64) {
 	return lon0 + math.Remainder(lon-lon1, 360), lat0 + lat - lat1
 }
 
-func carry(from, to *ellipsoid, m *affine, lon, lat float64) (float64, float64) {
-	sl, cl := math.Sincos(lon * rad)
-	sp, cp := math.Sincos(lat * rad)
-	prime := from.a / math.Sqrt(1-from.e2*sp*sp)
-	x, y, z := m.apply(prime*cp*cl, prime*cp*sl, prime*(1-from.e2)*sp)
-	// Bowring 1985; exact to a micrometre at heights of some hundred metres.
-	r := math.Hypot(x, y)
-	if r == 0 {
+func carry(from, to *projection.Ellipsoid, m *affine, lon, lat float64) (float64, float64) {
+	x, y, z := m.apply(from.Geocentric(lon, lat))
+	if x == 0 && y == 0 { // a pole, where every longitude will do
 		return lon, math.Copysign(90, z)
 	}
-	b := to.a * (1 - to.f)
-	t := z * to.a / (r * b)
-	c := 1 / math.Sqrt(1+t*t)
-	sn := t * c
-	phi := math.Atan2(z+to.e2/(1-to.e2)*b*sn*sn*sn, r-to.e2*to.a*c*c*c)
-	return math.Atan2(y, x) / rad, phi / rad
+	return to.Geodetic(x, y, z)
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/integration/reference"
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
+	"github.com/cyverse-gis/eemt/shared/crs/projection"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -122,12 +124,9 @@ func checkTurn(t *testing.T, c *CRS, x, y float64) {
 
 // TestMethods goes there and back, and along the meridian, in one system of each method.
 func TestMethods(t *testing.T) {
-	seen := map[method]int{}
-	for line := range strings.Lines(string(table())) {
-		if line[0] != kindProjected {
-			continue
-		}
-		c, err := FromEPSG(atoi(strings.Split(line[1:], "\t")[0]))
+	seen := map[projection.Method]int{}
+	for _, code := range codes(epsg.Projected) {
+		c, err := FromEPSG(code)
 		if err != nil {
 			continue
 		}
@@ -141,10 +140,19 @@ func TestMethods(t *testing.T) {
 			}
 		}
 	}
-	for m := range projections {
-		if m > 0 && seen[m] == 0 && m != methodEquidistantConic && m != methodBonne {
+	methods := 0
+	for _, code := range codes(epsg.Method) {
+		m := projection.Method(code)
+		if !projection.Supported(m) {
+			continue
+		}
+		methods++
+		if seen[m] == 0 && m != projection.EquidistantConic && m != projection.Bonne {
 			t.Errorf("no system of method %d", m)
 		}
+	}
+	if methods < 28 {
+		t.Errorf("%d methods with a code, want 28", methods)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cyverse-gis/eemt/shared/crs/internal/epsg"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -57,13 +58,13 @@ func VerticalMetres(keys raster.GeoKeys) (factor float64, stated bool, err error
 func Compound(keys raster.GeoKeys) bool {
 	k := geoKeys(keys)
 	if code := k.code(keyVerticalCRS); code != 0 {
-		if _, ok := lookup(kindVertical, code); ok || code == userDefined {
+		if _, ok := epsg.Lookup(epsg.Vertical, code); ok || code == userDefined {
 			return true
 		}
 	}
 	for _, key := range []uint16{keyProjectedCRS, keyGeodeticCRS} {
 		if code, ok := k.epsg(key); ok {
-			if _, ok := lookup(kindCompound, code); ok {
+			if _, ok := epsg.Lookup(epsg.Compound, code); ok {
 				return true
 			}
 		}
@@ -83,13 +84,13 @@ func (k geoKeys) vertical() (metres float64, depth string, err error) {
 		if !ok {
 			return 0, "", nil
 		}
-		c, compound := lookup(kindCompound, code)
+		c, compound := epsg.Lookup(epsg.Compound, code)
 		if !compound {
 			return ellipsoidal(code), "", nil
 		}
 		code = atoi(c[3])
 	}
-	v, found := lookup(kindVertical, code)
+	v, found := epsg.Lookup(epsg.Vertical, code)
 	switch {
 	case !found && ellipsoidal(code) != 0:
 		return 1, "", nil
@@ -97,7 +98,7 @@ func (k geoKeys) vertical() (metres float64, depth string, err error) {
 		// GeoTIFF 1.0 numbered heights above ellipsoids so, and above sea level.
 		return 0, "", nil
 	case !found:
-		return 0, "", fmt.Errorf("VerticalGeoKey %d: no such vertical coordinate system in %s", code, Dataset())
+		return 0, "", fmt.Errorf("VerticalGeoKey %d: no such vertical coordinate system in %s", code, epsg.Dataset())
 	case v[3] == "1":
 		return 0, v[1], nil
 	}
@@ -107,7 +108,7 @@ func (k geoKeys) vertical() (metres float64, depth string, err error) {
 
 // ellipsoidal returns the metre of a three-dimensional geographic system, else 0.
 func ellipsoidal(code int) float64 {
-	if g, ok := lookup(kindGeodetic, code); ok && g[4] == "3" {
+	if g, ok := epsg.Lookup(epsg.Geodetic, code); ok && g[4] == "3" {
 		return 1
 	}
 	return 0

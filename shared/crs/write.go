@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/cyverse-gis/eemt/shared/crs/projection"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -16,7 +17,7 @@ func (c *CRS) GeoKeys() raster.GeoKeys {
 		Doubles: map[uint16][]float64{},
 		Strings: map[uint16]string{keyCitation: d.name},
 	}
-	if d.method == methodNone {
+	if d.method == projection.None {
 		k.Shorts[keyModelType] = 2
 		c.writeBase(k)
 		return k
@@ -57,8 +58,8 @@ func keyed(d *definition) bool {
 		return false
 	}
 	switch d.method {
-	case methodTransverseMercator, methodLambertConformal1SP, methodLambertConformal2SP, methodMercatorA, methodMercatorB, methodWebMercator,
-		methodAlbers, methodLambertAzimuthal, methodPolarStereographicA, methodPolarStereographicB:
+	case projection.TransverseMercator, projection.LambertConformal1SP, projection.LambertConformal2SP, projection.MercatorA, projection.MercatorB, projection.WebMercator,
+		projection.Albers, projection.LambertAzimuthal, projection.PolarStereographicA, projection.PolarStereographicB:
 		return true
 	}
 	return false
@@ -104,46 +105,46 @@ func (c *CRS) writeProjection(k raster.GeoKeys) {
 			k.Doubles[key] = []float64{v}
 		}
 	}
-	fe, fn := p.fe/unit, p.fn/unit
+	fe, fn := p.FE/unit, p.FN/unit
 	natural := map[uint16]float64{
-		keyNatOriginLong: p.lon0, keyNatOriginLat: p.lat0, keyScaleAtNatOrigin: p.k0,
+		keyNatOriginLong: p.Lon0, keyNatOriginLat: p.Lat0, keyScaleAtNatOrigin: p.K0,
 		keyFalseEasting: fe, keyFalseNorthing: fn,
 	}
 	switch c.def.method {
-	case methodTransverseMercator:
+	case projection.TransverseMercator:
 		set(ctTransverseMercator, natural)
-	case methodLambertConformal1SP:
+	case projection.LambertConformal1SP:
 		set(ctLambertConformal1SP, natural)
-	case methodMercatorA:
+	case projection.MercatorA:
 		set(ctMercator, natural)
-	case methodWebMercator:
+	case projection.WebMercator:
 		k.Strings[keyProjectedCitation] = "Popular Visualisation Pseudo-Mercator"
 		set(ctMercator, natural)
-	case methodMercatorB:
+	case projection.MercatorB:
 		set(ctMercator, map[uint16]float64{
-			keyNatOriginLong: p.lon0, keyStdParallel1: p.sp1, keyFalseEasting: fe, keyFalseNorthing: fn,
+			keyNatOriginLong: p.Lon0, keyStdParallel1: p.SP1, keyFalseEasting: fe, keyFalseNorthing: fn,
 		})
-	case methodLambertConformal2SP:
+	case projection.LambertConformal2SP:
 		set(ctLambertConformal2SP, map[uint16]float64{
-			keyFalseOriginLong: p.lon0, keyFalseOriginLat: p.lat0, keyStdParallel1: p.sp1, keyStdParallel2: p.sp2,
+			keyFalseOriginLong: p.Lon0, keyFalseOriginLat: p.Lat0, keyStdParallel1: p.SP1, keyStdParallel2: p.SP2,
 			keyFalseOriginE: fe, keyFalseOriginN: fn,
 		})
-	case methodAlbers:
+	case projection.Albers:
 		set(ctAlbers, map[uint16]float64{
-			keyNatOriginLong: p.lon0, keyNatOriginLat: p.lat0, keyStdParallel1: p.sp1, keyStdParallel2: p.sp2,
+			keyNatOriginLong: p.Lon0, keyNatOriginLat: p.Lat0, keyStdParallel1: p.SP1, keyStdParallel2: p.SP2,
 			keyFalseEasting: fe, keyFalseNorthing: fn,
 		})
-	case methodLambertAzimuthal:
+	case projection.LambertAzimuthal:
 		set(ctLambertAzimuthalEA, map[uint16]float64{
-			keyCenterLong: p.lon0, keyCenterLat: p.lat0, keyFalseEasting: fe, keyFalseNorthing: fn,
+			keyCenterLong: p.Lon0, keyCenterLat: p.Lat0, keyFalseEasting: fe, keyFalseNorthing: fn,
 		})
-	case methodPolarStereographicA, methodPolarStereographicB:
-		lat := p.lat0
-		if c.def.method == methodPolarStereographicB {
-			lat = p.sp1
+	case projection.PolarStereographicA, projection.PolarStereographicB:
+		lat := p.Lat0
+		if c.def.method == projection.PolarStereographicB {
+			lat = p.SP1
 		}
 		set(ctPolarStereographic, map[uint16]float64{
-			keyStraightVertLong: p.lon0, keyNatOriginLat: lat, keyScaleAtNatOrigin: p.k0,
+			keyStraightVertLong: p.Lon0, keyNatOriginLat: lat, keyScaleAtNatOrigin: p.K0,
 			keyFalseEasting: fe, keyFalseNorthing: fn,
 		})
 	}

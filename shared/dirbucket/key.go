@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// keyPath returns the file of a key relative to the bucket's directory. It never leaves it: no segment is "..".
+// keyPath returns the file of a key relative to the bucket's directory. The file lies in the directory: no segment is "..".
 func keyPath(key string) string { return pathOf(key, fileName) }
 
 // oldPath is the file that programs wrote for a key that escaped every control character, '%' and '\\'.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,17 +110,8 @@ func (l *lister) entries(dir, key, from string) (out []entry, more bool, err err
 	if err := l.ctx.Err(); err != nil {
 		return nil, false, err
 	}
-	if info, err := l.b.root.Lstat(dir); err != nil || !info.IsDir() {
-		if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
-			return nil, false, nil // removed meanwhile
-		}
-		return nil, false, err
-	}
-	f, err := l.b.root.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false, nil
-	}
-	if err != nil {
+	f, err := l.open(dir)
+	if f == nil || err != nil {
 		return nil, false, err
 	}
 	defer func() { _ = f.Close() }()
@@ -127,17 +119,8 @@ func (l *lister) entries(dir, key, from string) (out []entry, more bool, err err
 	for {
 		batch, err := f.ReadDir(1024)
 		for _, d := range batch {
-			seg, ok := segmentOf(d.Name())
-			if !ok || !utf8.ValidString(seg) {
-				continue
-			}
-			e := entry{name: seg, dir: d.IsDir()}
-			if e.dir {
-				e.name += "/"
-			} else if !d.Type().IsRegular() || key+e.name == "" {
-				continue
-			}
-			if (from != "" && e.name <= from) || !l.wanted(key+e.name, e.dir) {
+			e, ok := entryOf(d, key)
+			if !ok || from != "" && e.name <= from || !l.wanted(key+e.name, e.dir) {
 				continue
 			}
 			heap.Push(&least, e)
@@ -158,6 +141,34 @@ func (l *lister) entries(dir, key, from string) (out []entry, more bool, err err
 	}
 	slices.SortFunc(least, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	return least, more, nil
+}
+
+// open opens a directory; nil where it was removed since it was listed.
+func (l *lister) open(dir string) (*os.File, error) {
+	info, err := l.b.root.Lstat(dir)
+	switch {
+	case err == nil && !info.IsDir(), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	f, err := l.b.root.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return f, err
+}
+
+// entryOf is the entry of a file in the directory of key; false for one that is no object and no directory of objects.
+func entryOf(d fs.DirEntry, key string) (entry, bool) {
+	seg, ok := segmentOf(d.Name())
+	if !ok || !utf8.ValidString(seg) {
+		return entry{}, false
+	}
+	if d.IsDir() {
+		return entry{name: seg + "/", dir: true}, true
+	}
+	return entry{name: seg}, d.Type().IsRegular() && key+seg != ""
 }
 
 // wanted reports whether an object key, or some key below a directory's, can belong to the rest of the listing.

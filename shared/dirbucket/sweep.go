@@ -40,33 +40,37 @@ func SweepEach(dir string, olderThan time.Time, dry bool, f func(name string, si
 			return nil
 		}
 		name := filepath.FromSlash(path)
-		if filepath.Dir(name) != tmpDir {
-			base, id, ok := sidecarOf(d.Name())
-			if !ok {
-				return nil
-			}
-			object := filepath.Join(filepath.Dir(name), base)
-			if info, err := root.Lstat(object); err == nil && sidecar(object, info) == filepath.Join(filepath.Dir(name), "."+base+"."+id+".attrs") {
-				return nil
-			}
+		if filepath.Dir(name) != tmpDir && !orphaned(root, name) {
+			return nil
 		}
 		info, err := d.Info()
 		if err != nil || !info.ModTime().Before(olderThan) {
 			return nil // gone, or in use
 		}
 		if !dry {
-			if err := root.Remove(name); err != nil {
-				if errors.Is(err, fs.ErrNotExist) {
-					return nil
-				}
-				return err
-			}
+			err = root.Remove(name)
 		}
-		f(path, info.Size())
-		return nil
+		if err == nil {
+			f(path, info.Size())
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	return nil
+}
+
+// orphaned reports whether a file holds metadata of an object that is gone, or was replaced.
+func orphaned(root *os.Root, name string) bool {
+	base, id, ok := sidecarOf(filepath.Base(name))
+	if !ok {
+		return false
+	}
+	object := filepath.Join(filepath.Dir(name), base)
+	info, err := root.Lstat(object)
+	return err != nil || sidecar(object, info) != filepath.Join(filepath.Dir(name), "."+base+"."+id+".attrs")
 }

@@ -184,7 +184,7 @@ func (w *writer) place(name string) error {
 	}
 	old, oldErr := w.b.root.Lstat(name)
 	if oldErr == nil && old.IsDir() {
-		// An empty directory left behind by another program is no object and in nobody's way.
+		// An empty directory of this name, which another program left, holds no object: the file takes its place.
 		_ = removeEmptyDir(filepath.Join(w.b.dir, name))
 	}
 	err := w.b.root.Rename(w.tmp, name)
@@ -199,7 +199,8 @@ func (w *writer) place(name string) error {
 	return err
 }
 
-// taken tells an object that won the race from a directory in the way.
+// taken returns why a file cannot be created under a name that exists: an object was written first, or the name is that of a
+// directory. An empty directory is removed, and the error is fs.ErrNotExist, so that the caller tries again.
 func (w *writer) taken(name string) error {
 	if info, err := w.b.root.Lstat(name); err == nil && info.IsDir() {
 		if removeEmptyDir(filepath.Join(w.b.dir, name)) == nil {

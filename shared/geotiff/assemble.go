@@ -3,7 +3,6 @@ package geotiff
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +10,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/gdal"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/geokey"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -22,62 +24,18 @@ const ghost = "LAYOUT=IFDS_BEFORE_DATA\n" +
 	"BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n" +
 	"KNOWN_INCOMPATIBLE_EDITION=NO\n "
 
-// tag is one directory entry to be written.
-type tag struct {
-	id, kind uint16
-	count    uint64
-	data     []byte
-}
-
-func ascii(id uint16, s string) tag {
-	b := append([]byte(s), 0)
-	return tag{id, 2, uint64(len(b)), b}
-}
-
-func shorts(id uint16, v ...uint16) tag {
-	t := tag{id: id, kind: 3, count: uint64(len(v))}
-	for _, x := range v {
-		t.data = binary.LittleEndian.AppendUint16(t.data, x)
-	}
-	return t
-}
-
-func longs(id uint16, v ...uint32) tag {
-	t := tag{id: id, kind: 4, count: uint64(len(v))}
-	for _, x := range v {
-		t.data = binary.LittleEndian.AppendUint32(t.data, x)
-	}
-	return t
-}
-
-func long8s(id uint16, v []uint64) tag {
-	t := tag{id: id, kind: 16, count: uint64(len(v))}
-	for _, x := range v {
-		t.data = binary.LittleEndian.AppendUint64(t.data, x)
-	}
-	return t
-}
-
-func doubles(id uint16, v ...float64) tag {
-	t := tag{id: id, kind: 12, count: uint64(len(v))}
-	for _, x := range v {
-		t.data = binary.LittleEndian.AppendUint64(t.data, math.Float64bits(x))
-	}
-	return t
-}
-
 // layout places everything once all sizes are known: directories from the
 // full raster to the smallest overview, then blocks in the opposite order.
 type layout struct {
-	big     bool
-	tags    [][]tag // by level
+	ifd.Encoder
+	tags    [][]ifd.Tag // by level
 	offsets [][]uint64
 	dirs    []uint64
 	end     uint64
 }
 
 func (w *Writer) layout(big bool) (*layout, error) {
-	l := &layout{big: big}
+	l := &layout{Encoder: ifd.Encoder{Big: big}}
 	at := uint64(8)
 	if big {
 		at = 16
@@ -94,7 +52,7 @@ func (w *Writer) layout(big bool) (*layout, error) {
 		l.tags = append(l.tags, append(tags, l.offsetTag(offsets)))
 		at += at % 2
 		l.dirs = append(l.dirs, at)
-		at += l.dirSize(l.tags[k])
+		at += l.Size(l.tags[k])
 	}
 	for k := len(w.levels) - 1; k >= 0; k-- {
 		for i, p := range w.levels[k].blocks {
@@ -103,7 +61,7 @@ func (w *Writer) layout(big bool) (*layout, error) {
 		}
 		tags := l.tags[k]
 		tags[len(tags)-1] = l.offsetTag(l.offsets[k])
-		slices.SortFunc(tags, func(a, b tag) int { return int(a.id) - int(b.id) })
+		slices.SortFunc(tags, func(a, b ifd.Tag) int { return int(a.ID) - int(b.ID) })
 	}
 	l.end = at
 	return l, nil
@@ -111,77 +69,21 @@ func (w *Writer) layout(big bool) (*layout, error) {
 
 func ghostHead() string { return fmt.Sprintf("GDAL_STRUCTURAL_METADATA_SIZE=%06d bytes\n", len(ghost)) }
 
-func (l *layout) offsetTag(offsets []uint64) tag {
-	if l.big {
-		return long8s(tagTileOffsets, offsets)
+func (l *layout) offsetTag(offsets []uint64) ifd.Tag {
+	if l.Big {
+		return ifd.Long8s(ifd.TileOffsets, offsets)
 	}
 	v := make([]uint32, len(offsets))
 	for i, o := range offsets {
 		v[i] = uint32(o)
 	}
-	return longs(tagTileOffsets, v...)
-}
-
-// sizes of a directory entry, of its inline value, and of what stands before and behind the entries.
-func (l *layout) entry() (each, inline, around uint64) {
-	if l.big {
-		return 20, 8, 16
-	}
-	return 12, 4, 6
-}
-
-func (l *layout) dirSize(tags []tag) uint64 {
-	each, inline, n := l.entry()
-	n += each * uint64(len(tags))
-	for _, t := range tags {
-		if size := uint64(len(t.data)); size > inline {
-			n += size + size%2
-		}
-	}
-	return n
-}
-
-// directory encodes one directory at off with its values behind it.
-func (l *layout) directory(off uint64, tags []tag, next uint64) []byte {
-	le := binary.LittleEndian
-	each, inline, around := l.entry()
-	values := off + around + each*uint64(len(tags))
-	var b, behind []byte
-	if l.big {
-		b = le.AppendUint64(b, uint64(len(tags)))
-	} else {
-		b = le.AppendUint16(b, uint16(len(tags)))
-	}
-	for _, t := range tags {
-		b = le.AppendUint16(b, t.id)
-		b = le.AppendUint16(b, t.kind)
-		b = l.number(b, t.count)
-		if uint64(len(t.data)) <= inline {
-			b = append(b, t.data...)
-			b = append(b, make([]byte, int(inline)-len(t.data))...)
-			continue
-		}
-		b = l.number(b, values+uint64(len(behind)))
-		behind = append(behind, t.data...)
-		if len(behind)%2 != 0 {
-			behind = append(behind, 0)
-		}
-	}
-	return append(l.number(b, next), behind...)
-}
-
-// number appends a count or an offset.
-func (l *layout) number(b []byte, v uint64) []byte {
-	if l.big {
-		return binary.LittleEndian.AppendUint64(b, v)
-	}
-	return binary.LittleEndian.AppendUint32(b, uint32(v))
+	return ifd.Longs(ifd.TileOffsets, v...)
 }
 
 // plan is the layout of the file, BigTIFF when it must be.
 func (w *Writer) plan() (*layout, error) {
 	l, err := w.layout(w.opts.BigTIFF)
-	if err == nil && !l.big && l.end > math.MaxUint32 {
+	if err == nil && !l.Big && l.end > math.MaxUint32 {
 		return w.layout(true)
 	}
 	return l, err
@@ -196,14 +98,14 @@ func (w *Writer) assemble(dst io.Writer) error {
 	out := bufio.NewWriterSize(dst, 256<<10)
 	le := binary.LittleEndian
 	head := []byte("II")
-	if l.big {
+	if l.Big {
 		head = le.AppendUint16(head, 43)
 		head = le.AppendUint16(head, 8)
 		head = le.AppendUint16(head, 0)
 	} else {
 		head = le.AppendUint16(head, 42)
 	}
-	head = l.number(head, l.dirs[0])
+	head = l.Number(head, l.dirs[0])
 	head = append(head, ghostHead()...)
 	head = append(head, ghost...)
 	for k, tags := range l.tags {
@@ -214,7 +116,7 @@ func (w *Writer) assemble(dst io.Writer) error {
 		if k+1 < len(l.dirs) {
 			next = l.dirs[k+1]
 		}
-		head = append(head, l.directory(l.dirs[k], tags, next)...)
+		head = append(head, l.Directory(l.dirs[k], tags, next)...)
 	}
 	if _, err := out.Write(head); err != nil {
 		return err
@@ -247,15 +149,15 @@ func (w *Writer) assemble(dst io.Writer) error {
 }
 
 // tags lists the tags of level k without the block offsets.
-func (w *Writer) tags(k int) ([]tag, error) {
+func (w *Writer) tags(k int) ([]ifd.Tag, error) {
 	lv := w.levels[k]
 	bands := len(w.opts.Bands)
-	each := func(id, v uint16) tag {
+	each := func(id, v uint16) ifd.Tag {
 		vs := make([]uint16, bands)
 		for i := range vs {
 			vs[i] = v
 		}
-		return shorts(id, vs...)
+		return ifd.Shorts(id, vs...)
 	}
 	counts := make([]uint32, len(lv.blocks))
 	for i, p := range lv.blocks {
@@ -265,45 +167,44 @@ func (w *Writer) tags(k int) ([]tag, error) {
 	if k > 0 {
 		reduced = 1
 	}
-	comp := map[Compression]uint16{Deflate: compDeflate, ZSTD: compZSTD, None: compNone}[w.opts.Compression]
-	t := []tag{
-		longs(tagNewSubfileType, reduced),
-		longs(tagImageWidth, uint32(lv.width)),
-		longs(tagImageLength, uint32(lv.height)),
-		each(tagBitsPerSample, uint16(8*w.size)),
-		shorts(tagCompression, comp),
-		shorts(tagPhotometric, 1),
-		shorts(tagSamplesPerPixel, uint16(bands)),
-		shorts(tagTileWidth, uint16(lv.blockW)),
-		shorts(tagTileLength, uint16(lv.blockH)),
-		longs(tagTileByteCounts, counts...),
-		each(tagSampleFormat, sampleTypes[w.opts.Type].format),
+	t := []ifd.Tag{
+		ifd.Longs(ifd.NewSubfileType, reduced),
+		ifd.Longs(ifd.ImageWidth, uint32(lv.width)),
+		ifd.Longs(ifd.ImageLength, uint32(lv.height)),
+		each(ifd.BitsPerSample, uint16(8*w.size)),
+		ifd.Shorts(ifd.Compression, uint16(codecOf[w.opts.Compression])),
+		ifd.Shorts(ifd.Photometric, 1),
+		ifd.Shorts(ifd.SamplesPerPixel, uint16(bands)),
+		ifd.Shorts(ifd.TileWidth, uint16(lv.blockW)),
+		ifd.Shorts(ifd.TileLength, uint16(lv.blockH)),
+		ifd.Longs(ifd.TileByteCounts, counts...),
+		each(ifd.SampleFormat, sampleTypes[w.opts.Type].format),
 	}
 	if bands > 1 {
 		// Each band in blocks of its own: one band is read without the others.
-		t = append(t, shorts(tagPlanarConfig, 2), shorts(tagExtraSamples, make([]uint16, bands-1)...))
+		t = append(t, ifd.Shorts(ifd.PlanarConfig, 2), ifd.Shorts(ifd.ExtraSamples, make([]uint16, bands-1)...))
 	} else {
-		t = append(t, shorts(tagPlanarConfig, 1))
+		t = append(t, ifd.Shorts(ifd.PlanarConfig, 1))
 	}
 	switch {
 	case w.opts.Compression == None:
 	case w.opts.Type.Float():
-		t = append(t, shorts(tagPredictor, 3))
+		t = append(t, ifd.Shorts(ifd.Predictor, 3))
 	default:
-		t = append(t, shorts(tagPredictor, 2))
+		t = append(t, ifd.Shorts(ifd.Predictor, 2))
 	}
 	if w.hasND {
-		t = append(t, ascii(tagGDALNoData, formatNumber(w.nodata)))
+		t = append(t, ifd.ASCII(ifd.GDALNoData, gdal.FormatNoData(w.nodata)))
 	}
 	if k > 0 {
 		return t, nil
 	}
 	if w.opts.Software != "" {
-		t = append(t, ascii(tagSoftware, w.opts.Software))
+		t = append(t, ifd.ASCII(ifd.Software, w.opts.Software))
 	}
 	if g := w.opts.Transform; g != (raster.Transform{}) {
-		t = append(t, doubles(tagModelPixelScale, g.StepX, -g.StepY, 0),
-			doubles(tagModelTiepoint, 0, 0, 0, g.OriginX, g.OriginY, 0))
+		t = append(t, ifd.Doubles(ifd.ModelPixelScale, g.StepX, -g.StepY, 0),
+			ifd.Doubles(ifd.ModelTiepoint, 0, 0, 0, g.OriginX, g.OriginY, 0))
 	}
 	t = append(t, geoTags(w.opts.GeoKeys)...)
 	x, err := w.metadata()
@@ -311,90 +212,49 @@ func (w *Writer) tags(k int) ([]tag, error) {
 		return nil, err
 	}
 	if x != "" {
-		t = append(t, ascii(tagGDALMetadata, x))
+		t = append(t, ifd.ASCII(ifd.GDALMetadata, x))
 	}
 	return t, nil
 }
 
-func formatNumber(v float64) string {
-	if math.IsNaN(v) {
-		return "nan"
-	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
-}
-
-// geoTags encodes the GeoKeys (OGC 19-008r4, 7.1) of a raster whose
-// transform means cell corners.
-func geoTags(k raster.GeoKeys) []tag {
+// geoTags are the tags of the GeoKeys of a raster whose transform means cell corners.
+func geoTags(k raster.GeoKeys) []ifd.Tag {
 	if k.Empty() {
 		return nil
 	}
-	all := map[uint16]bool{keyRasterType: true}
-	for id := range k.Shorts {
-		all[id] = true
-	}
-	for id := range k.Doubles {
-		all[id] = true
-	}
-	for id := range k.Strings {
-		all[id] = true
-	}
-	dir := []uint16{1, 1, 0, uint16(len(all))}
-	var nums []float64
-	var text string
-	for _, id := range slices.Sorted(maps.Keys(all)) {
-		if id == keyRasterType {
-			dir = append(dir, id, 0, 1, rasterIsArea)
-		} else if v, ok := k.Shorts[id]; ok {
-			dir = append(dir, id, 0, 1, v)
-		} else if v, ok := k.Doubles[id]; ok {
-			dir = append(dir, id, tagGeoDoubleParams, uint16(len(v)), uint16(len(nums)))
-			nums = append(nums, v...)
-		} else {
-			v := k.Strings[id] + "|"
-			dir = append(dir, id, tagGeoASCIIParams, uint16(len(v)), uint16(len(text)))
-			text += v
-		}
-	}
-	t := []tag{shorts(tagGeoKeyDirectory, dir...)}
+	dir, nums, text := geokey.Encode(k)
+	t := []ifd.Tag{ifd.Shorts(ifd.GeoKeyDirectory, dir...)}
 	if len(nums) > 0 {
-		t = append(t, doubles(tagGeoDoubleParams, nums...))
+		t = append(t, ifd.Doubles(ifd.GeoDoubleParams, nums...))
 	}
 	if text != "" {
-		t = append(t, ascii(tagGeoASCIIParams, text))
+		t = append(t, ifd.ASCII(ifd.GeoASCIIParams, text))
 	}
 	return t
 }
 
 // metadata is the GDAL_METADATA document, empty when there is nothing to say.
 func (w *Writer) metadata() (string, error) {
-	var doc gdalMetadata
+	var doc gdal.Metadata
 	for _, name := range slices.Sorted(maps.Keys(w.opts.Metadata)) {
-		doc.Items = append(doc.Items, gdalItem{Name: name, Value: w.opts.Metadata[name]})
+		doc.Items = append(doc.Items, gdal.Item{Name: name, Value: w.opts.Metadata[name]})
 	}
 	for i, b := range w.opts.Bands {
 		n := strconv.Itoa(i)
 		if b.Description != "" {
-			doc.Items = append(doc.Items, gdalItem{Name: "DESCRIPTION", Sample: n, Role: "description", Value: b.Description})
+			doc.Items = append(doc.Items, gdal.Item{Name: "DESCRIPTION", Sample: n, Role: "description", Value: b.Description})
 		}
 		if b.Unit != "" {
-			doc.Items = append(doc.Items, gdalItem{Name: "UNITTYPE", Sample: n, Role: "unittype", Value: b.Unit})
+			doc.Items = append(doc.Items, gdal.Item{Name: "UNITTYPE", Sample: n, Role: "unittype", Value: b.Unit})
 		}
 		items := map[string]string{}
 		if !w.opts.Plain {
-			items = merge(w.bands[i].stats).items(int64(w.opts.Width) * int64(w.opts.Height))
+			items = gdal.Merge(w.bands[i].stats).Items(int64(w.opts.Width) * int64(w.opts.Height))
 		}
 		maps.Copy(items, b.Metadata)
 		for _, name := range slices.Sorted(maps.Keys(items)) {
-			doc.Items = append(doc.Items, gdalItem{Name: name, Sample: n, Value: items[name]})
+			doc.Items = append(doc.Items, gdal.Item{Name: name, Sample: n, Value: items[name]})
 		}
 	}
-	if len(doc.Items) == 0 {
-		return "", nil
-	}
-	for i := range doc.Items {
-		doc.Items[i].Value = escape.Replace(doc.Items[i].Value)
-	}
-	b, err := xml.Marshal(doc)
-	return string(b), err
+	return doc.Encode()
 }

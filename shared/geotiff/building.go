@@ -96,7 +96,7 @@ func (w *Writer) received(b *building, p raster.Window) error {
 	if b.level == 0 && w.bands[b.band].stats != nil {
 		s := &w.bands[b.band].stats[b.index]
 		for r := range b.at.Height {
-			s.of(b.row(r))
+			s.Of(b.row(r))
 		}
 	}
 	w.compress(b)

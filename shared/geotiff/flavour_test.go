@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/integration/reference"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -263,5 +264,5 @@ func TestSizeNotStated(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := readAll(t, openBytes(t, out.Bytes()), 0)
-	compare(t, "size 0", 16, readAll(t, openBytes(t, setTag(t, out.Bytes(), tagTileByteCounts, 1, 0)), 0), want)
+	compare(t, "size 0", 16, readAll(t, openBytes(t, setTag(t, out.Bytes(), ifd.TileByteCounts, 1, 0)), 0), want)
 }

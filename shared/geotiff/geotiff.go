@@ -106,45 +106,6 @@ const (
 	fixWarp      = "gdalwarp -r bilinear -dstnodata -9999 -ot Float32 -co COMPRESS=DEFLATE in.tif out_north_up.tif"
 )
 
-// TIFF tags.
-const (
-	tagNewSubfileType      = 254
-	tagImageWidth          = 256
-	tagImageLength         = 257
-	tagBitsPerSample       = 258
-	tagCompression         = 259
-	tagPhotometric         = 262
-	tagFillOrder           = 266
-	tagStripOffsets        = 273
-	tagSamplesPerPixel     = 277
-	tagRowsPerStrip        = 278
-	tagStripByteCounts     = 279
-	tagPlanarConfig        = 284
-	tagSoftware            = 305
-	tagPredictor           = 317
-	tagTileWidth           = 322
-	tagTileLength          = 323
-	tagTileOffsets         = 324
-	tagTileByteCounts      = 325
-	tagExtraSamples        = 338
-	tagSampleFormat        = 339
-	tagModelPixelScale     = 33550
-	tagModelTiepoint       = 33922
-	tagModelTransformation = 34264
-	tagGeoKeyDirectory     = 34735
-	tagGeoDoubleParams     = 34736
-	tagGeoASCIIParams      = 34737
-	tagGDALMetadata        = 42112
-	tagGDALNoData          = 42113
-)
-
-// GeoKey 1025 states whether coordinates mean cell corners or cell centres.
-const (
-	keyRasterType = 1025
-	rasterIsArea  = 1
-	rasterIsPoint = 2
-)
-
 // Photometric is the TIFF tag of that name: what the numbers of a file are.
 type Photometric uint16
 
@@ -164,41 +125,3 @@ const (
 	associatedAlpha   = 1
 	unassociatedAlpha = 2
 )
-
-// TIFF compression numbers.
-const (
-	compNone       = 1
-	compLZW        = 5
-	compDeflate    = 8
-	compPackBits   = 32773
-	compDeflateOld = 32946
-	compZSTD       = 50000
-)
-
-var compressionNames = map[uint64]string{
-	compNone:       "None",
-	compLZW:        "LZW",
-	compDeflate:    "Deflate",
-	compDeflateOld: "Deflate",
-	compPackBits:   "PackBits",
-	compZSTD:       "ZSTD",
-	2:              "CCITT RLE",
-	3:              "CCITT group 3",
-	4:              "CCITT group 4",
-	6:              "old-style JPEG",
-	7:              "JPEG",
-	32809:          "ThunderScan",
-	34712:          "JPEG 2000",
-	34887:          "LERC",
-	34925:          "LZMA",
-	50001:          "WebP",
-	50002:          "JPEG XL",
-}
-
-func readable(compression uint64) bool {
-	switch compression {
-	case compNone, compLZW, compDeflate, compDeflateOld, compPackBits, compZSTD:
-		return true
-	}
-	return false
-}

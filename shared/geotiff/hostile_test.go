@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/codec"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -72,24 +74,31 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// tagEntry is the entry of a tag in the first directory of a classic little-endian file.
+func tagEntry(t testing.TB, b []byte, id uint16) []byte {
+	t.Helper()
+	le := binary.LittleEndian
+	at := int(le.Uint32(b[4:]))
+	for i := range int(le.Uint16(b[at:])) {
+		if e := b[at+2+12*i:]; le.Uint16(e) == id {
+			return e
+		}
+	}
+	t.Fatalf("no tag %d", id)
+	return nil
+}
+
 // setTag alters the inline value of a tag in the first directory of a
 // classic little-endian file.
 func setTag(t testing.TB, b []byte, id uint16, count, value uint32) []byte {
 	t.Helper()
 	b = bytes.Clone(b)
+	e := tagEntry(t, b, id)
 	le := binary.LittleEndian
-	at := int(le.Uint32(b[4:]))
-	for i := range int(le.Uint16(b[at:])) {
-		e := b[at+2+12*i:]
-		if le.Uint16(e) == id {
-			le.PutUint16(e[2:], 4)
-			le.PutUint32(e[4:], count)
-			le.PutUint32(e[8:], value)
-			return b
-		}
-	}
-	t.Fatalf("no tag %d", id)
-	return nil
+	le.PutUint16(e[2:], 4)
+	le.PutUint32(e[4:], count)
+	le.PutUint32(e[8:], value)
+	return b
 }
 
 // TestLies: a header that claims more than the file holds is refused, without
@@ -100,7 +109,7 @@ func TestLies(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := out.Bytes()
-	big := setTag(t, setTag(t, good, tagImageWidth, 1, 1<<31-1), tagImageLength, 1, 1<<31-1)
+	big := setTag(t, setTag(t, good, ifd.ImageWidth, 1, 1<<31-1), ifd.ImageLength, 1, 1<<31-1)
 	first := int(binary.LittleEndian.Uint32(good[4:]))
 	loop := bytes.Clone(good)
 	binary.LittleEndian.PutUint32(loop[first+2+12*int(binary.LittleEndian.Uint16(good[first:])):], uint32(first))
@@ -114,18 +123,18 @@ func TestLies(t *testing.T) {
 		{"header only", good[:8], "cut short"},
 		{"half", good[:len(good)/2], "cut short"},
 		{"2^31 x 2^31", big, "more than a file of"},
-		{"no cells", setTag(t, good, tagImageWidth, 1, 0), "an image of 0 x 40 cells"},
-		{"huge tile", setTag(t, setTag(t, good, tagTileWidth, 1, 1<<30), tagTileLength, 1, 1<<30), "too large"},
-		{"tile of no cells", setTag(t, good, tagTileWidth, 1, 0), "blocks of 0"},
-		{"too few blocks", setTag(t, good, tagTileWidth, 1, 16), "1 blocks are listed, the image has 3"},
-		{"count of offsets", setTag(t, good, tagTileOffsets, 1<<31, 8), "blocks are listed"},
-		{"65535 bands", setTag(t, good, tagSamplesPerPixel, 1, 65535), "more than a file of"},
-		{"offset past the end", setTag(t, good, tagTileOffsets, 1, 1<<30), "cut short"},
-		{"size past the end", setTag(t, good, tagTileByteCounts, 1, 1<<30), "cut short"},
-		{"metadata past the end", setTag(t, good, tagGDALMetadata, 1<<30, 8), "has 1073741824 values"},
+		{"no cells", setTag(t, good, ifd.ImageWidth, 1, 0), "an image of 0 x 40 cells"},
+		{"huge tile", setTag(t, setTag(t, good, ifd.TileWidth, 1, 1<<30), ifd.TileLength, 1, 1<<30), "too large"},
+		{"tile of no cells", setTag(t, good, ifd.TileWidth, 1, 0), "blocks of 0"},
+		{"too few blocks", setTag(t, good, ifd.TileWidth, 1, 16), "1 blocks are listed, the image has 3"},
+		{"count of offsets", setTag(t, good, ifd.TileOffsets, 1<<31, 8), "blocks are listed"},
+		{"65535 bands", setTag(t, good, ifd.SamplesPerPixel, 1, 65535), "more than a file of"},
+		{"offset past the end", setTag(t, good, ifd.TileOffsets, 1, 1<<30), "cut short"},
+		{"size past the end", setTag(t, good, ifd.TileByteCounts, 1, 1<<30), "cut short"},
+		{"metadata past the end", setTag(t, good, ifd.GDALMetadata, 1<<30, 8), "has 1073741824 values"},
 		{"loop", loop, "follows itself"},
-		{"other compression", setTag(t, good, tagCompression, 1, 99), "number 99 compression is not read"},
-		{"other predictor", setTag(t, good, tagPredictor, 1, 7), "predictor 7 on Float32 is not read"},
+		{"other compression", setTag(t, good, ifd.Compression, 1, 99), "number 99 compression is not read"},
+		{"other predictor", setTag(t, good, ifd.Predictor, 1, 7), "predictor 7 on Float32 is not read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -159,34 +168,6 @@ func TestChecksum(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "checksum") {
 			t.Errorf("%s: error %v", name, err)
 		}
-	}
-}
-
-// TestLZWFullTable: a stream that never clears its table stays at 12 bits
-// (golang.org/x/image/tiff/lzw v0.47.0 panics on it).
-func TestLZWFullTable(t *testing.T) {
-	var src []byte
-	var acc uint64
-	var bits uint
-	put := func(code uint64, width uint) {
-		for acc, bits = acc<<width|code, bits+width; bits >= 8; bits -= 8 {
-			src = append(src, byte(acc>>(bits-8)))
-		}
-	}
-	const n = 70000
-	width := uint(9)
-	put(256, width)
-	for i := range n {
-		put('A', width)
-		if entries := 258 + i; entries+1 >= 1<<width && width < 12 {
-			width++
-		}
-	}
-	put(0, 8)
-	dst := make([]byte, n)
-	got, err := lzwDecode(dst, src, new(lzwTable))
-	if err != nil || got != n || !bytes.Equal(dst, bytes.Repeat([]byte("A"), n)) {
-		t.Errorf("%d bytes, error %v", got, err)
 	}
 }
 
@@ -246,7 +227,7 @@ func TestGeoKeysShareText(t *testing.T) {
 	for _, c := range []struct {
 		tag   uint16
 		count int
-	}{{tagGeoASCIIParams, 2000}, {tagGeoDoubleParams, 200}} {
+	}{{ifd.GeoASCIIParams, 2000}, {ifd.GeoDoubleParams, 200}} {
 		k := raster.GeoKeys{
 			Shorts:  map[uint16]uint16{},
 			Doubles: map[uint16][]float64{2057: make([]float64, 200)},
@@ -283,8 +264,7 @@ func TestSizesOfBlocks(t *testing.T) {
 	b := out.Bytes()
 	m := openBytes(t, b)
 	want := readAll(t, m, 0)
-	e := m.dir[tagTileByteCounts]
-	at := binary.LittleEndian.Uint32(e.value[:])
+	at := binary.LittleEndian.Uint32(tagEntry(t, b, ifd.TileByteCounts)[8:])
 	for i, off := range m.offsets {
 		binary.LittleEndian.PutUint32(b[int(at)+4*i:], uint32(len(b)-int(off)))
 	}
@@ -311,7 +291,7 @@ func TestListOfBlocks(t *testing.T) {
 	if err := size.index(); err != nil {
 		t.Fatal(err)
 	}
-	b = setTag(t, b, tagTileByteCounts, more, uint32(len(b)))
+	b = setTag(t, b, ifd.TileByteCounts, more, uint32(len(b)))
 	b = append(binary.LittleEndian.AppendUint32(b, uint32(size.counts[0])), make([]byte, 4*more)...)
 	m := openBytes(t, b)
 	if readAll(t, m, 0); len(m.counts) != 1 {
@@ -328,10 +308,10 @@ func TestOneStrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := out.Bytes()
-	for id, v := range map[uint16]uint32{tagImageWidth: width, tagImageLength: height, tagTileWidth: width, tagTileLength: height, tagTileByteCounts: 4 * width * height} {
+	for id, v := range map[uint16]uint32{ifd.ImageWidth: width, ifd.ImageLength: height, ifd.TileWidth: width, ifd.TileLength: height, ifd.TileByteCounts: 4 * width * height} {
 		b = setTag(t, b, id, 1, v)
 	}
-	b = setTag(t, b, tagTileOffsets, 1, uint32(len(b)))
+	b = setTag(t, b, ifd.TileOffsets, 1, uint32(len(b)))
 	for i := range width * height {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(i)))
 	}
@@ -358,7 +338,7 @@ func TestOneStrip(t *testing.T) {
 func TestLargeBlocks(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(64))
 	for _, c := range []struct{ side, want int }{{512, 64}, {2048, 16}, {4096, 4}, {8192, 1}} {
-		m := &Image{Width: 1 << 20, Height: 1 << 20, Bands: 1, Type: Float32, bits: 32, comp: compDeflate, BlockWidth: c.side, BlockHeight: c.side}
+		m := &Image{Width: 1 << 20, Height: 1 << 20, Bands: 1, Type: Float32, bits: 32, comp: codec.Deflate, BlockWidth: c.side, BlockHeight: c.side}
 		if got := m.workers(1000); got != c.want {
 			t.Errorf("%d blocks of %d x %d cells are decoded at a time, want %d", got, c.side, c.side, c.want)
 		}

@@ -1,14 +1,14 @@
 package geotiff
 
 import (
-	"encoding/xml"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/gdal"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/geokey"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -17,7 +17,7 @@ func (m *Image) georeference() error {
 	if err := m.readKeys(); err != nil {
 		return err
 	}
-	m.PixelIsPoint = m.GeoKeys.Shorts[keyRasterType] == rasterIsPoint
+	m.PixelIsPoint = m.GeoKeys.Shorts[geokey.RasterType] == geokey.RasterIsPoint
 	t, err := m.readTransform()
 	if err != nil || t == nil {
 		return err
@@ -42,15 +42,15 @@ func (m *Image) georeference() error {
 
 // readTransform returns the transform as the file states it, nil if it does not.
 func (m *Image) readTransform() (*raster.Transform, error) {
-	scale, err := m.src.doubles(m.dir, tagModelPixelScale)
+	scale, err := m.src.Doubles(m.dir, ifd.ModelPixelScale)
 	if err != nil {
 		return nil, err
 	}
-	tie, err := m.src.doubles(m.dir, tagModelTiepoint)
+	tie, err := m.src.Doubles(m.dir, ifd.ModelTiepoint)
 	if err != nil {
 		return nil, err
 	}
-	matrix, err := m.src.doubles(m.dir, tagModelTransformation)
+	matrix, err := m.src.Doubles(m.dir, ifd.ModelTransformation)
 	if err != nil {
 		return nil, err
 	}
@@ -79,84 +79,29 @@ func (m *Image) readTransform() (*raster.Transform, error) {
 
 // readKeys reads the GeoKey directory (OGC 19-008r4, 7.1).
 func (m *Image) readKeys() error {
-	dir, err := m.src.uints(m.dir, tagGeoKeyDirectory)
+	dir, err := m.src.Uints(m.dir, ifd.GeoKeyDirectory)
 	if err != nil || len(dir) < 4 {
 		return err
 	}
-	doubles, err := m.src.doubles(m.dir, tagGeoDoubleParams)
+	doubles, err := m.src.Doubles(m.dir, ifd.GeoDoubleParams)
 	if err != nil {
 		return err
 	}
-	text, _, err := m.src.text(m.dir, tagGeoASCIIParams)
+	text, _, err := m.src.Text(m.dir, ifd.GeoASCIIParams)
 	if err != nil {
 		return err
 	}
-	k := raster.GeoKeys{Shorts: map[uint16]uint16{}, Doubles: map[uint16][]float64{}, Strings: map[uint16]string{}}
-	n := min(int(dir[3]), (len(dir)-4)/4)
-	var numbers, letters int
-	for i := range n {
-		e := dir[4+4*i:]
-		id, count, at := uint16(e[0]), int(e[2]), int(e[3])
-		switch e[1] {
-		case tagGeoDoubleParams:
-			numbers += count
-		case tagGeoASCIIParams:
-			letters += count + 1
-		}
-		// Keys may share values. A file of 500 kB could so state gigabytes, and where
-		// a value of a written file begins is a number of 16 bits.
-		if numbers > math.MaxUint16 || letters > math.MaxUint16 {
-			return fmt.Errorf("the file is damaged: its GeoKeys have %d numbers and %d letters: each at most %d", numbers, letters, math.MaxUint16)
-		}
-		switch e[1] {
-		case 0:
-			k.Shorts[id] = uint16(at)
-		case tagGeoDoubleParams:
-			if at+count > len(doubles) {
-				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
-			}
-			k.Doubles[id] = doubles[at : at+count : at+count]
-		case tagGeoASCIIParams:
-			if at+count > len(text)+1 || at > len(text) { // some writers count the closing NUL
-				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
-			}
-			k.Strings[id] = strings.TrimRight(text[at:min(at+count, len(text))], "|\x00")
-		case tagGeoKeyDirectory:
-			if count == 0 || at >= len(dir) {
-				return fmt.Errorf("the file is damaged: GeoKey %d has no value", id)
-			}
-			k.Shorts[id] = uint16(dir[at])
-		}
+	if m.GeoKeys, err = geokey.Decode(dir, doubles, text); err != nil {
+		return err
 	}
-	m.GeoKeys = k
 	// Before revision 1.1 writers put anything there.
 	m.heights = dir[1] == 1 && dir[2] >= 1
 	return nil
 }
 
-// gdalMetadata is the XML of tag 42112.
-type gdalMetadata struct {
-	XMLName xml.Name   `xml:"GDALMetadata"`
-	Items   []gdalItem `xml:"Item"`
-}
-
-type gdalItem struct {
-	Name   string `xml:"name,attr"`
-	Sample string `xml:"sample,attr,omitempty"`
-	Role   string `xml:"role,attr,omitempty"`
-	Domain string `xml:"domain,attr,omitempty"`
-	Value  string `xml:",chardata"`
-}
-
-// GDAL escapes the values of items once more inside of the XML.
-var (
-	escape   = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
-	unescape = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'")
-)
-
 // readMetadata reads GDAL_NODATA and GDAL_METADATA.
 func (m *Image) readMetadata() error {
-	text, ok, err := m.src.text(m.dir, tagGDALNoData)
+	text, ok, err := m.src.Text(m.dir, ifd.GDALNoData)
 	if err != nil {
 		return err
 	}
@@ -168,16 +113,15 @@ func (m *Image) readMetadata() error {
 	}
 	m.Metadata = map[string]string{}
 	m.bands = map[int]BandInfo{}
-	text, ok, err = m.src.text(m.dir, tagGDALMetadata)
+	text, ok, err = m.src.Text(m.dir, ifd.GDALMetadata)
 	if err != nil || !ok || strings.TrimSpace(text) == "" {
 		return err
 	}
-	doc, err := parseMetadata(text)
+	doc, err := gdal.ParseMetadata(text)
 	if err != nil {
 		return fmt.Errorf("the GDAL_METADATA tag is not readable as XML: %w; write it anew with: %s", err, fixTranslate)
 	}
 	for _, it := range doc.Items {
-		it.Value = unescape.Replace(it.Value)
 		if err := m.addItem(it); err != nil {
 			return err
 		}
@@ -185,21 +129,8 @@ func (m *Image) readMetadata() error {
 	return nil
 }
 
-// parseMetadata is as lenient as GDAL is with characters that XML does not permit,
-// which are found in remarks: other programs write those in any encoding.
-func parseMetadata(text string) (doc gdalMetadata, err error) {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
-			return utf8.RuneError
-		}
-		return r
-	}, text)
-	d := xml.NewDecoder(strings.NewReader(text))
-	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
-	return doc, d.Decode(&doc)
-}
-
-func (m *Image) addItem(it gdalItem) error {
+// addItem takes one entry of GDAL_METADATA.
+func (m *Image) addItem(it gdal.Item) error {
 	if it.Sample == "" {
 		if it.Domain == "" {
 			m.Metadata[it.Name] = it.Value
@@ -212,16 +143,10 @@ func (m *Image) addItem(it gdalItem) error {
 	}
 	b := m.bands[n]
 	switch it.Role {
-	case "scale", "offset":
-		v, err := strconv.ParseFloat(strings.TrimSpace(it.Value), 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("band %d has the %s %q, which is not a number", n+1, it.Role, it.Value)
-		}
-		if it.Role == "scale" {
-			b.Scale = v
-		} else {
-			b.Offset = v
-		}
+	case "scale":
+		b.Scale, err = bandNumber(n, it)
+	case "offset":
+		b.Offset, err = bandNumber(n, it)
 	case "unittype":
 		b.Unit = it.Value
 	case "description":
@@ -231,34 +156,38 @@ func (m *Image) addItem(it gdalItem) error {
 			m.Alpha = n
 		}
 	default:
-		if it.Domain == "" {
-			if b.Metadata == nil {
-				b.Metadata = map[string]string{}
-			}
-			b.Metadata[it.Name] = it.Value
-		}
+		b.addItem(it)
 	}
 	m.bands[n] = b
-	return nil
+	return err
+}
+
+// addItem takes an entry without a role.
+func (b *BandInfo) addItem(it gdal.Item) {
+	if it.Domain != "" {
+		return
+	}
+	if b.Metadata == nil {
+		b.Metadata = map[string]string{}
+	}
+	b.Metadata[it.Name] = it.Value
+}
+
+// bandNumber is the scale or the offset of a band, counted from 0.
+func bandNumber(n int, it gdal.Item) (float64, error) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(it.Value), 64)
+	if err != nil || !raster.Finite(v) {
+		return 0, fmt.Errorf("band %d has the %s %q, which is not a number", n+1, it.Role, it.Value)
+	}
+	return v, nil
 }
 
 // parseNoData returns the value as the sample type holds it: writers print
 // fewer digits than a float needs.
 func parseNoData(text string, t SampleType) (float64, error) {
-	text = strings.TrimRight(text, "\x00 ")
-	v, err := strconv.ParseFloat(text, 64)
-	if math.IsInf(v, 0) && err != nil { // -1.79769313486232e+308 rounded past the largest number
-		return math.Copysign(math.MaxFloat64, v), nil
-	}
+	v, err := gdal.ParseNoData(text)
 	if err != nil {
-		// Windows printed 1.#QNAN, -1.#IND and 1.#INF.
-		switch low := strings.ToLower(text); {
-		case strings.Contains(low, "nan") || strings.Contains(low, "#ind"):
-			return math.NaN(), nil
-		case strings.HasSuffix(low, "#inf"):
-			return math.Inf(1 - 2*strings.Count(low, "-")), nil
-		}
-		return 0, fmt.Errorf("the nodata value %.40q is not a number; leave it out with: gdal_translate -a_nodata none in.tif out_plain.tif", text)
+		return 0, err
 	}
 	switch t {
 	case Float32:

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/cyverse-gis/eemt/shared/fault"
+	"github.com/cyverse-gis/eemt/shared/geotiff/codec"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -24,8 +26,6 @@ const (
 	freeBytes    = 64 << 20
 	maxRatio     = 1100
 	maxRatioZSTD = 33000
-	// maxBlock bounds the memory for one compressed block once decoded.
-	maxBlock = 256 << 20
 )
 
 // Image is one raster of an opened file. It is safe for concurrent use.
@@ -58,9 +58,9 @@ type Image struct {
 	// LooseMasks are how many masks a file has that fit none of its images. They are not read.
 	LooseMasks int
 
-	src       *source
-	dir       directory
-	comp      uint64
+	src       *ifd.File
+	dir       ifd.Directory
+	comp      codec.Compression
 	predictor uint64
 	planar    bool // each band in blocks of its own
 	heights   bool // the revision of the GeoKeys gives a meaning to the third step
@@ -80,14 +80,15 @@ type Image struct {
 	blocksErr  error
 }
 
+// SniffSize is how many bytes at the beginning of a file tell where its first directory is.
+const SniffSize = 16
+
+// ErrCutShort is wrapped by errors that say that a file ends before what it speaks of.
+var ErrCutShort = ifd.ErrCutShort
+
 // ErrDamaged is wrapped by errors of Open and of reads whose cause is the file itself, so that
 // reading again gives the same error. Errors of its reader do not wrap it.
 var ErrDamaged = errors.New("damaged or unknown")
-
-// readFault is an error of the reader.
-type readFault struct{ error }
-
-func (f readFault) Unwrap() error { return f.error }
 
 // damage is an error of the file.
 type damage struct{ error }
@@ -98,7 +99,7 @@ func (d damage) Is(target error) bool  { return target == ErrDamaged }
 
 // blame marks an error of the file.
 func blame(err error) error {
-	if err == nil || errors.As(err, new(readFault)) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.As(err, new(ifd.ReadFault)) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return damage{err}
@@ -117,19 +118,16 @@ func open(r io.ReaderAt, size int64) (*Image, error) {
 	if size < 0 {
 		return nil, fmt.Errorf("a file of %d bytes cannot be read", size)
 	}
-	s := &source{r: r, size: size}
-	head := make([]byte, min(size, headSize))
-	if err := s.readAt(head, 0); err != nil {
-		return nil, err
+	src, dirs, err := ifd.Open(r, size)
+	if errors.Is(err, ifd.ErrNotTIFF) {
+		return nil, &Unsupported{Feature: err.Error(), Fix: "gdal_translate -of GTiff in.tif out.tif"}
 	}
-	s.head = head
-	dirs, err := s.directories()
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.image(dirs[0], false)
+	m, err := newImage(src, dirs[0], false)
 	if err != nil {
-		return nil, s.keepMask(err, dirs)
+		return nil, keepMask(src, err, dirs)
 	}
 	if err := m.georeference(); err != nil {
 		return nil, err
@@ -145,13 +143,13 @@ func open(r io.ReaderAt, size int64) (*Image, error) {
 
 // keepMask lets the command that converts a file keep the mask in it, where it has one: GDAL before 3.9 writes masks
 // beside files, where they are not read.
-func (s *source) keepMask(err error, dirs []directory) error {
+func keepMask(src *ifd.File, err error, dirs []ifd.Directory) error {
 	var u *Unsupported
 	if !errors.As(err, &u) {
 		return err
 	}
 	for _, d := range dirs[1:] {
-		if kind, err := s.uint(d, tagNewSubfileType, 0); err == nil && kind&4 != 0 {
+		if kind, err := src.Uint(d, ifd.NewSubfileType, 0); err == nil && kind&4 != 0 {
 			kept := *u
 			kept.Fix = strings.Replace(u.Fix, "gdal_translate ", "gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES ", 1)
 			return &kept
@@ -161,16 +159,16 @@ func (s *source) keepMask(err error, dirs []directory) error {
 }
 
 // attach finds the overviews and masks among the directories that follow.
-func (m *Image) attach(dirs []directory) error {
+func (m *Image) attach(dirs []ifd.Directory) error {
 	var masks []*Image
 	for _, d := range dirs {
-		kind, err := m.src.uint(d, tagNewSubfileType, 0)
+		kind, err := m.src.Uint(d, ifd.NewSubfileType, 0)
 		if err != nil {
 			return err
 		}
 		switch {
 		case kind&4 != 0:
-			mask, err := m.src.image(d, true)
+			mask, err := newImage(m.src, d, true)
 			if err != nil {
 				return fmt.Errorf("mask: %w", err)
 			}
@@ -180,7 +178,7 @@ func (m *Image) attach(dirs []directory) error {
 		case kind&1 != 0:
 			// The full image does not depend on an overview: one that is not
 			// read is as good as absent.
-			o, err := m.src.image(d, false)
+			o, err := newImage(m.src, d, false)
 			if err != nil || o.Bands != m.Bands || o.Type != m.Type || o.Width > m.Width || o.Height > m.Height {
 				continue
 			}
@@ -258,12 +256,12 @@ func (m *Image) AddNoData(values ...float64) {
 
 // extraBands reads which of the bands is no colour: the first alpha band (ExtraSamples 1 or 2).
 func (m *Image) extraBands() error {
-	photometric, err := m.src.uint(m.dir, tagPhotometric, uint64(BlackIsZero))
+	photometric, err := m.src.Uint(m.dir, ifd.Photometric, uint64(BlackIsZero))
 	if err != nil {
 		return err
 	}
 	m.Photometric = Photometric(min(photometric, math.MaxUint16))
-	extra, err := m.src.uints(m.dir, tagExtraSamples)
+	extra, err := m.src.Uints(m.dir, ifd.ExtraSamples)
 	if err != nil {
 		return err
 	}
@@ -276,55 +274,41 @@ func (m *Image) extraBands() error {
 	return nil
 }
 
-// image reads the geometry of one directory.
-func (s *source) image(d directory, mask bool) (*Image, error) {
-	m := &Image{src: s, dir: d}
-	var width, height, bands, bitsPer, format, planar, fill uint64
+// newImage reads the geometry of one directory.
+func newImage(src *ifd.File, d ifd.Directory, mask bool) (*Image, error) {
+	m := &Image{src: src, dir: d}
+	var width, height, bands, bitsPer, format, planar, fill, comp uint64
 	for _, f := range []struct {
 		to   *uint64
 		tag  uint16
 		def  uint64
-		each bool
+		read func(d ifd.Directory, tag uint16, def uint64) (uint64, error)
 	}{
-		{&width, tagImageWidth, 0, false},
-		{&height, tagImageLength, 0, false},
-		{&bands, tagSamplesPerPixel, 1, false},
-		{&bitsPer, tagBitsPerSample, 1, true},
-		{&format, tagSampleFormat, 1, true},
-		{&planar, tagPlanarConfig, 1, false},
-		{&fill, tagFillOrder, 1, false},
-		{&m.comp, tagCompression, compNone, false},
-		{&m.predictor, tagPredictor, 1, false},
+		{&width, ifd.ImageWidth, 0, src.Uint},
+		{&height, ifd.ImageLength, 0, src.Uint},
+		{&bands, ifd.SamplesPerPixel, 1, src.Uint},
+		{&bitsPer, ifd.BitsPerSample, 1, src.Same},
+		{&format, ifd.SampleFormat, 1, src.Same},
+		{&planar, ifd.PlanarConfig, 1, src.Uint},
+		{&fill, ifd.FillOrder, 1, src.Uint},
+		{&comp, ifd.Compression, uint64(codec.None), src.Uint},
+		{&m.predictor, ifd.Predictor, 1, src.Uint},
 	} {
 		var err error
-		if f.each {
-			*f.to, err = s.same(d, f.tag, f.def)
-		} else {
-			*f.to, err = s.uint(d, f.tag, f.def)
+		if *f.to, err = f.read(d, f.tag, f.def); errors.Is(err, ifd.ErrUnlike) {
+			return nil, &Unsupported{Feature: err.Error(), Fix: fixFloat}
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	if width < 1 || height < 1 || width > math.MaxInt32 || height > math.MaxInt32 {
-		return nil, fmt.Errorf("the file is damaged: an image of %d x %d cells", width, height)
+	if err := checkShape(width, height, bands, planar); err != nil {
+		return nil, err
 	}
-	if bands < 1 || bands > math.MaxUint16 || (planar != 1 && planar != 2) {
-		return nil, fmt.Errorf("the file is damaged: %d bands in planar configuration %d", bands, planar)
-	}
-	name, known := compressionNames[m.comp]
-	if !known {
-		name = fmt.Sprintf("number %d", m.comp)
-	}
-	if !readable(m.comp) {
-		fix := fixTranslate
-		if m.comp >= 2 && m.comp <= 4 { // of one bit per cell, which is not read either
-			fix = fixFloat
-		}
-		return nil, &Unsupported{Feature: name + " compression is not read", Fix: fix}
+	if err := m.setCompression(codec.Compression(comp)); err != nil {
+		return nil, err
 	}
 	m.Width, m.Height, m.Bands = int(width), int(height), int(bands)
-	m.Compression = name
 	m.planar = planar == 2 && bands > 1
 	if err := m.setType(format, bitsPer, mask); err != nil {
 		return nil, err
@@ -342,6 +326,29 @@ func (s *source) image(d directory, mask bool) (*Image, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// checkShape refuses sides and bands that no image has.
+func checkShape(width, height, bands, planar uint64) error {
+	if width < 1 || height < 1 || width > math.MaxInt32 || height > math.MaxInt32 {
+		return fmt.Errorf("the file is damaged: an image of %d x %d cells", width, height)
+	}
+	if bands < 1 || bands > math.MaxUint16 || (planar != 1 && planar != 2) {
+		return fmt.Errorf("the file is damaged: %d bands in planar configuration %d", bands, planar)
+	}
+	return nil
+}
+
+func (m *Image) setCompression(c codec.Compression) error {
+	m.comp, m.Compression = c, c.String()
+	if c.Readable() {
+		return nil
+	}
+	fix := fixTranslate
+	if c >= 2 && c <= 4 { // of one bit per cell, which is not read either
+		fix = fixFloat
+	}
+	return &Unsupported{Feature: m.Compression + " compression is not read", Fix: fix}
 }
 
 func (m *Image) setType(format, bitsPer uint64, mask bool) error {
@@ -376,7 +383,7 @@ func (m *Image) setType(format, bitsPer uint64, mask bool) error {
 
 func (m *Image) checkPredictor() error {
 	switch {
-	case m.comp == compNone || m.comp == compPackBits:
+	case m.comp == codec.None || m.comp == codec.PackBits:
 		m.predictor = 1 // the tag has no meaning there
 	case m.predictor == 1:
 	case m.predictor == 2 && m.bits >= 8 && m.bits <= 64:
@@ -392,18 +399,18 @@ func (m *Image) checkPredictor() error {
 func (m *Image) blockLayout() error {
 	var w, h uint64
 	var err error
-	offsets := uint16(tagStripOffsets)
-	if _, m.Tiled = m.dir[tagTileWidth]; m.Tiled {
-		offsets = tagTileOffsets
-		if w, err = m.src.uint(m.dir, tagTileWidth, 0); err != nil {
+	offsets := uint16(ifd.StripOffsets)
+	if _, m.Tiled = m.dir[ifd.TileWidth]; m.Tiled {
+		offsets = ifd.TileOffsets
+		if w, err = m.src.Uint(m.dir, ifd.TileWidth, 0); err != nil {
 			return err
 		}
-		if h, err = m.src.uint(m.dir, tagTileLength, 0); err != nil {
+		if h, err = m.src.Uint(m.dir, ifd.TileLength, 0); err != nil {
 			return err
 		}
 	} else {
 		w = uint64(m.Width)
-		if h, err = m.src.uint(m.dir, tagRowsPerStrip, uint64(m.Height)); err != nil {
+		if h, err = m.src.Uint(m.dir, ifd.RowsPerStrip, uint64(m.Height)); err != nil {
 			return err
 		}
 		h = min(h, uint64(m.Height))
@@ -421,8 +428,8 @@ func (m *Image) blockLayout() error {
 	if !ok {
 		return errors.New("the file is damaged: it does not say where its blocks are")
 	}
-	if e.count < uint64(m.blocks()) || e.count > uint64(m.src.size) {
-		return fmt.Errorf("the file is damaged: %d blocks are listed, the image has %d", e.count, m.blocks())
+	if e.Count < uint64(m.blocks()) || e.Count > uint64(m.src.Size) {
+		return fmt.Errorf("the file is damaged: %d blocks are listed, the image has %d", e.Count, m.blocks())
 	}
 	return nil
 }
@@ -430,17 +437,17 @@ func (m *Image) blockLayout() error {
 // checkSizes refuses an image, or blocks of w x h cells, that are larger than a file of this size can hold.
 func (m *Image) checkSizes(w, h uint64) error {
 	ratio := uint64(maxRatio)
-	if m.comp == compZSTD {
+	if m.comp == codec.ZSTD {
 		ratio = maxRatioZSTD
 	}
-	over, allowed := bits.Mul64(ratio, uint64(m.src.size))
+	over, allowed := bits.Mul64(ratio, uint64(m.src.Size))
 	if allowed += freeBytes; over != 0 || allowed < freeBytes {
 		allowed = math.MaxUint64
 	}
 	each := uint64(max(1, m.bits/8)) * uint64(m.Bands)
 	if over, total := bits.Mul64(uint64(m.Width)*uint64(m.Height), each); over != 0 || total > allowed {
 		return &Unsupported{
-			Feature: fmt.Sprintf("%d x %d cells in %d band(s) are more than a file of %d bytes can hold", m.Width, m.Height, m.Bands, m.src.size),
+			Feature: fmt.Sprintf("%d x %d cells in %d band(s) are more than a file of %d bytes can hold", m.Width, m.Height, m.Bands, m.src.Size),
 			Fix:     fixTranslate,
 		}
 	}
@@ -450,9 +457,9 @@ func (m *Image) checkSizes(w, h uint64) error {
 	hi, row := bits.Mul64(w, uint64(m.bits))
 	row = (row + 7) / 8
 	more, block := bits.Mul64(row, h)
-	if hi != 0 || more != 0 || (m.comp != compNone && (block > maxBlock || block > allowed)) || row > maxBlock {
+	if hi != 0 || more != 0 || (m.comp != codec.None && (block > codec.MaxBlock || block > allowed)) || row > codec.MaxBlock {
 		return &Unsupported{
-			Feature: fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, maxBlock>>20),
+			Feature: fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, codec.MaxBlock>>20),
 			Fix:     fixTiled,
 		}
 	}
@@ -479,18 +486,18 @@ func (m *Image) rowBytes() int {
 // index reads where the blocks are, on the first use.
 func (m *Image) index() error {
 	m.blocksOnce.Do(func() {
-		offsets, counts := uint16(tagStripOffsets), uint16(tagStripByteCounts)
+		offsets, counts := uint16(ifd.StripOffsets), uint16(ifd.StripByteCounts)
 		if m.Tiled {
-			offsets, counts = tagTileOffsets, tagTileByteCounts
+			offsets, counts = ifd.TileOffsets, ifd.TileByteCounts
 		}
-		limit, blocks := uint64(m.src.size), uint64(m.blocks())
-		if m.offsets, m.blocksErr = m.src.first(m.dir, offsets, limit, blocks); m.blocksErr != nil {
+		limit, blocks := uint64(m.src.Size), uint64(m.blocks())
+		if m.offsets, m.blocksErr = m.src.First(m.dir, offsets, limit, blocks); m.blocksErr != nil {
 			return
 		}
-		if m.counts, m.blocksErr = m.src.first(m.dir, counts, limit, blocks); m.blocksErr != nil {
+		if m.counts, m.blocksErr = m.src.First(m.dir, counts, limit, blocks); m.blocksErr != nil {
 			return
 		}
-		if m.counts == nil && m.comp == compNone {
+		if m.counts == nil && m.comp == codec.None {
 			return
 		}
 		if len(m.counts) < m.blocks() {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/codec"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -30,21 +31,8 @@ func (m *Image) ReadBands(ctx context.Context, bands []int, w raster.Window, dst
 }
 
 func (m *Image) readBands(ctx context.Context, bands []int, w raster.Window, dst [][]float64) error {
-	if len(bands) != len(dst) {
-		return fmt.Errorf("%d bands into room for %d", len(bands), len(dst))
-	}
-	for _, band := range bands {
-		if band < 0 || band >= m.Bands {
-			return fmt.Errorf("band %d: the raster has the bands 0 to %d", band, m.Bands-1)
-		}
-	}
-	if w.Width < 1 || w.Height < 1 || w.Col < 0 || w.Row < 0 || w.Width > m.Width-w.Col || w.Height > m.Height-w.Row {
-		return fmt.Errorf("window %+v: must lie inside of the %d x %d cells", w, m.Width, m.Height)
-	}
-	for _, d := range dst {
-		if len(d) != w.Width*w.Height {
-			return fmt.Errorf("window %+v: needs %d values, has room for %d", w, w.Width*w.Height, len(d))
-		}
+	if err := m.checkRead(bands, w, dst); err != nil {
+		return err
 	}
 	if err := m.index(); err != nil {
 		return err
@@ -63,6 +51,27 @@ func (m *Image) readBands(ctx context.Context, bands []int, w raster.Window, dst
 	return m.mask.eachBlock(ctx, w, func(bc, br int, sc *scratch) error {
 		return m.mask.applyMask(bc, br, w, dst, sc)
 	})
+}
+
+// checkRead refuses bands and a window that the image does not have, and room that is not of the window's size.
+func (m *Image) checkRead(bands []int, w raster.Window, dst [][]float64) error {
+	if len(bands) != len(dst) {
+		return fmt.Errorf("%d bands into room for %d", len(bands), len(dst))
+	}
+	for _, band := range bands {
+		if band < 0 || band >= m.Bands {
+			return fmt.Errorf("band %d: the raster has the bands 0 to %d", band, m.Bands-1)
+		}
+	}
+	if w.Width < 1 || w.Height < 1 || w.Col < 0 || w.Row < 0 || w.Width > m.Width-w.Col || w.Height > m.Height-w.Row {
+		return fmt.Errorf("window %+v: must lie inside of the %d x %d cells", w, m.Width, m.Height)
+	}
+	for _, d := range dst {
+		if len(d) != w.Width*w.Height {
+			return fmt.Errorf("window %+v: needs %d values, has room for %d", w, w.Width*w.Height, len(d))
+		}
+	}
+	return nil
 }
 
 // Grid reads a window of one band, counted from 0, as Read does.
@@ -87,8 +96,8 @@ func (m *Image) Bounds() raster.Window { return raster.Window{Width: m.Width, He
 // more than the largest block may have, which a file of 250 kB may hold many of.
 func (m *Image) workers(n int) int {
 	workers := min(runtime.GOMAXPROCS(0), n)
-	if m.comp != compNone {
-		workers = min(workers, max(1, maxBlock/m.rowBytes()/m.BlockHeight))
+	if m.comp != codec.None {
+		workers = min(workers, max(1, codec.MaxBlock/m.rowBytes()/m.BlockHeight))
 	}
 	return workers
 }
@@ -168,7 +177,7 @@ const readBytes = 4 << 20
 func (m *Image) readPart(bc, br int, bands []int, w raster.Window, dst [][]float64, sc *scratch) error {
 	p := m.part(bc, br, w)
 	rows := p.Height
-	if m.comp == compNone {
+	if m.comp == codec.None {
 		rows = max(1, min(rows, readBytes/m.rowBytes()))
 	}
 	for r := p.Row; r < p.Row+p.Height; r += rows {
@@ -248,20 +257,13 @@ func (m *Image) decodePart(b []byte, band, first, stride int, p, w raster.Window
 	}
 	scaled := info.Scale != 1 || info.Offset != 0
 	row := m.rowBytes()
+	if b == nil {
+		m.fillPart(band, info.Offset, isNoData, p, w, dst)
+		return
+	}
 	for r := range p.Height {
 		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
 		out := dst[at : at+p.Width]
-		if b == nil {
-			// A block left out holds nodata, or zeros in a raster without it.
-			v := info.Offset
-			if m.HasNoData && (m.Alpha == 0 || band != m.Alpha) || isNoData != nil && isNoData(0) {
-				v = math.NaN()
-			}
-			for c := range out {
-				out[c] = v
-			}
-			continue
-		}
 		samples(m.Type, b[r*row:(r+1)*row], first, stride, out)
 		if isNoData != nil {
 			for c, v := range out {
@@ -274,6 +276,21 @@ func (m *Image) decodePart(b []byte, band, first, stride int, p, w raster.Window
 			for c, v := range out {
 				out[c] = v*info.Scale + info.Offset
 			}
+		}
+	}
+}
+
+// fillPart stores what a block that is left out holds in the cells of p: nodata, or in a raster without it zeros, which
+// are zero after scaling.
+func (m *Image) fillPart(band int, zero float64, isNoData func(float64) bool, p, w raster.Window, dst []float64) {
+	v := zero
+	if m.HasNoData && (m.Alpha == 0 || band != m.Alpha) || isNoData != nil && isNoData(0) {
+		v = math.NaN()
+	}
+	for r := range p.Height {
+		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
+		for c := range p.Width {
+			dst[at+c] = v
 		}
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"maps"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/sourcegraph/conc"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/gdal"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -103,9 +105,9 @@ type packed struct {
 
 // band is what is known of a band so far.
 type band struct {
-	rows  int         // received by WriteRows
-	cells int64       // received
-	stats []bandStats // by block of the full raster, without Options.Plain
+	rows  int               // received by WriteRows
+	cells int64             // received
+	stats []gdal.Statistics // by block of the full raster, without Options.Plain
 }
 
 // NewWriter checks the options and returns a Writer.
@@ -134,7 +136,7 @@ func NewWriter(opts Options) (*Writer, error) {
 	}
 	if !opts.Plain {
 		for b := range w.bands {
-			w.bands[b].stats = make([]bandStats, w.levels[0].across*w.levels[0].down)
+			w.bands[b].stats = make([]gdal.Statistics, w.levels[0].across*w.levels[0].down)
 		}
 	}
 	return w, nil
@@ -154,6 +156,16 @@ func (o *Options) check() error {
 	if o.BlockSize < 16 || o.BlockSize > 4096 || o.BlockSize%16 != 0 {
 		return fmt.Errorf("block size %d: must be a multiple of 16 from 16 to 4096", o.BlockSize)
 	}
+	if err := o.checkCompression(); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(o.Bands, func(b BandInfo) bool { return b.Scale != 0 && b.Scale != 1 || b.Offset != 0 }); i >= 0 {
+		return fmt.Errorf("band %q has a scale or an offset: values are written as they are", o.Bands[i].Description)
+	}
+	return o.checkTransform()
+}
+
+func (o *Options) checkCompression() error {
 	top := 9
 	switch o.Compression {
 	case ZSTD:
@@ -165,12 +177,7 @@ func (o *Options) check() error {
 	if o.Level < 0 || o.Level > top {
 		return fmt.Errorf("compression level %d: must be 1 to %d, or 0 for the default", o.Level, top)
 	}
-	for _, b := range o.Bands {
-		if (b.Scale != 0 && b.Scale != 1) || b.Offset != 0 {
-			return fmt.Errorf("band %q has a scale or an offset: values are written as they are", b.Description)
-		}
-	}
-	return o.checkTransform()
+	return nil
 }
 
 func (o *Options) checkTransform() error {

@@ -132,30 +132,6 @@ func TestIntegersCutOff(t *testing.T) {
 	}
 }
 
-// TestStatistics: one pass over rows gives the textbook's two-pass numbers.
-func TestStatistics(t *testing.T) {
-	g := hills[float64](70, 50)
-	var s bandStats
-	for r := range g.Height {
-		s.of(g.Row(r))
-	}
-	var n, sum, m2 float64
-	for _, v := range g.Cells {
-		if v == v {
-			n++
-			sum += v
-		}
-	}
-	for _, v := range g.Cells {
-		if v == v {
-			m2 += (v - sum/n) * (v - sum/n)
-		}
-	}
-	if float64(s.n) != n || math.Abs(s.mean/(sum/n)-1) > 1e-13 || math.Abs(s.m2/m2-1) > 1e-11 {
-		t.Errorf("%+v, want n %v, mean %v, m2 %v", s, n, sum/n, m2)
-	}
-}
-
 // TestOnlyBlocksUnderWindow: a window costs the blocks it touches.
 func TestOnlyBlocksUnderWindow(t *testing.T) {
 	var out bytes.Buffer
@@ -258,8 +234,8 @@ func TestBigTIFF(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if l.big != c.want || l.end < uint64(c.bytes) {
-			t.Errorf("%d bytes: BigTIFF %v, want %v; end %d", c.bytes, l.big, c.want, l.end)
+		if l.Big != c.want || l.end < uint64(c.bytes) {
+			t.Errorf("%d bytes: BigTIFF %v, want %v; end %d", c.bytes, l.Big, c.want, l.end)
 		}
 	}
 }
@@ -273,36 +249,5 @@ func TestConstant(t *testing.T) {
 			t.Fatal(err)
 		}
 		openBytes(t, out.Bytes())
-	}
-}
-
-// TestFloatPredictor compares the fast forms with the definition.
-func TestFloatPredictor(t *testing.T) {
-	for _, size := range []int{2, 4, 8} {
-		for _, n := range []int{1, 2, 3, 16, 33} {
-			b := make([]byte, n*size)
-			for i := range b {
-				b[i] = byte(i*i*31 + i*7)
-			}
-			planes := make([]byte, len(b)) // most significant bytes first
-			for i := range n {
-				for k := range size {
-					planes[k*n+i] = b[i*size+size-1-k]
-				}
-			}
-			want := bytes.Clone(planes)
-			for i := 1; i < len(want); i++ {
-				want[i] = planes[i] - planes[i-1]
-			}
-			got := bytes.Clone(b)
-			floatPredictor(got, make([]byte, len(b)), size)
-			if !bytes.Equal(got, want) {
-				t.Errorf("%d samples of %d bytes: %v, want %v", n, size, got, want)
-			}
-			undoFloatPredictor(got, make([]byte, len(b)), 1, size)
-			if !bytes.Equal(got, b) {
-				t.Errorf("%d samples of %d bytes: undone to %v, want %v", n, size, got, b)
-			}
-		}
 	}
 }

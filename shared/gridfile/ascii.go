@@ -135,23 +135,10 @@ func convertASCII(w io.Writer, r io.Reader, f File) error {
 	row := make([]float64, width)
 	word := first
 	for i := range height {
-		for c := range row {
-			if word == nil {
-				if word, err = t.read(); errors.Is(err, io.EOF) {
-					return refuse("download or copy it again", "the ASCII grid %s ends at row %d, column %d of %d rows and %d columns", f.Name, i, c, height, width)
-				} else if err != nil {
-					return f.refusal(t, err)
-				}
-			}
-			v, err := number(word)
-			if err != nil {
-				return f.refusal(t, err)
-			}
-			if v == nodata || float32(v) == float32(nodata) {
-				v = math.NaN()
-			}
-			row[c], word = v, nil
+		if err := f.row(t, word, row, nodata, i, height); err != nil {
+			return err
 		}
+		word = nil
 		if err := out.WriteRows64(0, row); err != nil {
 			return err
 		}
@@ -163,6 +150,28 @@ func convertASCII(w io.Writer, r io.Reader, f File) error {
 		return f.refusal(t, err)
 	}
 	return out.Close(w)
+}
+
+// row reads the numbers of row i of height; word is the first if it was read already.
+func (f File) row(t *words, word []byte, row []float64, nodata float64, i, height int) (err error) {
+	for c := range row {
+		if word == nil {
+			if word, err = t.read(); errors.Is(err, io.EOF) {
+				return refuse("download or copy it again", "the ASCII grid %s ends at row %d, column %d of %d rows and %d columns", f.Name, i, c, height, len(row))
+			} else if err != nil {
+				return f.refusal(t, err)
+			}
+		}
+		v, err := number(word)
+		if err != nil {
+			return f.refusal(t, err)
+		}
+		if v == nodata || float32(v) == float32(nodata) {
+			v = math.NaN()
+		}
+		row[c], word = v, nil
+	}
+	return nil
 }
 
 // refusal makes a refusal of an error in a line. Errors of the reader are returned as they are.

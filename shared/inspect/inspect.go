@@ -291,7 +291,7 @@ type patch struct {
 	step float64
 }
 
-// elevations reads what tells enough of a DEM.
+// elevations reads all cells of a DEM, or of a large one an overview or a sample. read says which in words.
 func elevations(ctx context.Context, d *dem.DEM) (patches []patch, read string, sampled bool, err error) {
 	m := d.Image
 	if m.Width*m.Height <= mostCells {
@@ -459,33 +459,38 @@ func voids(g *raster.Grid[float64]) (count, largest int) {
 		if seen[start] || !math.IsNaN(v) {
 			continue
 		}
-		cells, edge := 0, false
-		stack = append(stack[:0], start)
-		seen[start] = true
-		for len(stack) > 0 {
-			i := stack[len(stack)-1]
-			stack = stack[:len(stack)-1]
-			cells++
-			row, col := i/g.Width, i%g.Width
-			if row == 0 || col == 0 || row == g.Height-1 || col == g.Width-1 {
-				edge = true
-			}
-			for _, n := range [4][2]int{{row - 1, col}, {row + 1, col}, {row, col - 1}, {row, col + 1}} {
-				if n[0] < 0 || n[1] < 0 || n[0] >= g.Height || n[1] >= g.Width {
-					continue
-				}
-				if j := n[0]*g.Width + n[1]; !seen[j] && math.IsNaN(g.Cells[j]) {
-					seen[j] = true
-					stack = append(stack, j)
-				}
-			}
-		}
-		if !edge {
+		var cells int
+		var edge bool
+		if cells, edge, stack = floodVoid(g, start, seen, stack[:0]); !edge {
 			count++
 			largest = max(largest, cells)
 		}
 	}
 	return count, largest
+}
+
+// floodVoid marks the cells without data that are connected to start as seen. It returns their number and whether one lies at
+// the edge of the grid; stack is memory to use, and is returned.
+func floodVoid(g *raster.Grid[float64], start int, seen []bool, stack []int) (cells int, edge bool, _ []int) {
+	stack = append(stack, start)
+	seen[start] = true
+	for len(stack) > 0 {
+		i := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		cells++
+		row, col := i/g.Width, i%g.Width
+		for _, n := range [4][2]int{{row - 1, col}, {row + 1, col}, {row, col - 1}, {row, col + 1}} {
+			if n[0] < 0 || n[1] < 0 || n[0] >= g.Height || n[1] >= g.Width {
+				edge = true
+				continue
+			}
+			if j := n[0]*g.Width + n[1]; !seen[j] && math.IsNaN(g.Cells[j]) {
+				seen[j] = true
+				stack = append(stack, j)
+			}
+		}
+	}
+	return cells, edge, stack
 }
 
 // inspectClimate asks the source for a grid of places over the DEM. A source
@@ -517,40 +522,19 @@ func (r *Report) inspectClimate(ctx context.Context, d *dem.DEM, patches []patch
 	if err != nil {
 		return refuse(err)
 	}
-	cells := places(d, r.Elevation.Mean)
 	site := judge.SiteOf(d)
 	for _, p := range patches {
 		for _, v := range p.Cells {
 			site.Elevations.Add(v)
 		}
 	}
-	var over []judge.Year
-	worst := 1.0
-	for _, year := range o.Parameters.Years() {
-		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
-			return refuse(finding.Refuse(finding.Finding{
-				Code: finding.ClimateYears, Value: strconv.Itoa(year),
-				Message: fmt.Sprintf("climate %s has no year %d; it has %d to %d", o.Parameters.Climate, year, years[0], years[len(years)-1]),
-			}))
-		}
-		m, err := source.Months(ctx, year, cells)
-		if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
-			return refuse(err)
-		}
-		covered := 0
-		for _, z := range m.ZRef {
-			if !math.IsNaN(z) {
-				covered++
-			}
-		}
-		worst = min(worst, float64(covered)/float64(len(cells.Lon)))
-		if y, some := judge.YearOf(year, m); some {
-			over = append(over, y)
-		}
+	over, covered, err := climateYears(ctx, source, places(d, r.Elevation.Mean), o)
+	if err != nil {
+		return refuse(err)
 	}
-	c.Covered = worst
+	c.Covered = covered
 	switch {
-	case worst == 0:
+	case covered == 0:
 		where := ""
 		if b := r.BBox; b != nil { // an edge outside of the projection's domain has none
 			where = fmt.Sprintf(" (longitude %.4f to %.4f, latitude %.4f to %.4f)", b[0], b[2], b[1], b[3])
@@ -559,14 +543,43 @@ func (r *Report) inspectClimate(ctx context.Context, d *dem.DEM, patches []patch
 			Code: finding.ClimateCoverage, Next: "choose another source",
 			Message: fmt.Sprintf("climate %s does not cover the DEM%s", o.Parameters.Climate, where),
 		}))
-	case worst < 1:
-		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*worst)
+	case covered < 1:
+		r.doubt(finding.ClimateCoverage, "", "climate covers %.0f %% of the DEM: the rest has no EEMT", 100*covered)
 	}
 	r.Findings.Add(judge.Climate(site, judge.SourceOf(spec, source), over)...)
 	if f, doubtful := judge.Production(site.Elevations, judge.MeanTemperature(site.Elevations, over)); doubtful {
 		r.Findings.Add(f)
 	}
 	return nil
+}
+
+// climateYears reads the climate of all years at the cells. It returns the years that have values, and the share of the
+// cells that has climate in the year with the least, 0 to 1.
+func climateYears(ctx context.Context, source climate.Source, cells climate.Cells, o Options) (over []judge.Year, covered float64, err error) {
+	covered = 1
+	for _, year := range o.Parameters.Years() {
+		if years := source.Years(); len(years) > 0 && !slices.Contains(years, year) {
+			return nil, 0, finding.Refuse(finding.Finding{
+				Code: finding.ClimateYears, Value: strconv.Itoa(year),
+				Message: fmt.Sprintf("climate %s has no year %d; it has %d to %d", o.Parameters.Climate, year, years[0], years[len(years)-1]),
+			})
+		}
+		m, err := source.Months(ctx, year, cells)
+		if err != nil && !errors.Is(err, climate.ErrNoCoverage) {
+			return nil, 0, err
+		}
+		n := 0
+		for _, z := range m.ZRef {
+			if !math.IsNaN(z) {
+				n++
+			}
+		}
+		covered = min(covered, float64(n)/float64(len(cells.Lon)))
+		if y, some := judge.YearOf(year, m); some {
+			over = append(over, y)
+		}
+	}
+	return over, covered, nil
 }
 
 func (o Options) isFault(err error) bool { return err != nil && o.Fault != nil && o.Fault(err) }

@@ -14,7 +14,7 @@ type ElevationUnit string
 // FileUnit is the unit that the file states, metres where it states none.
 const FileUnit ElevationUnit = "file"
 
-// IsZero leaves the unit that the file states out of records.
+// IsZero reports whether the unit is the one that the file states. Records then leave the parameter out.
 func (u ElevationUnit) IsZero() bool { return u == "" || u == FileUnit }
 
 var elevationUnits = []struct {

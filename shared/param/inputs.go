@@ -20,7 +20,7 @@ type Input struct {
 	Low, High float64
 	// Optional inputs may be left out.
 	Optional bool
-	// word is where it stands whether a word is given in place of values; nil where none is taken.
+	// word points to whether a word was given in place of values; nil where the parameter takes none.
 	word *bool
 }
 
@@ -133,25 +133,7 @@ func (in Input) check(word string, fail func(format string, args ...any)) {
 		fail("%s: give %s, values or a raster, not several", in.Name, word)
 	}
 	if names := *in.Rasters; len(names) > 0 {
-		if len(names) != 1 && len(names) != 12 {
-			fail("%s has %d rasters: give one, one for each of the 12 months, or one name with {month} in it", in.Name, len(names))
-		}
-		for _, n := range names {
-			rest := n
-			if len(names) == 1 {
-				rest = strings.ReplaceAll(n, MonthMark, "_")
-			}
-			switch {
-			case n == "":
-				fail("%s: the name of a raster is empty", in.Name)
-			case len(n) > 2048:
-				fail("%s: the name of a raster has %d bytes: at most 2048", in.Name, len(n))
-			case strings.IndexFunc(n, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
-				fail("%s %.80q: control characters are not allowed in the name of a raster", in.Name, n)
-			case strings.ContainsAny(rest, "{}"):
-				fail("%s %.80q: the only placeholder is {month}, in a single name", in.Name, n)
-			}
-		}
+		in.checkNames(names, fail)
 		return
 	}
 	values := *in.Values
@@ -164,6 +146,29 @@ func (in Input) check(word string, fail func(format string, args ...any)) {
 	for _, v := range values {
 		if !(v >= in.Low && v <= in.High) {
 			fail("%s %g: must be %g to %g", in.Name, v, in.Low, in.High)
+		}
+	}
+}
+
+// checkNames reports what is wrong with the names of rasters. A single one may hold {month}.
+func (in Input) checkNames(names []string, fail func(format string, args ...any)) {
+	if len(names) != 1 && len(names) != 12 {
+		fail("%s has %d rasters: give one, one for each of the 12 months, or one name with {month} in it", in.Name, len(names))
+	}
+	for _, n := range names {
+		rest := n
+		if len(names) == 1 {
+			rest = strings.ReplaceAll(n, MonthMark, "_")
+		}
+		switch {
+		case n == "":
+			fail("%s: the name of a raster is empty", in.Name)
+		case len(n) > 2048:
+			fail("%s: the name of a raster has %d bytes: at most 2048", in.Name, len(n))
+		case strings.IndexFunc(n, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
+			fail("%s %.80q: control characters are not allowed in the name of a raster", in.Name, n)
+		case strings.ContainsAny(rest, "{}"):
+			fail("%s %.80q: the only placeholder is {month}, in a single name", in.Name, n)
 		}
 	}
 }

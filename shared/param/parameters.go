@@ -35,8 +35,8 @@ const (
 	AnnualMaps Maps = "annual"
 )
 
-// IsZero leaves the usual maps out of records: what was there before there was a
-// choice is equal work.
+// IsZero reports whether all maps are wanted. Records then leave the parameter out, so that such a job has the same
+// fingerprint as one of a version without the choice.
 func (m Maps) IsZero() bool { return m == "" || m == AllMaps }
 
 // FirstYear and LastYear bound the climate years a job may ask for.

@@ -235,7 +235,7 @@ func (r *Reader) keep(i int64, data []byte) {
 	}
 }
 
-// why tells a closed reader from an ended context.
+// why returns the error of a read that was ended: that the reader was closed, or the reason of its context.
 func (r *Reader) why() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -96,7 +96,7 @@ func (r *remote) guard(client *http.Client) *http.Client {
 		}
 		if req.URL.Scheme != r.url.Scheme || req.URL.Host != r.url.Host {
 			req.Header.Del("Authorization")
-			// The address may hold a signature that is nobody else's business.
+			// The address may hold a signature, which the next host must not see.
 			req.Header.Del("Referer")
 		}
 		if inner != nil {

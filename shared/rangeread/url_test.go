@@ -231,7 +231,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// The token reaches the host it was given for and nobody else.
+// The token is sent to the host it was given for, and to no other.
 func TestBearer(t *testing.T) {
 	data := content(1000)
 	var mu sync.Mutex

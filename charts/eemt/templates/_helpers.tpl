@@ -119,6 +119,47 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if gt (include "eemt.seconds" $v.compute.longestStep | float64) 3600.0 -}}{{ fail (printf "compute.longestStep %s: must be at most 1h" $v.compute.longestStep) }}{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) -}}{{ fail "ingress.host is missing: give the host name that users call" }}{{- end -}}
 {{- if and $v.ingress.enabled (or (eq $v.mode "hybrid") (not $v.submission.enabled)) -}}{{ fail "ingress.enabled: there is no submission service to reach" }}{{- end -}}
+{{- if include "eemt.submission" . -}}
+{{- $a := $v.auth -}}
+{{- if not $a.mode -}}{{ fail "auth.mode is missing: oidc lets people log in with an OpenID provider, proxy believes what a proxy before submission says, none lets everybody who reaches submission do everything" }}{{- end -}}
+{{- $tokens := or (eq $a.mode "oidc") (and (eq $a.mode "proxy") $a.proxy.tokenHeader) -}}
+{{- if and $tokens (or (not $a.issuer) (not $a.audience)) -}}{{ fail (printf "auth.issuer and auth.audience: auth.mode %s needs both, to know whose tokens count and which are meant for this service" $a.mode) }}{{- end -}}
+{{- if and (eq $a.mode "proxy") (not $a.proxy.tokenHeader) (not $a.proxy.secret) -}}{{ fail "auth.proxy: give tokenHeader, the header with a token that the proxy signs, or secret, a Secret that it has in common with the service" }}{{- end -}}
+{{- if and $a.public (ne $a.mode "none") -}}{{ fail (printf "auth.public: has a meaning with auth.mode none only; with %s submission is public" $a.mode) }}{{- end -}}
+{{- if and $v.ingress.enabled (eq $a.mode "none") (not $a.public) -}}{{ fail "ingress.enabled: with auth.mode none submission is reached from within the cluster only; auth.public: true opens it to everybody" }}{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Who may use submission, for its environment. */}}
+{{- define "eemt.auth" -}}
+{{- $a := .Values.auth -}}
+- {name: EEMT_AUTH_MODE, value: {{ $a.mode | quote }}}
+{{- if ne $a.mode "none" }}
+{{- if $a.issuer }}
+- {name: EEMT_AUTH_ISSUER, value: {{ $a.issuer | quote }}}
+- {name: EEMT_AUTH_AUDIENCE, value: {{ $a.audience | quote }}}
+- {name: EEMT_AUTH_CLIENT_ID, value: {{ $a.clientID | quote }}}
+- {name: EEMT_AUTH_SCOPES, value: {{ $a.scopes | quote }}}
+- {name: EEMT_AUTH_OWNER_CLAIM, value: {{ $a.ownerClaim | quote }}}
+- {name: EEMT_AUTH_GROUPS_CLAIM, value: {{ $a.groupsClaim | quote }}}
+- {name: EEMT_AUTH_ROLES_CLAIM, value: {{ $a.rolesClaim | quote }}}
+- {name: EEMT_AUTH_VIEWERS, value: {{ join "," $a.viewers | quote }}}
+- {name: EEMT_AUTH_USERS, value: {{ join "," $a.users | quote }}}
+{{- end }}
+- {name: EEMT_AUTH_OPERATORS, value: {{ join "," $a.operators | quote }}}
+{{- if eq $a.mode "proxy" }}
+{{- if $a.proxy.tokenHeader }}
+- {name: EEMT_AUTH_PROXY_TOKEN_HEADER, value: {{ $a.proxy.tokenHeader | quote }}}
+{{- else }}
+- {name: EEMT_AUTH_PROXY_SECRET, valueFrom: {secretKeyRef: {name: {{ $a.proxy.secret | quote }}, key: secret}}}
+- {name: EEMT_AUTH_PROXY_OWNER_HEADER, value: {{ $a.proxy.ownerHeader | quote }}}
+- {name: EEMT_AUTH_PROXY_GROUPS_HEADER, value: {{ $a.proxy.groupsHeader | quote }}}
+{{- end }}
+{{- end }}
+- {name: EEMT_QUOTA_JOBS, value: {{ $a.quota.jobs | int64 | quote }}}
+- {name: EEMT_QUOTA_CORE_HOURS, value: {{ $a.quota.coreHoursPerDay | quote }}}
+- {name: EEMT_QUOTA_RESULT_BYTES, value: {{ $a.quota.resultBytesPerDay | int64 | quote }}}
+{{- end }}
 {{- end }}
 
 {{- define "eemt.submission" -}}{{- if and .Values.submission.enabled (ne .Values.mode "hybrid") -}}yes{{- end -}}{{- end }}
@@ -149,7 +190,7 @@ metadata:
   labels:
     {{- include "eemt.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .name }}
-    {{- if ne .name "submission" }}
+    {{- if or (ne .name "submission") (and (eq $v.auth.mode "none") (not $v.auth.public)) }}
     networking.knative.dev/visibility: cluster-local
     {{- end }}
 spec:

@@ -121,7 +121,7 @@ func Run(ctx context.Context, listener net.Listener, h http.Handler, grace time.
 // readyTime bounds the look at the bucket that readiness takes.
 const readyTime = 5 * time.Second
 
-// Ready answers GET /readyz with 200 if the bucket can be listed, else with 503 and the reason, and passes everything
+// Ready answers GET /readyz with 200 if the bucket can be listed, else with 503 and the reason in the log, and passes everything
 // else to h.
 func Ready(b *blob.Bucket, h http.Handler) http.Handler {
 	mux := http.NewServeMux()
@@ -136,7 +136,8 @@ func Ready(b *blob.Bucket, h http.Handler) http.Handler {
 		}
 		if err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
-			_ = json.NewEncoder(w).Encode(map[string]string{"status": "unavailable", "detail": "bucket: " + err.Error()})
+			slog.Warn("the bucket cannot be reached", "error", err) // which is not for whoever asks
+			_ = json.NewEncoder(w).Encode(map[string]string{"status": "unavailable", "detail": "the bucket cannot be reached; the log says why"})
 			return
 		}
 		_, _ = io.WriteString(w, `{"status":"ready"}`+"\n")

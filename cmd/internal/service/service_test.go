@@ -100,7 +100,7 @@ func TestReady(t *testing.T) {
 		status     int
 	}{
 		{"/readyz", `{"status":"ready"}`, nil, 200},
-		{"/readyz", "the store is away", errors.New("the store is away"), 503},
+		{"/readyz", "the bucket cannot be reached", errors.New("the store is away"), 503},
 		{"/api/jobs", "the service", errors.New("the store is away"), 200},
 	} {
 		away = c.away

@@ -1,14 +1,20 @@
 package access
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/maypok86/otter/v2"
+	"gocloud.dev/blob"
+	"golang.org/x/time/rate"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
@@ -46,6 +52,34 @@ type Guard struct {
 
 	// owners are the owners of jobs that were asked for, which never change.
 	owners *otter.Cache[string, string]
+	// rates are how often callers ask for what is costly.
+	rates *otter.Cache[string, *rate.Limiter]
+}
+
+const (
+	// mostAtOnce and pauseOfCostly bound how often a caller asks for what is costly: so many times at once, then once in a
+	// pause.
+	mostAtOnce    = 20
+	pauseOfCostly = 2 * time.Second
+)
+
+// costly are routes that read many objects, or decode a file, for a small request.
+var costly = map[string]bool{"GET /api/check": true, "POST /api/check": true, "GET /api/cleanup/status": true, "POST /api/cleanup": true}
+
+// hurried refuses a caller who asks too often for what is costly.
+func (g *Guard) hurried(c *gin.Context, who Caller) error {
+	if !costly[c.Request.Method+" "+c.FullPath()] || who.Owner == "" {
+		return nil
+	}
+	l, ok := g.rates.GetIfPresent(who.Owner)
+	if !ok {
+		l, _ = g.rates.SetIfAbsent(who.Owner, rate.NewLimiter(rate.Every(pauseOfCostly), mostAtOnce))
+	}
+	if l.AllowN(g.Now(), 1) {
+		return nil
+	}
+	c.Header("Retry-After", strconv.Itoa(int(pauseOfCostly.Seconds())))
+	return fault.New(fault.Exhausted, fmt.Errorf("too many requests of this kind: %d at once, then one in %s", mostAtOnce, pauseOfCostly))
 }
 
 // mostOwners bounds the owners that are kept.
@@ -54,13 +88,13 @@ const mostOwners = 10_000
 // NewGuard fills what a Guard keeps to itself.
 func NewGuard(g Guard) *Guard {
 	g.owners = otter.Must(&otter.Options[string, string]{MaximumSize: mostOwners})
+	g.rates = otter.Must(&otter.Options[string, *rate.Limiter]{MaximumSize: mostOwners})
 	if g.Login.Mode == "" {
 		g.Login.Mode = "none"
 	}
-	switch {
-	case g.Authenticator == nil:
+	if g.Authenticator == nil {
 		g.Authenticator = Open{}
-	default:
+	} else {
 		g.Authenticator = Chain{g.Keys, g.Authenticator}
 	}
 	return &g
@@ -143,9 +177,47 @@ func (g *Guard) Admit(c *gin.Context) {
 		c.Header("Cache-Control", "private, no-cache")
 	}
 	c.Request = c.Request.WithContext(With(c.Request.Context(), who))
-	if err := g.decide(c, n, who); err != nil {
+	err = g.decide(c, n, who)
+	if err == nil {
+		err = g.hurried(c, who)
+	}
+	if err != nil {
 		g.Answer.Problem(c, err)
 		c.Abort()
+	}
+	if action := actions[c.Request.Method+" "+c.FullPath()]; action != "" && !c.IsAborted() {
+		c.Next()
+		if c.Writer.Status() < http.StatusBadRequest {
+			g.record(c, action)
+		}
+	}
+}
+
+// actions are what routes do that change a job, or many.
+var actions = map[string]string{
+	"DELETE /jobs/:id": "job cancelled or deleted", "DELETE /api/jobs/:id": "job deleted", "POST /api/jobs/:id/cancel": "job cancelled",
+	"PUT /jobs/:id/keep": "job pinned", "DELETE /jobs/:id/keep": "job unpinned", "POST /jobs/:id/shares": "job shared",
+	"DELETE /jobs/:id/shares/:share": "share revoked", "POST /api/cleanup": "cleaned up",
+}
+
+// record logs who did what, and notes it in the bucket beside the job that it was done to.
+func (g *Guard) record(c *gin.Context, action string) {
+	id := c.Param("id")
+	Audit(c, g.Log, action, "job", id)
+	who := From(c.Request.Context())
+	if id == "" || who.Owner == "" {
+		return
+	}
+	ctx := context.WithoutCancel(c.Request.Context())
+	if there, err := g.Store.Bucket.Exists(ctx, job.Prefix(id)+"job.json"); err != nil || !there {
+		return // it was deleted
+	}
+	data, err := json.Marshal(map[string]any{"at": g.Now().UTC(), "owner": who.Owner, "role": who.Role, "action": action})
+	if err == nil {
+		err = g.Store.Bucket.WriteAll(ctx, job.Prefix(id)+"audit/"+g.Keys.NewID()+".json", data, &blob.WriterOptions{ContentType: "application/json"})
+	}
+	if err != nil {
+		g.Log.Error("who changed a job could not be noted beside it", "job", id, "error", err)
 	}
 }
 

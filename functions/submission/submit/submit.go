@@ -14,7 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
-	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -140,7 +140,7 @@ func (s *Submitter) take(ctx context.Context, r job.Request, size inputs.Extent)
 
 // Announce publishes that a job was submitted. What fails here the next resume tick does.
 func (s *Submitter) Announce(ctx context.Context, r job.Request) {
-	s.Log.Info("job submitted", "job", r.ID, "workflow", string(r.Workflow), "dem", r.DEM.Name)
+	s.Log.Info("job submitted", "job", r.ID, "workflow", string(r.Workflow), "dem", r.DEM.Name, "owner", r.Owner)
 	if err := s.Events.Publish(ctx, eventing.NewJobSubmitted(Source, r.ID, 0, r.Created)); err != nil {
 		s.Log.Warn("announcing the job failed; the next resume tick will", "job", r.ID, "error", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/shared/climate/judge/koppen"
 	"github.com/cyverse-gis/eemt/shared/climate/units"
+	"github.com/cyverse-gis/eemt/shared/energy"
 	"github.com/cyverse-gis/eemt/shared/finding"
 )
 
@@ -86,11 +87,7 @@ func vapour(s Source, y Year) []finding.Finding {
 	peak, at := 0.0, 0
 	for k, e := range y.Vapour {
 		ratio[k] = e / saturation(y.TMin[k])
-		over := e / saturation(y.TMax[k])
-		if y.TMax[k] < 0 {
-			over /= 1.4 // in frost saturation bends so much that its mean lies above that of the mean
-		}
-		if over > peak {
+		if over := e / saturation(y.TMax[k]) / frost(y.TMax[k]); over > peak {
 			peak, at = over, k
 		}
 	}
@@ -128,6 +125,15 @@ func vapour(s Source, y Year) []finding.Finding {
 	return nil
 }
 
+// frost is by how much the mean of saturation may lie above saturation at the mean of a temperature in degC: in frost the curve
+// bends more.
+func frost(temperature float64) float64 {
+	if temperature < 0 {
+		return 1.4
+	}
+	return 1
+}
+
 // constantHumidity reports whether values hardly change over the year, as relative humidity in per cent does. Vapour pressure
 // of cold air has numbers as small, but changes with temperature.
 func constantHumidity(y Year) bool {
@@ -137,16 +143,10 @@ func constantHumidity(y Year) bool {
 
 // vapourUnit finds the unit in which vapour pressure would be that of moist or dry air; empty if there is none.
 func vapourUnit(y Year) units.Unit {
-	best, unit := math.Inf(1), units.Unit("")
-	low, high := slices.Min(y.Vapour[:]), slices.Max(y.Vapour[:])
-	if low > 0 && high < 1.5*low && saturation(slices.Max(y.TMin[:])) > 3*saturation(slices.Min(y.TMin[:])) { // no vapour does so
-		switch {
-		case high <= 1:
-			return units.Fraction
-		case low > 5 && high <= 100:
-			return units.Percent
-		}
+	if unit := humidityUnit(y); unit != "" {
+		return unit
 	}
+	best, unit := math.Inf(1), units.Unit("")
 	for _, c := range []struct {
 		unit    units.Unit
 		penalty float64 // of what is rarely given
@@ -154,23 +154,9 @@ func vapourUnit(y Year) units.Unit {
 		var ratio [12]float64
 		fits := true
 		for k, v := range y.Vapour {
-			at := saturation(y.TMin[k])
-			e := v * 100
-			switch c.unit {
-			case units.Kilopascal:
-				e = v * 1000
-			case units.Percent, units.Fraction:
-				e = v / 100 * (at + saturation(y.TMax[k])) / 2
-				if c.unit == units.Fraction {
-					e *= 100
-				}
-			}
-			ratio[k] = e / at
-			frost := 1.0
-			if y.TMax[k] < 0 {
-				frost = 1.4
-			}
-			fits = fits && e <= 1.05*frost*saturation(y.TMax[k])
+			e := c.unit.ToPascal(v, y.TMin[k], y.TMax[k], energy.SaturationPressure)
+			ratio[k] = e / saturation(y.TMin[k])
+			fits = fits && e <= 1.05*frost(y.TMax[k])*saturation(y.TMax[k])
 		}
 		// Months of the same air differ little in what is right, a lot in what is not.
 		low, high := slices.Min(ratio[:]), slices.Max(ratio[:])
@@ -182,6 +168,22 @@ func vapourUnit(y Year) units.Unit {
 		}
 	}
 	return unit
+}
+
+// humidityUnit is the unit of relative humidity whose numbers hardly change over the year while saturation does, as vapour
+// pressure never is; empty for other numbers.
+func humidityUnit(y Year) units.Unit {
+	low, high := slices.Min(y.Vapour[:]), slices.Max(y.Vapour[:])
+	if !(low > 0 && high < 1.5*low && saturation(slices.Max(y.TMin[:])) > 3*saturation(slices.Min(y.TMin[:]))) {
+		return ""
+	}
+	switch {
+	case high <= 1:
+		return units.Fraction
+	case low > 5 && high <= 100:
+		return units.Percent
+	}
+	return ""
 }
 
 // region is a part of the earth, degrees, with the least rain of a year that there is in it, mm.
@@ -308,16 +310,10 @@ func precipitation(g Site, s Source, y Year) []finding.Finding {
 	annual, t := sum(y.Precipitation), mean(y.mean())
 	dry, wet := aridity(g, y), wetness(y)
 	near := around(g)
-	least, most := dryness(near, seaLevel(y))
-	usual := 1.0
-	if s.Dated {
-		least, most, usual = least*dryYear, most*wetYear, dryYear
-	}
 	daily := mean(y.TMax) - mean(y.TMin)
 	rain, desert := leastRain(g.CentreLon, g.CentreLat)
-	if desert = desert && near&koppen.Desert != 0; desert {
-		least = extreme
-	}
+	desert = desert && near&koppen.Desert != 0
+	least, most, usual := drynessOf(near, s, y, desert)
 	value := fmt.Sprintf("%.4g mm a year", annual)
 	list := derivedVapour(s, dry, daily)
 	say := func(usual []string, format string, args ...any) []finding.Finding {
@@ -327,7 +323,7 @@ func precipitation(g Site, s Source, y Year) []finding.Finding {
 	switch {
 	case wet > most || annual > mostRain:
 		return say(tooMuch(dry, least), "precipitation of %s is %.0f times the limit of dry climates, more than there is around the DEM", value, wet)
-	case annual >= 1 && slices.Max(y.Precipitation[:])-slices.Min(y.Precipitation[:]) < 1e-4*annual/12:
+	case isConstant(y.Precipitation[:], annual):
 		return say(tooMuch(dry, least), "precipitation is %.4g mm in each of the 12 months", y.Precipitation[0])
 	case desert && dry < least:
 		if annual < rain {
@@ -336,10 +332,35 @@ func precipitation(g Site, s Source, y Year) []finding.Finding {
 		return append(list, note(finding.ClimatePrecipitation, "precipitation of %s is that of an extreme desert, as there are around the DEM", value))
 	case desert && annual < rain, !desert && dry < least:
 		return say(tooLittle(dry, least), "precipitation of %s is %.2g of the limit of dry climates at %.1f degC, drier than there is around the DEM", value, dry, t)
-	case t >= 0 && (!desert && dry < 0.5*usual && daily < moistAir || t < coolBelow && dry < 1 && daily < coastal):
+	case t >= 0 && (!desert && dry < 0.5*usual && daily < moistAir || isCoolCoast(t, dry, daily)):
 		return say(tooLittle(dry, 1), "precipitation of %s is that of a dry climate at %.1f degC, while the daily range of temperature, %.1f K, is that of moist air", value, t, daily)
 	}
 	return list
+}
+
+// drynessOf returns the bounds of aridity and wetness around a place for a mean year or a single one, and the aridity of a
+// usual dry year over that of a mean one.
+func drynessOf(near koppen.Classes, s Source, y Year, desert bool) (least, most, usual float64) {
+	least, most = dryness(near, seaLevel(y))
+	usual = 1
+	if s.Dated {
+		least, most, usual = least*dryYear, most*wetYear, dryYear
+	}
+	if desert {
+		least = extreme
+	}
+	return least, most, usual
+}
+
+// isConstant reports whether the precipitation of all months is the same, of a year with annual mm.
+func isConstant(months []float64, annual float64) bool {
+	return annual >= 1 && slices.Max(months)-slices.Min(months) < 1e-4*annual/12
+}
+
+// isCoolCoast reports whether the air is that of a cool coast, by the temperature and its daily range, while precipitation is
+// that of a dry climate.
+func isCoolCoast(temperature, aridity, daily float64) bool {
+	return temperature < coolBelow && aridity < 1 && daily < coastal
 }
 
 // likelyUnit says what doubtful precipitation seems to be, and what to do. usual are units in which it would be usual; sums

@@ -1,18 +1,18 @@
-package crs
+package projection
 
 import "math"
 
 // lambertConformal is the Lambert conformal conic projection (Snyder 1987, p.
 // 107; EPSG Guidance Note 7-2, methods 9801 and 9802).
 type lambertConformal struct {
-	el     ellipsoid
+	el     Ellipsoid
 	n      float64
 	af, r0 float64 // a k0 F; radius of the origin's parallel
 }
 
 // newLambertConformal takes two standard parallels; equal ones with k0 make the
 // one-parallel variant.
-func newLambertConformal(el ellipsoid, lat0, sp1, sp2, k0 float64) *lambertConformal {
+func newLambertConformal(el Ellipsoid, lat0, sp1, sp2, k0 float64) *lambertConformal {
 	p := &lambertConformal{el: el}
 	m1, m2 := el.m(sp1), el.m(sp2)
 	if math.Abs(sp1-sp2) < 1e-10 {
@@ -26,7 +26,7 @@ func newLambertConformal(el ellipsoid, lat0, sp1, sp2, k0 float64) *lambertConfo
 }
 
 // psi is the isometric latitude.
-func (el *ellipsoid) psi(phi float64) float64 {
+func (el *Ellipsoid) psi(phi float64) float64 {
 	return math.Asinh(el.conformalTan(math.Tan(phi)))
 }
 
@@ -40,13 +40,13 @@ func (p *lambertConformal) radius(phi float64) float64 {
 	return p.af * math.Exp(-p.n*p.el.psi(phi))
 }
 
-func (p *lambertConformal) forward(lam, phi float64) (x, y float64) {
+func (p *lambertConformal) Forward(lam, phi float64) (x, y float64) {
 	r := p.radius(phi)
 	s, c := math.Sincos(p.n * lam)
 	return r * s, p.r0 - r*c
 }
 
-func (p *lambertConformal) inverse(x, y float64) (lam, phi float64) {
+func (p *lambertConformal) Inverse(x, y float64) (lam, phi float64) {
 	dy := p.r0 - y
 	if p.n < 0 {
 		x, dy = -x, -dy
@@ -63,16 +63,16 @@ func (p *lambertConformal) inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromConformal(math.Atan(math.Sinh(psi)))
 }
 
-func (p *lambertConformal) convergence(lam, _ float64) float64 { return p.n * lam }
+func (p *lambertConformal) Convergence(lam, _ float64) float64 { return p.n * lam }
 
 // albers is the Albers equal area conic projection (Snyder 1987, p. 101; EPSG
 // method 9822).
 type albers struct {
-	el       ellipsoid
+	el       Ellipsoid
 	n, c, r0 float64
 }
 
-func newAlbers(el ellipsoid, lat0, sp1, sp2 float64) *albers {
+func newAlbers(el Ellipsoid, lat0, sp1, sp2 float64) *albers {
 	p := &albers{el: el}
 	m1, m2 := el.m(sp1), el.m(sp2)
 	q1, q2 := el.q(math.Sin(sp1)), el.q(math.Sin(sp2))
@@ -90,13 +90,13 @@ func (p *albers) radius(phi float64) float64 {
 	return p.el.a * math.Sqrt(p.c-p.n*p.el.q(math.Sin(phi))) / p.n
 }
 
-func (p *albers) forward(lam, phi float64) (x, y float64) {
+func (p *albers) Forward(lam, phi float64) (x, y float64) {
 	r := p.radius(phi)
 	s, c := math.Sincos(p.n * lam)
 	return r * s, p.r0 - r*c
 }
 
-func (p *albers) inverse(x, y float64) (lam, phi float64) {
+func (p *albers) Inverse(x, y float64) (lam, phi float64) {
 	dy := p.r0 - y
 	if p.n < 0 {
 		x, dy = -x, -dy
@@ -109,4 +109,4 @@ func (p *albers) inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromQ((p.c - r*r) / p.n)
 }
 
-func (p *albers) convergence(lam, _ float64) float64 { return p.n * lam }
+func (p *albers) Convergence(lam, _ float64) float64 { return p.n * lam }

@@ -1,19 +1,19 @@
-package geotiff
+package gdal
 
 import (
 	"math"
 	"strconv"
 )
 
-// bandStats are statistics of the cells with data.
-type bandStats struct {
+// Statistics are those of a band or a part of it, over the cells with data.
+type Statistics struct {
 	n        int64
 	min, max float64
 	mean, m2 float64 // m2: sum of squared differences from the mean
 }
 
-// of gathers the statistics of some cells.
-func (s *bandStats) of(cells []float64) {
+// Of adds some cells; those that are NaN or infinite do not count.
+func (s *Statistics) Of(cells []float64) {
 	var sum, squares float64 // of the differences from first
 	first, lo, hi := 0.0, math.Inf(1), math.Inf(-1)
 	n := 0
@@ -38,11 +38,11 @@ func (s *bandStats) of(cells []float64) {
 	if n == 0 {
 		return
 	}
-	s.add(bandStats{n: int64(n), min: lo, max: hi, mean: first + sum/float64(n), m2: max(0, squares-sum*sum/float64(n))})
+	s.add(Statistics{n: int64(n), min: lo, max: hi, mean: first + sum/float64(n), m2: max(0, squares-sum*sum/float64(n))})
 }
 
 // add merges other cells (Chan, Golub, LeVeque 1979).
-func (s *bandStats) add(o bandStats) {
+func (s *Statistics) add(o Statistics) {
 	if o.n == 0 {
 		return
 	}
@@ -58,17 +58,17 @@ func (s *bandStats) add(o bandStats) {
 	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
 }
 
-// merge adds the statistics of blocks in their order, in which they need not have come.
-func merge(blocks []bandStats) *bandStats {
-	var s bandStats
+// Merge adds the statistics of blocks in their order, in which they need not have come.
+func Merge(blocks []Statistics) *Statistics {
+	var s Statistics
 	for _, b := range blocks {
 		s.add(b)
 	}
 	return &s
 }
 
-// items are the names GDAL keeps statistics under.
-func (s *bandStats) items(cells int64) map[string]string {
+// Items are the statistics under the names that GDAL keeps them by, of a band of so many cells; none without data.
+func (s *Statistics) Items(cells int64) map[string]string {
 	items := map[string]string{}
 	if s.n == 0 {
 		return items

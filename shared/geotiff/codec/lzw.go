@@ -1,8 +1,11 @@
-package geotiff
+package codec
 
 import "errors"
 
 var errLZW = errors.New("damaged LZW data")
+
+// ErrReversedBits is the error of Decompress for LZW as programs wrote it before TIFF 6.0.
+var ErrReversedBits = errors.New("LZW with reversed bits, of before TIFF 6.0, is not read")
 
 // lzwTable is the string table of LZW (TIFF 6.0 section 13). A string is not
 // spelt out: it is a place in the output where it was written before.
@@ -15,7 +18,7 @@ type lzwTable struct {
 func lzwDecode(dst, src []byte, t *lzwTable) (int, error) {
 	const clearCode, endCode = 256, 257
 	if len(src) > 1 && src[0] == 0 && src[1]&1 != 0 {
-		return 0, &Unsupported{Feature: "LZW with reversed bits, of before TIFF 6.0, is not read", Fix: fixTranslate}
+		return 0, ErrReversedBits
 	}
 	var (
 		acc   uint64

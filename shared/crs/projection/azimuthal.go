@@ -1,17 +1,17 @@
-package crs
+package projection
 
 import "math"
 
 // polarStereographic is the ellipsoidal polar aspect (EPSG methods 9810 and
 // 9829; Snyder 1987, p. 160).
 type polarStereographic struct {
-	el   ellipsoid
+	el   Ellipsoid
 	rho  float64 // radius at t = 1
 	sign float64 // +1 north, -1 south
 }
 
 // newPolarStereographic takes the latitude of true scale, or k0 when that is a pole.
-func newPolarStereographic(el ellipsoid, latTS, k0 float64) *polarStereographic {
+func newPolarStereographic(el Ellipsoid, latTS, k0 float64) *polarStereographic {
 	p := &polarStereographic{el: el, sign: math.Copysign(1, latTS)}
 	lat := math.Abs(latTS)
 	if lat > math.Pi/2-1e-10 {
@@ -22,7 +22,7 @@ func newPolarStereographic(el ellipsoid, latTS, k0 float64) *polarStereographic 
 	return p
 }
 
-func (p *polarStereographic) forward(lam, phi float64) (x, y float64) {
+func (p *polarStereographic) Forward(lam, phi float64) (x, y float64) {
 	phi *= p.sign
 	if phi < -math.Pi/2+1e-9 {
 		return math.NaN(), math.NaN()
@@ -35,7 +35,7 @@ func (p *polarStereographic) forward(lam, phi float64) (x, y float64) {
 	return r * s, -p.sign * r * c
 }
 
-func (p *polarStereographic) inverse(x, y float64) (lam, phi float64) {
+func (p *polarStereographic) Inverse(x, y float64) (lam, phi float64) {
 	r := math.Hypot(x, y)
 	if r == 0 {
 		return 0, p.sign * math.Pi / 2
@@ -44,7 +44,7 @@ func (p *polarStereographic) inverse(x, y float64) (lam, phi float64) {
 	return math.Atan2(x, -p.sign*y), p.sign * p.el.fromConformal(chi)
 }
 
-func (p *polarStereographic) convergence(lam, _ float64) float64 { return p.sign * lam }
+func (p *polarStereographic) Convergence(lam, _ float64) float64 { return p.sign * lam }
 
 // lowered is a polar stereographic projection whose origin lies y from the pole (EPSG method 9830).
 type lowered struct {
@@ -52,25 +52,25 @@ type lowered struct {
 	y float64
 }
 
-func (p *lowered) forward(lam, phi float64) (x, y float64) {
-	x, y = p.polarStereographic.forward(lam, phi)
+func (p *lowered) Forward(lam, phi float64) (x, y float64) {
+	x, y = p.polarStereographic.Forward(lam, phi)
 	return x, y - p.y
 }
 
-func (p *lowered) inverse(x, y float64) (lam, phi float64) {
-	return p.polarStereographic.inverse(x, y+p.y)
+func (p *lowered) Inverse(x, y float64) (lam, phi float64) {
+	return p.polarStereographic.Inverse(x, y+p.y)
 }
 
 // lambertAzimuthal is the Lambert azimuthal equal area projection, oblique or
 // polar (EPSG methods 9820 and 1027; Snyder 1987, p. 187).
 type lambertAzimuthal struct {
-	el           ellipsoid
+	el           Ellipsoid
 	rq, d        float64
 	sinB1, cosB1 float64
 	pole         float64 // +1, -1 or 0
 }
 
-func newLambertAzimuthal(el ellipsoid, lat0 float64) *lambertAzimuthal {
+func newLambertAzimuthal(el Ellipsoid, lat0 float64) *lambertAzimuthal {
 	p := &lambertAzimuthal{el: el, rq: el.a * math.Sqrt(el.qp/2), d: 1}
 	if math.Abs(lat0) > math.Pi/2-1e-10 {
 		p.pole = math.Copysign(1, lat0)
@@ -82,7 +82,7 @@ func newLambertAzimuthal(el ellipsoid, lat0 float64) *lambertAzimuthal {
 	return p
 }
 
-func (p *lambertAzimuthal) forward(lam, phi float64) (x, y float64) {
+func (p *lambertAzimuthal) Forward(lam, phi float64) (x, y float64) {
 	q := p.el.q(math.Sin(phi))
 	sl, cl := math.Sincos(lam)
 	if p.pole != 0 {
@@ -99,7 +99,7 @@ func (p *lambertAzimuthal) forward(lam, phi float64) (x, y float64) {
 	return b * p.d * cb * sl, b / p.d * (p.cosB1*sb - p.sinB1*cb*cl)
 }
 
-func (p *lambertAzimuthal) inverse(x, y float64) (lam, phi float64) {
+func (p *lambertAzimuthal) Inverse(x, y float64) (lam, phi float64) {
 	if p.pole != 0 {
 		r := math.Hypot(x, y) / p.el.a
 		return math.Atan2(x, -p.pole*y), p.el.fromQ(p.pole * (p.el.qp - r*r))
@@ -118,9 +118,9 @@ func (p *lambertAzimuthal) inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromQ(p.el.qp * (cc*p.sinB1 + v*sc*p.cosB1/r))
 }
 
-// convergence is the angle at which the meridian meets grid north, from the
+// Convergence is the angle at which the meridian meets grid north, from the
 // derivatives of the forward formulas with respect to the authalic latitude.
-func (p *lambertAzimuthal) convergence(lam, phi float64) float64 {
+func (p *lambertAzimuthal) Convergence(lam, phi float64) float64 {
 	if p.pole != 0 {
 		return p.pole * lam
 	}

@@ -1,4 +1,4 @@
-package crs
+package projection
 
 import "math"
 
@@ -9,7 +9,7 @@ type meridian struct {
 	mu     [6]float64
 }
 
-func newMeridian(el ellipsoid) meridian {
+func newMeridian(el Ellipsoid) meridian {
 	n := el.n
 	n2 := n * n
 	n3, n4 := n2*n, n2*n2
@@ -31,7 +31,7 @@ func (m *meridian) distance(phi float64) float64 {
 
 // meridional is a projection made of distances along the meridian, whose inverse is an iteration.
 type meridional struct {
-	el   ellipsoid
+	el   Ellipsoid
 	m    meridian
 	phi0 float64
 	to   func(p *meridional, lam, phi float64) (x, y float64)
@@ -42,25 +42,21 @@ type meridional struct {
 
 // newMeridional takes the latitude of the origin, the bound of the longitude from the central meridian, and a constant of the
 // method, 0 for those that have none.
-func newMeridional(el ellipsoid, lat0, far, constant float64, to func(p *meridional, lam, phi float64) (x, y float64)) *meridional {
+func newMeridional(el Ellipsoid, lat0, far, constant float64, to func(p *meridional, lam, phi float64) (x, y float64)) *meridional {
 	return &meridional{el: el, m: newMeridian(el), phi0: lat0, to: to, far: far, k: [4]float64{constant}}
 }
 
-func (p *meridional) forward(lam, phi float64) (x, y float64) {
+func (p *meridional) Forward(lam, phi float64) (x, y float64) {
 	if math.Abs(lam) > p.far {
 		return math.NaN(), math.NaN()
 	}
 	return p.to(p, lam, phi)
 }
 
-func (p *meridional) inverse(x, y float64) (lam, phi float64) {
+func (p *meridional) Inverse(x, y float64) (lam, phi float64) {
 	phi = max(-1.55, min(1.55, p.phi0+y/p.el.a))
 	lam = max(-p.far, min(p.far, x/(p.el.a*math.Cos(phi))))
-	return solve(p.forward, x, y, lam, phi)
-}
-
-func (p *meridional) convergence(lam, phi float64) float64 {
-	return meridianTurn(p.forward, lam, phi)
+	return solve(p.Forward, x, y, lam, phi)
 }
 
 // cassini is the Cassini-Soldner projection (EPSG method 9806), cassiniHyperbolic its variant of Vanua Levu (9833).
@@ -69,7 +65,7 @@ func cassini(p *meridional, lam, phi float64) (x, y float64) {
 	if p.el.e2 == 0 {
 		return p.el.a * math.Asin(c*math.Sin(lam)), p.el.a * (math.Atan2(math.Tan(phi), math.Cos(lam)) - p.phi0)
 	}
-	_, prime := p.el.radii(phi)
+	_, prime := p.el.Radii(phi)
 	a, t := lam*c, s*s/(c*c)
 	k := p.el.e2 * c * c / (1 - p.el.e2)
 	a2 := a * a
@@ -80,7 +76,7 @@ func cassini(p *meridional, lam, phi float64) (x, y float64) {
 
 func cassiniHyperbolic(p *meridional, lam, phi float64) (x, y float64) {
 	x, y = cassini(p, lam, phi)
-	along, prime := p.el.radii(phi)
+	along, prime := p.el.Radii(phi)
 	return x, y - y*y*y/(6*along*prime)
 }
 
@@ -91,7 +87,7 @@ func polyconic(p *meridional, lam, phi float64) (x, y float64) {
 		return p.el.a * lam, p.m.distance(phi) - m0
 	}
 	s, c := math.Sincos(phi)
-	_, prime := p.el.radii(phi)
+	_, prime := p.el.Radii(phi)
 	r := prime * c / s
 	sl, cl := math.Sincos(lam * s)
 	return r * sl, p.m.distance(phi) - m0 + r*(1-cl)
@@ -107,16 +103,16 @@ func bonne(p *meridional, lam, phi float64) (x, y float64) {
 
 // guam is the azimuthal equidistant projection of Guam (EPSG method 9831).
 func guam(p *meridional, lam, phi float64) (x, y float64) {
-	_, prime := p.el.radii(phi)
+	_, prime := p.el.Radii(phi)
 	x = prime * math.Cos(phi) * lam
 	return x, p.m.distance(phi) - p.m.distance(p.phi0) + x*x*math.Tan(phi)/(2*prime)
 }
 
 // colombia is the projection of Colombia's cities (EPSG method 1052); k[0] is the height of its plane.
 func colombia(p *meridional, lam, phi float64) (x, y float64) {
-	along0, prime0 := p.el.radii(p.phi0)
-	_, prime := p.el.radii(phi)
-	along, _ := p.el.radii((phi + p.phi0) / 2)
+	along0, prime0 := p.el.Radii(p.phi0)
+	_, prime := p.el.Radii(phi)
+	along, _ := p.el.Radii((phi + p.phi0) / 2)
 	e := prime * math.Cos(phi) * lam
 	x = (1 + p.k[0]/prime0) * e
 	y = (1 + p.k[0]/along) * (along0*(phi-p.phi0) + math.Tan(p.phi0)/(2*prime0)*e*e)
@@ -125,7 +121,7 @@ func colombia(p *meridional, lam, phi float64) (x, y float64) {
 
 // nearConformal is the Lambert conic near-conformal projection (EPSG method 9817); k[0] is the scale.
 func nearConformal(p *meridional, lam, phi float64) (x, y float64) {
-	along, prime := p.el.radii(p.phi0)
+	along, prime := p.el.Radii(p.phi0)
 	s := p.m.distance(phi) - p.m.distance(p.phi0)
 	r0 := prime / math.Tan(p.phi0)
 	r := r0 - s*(1+s*s/(6*along*prime))
@@ -145,7 +141,7 @@ func equidistantConic(p *meridional, lam, phi float64) (x, y float64) {
 	return r * s, p.k[2] - r*c
 }
 
-func newEquidistantConic(el ellipsoid, lat0, sp1, sp2 float64) *meridional {
+func newEquidistantConic(el Ellipsoid, lat0, sp1, sp2 float64) *meridional {
 	p := newMeridional(el, lat0, math.Pi, 0, equidistantConic)
 	p.k[0] = math.Sin(sp1)
 	if math.Abs(sp1-sp2) > 1e-10 {

@@ -1,18 +1,18 @@
-package crs
+package projection
 
 import "math"
 
 // obliqueStereographic is the double projection by the conformal sphere (EPSG Guidance Note 7-2, method 9809).
 type obliqueStereographic struct {
-	el         ellipsoid
+	el         Ellipsoid
 	n, c       float64 // exponent and half the logarithm of the constant of the sphere
 	r2         float64 // twice the radius times the scale
 	sin0, cos0 float64
 }
 
-func newObliqueStereographic(el ellipsoid, lat0, k0 float64) *obliqueStereographic {
+func newObliqueStereographic(el Ellipsoid, lat0, k0 float64) *obliqueStereographic {
 	p := &obliqueStereographic{el: el}
-	meridian, prime := el.radii(lat0)
+	meridian, prime := el.Radii(lat0)
 	s, c := math.Sincos(lat0)
 	p.n = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
 	p.r2 = 2 * k0 * math.Sqrt(meridian*prime)
@@ -27,14 +27,14 @@ func newObliqueStereographic(el ellipsoid, lat0, k0 float64) *obliqueStereograph
 
 // newStereographic is the oblique aspect by the conformal latitude (Snyder 1987, p. 160), which is the same on a sphere
 // of its own.
-func newStereographic(el ellipsoid, lat0, k0 float64) *obliqueStereographic {
+func newStereographic(el Ellipsoid, lat0, k0 float64) *obliqueStereographic {
 	p := &obliqueStereographic{el: el, n: 1, sin0: math.Tanh(el.psi(lat0))}
 	p.cos0 = math.Sqrt(1 - p.sin0*p.sin0)
 	p.r2 = 2 * el.a * k0 * el.m(lat0) / p.cos0
 	return p
 }
 
-func (p *obliqueStereographic) forward(lam, phi float64) (x, y float64) {
+func (p *obliqueStereographic) Forward(lam, phi float64) (x, y float64) {
 	u := p.n*p.el.psi(phi) + p.c
 	sc, cc := math.Tanh(u), 1/math.Cosh(u)
 	sl, cl := math.Sincos(p.n * lam)
@@ -45,7 +45,7 @@ func (p *obliqueStereographic) forward(lam, phi float64) (x, y float64) {
 	return p.r2 * cc * sl / b, p.r2 * (sc*p.cos0 - cc*p.sin0*cl) / b
 }
 
-func (p *obliqueStereographic) inverse(x, y float64) (lam, phi float64) {
+func (p *obliqueStereographic) Inverse(x, y float64) (lam, phi float64) {
 	r := math.Hypot(x, y)
 	if r == 0 {
 		return 0, p.el.fromPsi((math.Atanh(p.sin0) - p.c) / p.n)
@@ -59,18 +59,14 @@ func (p *obliqueStereographic) inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromPsi((math.Atanh(sin) - p.c) / p.n)
 }
 
-func (p *obliqueStereographic) convergence(lam, phi float64) float64 {
-	return meridianTurn(p.forward, lam, phi)
-}
-
 // fromPsi returns the latitude of an isometric latitude.
-func (el *ellipsoid) fromPsi(psi float64) float64 {
+func (el *Ellipsoid) fromPsi(psi float64) float64 {
 	return el.fromConformal(math.Atan(math.Sinh(psi)))
 }
 
 // obliqueMercator is Hotine's oblique Mercator (EPSG Guidance Note 7-2, methods 9812 and 9815).
 type obliqueMercator struct {
-	el         ellipsoid
+	el         Ellipsoid
 	a, b, h    float64
 	sin0, cos0 float64 // of the azimuth of the initial line at the equator
 	lam0       float64 // of its crossing of the equator, relative to the centre
@@ -78,7 +74,7 @@ type obliqueMercator struct {
 	uc         float64 // u of the projection's centre, 0 in variant A
 }
 
-func newObliqueMercator(el ellipsoid, lat0, azimuth, rectified, k0 float64, centred bool) *obliqueMercator {
+func newObliqueMercator(el Ellipsoid, lat0, azimuth, rectified, k0 float64, centred bool) *obliqueMercator {
 	p := &obliqueMercator{el: el}
 	s, c := math.Sincos(lat0)
 	w := 1 - el.e2*s*s
@@ -104,7 +100,7 @@ func newObliqueMercator(el ellipsoid, lat0, azimuth, rectified, k0 float64, cent
 	return p
 }
 
-func (p *obliqueMercator) forward(lam, phi float64) (x, y float64) {
+func (p *obliqueMercator) Forward(lam, phi float64) (x, y float64) {
 	if math.Abs(phi) > math.Pi/2-1e-10 {
 		return math.NaN(), math.NaN()
 	}
@@ -120,7 +116,7 @@ func (p *obliqueMercator) forward(lam, phi float64) (x, y float64) {
 	return across*p.cosG + along*p.sinG, along*p.cosG - across*p.sinG
 }
 
-func (p *obliqueMercator) inverse(x, y float64) (lam, phi float64) {
+func (p *obliqueMercator) Inverse(x, y float64) (lam, phi float64) {
 	across := x*p.cosG - y*p.sinG
 	along := y*p.cosG + x*p.sinG + p.uc
 	q := math.Exp(-p.b * across / p.a)
@@ -136,31 +132,45 @@ func (p *obliqueMercator) inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromPsi(psi)
 }
 
-func (p *obliqueMercator) convergence(lam, phi float64) float64 {
-	return meridianTurn(p.forward, lam, phi)
+// gaussSphere is Gauss's conformal sphere of an ellipsoid, which touches it at a parallel (EPSG Guidance Note 7-2, methods 9819
+// and 9813). The isometric latitude on it is b psi + c.
+type gaussSphere struct {
+	el         Ellipsoid
+	b, c, r    float64 // r: its radius times the scale, metres
+	sin0, cos0 float64 // of the latitude on it of the parallel
+}
+
+func newGaussSphere(el Ellipsoid, lat0, k0 float64) gaussSphere {
+	g := gaussSphere{el: el}
+	s, c := math.Sincos(lat0)
+	g.b = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
+	g.sin0 = s / g.b
+	g.cos0 = math.Sqrt(1 - g.sin0*g.sin0)
+	g.c = math.Atanh(g.sin0) - g.b*el.psi(lat0)
+	g.r = el.a * k0 * math.Sqrt(1-el.e2) / (1 - el.e2*s*s)
+	return g
 }
 
 // krovak is the oblique conic conformal projection, north orientated (EPSG Guidance Note 7-2, methods 9819 and 1041).
 type krovak struct {
-	el         ellipsoid
+	el         Ellipsoid
 	b, t0      float64 // constants of the Gaussian sphere; the logarithm of the second
 	n, r0, tan float64
 	sinA, cosA float64 // of the co-latitude of the cone's axis
 }
 
-func newKrovak(el ellipsoid, lat0, colatitude, pseudo, k0 float64) *krovak {
+func newKrovak(el Ellipsoid, lat0, colatitude, pseudo, k0 float64) *krovak {
 	p := &krovak{el: el}
-	s, c := math.Sincos(lat0)
-	p.b = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
-	p.t0 = math.Atanh(s/p.b) - p.b*el.psi(lat0)
+	sphere := newGaussSphere(el, lat0, k0)
+	p.b, p.t0 = sphere.b, sphere.c
 	p.n = math.Sin(pseudo)
-	p.r0 = k0 * el.a * math.Sqrt(1-el.e2) / (1 - el.e2*s*s) / math.Tan(pseudo)
+	p.r0 = sphere.r / math.Tan(pseudo)
 	p.tan = math.Tan(math.Pi/4 + pseudo/2)
 	p.sinA, p.cosA = math.Sincos(colatitude)
 	return p
 }
 
-func (p *krovak) forward(lam, phi float64) (x, y float64) {
+func (p *krovak) Forward(lam, phi float64) (x, y float64) {
 	psi := p.b*p.el.psi(phi) + p.t0
 	su, cu := math.Tanh(psi), 1/math.Cosh(psi)
 	sv, cv := math.Sincos(-p.b * lam)
@@ -172,7 +182,7 @@ func (p *krovak) forward(lam, phi float64) (x, y float64) {
 	return -r * s, -r * c
 }
 
-func (p *krovak) inverse(x, y float64) (lam, phi float64) {
+func (p *krovak) Inverse(x, y float64) (lam, phi float64) {
 	r := math.Hypot(x, y)
 	d := math.Atan2(-x, -y) / p.n
 	if r == 0 || math.Abs(d) > math.Pi {
@@ -190,31 +200,21 @@ func (p *krovak) inverse(x, y float64) (lam, phi float64) {
 	return lam, p.el.fromPsi((math.Atanh(su) - p.t0) / p.b)
 }
 
-func (p *krovak) convergence(lam, phi float64) float64 { return meridianTurn(p.forward, lam, phi) }
-
 // laborde is Laborde's oblique Mercator of Madagascar (EPSG Guidance Note 7-2, method 9813).
 type laborde struct {
-	el         ellipsoid
-	b, c, r    float64
-	sin0, cos0 float64 // of the latitude on the sphere of the centre
-	phi0       float64
-	g          complex128
+	gaussSphere
+	phi0 float64
+	g    complex128
 }
 
-func newLaborde(el ellipsoid, lat0, azimuth, k0 float64) *laborde {
-	p := &laborde{el: el, phi0: lat0}
-	s, c := math.Sincos(lat0)
-	p.b = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
-	p.sin0 = s / p.b
-	p.cos0 = math.Sqrt(1 - p.sin0*p.sin0)
-	p.r = el.a * k0 * math.Sqrt(1-el.e2) / (1 - el.e2*s*s)
-	p.c = math.Atanh(p.sin0) - p.b*el.psi(lat0)
+func newLaborde(el Ellipsoid, lat0, azimuth, k0 float64) *laborde {
+	p := &laborde{gaussSphere: newGaussSphere(el, lat0, k0), phi0: lat0}
 	sa, ca := math.Sincos(2 * azimuth)
 	p.g = complex(1-ca, sa) / 12
 	return p
 }
 
-func (p *laborde) forward(lam, phi float64) (x, y float64) {
+func (p *laborde) Forward(lam, phi float64) (x, y float64) {
 	q := p.c + p.b*p.el.psi(phi)
 	sp, cp := math.Tanh(q), 1/math.Cosh(q)
 	sl, cl := math.Sincos(p.b * lam)
@@ -227,11 +227,9 @@ func (p *laborde) forward(lam, phi float64) (x, y float64) {
 	return p.r * imag(h), p.r * real(h)
 }
 
-func (p *laborde) inverse(x, y float64) (lam, phi float64) {
-	return solve(p.forward, x, y, x/(p.r*math.Cos(p.phi0)), max(-1.5, min(1.5, p.phi0+y/p.r)))
+func (p *laborde) Inverse(x, y float64) (lam, phi float64) {
+	return solve(p.Forward, x, y, x/(p.r*math.Cos(p.phi0)), max(-1.5, min(1.5, p.phi0+y/p.r)))
 }
-
-func (p *laborde) convergence(lam, phi float64) float64 { return meridianTurn(p.forward, lam, phi) }
 
 // newZealandMapGrid is a polynomial of the complex isometric latitude (EPSG Guidance Note 7-2, method 9811; the
 // coefficients are those of the Department of Lands and Survey, Technical Circular 1973/32).
@@ -250,7 +248,7 @@ var (
 
 const nzmgSeconds = 3600 * 1e-5 // of the polynomials' unit, 100 000 seconds, in a degree
 
-func (p *newZealandMapGrid) forward(lam, phi float64) (x, y float64) {
+func (p *newZealandMapGrid) Forward(lam, phi float64) (x, y float64) {
 	d := (phi - p.phi0) / rad * nzmgSeconds
 	if math.Abs(d) > 0.6 || math.Abs(lam) > 0.3 { // 17 degrees either way
 		return math.NaN(), math.NaN()
@@ -267,7 +265,7 @@ func (p *newZealandMapGrid) forward(lam, phi float64) (x, y float64) {
 	return p.a * imag(xy), p.a * real(xy)
 }
 
-func (p *newZealandMapGrid) inverse(x, y float64) (lam, phi float64) {
+func (p *newZealandMapGrid) Inverse(x, y float64) (lam, phi float64) {
 	want := complex(y/p.a, x/p.a)
 	if math.Hypot(x, y) > 2.5e6 {
 		return math.NaN(), math.NaN()
@@ -299,42 +297,27 @@ func (p *newZealandMapGrid) inverse(x, y float64) (lam, phi float64) {
 		d += (real(z) - psi) / slope
 	}
 	lam, phi = imag(z), p.phi0+d/nzmgSeconds*rad
-	if x1, y1 := p.forward(lam, phi); !(math.Hypot(x1-x, y1-y) < 1e-3) {
+	if x1, y1 := p.Forward(lam, phi); !(math.Hypot(x1-x, y1-y) < 1e-3) {
 		return math.NaN(), math.NaN()
 	}
 	return lam, phi
 }
 
-func (p *newZealandMapGrid) convergence(lam, phi float64) float64 {
-	return meridianTurn(p.forward, lam, phi)
-}
-
 // swissOblique is the oblique Mercator whose initial line runs east at the centre, by way of Gauss's sphere, as
 // Switzerland and Hungary define their grids (swisstopo, Formeln und Konstanten, 2016).
-type swissOblique struct {
-	el         ellipsoid
-	c, k, r    float64
-	sin0, cos0 float64
+type swissOblique struct{ gaussSphere }
+
+func newSwissOblique(el Ellipsoid, lat0, k0 float64) *swissOblique {
+	return &swissOblique{newGaussSphere(el, lat0, k0)}
 }
 
-func newSwissOblique(el ellipsoid, lat0, k0 float64) *swissOblique {
-	p := &swissOblique{el: el}
-	s, c := math.Sincos(lat0)
-	p.c = math.Sqrt(1 + el.e2*c*c*c*c/(1-el.e2))
-	p.sin0 = s / p.c
-	p.cos0 = math.Sqrt(1 - p.sin0*p.sin0)
-	p.k = math.Atanh(p.sin0) - p.c*el.psi(lat0)
-	p.r = k0 * el.a * math.Sqrt(1-el.e2) / (1 - el.e2*s*s)
-	return p
-}
-
-func (p *swissOblique) forward(lam, phi float64) (x, y float64) {
+func (p *swissOblique) Forward(lam, phi float64) (x, y float64) {
 	if math.Abs(phi) > math.Pi/2-1e-10 {
 		return math.NaN(), math.NaN()
 	}
-	psi := p.c*p.el.psi(phi) + p.k
+	psi := p.b*p.el.psi(phi) + p.c
 	sp, cp := math.Tanh(psi), 1/math.Cosh(psi)
-	sl, cl := math.Sincos(p.c * lam)
+	sl, cl := math.Sincos(p.b * lam)
 	s := p.cos0*sp - p.sin0*cp*cl
 	if math.Abs(s) > 1-1e-12 {
 		return math.NaN(), math.NaN()
@@ -342,20 +325,16 @@ func (p *swissOblique) forward(lam, phi float64) (x, y float64) {
 	return p.r * math.Atan2(cp*sl, p.sin0*sp+p.cos0*cp*cl), p.r * math.Atanh(s)
 }
 
-func (p *swissOblique) inverse(x, y float64) (lam, phi float64) {
+func (p *swissOblique) Inverse(x, y float64) (lam, phi float64) {
 	if math.Abs(x) > math.Pi*p.r || math.Abs(y) > 10*p.r {
 		return math.NaN(), math.NaN()
 	}
 	s, c := math.Tanh(y/p.r), 1/math.Cosh(y/p.r)
 	sl, cl := math.Sincos(x / p.r)
 	sp := p.cos0*s + p.sin0*c*cl
-	lam = math.Atan2(c*sl, p.cos0*c*cl-p.sin0*s) / p.c
+	lam = math.Atan2(c*sl, p.cos0*c*cl-p.sin0*s) / p.b
 	if math.Abs(lam) > math.Pi || math.Abs(sp) >= 1 {
 		return math.NaN(), math.NaN()
 	}
-	return lam, p.el.fromPsi((math.Atanh(sp) - p.k) / p.c)
-}
-
-func (p *swissOblique) convergence(lam, phi float64) float64 {
-	return meridianTurn(p.forward, lam, phi)
+	return lam, p.el.fromPsi((math.Atanh(sp) - p.c) / p.b)
 }

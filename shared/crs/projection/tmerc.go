@@ -1,4 +1,4 @@
-package crs
+package projection
 
 import "math"
 
@@ -10,13 +10,13 @@ const maxEta = 1.5
 // transverseMercator is Krüger's series to the sixth order of n (Krüger 1912,
 // coefficients as in Karney 2011 eqs 35 and 36).
 type transverseMercator struct {
-	el          ellipsoid
+	el          Ellipsoid
 	k0a, y0     float64 // k0 times the rectifying radius; northing of the origin
 	alpha, beta [6]float64
 	slope       [6]float64 // of the alpha series: 2j alpha[j]
 }
 
-func newTransverseMercator(el ellipsoid, lat0, k0 float64) *transverseMercator {
+func newTransverseMercator(el Ellipsoid, lat0, k0 float64) *transverseMercator {
 	n := el.n
 	n2 := n * n
 	n3, n4 := n2*n, n2*n2
@@ -44,7 +44,7 @@ func newTransverseMercator(el ellipsoid, lat0, k0 float64) *transverseMercator {
 		p.slope[j] = 2 * float64(j+1) * p.alpha[j]
 	}
 	p.k0a = k0 * el.a / (1 + n) * (1 + n2/4 + n4/64 + n6/256)
-	_, p.y0 = p.forward(0, lat0)
+	_, p.y0 = p.Forward(0, lat0)
 	return p
 }
 
@@ -88,7 +88,7 @@ func derivative(k *[6]float64, xi, eta float64) (re, im float64) {
 	return q.cr*q.br - q.ci*q.bi - q.dr, q.cr*q.bi + q.ci*q.br - q.di
 }
 
-func (p *transverseMercator) forward(lam, phi float64) (x, y float64) {
+func (p *transverseMercator) Forward(lam, phi float64) (x, y float64) {
 	if math.Abs(lam) >= math.Pi/2 {
 		return math.NaN(), math.NaN()
 	}
@@ -100,7 +100,7 @@ func (p *transverseMercator) forward(lam, phi float64) (x, y float64) {
 	return p.k0a * (eta + deta), p.k0a*(xi+dxi) - p.y0
 }
 
-func (p *transverseMercator) inverse(x, y float64) (lam, phi float64) {
+func (p *transverseMercator) Inverse(x, y float64) (lam, phi float64) {
 	xi, eta := (y+p.y0)/p.k0a, x/p.k0a
 	if math.Abs(eta) > 2 || math.Abs(xi) > 2 {
 		return math.NaN(), math.NaN()
@@ -116,8 +116,8 @@ func (p *transverseMercator) inverse(x, y float64) (lam, phi float64) {
 	return math.Atan2(sh, c), p.el.fromConformal(math.Atan2(s, math.Hypot(sh, c)))
 }
 
-// convergence follows Karney 2011 eqs 23 to 26.
-func (p *transverseMercator) convergence(lam, phi float64) float64 {
+// Convergence follows Karney 2011 eqs 23 to 26.
+func (p *transverseMercator) Convergence(lam, phi float64) float64 {
 	xi, eta, tau := p.sphere(lam, phi)
 	if math.Abs(lam) >= math.Pi/2 || math.Abs(eta) > maxEta {
 		return math.NaN()

@@ -1,10 +1,10 @@
-package crs
+package projection
 
 import "math"
 
-// ellipsoid holds the constants of a figure of the Earth with semi-major axis a
+// Ellipsoid holds the constants of a figure of the Earth with semi-major axis a
 // in metres and flattening f; f = 0 is a sphere.
-type ellipsoid struct {
+type Ellipsoid struct {
 	a, f  float64
 	e, e2 float64    // eccentricity
 	n     float64    // third flattening
@@ -12,12 +12,9 @@ type ellipsoid struct {
 	qp    float64    // authalic q at the pole, Snyder 1987 eq 3-12
 }
 
-// wgs84 measures degrees on the ground.
-var wgs84 = newEllipsoid(6378137, 298.257223563)
-
-// newEllipsoid takes the inverse flattening, 0 for a sphere.
-func newEllipsoid(a, invf float64) ellipsoid {
-	el := ellipsoid{a: a}
+// NewEllipsoid takes the inverse flattening, 0 for a sphere.
+func NewEllipsoid(a, invf float64) Ellipsoid {
+	el := Ellipsoid{a: a}
 	if invf != 0 {
 		el.f = 1 / invf
 	}
@@ -42,7 +39,7 @@ func newEllipsoid(a, invf float64) ellipsoid {
 
 // conformalTan returns the tangent of the conformal latitude from that of the
 // geodetic latitude (Karney 2011 eq 7).
-func (el *ellipsoid) conformalTan(tau float64) float64 {
+func (el *Ellipsoid) conformalTan(tau float64) float64 {
 	if el.e == 0 || math.IsInf(tau, 0) {
 		return tau
 	}
@@ -52,7 +49,7 @@ func (el *ellipsoid) conformalTan(tau float64) float64 {
 }
 
 // fromConformal returns the geodetic latitude of a conformal latitude, radians.
-func (el *ellipsoid) fromConformal(chi float64) float64 {
+func (el *Ellipsoid) fromConformal(chi float64) float64 {
 	if el.e == 0 {
 		return chi
 	}
@@ -71,7 +68,7 @@ func clenshaw(k *[6]float64, c float64) float64 {
 }
 
 // q is the authalic function of the sine of a latitude (Snyder 1987 eq 3-12).
-func (el *ellipsoid) q(s float64) float64 {
+func (el *Ellipsoid) q(s float64) float64 {
 	if el.e == 0 {
 		return 2 * s
 	}
@@ -82,7 +79,7 @@ func (el *ellipsoid) q(s float64) float64 {
 // fromQ returns the latitude of an authalic q, NaN where |q| exceeds that of
 // the pole. The series (Snyder 1987 eq 3-18) is a millimetre off; two Newton
 // steps (eq 3-16) make it exact where the derivative is not near zero.
-func (el *ellipsoid) fromQ(q float64) float64 {
+func (el *Ellipsoid) fromQ(q float64) float64 {
 	s := q / el.qp
 	if math.Abs(s) > 1 {
 		if math.Abs(s) > 1+1e-9 {
@@ -110,13 +107,13 @@ func (el *ellipsoid) fromQ(q float64) float64 {
 }
 
 // m is the radius of a parallel over a (Snyder 1987 eq 14-15).
-func (el *ellipsoid) m(phi float64) float64 {
+func (el *Ellipsoid) m(phi float64) float64 {
 	s, c := math.Sincos(phi)
 	return c / math.Sqrt(1-el.e2*s*s)
 }
 
-// radii returns the radii of curvature along the meridian and across it, metres.
-func (el *ellipsoid) radii(phi float64) (meridian, prime float64) {
+// Radii returns the radii of curvature along the meridian and across it, metres.
+func (el *Ellipsoid) Radii(phi float64) (meridian, prime float64) {
 	s := math.Sin(phi)
 	w := 1 - el.e2*s*s
 	prime = el.a / math.Sqrt(w)

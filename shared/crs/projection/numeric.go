@@ -1,4 +1,4 @@
-package crs
+package projection
 
 import (
 	"math"

@@ -1,4 +1,4 @@
-package crs
+package projection
 
 import "math"
 
@@ -6,19 +6,19 @@ import "math"
 // spherical, the popular visualisation one (1024), which applies the formulas
 // of the sphere to geodetic latitudes.
 type mercator struct {
-	el        ellipsoid
+	el        Ellipsoid
 	ak        float64 // semi-major axis times the scale at the equator
 	y0        float64
 	spherical bool
 }
 
-func newMercator(el ellipsoid, lat0, k0 float64, spherical bool) *mercator {
+func newMercator(el Ellipsoid, lat0, k0 float64, spherical bool) *mercator {
 	p := &mercator{el: el, ak: el.a * k0, spherical: spherical}
-	_, p.y0 = p.forward(0, lat0)
+	_, p.y0 = p.Forward(0, lat0)
 	return p
 }
 
-func (p *mercator) forward(lam, phi float64) (x, y float64) {
+func (p *mercator) Forward(lam, phi float64) (x, y float64) {
 	if math.Abs(phi) > math.Pi/2-1e-10 {
 		return math.NaN(), math.NaN()
 	}
@@ -28,7 +28,7 @@ func (p *mercator) forward(lam, phi float64) (x, y float64) {
 	return p.ak * lam, p.ak*p.el.psi(phi) - p.y0
 }
 
-func (p *mercator) inverse(x, y float64) (lam, phi float64) {
+func (p *mercator) Inverse(x, y float64) (lam, phi float64) {
 	lam = x / p.ak
 	if math.Abs(lam) > 2*math.Pi {
 		return math.NaN(), math.NaN()
@@ -40,11 +40,11 @@ func (p *mercator) inverse(x, y float64) (lam, phi float64) {
 	return lam, phi
 }
 
-func (p *mercator) convergence(_, _ float64) float64 { return 0 }
+func (p *mercator) Convergence(_, _ float64) float64 { return 0 }
 
-// scale returns the point scale along the parallel and along the meridian.
-func (p *mercator) scale(phi float64) (east, north float64) {
-	meridian, prime := p.el.radii(phi)
+// Scale returns the point scale along the parallel and along the meridian.
+func (p *mercator) Scale(phi float64) (east, north float64) {
+	meridian, prime := p.el.Radii(phi)
 	east = p.ak / (prime * math.Cos(phi))
 	if p.spherical {
 		return east, p.ak / (meridian * math.Cos(phi))
