@@ -263,6 +263,12 @@ func TestSharing(t *testing.T) {
 	if reads("carla", "", id) != 200 || reads("boris", "", id) != 404 || reads("carla", "", secret) != 404 {
 		t.Error("shared with a group: others than its members read, or members read other jobs")
 	}
+	if a := w.as(t, "carla", "POST", "/jobs/"+id+"/tickets", ""); a.status != 201 {
+		t.Errorf("a member gets no ticket: %d", a.status)
+	}
+	if a := w.as(t, "carla", "GET", "/jobs/"+id+"/shares", ""); a.status != 404 {
+		t.Errorf("a member sees with whom it is shared: %d", a.status)
+	}
 	if a := w.as(t, "carla", "DELETE", "/jobs/"+id, ""); a.status != 404 {
 		t.Errorf("a reader deletes: %d", a.status)
 	}
