@@ -13,10 +13,9 @@ import (
 	"github.com/cyverse-gis/eemt/functions/compute/drainage"
 	"github.com/cyverse-gis/eemt/functions/compute/replica"
 
-	"github.com/cyverse-gis/eemt/shared/sources"
-
 	"github.com/cyverse-gis/eemt/cmd/internal/build"
 	"github.com/cyverse-gis/eemt/cmd/internal/capacity"
+	"github.com/cyverse-gis/eemt/cmd/internal/climate"
 	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/compute"
@@ -29,9 +28,8 @@ type config struct {
 	Version  string `env:"EEMT_VERSION"`
 	TileSize int    `env:"EEMT_TILE_SIZE"`
 	// LongestStep is what a plan or an assembly may take on this replica, as foreseen, before it is split into tasks.
-	LongestStep  time.Duration `env:"EEMT_LONGEST_STEP" envDefault:"1m"`
-	ClimateToken string        `env:"EEMT_CLIMATE_TOKEN"`
-	ClimateHosts []string      `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
+	LongestStep time.Duration `env:"EEMT_LONGEST_STEP" envDefault:"1m"`
+	climate.Hosts
 }
 
 // publishing is how many tasks are asked for at a time: a large DEM has thousands, and a broker may take
@@ -68,9 +66,7 @@ func main() {
 		}
 		defer func() { _ = bucket.Close() }()
 		defer events.Close()
-		sources := sources.Files{
-			Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute}, Token: c.ClimateToken, Hosts: c.ClimateHosts,
-		}
+		sources := c.Files(bucket, 5*time.Minute, log)
 		s := &compute.Service{
 			Store: job.Store{Bucket: bucket}, Events: events, Climate: sources.Open, Threads: cores, Cost: cost,
 			Now: time.Now, Log: log, Version: build.Of(c.Version).Version, TileSize: c.TileSize,

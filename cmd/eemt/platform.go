@@ -21,6 +21,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
+	"github.com/cyverse-gis/eemt/cmd/internal/climate"
 	"github.com/cyverse-gis/eemt/cmd/internal/intake"
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/broker"
@@ -51,8 +52,9 @@ type platformOptions struct {
 	threads int
 	cost    cost.Cost
 	// local lets climate sources be files of this machine, and leaves results by themselves: nobody serves them.
-	local    bool
-	hosts    []string // https hosts for climate; nil allows all
+	local bool
+	// climate says from where climate is read over the network; nil allows all.
+	climate  *climate.Hosts
 	log      *slog.Logger
 	progress func(compute.Progress)
 	// findings is told what was noticed about the inputs of a job before it is computed.
@@ -64,6 +66,9 @@ type platformOptions struct {
 	// room refuses jobs for which disks or memory have no room; nil does not look.
 	room func(w param.Workflow, p param.Parameters, width, height int, dem int64) error
 }
+
+// climateTimeout bounds a request for climate.
+const climateTimeout = 5 * time.Minute
 
 func newPlatform(o platformOptions) (*platform, error) {
 	address := o.dir
@@ -88,8 +93,10 @@ func newPlatform(o platformOptions) (*platform, error) {
 	p.broker = broker.New(broker.Options{DeadLetter: p.deadLetter(o.lost), Logger: o.log})
 	p.cleanup.Events = p.broker
 	sources := sources.Files{
-		Bucket: bucket, Client: &http.Client{Timeout: 5 * time.Minute},
-		Token: os.Getenv("EEMT_CLIMATE_TOKEN"), Hosts: o.hosts, Local: o.local, OpenBucket: buckets.Open,
+		Bucket: bucket, Client: &http.Client{Timeout: climateTimeout}, Token: os.Getenv("EEMT_CLIMATE_TOKEN"), Local: o.local, OpenBucket: buckets.Open,
+	}
+	if o.climate != nil {
+		sources = o.climate.Files(bucket, climateTimeout, o.log)
 	}
 	p.compute = &compute.Service{
 		Store: p.store, Events: p.broker, Climate: sources.Open, Threads: o.threads, Cost: o.cost,

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
+	"github.com/cyverse-gis/eemt/cmd/internal/climate"
 	"github.com/cyverse-gis/eemt/cmd/internal/intake"
 	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/eventing"
@@ -89,6 +90,11 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if err := service.Parse(&keep); err != nil {
 		return exitError{err, 2}
 	}
+	var from climate.Hosts
+	if err := service.Parse(&from); err != nil {
+		return exitError{err, 2}
+	}
+	from.Names = o.climateHosts
 	policy, err := keep.Policy()
 	if err != nil {
 		return exitError{err, 2}
@@ -105,7 +111,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 		return errors.Join(err, listener.Close())
 	}
 	p, err := newPlatform(platformOptions{
-		dir: o.data, threads: o.threads, cost: cost, hosts: o.climateHosts, log: log, room: o.room(cost),
+		dir: o.data, threads: o.threads, cost: cost, climate: &from, log: log, room: o.room(cost),
 		serving: func(p *platform, c *submission.Config) {
 			p.cleanup.Policy = policy
 			c.Cleaner = intake.Cleaner{Service: p.cleanup, Settings: keep, NextRun: func() time.Time {

@@ -5,13 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"net/http"
 	"time"
-
-	"github.com/cyverse-gis/eemt/shared/sources"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/build"
 	"github.com/cyverse-gis/eemt/cmd/internal/capacity"
+	"github.com/cyverse-gis/eemt/cmd/internal/climate"
 	"github.com/cyverse-gis/eemt/cmd/internal/intake"
 	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
@@ -34,15 +32,16 @@ type config struct {
 	Echo bool `env:"EEMT_ECHO"`
 	// Origins are the web origins whose pages may read.
 	Origins []string `env:"EEMT_CORS_ORIGINS"`
+	// Concurrency is how many requests the platform lets in at a time.
+	Concurrency int `env:"EEMT_CONCURRENCY"`
 	// MostReplicas is what compute may scale to, to be shown.
 	MostReplicas int `env:"EEMT_COMPUTE_MAX_SCALE" envDefault:"20"`
 	cleanup.Settings
 	// Cost and Replica say which jobs are too large, and what compute takes for the others.
 	capacity.Cost
 	capacity.Replica
-	// Token and ClimateHosts let the climate of a job be inspected before it is made.
-	Token        string   `env:"EEMT_CLIMATE_TOKEN"`
-	ClimateHosts []string `env:"EEMT_CLIMATE_HOSTS" envDefault:"data.ornldaac.earthdata.nasa.gov"`
+	// Climate lets the climate of a job be inspected before it is made.
+	climate.Hosts
 }
 
 func main() {
@@ -69,12 +68,12 @@ func main() {
 		}
 		defer func() { _ = bucket.Close() }()
 		defer events.Close()
-		sources := sources.Files{Bucket: bucket, Client: &http.Client{Timeout: time.Minute}, Token: c.Token, Hosts: c.ClimateHosts}
+		sources := c.Files(bucket, time.Minute, log)
 		s := submission.New(submission.Config{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now),
 			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: intake.Uploads(c.Bucket),
 			Access: who, Quota: c.Quota.Limits(),
-			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(),
+			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(), Concurrency: c.Concurrency,
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Settings: c.Settings},
 			Climate: sources.Open, Estimate: cost.Estimate, Limits: cost,

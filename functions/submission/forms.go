@@ -14,6 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/form"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/slots"
 	"github.com/cyverse-gis/eemt/functions/submission/submit"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
@@ -29,6 +30,8 @@ type forms struct {
 	inputs *inputs.Store
 	submit *submit.Submitter
 	answer answer.Writer
+	// inspections are those at work.
+	inspections *slots.Slots
 	// estimate tells what a job takes; may be nil.
 	estimate func(w param.Workflow, p param.Parameters, width, height int) inspect.Work
 }
@@ -39,6 +42,10 @@ type checked struct {
 	// Filename is what submit-job takes as uploaded_filename.
 	Filename string `json:"filename,omitempty"`
 }
+
+// inspectionsAtOnce is how many DEMs are inspected at a time. Each takes some 70 MiB at most, beside the blocks that it
+// decodes under the budget of the process.
+const inspectionsAtOnce = 4
 
 // getCheck inspects a DEM uploaded before.
 func (h forms) getCheck(c *gin.Context) {
@@ -100,7 +107,12 @@ func (h forms) examine(ctx context.Context, f form.Form) (*inspect.Report, strin
 	if err := h.inputs.CheckRasters(ctx, &f.Params); err != nil {
 		return nil, "", err
 	}
-	o := inspect.Options{Parameters: f.Params, Name: f.DEM.Name, Open: h.inputs.Climate}
+	release, err := h.inspections.Take(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer release()
+	o := inspect.Options{Parameters: f.Params, Name: f.DEM.Name, Open: h.inputs.Climate, MostBlock: inputs.MostBlock}
 	if h.estimate != nil {
 		o.Estimate = func(width, height int) inspect.Work { return h.estimate(f.Workflow, f.Params, width, height) }
 	}

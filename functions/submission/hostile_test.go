@@ -22,7 +22,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/cyverse-gis/eemt/functions/submission"
-	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
@@ -424,6 +424,7 @@ func TestHostileForms(t *testing.T) {
 	const file = "Content-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\n\r\n"
 	many := strings.Repeat("--b\r\nContent-Disposition: form-data; name=\"step\"\r\n\r\n15\r\n", 300) + "--b--\r\n"
 	dem := fmt.Sprintf("--b\r\n"+file+"%s\r\n", "dem_file", "dem.tif", hills(t))
+	upload := fmt.Sprintf("--b\r\n"+file+"%s\r\n--b--\r\n", "file", "dem.tif", hills(t))
 	for name, c := range map[string]struct {
 		path   string
 		body   io.Reader
@@ -435,6 +436,7 @@ func TestHostileForms(t *testing.T) {
 		"two DEMs":             {"/api/submit-job", strings.NewReader(dem + dem + "--b--\r\n"), 400},
 		"a hundred rasters":    {"/api/submit-job", strings.NewReader(strings.Repeat(fmt.Sprintf("--b\r\n"+file+"%s\r\n", "kb_file", "kb.tif", hills(t)), 100) + "--b--\r\n"), 400},
 		"hundreds of fields":   {"/api/submit-job", strings.NewReader(many), 400},
+		"hundreds of parts":    {"/api/upload-file", strings.NewReader(strings.TrimSuffix(many, "--b--\r\n") + upload), 400},
 		"a file for a field":   {"/api/submit-job", strings.NewReader(fmt.Sprintf("--b\r\n"+file+"%s\r\n--b--\r\n", "step", "step.tif", strings.Repeat("9", 100000))), 400},
 		"a name of a megabyte": {"/api/submit-job", strings.NewReader(fmt.Sprintf("--b\r\n"+file+"15\r\n--b--\r\n", strings.Repeat("n", 1<<20), "x.tif")), 400},
 		"another boundary":     {"/api/submit-job", strings.NewReader("--c\r\n\r\n--c--"), 400},
@@ -565,5 +567,33 @@ func TestUnreadStreams(t *testing.T) {
 		if a := s.get(t, "/api/jobs/"+id); a.status != http.StatusOK {
 			t.Errorf("job %s: %d", id, a.status)
 		}
+	}
+}
+
+// Streams take a quarter of the requests that are let in, so that the others are served.
+func TestStreamsWithinConcurrency(t *testing.T) {
+	s := newService(t, nil)
+	stop := make(chan struct{})
+	defer close(stop)
+	s.with(func(c *submission.Config) { c.Stopping, c.Concurrency = stop, 10 })
+	id := s.submit(t)
+	statuses := map[string]int{}
+	for range 4 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.http.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		line := make([]byte, len("HTTP/1.1 200"))
+		if _, err := fmt.Fprintf(c, "GET /jobs/%s/events HTTP/1.1\r\nHost: x\r\n\r\n", id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, line); err != nil {
+			t.Fatal(err)
+		}
+		statuses[string(line)]++
+	}
+	if statuses["HTTP/1.1 200"] != 2 || statuses["HTTP/1.1 503"] != 2 {
+		t.Errorf("of 4 streams beside 10 requests %v", statuses)
 	}
 }

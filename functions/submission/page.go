@@ -7,11 +7,13 @@ import (
 	"encoding/hex"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
@@ -28,14 +30,23 @@ var page = template.Must(template.ParseFS(built, "web/dist/index.html"))
 // pageJobs bounds the list on the page.
 const pageJobs = 20
 
-// scriptPolicy lets the page load what this service serves, and nothing else:
-// no script and no style within the document.
-const scriptPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// scriptPolicy lets the page load what this service serves, and nothing else: no script and no style within the document.
+// Where people log in the page also calls their OpenID provider, for its document and for tokens.
+func scriptPolicy(l access.Login) string {
+	connect := "'self'"
+	if u, err := url.Parse(l.Issuer); l.Mode == "oidc" && err == nil && u.Host != "" {
+		connect += " " + u.Scheme + "://" + u.Host
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src " + connect +
+		"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
 
 // pages serves the page, which lists the newest jobs.
 type pages struct {
 	jobs   joblist.Reader
 	answer answer.Writer
+	// policy is the Content-Security-Policy of the page.
+	policy string
 }
 
 // index serves the page. Without scripts it is a form, and a list of the newest jobs.
@@ -49,7 +60,7 @@ func (p pages) index(c *gin.Context) {
 		p.answer.Refuse(c, err)
 		return
 	}
-	c.Header("Content-Security-Policy", scriptPolicy)
+	c.Header("Content-Security-Policy", p.policy)
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Referrer-Policy", "same-origin")
 	c.Header("Cache-Control", "no-store")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/shared/geotiff"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/raster"
@@ -92,6 +93,31 @@ func TestAssets(t *testing.T) {
 	policy := s.get(t, "/", "Accept", "text/html").header.Get("Content-Security-Policy")
 	if !strings.Contains(policy, "script-src 'self';") || strings.Contains(policy, "unsafe") {
 		t.Errorf("policy %q", policy)
+	}
+}
+
+// Where people log in the page may call their provider, and nobody else; elsewhere nobody at all.
+func TestPolicyOfLogin(t *testing.T) {
+	connect := func(s *service) string {
+		_, rest, _ := strings.Cut(s.get(t, "/", "Accept", "text/html").header.Get("Content-Security-Policy"), "connect-src ")
+		sources, _, _ := strings.Cut(rest, ";")
+		return sources
+	}
+	s := newService(t, nil)
+	if got := connect(s); got != "'self'" {
+		t.Errorf("without a login the page may call %s", got)
+	}
+	for _, c := range []struct{ mode, issuer, want string }{
+		{"oidc", "https://id.example.org/realms/eemt; script-src *", "'self' https://id.example.org"},
+		{"proxy", "https://id.example.org/realms/eemt", "'self'"},
+		{"token", "", "'self'"},
+	} {
+		s.with(func(o *submission.Config) {
+			o.Access = access.Settings{Authenticator: staff, Login: access.Login{Mode: c.mode, Issuer: c.issuer}}
+		})
+		if got := connect(s); got != c.want {
+			t.Errorf("mode %s: the page may call %s, want %s", c.mode, got, c.want)
+		}
 	}
 }
 

@@ -56,35 +56,38 @@ func TestJoiningIsNoStall(t *testing.T) {
 	}
 }
 
-// Clients that send large requests byte by byte hold up nobody whose request is small.
+// Clients that send large requests byte by byte hold up nobody, whether their request is small or large.
 func TestSlowInlineRequests(t *testing.T) {
 	s := newService(t, nil)
 	up := s.post(t, "/api/upload-file", field{"file", hills(t), "dem.tif"})
-	for range 20 {
+	for i := range 40 {
 		c, err := net.Dial("tcp", strings.TrimPrefix(s.http.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = c.Close() }()
-		if _, err := io.WriteString(c, "POST /processes/sol/execution HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n{"); err != nil {
+		sent := "{" + strings.Repeat(" ", i%2*100_000) // less than is held in memory, and more
+		if _, err := io.WriteString(c, "POST /processes/sol/execution HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n"+sent); err != nil {
 			t.Fatal(err)
 		}
 	}
 	time.Sleep(50 * time.Millisecond) // they are being read
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	body := `{"inputs":{"dem":{"href":"inputs/` + up.json(t)["filename"].(string) + `"}}}`
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.http.URL+"/processes/sol/execution", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
-	if res.StatusCode != http.StatusCreated {
-		t.Error(res.Status)
+	for name, blanks := range map[string]int{"small": 0, "large": 100_000} {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		body := `{"inputs":{"dem":{"href":"inputs/` + up.json(t)["filename"].(string) + `"}}` + strings.Repeat(" ", blanks) + "}"
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.http.URL+"/processes/sol/execution", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusCreated {
+			t.Errorf("%s: %s", name, res.Status)
+		}
 	}
 }

@@ -18,11 +18,12 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
-	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/progress"
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/functions/submission/results"
 	"github.com/cyverse-gis/eemt/functions/submission/retention"
+	"github.com/cyverse-gis/eemt/functions/submission/slots"
 	"github.com/cyverse-gis/eemt/functions/submission/submit"
 	"github.com/cyverse-gis/eemt/functions/submission/upload"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -55,6 +56,8 @@ type Config struct {
 	DEMHosts outbound.Hosts
 	// CallbackHosts are the hosts of subscribers that may be called; none by default.
 	CallbackHosts outbound.Hosts
+	// Concurrency is how many requests are let in at a time; 0 if that is not known. Streams of progress take a quarter at most.
+	Concurrency int
 	// Stopping ends the streams of progress when it is closed; nil never does.
 	Stopping <-chan struct{}
 	// Stall is how long a body may bring nothing before the request is ended; 0 means a minute.
@@ -129,8 +132,8 @@ func New(c Config) *Service {
 	s.dropped = dropped.New(&dropped.Watcher{
 		Store: c.Store, Inputs: s.inputs, Submit: s.submit, Uploads: c.Uploads, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
 	})
-	s.forms = forms{inputs: s.inputs, submit: s.submit, answer: s.answer, estimate: c.Estimate}
-	s.pages = pages{jobs: s.jobs, answer: s.answer}
+	s.forms = forms{inputs: s.inputs, submit: s.submit, answer: s.answer, inspections: slots.New(inspectionsAtOnce, "checks of a DEM"), estimate: c.Estimate}
+	s.pages = pages{jobs: s.jobs, answer: s.answer, policy: scriptPolicy(c.Access.Login)}
 	s.pins = retention.Pins{Store: c.Store, Jobs: s.jobs, Cleaner: c.Cleaner, Now: c.Now, Log: c.Log, Answer: s.answer}
 	s.processes = ogc.Catalogue{Version: c.Version, Echo: c.Echo}
 	s.catalogue = &catalogue.Catalogue{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Now: c.Now, Log: c.Log, Answer: s.answer}
@@ -140,7 +143,7 @@ func New(c Config) *Service {
 		Store: c.Store, Jobs: s.jobs, Pins: s.pins, Now: c.Now, Answer: s.answer, Version: c.Version,
 		Execution: c.Execution, MostReplicas: c.MostReplicas, Announces: c.Events != nil, Cancel: s.submit.Cancel, Remove: s.remove,
 	}
-	s.streams = &progress.Streams{Jobs: s.jobs, View: s.legacy.View, Answer: s.answer, Stopping: c.Stopping}
+	s.streams = &progress.Streams{Jobs: s.jobs, View: s.legacy.View, Answer: s.answer, Concurrency: c.Concurrency, Stopping: c.Stopping}
 	s.callbacks = &progress.Callbacks{Store: c.Store, Jobs: s.jobs, Processes: s.processes, Hosts: c.CallbackHosts, Log: c.Log}
 	s.documents = ogc.Documents{Processes: s.processes, Answer: s.answer, Page: s.pages.index}
 	s.ogc = ogc.NewJobs(ogc.Jobs{

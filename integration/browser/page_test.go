@@ -350,8 +350,12 @@ func TestPhoneAndDark(t *testing.T) {
 	}
 }
 
-// axe-core finds nothing serious in any view, light or dark.
-func TestAccessibility(t *testing.T) {
+// schemes are the themes of systems.
+var schemes = []string{"light", "dark"}
+
+// axeCore is the script of axe-core; a test without it is skipped.
+func axeCore(t *testing.T) string {
+	t.Helper()
 	const script = root + "/functions/submission/web/node_modules/axe-core/axe.min.js"
 	axe, err := os.ReadFile(script)
 	if err != nil {
@@ -360,11 +364,34 @@ func TestAccessibility(t *testing.T) {
 		}
 		t.Skip("axe-core is not installed: make web")
 	}
+	return string(axe)
+}
+
+// scheme gives the system a theme.
+func (p *tab) scheme(name string) {
+	p.Helper()
+	p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}))
+}
+
+// accessible reports what axe-core finds serious in a view.
+func (p *tab) accessible(axe, view string) {
+	p.Helper()
+	p.do(chromedp.Evaluate(axe, nil))
+	var found []string
+	p.eval(&found, `axe.run().then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.target + " " + n.failureSummary).join("; ")))`)
+	for _, f := range found {
+		p.Errorf("%s: %s", view, f)
+	}
+}
+
+// axe-core finds nothing serious in any view, light or dark.
+func TestAccessibility(t *testing.T) {
+	axe := axeCore(t)
 	url := serve(t)
 	id := exampleJob(t, url)
 	p := open(t, url, "/", wide, high)
-	for _, scheme := range []string{"light", "dark"} {
-		p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+	for _, scheme := range schemes {
+		p.scheme(scheme)
 		for name, path := range map[string]string{"new": "/", "jobs": "/monitor", "job": "/monitor#" + id} {
 			p.goTo("/api/jobs")
 			p.goTo(path)
@@ -372,12 +399,7 @@ func TestAccessibility(t *testing.T) {
 			if name == "job" {
 				p.eval(nil, `document.querySelectorAll("details").forEach(d => d.open = true)`)
 			}
-			p.do(chromedp.Evaluate(string(axe), nil))
-			var found []string
-			p.eval(&found, `axe.run().then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.target + " " + n.failureSummary).join("; ")))`)
-			for _, f := range found {
-				t.Errorf("%s, %s: %s", name, scheme, f)
-			}
+			p.accessible(axe, name+", "+scheme)
 		}
 	}
 }

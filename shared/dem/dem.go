@@ -36,6 +36,9 @@ type Options struct {
 	ElevationUnit param.ElevationUnit
 	// NoData are stored values that mark missing data, beside the one that the file declares.
 	NoData []float64
+	// MostBlock bounds a compressed block of the file once decoded, and all that a read decodes at a time, bytes; 0 leaves
+	// both to geotiff.
+	MostBlock int64
 }
 
 // Named returns the options for a file of that name.
@@ -81,6 +84,11 @@ func open(r io.ReaderAt, size int64, o Options) (*DEM, error) {
 	img, err := geotiff.Open(r, size)
 	if err != nil {
 		return nil, err
+	}
+	if o.MostBlock > 0 {
+		if err := img.Bound(o.MostBlock); err != nil {
+			return nil, err
+		}
 	}
 	if err := picture(img); err != nil {
 		return nil, err
@@ -290,6 +298,22 @@ func (d *DEM) Values(ctx context.Context, w raster.Window) (*raster.Grid[float64
 	return d.values(ctx, d.Image, w)
 }
 
+// ValuesOf is Values of several windows. It decodes no block of the file twice.
+func (d *DEM) ValuesOf(ctx context.Context, windows []raster.Window) ([]*raster.Grid[float64], error) {
+	grids, cells := make([]*raster.Grid[float64], len(windows)), make([][]float64, len(windows))
+	for i, w := range windows {
+		grids[i] = raster.New[float64](w.Width, w.Height)
+		cells[i] = grids[i].Cells
+	}
+	if err := d.Image.ReadWindows(ctx, 0, windows, cells); err != nil {
+		return nil, err
+	}
+	for _, g := range grids {
+		d.toMetres(g)
+	}
+	return grids, nil
+}
+
 // Overview reads a whole overview of the DEM, as Values does.
 func (d *DEM) Overview(ctx context.Context, o *geotiff.Image) (*raster.Grid[float64], error) {
 	return d.values(ctx, o, o.Bounds())
@@ -311,13 +335,19 @@ func (d *DEM) Trusted(g *raster.Grid[float64]) bool {
 
 func (d *DEM) values(ctx context.Context, m *geotiff.Image, w raster.Window) (*raster.Grid[float64], error) {
 	g, err := m.Grid(ctx, 0, w)
-	if err != nil || d.Vertical == 1 {
-		return g, err
+	if err == nil {
+		d.toMetres(g)
+	}
+	return g, err
+}
+
+func (d *DEM) toMetres(g *raster.Grid[float64]) {
+	if d.Vertical == 1 {
+		return
 	}
 	for i := range g.Cells {
 		g.Cells[i] *= d.Vertical
 	}
-	return g, nil
 }
 
 // stored is the number in the file of an elevation, which is what a file declares to be

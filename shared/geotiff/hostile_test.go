@@ -329,7 +329,7 @@ func TestOneStrip(t *testing.T) {
 			t.Fatalf("cell %d: %g, want %g", i, v, want)
 		}
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > 2*readBytes {
+	if n := after.TotalAlloc - before.TotalAlloc; n > 2*wholeBytes {
 		t.Errorf("%d bytes were allocated", n)
 	}
 }

@@ -70,6 +70,7 @@ type Image struct {
 	bands     map[int]BandInfo
 	overviews []*Image
 	mask      *Image
+	bound     int64     // of what a read decodes at a time, bytes; 0 for that of one block
 	missing   []float64 // values that mark missing data beside NoData
 
 	blankFirst, blankLast int // rows which Blank takes out
@@ -458,9 +459,36 @@ func (m *Image) checkSizes(w, h uint64) error {
 	row = (row + 7) / 8
 	more, block := bits.Mul64(row, h)
 	if hi != 0 || more != 0 || (m.comp != codec.None && (block > codec.MaxBlock || block > allowed)) || row > codec.MaxBlock {
-		return &Unsupported{
-			Feature: fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, codec.MaxBlock>>20),
-			Fix:     fixTiled,
+		return m.largeBlocks(codec.MaxBlock)
+	}
+	return nil
+}
+
+// largeBlocks refuses blocks for which limit bytes do not suffice.
+func (m *Image) largeBlocks(limit int64) error {
+	return &Unsupported{
+		Feature: fmt.Sprintf("blocks of %d x %d cells are too large (the limit is %d MiB)", m.BlockWidth, m.BlockHeight, limit>>20),
+		Fix:     fixTiled,
+	}
+}
+
+// Bound lets a read decode at most limit bytes of compressed blocks at a time. It refuses an image whose blocks, or those of
+// its mask, have more, with an *Unsupported, and leaves out such overviews. It must not be called while the image is read.
+func (m *Image) Bound(limit int64) error {
+	all := append([]*Image{m}, m.overviews...)
+	for _, image := range all {
+		for _, part := range []*Image{image, image.mask} {
+			if part == nil {
+				continue
+			}
+			part.bound = limit
+			if part.comp == codec.None || int64(part.rowBytes())*int64(part.BlockHeight) <= limit {
+				continue
+			}
+			if image == m {
+				return blame(part.largeBlocks(limit))
+			}
+			m.overviews = slices.DeleteFunc(m.overviews, func(o *Image) bool { return o == image })
 		}
 	}
 	return nil

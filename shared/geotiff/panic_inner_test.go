@@ -12,7 +12,7 @@ import (
 // TestPanicOfADecoder: a block that its decoder breaks on is a fault of the file, not the end of the process.
 func TestPanicOfADecoder(t *testing.T) {
 	m := &Image{Width: 640, Height: 640, BlockWidth: 64, BlockHeight: 64, comp: codec.None}
-	err := m.eachBlock(context.Background(), raster.Window{Width: 640, Height: 640}, func(col, row int, _ *scratch) error {
+	err := m.eachBlock(context.Background(), []target{{Window: raster.Window{Width: 640, Height: 640}}}, func(col, row int, _ *scratch) error {
 		if col > 4 || row > 4 {
 			panic("index out of range")
 		}

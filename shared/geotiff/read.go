@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,6 +17,9 @@ import (
 // of one band, counted from 0. Cells without data become NaN; scale and offset
 // are applied. Only blocks that touch the window are read. Integers beyond
 // 2^53 lose their last digits.
+//
+// What all reads of a process decode at a time is bounded: by a third of its memory limit (GOMEMLIMIT), or 1 GiB where it
+// has none. Reads wait for room. A block that needs more than that is refused.
 func (m *Image) Read(ctx context.Context, band int, w raster.Window, dst []float64) error {
 	return m.ReadBands(ctx, []int{band}, w, [][]float64{dst})
 }
@@ -23,22 +27,51 @@ func (m *Image) Read(ctx context.Context, band int, w raster.Window, dst []float
 // ReadBands is Read for several bands, one slice of dst for each. Where a file
 // interleaves its bands, it decodes every block once instead of once per band.
 func (m *Image) ReadBands(ctx context.Context, bands []int, w raster.Window, dst [][]float64) error {
-	err := m.readBands(ctx, bands, w, dst)
-	if err == nil && m.blankFirst+m.blankLast > 0 {
-		m.blank(w, dst)
-	}
-	return blame(err)
+	return m.readAll(ctx, bands, []target{{w, dst}})
 }
 
-func (m *Image) readBands(ctx context.Context, bands []int, w raster.Window, dst [][]float64) error {
-	if err := m.checkRead(bands, w, dst); err != nil {
-		return err
+// ReadWindows is Read for several windows, one slice of dst for each. It decodes every block once, however many of the
+// windows touch it.
+func (m *Image) ReadWindows(ctx context.Context, band int, windows []raster.Window, dst [][]float64) error {
+	if len(windows) != len(dst) {
+		return fmt.Errorf("%d windows into room for %d", len(windows), len(dst))
+	}
+	targets := make([]target, len(windows))
+	for i, w := range windows {
+		targets[i] = target{w, dst[i : i+1]}
+	}
+	return m.readAll(ctx, []int{band}, targets)
+}
+
+// target is a window with the room for its cells, one slice for each band.
+type target struct {
+	raster.Window
+	dst [][]float64
+}
+
+func (m *Image) readAll(ctx context.Context, bands []int, targets []target) error {
+	if err := m.readBands(ctx, bands, targets); err != nil {
+		return blame(err)
+	}
+	if m.blankFirst+m.blankLast > 0 {
+		for _, t := range targets {
+			m.blank(t.Window, t.dst)
+		}
+	}
+	return nil
+}
+
+func (m *Image) readBands(ctx context.Context, bands []int, targets []target) error {
+	for _, t := range targets {
+		if err := m.checkRead(bands, t.Window, t.dst); err != nil {
+			return err
+		}
 	}
 	if err := m.index(); err != nil {
 		return err
 	}
-	if err := m.eachBlock(ctx, w, func(bc, br int, sc *scratch) error {
-		return m.readPart(bc, br, bands, w, dst, sc)
+	if err := m.eachBlock(ctx, targets, func(bc, br int, sc *scratch) error {
+		return m.readBlock(ctx, bc, br, bands, targets, sc)
 	}); err != nil {
 		return err
 	}
@@ -48,8 +81,8 @@ func (m *Image) readBands(ctx context.Context, bands []int, w raster.Window, dst
 	if err := m.mask.index(); err != nil {
 		return fmt.Errorf("mask: %w", err)
 	}
-	return m.mask.eachBlock(ctx, w, func(bc, br int, sc *scratch) error {
-		return m.mask.applyMask(bc, br, w, dst, sc)
+	return m.mask.eachBlock(ctx, targets, func(bc, br int, sc *scratch) error {
+		return m.mask.applyMask(ctx, bc, br, targets, sc)
 	})
 }
 
@@ -93,26 +126,51 @@ const keepScratch = 16 << 20
 func (m *Image) Bounds() raster.Window { return raster.Window{Width: m.Width, Height: m.Height} }
 
 // workers is how many of n blocks are decoded at a time: on all cores, but together no
-// more than the largest block may have, which a file of 250 kB may hold many of.
+// more than Bound says, or the largest block may have, which a file of 250 kB may hold many of.
 func (m *Image) workers(n int) int {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	if m.comp != codec.None {
-		workers = min(workers, max(1, codec.MaxBlock/m.rowBytes()/m.BlockHeight))
+		most := int64(codec.MaxBlock)
+		if m.bound > 0 {
+			most = m.bound
+		}
+		workers = min(workers, max(1, int(most)/m.rowBytes()/m.BlockHeight))
 	}
 	return workers
 }
 
-// eachBlock calls f for the blocks under w, on all cores.
-func (m *Image) eachBlock(ctx context.Context, w raster.Window, f func(col, row int, sc *scratch) error) error {
-	c0, c1 := w.Col/m.BlockWidth, (w.Col+w.Width-1)/m.BlockWidth
-	r0, r1 := w.Row/m.BlockHeight, (w.Row+w.Height-1)/m.BlockHeight
-	across := c1 - c0 + 1
-	n := across * (r1 - r0 + 1)
+// under returns how many blocks lie under windows, and the place of each.
+func (m *Image) under(targets []target) (n int, at func(i int) (col, row int)) {
+	if len(targets) == 1 {
+		c0, r0, across, down := m.blocksUnder(targets[0].Window)
+		return across * down, func(i int) (col, row int) { return c0 + i%across, r0 + i/across }
+	}
+	var list []int
+	for _, t := range targets {
+		c0, r0, across, down := m.blocksUnder(t.Window)
+		for i := range across * down {
+			list = append(list, (r0+i/across)*m.across+c0+i%across)
+		}
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	return len(list), func(i int) (col, row int) { return list[i] % m.across, list[i] / m.across }
+}
+
+// blocksUnder returns the first block under a window, and how many there are.
+func (m *Image) blocksUnder(w raster.Window) (col, row, across, down int) {
+	col, row = w.Col/m.BlockWidth, w.Row/m.BlockHeight
+	return col, row, (w.Col+w.Width-1)/m.BlockWidth - col + 1, (w.Row+w.Height-1)/m.BlockHeight - row + 1
+}
+
+// eachBlock calls f for the blocks under windows, on all cores.
+func (m *Image) eachBlock(ctx context.Context, targets []target, f func(col, row int, sc *scratch) error) error {
+	n, at := m.under(targets)
 	work := func(i int, sc *scratch) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		col, row := c0+i%across, r0+i/across
+		col, row := at(i)
 		if err := f(col, row, sc); err != nil {
 			return fmt.Errorf("block at column %d, row %d: %w", col, row, err)
 		}
@@ -161,73 +219,96 @@ func (m *Image) eachBlock(ctx context.Context, w raster.Window, f func(col, row 
 	return nil
 }
 
-// part returns the cells of w in the block at bc, br, in image coordinates.
-func (m *Image) part(bc, br int, w raster.Window) raster.Window {
-	return w.Intersect(raster.Window{
-		Col: bc * m.BlockWidth, Row: br * m.BlockHeight,
-		Width: m.BlockWidth, Height: m.BlockHeight,
-	})
+// part is the cells of a window in one block, in image coordinates.
+type part struct {
+	raster.Window
+	of target
 }
 
-// readBytes is how much of an uncompressed block is read at a time. Strips as
-// wide as the raster and as high, which some programs write, may have gigabytes.
-const readBytes = 4 << 20
-
-// readPart fills in the cells of w that one block holds.
-func (m *Image) readPart(bc, br int, bands []int, w raster.Window, dst [][]float64, sc *scratch) error {
-	p := m.part(bc, br, w)
-	rows := p.Height
-	if m.comp == codec.None {
-		rows = max(1, min(rows, readBytes/m.rowBytes()))
-	}
-	for r := p.Row; r < p.Row+p.Height; r += rows {
-		part := p
-		part.Row, part.Height = r, min(rows, p.Row+p.Height-r)
-		if err := m.readRows(bc, br, bands, part, w, dst, sc); err != nil {
-			return err
+// parts returns what of windows lies in the block at bc, br, and which rows of the block that takes. It is valid until sc is
+// used again.
+func (m *Image) parts(bc, br int, targets []target, sc *scratch) (list []part, from, to int) {
+	block := raster.Window{Col: bc * m.BlockWidth, Row: br * m.BlockHeight, Width: m.BlockWidth, Height: m.BlockHeight}
+	sc.parts = sc.parts[:0]
+	from = m.BlockHeight
+	for _, t := range targets {
+		if p := t.Intersect(block); p.Width > 0 && p.Height > 0 {
+			sc.parts = append(sc.parts, part{p, t})
+			from, to = min(from, p.Row-block.Row), max(to, p.Row+p.Height-block.Row)
 		}
 	}
-	return nil
+	return sc.parts, from, to
 }
 
-// readRows fills in the cells of p, which lie in one block, of w.
-func (m *Image) readRows(bc, br int, bands []int, p, w raster.Window, dst [][]float64, sc *scratch) error {
-	from := p.Row - br*m.BlockHeight
-	var b []byte
-	for k, band := range bands {
-		i, first, stride := br*m.across+bc, band, m.Bands
-		if m.planar {
-			i, first, stride = i+band*m.across*m.down, 0, 1
+// eachPart calls f for what of parts lies in rows of a block at row br, from its row first on, with the bytes of its rows;
+// nil of a block that is left out.
+func (m *Image) eachPart(parts []part, br, first, rows int, b []byte, f func(p part, b []byte)) {
+	top := br*m.BlockHeight + first
+	for _, p := range parts {
+		row, end := max(p.Row, top), min(p.Row+p.Height, top+rows)
+		if row >= end {
+			continue
 		}
-		if m.planar || k == 0 {
-			var err error
-			if b, err = m.block(i, from, from+p.Height, sc); err != nil {
+		p.Row, p.Height = row, end-row
+		if b == nil {
+			f(p, nil)
+			continue
+		}
+		f(p, b[(row-top)*m.rowBytes():])
+	}
+}
+
+// readBlock fills in the cells of windows that one block holds.
+func (m *Image) readBlock(ctx context.Context, bc, br int, bands []int, targets []target, sc *scratch) error {
+	if m.comp == codec.None && len(targets) > 1 { // whose rows between windows need not be read
+		for i := range targets {
+			if err := m.readBlock(ctx, bc, br, bands, targets[i:i+1], sc); err != nil {
 				return err
 			}
 		}
-		m.decodePart(b, band, first+(p.Col-bc*m.BlockWidth)*stride, stride, p, w, dst[k])
+		return nil
+	}
+	parts, from, to := m.parts(bc, br, targets, sc)
+	if len(parts) == 0 {
+		return nil
+	}
+	i := br*m.across + bc
+	if !m.planar {
+		return m.eachRows(ctx, i, from, to, sc, func(first, rows int, b []byte) {
+			m.eachPart(parts, br, first, rows, b, func(p part, b []byte) {
+				at := (p.Col - bc*m.BlockWidth) * m.Bands
+				for k, band := range bands {
+					m.decodePart(b, band, band+at, m.Bands, p.Window, p.of.Window, p.of.dst[k])
+				}
+				if m.Alpha != 0 {
+					m.applyAlpha(b, m.Alpha+at, m.Bands, bands, p)
+				}
+			})
+		})
+	}
+	for k, band := range bands {
+		if err := m.eachRows(ctx, i+band*m.across*m.down, from, to, sc, func(first, rows int, b []byte) {
+			m.eachPart(parts, br, first, rows, b, func(p part, b []byte) {
+				m.decodePart(b, band, p.Col-bc*m.BlockWidth, 1, p.Window, p.of.Window, p.of.dst[k])
+			})
+		}); err != nil {
+			return err
+		}
 	}
 	if m.Alpha == 0 {
 		return nil
 	}
-	return m.applyAlpha(b, bc, br, bands, p, w, dst, sc)
+	return m.eachRows(ctx, i+m.Alpha*m.across*m.down, from, to, sc, func(first, rows int, b []byte) {
+		m.eachPart(parts, br, first, rows, b, func(p part, b []byte) {
+			m.applyAlpha(b, p.Col-bc*m.BlockWidth, 1, bands, p)
+		})
+	})
 }
 
-// applyAlpha sets the cells of p to NaN where the alpha band is 0. The band itself is read as it is. Where bands are
-// interleaved, b is their block.
-func (m *Image) applyAlpha(b []byte, bc, br int, bands []int, p, w raster.Window, dst [][]float64, sc *scratch) error {
-	stride := m.Bands
-	first := m.Alpha
-	if m.planar {
-		from := p.Row - br*m.BlockHeight
-		var err error
-		if b, err = m.block(br*m.across+bc+m.Alpha*m.across*m.down, from, from+p.Height, sc); err != nil {
-			return err
-		}
-		first, stride = 0, 1
-	}
-	first += (p.Col - bc*m.BlockWidth) * stride
-	row := m.rowBytes()
+// applyAlpha sets the cells of p to NaN where the alpha band is 0, of which b has every stride-th sample from the first on.
+// The band itself is read as it is.
+func (m *Image) applyAlpha(b []byte, first, stride int, bands []int, p part) {
+	row, w := m.rowBytes(), p.of.Window
 	alpha := make([]float64, p.Width)
 	for r := range p.Height {
 		if b != nil {
@@ -238,14 +319,13 @@ func (m *Image) applyAlpha(b []byte, bc, br int, bands []int, p, w raster.Window
 			if a != 0 {
 				continue
 			}
-			for k, d := range dst {
+			for k, d := range p.of.dst {
 				if bands[k] != m.Alpha {
 					d[at+c] = math.NaN()
 				}
 			}
 		}
 	}
-	return nil
 }
 
 // decodePart converts the rows of p in a block; b is nil for one left out.
@@ -295,19 +375,27 @@ func (m *Image) fillPart(band int, zero float64, isNoData func(float64) bool, p,
 	}
 }
 
-// applyMask sets the cells of w to NaN where the mask is 0.
-func (m *Image) applyMask(bc, br int, w raster.Window, dst [][]float64, sc *scratch) error {
-	p := m.part(bc, br, w)
-	from := p.Row - br*m.BlockHeight
-	b, err := m.block(br*m.across+bc, from, from+p.Height, sc)
-	if err != nil {
+// applyMask sets the cells of windows to NaN where the mask is 0.
+func (m *Image) applyMask(ctx context.Context, bc, br int, targets []target, sc *scratch) error {
+	parts, from, to := m.parts(bc, br, targets, sc)
+	if len(parts) == 0 {
+		return nil
+	}
+	if err := m.eachRows(ctx, br*m.across+bc, from, to, sc, func(first, rows int, b []byte) {
+		m.eachPart(parts, br, first, rows, b, func(p part, b []byte) { m.maskPart(b, p.Col-bc*m.BlockWidth, p) })
+	}); err != nil {
 		return fmt.Errorf("mask: %w", err)
 	}
-	row := m.rowBytes()
+	return nil
+}
+
+// maskPart sets the cells of p to NaN where the mask is 0, of which b has the rows; those of p begin at column first.
+func (m *Image) maskPart(b []byte, first int, p part) {
+	row, w := m.rowBytes(), p.of.Window
 	for r := range p.Height {
 		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
 		for c := range p.Width {
-			x := p.Col - bc*m.BlockWidth + c
+			x := first + c
 			set := false
 			if b != nil {
 				if m.bits == 1 {
@@ -319,10 +407,9 @@ func (m *Image) applyMask(bc, br int, w raster.Window, dst [][]float64, sc *scra
 			if set {
 				continue
 			}
-			for _, d := range dst {
+			for _, d := range p.of.dst {
 				d[at+c] = math.NaN()
 			}
 		}
 	}
-	return nil
 }

@@ -126,6 +126,9 @@ type Options struct {
 	Spec *climate.Spec
 	// Open opens climate files; nil leaves the climate out.
 	Open climate.Opener
+	// MostBlock bounds a compressed block of the DEM once decoded, bytes: a DEM of larger ones is refused. 0 bounds none
+	// beyond what geotiff does.
+	MostBlock int64
 	// Fault reports whether an error is one of reading, which says nothing of the input: it is
 	// returned then. Nil takes every error for the input's own.
 	Fault func(error) bool
@@ -136,7 +139,9 @@ type Options struct {
 // File looks at a DEM of size bytes. What makes it unusable is in the report;
 // an error is a fault of reading.
 func File(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
-	d, err := dem.Open(r, size, DEMOptions(o.Parameters).Named(o.Name))
+	stated := DEMOptions(o.Parameters).Named(o.Name)
+	stated.MostBlock = o.MostBlock
+	d, err := dem.Open(r, size, stated)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -311,14 +316,15 @@ func elevations(ctx context.Context, d *dem.DEM) (patches []patch, read string, 
 		}
 		return []patch{{g, d.Bounds(), float64(m.Width) / float64(o.Width)}}, fmt.Sprintf("an overview of %d x %d cells", o.Width, o.Height), false, nil
 	}
+	windows := sample(m.Width, m.Height, m.Tiled)
+	grids, err := d.ValuesOf(ctx, windows)
+	if err != nil {
+		return nil, "", false, err
+	}
 	cells := 0
-	for _, w := range sample(m.Width, m.Height, m.Tiled) {
-		g, err := d.Values(ctx, w)
-		if err != nil {
-			return nil, "", false, err
-		}
+	for i, w := range windows {
 		cells += w.Width * w.Height
-		patches = append(patches, patch{g, w, 1})
+		patches = append(patches, patch{grids[i], w, 1})
 	}
 	return patches, fmt.Sprintf("a sample of %.2g %% of the cells", 100*float64(cells)/float64(m.Width)/float64(m.Height)), true, nil
 }

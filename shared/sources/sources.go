@@ -2,6 +2,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
 
@@ -23,11 +24,13 @@ import (
 // another bucket, an https address or, on a laptop, a local file.
 type Files struct {
 	Bucket *blob.Bucket
+	// Client reads addresses; that of Hosts follows redirects to allowed hosts only (outbound.Hosts.Client).
 	Client *http.Client
-	// Token is sent as a bearer token to https addresses; may be empty.
-	Token string
+	// Token is sent as a bearer token to one host of https addresses, TokenHost, or where that is empty to the first of Hosts;
+	// may be empty.
+	Token, TokenHost string
 	// Hosts are the https hosts that may be read; nil allows all.
-	Hosts []string
+	Hosts outbound.Hosts
 	// Local allows local files, and other buckets.
 	Local bool
 	// OpenBucket opens another bucket by its address; nil where none may be read.
@@ -59,10 +62,23 @@ func (s Files) openURL(ctx context.Context, name string) (io.ReaderAt, int64, io
 	if err != nil {
 		return nil, 0, nil, fmt.Errorf("climate file %q: %w", name, err)
 	}
-	if s.Hosts != nil && !slices.Contains(s.Hosts, u.Hostname()) {
-		return nil, 0, nil, fmt.Errorf("climate file %q: host %s is not allowed here; allowed: %s", name, u.Hostname(), strings.Join(s.Hosts, ", "))
+	token := s.Token
+	if s.Hosts != nil {
+		if err := s.Hosts.Check("climate file", name); err != nil {
+			return nil, 0, nil, err
+		}
+		if u.Host != cmp.Or(s.TokenHost, first(s.Hosts)) || u.Scheme != "https" {
+			token = ""
+		}
 	}
-	return opened(rangeread.URL(ctx, s.Client, name, s.Token))
+	return opened(rangeread.URL(ctx, s.Client, name, token))
+}
+
+func first(hosts outbound.Hosts) string {
+	if len(hosts) == 0 {
+		return ""
+	}
+	return hosts[0]
 }
 
 func opened(r *rangeread.Reader, err error) (io.ReaderAt, int64, io.Closer, error) {

@@ -113,7 +113,8 @@ func (g *Guard) share(c *gin.Context) {
 		Link string `json:"link,omitempty"`
 	}{Share: s}
 	if text != "" {
-		out.Link = answer.Base(c) + "/jobs/" + id + "?f=html&ticket=" + text
+		// The page takes what stands behind # itself: a link is in no log of a server or a proxy.
+		out.Link = answer.Base(c) + "/monitor#" + id + "&ticket=" + text
 	}
 	c.JSON(http.StatusCreated, out)
 }

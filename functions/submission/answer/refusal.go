@@ -19,7 +19,11 @@ import (
 // is told.
 func (w Writer) refusal(c *gin.Context, err error) (status int, detail string) {
 	var long *http.MaxBytesError
+	var busy *problem.Busy
 	switch kind := fault.KindOf(err); {
+	case errors.As(err, &busy):
+		c.Header("Retry-After", strconv.Itoa(max(1, int(busy.After.Seconds()))))
+		return http.StatusServiceUnavailable, busy.Sentence
 	case errors.Is(err, job.ErrNotFound):
 		return http.StatusNotFound, "Job not found"
 	case errors.Is(err, job.ErrBadCursor):
@@ -71,7 +75,9 @@ func (w Writer) problemOf(c *gin.Context, err error) problem.Problem {
 	case status == http.StatusBadRequest:
 		p = problem.Bad("", "", "", detail)
 	case status == http.StatusServiceUnavailable:
-		c.Header("Retry-After", "5")
+		if c.Writer.Header().Get("Retry-After") == "" {
+			c.Header("Retry-After", "5")
+		}
 		p = problem.Plain(status, detail)
 	default:
 		p = problem.Plain(status, detail)

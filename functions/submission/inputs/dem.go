@@ -25,6 +25,10 @@ import (
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 )
 
+// MostBlock bounds a compressed block of a DEM or a raster once decoded, bytes. compute takes larger ones; here many
+// requests share less memory.
+const MostBlock = 64 << 20
+
 // DEM is one that is stored.
 type DEM struct {
 	job.DEM
@@ -60,7 +64,9 @@ func (s *Store) Header(ctx context.Context, key string, p param.Parameters) (Ext
 	if s.MaxUpload > 0 && r.Size() > s.MaxUpload { // it came past the service, to a signed address
 		return Extent{}, problem.TooLarge("file "+path.Base(key), s.MaxUpload)
 	}
-	d, err := dem.Open(r, r.Size(), inspect.DEMOptions(p))
+	stated := inspect.DEMOptions(p)
+	stated.MostBlock = MostBlock
+	d, err := dem.Open(r, r.Size(), stated)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil, errors.Is(err, rangeread.ErrUnavailable), errors.Is(err, rangeread.ErrChanged):

@@ -114,6 +114,9 @@ func (s *Store) checkRaster(ctx context.Context, name string, of int) error {
 // raster refuses what cannot be one of so many rasters.
 func raster(r io.ReaderAt, size int64, of int) error {
 	img, err := geotiff.Open(r, size)
+	if err == nil {
+		err = img.Bound(MostBlock)
+	}
 	switch {
 	case err != nil:
 		return err

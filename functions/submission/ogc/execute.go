@@ -63,10 +63,10 @@ type value struct {
 }
 
 // Parse reads an execute request for a process. Its errors are *problem.Problem.
-func (p Process) Parse(body []byte) (Execute, error) {
+func (p Process) Parse(body io.Reader) (Execute, error) {
 	e := Execute{Parameters: param.DefaultParameters()}
 	var r request
-	d := json.NewDecoder(bytes.NewReader(body))
+	d := json.NewDecoder(body)
 	if err := d.Decode(&r); err != nil {
 		return e, problem.Bad("", "", "an execute request: {\"inputs\": {...}, \"outputs\": {...}}", fmt.Sprintf("the body is not the JSON of an execute request: %v", err))
 	}

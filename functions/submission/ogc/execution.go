@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -21,11 +22,10 @@ import (
 )
 
 const (
-	// MaxInline bounds an execute request, which is held in memory whole.
+	// MaxInline bounds an execute request, of which several copies are in memory while it is read.
 	MaxInline = 16 << 20
-	// inlineAtOnce bounds how many are held at a time that have more than smallRequest bytes, which hold a place while
-	// they come.
-	inlineAtOnce, smallRequest = 8, 64 << 10
+	// inlineAtOnce bounds how many of more than smallRequest bytes are read at a time, after they have come.
+	inlineAtOnce, smallRequest = 4, 64 << 10
 	// longestWait bounds how long a client may wait for results.
 	longestWait = 60 * time.Second
 )
@@ -37,11 +37,12 @@ func (a Jobs) Execute(c *gin.Context) {
 		a.Answer.Problem(c, err)
 		return
 	}
-	e, err := a.readExecute(c, p)
+	e, release, err := a.readExecute(c, p)
 	if err != nil {
 		a.Answer.Problem(c, err)
 		return
 	}
+	defer release()
 	e.Delivery.Base = answer.Base(c)
 	want := preferences(c)
 	ctx := c.Request.Context()
@@ -50,6 +51,7 @@ func (a Jobs) Execute(c *gin.Context) {
 		return
 	}
 	r, small, err := a.Intake.Execute(ctx, param.Workflow(p.ID), e)
+	release()
 	if err != nil {
 		a.Answer.Problem(c, err)
 		return
@@ -79,32 +81,35 @@ func (a Jobs) accepted(c *gin.Context, id string, want preference) {
 	a.Answer.Document(c, http.StatusCreated, "Job "+id, Status(st, answer.Base(c)))
 }
 
-func (a Jobs) readExecute(c *gin.Context, p Process) (Execute, error) {
+// readExecute reads an execute request. Who has done with the DEM in it calls release, once or more.
+func (a Jobs) readExecute(c *gin.Context, p Process) (e Execute, release func(), err error) {
 	if t, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err != nil || t != JSON {
-		return Execute{}, problem.Plain(http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: an execute request is application/json", c.GetHeader("Content-Type")))
+		return e, nil, problem.Plain(http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: an execute request is application/json", c.GetHeader("Content-Type")))
 	}
-	in := http.MaxBytesReader(c.Writer, c.Request.Body, MaxInline)
-	body, err := io.ReadAll(io.LimitReader(in, smallRequest))
-	if err == nil && len(body) == smallRequest {
-		if err := a.inline.Acquire(c.Request.Context(), 1); err != nil {
-			return Execute{}, err
+	body, err := spool(http.MaxBytesReader(c.Writer, c.Request.Body, MaxInline))
+	switch tooLarge := (*http.MaxBytesError)(nil); {
+	case errors.As(err, &tooLarge) || errors.As(err, new(*fs.PathError)): // the client's, or a full disk
+		return e, nil, err
+	case err != nil:
+		return e, nil, problem.Invalid(fmt.Errorf("the request broke off: %w", err))
+	}
+	defer body.Close()
+	release = func() {}
+	if body.file != nil {
+		free, err := a.inline.Take(c.Request.Context())
+		if err != nil {
+			return e, nil, err
 		}
-		defer a.inline.Release(1)
-		var rest []byte
-		rest, err = io.ReadAll(in)
-		body = append(body, rest...)
+		release = sync.OnceFunc(free)
 	}
-	if err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			return Execute{}, err
-		}
-		return Execute{}, problem.Invalid(fmt.Errorf("the request broke off: %w", err))
-	}
-	e, err := p.Parse(body)
+	e, err = p.Parse(body)
 	if err == nil && e.Delivery.Subscriber != nil {
 		err = a.CheckSubscriber(e.Delivery.Subscriber)
 	}
-	return e, err
+	if err != nil || e.DEM.Data == nil {
+		release()
+	}
+	return e, release, err
 }
 
 // preference is what the Prefer header says (RFC 7240).

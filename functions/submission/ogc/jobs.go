@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/slots"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -31,13 +31,13 @@ type Jobs struct {
 	Remove func(ctx context.Context, r job.Request) error
 	Now    func() time.Time
 	Answer answer.Writer
-	// inline bounds the requests that are held in memory whole.
-	inline *semaphore.Weighted
+	// inline are the large requests that are being read.
+	inline *slots.Slots
 }
 
 // NewJobs returns j, ready for requests.
 func NewJobs(j Jobs) Jobs {
-	j.inline = semaphore.NewWeighted(inlineAtOnce)
+	j.inline = slots.New(inlineAtOnce, "large execute requests")
 	return j
 }
 

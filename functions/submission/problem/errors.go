@@ -3,6 +3,7 @@ package problem
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cyverse-gis/eemt/shared/amount"
 	"github.com/cyverse-gis/eemt/shared/fault"
@@ -18,6 +19,18 @@ func Refused(err error) bool {
 	}
 	return false
 }
+
+// Busy is the refusal of a request that may come again: as many of its kind as there may be are at work.
+type Busy struct {
+	// After is how long the caller should wait before.
+	After    time.Duration
+	Sentence string
+}
+
+func (b *Busy) Error() string { return b.Sentence }
+
+// FaultKind says that the same may succeed later.
+func (*Busy) FaultKind() fault.Kind { return fault.Unavailable }
 
 // Invalid marks err as the caller's to mend.
 func Invalid(err error) error { return fault.New(fault.Invalid, err) }

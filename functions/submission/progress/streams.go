@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	// mostStreams bounds the streams of progress that are open at a time. Clients beyond that are refused, and poll.
+	// mostStreams bounds the streams of progress that are open at a time where nothing else does. Clients beyond that are
+	// refused, and poll.
 	mostStreams = 128
 	// longestStream ends a stream: a browser opens it again, perhaps at another replica.
 	longestStream = 4 * time.Minute
@@ -36,6 +37,9 @@ type Streams struct {
 	// View is a job as events show it.
 	View   func(job.Status) gin.H
 	Answer answer.Writer
+	// Concurrency is how many requests are let in at a time; 0 if nobody bounds them. Streams take a quarter at most, so that
+	// clients that watch keep nobody out.
+	Concurrency int
 	// Stopping ends the streams when it is closed; nil never does.
 	Stopping <-chan struct{}
 
@@ -43,8 +47,16 @@ type Streams struct {
 	reads singleflight.Group
 }
 
+// most is how many streams may be open at a time.
+func (s *Streams) most() int {
+	if s.Concurrency <= 0 {
+		return mostStreams
+	}
+	return min(mostStreams, max(1, s.Concurrency/4))
+}
+
 func (s *Streams) enter() bool {
-	if s.open.Add(1) > mostStreams {
+	if s.open.Add(1) > int32(s.most()) {
 		s.open.Add(-1)
 		return false
 	}
@@ -73,7 +85,7 @@ func (s *Streams) Get(c *gin.Context) {
 	}
 	if !s.enter() {
 		c.Header("Retry-After", "5")
-		s.Answer.Problem(c, problem.Plain(http.StatusServiceUnavailable, fmt.Sprintf("%d streams of progress are open, which is all there are; ask for /jobs/%s instead", mostStreams, id)))
+		s.Answer.Problem(c, problem.Plain(http.StatusServiceUnavailable, fmt.Sprintf("%d streams of progress are open, which is all there are; ask for /jobs/%s instead", s.most(), id)))
 		return
 	}
 	defer s.leave()

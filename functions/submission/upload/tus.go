@@ -34,8 +34,8 @@ const (
 	longestMetadata = 8 << 10
 	// storedMetadata is where the record of an upload has Upload-Metadata as it came.
 	storedMetadata = "upload-metadata"
-	// partType is the content type of a part.
-	partType = "application/offset+octet-stream"
+	// PartType is the content type of a part.
+	PartType = "application/offset+octet-stream"
 )
 
 // tusHandler takes uploads by the tus protocol 1.0 (core, creation, termination).
@@ -101,8 +101,8 @@ func (s *Server) Routes(r *gin.Engine) {
 	r.HEAD("/uploads/:name", serve(h.HeadFile))
 	r.PATCH("/uploads/:name", func(c *gin.Context) {
 		// As the protocol says; its library answers 400.
-		if kind := c.GetHeader("Content-Type"); kind != partType {
-			c.String(http.StatusUnsupportedMediaType, fmt.Sprintf("content type %.80q: a part of an upload is %s\n", kind, partType))
+		if kind := c.GetHeader("Content-Type"); kind != PartType {
+			c.String(http.StatusUnsupportedMediaType, fmt.Sprintf("content type %.80q: a part of an upload is %s\n", kind, PartType))
 			c.Abort()
 		}
 	}, serve(h.PatchFile))

@@ -35,6 +35,9 @@ type Server struct {
 	joins singleflight.Group
 }
 
+// mostFields bounds the parts of a form before its file.
+const mostFields = 200
+
 // Whole takes a DEM in the field file of a form.
 func (s *Server) Whole(c *gin.Context) {
 	parts, err := c.Request.MultipartReader()
@@ -42,10 +45,14 @@ func (s *Server) Whole(c *gin.Context) {
 		s.Answer.Refuse(c, problem.Invalid(fmt.Errorf("send the DEM as multipart form data in the field file: %w", err)))
 		return
 	}
-	for {
+	for n := 0; ; n++ {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
 			s.Answer.Refuse(c, problem.Invalid(errors.New("field file is missing")))
+			return
+		}
+		if n >= mostFields {
+			s.Answer.Refuse(c, problem.Invalid(fmt.Errorf("the form has more than %d parts before its field file", mostFields)))
 			return
 		}
 		if err != nil {

@@ -75,6 +75,67 @@ var unzstd = sync.OnceValues(func() (*zstd.Decoder, error) {
 type Decoder struct {
 	lzw  *lzwTable
 	zlib io.ReadCloser
+	zstd *zstd.Decoder
+}
+
+// HeadSize is how many of the first bytes of a block Streams looks at.
+const HeadSize = zstd.HeaderMaxSize
+
+// mostWindow is the longest distance of a ZSTD stream to what it repeats: what RFC 8878 recommends every decoder to have.
+const mostWindow = 8 << 20
+
+// Streams reports whether Stream can decompress a block that begins with head, and how much memory that takes beside input
+// and output, bytes.
+func (c Compression) Streams(head []byte) (memory int, ok bool) {
+	switch c {
+	case Deflate, DeflateOld:
+		return 128 << 10, true
+	case ZSTD:
+		var h zstd.Header
+		if err := h.Decode(head); err != nil || h.Skippable {
+			return 0, false
+		}
+		window := h.WindowSize
+		if h.SingleSegment {
+			window = h.FrameContentSize
+		}
+		return int(min(window, mostWindow)) + 1<<20, window <= mostWindow
+	}
+	return 0, false
+}
+
+// Stream decompresses a block of which Streams says that it can, byte by byte as it is read, until d is used again.
+func (d *Decoder) Stream(c Compression, src io.Reader) (io.Reader, error) {
+	if c != ZSTD {
+		err := d.resetZlib(src)
+		return d.zlib, err
+	}
+	if d.zstd != nil {
+		return d.zstd, d.zstd.Reset(src)
+	}
+	var err error
+	d.zstd, err = zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(mostWindow))
+	return d.zstd, err
+}
+
+// Verify checks what follows all that is wanted of a stream: its checksum. More data than wanted, or none, are harmless.
+func Verify(stream io.Reader) error {
+	var one [1]byte
+	if _, err := stream.Read(one[:]); errors.Is(err, zlib.ErrChecksum) || errors.Is(err, zstd.ErrCRCMismatch) {
+		return err
+	}
+	return nil
+}
+
+func (d *Decoder) resetZlib(src io.Reader) error {
+	if d.zlib != nil {
+		return d.zlib.(zlib.Resetter).Reset(src, nil)
+	}
+	z, err := zlib.NewReader(src)
+	if err == nil {
+		d.zlib = z
+	}
+	return err
 }
 
 // Decompress fills dst from a compressed block, and returns how many bytes it wrote: fewer than dst has where the block ends
@@ -104,14 +165,7 @@ func (d *Decoder) Decompress(c Compression, dst, src []byte, whole bool) (int, e
 
 // inflate fills dst; whole asks to verify the checksum at the end.
 func (d *Decoder) inflate(dst, src []byte, whole bool) (int, error) {
-	r := bytes.NewReader(src)
-	if d.zlib == nil {
-		z, err := zlib.NewReader(r)
-		if err != nil {
-			return 0, err
-		}
-		d.zlib = z
-	} else if err := d.zlib.(zlib.Resetter).Reset(r, nil); err != nil {
+	if err := d.resetZlib(bytes.NewReader(src)); err != nil {
 		return 0, err
 	}
 	n, err := io.ReadFull(d.zlib, dst)
@@ -119,10 +173,7 @@ func (d *Decoder) inflate(dst, src []byte, whole bool) (int, error) {
 		return n, nil
 	}
 	if err == nil && whole {
-		var one [1]byte
-		if _, err = d.zlib.Read(one[:]); !errors.Is(err, zlib.ErrChecksum) {
-			err = nil // more data than declared, or none: both harmless
-		}
+		err = Verify(d.zlib)
 	}
 	return n, err
 }

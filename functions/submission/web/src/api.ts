@@ -1,5 +1,7 @@
 // What the page asks of the service.
 import type { Finding } from "./findings";
+import { credentials, may, renewed, request, tokenNow, withTicket } from "./login";
+import { ticketOf } from "./tickets";
 
 export interface Job {
   id: string;
@@ -38,6 +40,11 @@ export class Refusal extends Error {
   }
 }
 
+/** Whether a job is the caller's own, or all jobs are. The list has no others. */
+export async function owned(id: string): Promise<boolean> {
+  return may("operator") || (may("user") && (await ask<Job[]>(`/api/jobs?limit=1&q=${id}`)).length > 0);
+}
+
 const offline = "the server does not answer; it may be stopped, or the network down";
 
 export function sentence(status: number, body: string): string {
@@ -54,13 +61,13 @@ export function sentence(status: number, body: string): string {
 export async function ask<T>(path: string, init: RequestInit = {}, seen?: (r: Response) => void): Promise<T> {
   let r: Response;
   try {
-    r = await fetch(path, { ...init, headers: { Accept: "application/json", ...(init.headers ?? {}) } });
+    r = await request(path, { ...init, headers: { Accept: "application/json", ...(init.headers ?? {}) } });
   } catch {
     throw new Refusal(0, offline);
   }
   if (!r.ok) throw new Refusal(r.status, sentence(r.status, await r.text()));
   seen?.(r);
-  return r.json() as Promise<T>;
+  return (r.status === 204 ? undefined : await r.json()) as T;
 }
 
 export interface Sent {
@@ -75,13 +82,19 @@ export interface Sending<T> {
 
 /** Posts a form and tells how much of it has gone. */
 export function post<T>(path: string, form: FormData, progress?: (s: Sent) => void): Sending<T> {
-  const x = new XMLHttpRequest();
-  const done = new Promise<{ status: number; body: T }>((resolve, reject) => {
+  let x = new XMLHttpRequest();
+  let stopped = false;
+  const send = (resolve: (r: { status: number; body: T }) => void, reject: (e: Refusal) => void, again: boolean) => {
+    const used = tokenNow();
     x.open("POST", path);
+    for (const [name, v] of Object.entries(credentials())) x.setRequestHeader(name, v);
     x.setRequestHeader("Accept", "application/json");
     if (progress) x.upload.onprogress = (e) => progress({ loaded: e.loaded, total: e.total });
-    x.onload = () => {
-      if (x.status >= 200 && x.status < 300) {
+    x.onload = async () => {
+      if (x.status === 401 && !again && (await renewed(used)) && !stopped) {
+        x = new XMLHttpRequest();
+        send(resolve, reject, true);
+      } else if (x.status >= 200 && x.status < 300) {
         try {
           resolve({ status: x.status, body: JSON.parse(x.responseText) });
         } catch {
@@ -92,8 +105,12 @@ export function post<T>(path: string, form: FormData, progress?: (s: Sent) => vo
     x.onerror = () => reject(new Refusal(0, offline));
     x.onabort = () => reject(new Refusal(-1, "stopped"));
     x.send(form);
-  });
-  return { done, abort: () => x.abort() };
+  };
+  const abort = () => {
+    stopped = true;
+    x.abort();
+  };
+  return { done: new Promise((resolve, reject) => send(resolve, reject, false)), abort };
 }
 
 export const ended = (j: Job) => j.status === "completed" || j.status === "failed";
@@ -115,6 +132,8 @@ export interface Keep {
 
 let keep: Promise<Keep> | null = null;
 export function retention(): Promise<Keep> {
+  // Only operators clean up.
+  if (!may("operator")) return Promise.resolve({ days: 7, hours: 12, cleaning: false });
   keep ??= ask<{ retention_settings: { success_retention_days: number; failed_retention_hours: number } | null; auto_cleanup_enabled: boolean }>("/api/cleanup/status").then(
     (s) => ({ days: s.retention_settings?.success_retention_days ?? 7, hours: s.retention_settings?.failed_retention_hours ?? 12, cleaning: s.auto_cleanup_enabled }),
     () => ({ days: 7, hours: 12, cleaning: false }),
@@ -170,9 +189,14 @@ export function follow(id: string, heard: (j: Job) => void, gone: () => void, aw
     }
     timer = window.setTimeout(poll, Math.min(2000 * 2 ** failures, 30000));
   };
-  const listen = () => {
-    if (stopped || document.hidden) return;
-    source = new EventSource(`/jobs/${id}/events`);
+  let asking = false;
+  const listen = async () => {
+    if (asking) return;
+    asking = true;
+    const ticket = await ticketOf(id);
+    asking = false;
+    if (stopped || document.hidden || source) return;
+    source = new EventSource(withTicket(`/jobs/${id}/events`, ticket));
     source.addEventListener("status", (e) => news(JSON.parse((e as MessageEvent).data)));
     source.addEventListener("end", stop);
     source.addEventListener("gone", () => {
@@ -195,7 +219,7 @@ export function follow(id: string, heard: (j: Job) => void, gone: () => void, aw
       source?.close();
       source = null;
       clearTimeout(timer);
-    } else if (!source) listen();
+    } else if (!source) void listen();
   };
   const stop = () => {
     stopped = true;
@@ -206,6 +230,6 @@ export function follow(id: string, heard: (j: Job) => void, gone: () => void, aw
   };
   document.addEventListener("visibilitychange", seen);
   if (typeof EventSource === "undefined") poll();
-  else listen();
+  else void listen();
   return stop;
 }

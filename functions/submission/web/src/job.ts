@@ -1,9 +1,12 @@
 // One job: how it goes, what it was asked, what it made.
-import { ask, cancelled, ended, follow, Job, Refusal, state, WORDS } from "./api";
+import { ask, cancelled, ended, follow, Job, owned, Refusal, state, WORDS } from "./api";
 import { fill, h, note } from "./dom";
 import { ago, bytes, duration, time } from "./format";
 import { badge, cancel, countdown, pinButton, progressBar, remove } from "./jobs";
+import { linked, may, named, withTicket } from "./login";
 import { Result } from "./result";
+import { share } from "./share";
+import { replaceTicket, ticketOf } from "./tickets";
 import { findingList } from "./findings";
 import { upper } from "./submit";
 
@@ -34,7 +37,7 @@ export class JobPage {
     private leave: () => void,
   ) {
     fill(this.element, h("p", {}, h("a", { href: "/monitor", "data-view": "jobs" }, "← All jobs")), this.banner, this.head, this.rest, this.logBox);
-    ask<Job>(`/api/jobs/${encodeURIComponent(id)}`).then(
+    this.start(id).then(
       (j) => {
         this.news(j);
         if (!ended(j)) this.stop = follow(id, (n) => this.news(n), () => this.gone(), (lost) => this.away(lost));
@@ -42,11 +45,34 @@ export class JobPage {
       (e: Refusal) => (e.status === 404 ? this.gone() : fill(this.head, h("h1", {}, "Job"), h("p", { class: "problem" }, upper(e.message)))),
     );
     this.tick = window.setInterval(() => this.job && this.clock(this.job), 1000);
+    this.renewal = window.setInterval(() => void this.renew(id), 60e3);
   }
+
+  /** The job, and what may be done with it. */
+  private async start(id: string): Promise<Job> {
+    const j = await ask<Job>(`/api/jobs/${encodeURIComponent(id)}`);
+    // A job that others share is read only; where nobody has a name there are no others.
+    this.mine = !linked(id) && (named() ? await owned(id).catch(() => false) : may("user"));
+    this.ticket = await ticketOf(id);
+    return j;
+  }
+
+  /** Puts a new ticket into the addresses of the page before the old one expires. */
+  private async renew(id: string) {
+    const now = await ticketOf(id);
+    replaceTicket(this.element, this.ticket, now);
+    this.ticket = now;
+  }
+
+  /** Whether the caller may change the job. */
+  private mine = true;
+  private ticket = "";
+  private renewal = 0;
 
   close() {
     this.stop();
     clearInterval(this.tick);
+    clearInterval(this.renewal);
     this.result?.close();
   }
 
@@ -71,7 +97,7 @@ export class JobPage {
 
   private showPin(j: Job) {
     const again = () => void ask<Job>(`/api/jobs/${j.id}`).then((n) => this.news(n)).then(() => this.pinBox.querySelector("button")?.focus());
-    fill(this.pinBox, pinButton(j, again));
+    fill(this.pinBox, this.mine ? pinButton(j, again) : null);
   }
 
   private clock(j: Job) {
@@ -128,10 +154,13 @@ export class JobPage {
       h(
         "p",
         { class: "actions" },
-        done ? h("a", { class: "button primary", id: "zip", href: `/api/jobs/${j.id}/results`, download: "" }, "Download all (ZIP)") : null,
-        done ? h("a", { class: "button", href: `/jobs/${j.id}/results/report.json` }, "Report") : null,
-        h("a", { class: "button", id: "again", href: `/?from=${j.id}`, "data-view": "new" }, "Edit and rerun"),
-        ended(j)
+        done ? h("a", { class: "button primary", id: "zip", href: withTicket(`/api/jobs/${j.id}/results`, this.ticket), download: "" }, "Download all (ZIP)") : null,
+        done ? h("a", { class: "button", href: withTicket(`/jobs/${j.id}/results/report.json`, this.ticket) }, "Report") : null,
+        this.mine ? h("a", { class: "button", id: "again", href: `/?from=${j.id}`, "data-view": "new" }, "Edit and rerun") : null,
+        this.mine && named() ? h("button", { type: "button", id: "share", onclick: () => void share(j.id, copyButton) }, "Share") : null,
+        !this.mine
+          ? null
+          : ended(j)
           ? h("button", { type: "button", id: "delete", class: "danger", onclick: () => void act(remove, this.leave) }, "Delete")
           : h("button", { type: "button", id: "cancel", class: "danger", onclick: () => void act(cancel, () => void ask<Job>(`/api/jobs/${j.id}`).then((n) => this.news(n))) }, "Cancel"),
       ),
@@ -162,14 +191,14 @@ export class JobPage {
       const [files, report] = await Promise.all([ask<File[]>(`/jobs/${j.id}/results/`), ask<Record<string, unknown>>(`/jobs/${j.id}/results/report.json`)]);
       if (this.job !== j && this.built !== "completed") return;
       this.result = new Result(j, files, report);
-      fill(this.rest, this.result.element, downloads(j, files));
+      fill(this.rest, this.result.element, downloads(j, files, () => this.ticket));
     } catch (e) {
       fill(this.rest, h("p", { class: "problem" }, upper((e as Error).message)));
     }
   }
 }
 
-function copyButton(text: string, what: string): HTMLElement {
+function copyButton(text: string | (() => string), what: string): HTMLElement {
   return h(
     "button",
     {
@@ -178,7 +207,7 @@ function copyButton(text: string, what: string): HTMLElement {
       "aria-label": `Copy ${what}`,
       onclick: () => {
         // A page over plain http has no clipboard but for localhost.
-        if (navigator.clipboard) void navigator.clipboard.writeText(text).then(() => note(`Copied ${what}`), () => note("The browser does not let this page copy", "bad"));
+        if (navigator.clipboard) void navigator.clipboard.writeText(typeof text === "string" ? text : text()).then(() => note(`Copied ${what}`), () => note("The browser does not let this page copy", "bad"));
         else note("Copying needs https or localhost: mark the text and copy it", "bad");
       },
     },
@@ -186,21 +215,24 @@ function copyButton(text: string, what: string): HTMLElement {
   );
 }
 
-function downloads(j: Job, files: File[]): HTMLElement {
+function downloads(j: Job, files: File[], ticket: () => string): HTMLElement {
   const total = files.reduce((n, f) => n + f.size, 0);
   const filter = h("input", { type: "search", id: "file-filter", placeholder: "Filter", "aria-label": "Filter the files", oninput: () => show() });
   const list = h("ul", { class: "files" });
   const show = () => {
     const t = filter.value.toLowerCase();
-    fill(list, files.filter((f) => f.name.toLowerCase().includes(t)).slice(0, 400).map((f) => h("li", {}, h("a", { href: f.href, download: f.name.split("/").pop() }, f.name), h("span", { class: "hint" }, bytes(f.size)))));
+    fill(list, files.filter((f) => f.name.toLowerCase().includes(t)).slice(0, 400).map((f) => h("li", {}, h("a", { href: withTicket(f.href, ticket()), download: f.name.split("/").pop() }, f.name), h("span", { class: "hint" }, bytes(f.size)))));
   };
   show();
   const example = files.find((f) => f.name.endsWith("total_sun_sum.tif"))?.name ?? files.find((f) => f.name.endsWith(".tif"))?.name ?? "slope_dec.tif";
   const item = files.find((f) => /(^|\/)item\.json$/.test(f.name));
-  const u = `${location.origin}/jobs/${j.id}/results/${example}`;
+  const u = withTicket(`${location.origin}/jobs/${j.id}/results/${example}`, ticket());
+  const zip = withTicket(`${location.origin}/api/jobs/${j.id}/results`, ticket());
+  // A shell takes ? for a pattern.
+  const shell = (text: string) => (text.includes("?") ? `'${text}'` : text);
   const snippets: [string, string][] = [
-    ["curl", `curl -o maps.zip ${location.origin}/api/jobs/${j.id}/results\ncurl -O ${u}`],
-    ["GDAL", `gdalinfo -stats /vsicurl/${u}\ngdallocationinfo -wgs84 /vsicurl/${u} LONGITUDE LATITUDE\ngdal_translate -projwin WEST NORTH EAST SOUTH /vsicurl/${u} part.tif`],
+    ["curl", `curl -o maps.zip ${shell(zip)}\ncurl -O ${shell(u)}`],
+    ["GDAL", `gdalinfo -stats ${shell(`/vsicurl/${u}`)}\ngdallocationinfo -wgs84 ${shell(`/vsicurl/${u}`)} LONGITUDE LATITUDE\ngdal_translate -projwin WEST NORTH EAST SOUTH ${shell(`/vsicurl/${u}`)} part.tif`],
     ["QGIS", `# Layer > Add Layer > Add Raster Layer > Protocol: HTTP(S), cloud, etc.\n${u}\n# or in the Python console:\niface.addRasterLayer("/vsicurl/${u}", "${example.split("/").pop()!.replace(".tif", "")}")`],
     ["Python", `import rasterio\n\nwith rasterio.open("${u}") as src:\n    band = src.read(1, masked=True)\n    print(src.crs, src.units, band.mean())`],
     ["Command line", `eemt run ${j.workflow_type} ${quote(j.dem_filename)}${flags(j)}`],
@@ -209,9 +241,12 @@ function downloads(j: Job, files: File[]): HTMLElement {
     "section",
     { class: "card" },
     h("h2", {}, "Files and how to use them"),
-    h("p", { class: "hint" }, `${files.length} files, ${bytes(total)}. Maps are cloud-optimised GeoTIFF: programs read the part they need over HTTP. `, item ? h("a", { href: item.href }, "STAC item") : null),
+    h("p", { class: "hint" }, `${files.length} files, ${bytes(total)}. Maps are cloud-optimised GeoTIFF: programs read the part they need over HTTP. `, item ? h("a", { href: withTicket(item.href, ticket()) }, "STAC item") : null),
     h("details", {}, h("summary", {}, "All files"), filter, list),
-    snippets.map(([name, text]) => h("details", { class: "snippet" }, h("summary", {}, name), copyButton(text, `the ${name} lines`), h("pre", { tabIndex: 0, "aria-label": name }, text))),
+    snippets.map(([name, text]) => {
+      const lines = h("pre", { tabIndex: 0, "aria-label": name }, text);
+      return h("details", { class: "snippet" }, h("summary", {}, name), copyButton(() => lines.textContent!, `the ${name} lines`), lines);
+    }),
   );
 }
 

@@ -2,6 +2,8 @@
 import { ask, ended, Job, jobsPage, Keep, retention, Refusal, state } from "./api";
 import { confirmed, fill, h, note } from "./dom";
 import { ago, bytes, duration } from "./format";
+import { may } from "./login";
+import { ticketed } from "./tickets";
 
 export function badge(j: Job): HTMLElement {
   const s = state(j);
@@ -61,7 +63,7 @@ export async function pin(j: Job): Promise<boolean> {
 }
 
 export function pinButton(j: Job, then: () => void): HTMLElement | null {
-  if (j.data_expired_at) return null;
+  if (j.data_expired_at || !may("user")) return null;
   const press = async () => (await pin(j)) && then();
   return h("button", { type: "button", class: "small pin", "data-action": "pin", "aria-pressed": String(!!j.pinned), "aria-label": `Keep job ${j.id.slice(-8)} of ${j.dem_filename}`, title: j.pinned ? "Unpin the job" : "Pin the job, so that no cleanup removes it", onclick: () => void press() }, j.pinned ? "Kept" : "Keep");
 }
@@ -98,7 +100,7 @@ export class Jobs {
   constructor() {
     fill(
       this.element,
-      h("div", { class: "titled" }, h("h1", {}, "Jobs"), this.stamp, h("button", { type: "button", onclick: () => void this.load() }, "Refresh"), h("label", { class: "tick hint" }, this.auto, " Auto-refresh"), h("a", { class: "button primary", href: "/", "data-view": "new" }, "New job")),
+      h("div", { class: "titled" }, h("h1", {}, "Jobs"), this.stamp, h("button", { type: "button", onclick: () => void this.load() }, "Refresh"), h("label", { class: "tick hint" }, this.auto, " Auto-refresh"), may("user") ? h("a", { class: "button primary", href: "/", "data-view": "new" }, "New job") : null),
       this.counts,
       h("div", { class: "filters", role: "search" }, h("span", { class: "tool grow" }, h("label", { for: "f-text" }, "Search"), this.text), h("span", { class: "tool" }, h("label", { for: "f-state" }, "State"), this.state), h("span", { class: "tool" }, h("label", { for: "f-kind" }, "Workflow"), this.kind)),
       h("div", { class: "card flush" }, h("table", { class: "jobs" }, h("thead", {}, h("tr", {}, ["DEM", "Workflow", "State", "Progress", "Submitted", "Actions"].map((t) => h("th", { scope: "col" }, t)))), this.body), this.empty),
@@ -249,10 +251,10 @@ export class Jobs {
       h(
         "td",
         { class: "actions", "data-title": "" },
-        j.status === "completed" && !j.data_expired_at ? h("a", { class: "button small", "data-action": "zip", href: `/api/jobs/${j.id}/results`, download: "", "aria-label": `ZIP of job ${j.id.slice(-8)} of ${j.dem_filename}` }, "ZIP") : null,
-        h("a", { class: "button small", "data-action": "again", href: `/?from=${j.id}`, "data-view": "new", "aria-label": `Run again job ${j.id.slice(-8)} of ${j.dem_filename}` }, "Run again"),
+        j.status === "completed" && !j.data_expired_at ? ticketed(h("a", { class: "button small", "data-action": "zip", href: `/api/jobs/${j.id}/results`, download: "", "aria-label": `ZIP of job ${j.id.slice(-8)} of ${j.dem_filename}` }, "ZIP"), j.id) : null,
+        !may("user") ? null : h("a", { class: "button small", "data-action": "again", href: `/?from=${j.id}`, "data-view": "new", "aria-label": `Run again job ${j.id.slice(-8)} of ${j.dem_filename}` }, "Run again"),
         pinButton(j, () => void this.changed(j)),
-        ended(j) ? button("Delete", "delete", () => void again(remove)) : button("Cancel", "cancel", () => void again(cancel)),
+        !may("user") ? null : ended(j) ? button("Delete", "delete", () => void again(remove)) : button("Cancel", "cancel", () => void again(cancel)),
       ),
     );
   }

@@ -1,8 +1,10 @@
 // The page: which view is shown, in which theme.
 import "./style.css";
-import { fill } from "./dom";
+import { LoginPage, showAccount, watchLogin } from "./account";
+import { fill, h } from "./dom";
 import { JobPage } from "./job";
 import { Jobs } from "./jobs";
+import { begin, linked, may, strange } from "./login";
 import { Submit } from "./submit";
 
 interface Shown {
@@ -21,9 +23,10 @@ function go(path: string) {
 function route(focus = false) {
   shown?.close();
   const id = /^#([0-9A-Z]{26})$/.exec(location.hash)?.[1];
-  const view = id ? "job" : location.pathname === "/monitor" ? "jobs" : "new";
-  shown = id ? new JobPage(id, () => go("/monitor")) : view === "jobs" ? new Jobs() : new Submit((job) => go(`/monitor#${job}`));
-  document.title = view === "new" ? "EEMT: new job" : view === "jobs" ? "EEMT: jobs" : `EEMT: job ${id!.slice(-8)}`;
+  const view = id ? "job" : location.pathname === "/monitor" || !may("user") ? "jobs" : "new";
+  const closed = strange() && !(id && linked(id));
+  shown = closed ? new LoginPage() : id ? new JobPage(id, () => go("/monitor")) : view === "jobs" ? new Jobs() : new Submit((job) => go(`/monitor#${job}`));
+  document.title = closed ? "EEMT: log in" : view === "new" ? "EEMT: new job" : view === "jobs" ? "EEMT: jobs" : `EEMT: job ${id!.slice(-8)}`;
   for (const a of document.querySelectorAll<HTMLAnchorElement>("header nav a")) {
     if (a.dataset.view === (view === "job" ? "jobs" : view)) a.setAttribute("aria-current", "page");
     else a.removeAttribute("aria-current");
@@ -77,4 +80,10 @@ document.querySelector(".skip")!.addEventListener("click", (e) => {
   e.preventDefault();
   main.focus();
 });
-route();
+watchLogin(() => shown instanceof Jobs || shown instanceof JobPage);
+void begin().then((stays) => {
+  if (!stays) return fill(main, h("p", {}, "You are logged in: close this window."));
+  showAccount();
+  if (!strange() && !may("user")) document.querySelector<HTMLElement>("header [data-view=new]")!.hidden = true;
+  route();
+});

@@ -1,4 +1,5 @@
 // Maps of a job as tiles: COGs opened once, tiles kept within a bound.
+import { request } from "./login";
 import { Cog } from "./tiff";
 
 /** How much was read over HTTP since the page was opened. */
@@ -9,7 +10,7 @@ const MOST_TILES = 96 << 20;
 /** Reads a file by Range requests. */
 export function ranges(url: string): (from: number, to: number) => Promise<ArrayBuffer> {
   return async (from, to) => {
-    const r = await fetch(url, { headers: { Range: `bytes=${from}-${to - 1}` } });
+    const r = await request(url, { headers: { Range: `bytes=${from}-${to - 1}` } });
     if (r.status === 416) return new ArrayBuffer(0);
     if (!r.ok) throw new Error(r.status === 404 || r.status === 410 ? "this map is no longer there" : `the server answered ${r.status}`);
     const data = await r.arrayBuffer();

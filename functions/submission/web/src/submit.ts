@@ -4,6 +4,7 @@ import { fill, h, note } from "./dom";
 import { doubtful, Finding, findingList, listed, settles } from "./findings";
 import { bytes, count, duration, value } from "./format";
 import { jobLine } from "./jobs";
+import { request } from "./login";
 import { bring, Upload } from "./tus";
 
 interface Schema {
@@ -62,7 +63,7 @@ const LOOKED_AT = 32e6;
 let examines: Promise<boolean> | null = null;
 /** Whether the service examines DEMs before a job. */
 function canExamine(): Promise<boolean> {
-  examines ??= fetch("/api/check").then(
+  examines ??= request("/api/check").then(
     (r) => r.status !== 404 && r.status !== 405,
     () => false,
   );

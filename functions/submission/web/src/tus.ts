@@ -1,5 +1,6 @@
 // Brings a file by the tus protocol 1.0: in pieces, and from where a broken connection left off.
 import { Refusal, sentence, Sent } from "./api";
+import { credentials, renewed, request as fetched, tokenNow } from "./login";
 
 /** What one request carries: far below what proxies cut, and all that a new start costs. */
 export const PIECE = 16 << 20;
@@ -71,7 +72,7 @@ export function bring(file: File, progress: (s: Sent) => void, stands: (s: Stand
       };
       x.open(method, to);
       x.setRequestHeader("Tus-Resumable", "1.0.0");
-      for (const [name, v] of Object.entries(headers)) x.setRequestHeader(name, v);
+      for (const [name, v] of Object.entries({ ...headers, ...credentials() })) x.setRequestHeader(name, v);
       x.upload.onprogress = (e) => {
         alive();
         sent?.(e.loaded);
@@ -112,6 +113,7 @@ export function bring(file: File, progress: (s: Sent) => void, stands: (s: Stand
         if (over || paused) continue;
       }
       stands("sending", 0);
+      const used = tokenNow();
       let x: XMLHttpRequest;
       if (!path) {
         x = await request("POST", "/uploads", { "Upload-Length": String(file.size), "Upload-Metadata": `filename ${base64(file.name)}` });
@@ -136,6 +138,7 @@ export function bring(file: File, progress: (s: Sent) => void, stands: (s: Stand
         continue;
       }
       if (over || paused) continue;
+      if (x.status === 401 && (await renewed(used))) continue;
       if ((x.status === 404 || x.status === 410) && path && !anew) {
         // It was kept for a day, or given up elsewhere.
         anew = true;
@@ -168,7 +171,7 @@ export function bring(file: File, progress: (s: Sent) => void, stands: (s: Stand
       over = true;
       interrupt();
       kept.set(key, null);
-      if (path) void fetch(path, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } }).catch(() => {});
+      if (path) void fetched(path, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } }).catch(() => {});
     },
   };
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/http/httpproxy"
+
 	"github.com/cyverse-gis/eemt/shared/fault"
 )
 
@@ -47,6 +49,9 @@ func (h Hosts) allowed(u *url.URL) bool {
 	}
 	port := u.Port()
 	return slices.ContainsFunc(h, func(entry string) bool {
+		if strings.HasPrefix(entry, ".") { // all names below it
+			return strings.HasSuffix(host, strings.ToLower(entry)) && (port == "" || port == "443")
+		}
 		name, entryPort, err := net.SplitHostPort(entry)
 		if err != nil {
 			name, entryPort = strings.Trim(entry, "[]"), ""
@@ -60,19 +65,24 @@ func local(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Client calls allowed hosts only, wherever a redirect leads. A name that
-// resolves to this machine, or to an address of the local link where clouds keep
-// their secrets, is not called unless the entry says so itself.
-func (h Hosts) Client(timeout time.Duration) *http.Client {
+// Client calls allowed hosts only; redirects may lead to these, and to others that are named. A name that resolves to this
+// machine, to a private network, or to an address of the local link where clouds keep their secrets, is not called, unless an
+// entry is that address, or a range that holds it, such as 10.1.0.0/16. A proxy of the environment (HTTPS_PROXY, NO_PROXY)
+// resolves names itself: behind one the list of names is all that is checked.
+func (h Hosts) Client(timeout time.Duration, redirects ...string) *http.Client {
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	proxies := proxyHosts()
 	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			host, _, err := net.SplitHostPort(address)
 			if err != nil {
 				return nil, err
 			}
 			d := *dialer
-			d.Control = func(_, resolved string, _ syscall.RawConn) error { return checkResolved(host, resolved) }
+			if !slices.Contains(proxies, address) {
+				d.Control = func(_, resolved string, _ syscall.RawConn) error { return h.checkResolved(host, resolved) }
+			}
 			return d.DialContext(ctx, network, address)
 		},
 		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
@@ -84,22 +94,65 @@ func (h Hosts) Client(timeout time.Duration) *http.Client {
 			if len(via) > 5 {
 				return fault.New(fault.Invalid, errors.New("more than 5 redirects"))
 			}
-			return h.Check("redirect", req.URL.String())
+			return append(slices.Clone(h), redirects...).Check("redirect", req.URL.String())
 		},
 	}
 }
 
-func checkResolved(host, resolved string) error {
+// proxyHosts are the addresses of the proxies that the environment names.
+func proxyHosts() []string {
+	var list []string
+	env := httpproxy.FromEnvironment()
+	for _, text := range []string{env.HTTPSProxy, env.HTTPProxy} {
+		if !strings.Contains(text, "://") {
+			text = "http://" + text
+		}
+		if u, err := url.Parse(text); err == nil && u.Hostname() != "" {
+			port := u.Port()
+			if port == "" {
+				port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[u.Scheme]
+			}
+			list = append(list, net.JoinHostPort(u.Hostname(), port))
+		}
+	}
+	return list
+}
+
+// Proxied reports whether the environment names a proxy, which then resolves names.
+func Proxied() bool { return len(proxyHosts()) > 0 }
+
+// shared is the range that carriers give to their customers (RFC 6598), which clouds use for inner services.
+var shared = net.IPNet{IP: net.IPv4(100, 64, 0, 0).To4(), Mask: net.CIDRMask(10, 32)}
+
+// lists reports whether an entry is an address, or a range that holds it.
+func (h Hosts) lists(ip net.IP) bool {
+	return slices.ContainsFunc(h, func(entry string) bool {
+		if _, network, err := net.ParseCIDR(entry); err == nil {
+			return network.Contains(ip)
+		}
+		if name, _, err := net.SplitHostPort(entry); err == nil {
+			entry = name
+		}
+		own := net.ParseIP(strings.Trim(entry, "[]"))
+		return own != nil && own.Equal(ip)
+	})
+}
+
+func (h Hosts) checkResolved(host, resolved string) error {
 	text, _, err := net.SplitHostPort(resolved)
 	if err != nil {
 		return err
 	}
 	ip := net.ParseIP(text)
 	switch {
+	case ip != nil && h.lists(ip):
+		return nil
 	case ip == nil || ip.IsUnspecified() || ip.IsMulticast() || ip.IsLinkLocalUnicast():
 		return fault.New(fault.Invalid, fmt.Errorf("host %s leads to %s, which may not be called", host, text))
 	case ip.IsLoopback() && !local(strings.ToLower(host)):
 		return fault.New(fault.Invalid, fmt.Errorf("host %s leads to this machine", host))
+	case ip.IsPrivate() || shared.Contains(ip):
+		return fault.New(fault.Invalid, fmt.Errorf("host %s leads to the private address %s; the operator may list it, or its range", host, text))
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cyverse-gis/eemt/functions/submission/outbound"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/shared/fault"
 )
 
