@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,46 @@ func TestDeployWithoutCluster(t *testing.T) {
 				t.Errorf("exit %d, want %d with %q\n%s%s", code, c.code, c.want, out, errs)
 			}
 		})
+	}
+}
+
+// TestDocumentedCommands renders what each command in the documents and in the help would deploy.
+func TestDocumentedCommands(t *testing.T) {
+	own := filepath.Join(t.TempDir(), "my.yaml")
+	if err := os.WriteFile(own, []byte("auth: {mode: oidc, issuer: https://id.example.org, audience: eemt}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	help, _, _ := script(t, "deploy.sh", "--help")
+	texts := map[string]string{"--help": help}
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "../../README.md") {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[filepath.Base(page)] = string(data)
+	}
+	n := 0
+	for where, text := range texts {
+		for _, line := range regexp.MustCompile(`(?m)^ *ko/deploy\.sh .*$`).FindAllString(text, -1) {
+			n++
+			command, _, _ := strings.Cut(line, "|")
+			args := strings.Fields(strings.ReplaceAll(command, "my.yaml", own))[1:]
+			if at := slices.Index(args, "--"); at >= 0 {
+				args = slices.Insert(args, at, "--dry-run")
+			} else {
+				args = append(args, "--dry-run")
+			}
+			if out, errs, code := script(t, "deploy.sh", args...); code != 0 || out == "" {
+				t.Errorf("%s: %s: exit %d: %s", where, strings.TrimSpace(line), code, errs)
+			}
+		}
+	}
+	if n < 8 {
+		t.Errorf("only %d commands were found", n)
 	}
 }
 
