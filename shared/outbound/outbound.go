@@ -95,9 +95,6 @@ func (h Hosts) Client(timeout time.Duration, redirects ...string) *http.Client {
 			if len(via) > 5 {
 				return fault.New(fault.Invalid, errors.New("more than 5 redirects"))
 			}
-			if req.URL.Host != via[0].URL.Host {
-				req.Header.Del("Authorization") // net/http would send it to another port, and to names below the first
-			}
 			return append(slices.Clone(h), redirects...).Check("redirect", req.URL.String())
 		},
 	}
