@@ -68,12 +68,13 @@ func newServices(t *testing.T) *services {
 	return s
 }
 
-// start runs a service and waits until it is ready.
-func (s *services) start(t *testing.T, name, grace string) *server {
+// start runs a service, with further variables, and waits until it is ready.
+func (s *services) start(t *testing.T, name, grace string, variables ...string) *server {
 	t.Helper()
 	address := freeAddress(t)
 	p := &server{cmd: exec.Command(filepath.Join(s.dir, name)), url: "http://" + address, log: new(bytes.Buffer)}
 	p.cmd.Env = append(os.Environ(), "PORT="+address[strings.LastIndexByte(address, ':')+1:], "EEMT_AUTH_MODE=none", "EEMT_BUCKET=file://"+s.data, "K_SINK="+s.sink.URL, "EEMT_GRACE="+grace)
+	p.cmd.Env = append(p.cmd.Env, variables...)
 	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

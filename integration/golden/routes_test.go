@@ -103,6 +103,8 @@ var unanswered = map[string]string{
 	"POST /api/sign-upload":   "a directory has no addresses to upload to",
 	"POST /auth/keys":         "keys belong to somebody, and nobody is asked who they are here",
 	"DELETE /auth/keys/{key}": "there are none",
+
+	"POST /events/notices/{secret}": "no secret is set here",
 }
 
 // covered fails for operations of the definition of which no answer, or none but refusals, is recorded.
@@ -475,6 +477,12 @@ func (w *walk) events() {
 	w.do("OPTIONS", "/events", with("WebHook-Request-Origin", "events.example.org"), "")
 	w.do("OPTIONS", "/events", nil, "")
 	w.do("GET", "/events", nil, "")
+	const notice = `{"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "other"}, "object": {"key": "uploads/nothing.tif"}}}]}`
+	w.do("POST", "/events/notices", with(asJSON...), notice)
+	w.do("POST", "/events/notices", with(event("dev.knative.sources.ping")...), `{"task": "resume"}`)
+	w.do("POST", "/events/notices/secret", with(asJSON...), notice)
+	w.do("OPTIONS", "/events/notices", with("WebHook-Request-Origin", "events.example.org"), "")
+	w.do("OPTIONS", "/events/notices/secret", with("WebHook-Request-Origin", "events.example.org"), "")
 }
 
 func (w *walk) stac() {

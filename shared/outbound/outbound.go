@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -121,8 +122,24 @@ func proxyHosts() []string {
 // Proxied reports whether the environment names a proxy, which then resolves names.
 func Proxied() bool { return len(proxyHosts()) > 0 }
 
-// shared is the range that carriers give to their customers (RFC 6598), which clouds use for inner services.
-var shared = net.IPNet{IP: net.IPv4(100, 64, 0, 0).To4(), Mask: net.CIDRMask(10, 32)}
+// inner are ranges that lead into networks of one's own, besides those that net.IP knows: of carriers, which clouds use for
+// inner services (RFC 6598), of this network (RFC 1122), of protocols (RFC 6890), of tests (RFC 2544), reserved ones, and those
+// of IPv6 with an address of IPv4 in them: NAT64 (RFC 6052, RFC 8215) and 6to4 (RFC 3056).
+var inner = ranges("100.64.0.0/10", "0.0.0.0/8", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
+
+func ranges(list ...string) []netip.Prefix {
+	var r []netip.Prefix
+	for _, s := range list {
+		r = append(r, netip.MustParsePrefix(s))
+	}
+	return r
+}
+
+// isInner reports an address of a network of one's own.
+func isInner(ip net.IP) bool {
+	a, ok := netip.AddrFromSlice(ip)
+	return !ok || ip.IsPrivate() || slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+}
 
 // lists reports whether an entry is an address, or a range that holds it.
 func (h Hosts) lists(ip net.IP) bool {
@@ -151,7 +168,7 @@ func (h Hosts) checkResolved(host, resolved string) error {
 		return fault.New(fault.Invalid, fmt.Errorf("host %s leads to %s, which may not be called", host, text))
 	case ip.IsLoopback() && !local(strings.ToLower(host)):
 		return fault.New(fault.Invalid, fmt.Errorf("host %s leads to this machine", host))
-	case ip.IsPrivate() || shared.Contains(ip):
+	case isInner(ip):
 		return fault.New(fault.Invalid, fmt.Errorf("host %s leads to the private address %s; the operator may list it, or its range", host, text))
 	}
 	return nil

@@ -31,6 +31,13 @@ func TestCheckResolved(t *testing.T) {
 		{"maps.example.org", "127.0.0.1:443", listed, false},
 		{"maps.example.org", "0.0.0.0:443", listed, false},
 		{"maps.example.org", "224.0.0.1:443", listed, false},
+		{"maps.example.org", "0.0.0.1:443", listed, false},
+		{"maps.example.org", "192.0.0.192:443", listed, false},
+		{"maps.example.org", "198.18.0.1:443", listed, false},
+		{"maps.example.org", "255.255.255.255:443", listed, false},
+		{"maps.example.org", "[64:ff9b::a9fe:a9fe]:443", listed, false},
+		{"maps.example.org", "[2002:a9fe:a9fe::1]:443", listed, false},
+		{"maps.example.org", "[64:ff9b::a9fe:a9fe]:443", Hosts{"maps.example.org", "64:ff9b::/96"}, true},
 		{"localhost", "127.0.0.1:8080", Hosts{"localhost:8080"}, true},
 	} {
 		if err := c.hosts.checkResolved(c.host, c.resolved); (err == nil) != c.ok {

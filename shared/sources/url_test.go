@@ -48,7 +48,8 @@ func TestAddresses(t *testing.T) {
 	first, second := serve("first", ""), serve("second", "")
 	open := serve("open", inner+"/secret")
 	chain := serve("chain", second+"/climate.tif")
-	hosts := outbound.Hosts{hostOf(first), hostOf(open), hostOf(chain)}
+	away := serve("away", second+"/climate.tif")
+	hosts := outbound.Hosts{hostOf(first), hostOf(open), hostOf(chain), hostOf(away)}
 	client := hosts.Client(time.Minute, hostOf(second))
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	files := sources.Files{Client: client, Token: "secret", Hosts: hosts}
@@ -59,6 +60,7 @@ func TestAddresses(t *testing.T) {
 	}{
 		{"the first host gets the token", first + "/climate.tif", true, map[string]string{"first": "asked Bearer secret"}},
 		{"a redirect to a host that is known for it", chain + "/climate.tif", true, map[string]string{"chain": "asked ", "second": "asked "}},
+		{"a redirect of the host with the token to another port", away + "/climate.tif", true, map[string]string{"away": "asked Bearer secret", "second": "asked "}},
 		{"a redirect elsewhere", open + "/climate.tif", false, map[string]string{"open": "asked "}},
 		{"a host of redirects", second + "/climate.tif", false, nil},
 		{"another port of the host", strings.Replace(first, hostOf(first), "127.0.0.1:1", 1), false, nil},
@@ -69,6 +71,10 @@ func TestAddresses(t *testing.T) {
 			mu.Lock()
 			clear(seen)
 			mu.Unlock()
+			files := files
+			if strings.HasPrefix(c.address, away) {
+				files.TokenHost = hostOf(away)
+			}
 			r, size, closer, err := files.Open(t.Context(), c.address)
 			if err == nil {
 				data := make([]byte, size)
