@@ -9,6 +9,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/cmd/internal/service"
+	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/shared/job"
@@ -38,8 +39,9 @@ func main() {
 		s := &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log, Policy: policy, Partial: buckets.Remains(c.Bucket, bucket)}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", service.Health)
-		mux.Handle("/dead-letter", httpbinding.NewReceiver(s.DeadLetter, log))
-		mux.Handle("/", httpbinding.NewReceiver(s.Handle, log))
+		// The sources of ticks have no key.
+		mux.Handle("/dead-letter", httpbinding.NewReceiver(events.Keys.Require(s.DeadLetter, eventing.PingTick), log))
+		mux.Handle("/", httpbinding.NewReceiver(events.Keys.Require(s.Handle, eventing.PingTick), log))
 		return c.Listen(ctx, bucket, mux)
 	})
 }

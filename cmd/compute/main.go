@@ -74,7 +74,7 @@ func main() {
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", service.Health)
-		mux.Handle("/", httpbinding.NewReceiver(s.Handle, log))
+		mux.Handle("/", httpbinding.NewReceiver(events.Keys.Require(s.Handle), log))
 		return c.Listen(ctx, bucket, mux)
 	})
 }

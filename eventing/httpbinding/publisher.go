@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/eventing/eventmac"
 	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
@@ -41,6 +42,9 @@ const (
 // tile, tiles would run one after the other, and giving up would cancel the work. So it waits for a moment only; what
 // was sent by then counts as published and is seen to in the background, repeated if need be.
 type Publisher struct {
+	// Keys add to each event a code by which the functions know it; set before the first event. The zero value adds none.
+	Keys eventmac.Keys
+
 	client   *http.Client
 	target   string
 	sleep    func(ctx context.Context, d time.Duration) error
@@ -83,6 +87,7 @@ func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 	if err := p.slots.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("event %q not published: %w", e.ID(), err)
 	}
+	e = p.Keys.Sign(e)
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	sent := make(chan bool, 2*publishTries) // true when a try is sent, false when it has failed
 	result := make(chan error)

@@ -16,6 +16,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/eventing/eventmac"
 )
 
 // MaxBody is the greatest request body a Receiver reads, in bytes.
@@ -25,8 +26,8 @@ const MaxBody = 1 << 20
 const maxAnswer = 1024
 
 // Receiver is an http.Handler that passes each POSTed event, binary or structured, to a handler within the
-// request. It answers 202 without a body when the handler is done, 400 with the sentence of a rejection and
-// 503 with the sentence of any other error. Requests that are no event get 405, 413, 415 or 400, a panic 500.
+// request. It answers 202 without a body when the handler is done, 400 with the sentence of a rejection, 401 for an event
+// that a handler of eventmac.Keys.Require does not know, and 503 with the sentence of any other error. Requests that are no event get 405, 413, 415 or 400, a panic 500.
 type Receiver struct {
 	handle eventing.Handler
 	logger *slog.Logger
@@ -69,13 +70,15 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	// Brokers do not log what they are answered, and keep it only of events that they give up.
-	rejected := eventing.IsRejected(err)
-	r.logger.Warn("event was not handled", "event", e.ID(), "type", e.Type(), "again", !rejected, "error", err)
-	if rejected {
-		answer(w, http.StatusBadRequest, err.Error())
-	} else {
-		answer(w, http.StatusServiceUnavailable, err.Error())
+	status = http.StatusServiceUnavailable
+	switch {
+	case errors.Is(err, eventmac.ErrUnknown):
+		status = http.StatusUnauthorized
+	case eventing.IsRejected(err):
+		status = http.StatusBadRequest
 	}
+	r.logger.Warn("event was not handled", "event", e.ID(), "type", e.Type(), "again", status == http.StatusServiceUnavailable, "error", err)
+	answer(w, status, err.Error())
 }
 
 // read returns the event of a request, or the status and sentence that refuse it.

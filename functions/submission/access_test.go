@@ -116,6 +116,7 @@ func TestEveryRouteAsks(t *testing.T) {
 		"GET /", "GET /monitor", "GET /app.js", "GET /style.css", "GET /icon.svg", "GET /static/:asset", "GET /health", "GET /healthz",
 		"GET /conformance", "GET /api", "GET /openapi.json", "GET /docs", "GET /redoc", "GET /processes", "GET /processes/:id", "GET /auth",
 		"OPTIONS /uploads", "OPTIONS /uploads/:name", "POST /events", "OPTIONS /events",
+		"POST /events/notices", "OPTIONS /events/notices", "POST /events/notices/:secret", "OPTIONS /events/notices/:secret",
 	}
 	operators := []string{
 		"GET /auth/quotas/:owner", "PUT /auth/quotas/:owner", "DELETE /auth/quotas/:owner",
@@ -261,6 +262,12 @@ func TestSharing(t *testing.T) {
 	group := share(`{"group": "hydrology"}`)
 	if reads("carla", "", id) != 200 || reads("boris", "", id) != 404 || reads("carla", "", secret) != 404 {
 		t.Error("shared with a group: others than its members read, or members read other jobs")
+	}
+	if a := w.as(t, "carla", "POST", "/jobs/"+id+"/tickets", ""); a.status != 201 {
+		t.Errorf("a member gets no ticket: %d", a.status)
+	}
+	if a := w.as(t, "carla", "GET", "/jobs/"+id+"/shares", ""); a.status != 404 {
+		t.Errorf("a member sees with whom it is shared: %d", a.status)
 	}
 	if a := w.as(t, "carla", "DELETE", "/jobs/"+id, ""); a.status != 404 {
 		t.Errorf("a reader deletes: %d", a.status)

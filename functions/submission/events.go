@@ -8,32 +8,45 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/eventing/eventmac"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 	"github.com/cyverse-gis/eemt/eventing/objectnotice"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/functions/submission/progress"
+	"github.com/cyverse-gis/eemt/shared/fault"
 )
 
-// HandleEvent takes three kinds of events: notices of the bucket, which make jobs of dropped files; events of jobs, of
-// which it tells subscribers; and the resume tick, on which it makes jobs of the files whose notice was lost and brings the
-// static catalogue up to date.
+const (
+	// mostTicks and pauseOfTicks bound the passes that ticks over HTTP make: so many at once, then one in a pause.
+	mostTicks    = 3
+	pauseOfTicks = time.Minute
+)
+
+// HandleEvent takes what the functions send each other: events of jobs, of which it tells subscribers, and the resume tick, on
+// which it makes jobs of the files whose notice was lost and brings the static catalogue up to date.
 func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
-	if e.Type() == eventing.PingTick {
+	switch {
+	case e.Type() == eventing.PingTick:
 		tick, err := eventing.TickOf(e)
 		if err != nil || tick.Task != eventing.TaskResume {
 			return err
 		}
 		_, err = s.dropped.Scan(ctx)
 		return errors.Join(err, s.catalogue.Update(ctx))
-	}
-	if slices.Contains(progress.CallbackEvents(), e.Type()) {
+	case slices.Contains(progress.CallbackEvents(), e.Type()):
 		return s.callbacks.Notify(ctx, e)
 	}
+	return eventing.Reject(fmt.Errorf("type %.100q: must be %s or that of a job's event; notices of stored objects go to /events/notices", e.Type(), eventing.PingTick))
+}
+
+// HandleNotice takes notices of the bucket, which make jobs of dropped files.
+func (s *Service) HandleNotice(ctx context.Context, e event.Event) error {
 	n, err := objectnotice.Of(e)
 	if err != nil {
 		return err
@@ -45,20 +58,76 @@ func (s *Service) HandleEvent(ctx context.Context, e event.Event) error {
 	return err
 }
 
-// postEvents takes CloudEvents and the bare payloads of the stores.
+// paced leaves out a tick when others made their passes just before: sources of ticks have no key, so that anybody may
+// send some.
+func (s *Service) paced(h eventing.Handler) eventing.Handler {
+	return func(ctx context.Context, e event.Event) error {
+		if tick, err := eventing.TickOf(e); err == nil && tick.Task == eventing.TaskResume && !s.ticks.AllowN(s.Now(), 1) {
+			return nil
+		}
+		return h(ctx, e)
+	}
+}
+
+// postEvents takes what the functions send each other. Where neither events nor notices need a credential, as on a machine of
+// one's own, it takes notices too.
 func (s *Service) postEvents(c *gin.Context) {
-	if c.GetHeader("Ce-Specversion") != "" || strings.HasPrefix(c.ContentType(), event.ApplicationCloudEventsJSON) {
-		httpbinding.NewReceiver(func(ctx context.Context, e event.Event) error {
-			err := s.HandleEvent(ctx, e)
-			if err == nil || eventing.IsRejected(err) {
-				return err
-			}
-			// Anybody who reaches this service may send events: they get no details of its storage.
-			s.Log.Error("event failed", "event", e.ID(), "type", e.Type(), "error", err)
-			return errors.New("the service cannot reach its storage, or a subscriber; try again")
-		}, s.Log).ServeHTTP(c.Writer, c.Request)
+	inside := s.paced(s.HandleEvent)
+	if s.EventKeys.Set() || !s.Notices.Open() {
+		s.receive(c, s.EventKeys.Require(inside, eventing.PingTick))
 		return
 	}
+	if !cloudEvent(c) {
+		s.takeNotice(c)
+		return
+	}
+	s.receive(c, func(ctx context.Context, e event.Event) error {
+		if e.Type() == eventing.PingTick || slices.Contains(progress.CallbackEvents(), e.Type()) {
+			return inside(ctx, e)
+		}
+		return s.HandleNotice(ctx, e)
+	})
+}
+
+// postNotices takes notices of stored objects from their senders: CloudEvents, and the bare payloads of the stores.
+func (s *Service) postNotices(c *gin.Context) {
+	err := s.Notices.Check(c.Writer, c.Request, c.Param("secret"))
+	switch {
+	case fault.Is(err, fault.Unavailable), fault.Is(err, fault.TooLarge):
+		s.answer.Refuse(c, err)
+		return
+	case err != nil:
+		s.Log.Warn("a notice was refused", "error", err)
+		c.JSON(http.StatusNotFound, gin.H{"detail": "there is nothing at this address"})
+		return
+	}
+	if cloudEvent(c) {
+		s.receive(c, s.HandleNotice)
+		return
+	}
+	s.takeNotice(c)
+}
+
+// cloudEvent reports whether a request has one CloudEvent, in binary or in structured mode.
+func cloudEvent(c *gin.Context) bool {
+	return c.GetHeader("Ce-Specversion") != "" || strings.HasPrefix(c.ContentType(), event.ApplicationCloudEventsJSON)
+}
+
+// receive passes the event of a request to a handler.
+func (s *Service) receive(c *gin.Context, h eventing.Handler) {
+	httpbinding.NewReceiver(func(ctx context.Context, e event.Event) error {
+		err := h(ctx, e)
+		if err == nil || eventing.IsRejected(err) || errors.Is(err, eventmac.ErrUnknown) {
+			return err
+		}
+		// Anybody who reaches this service may send events: they get no details of its storage.
+		s.Log.Error("event failed", "event", e.ID(), "type", e.Type(), "error", err)
+		return errors.New("the service cannot reach its storage, or a subscriber; try again")
+	}, s.Log).ServeHTTP(c.Writer, c.Request)
+}
+
+// takeNotice takes the bare payload of a store.
+func (s *Service) takeNotice(c *gin.Context) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, httpbinding.MaxBody))
 	if err != nil {
 		var large *http.MaxBytesError

@@ -22,9 +22,9 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/cyverse-gis/eemt/functions/submission"
-	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/integration/faultbucket"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 

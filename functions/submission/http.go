@@ -80,6 +80,10 @@ func (s *Service) Routes() *gin.Engine {
 	get("/api/jobs/:id/results", s.files.Zip)
 	r.POST("/events", s.postEvents)
 	r.OPTIONS("/events", s.optionsEvents)
+	for _, path := range []string{"/events/notices", "/events/notices/:secret"} {
+		r.POST(path, s.postNotices)
+		r.OPTIONS(path, s.optionsEvents)
+	}
 	document("/stac", s.catalogue.Root)
 	document("/stac/collections/:collection", s.catalogue.Collection)
 	document("/stac/collections/:collection/items", s.catalogue.Items)
@@ -106,7 +110,7 @@ func (s *Service) recovered(c *gin.Context) {
 		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(cause)
 		}
-		s.Log.Error("request panicked", "path", c.Request.URL.Path, "cause", cause)
+		s.Log.Error("request panicked", "path", answer.LoggedPath(c), "cause", cause)
 		if c.Writer.Written() {
 			panic(http.ErrAbortHandler)
 		}

@@ -9,7 +9,10 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"golang.org/x/time/rate"
+
 	"github.com/cyverse-gis/eemt/eventing"
+	"github.com/cyverse-gis/eemt/eventing/eventmac"
 	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/catalogue"
@@ -17,8 +20,8 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
+	"github.com/cyverse-gis/eemt/functions/submission/notices"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
-	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/progress"
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/functions/submission/results"
@@ -30,6 +33,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/job/inuse"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -69,6 +73,10 @@ type Config struct {
 	Access access.Settings
 	// Quota bounds the jobs of each owner who has no limits of their own.
 	Quota quota.Limits
+	// EventKeys are those by which the events of the platform's functions are known; without one all are taken.
+	EventKeys eventmac.Keys
+	// Notices are the senders of notices of stored objects; everybody by default.
+	Notices notices.Senders
 	// Cleaner removes old jobs on request; nil offers nothing of the kind.
 	Cleaner retention.Cleaner
 	// Execution tells how work is done, "local" or "knative", MostReplicas on how many.
@@ -109,11 +117,14 @@ type Service struct {
 	quota     quota.Book
 	streams   *progress.Streams
 	callbacks *progress.Callbacks
+	// ticks bounds the passes that ticks over HTTP make.
+	ticks *rate.Limiter
 }
 
 // New wires the function.
 func New(c Config) *Service {
 	s := &Service{Config: c, answer: answer.Writer{Log: c.Log}, jobs: joblist.Reader{Store: c.Store, Now: c.Now}}
+	s.ticks = rate.NewLimiter(rate.Every(pauseOfTicks), mostTicks)
 	s.guard = access.NewGuard(access.Guard{
 		Settings: c.Access, Store: c.Store, Now: c.Now, Log: c.Log, Answer: s.answer,
 		Keys:   access.Keys{Bucket: c.Store.Bucket, Now: c.Now, NewID: c.NewID},

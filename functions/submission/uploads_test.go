@@ -672,7 +672,7 @@ func TestEventsOverHTTP(t *testing.T) {
 		if err := json.Unmarshal([]byte(payload(t, "gcs-cloudevent.json")), &e); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.HandleEvent(t.Context(), e); err == nil || eventing.IsRejected(err) {
+		if err := s.HandleNotice(t.Context(), e); err == nil || eventing.IsRejected(err) {
 			t.Errorf("error %v, want a passing fault", err)
 		}
 		var log strings.Builder

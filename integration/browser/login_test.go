@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -300,6 +301,13 @@ func TestLoginAccessible(t *testing.T) {
 			p.scheme(scheme)
 			p.accessible(axe, view+", "+scheme)
 		}
+		p.do(emulation.SetDeviceMetricsOverride(phone, phoneHigh, 1, true))
+		var width int
+		if p.eval(&width, `document.documentElement.scrollWidth`); width > phone {
+			t.Errorf("%s: on a phone the page is %d pixels wide", view, width)
+		}
+		p.shot("phone-" + strings.ReplaceAll(view, " ", "-"))
+		p.do(emulation.SetDeviceMetricsOverride(wide, high, 1, false))
 	}
 	p.until("the page asks for a login", `document.querySelector("#login")`)
 	each("login")

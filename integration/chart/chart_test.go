@@ -862,6 +862,22 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// TestEventKey gives all services the key of their events, from a Secret, and none without one.
+func TestEventKey(t *testing.T) {
+	for _, secret := range []string{"", "events"} {
+		list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "events": values{"secret": secret}})
+		for _, name := range []string{"submission", "compute", "cleanup"} {
+			text := string(find(t, list, "Service", release+"-"+name).text)
+			if got := strings.Contains(text, "name: EEMT_EVENT_KEY\n"); got != (secret != "") {
+				t.Errorf("%q: %s has the key: %t", secret, name, got)
+			}
+		}
+		if err := validate(list, nil); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestNotes(t *testing.T) {
 	c := load(t)
 	for _, r := range []struct {

@@ -128,8 +128,34 @@ func TestFlags(t *testing.T) {
 	bin := build(t)
 	guide := read(t, "docs/guide.md")
 	known := map[string]bool{}
-	for _, args := range [][]string{{"run", "sol"}, {"run", "eemt"}, {"check"}, {"serve"}, {"cleanup"}, {"submit", "sol"}, {"submit", "eemt"}, {"jobs"}, {"watch"}, {"results"}, {"cancel"}, {"delete"}, {"rerun"}, {"keep"}, {"unkeep"}, {"export"}, {"import"}, {"version"},
-		{"login"}, {"logout"}, {"token"}, {"keys", "create"}, {"keys", "list"}, {"keys", "revoke"}, {"share"}, {"quota"}} {
+	for _, args := range [][]string{
+		{"run", "sol"},
+		{"run", "eemt"},
+		{"check"},
+		{"serve"},
+		{"cleanup"},
+		{"submit", "sol"},
+		{"submit", "eemt"},
+		{"jobs"},
+		{"watch"},
+		{"results"},
+		{"cancel"},
+		{"delete"},
+		{"rerun"},
+		{"keep"},
+		{"unkeep"},
+		{"export"},
+		{"import"},
+		{"version"},
+		{"login"},
+		{"logout"},
+		{"token"},
+		{"keys", "create"},
+		{"keys", "list"},
+		{"keys", "revoke"},
+		{"share"},
+		{"quota"},
+	} {
 		out, err := exec.Command(filepath.Join(bin, "eemt"), append(args, "--help")...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("eemt %v --help: %v\n%s", args, err, out)

@@ -157,7 +157,7 @@ func TestEndpointsAreDocumented(t *testing.T) {
 		if r.Method == "HEAD" || r.Method == "OPTIONS" || r.Path == "/healthz" {
 			continue
 		}
-		path := strings.NewReplacer(":id", "ID", ":name", "NAME", ":collection", "ID", ":day", "DAY", ":asset", "ASSET", ":share", "SHARE", ":key", "KEY", ":owner", "OWNER", ":z/:x/:y", "Z/X/Y", "*file", "FILE").Replace(r.Path)
+		path := strings.NewReplacer(":id", "ID", ":name", "NAME", ":collection", "ID", ":day", "DAY", ":asset", "ASSET", ":share", "SHARE", ":key", "KEY", ":owner", "OWNER", ":secret", "SECRET", ":z/:x/:y", "Z/X/Y", "*file", "FILE").Replace(r.Path)
 		mentions(t, "docs/guide.md", "| `"+r.Method+" "+path)
 	}
 }

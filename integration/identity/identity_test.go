@@ -271,7 +271,7 @@ func TestLogin(t *testing.T) {
 		t.Fatalf("share: %v %s", err, link)
 	}
 	u, err := url.Parse(strings.TrimSpace(link))
-	if err != nil || get("", u.Path+"?"+u.RawQuery) != 200 {
+	if err != nil || u.Path != "/monitor" || get("", "/jobs/"+strings.Replace(u.Fragment, "&", "?", 1)) != 200 {
 		t.Errorf("the link %q does not open (%v)", link, err)
 	}
 	key, err := anna.run("keys", "create", "station", "--days", "1")

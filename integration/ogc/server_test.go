@@ -31,10 +31,10 @@ import (
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/functions/compute"
 	"github.com/cyverse-gis/eemt/functions/submission"
-	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/integration/contract"
 	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 )
 
 // EEMT_OGC_URL names a server to test in place of the one started here; it must

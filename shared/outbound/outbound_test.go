@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/shared/fault"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 )
 
 func TestCheck(t *testing.T) {

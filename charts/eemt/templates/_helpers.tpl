@@ -241,6 +241,12 @@ spec:
             {{- range .env }}
             - {{ toYaml . | nindent 14 | trim }}
             {{- end }}
+            {{- with $v.events.secret }}
+            - name: EEMT_EVENT_KEY
+              valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: key}}
+            - name: EEMT_EVENT_KEY_BEFORE
+              valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: before, optional: true}}
+            {{- end }}
             {{- range $k, $x := $v.bucket.env }}
             - name: {{ $k }}
               value: {{ $x | quote }}

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -56,12 +55,12 @@ func (a Access) Settings(now func() time.Time, log *slog.Logger) (access.Setting
 	case "oidc":
 		s.Authenticator = a.tokens("", now, log)
 		s.Login = access.Login{Mode: a.Mode, Issuer: a.Issuer, Audience: a.Audience, ClientID: a.ClientID, Scopes: a.Scopes}
-		return s, a.checkIssuer()
+		return s, checkIssuer("EEMT_AUTH", a.Issuer, a.Audience)
 	case "proxy":
 		switch {
 		case a.TokenHeader != "":
 			s.Authenticator = a.tokens(a.TokenHeader, now, log)
-			return s, a.checkIssuer()
+			return s, checkIssuer("EEMT_AUTH", a.Issuer, a.Audience)
 		case len(a.Secret) >= shortestSecret:
 			s.Authenticator = access.Proxy{
 				Secret: a.Secret, SecretHeader: SecretHeader, OwnerHeader: a.OwnerHeader, GroupsHeader: a.GroupsHeader, Operators: a.Operators,
@@ -82,13 +81,14 @@ func (a Access) tokens(header string, now func() time.Time, log *slog.Logger) *a
 	}
 }
 
-func (a Access) checkIssuer() error {
-	u, err := url.Parse(a.Issuer)
+// checkIssuer reports what is wrong with the address of an OpenID provider, or with an audience; names names their variables.
+func checkIssuer(names, issuer, audience string) error {
+	u, err := url.Parse(issuer)
 	switch {
-	case a.Issuer == "" || a.Audience == "":
-		return errors.New("EEMT_AUTH_ISSUER and EEMT_AUTH_AUDIENCE: both must be given, to know whose tokens count and which are meant for this service")
+	case issuer == "" || audience == "":
+		return fmt.Errorf("%s_ISSUER and %s_AUDIENCE: both must be given, to know whose tokens count and which are meant for this service", names, names)
 	case err != nil || u.Host == "" || u.Scheme != "https" && !isLoopback(u):
-		return fmt.Errorf("EEMT_AUTH_ISSUER %q: must be an https address", a.Issuer)
+		return fmt.Errorf("%s_ISSUER %q: must be an https address", names, issuer)
 	}
 	return nil
 }

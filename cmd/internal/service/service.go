@@ -18,6 +18,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
+	"github.com/cyverse-gis/eemt/eventing/eventmac"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 )
 
@@ -32,6 +33,19 @@ type Config struct {
 	// Grace is how long requests may go on after SIGTERM before their contexts end. The pod's own grace period must be
 	// longer by some seconds.
 	Grace time.Duration `env:"EEMT_GRACE" envDefault:"20s"`
+	// EventKey is that by which the services know each other's events; without one they take all. Events that were signed with
+	// OtherEventKey are taken too, while a key is changed.
+	EventKey      string `env:"EEMT_EVENT_KEY"`
+	OtherEventKey string `env:"EEMT_EVENT_KEY_BEFORE"`
+}
+
+// EventKeys are the keys of events, which Connect gives to the publisher; what is received is checked with them.
+func (c Config) EventKeys() (eventmac.Keys, error) {
+	keys, err := eventmac.New(c.EventKey, c.OtherEventKey)
+	if err != nil {
+		return keys, fmt.Errorf("EEMT_EVENT_KEY, EEMT_EVENT_KEY_BEFORE: %w", err)
+	}
+	return keys, nil
 }
 
 // Connect opens the bucket and the event sink of a service.
@@ -39,6 +53,9 @@ func (c Config) Connect(ctx context.Context, log *slog.Logger) (*blob.Bucket, *h
 	events, err := httpbinding.NewPublisher(nil, c.Sink, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("K_SINK: %w", err)
+	}
+	if events.Keys, err = c.EventKeys(); err != nil {
+		return nil, nil, err
 	}
 	b, err := buckets.Open(ctx, c.Bucket)
 	if err != nil {

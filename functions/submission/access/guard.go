@@ -108,6 +108,8 @@ const (
 	operators need = iota
 	// public needs nothing.
 	public
+	// elsewhere is what has senders of its own, who are looked at where it is taken: their tokens are none of a caller.
+	elsewhere
 	// own lists or reads what belongs to the caller.
 	own
 	// submits makes jobs, or brings files for them.
@@ -123,7 +125,8 @@ var rules = map[string]need{
 	"GET /static/:asset": public, "GET /health": public, "GET /healthz": public, "GET /conformance": public, "GET /api": public,
 	"GET /openapi.json": public, "GET /docs": public, "GET /redoc": public, "GET /processes": public, "GET /processes/:id": public,
 	"GET /auth": public, "OPTIONS /uploads": public, "OPTIONS /uploads/:name": public,
-	"POST /events": public, "OPTIONS /events": public, // who sends events is looked at where they are taken
+	"POST /events": elsewhere, "OPTIONS /events": elsewhere, "POST /events/notices": elsewhere, "OPTIONS /events/notices": elsewhere,
+	"POST /events/notices/:secret": elsewhere, "OPTIONS /events/notices/:secret": elsewhere,
 
 	"GET /jobs": own, "GET /api/jobs": own, "GET /api/system/status": own, "GET /auth/keys": own, "GET /auth/quota": own, "POST /auth/keys": own,
 	"DELETE /auth/keys/:key": own, "GET /stac": own, "GET /stac/collections/:collection": own, "GET /stac/collections/:collection/items": own,
@@ -132,7 +135,7 @@ var rules = map[string]need{
 	"POST /api/sign-upload": submits, "GET /api/check": submits, "POST /api/check": submits, "POST /uploads": submits,
 	"HEAD /uploads/:name": submits, "PATCH /uploads/:name": submits, "DELETE /uploads/:name": submits,
 
-	"POST /jobs/:id/tickets": reads,
+	"POST /jobs/:id/tickets": reads, "GET /jobs/:id/shares": changes, // who shares a job knows with whom
 
 	"POST /api/cleanup": operators, "GET /api/cleanup/status": operators,
 	"GET /stac/catalog.json": operators, "GET /stac/:collection/collection.json": operators, "GET /stac/:collection/:day/catalog.json": operators,
@@ -165,6 +168,9 @@ func (g *Guard) Admit(c *gin.Context) {
 		return // there is nothing, which everybody may know
 	}
 	n := needOf(c.Request.Method, c.FullPath())
+	if n == elsewhere {
+		return
+	}
 	who, err := g.Authenticator.Authenticate(c.Request)
 	if errors.Is(err, ErrNone) && (n == public || n == reads && c.Query("ticket") != "") {
 		who, err = Caller{}, nil
@@ -278,11 +284,12 @@ func (g *Guard) job(c *gin.Context, n need, who Caller) error {
 		}
 		return nil
 	}
-	if n == changes || c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
+	if n == changes {
 		return problem.NoSuchJob(id)
 	}
 	opened, err := g.Grants.Member(ctx, who, id)
-	if text := c.Query("ticket"); err == nil && !opened && text != "" {
+	looks := c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead
+	if text := c.Query("ticket"); err == nil && !opened && looks && text != "" {
 		if opened, err = g.Grants.Opens(ctx, text, id); opened {
 			c.Header("Referrer-Policy", "no-referrer")
 			who.Job = id

@@ -47,8 +47,16 @@ func (w Writer) refusal(c *gin.Context, err error) (status int, detail string) {
 	case kind == fault.Invalid:
 		return http.StatusBadRequest, problem.Sentence(err)
 	}
-	w.Log.Error("request failed", "path", c.Request.URL.Path, "error", err)
+	w.Log.Error("request failed", "path", LoggedPath(c), "error", err)
 	return http.StatusServiceUnavailable, "the service cannot reach its storage; try again"
+}
+
+// LoggedPath is the path of a request for the log: without the secret that it may end in.
+func LoggedPath(c *gin.Context) string {
+	if c.Param("secret") != "" {
+		return c.FullPath()
+	}
+	return c.Request.URL.Path
 }
 
 // Refuse answers with the error as the old suite did.

@@ -53,7 +53,9 @@ func withSecurity(definition []byte) ([]byte, error) {
 			if operation, ok := operation.(map[string]any); ok {
 				responses, _ := operation["responses"].(map[string]any)
 				for status, kind := range answers {
-					responses[status] = map[string]any{"$ref": "#/components/responses/" + kind}
+					if _, said := responses[status]; !said {
+						responses[status] = map[string]any{"$ref": "#/components/responses/" + kind}
+					}
 				}
 			}
 		}

@@ -17,9 +17,9 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/joblist"
 	"github.com/cyverse-gis/eemt/functions/submission/ogc"
-	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 )
 
 // CallbackEvents are the types of the events that Notify acts on.

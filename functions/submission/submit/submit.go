@@ -14,7 +14,6 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/legacy"
-	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/shared/climate"
@@ -22,6 +21,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/inspect"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/job/inuse"
+	"github.com/cyverse-gis/eemt/shared/outbound"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 

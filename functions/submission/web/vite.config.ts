@@ -13,6 +13,8 @@ export default defineConfig({
     cssCodeSplit: false,
     rollupOptions: {
       output: {
+        // Its licence wants to be named where it is copied.
+        banner: (chunk) => (chunk.isEntry ? "/*! With oauth4webapi, Copyright (c) Filip Skokan, MIT License, https://github.com/panva/oauth4webapi */" : ""),
         entryFileNames: "app.js",
         assetFileNames: (asset) => (asset.names[0]?.endsWith(".css") ? "style.css" : "[name][extname]"),
       },
