@@ -21,6 +21,7 @@ type config struct {
 	service.Config
 	intake.Access
 	intake.Quota
+	intake.Notices
 	// PublicURL is the address by which clients call the service; without it that of each request is believed.
 	PublicURL string `env:"EEMT_PUBLIC_URL"`
 	Version   string `env:"EEMT_VERSION"`
@@ -62,6 +63,10 @@ func main() {
 		if err != nil {
 			return err
 		}
+		senders, err := c.Known(time.Now, log)
+		if err != nil {
+			return err
+		}
 		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err
@@ -72,7 +77,7 @@ func main() {
 		s := submission.New(submission.Config{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now),
 			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: intake.Uploads(c.Bucket),
-			Access: who, Quota: c.Quota.Limits(),
+			Access: who, Quota: c.Quota.Limits(), EventKeys: events.Keys, Notices: senders,
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(), Concurrency: c.Concurrency,
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Settings: c.Settings},

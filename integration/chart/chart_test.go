@@ -624,8 +624,8 @@ func TestEvents(t *testing.T) {
 		{"callbacks-job-completed", "org.cyverse.eemt.job.completed.v1", "submission", "/events"},
 		{"callbacks-job-failed", "org.cyverse.eemt.job.failed.v1", "submission", "/events"},
 		{"callbacks-job-cancelled", "org.cyverse.eemt.job.cancelled.v1", "submission", "/events"},
-		{"uploads-gcs", "google.cloud.storage.object.v1.finalized", "submission", "/events"},
-		{"uploads-azure", "Microsoft.Storage.BlobCreated", "submission", "/events"},
+		{"uploads-gcs", "google.cloud.storage.object.v1.finalized", "submission", "/events/notices"},
+		{"uploads-azure", "Microsoft.Storage.BlobCreated", "submission", "/events/notices"},
 	} {
 		o := find(t, list, "Trigger", release+"-"+c.name)
 		delivery := o.at("spec", "delivery").(values)

@@ -82,12 +82,12 @@ type rights struct {
 
 // may reports whether a service may do something.
 func (r *rights) may(service, op, key string) bool {
-	if op != faultbucket.Commit && op != faultbucket.Delete {
-		return true // all may read and list
+	found := false
+	if op != faultbucket.Commit && op != faultbucket.Delete { // all may read and list, but what lets people in
+		found = service == "submission" || !strings.HasPrefix(key, "auth/")
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	found := false
 	for _, x := range r.all {
 		if x.service == service && x.op == op && x.fits.MatchString(key) {
 			found = true
@@ -373,6 +373,8 @@ func TestRightsKeepServicesApart(t *testing.T) {
 		{"submission", faultbucket.Commit, "uploads/dem.tif"},
 		{"submission", faultbucket.Delete, "uploads/dem.tif"},
 		{"submission", faultbucket.Delete, "auth/ticket-key"},
+		{"compute", faultbucket.Read, "auth/ticket-key"},
+		{"cleanup", faultbucket.Read, "auth/ticket-key"},
 		{"cleanup", faultbucket.Commit, "jobs/01X/results/report.json"},
 		{"cleanup", faultbucket.Commit, "jobs/01X/job.json"},
 		{"cleanup", faultbucket.Commit, "auth/keys/0123/01X.json"},
