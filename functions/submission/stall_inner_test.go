@@ -65,7 +65,7 @@ func TestSlowBodies(t *testing.T) {
 				r.POST("/refused", func(c *gin.Context) { c.String(http.StatusOK, "") })
 				take := func(c *gin.Context) {
 					n, err := io.Copy(io.Discard, c.Request.Body)
-					if err != nil || n != int64(c.Request.ContentLength) {
+					if err != nil || n != c.Request.ContentLength {
 						c.String(http.StatusBadRequest, "%v", err)
 					}
 				}
@@ -95,6 +95,7 @@ func TestSlowBodies(t *testing.T) {
 					t.Fatal(err)
 				}
 				body, _ := io.ReadAll(res.Body)
+				_ = res.Body.Close()
 				took := time.Since(began)
 				switch {
 				case c.taken && res.StatusCode != http.StatusOK:

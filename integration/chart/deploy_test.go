@@ -245,7 +245,7 @@ func deployOf(t *testing.T) string {
 func TestCleanupWithoutHelm(t *testing.T) {
 	helmDir(t)
 	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "kubectl"), []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(bin, "kubectl"), []byte("#!/bin/sh\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	goTool, err := exec.LookPath("go")

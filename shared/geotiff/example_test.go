@@ -21,16 +21,16 @@ func ExampleOpen() {
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	m, err := geotiff.Open(f, info.Size())
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Printf("%d x %d cells of %s in %d bands, %s\n", m.Width, m.Height, m.Type, m.Bands, m.Compression)
 	g, err := m.Grid(context.Background(), 0, raster.Window{Col: 3, Row: 2, Width: 4, Height: 2})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(g.Cells)
 	// Output:

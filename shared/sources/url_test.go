@@ -3,6 +3,7 @@ package sources_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -79,7 +80,7 @@ func TestAddresses(t *testing.T) {
 			if err == nil {
 				data := make([]byte, size)
 				_, err = r.ReadAt(data, 0)
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					err = nil
 				}
 				_ = closer.Close()

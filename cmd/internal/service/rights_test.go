@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -303,7 +304,7 @@ func exercise(t *testing.T, r *rights, byRequest bool) {
 	p.do("PUT", "/auth/quotas/boris", "application/json", strings.NewReader(`{"jobs": 1}`))
 	p.do("DELETE", "/auth/quotas/boris", "", nil)
 	tus := fmt.Sprint(p.do("POST", "/uploads", "", nil)["location"])
-	p.do("DELETE", tus[strings.Index(tus, "/uploads"):], "", nil)
+	p.do("DELETE", "/uploads/"+path.Base(tus), "", nil)
 	p.do("DELETE", "/api/jobs/"+second, "", nil)
 
 	// A dropped file, the static catalogue, and what the clock asks for.
