@@ -120,7 +120,7 @@ func (f *remote) run(t *testing.T, bucket *blob.Bucket, id, token string, now fu
 	s := &Service{
 		Store: job.Store{Bucket: bucket}, Events: b, Threads: 2, Now: now, Log: slog.New(slog.DiscardHandler), Version: "test",
 		Draw:    func(io.Writer, *raster.Grid[float32], preview.Options) error { return nil }, // no test of these looks at a picture
-		Climate: sources.Files{Bucket: f.bucket, Client: f.server.Client(), Token: token, Hosts: []string{"127.0.0.1"}}.Open,
+		Climate: sources.Files{Bucket: f.bucket, Client: f.server.Client(), Token: token, Hosts: []string{f.server.Listener.Addr().String()}}.Open,
 	}
 	b.Subscribe("compute", []string{eventing.JobSubmitted, eventing.TaskRequested, eventing.TilesCompleted}, 1, s.Handle)
 	p := param.DefaultParameters()
@@ -214,7 +214,7 @@ func TestSourcesRefuse(t *testing.T) {
 	for name, want := range map[string]string{
 		"/etc/passwd":                   "give an https address",
 		"jobs/x/job.json":               "give an https address",
-		"https://metadata.internal/x":   "host metadata.internal is not allowed here",
+		"https://metadata.internal/x":   "host metadata.internal may not be called",
 		"file:///etc/passwd":            "give an https address",
 		"http://data.example.org:x/abc": "invalid port",
 	} {
