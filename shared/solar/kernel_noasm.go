@@ -8,7 +8,7 @@ func raise(b *block, codes *horizon.Code, stride int, bearings *bearing, n int) 
 	raiseGo(b, codes, stride, bearings, n)
 }
 
-func shine(mask *[lanes]uint32, b *block, suns *sun, n int) {
+func shine(mask *[lanes]uint32, b *block, suns *sunPosition, n int) {
 	shineGo(mask, b, suns, n)
 }
 

@@ -24,10 +24,7 @@ var page = template.Must(template.New("openapi").Parse(pageText))
 
 // JSON returns the definition, OpenAPI 3.0.3.
 var JSON = sync.OnceValue(func() []byte {
-	data, err := yaml.YAMLToJSON(withParameters(text))
-	if err == nil {
-		data, err = withSecurity(data)
-	}
+	data, err := yaml.YAMLToJSON(withSecurity(withParameters(text)))
 	if err != nil {
 		panic(fmt.Sprintf("openapi.yaml: %v", err)) // a test reads it
 	}
@@ -35,32 +32,40 @@ var JSON = sync.OnceValue(func() []byte {
 })
 
 // withSecurity says of every operation that it may want credentials, and may be refused for now: whether it is, is up to the
-// installation.
-func withSecurity(definition []byte) ([]byte, error) {
-	var d map[string]any
-	if err := json.Unmarshal(definition, &d); err != nil {
-		return nil, err
-	}
-	d["security"] = []any{map[string]any{}, map[string]any{"bearer": []any{}}, map[string]any{"ticket": []any{}}}
-	paths, _ := d["paths"].(map[string]any)
-	for path, operations := range paths {
-		answers := map[string]string{"401": "Problem", "403": "Problem", "429": "Problem"}
-		if strings.HasPrefix(path, "/api/") {
-			answers["429"] = "Detail"
+// installation. It works on the text, whose order generated clients depend on.
+func withSecurity(definition []byte) []byte {
+	const responses, status = "      responses:", "        '"
+	lines := strings.Split(string(definition), "\n")
+	var out []string
+	path := ""
+	for i := range lines {
+		out = append(out, lines[i])
+		if strings.HasPrefix(lines[i], "  /") {
+			path = strings.TrimSuffix(strings.TrimSpace(lines[i]), ":")
 		}
-		operations, _ := operations.(map[string]any)
-		for _, operation := range operations {
-			if operation, ok := operation.(map[string]any); ok {
-				responses, _ := operation["responses"].(map[string]any)
-				for status, kind := range answers {
-					if _, said := responses[status]; !said {
-						responses[status] = map[string]any{"$ref": "#/components/responses/" + kind}
-					}
-				}
+		if lines[i] != responses {
+			continue
+		}
+		said := map[string]bool{}
+		for _, l := range lines[i+1:] {
+			if !strings.HasPrefix(l, "        ") {
+				break
+			}
+			if code, found := strings.CutPrefix(l, status); found {
+				said[code[:3]] = true
+			}
+		}
+		for _, code := range []string{"401", "403", "429"} {
+			kind := "Problem"
+			if code == "429" && strings.HasPrefix(path, "/api/") {
+				kind = "Detail"
+			}
+			if !said[code] {
+				out = append(out, status+code+"': {$ref: '#/components/responses/"+kind+"'}")
 			}
 		}
 	}
-	return json.Marshal(d)
+	return []byte(strings.Join(out, "\n"))
 }
 
 // operation is a line of the page.
