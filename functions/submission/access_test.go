@@ -338,8 +338,10 @@ func TestKeys(t *testing.T) {
 	if a := w.as(t, key.Key, "DELETE", "/jobs/"+id, ""); a.status != 403 {
 		t.Errorf("the key of a viewer deletes: %d", a.status)
 	}
-	if a := create(key.Key, `{"name": "more", "role": "user"}`); a.status != 400 {
-		t.Errorf("a key makes one that may more: %d", a.status)
+	for _, role := range []string{"viewer", "user"} {
+		if a := create(key.Key, `{"name": "more", "role": "`+role+`"}`); a.status != 400 || !strings.Contains(a.body, "a key makes no keys") {
+			t.Errorf("a key makes one of role %s: %d %s", role, a.status, a.body)
+		}
 	}
 	stored, err := w.Store.Bucket.ReadAll(t.Context(), "auth/keys/"+key.Key[5:21]+"/"+key.ID+".json")
 	if err != nil || strings.Contains(string(stored), key.Key[len(key.Key)-20:]) {

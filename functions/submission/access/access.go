@@ -33,6 +33,8 @@ type Caller struct {
 	// Groups that they belong to.
 	Groups []string
 	Role   Role
+	// Key, if not empty, is the id of the API key that they sent.
+	Key string
 	// Job, if not empty, is the only job that they may read, by a ticket or a link.
 	Job string
 }

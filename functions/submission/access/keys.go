@@ -62,6 +62,8 @@ func (k Keys) Create(ctx context.Context, who Caller, name string, role Role, da
 	switch {
 	case who.Owner == "":
 		return "", made, fault.New(fault.Invalid, errors.New("keys belong to somebody: log in"))
+	case who.Key != "": // one that was stolen would outlive its revocation
+		return "", made, fault.New(fault.Invalid, errors.New("a key makes no keys: log in"))
 	case role < Viewer || role > who.Role:
 		return "", made, fault.New(fault.Invalid, fmt.Errorf("role %s: must be viewer, or any up to your own, %s", role, who.Role))
 	case days < 1 || days > longestKey:
@@ -105,7 +107,10 @@ func (k Keys) List(ctx context.Context, who Caller) ([]Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list keys: %w", err)
 		}
-		one, err := k.read(ctx, o.Key)
+		one, err := read[Key](ctx, k.Bucket, o.Key)
+		if fault.Is(err, fault.NotFound) {
+			continue // revoked meanwhile
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -146,9 +151,9 @@ func (k Keys) Authenticate(r *http.Request) (Caller, error) {
 	if m == nil {
 		return Caller{}, unknown
 	}
-	one, err := k.read(r.Context(), path.Join(keysPrefix, m[1], m[2]+".json"))
+	one, err := read[Key](r.Context(), k.Bucket, path.Join(keysPrefix, m[1], m[2]+".json"))
 	switch {
-	case gcerrors.Code(err) == gcerrors.NotFound:
+	case fault.Is(err, fault.NotFound):
 		return Caller{}, unknown
 	case err != nil:
 		return Caller{}, fault.New(fault.Unavailable, errors.New("the API key cannot be looked up at present; try again"))
@@ -157,19 +162,22 @@ func (k Keys) Authenticate(r *http.Request) (Caller, error) {
 	case !k.Now().Before(one.Expires):
 		return Caller{}, fmt.Errorf("the API key %s expired at %s: make another", one.ID, one.Expires.UTC().Format(time.RFC3339))
 	}
-	return Caller{Owner: one.Owner, Groups: one.Groups, Role: one.Role}, nil
+	return Caller{Owner: one.Owner, Groups: one.Groups, Role: one.Role, Key: one.ID}, nil
 }
 
-func (k Keys) read(ctx context.Context, object string) (Key, error) {
-	var one Key
-	data, err := k.Bucket.ReadAll(ctx, object)
+// read reads a record of this package; an error of the kind fault.NotFound says that there is none.
+func read[T Key | Share](ctx context.Context, b *blob.Bucket, object string) (v T, err error) {
+	data, err := b.ReadAll(ctx, object)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return v, fault.New(fault.NotFound, err)
+	}
 	if err == nil {
-		err = json.Unmarshal(data, &one)
+		err = json.Unmarshal(data, &v)
 	}
 	if err != nil {
-		return one, fmt.Errorf("read %s: %w", object, err)
+		return v, fmt.Errorf("read %s: %w", object, err)
 	}
-	return one, nil
+	return v, nil
 }
 
 func sum(secret string) string {

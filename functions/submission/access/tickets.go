@@ -111,7 +111,7 @@ func (g *Grants) Opens(ctx context.Context, text, id string) (bool, error) {
 		if !job.ValidID(first) {
 			return false, nil
 		}
-		s, err := g.read(ctx, sharesOf(id)+first+".json")
+		s, err := read[Share](ctx, g.Bucket, sharesOf(id)+first+".json")
 		if fault.Is(err, fault.NotFound) {
 			return false, nil
 		}
@@ -167,7 +167,7 @@ func (g *Grants) Shares(ctx context.Context, id string) ([]Share, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list shares: %w", err)
 		}
-		s, err := g.read(ctx, o.Key)
+		s, err := read[Share](ctx, g.Bucket, o.Key)
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}
@@ -203,19 +203,4 @@ func (g *Grants) Member(ctx context.Context, who Caller, id string) (bool, error
 		}
 	}
 	return false, err
-}
-
-func (g *Grants) read(ctx context.Context, object string) (Share, error) {
-	var s Share
-	data, err := g.Bucket.ReadAll(ctx, object)
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		return s, fault.New(fault.NotFound, err)
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
-	if err != nil {
-		return s, fmt.Errorf("read %s: %w", object, err)
-	}
-	return s, nil
 }
