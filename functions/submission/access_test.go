@@ -394,7 +394,7 @@ func TestQuota(t *testing.T) {
 		}
 	})
 	submit := func(token string) answer {
-		kind, form := formOf(t, field{name: "workflow_type", value: "sol"}, field{"dem_file", hills(t), "dem.tif"})
+		kind, form := formOf(t, field{name: "workflow_type", value: "sol"}, field{name: "fresh", value: "true"}, field{"dem_file", hills(t), "dem.tif"})
 		return s.as(t, token, "POST", "/api/submit-job", form, "Content-Type", kind)
 	}
 	if a := submit("anna"); a.status != 200 {

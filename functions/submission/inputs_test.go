@@ -124,7 +124,7 @@ func TestUploadIsReadOnce(t *testing.T) {
 	submit := func(content string) int32 {
 		t.Helper()
 		reads.Store(0)
-		a := s.post(t, "/api/submit-job", field{name: "workflow_type", value: "sol"}, field{name: "uploaded_filename", value: name})
+		a := s.post(t, "/api/submit-job", field{name: "workflow_type", value: "sol"}, field{name: "fresh", value: "true"}, field{name: "uploaded_filename", value: name})
 		if a.status != http.StatusOK {
 			t.Fatalf("%d %s", a.status, a.body)
 		}

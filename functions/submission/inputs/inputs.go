@@ -134,6 +134,9 @@ const MaxTable = 1 << 20
 func (s *Store) UploadTable(ctx context.Context, name string, r io.Reader) (string, error) {
 	name = BaseName(name)
 	ref, err := s.PutAt(ctx, s.NewKey(ctx, name), name, FromClient{Reader: r}, min(MaxTable, s.MaxUpload), false)
+	if err == nil {
+		s.noteStored(ctx, ref)
+	}
 	return "table:" + ref.Key, err
 }
 

@@ -136,6 +136,11 @@ func (m Remover) Data(ctx context.Context, r job.Request) (Removed, error) {
 // request, the end, the index entry.
 func (m Remover) All(ctx context.Context, r job.Request) (Removed, error) {
 	var gone Removed
+	if !m.Dry {
+		if err := m.Store.DropEqual(ctx, r.ID, r.Equal); err != nil {
+			return gone, err
+		}
+	}
 	if err := m.inputs(ctx, r, &gone); err != nil {
 		return gone, err
 	}
