@@ -427,6 +427,112 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// TestQuotaOfBytes: an owner who has sent or stored as much as they may is told so at every door, and a deletion gives back.
+func TestQuotaOfBytes(t *testing.T) {
+	s := guarded(t)
+	const dem = 70 << 10 // more than is too small to be counted
+	large := hills(t) + strings.Repeat("\x00", dem-len(hills(t)))
+	s.with(func(c *submission.Config) {
+		c.MaxUpload = 1 << 20
+		c.Quota = quota.Limits{StoredBytes: 1000, UploadBytes: 250 << 10}
+		c.Estimate = func(param.Workflow, param.Parameters, int, int) inspect.Work {
+			return inspect.Work{Seconds: 1, Cores: 1, Results: 600}
+		}
+	})
+	used := func(stored, sent float64) {
+		t.Helper()
+		m, _ := s.as(t, "anna", "GET", "/auth/quota", "").json(t)["used"].(map[string]any)
+		if m["stored_bytes"] != stored || m["upload_bytes_today"] != sent {
+			t.Errorf("%v, want %g and %g", m, stored, sent)
+		}
+	}
+	kind, form := formOf(t, field{"file", large, "dem.tif"})
+	upload := func() answer { return s.as(t, "anna", "POST", "/api/upload-file", form, "Content-Type", kind) }
+	first := upload()
+	if first.status != 200 {
+		t.Fatalf("%d %s", first.status, first.body)
+	}
+	used(0, float64(len(form)))
+	begin := func(size string) answer {
+		return s.as(t, "anna", "POST", "/uploads", "", "Tus-Resumable", "1.0.0", "Upload-Length", size, "Upload-Metadata", "filename ZGVtLnRpZg==")
+	}
+	parts := begin("102400")
+	if parts.status != 201 {
+		t.Fatalf("%d %s", parts.status, parts.body)
+	}
+	used(0, float64(len(form))+102400)
+	before := keys(t, s.Store.Bucket)
+	for door, a := range map[string]answer{
+		"parts": begin("100000"), "whole": func() answer { upload(); return upload() }(),
+		"job": s.form(t, "anna", field{"dem_file", large, "dem.tif"}), "check": s.as(t, "anna", "POST", "/api/check", form, "Content-Type", kind),
+		"standard": s.execute(t, "anna", `, "linke_value": "`+strings.Repeat(" ", 70<<10)+`"`, ""),
+	} {
+		if a.status != 429 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "the most in a day is") {
+			t.Errorf("%s: %d %v %s", door, a.status, a.header, a.body)
+		}
+	}
+	if after := keys(t, s.Store.Bucket); len(after) > len(before)+3 { // one upload more, its checksum and count
+		t.Errorf("refused uploads left something: %v", after)
+	}
+	// What does not say how long it is may bring what is left.
+	chunked, err := http.NewRequestWithContext(t.Context(), "POST", s.http.URL+"/api/upload-file", io.MultiReader(strings.NewReader(form)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunked.Header.Set("Content-Type", kind)
+	chunked.Header.Set("Authorization", "Bearer anna")
+	res, err := http.DefaultClient.Do(chunked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != 429 {
+		t.Errorf("without a length: %s", res.Status)
+	}
+	if a := s.as(t, "boris", "POST", "/api/upload-file", form, "Content-Type", kind); a.status != 200 {
+		t.Errorf("another: %d %s", a.status, a.body)
+	}
+	if a := s.as(t, "ops", "PUT", "/auth/quotas/anna", `{"upload_bytes_per_day": 1000000}`); a.status != 200 || !strings.Contains(a.body, `"stored_bytes":1000,`) {
+		t.Errorf("an operator: %d %s", a.status, a.body)
+	}
+	if a := upload(); a.status != 200 {
+		t.Errorf("with more: %d %s", a.status, a.body)
+	}
+	if a := s.as(t, "anna", "DELETE", "/uploads/"+path.Base(parts.header.Get("Location")), "", "Tus-Resumable", "1.0.0"); a.status != 204 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	m, _ := s.as(t, "anna", "GET", "/auth/quota", "").json(t)["used"].(map[string]any)
+	if got, _ := m["upload_bytes_today"].(float64); got >= 102400+3*float64(len(form)) {
+		t.Errorf("what was cancelled counts: %v", m)
+	}
+
+	name := field{name: "uploaded_filename", value: first.json(t)["filename"].(string)}
+	id, _ := taken(t, s.form(t, "anna", name))
+	if a := s.form(t, "anna", name, field{name: "step", value: "30"}); a.status != 403 || !strings.Contains(a.body, "would take 1.2 kB, the most is 1") || a.header.Get("Retry-After") != "" {
+		t.Errorf("more than may be stored: %d %s", a.status, a.body)
+	}
+	if again, existing := taken(t, s.form(t, "anna", name)); again != id || !existing {
+		t.Error("what is done already is refused")
+	}
+	if a := s.as(t, "anna", "POST", "/jobs/"+id+"/shares", ""); a.status != 201 {
+		t.Fatal(a.body)
+	}
+	s.end(t, id, job.Completed)
+	s.put(t, job.ResultKey(id, "a.tif"), strings.Repeat("x", 450))
+	if m, _ := s.as(t, "anna", "GET", "/auth/quota", "").json(t)["used"].(map[string]any); m["stored_bytes"] != 450.0 {
+		t.Errorf("%v", m)
+	}
+	if a := s.as(t, "anna", "DELETE", "/jobs/"+id, ""); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if m, _ := s.as(t, "anna", "GET", "/auth/quota", "").json(t)["used"].(map[string]any); m["stored_bytes"] != 0.0 {
+		t.Errorf("%v", m)
+	}
+	if a := s.form(t, "anna", field{"dem_file", hills(t), "dem.tif"}, field{name: "step", value: "30"}); a.status != 200 {
+		t.Errorf("after a deletion: %d %s", a.status, a.body)
+	}
+}
+
 // TestAudit: who changed a job stands in the log and beside the job, without what would let others in.
 func TestAudit(t *testing.T) {
 	s := guarded(t)

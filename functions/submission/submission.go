@@ -139,7 +139,7 @@ func New(c Config) *Service {
 		Store: c.Store, Events: c.Events, Inputs: s.inputs, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
 		Limits: c.Limits, Room: c.Room, DEMHosts: c.DEMHosts, Quota: s.quota, Estimate: c.Estimate,
 	}
-	s.upload = &upload.Server{Inputs: s.inputs, Log: c.Log, Answer: s.answer, Stall: s.stall()}
+	s.upload = &upload.Server{Inputs: s.inputs, Log: c.Log, Answer: s.answer, Stall: s.stall(), Quota: s.quota}
 	s.dropped = dropped.New(&dropped.Watcher{
 		Store: c.Store, Inputs: s.inputs, Submit: s.submit, Uploads: c.Uploads, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
 	})

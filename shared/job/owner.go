@@ -3,6 +3,7 @@ package job
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"strings"
 )
 
@@ -29,6 +30,32 @@ func (r Request) IndexKeys() []string {
 		keys = append(keys, ownerPrefix(r.Owner)+indexName(r.Created, r.ID))
 	}
 	return keys
+}
+
+// QuotaPrefix is where it is counted what owners use.
+const QuotaPrefix = "quota/"
+
+// QuotaOf is where it is counted what an owner uses.
+func QuotaOf(owner string) string { return QuotaPrefix + OwnerHash(owner) + "/" }
+
+// StoredPrefix is where the bytes of a job's data are counted against its owner, as the name of an empty object; empty for a
+// job without an owner. It goes with the data.
+func (r Request) StoredPrefix() string {
+	if r.Owner == "" {
+		return ""
+	}
+	return QuotaOf(r.Owner) + "stored/" + r.ID + "/"
+}
+
+// storedJob is the job of an object under the StoredPrefix of one.
+var storedJob = regexp.MustCompile(`^` + QuotaPrefix + `[0-9a-f]+/stored/([^/]+)/`)
+
+// StoredJob is the id of the job whose bytes an object counts; empty for any other object.
+func StoredJob(key string) string {
+	if m := storedJob.FindStringSubmatch(key); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // OwnInputKey is the object of an input that only jobs of its owner may name; without an owner everybody may.

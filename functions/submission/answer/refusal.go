@@ -36,6 +36,8 @@ func (w Writer) refusal(c *gin.Context, err error) (status int, detail string) {
 			c.Header("Retry-After", strconv.Itoa(max(1, int(e.RetryAfter().Seconds()))))
 		}
 		return http.StatusTooManyRequests, problem.Sentence(err)
+	case kind == fault.Forbidden:
+		return http.StatusForbidden, problem.Sentence(err)
 	case kind == fault.NotFound:
 		return http.StatusNotFound, problem.Sentence(err)
 	case kind == fault.Conflict:

@@ -14,7 +14,7 @@ import (
 // what it asks.
 func Refused(err error) bool {
 	switch fault.KindOf(err) {
-	case fault.Invalid, fault.TooLarge, fault.NoRoom, fault.Exhausted:
+	case fault.Invalid, fault.TooLarge, fault.NoRoom, fault.Exhausted, fault.Forbidden:
 		return true
 	}
 	return false

@@ -3,6 +3,7 @@ package submit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -126,7 +127,13 @@ func (s *Submitter) fetch(ctx context.Context, address string) (inputs.DEM, erro
 	if res.ContentLength > s.Inputs.MaxUpload {
 		return inputs.DEM{}, problem.TooLarge("file at "+req.URL.Host, s.Inputs.MaxUpload)
 	}
-	return s.Inputs.Upload(ctx, path.Base(req.URL.Path), res.Body)
+	counted, err := s.Quota.BeginUpload(ctx, access.From(ctx).Owner, s.NewID(), res.ContentLength, s.Inputs.MaxUpload)
+	if err != nil {
+		return inputs.DEM{}, err
+	}
+	body := counted.Reader(res.Body)
+	ref, err := s.Inputs.Upload(ctx, path.Base(req.URL.Path), body)
+	return ref, errors.Join(err, counted.End(ctx, body.Came))
 }
 
 // Echo makes a job that ends by itself after its pause; nobody computes it. An end without a pause is announced

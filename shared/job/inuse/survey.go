@@ -126,6 +126,13 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 	if err := v.unknown(ctx, job.EqualPrefix, func(key string) bool { return v.equal[key] }, before, f); err != nil {
 		return err
 	}
+	stored := func(key string) bool {
+		id := job.StoredJob(key)
+		return id == "" || v.jobs[id]
+	}
+	if err := v.unknown(ctx, job.QuotaPrefix, stored, before, f); err != nil {
+		return err
+	}
 	return v.store.Objects(ctx, job.InputPrefix, func(o *blob.ListObject) error {
 		if len(v.Uses[o.Key]) > 0 || !o.ModTime.Before(before) {
 			return nil
