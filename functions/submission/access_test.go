@@ -315,6 +315,104 @@ func TestSharing(t *testing.T) {
 	}
 }
 
+// TestSharedJobsAreListed: what is shared with a group is in all lists of its members, in order, and page by page; what is revoked
+// or expired is in none.
+func TestSharedJobsAreListed(t *testing.T) {
+	w := guarded(t)
+	share := func(token, id, body string) string {
+		a := w.as(t, token, "POST", "/jobs/"+id+"/shares", body, "Content-Type", "application/json")
+		if a.status != 201 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		return a.json(t)["id"].(string)
+	}
+	listed := func(token, query string) (ids []string) {
+		t.Helper()
+		for at := "/jobs" + query; at != ""; {
+			var page struct {
+				Jobs  []struct{ JobID string }
+				Links []struct{ Rel, Href string }
+			}
+			a := w.as(t, token, "GET", at, "")
+			if err := json.Unmarshal([]byte(a.body), &page); err != nil || a.status != 200 {
+				t.Fatalf("%s: %d %s", at, a.status, a.body)
+			}
+			for _, j := range page.Jobs {
+				ids = append(ids, j.JobID)
+			}
+			at = ""
+			for _, l := range page.Links {
+				if l.Rel == "next" {
+					at = strings.TrimPrefix(l.Href, w.http.URL)
+				}
+			}
+		}
+		return ids
+	}
+	var want []string // newest first
+	var shares []string
+	for i := range 4 {
+		shared, own, other := w.echo(t, "anna"), w.echo(t, "carla"), w.echo(t, "boris")
+		shares = append(shares, share("anna", shared, `{"group": "hydrology", "days": 30}`))
+		if i == 0 {
+			share("anna", shared, `{"group": "hydrology", "days": 1}`) // twice
+		}
+		share("boris", other, `{"group": "geology"}`)
+		share("boris", other, ``)
+		want = append([]string{own, shared}, want...)
+	}
+	for _, query := range []string{"", "?limit=1", "?limit=2", "?limit=3", "?processID=echo&limit=2"} {
+		if got := listed("carla", query); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	suite := w.as(t, "carla", "GET", "/api/jobs", "").body
+	for _, id := range want {
+		if strings.Count(suite, `"id":"`+id+`"`) != 1 {
+			t.Errorf("%s is not once in %s", id, suite)
+		}
+	}
+	if got := listed("carla", "?q="+want[1]); !slices.Equal(got, want[1:2]) {
+		t.Errorf("by its id: %v", got)
+	}
+	for _, who := range []string{"boris", "viewer"} {
+		if got := listed(who, ""); len(got) != map[string]int{"boris": 4}[who] {
+			t.Errorf("%s sees %v", who, got)
+		}
+		if got := listed(who, "?q="+want[1]); len(got) != 0 {
+			t.Errorf("%s finds %v", who, got)
+		}
+	}
+	if got := listed("anna", ""); len(got) != 4 {
+		t.Errorf("the owner, who is of the group, sees %v", got)
+	}
+	if a := w.as(t, "anna", "DELETE", "/jobs/"+want[1]+"/shares/"+shares[3], ""); a.status != 204 {
+		t.Fatal(a.status)
+	}
+	want = slices.Delete(want, 1, 2)
+	if got := listed("carla", "?limit=2"); !slices.Equal(got, want) {
+		t.Errorf("after it was revoked: %v, want %v", got, want)
+	}
+	if got := listed("carla", "?q="+want[1]); len(got) != 0 && got[0] != want[1] {
+		t.Errorf("by the id of one that was revoked: %v", got)
+	}
+	last := want[len(want)-1] // whose second share ends first
+	if a := w.as(t, "anna", "DELETE", "/jobs/"+last+"/shares/"+shares[0], ""); a.status != 204 {
+		t.Fatal(a.status)
+	}
+	if got := listed("carla", ""); !slices.Equal(got, want) {
+		t.Errorf("one of two shares was revoked: %v, want %v", got, want)
+	}
+	w.later(2 * 24 * time.Hour)
+	if got := listed("carla", ""); !slices.Equal(got, want[:len(want)-1]) {
+		t.Errorf("a share that has ended is listed: %v", got)
+	}
+	w.as(t, "anna", "DELETE", "/jobs/"+want[2], "")
+	if got := listed("carla", ""); slices.Contains(got, want[2]) {
+		t.Errorf("a job that was deleted is listed: %v", got)
+	}
+}
+
 // TestKeys makes a key that may less than its maker, uses and revokes it.
 func TestKeys(t *testing.T) {
 	w := guarded(t)

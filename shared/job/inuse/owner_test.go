@@ -20,7 +20,7 @@ func TestOwnersIndex(t *testing.T) {
 	defer func() { _ = b.Close() }()
 	s := job.Store{Bucket: b}
 	of := func(owner string) (ids []string) {
-		err := s.EntriesOf(t.Context(), owner, "", func(e job.Entry) (bool, error) {
+		err := s.EntriesOf(t.Context(), owner, nil, time.Now(), "", func(e job.Entry) (bool, error) {
 			ids = append(ids, e.ID)
 			return true, nil
 		})
@@ -136,5 +136,55 @@ func TestEqualIndex(t *testing.T) {
 	}
 	if _, won, err := s.AddEqual(t.Context(), work, "01JTEST0000000000000000009", time.Now(), nil); err != nil || won {
 		t.Errorf("an entry is replaced: %v", err)
+	}
+}
+
+// TestGroupsIndex: entries of shares that have ended, and of jobs that are gone, are orphans.
+func TestGroupsIndex(t *testing.T) {
+	b := memblob.OpenBucket(nil)
+	defer func() { _ = b.Close() }()
+	s := job.Store{Bucket: b}
+	r := job.Request{ID: "01JTEST0000000000000000001", Owner: "anna", Workflow: param.Sol, Created: time.Now()}
+	gone := job.Request{ID: "01JTEST0000000000000000002", Owner: "anna", Workflow: param.Sol, Created: time.Now()}
+	if err := s.Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	later, over := time.Now().Add(48*time.Hour), time.Now().Add(-48*time.Hour)
+	for _, key := range []string{r.GroupKey("hydrology", "S1", later), r.GroupKey("hydrology", "S2", over), r.GroupKey("geology", "S3", over), gone.GroupKey("hydrology", "S4", later)} {
+		if err := b.WriteAll(t.Context(), key, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := func(groups ...string) (ids []string) {
+		err := s.EntriesOf(t.Context(), "boris", groups, time.Now(), "", func(e job.Entry) (bool, error) {
+			if !e.Shared {
+				t.Errorf("%+v", e)
+			}
+			ids = append(ids, e.ID)
+			return true, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	if got := of("geology", "hydrology", "hydrology"); len(got) != 2 || len(of("geology")) != 0 {
+		t.Errorf("%v", got)
+	}
+	for group, want := range map[string]bool{"hydrology": true, "geology": false, "none": false} {
+		if got, err := s.SharedWith(t.Context(), r, []string{group}, time.Now()); err != nil || got != want {
+			t.Errorf("%s: %t (%v)", group, got, err)
+		}
+	}
+	v, err := inuse.Look(t.Context(), s, func(string, job.Status, error) error { return nil })
+	var removed []string
+	if err == nil {
+		err = v.Orphans(t.Context(), time.Now().Add(time.Minute), false, func(o *blob.ListObject) error {
+			removed = append(removed, o.Key)
+			return b.Delete(t.Context(), o.Key)
+		}, func(string) error { return nil })
+	}
+	if got := of("hydrology"); err != nil || !slices.Equal(got, []string{r.ID}) || len(removed) != 3 {
+		t.Errorf("%v, removed %v (%v)", got, removed, err)
 	}
 }

@@ -126,6 +126,13 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 	if err := v.unknown(ctx, job.EqualPrefix, func(key string) bool { return v.equal[key] }, before, f); err != nil {
 		return err
 	}
+	shared := func(key string) bool {
+		id, until := job.GroupEntry(key)
+		return v.jobs[id] && !until.Before(before)
+	}
+	if err := v.unknown(ctx, job.GroupsPrefix, shared, before, f); err != nil {
+		return err
+	}
 	stored := func(key string) bool {
 		id := job.StoredJob(key)
 		return id == "" || v.jobs[id]
