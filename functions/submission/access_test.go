@@ -30,7 +30,9 @@ func (p people) Authenticate(r *http.Request) (access.Caller, error) {
 	if token == "" {
 		return access.Caller{}, access.ErrNone
 	}
-	if who, ok := p[token]; ok {
+	if who, ok := p[token]; ok && who.Role == access.Nobody {
+		return who, errors.New("the token has no role")
+	} else if ok {
 		return who, nil
 	}
 	return access.Caller{}, errors.New("the token is not valid here")
@@ -465,6 +467,70 @@ func TestKeys(t *testing.T) {
 	if a := w.as(t, key.Key, "GET", "/jobs", ""); a.status != 401 || !strings.Contains(a.body, "expired") {
 		t.Errorf("an expired key: %d %s", a.status, a.body)
 	}
+}
+
+// TestKeysFollowTheirOwner: a key does no more than the youngest token of its owner may, and waits for an owner who stays away.
+func TestKeysFollowTheirOwner(t *testing.T) {
+	w := newService(t, nil)
+	issued := noon
+	who := func(role access.Role, groups ...string) access.Caller {
+		issued = issued.Add(time.Minute)
+		return access.Caller{Owner: "olga", Role: role, Groups: groups, Issued: issued}
+	}
+	tokens := people{"first": who(access.Operator, "hydrology", "geology"), "anna": {Owner: "anna", Role: access.User}}
+	w.with(func(c *submission.Config) {
+		c.Access = access.Settings{Authenticator: tokens, Login: access.Login{Mode: "oidc"}}
+		c.Echo = true
+	})
+	key := w.as(t, "first", "POST", "/auth/keys", `{"name": "x", "role": "operator", "days": 366}`).json(t)["key"].(string)
+	role := func(want string, groups int) {
+		t.Helper()
+		a := w.as(t, key, "GET", "/auth", "")
+		if a.status == 401 && want == "" {
+			return
+		}
+		m := a.json(t)
+		if got, _ := m["groups"].([]any); m["role"] != want || len(got) != groups {
+			t.Errorf("%s, want %q in %d groups", a.body, want, groups)
+		}
+	}
+	says := func(token string) { w.as(t, token, "GET", "/jobs", "") }
+	role("operator", 2)
+	tokens["second"] = who(access.User, "hydrology", "physics")
+	says("second")
+	role("user", 1)
+	if a := w.as(t, key, "GET", "/api/cleanup/status", ""); a.status != 403 {
+		t.Errorf("the key of somebody who was an operator: %d", a.status)
+	}
+	says("first") // a token from before, which has not expired
+	role("user", 1)
+	w.with(func(*submission.Config) {}) // another replica
+	says("first")
+	role("user", 1)
+	tokens["third"] = who(access.Viewer)
+	says("third")
+	role("viewer", 0)
+	tokens["fourth"] = who(access.Nobody)
+	if a := w.as(t, "fourth", "GET", "/jobs", ""); a.status != 401 {
+		t.Errorf("a token without a role: %d", a.status)
+	}
+	role("", 0)
+	if a := w.as(t, key, "GET", "/jobs", ""); a.status != 401 || !strings.Contains(a.body, "has no role here any more") {
+		t.Errorf("the key of nobody: %d %s", a.status, a.body)
+	}
+	tokens["fifth"] = who(access.Operator, "hydrology", "geology", "physics")
+	says("fifth")
+	role("operator", 2) // never more than the key has
+	w.later(91 * 24 * time.Hour)
+	role("operator", 2)
+	w.later(2 * 24 * time.Hour)
+	if a := w.as(t, key, "GET", "/jobs", ""); a.status != 401 || !strings.Contains(a.body, "log in once") {
+		t.Errorf("after 93 days: %d %s", a.status, a.body)
+	}
+	says("anna")
+	role("", 0)
+	says("fifth")
+	role("operator", 2)
 }
 
 // TestPagesOfOtherSites cannot make a browser change anything, whoever is logged in there.
