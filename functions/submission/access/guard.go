@@ -49,8 +49,8 @@ type Guard struct {
 	// Standings are what tokens said of owners.
 	Standings *Standings
 	Now       func() time.Time
-	Log    *slog.Logger
-	Answer answer.Writer
+	Log       *slog.Logger
+	Answer    answer.Writer
 
 	// owners are the owners of jobs that were asked for, which never change.
 	owners *otter.Cache[string, string]
