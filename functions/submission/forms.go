@@ -81,10 +81,14 @@ func (h forms) postCheck(c *gin.Context) {
 func (h forms) check(c *gin.Context, f form.Form) {
 	ctx := c.Request.Context()
 	rep, name, err := h.examine(ctx, f)
-	good := err == nil && rep.Usable
+	// A check that comes too early, or fails for a passing reason, may come again without the DEM.
+	later := err != nil && !problem.Refused(err)
+	kept := later || err == nil && rep.Usable
 	// Files that came beside the DEM are deleted: the job brings them again.
-	h.inputs.Discard(ctx, slices.DeleteFunc(f.Stored, func(key string) bool { return good && f.DEM != nil && key == f.DEM.Key }))
+	h.inputs.Discard(ctx, slices.DeleteFunc(f.Stored, func(key string) bool { return kept && f.DEM != nil && key == f.DEM.Key }))
 	switch {
+	case later && f.DEM != nil:
+		h.answer.RefuseWith(c, err, gin.H{"filename": path.Base(f.DEM.Key)})
 	case err != nil:
 		h.answer.Refuse(c, err)
 	case !rep.Usable:

@@ -96,7 +96,7 @@ func (s *Server) Sign(c *gin.Context) {
 	name := inputs.BaseName(r.Filename)
 	switch {
 	case err != nil:
-		s.Answer.Refuse(c, problem.Invalid(fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)))
+		s.Answer.Refuse(c, problem.Body(fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)))
 		return
 	case !inputs.Named(name):
 		s.Answer.Refuse(c, problem.Invalid(errors.New("filename is missing: give the name of the DEM")))
