@@ -46,6 +46,8 @@ is printed.`,
 	parameters := addParameters(c, w)
 	r.flags(c.Flags())
 	then.flags(c.Flags(), &r)
+	c.Flags().BoolVar(&then.fresh, "fresh", false, "make another job where one of yours with the same inputs goes on or is completed")
+	inGroup(c.Flags(), param.GroupOutput.Title(), "fresh")
 	describe(c, remoteExits("the job is submitted; with --wait: completed", "the job failed, or the server refused it"), serverVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		fields, files, err := submissionForm(w, args[0], parameters)
@@ -175,6 +177,8 @@ type follow struct {
 	output string
 	// overwrite lets maps of another job be replaced.
 	overwrite bool
+	// fresh asks for another job where one does the same already.
+	fresh bool
 }
 
 func (o *follow) flags(f *pflag.FlagSet, r *remote) {
@@ -195,7 +199,10 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 		return err
 	}
 	bar := newProgress(c.ErrOrStderr(), r.quiet || r.json)
-	id, err := api.Submit(c.Context(), fields, files, func(done, total int64) {
+	if then.fresh {
+		fields = append(fields, client.Field{Name: "fresh", Value: "true"})
+	}
+	job, err := api.Submit(c.Context(), fields, files, func(done, total int64) {
 		if total > 1<<20 { // less is sent before a bar can be read
 			bar.show(float64(done)/float64(total), "sending")
 		}
@@ -204,13 +211,16 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 	if err != nil {
 		return r.notSent(c, err)
 	}
+	if job.Existing && !r.quiet && !r.json {
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "job %s does the same already; another is made with --fresh\n", job.ID)
+	}
 	if !then.wait {
-		return r.sent(c, id)
+		return r.sent(c, job)
 	}
 	if !r.json {
-		_, _ = fmt.Fprintln(c.OutOrStdout(), id)
+		_, _ = fmt.Fprintln(c.OutOrStdout(), job.ID)
 	}
-	j, err := r.watch(c, api, id)
+	j, err := r.watch(c, api, job.ID)
 	if err != nil || then.output == "" {
 		return err
 	}
@@ -228,13 +238,16 @@ func (r *remote) notSent(c *cobra.Command, err error) error {
 }
 
 // sent prints the id of a job that goes on by itself.
-func (r *remote) sent(c *cobra.Command, id string) error {
+func (r *remote) sent(c *cobra.Command, job client.Submitted) error {
 	if r.json {
-		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"job_id": id, "status": "submitted"})
+		return json.NewEncoder(c.OutOrStdout()).Encode(struct {
+			client.Submitted
+			Status string `json:"status"`
+		}{job, "submitted"})
 	}
-	_, err := fmt.Fprintln(c.OutOrStdout(), id)
+	_, err := fmt.Fprintln(c.OutOrStdout(), job.ID)
 	if err == nil && !r.quiet {
-		_, _ = fmt.Fprintf(c.ErrOrStderr(), "show its progress with: eemt watch %s\n", id)
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "show its progress with: eemt watch %s\n", job.ID)
 	}
 	return err
 }
