@@ -90,7 +90,7 @@ E2E_NIGHTLY := ^Test(Dev|Hybrid|Restore)$$
 
 nightly: ## what is slow and rarely breaks: storms, recorded answers of all routes, GDAL on every map of real terrain, Keycloak, the rest of make race, long fuzzing, the rest of make e2e, images of both architectures; wants the cluster of KUBECONFIG
 	EEMT_NIGHTLY=1 $(GO) test -count=1 -timeout 60m ./integration/chaos ./integration/golden
-	EEMT_NIGHTLY=1 EEMT_SLOW=1 EEMT_REQUIRE_TOOLS=1 EEMT_REQUIRE_SHARED=1 $(GO) test -count=1 -timeout 30m -run '^TestRealTerrain$$' ./integration
+	EEMT_NIGHTLY=1 EEMT_SLOW=1 EEMT_REQUIRE_TOOLS=1 EEMT_REQUIRE_SHARED=1 $(GO) test -count=1 -timeout 30m -run '^Test(RealTerrain|Flood)' ./integration
 	$(GO) test -race -short -timeout 60m $$($(GO) list ./... | grep -E '$(RACE_SLOW)')
 	EEMT_NIGHTLY=1 EEMT_REQUIRE_TOOLS=1 $(GO) -C integration/browser test -count=1 -timeout 20m -run '^TestKeycloak$$' ./...
 	$(MAKE) fuzz FUZZTIME=10s

@@ -145,6 +145,7 @@ func TestLoad(t *testing.T) {
 		w := multipart.NewWriter(&body)
 		_ = w.WriteField("workflow_type", "sol")
 		_ = w.WriteField("step", "60")
+		_ = w.WriteField("fresh", "true")
 		f, err := w.CreateFormFile("dem_file", "hills.tif")
 		if err == nil {
 			_, err = f.Write(tiff)

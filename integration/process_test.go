@@ -122,6 +122,9 @@ func (s *server) submit(t *testing.T, tiff []byte, fields map[string]string) str
 	t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
+	if err := w.WriteField("fresh", "true"); err != nil {
+		t.Fatal(err)
+	}
 	for name, value := range fields {
 		if err := w.WriteField(name, value); err != nil {
 			t.Fatal(err)

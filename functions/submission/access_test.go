@@ -30,7 +30,9 @@ func (p people) Authenticate(r *http.Request) (access.Caller, error) {
 	if token == "" {
 		return access.Caller{}, access.ErrNone
 	}
-	if who, ok := p[token]; ok {
+	if who, ok := p[token]; ok && who.Role == access.Nobody {
+		return who, errors.New("the token has no role")
+	} else if ok {
 		return who, nil
 	}
 	return access.Caller{}, errors.New("the token is not valid here")
@@ -315,6 +317,104 @@ func TestSharing(t *testing.T) {
 	}
 }
 
+// TestSharedJobsAreListed: what is shared with a group is in all lists of its members, in order, and page by page; what is revoked
+// or expired is in none.
+func TestSharedJobsAreListed(t *testing.T) {
+	w := guarded(t)
+	share := func(token, id, body string) string {
+		a := w.as(t, token, "POST", "/jobs/"+id+"/shares", body, "Content-Type", "application/json")
+		if a.status != 201 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		return a.json(t)["id"].(string)
+	}
+	listed := func(token, query string) (ids []string) {
+		t.Helper()
+		for at := "/jobs" + query; at != ""; {
+			var page struct {
+				Jobs  []struct{ JobID string }
+				Links []struct{ Rel, Href string }
+			}
+			a := w.as(t, token, "GET", at, "")
+			if err := json.Unmarshal([]byte(a.body), &page); err != nil || a.status != 200 {
+				t.Fatalf("%s: %d %s", at, a.status, a.body)
+			}
+			for _, j := range page.Jobs {
+				ids = append(ids, j.JobID)
+			}
+			at = ""
+			for _, l := range page.Links {
+				if l.Rel == "next" {
+					at = strings.TrimPrefix(l.Href, w.http.URL)
+				}
+			}
+		}
+		return ids
+	}
+	var want []string // newest first
+	var shares []string
+	for i := range 4 {
+		shared, own, other := w.echo(t, "anna"), w.echo(t, "carla"), w.echo(t, "boris")
+		shares = append(shares, share("anna", shared, `{"group": "hydrology", "days": 30}`))
+		if i == 0 {
+			share("anna", shared, `{"group": "hydrology", "days": 1}`) // twice
+		}
+		share("boris", other, `{"group": "geology"}`)
+		share("boris", other, ``)
+		want = append([]string{own, shared}, want...)
+	}
+	for _, query := range []string{"", "?limit=1", "?limit=2", "?limit=3", "?processID=echo&limit=2"} {
+		if got := listed("carla", query); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	suite := w.as(t, "carla", "GET", "/api/jobs", "").body
+	for _, id := range want {
+		if strings.Count(suite, `"id":"`+id+`"`) != 1 {
+			t.Errorf("%s is not once in %s", id, suite)
+		}
+	}
+	if got := listed("carla", "?q="+want[1]); !slices.Equal(got, want[1:2]) {
+		t.Errorf("by its id: %v", got)
+	}
+	for _, who := range []string{"boris", "viewer"} {
+		if got := listed(who, ""); len(got) != map[string]int{"boris": 4}[who] {
+			t.Errorf("%s sees %v", who, got)
+		}
+		if got := listed(who, "?q="+want[1]); len(got) != 0 {
+			t.Errorf("%s finds %v", who, got)
+		}
+	}
+	if got := listed("anna", ""); len(got) != 4 {
+		t.Errorf("the owner, who is of the group, sees %v", got)
+	}
+	if a := w.as(t, "anna", "DELETE", "/jobs/"+want[1]+"/shares/"+shares[3], ""); a.status != 204 {
+		t.Fatal(a.status)
+	}
+	want = slices.Delete(want, 1, 2)
+	if got := listed("carla", "?limit=2"); !slices.Equal(got, want) {
+		t.Errorf("after it was revoked: %v, want %v", got, want)
+	}
+	if got := listed("carla", "?q="+want[1]); len(got) != 0 && got[0] != want[1] {
+		t.Errorf("by the id of one that was revoked: %v", got)
+	}
+	last := want[len(want)-1] // whose second share ends first
+	if a := w.as(t, "anna", "DELETE", "/jobs/"+last+"/shares/"+shares[0], ""); a.status != 204 {
+		t.Fatal(a.status)
+	}
+	if got := listed("carla", ""); !slices.Equal(got, want) {
+		t.Errorf("one of two shares was revoked: %v, want %v", got, want)
+	}
+	w.later(2 * 24 * time.Hour)
+	if got := listed("carla", ""); !slices.Equal(got, want[:len(want)-1]) {
+		t.Errorf("a share that has ended is listed: %v", got)
+	}
+	w.as(t, "anna", "DELETE", "/jobs/"+want[2], "")
+	if got := listed("carla", ""); slices.Contains(got, want[2]) {
+		t.Errorf("a job that was deleted is listed: %v", got)
+	}
+}
+
 // TestKeys makes a key that may less than its maker, uses and revokes it.
 func TestKeys(t *testing.T) {
 	w := guarded(t)
@@ -369,6 +469,70 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestKeysFollowTheirOwner: a key does no more than the youngest token of its owner may, and waits for an owner who stays away.
+func TestKeysFollowTheirOwner(t *testing.T) {
+	w := newService(t, nil)
+	issued := noon
+	who := func(role access.Role, groups ...string) access.Caller {
+		issued = issued.Add(time.Minute)
+		return access.Caller{Owner: "olga", Role: role, Groups: groups, Issued: issued}
+	}
+	tokens := people{"first": who(access.Operator, "hydrology", "geology"), "anna": {Owner: "anna", Role: access.User}}
+	w.with(func(c *submission.Config) {
+		c.Access = access.Settings{Authenticator: tokens, Login: access.Login{Mode: "oidc"}}
+		c.Echo = true
+	})
+	key := w.as(t, "first", "POST", "/auth/keys", `{"name": "x", "role": "operator", "days": 366}`).json(t)["key"].(string)
+	role := func(want string, groups int) {
+		t.Helper()
+		a := w.as(t, key, "GET", "/auth", "")
+		if a.status == 401 && want == "" {
+			return
+		}
+		m := a.json(t)
+		if got, _ := m["groups"].([]any); m["role"] != want || len(got) != groups {
+			t.Errorf("%s, want %q in %d groups", a.body, want, groups)
+		}
+	}
+	says := func(token string) { w.as(t, token, "GET", "/jobs", "") }
+	role("operator", 2)
+	tokens["second"] = who(access.User, "hydrology", "physics")
+	says("second")
+	role("user", 1)
+	if a := w.as(t, key, "GET", "/api/cleanup/status", ""); a.status != 403 {
+		t.Errorf("the key of somebody who was an operator: %d", a.status)
+	}
+	says("first") // a token from before, which has not expired
+	role("user", 1)
+	w.with(func(*submission.Config) {}) // another replica
+	says("first")
+	role("user", 1)
+	tokens["third"] = who(access.Viewer)
+	says("third")
+	role("viewer", 0)
+	tokens["fourth"] = who(access.Nobody)
+	if a := w.as(t, "fourth", "GET", "/jobs", ""); a.status != 401 {
+		t.Errorf("a token without a role: %d", a.status)
+	}
+	role("", 0)
+	if a := w.as(t, key, "GET", "/jobs", ""); a.status != 401 || !strings.Contains(a.body, "has no role here any more") {
+		t.Errorf("the key of nobody: %d %s", a.status, a.body)
+	}
+	tokens["fifth"] = who(access.Operator, "hydrology", "geology", "physics")
+	says("fifth")
+	role("operator", 2) // never more than the key has
+	w.later(91 * 24 * time.Hour)
+	role("operator", 2)
+	w.later(2 * 24 * time.Hour)
+	if a := w.as(t, key, "GET", "/jobs", ""); a.status != 401 || !strings.Contains(a.body, "log in once") {
+		t.Errorf("after 93 days: %d %s", a.status, a.body)
+	}
+	says("anna")
+	role("", 0)
+	says("fifth")
+	role("operator", 2)
+}
+
 // TestPagesOfOtherSites cannot make a browser change anything, whoever is logged in there.
 func TestPagesOfOtherSites(t *testing.T) {
 	w := newService(t, nil)
@@ -394,7 +558,7 @@ func TestQuota(t *testing.T) {
 		}
 	})
 	submit := func(token string) answer {
-		kind, form := formOf(t, field{name: "workflow_type", value: "sol"}, field{"dem_file", hills(t), "dem.tif"})
+		kind, form := formOf(t, field{name: "workflow_type", value: "sol"}, field{name: "fresh", value: "true"}, field{"dem_file", hills(t), "dem.tif"})
 		return s.as(t, token, "POST", "/api/submit-job", form, "Content-Type", kind)
 	}
 	if a := submit("anna"); a.status != 200 {
@@ -424,6 +588,112 @@ func TestQuota(t *testing.T) {
 	}
 	if a := s.as(t, "ops", "DELETE", "/auth/quotas/anna", ""); a.status != 200 || !strings.Contains(a.body, `"limits":{"jobs":1,`) {
 		t.Errorf("reset: %d %s", a.status, a.body)
+	}
+}
+
+// TestQuotaOfBytes: an owner who has sent or stored as much as they may is told so at every door, and a deletion gives back.
+func TestQuotaOfBytes(t *testing.T) {
+	s := guarded(t)
+	const dem = 70 << 10 // more than is too small to be counted
+	large := hills(t) + strings.Repeat("\x00", dem-len(hills(t)))
+	s.with(func(c *submission.Config) {
+		c.MaxUpload = 1 << 20
+		c.Quota = quota.Limits{StoredBytes: 1000, UploadBytes: 250 << 10}
+		c.Estimate = func(param.Workflow, param.Parameters, int, int) inspect.Work {
+			return inspect.Work{Seconds: 1, Cores: 1, Results: 600}
+		}
+	})
+	used := func(stored, sent float64) {
+		t.Helper()
+		m, _ := s.as(t, "anna", "GET", "/auth/quota", "").json(t)["used"].(map[string]any)
+		if m["stored_bytes"] != stored || m["upload_bytes_today"] != sent {
+			t.Errorf("%v, want %g and %g", m, stored, sent)
+		}
+	}
+	kind, form := formOf(t, field{"file", large, "dem.tif"})
+	upload := func() answer { return s.as(t, "anna", "POST", "/api/upload-file", form, "Content-Type", kind) }
+	first := upload()
+	if first.status != 200 {
+		t.Fatalf("%d %s", first.status, first.body)
+	}
+	used(0, float64(len(form)))
+	begin := func(size string) answer {
+		return s.as(t, "anna", "POST", "/uploads", "", "Tus-Resumable", "1.0.0", "Upload-Length", size, "Upload-Metadata", "filename ZGVtLnRpZg==")
+	}
+	parts := begin("102400")
+	if parts.status != 201 {
+		t.Fatalf("%d %s", parts.status, parts.body)
+	}
+	used(0, float64(len(form))+102400)
+	before := keys(t, s.Store.Bucket)
+	for door, a := range map[string]answer{
+		"parts": begin("100000"), "whole": func() answer { upload(); return upload() }(),
+		"job": s.form(t, "anna", field{"dem_file", large, "dem.tif"}), "check": s.as(t, "anna", "POST", "/api/check", form, "Content-Type", kind),
+		"standard": s.execute(t, "anna", `, "linke_value": "`+strings.Repeat(" ", 70<<10)+`"`, ""),
+	} {
+		if a.status != 429 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "the most in a day is") {
+			t.Errorf("%s: %d %v %s", door, a.status, a.header, a.body)
+		}
+	}
+	if after := keys(t, s.Store.Bucket); len(after) > len(before)+3 { // one upload more, its checksum and count
+		t.Errorf("refused uploads left something: %v", after)
+	}
+	// What does not say how long it is may bring what is left.
+	chunked, err := http.NewRequestWithContext(t.Context(), "POST", s.http.URL+"/api/upload-file", io.MultiReader(strings.NewReader(form)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunked.Header.Set("Content-Type", kind)
+	chunked.Header.Set("Authorization", "Bearer anna")
+	res, err := http.DefaultClient.Do(chunked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != 429 {
+		t.Errorf("without a length: %s", res.Status)
+	}
+	if a := s.as(t, "boris", "POST", "/api/upload-file", form, "Content-Type", kind); a.status != 200 {
+		t.Errorf("another: %d %s", a.status, a.body)
+	}
+	if a := s.as(t, "ops", "PUT", "/auth/quotas/anna", `{"upload_bytes_per_day": 1000000}`); a.status != 200 || !strings.Contains(a.body, `"stored_bytes":1000,`) {
+		t.Errorf("an operator: %d %s", a.status, a.body)
+	}
+	if a := upload(); a.status != 200 {
+		t.Errorf("with more: %d %s", a.status, a.body)
+	}
+	if a := s.as(t, "anna", "DELETE", "/uploads/"+path.Base(parts.header.Get("Location")), "", "Tus-Resumable", "1.0.0"); a.status != 204 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	m, _ := s.as(t, "anna", "GET", "/auth/quota", "").json(t)["used"].(map[string]any)
+	if got, _ := m["upload_bytes_today"].(float64); got >= 102400+3*float64(len(form)) {
+		t.Errorf("what was cancelled counts: %v", m)
+	}
+
+	name := field{name: "uploaded_filename", value: first.json(t)["filename"].(string)}
+	id, _ := taken(t, s.form(t, "anna", name))
+	if a := s.form(t, "anna", name, field{name: "step", value: "30"}); a.status != 403 || !strings.Contains(a.body, "would take 1.2 kB, the most is 1") || a.header.Get("Retry-After") != "" {
+		t.Errorf("more than may be stored: %d %s", a.status, a.body)
+	}
+	if again, existing := taken(t, s.form(t, "anna", name)); again != id || !existing {
+		t.Error("what is done already is refused")
+	}
+	if a := s.as(t, "anna", "POST", "/jobs/"+id+"/shares", ""); a.status != 201 {
+		t.Fatal(a.body)
+	}
+	s.end(t, id, job.Completed)
+	s.put(t, job.ResultKey(id, "a.tif"), strings.Repeat("x", 450))
+	if m, _ := s.as(t, "anna", "GET", "/auth/quota", "").json(t)["used"].(map[string]any); m["stored_bytes"] != 450.0 {
+		t.Errorf("%v", m)
+	}
+	if a := s.as(t, "anna", "DELETE", "/jobs/"+id, ""); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if m, _ := s.as(t, "anna", "GET", "/auth/quota", "").json(t)["used"].(map[string]any); m["stored_bytes"] != 0.0 {
+		t.Errorf("%v", m)
+	}
+	if a := s.form(t, "anna", field{"dem_file", hills(t), "dem.tif"}, field{name: "step", value: "30"}); a.status != 200 {
+		t.Errorf("after a deletion: %d %s", a.status, a.body)
 	}
 }
 

@@ -81,6 +81,14 @@ func TestFormatsAreKnown(t *testing.T) {
 	id := s.submit(t)
 	s.put(t, job.ResultKey(id, "report.json"), "{}")
 	s.end(t, id, job.Completed)
+	for _, path := range []string{"/api/jobs", "/api/jobs/" + id, "/api/jobs/" + id + "/logs", "/api/cleanup/status", "/api/system/status"} {
+		for f, want := range map[string]int{"AAA": 400, "": 400, "json&f=xml": 400, "json": 200, "html": 200} {
+			a := s.get(t, path+"?f="+f)
+			if a.status != want || want == 400 && !strings.Contains(a.body, `"detail":"f `) {
+				t.Errorf("%s?f=%s: %d %s", path, f, a.status, a.body)
+			}
+		}
+	}
 	for _, path := range []string{
 		"/", "/api", "/conformance", "/processes", "/processes/sol", "/jobs", "/jobs/" + id, "/jobs/" + id + "/results", "/jobs/" + id + "/keep",
 		"/stac", "/stac/collections/sol", "/stac/collections/sol/items",

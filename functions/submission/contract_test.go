@@ -127,7 +127,7 @@ func TestDefinitionHasAllParameters(t *testing.T) {
 		p, _ := d.Components.Schemas["submission"].Properties[name].(map[string]any)
 		return p
 	}
-	defined("submission", "dem_file", "prj_file", "climate_file", "pixel_file", "uploaded_filename", "workflow_type")
+	defined("submission", "dem_file", "prj_file", "climate_file", "pixel_file", "uploaded_filename", "workflow_type", "fresh")
 	for _, f := range param.Fields("") {
 		defined("submission", f.Name, f.RasterFile())
 		defined("suiteParameters", f.Name, f.RasterRecord(), f.WordRecord())

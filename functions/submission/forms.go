@@ -19,7 +19,6 @@ import (
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/inspect"
-	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/wording"
@@ -82,10 +81,14 @@ func (h forms) postCheck(c *gin.Context) {
 func (h forms) check(c *gin.Context, f form.Form) {
 	ctx := c.Request.Context()
 	rep, name, err := h.examine(ctx, f)
-	good := err == nil && rep.Usable
+	// A check that comes too early, or fails for a passing reason, may come again without the DEM.
+	later := err != nil && !problem.Refused(err)
+	kept := later || err == nil && rep.Usable
 	// Files that came beside the DEM are deleted: the job brings them again.
-	h.inputs.Discard(ctx, slices.DeleteFunc(f.Stored, func(key string) bool { return good && f.DEM != nil && key == f.DEM.Key }))
+	h.inputs.Discard(ctx, slices.DeleteFunc(f.Stored, func(key string) bool { return kept && f.DEM != nil && key == f.DEM.Key }))
 	switch {
+	case later && f.DEM != nil:
+		h.answer.RefuseWith(c, err, gin.H{"filename": path.Base(f.DEM.Key)})
 	case err != nil:
 		h.answer.Refuse(c, err)
 	case !rep.Usable:
@@ -167,18 +170,22 @@ func (h forms) postSubmit(c *gin.Context) {
 		ref, err = h.inputs.Stored(c.Request.Context(), f.Uploaded)
 		f.DEM = &ref
 	}
-	var r job.Request
+	var made submit.Made
 	if err == nil {
-		r, err = h.submit.Submit(c.Request.Context(), f.Workflow, f.Params, *f.DEM)
+		made, err = h.submit.Submit(c.Request.Context(), submit.Order{Workflow: f.Workflow, Parameters: f.Params, DEM: *f.DEM, Fresh: f.Fresh})
+	}
+	// After a fault of the store the job may stand all the same.
+	if problem.Refused(err) || made.Existing {
+		h.inputs.Discard(c.Request.Context(), f.Stored)
 	}
 	if err != nil {
-		// After a fault of the store the job may stand all the same.
-		if problem.Refused(err) {
-			h.inputs.Discard(c.Request.Context(), f.Stored)
-		}
 		h.answer.Refuse(c, err)
 		return
 	}
-	c.Header("Location", "/api/jobs/"+r.ID)
-	c.JSON(http.StatusOK, gin.H{"job_id": r.ID, "status": "submitted"})
+	c.Header("Location", "/api/jobs/"+made.ID)
+	said := gin.H{"job_id": made.ID, "status": "submitted"}
+	if made.Existing {
+		said["existing"] = true
+	}
+	c.JSON(http.StatusOK, said)
 }

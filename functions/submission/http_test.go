@@ -157,10 +157,10 @@ func keys(t *testing.T, b *blob.Bucket) []string {
 
 func hills(t *testing.T) string { return string(demtest.Encode(t, demtest.Hills(12, 10))) }
 
-// submit posts a DEM and returns the id of its job.
+// submit posts a DEM and returns the id of its job, another each time.
 func (s *service) submit(t *testing.T) string {
 	t.Helper()
-	a := s.post(t, "/api/submit-job", field{name: "workflow_type", value: "sol"}, field{"dem_file", hills(t), "dem.tif"})
+	a := s.post(t, "/api/submit-job", field{name: "workflow_type", value: "sol"}, field{name: "fresh", value: "true"}, field{"dem_file", hills(t), "dem.tif"})
 	if a.status != http.StatusOK {
 		t.Fatalf("submit: %d %s", a.status, a.body)
 	}

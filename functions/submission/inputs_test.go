@@ -108,6 +108,50 @@ func TestCheckKeepsTheDEMAlone(t *testing.T) {
 	}
 }
 
+// TestCheckThatMayComeAgain: a check that fails for a passing reason keeps the DEM, and names it.
+func TestCheckThatMayComeAgain(t *testing.T) {
+	var reads, fail atomic.Int32
+	s := newService(t, func(op, key string) error {
+		if op != faultbucket.Read || !strings.HasSuffix(key, ".tif") {
+			return nil
+		}
+		if n := reads.Add(1); fail.Load() > 0 && n >= fail.Load() {
+			return errors.New("away")
+		}
+		return nil
+	})
+	check := func() answer { return s.post(t, "/api/check", field{"dem_file", hills(t), "dem.tif"}) }
+	if a := check(); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	fail.Store(reads.Swap(0)) // the last read, which the check makes
+	a := check()
+	name, _ := a.json(t)["filename"].(string)
+	if a.status != http.StatusServiceUnavailable || name == "" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	fail.Store(0)
+	if a := s.get(t, "/api/check?uploaded_filename="+name); a.status != http.StatusOK || a.json(t)["filename"] != name {
+		t.Errorf("asked again: %d %s", a.status, a.body)
+	}
+	if a := s.post(t, "/api/submit-job", field{name: "uploaded_filename", value: name}); a.status != http.StatusOK {
+		t.Errorf("submitted: %d %s", a.status, a.body)
+	}
+}
+
+// TestSmallBodies: what is longer than a request without a file may be is too large, not wrong.
+func TestSmallBodies(t *testing.T) {
+	s := newService(t, nil)
+	s.with(func(c *submission.Config) { c.Cleaner = &passes{} })
+	id := s.submit(t)
+	long := `{"by": "` + strings.Repeat("x", 64<<10) + `"}`
+	for _, c := range [][2]string{{"PUT", "/jobs/" + id + "/keep"}, {"POST", "/api/cleanup"}, {"POST", "/api/sign-upload"}, {"PUT", "/auth/quotas/anna"}} {
+		if a := s.do(t, c[0], c[1], strings.NewReader(long), "Content-Type", "application/json"); a.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: %d %s", c, a.status, a.body)
+		}
+	}
+}
+
 // TestUploadIsReadOnce: a job that names an upload does not read all of it again, unless the file was replaced since. The
 // checksum goes with the file.
 func TestUploadIsReadOnce(t *testing.T) {
@@ -124,7 +168,7 @@ func TestUploadIsReadOnce(t *testing.T) {
 	submit := func(content string) int32 {
 		t.Helper()
 		reads.Store(0)
-		a := s.post(t, "/api/submit-job", field{name: "workflow_type", value: "sol"}, field{name: "uploaded_filename", value: name})
+		a := s.post(t, "/api/submit-job", field{name: "workflow_type", value: "sol"}, field{name: "fresh", value: "true"}, field{name: "uploaded_filename", value: name})
 		if a.status != http.StatusOK {
 			t.Fatalf("%d %s", a.status, a.body)
 		}

@@ -26,8 +26,8 @@ func TestProcessesTakeAllParameters(t *testing.T) {
 		if err := json.Unmarshal([]byte(a.body), &process); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := len(process.Inputs), 1+len(param.Fields(w)); got != want {
-			t.Errorf("%s has %d inputs, want the DEM and the table's %d", w, got, want-1)
+		if got, want := len(process.Inputs), 2+len(param.Fields(w)); got != want {
+			t.Errorf("%s has %d inputs, want the DEM, fresh, and the table's %d", w, got, want-2)
 		}
 		for _, f := range param.Fields(w) {
 			in, schema := process.Inputs[f.Name], string(process.Inputs[f.Name].Schema)

@@ -62,8 +62,7 @@ func (s *Service) bounded(c *gin.Context) bool {
 	if s.MaxUpload <= 0 {
 		return true
 	}
-	const overhead = 2 << 20 // of a form around its file
-	most := max(s.MaxUpload+overhead, ogc.MaxInline)
+	most := s.mostBody()
 	if n := c.Request.ContentLength; n > most {
 		c.Header("Connection", "close")
 		err := problem.TooLarge("a body of "+strconv.FormatInt(n, 10)+" bytes", s.MaxUpload)
@@ -78,6 +77,12 @@ func (s *Service) bounded(c *gin.Context) bool {
 	// One that does not say how long it is, ends there too.
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, most)
 	return true
+}
+
+// mostBody is how many bytes a body may have that is no part of an upload.
+func (s *Service) mostBody() int64 {
+	const overhead = 2 << 20 // of a form around its file
+	return max(s.MaxUpload+overhead, ogc.MaxInline)
 }
 
 // longestOf is how long a body of a content type may be waited for.

@@ -139,7 +139,7 @@ func New(c Config) *Service {
 		Store: c.Store, Events: c.Events, Inputs: s.inputs, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
 		Limits: c.Limits, Room: c.Room, DEMHosts: c.DEMHosts, Quota: s.quota, Estimate: c.Estimate,
 	}
-	s.upload = &upload.Server{Inputs: s.inputs, Log: c.Log, Answer: s.answer, Stall: s.stall()}
+	s.upload = &upload.Server{Inputs: s.inputs, Log: c.Log, Answer: s.answer, Stall: s.stall(), Quota: s.quota}
 	s.dropped = dropped.New(&dropped.Watcher{
 		Store: c.Store, Inputs: s.inputs, Submit: s.submit, Uploads: c.Uploads, Now: c.Now, NewID: c.NewID, Log: c.Log, Version: c.Version,
 	})
@@ -199,9 +199,10 @@ func (s *Service) Stored(ctx context.Context, name string) (job.DEM, error) {
 }
 
 // Submit validates, writes job.json, then announces the job. When the announcement fails the job is not lost: the resume
-// tick makes it again.
+// tick makes it again. Whoever calls looks for equal work.
 func (s *Service) Submit(ctx context.Context, w param.Workflow, p param.Parameters, ref job.DEM) (job.Request, error) {
-	return s.submit.Submit(ctx, w, p, inputs.DEM{DEM: ref})
+	made, err := s.submit.Submit(ctx, submit.Order{Workflow: w, Parameters: p, DEM: inputs.DEM{DEM: ref}, Apart: true})
+	return made.Request, err
 }
 
 // Cancel ends a job that goes on. It returns the status that then stands.

@@ -326,6 +326,7 @@ func job(t *testing.T, url string, fields map[string]string, files map[string]st
 	t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
+	_ = w.WriteField("fresh", "true")
 	for k, v := range fields {
 		_ = w.WriteField(k, v)
 	}

@@ -221,6 +221,9 @@ func (d *deployment) submit(t testing.TB, fields map[string]string) string {
 	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
+	if err := form.WriteField("fresh", "true"); err != nil {
+		t.Fatal(err)
+	}
 	for k, v := range fields {
 		if err := form.WriteField(k, v); err != nil {
 			t.Fatal(err)

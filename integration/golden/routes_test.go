@@ -287,6 +287,8 @@ func (w *walk) submission() {
 		{"workflow_type", "sol", "uploaded_filename", w.uploaded, "maps", "nothing"},
 		{"workflow_type", "sol", "uploaded_filename", w.uploaded, "daily", "perhaps"},
 		{"workflow_type", "sol", "uploaded_filename", w.uploaded, "strict", "true"},
+		{"workflow_type", "sol", "uploaded_filename", w.uploaded, "strict", "true"},
+		{"workflow_type", "sol", "uploaded_filename", w.uploaded, "fresh", "perhaps"},
 		{"workflow_type", "sol", "uploaded_filename", w.uploaded, "accept", "nothing"},
 		{"workflow_type", "sol", "uploaded_filename", w.uploaded, "north", "south"},
 		{"workflow_type", "sol", "uploaded_filename", w.uploaded, "shadows", "some"},
@@ -347,7 +349,8 @@ func (w *walk) execution() {
 		`{"inputs": {` + dem + `, "linke_value": 20}}`, `{"inputs": {` + dem + `, "layers": ["nothing"]}}`, `{"inputs": {` + dem + `}, "response": "nothing"}`,
 		`{"inputs": {` + dem + `}, "outputs": {"nothing": {}}}`, `{"inputs": {` + dem + `}, "outputs": {"slope": {"transmissionMode": "nothing"}}}`,
 		`{"inputs": {` + dem + `}, "subscriber": {"successUri": "https://example.org/"}}`, `{"inputs": {` + dem + `}, "subscriber": {"successUri": "nothing"}}`,
-		`{"inputs": {` + dem + `, "strict": true}}`, `{"inputs": {` + dem + `}} more`,
+		`{"inputs": {` + dem + `, "strict": true, "fresh": true}}`, `{"inputs": {` + dem + `, "strict": true}}`, `{"inputs": {` + dem + `, "fresh": "perhaps"}}`,
+		`{"inputs": {` + dem + `}} more`,
 	} {
 		run("sol", bad)
 	}

@@ -317,7 +317,7 @@ const station = "# elevation_m: 2300\nmonth,tmin,tmax,prcp,vp\n1,-12,0,41,210\n2
 
 // solRequest is a small job.
 func solRequest(t *testing.T, more object) object {
-	r := object{"inputs": object{"dem": object{"value": dem(t), "encoding": "base64", "mediaType": "image/tiff; application=geotiff"}, "step": 60}}
+	r := object{"inputs": object{"dem": object{"value": dem(t), "encoding": "base64", "mediaType": "image/tiff; application=geotiff"}, "step": 60, "fresh": true}}
 	for k, v := range more {
 		r[k] = v
 	}

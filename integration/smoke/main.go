@@ -79,7 +79,7 @@ func try(ctx context.Context, address string, mean float64, out io.Writer) error
 func submit(ctx context.Context, address string) (string, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for name, value := range map[string]string{"workflow_type": "sol", "step": "60"} {
+	for name, value := range map[string]string{"workflow_type": "sol", "step": "60", "fresh": "true"} {
 		if err := form.WriteField(name, value); err != nil {
 			return "", err
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/cyverse-gis/eemt/integration/reference"
+	"github.com/cyverse-gis/eemt/shared/climate/units"
 )
 
 // days writes a single-pixel file of a year in the wording of Daymet V4; drop
@@ -67,6 +68,29 @@ func sumMod4(first, last int) float64 {
 		sum += float64(d % 4)
 	}
 	return sum
+}
+
+// TestPixelOfYearsSums: where each day has the sum of a year, the months of the year have that sum together.
+func TestPixelOfYearsSums(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("Latitude: 35.5  Longitude: -84.25\nElevation: 279 meters\nyear,yday,prcp (mm/year),tmax (deg c),tmin (deg c),vp (Pa)\n")
+	for yday := 1; yday <= 365; yday++ {
+		fmt.Fprintf(&b, "2019,%d,1200,20,10,1000\n", yday)
+	}
+	table, err := readPixel(strings.NewReader(b.String()), units.Set{Precipitation: units.PerYear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := table.Months(context.Background(), 2019, Cells{Lon: []float64{0}, Lat: []float64{0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for month := range m.Prcp {
+		sum += m.Prcp[month][0]
+	}
+	close9(t, "prcp of the year", sum, 1200)
+	close9(t, "prcp of January", m.Prcp[0][0], 1200*31/365.0)
 }
 
 func TestReadPixelIncompleteYear(t *testing.T) {

@@ -20,6 +20,8 @@ const (
 	NoRoom Kind = "no room"
 	// Exhausted is a request beyond what its sender may have for now.
 	Exhausted Kind = "exhausted"
+	// Forbidden is a request beyond what its sender may have, until they give something up.
+	Forbidden Kind = "forbidden"
 	// NotFound is something that is not there.
 	NotFound Kind = "not found"
 	// Gone is something that was there and was removed on purpose.

@@ -17,6 +17,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/finding"
 	"github.com/cyverse-gis/eemt/shared/footprint"
 	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/rangeread"
 	"github.com/cyverse-gis/eemt/shared/raster"
 	"github.com/cyverse-gis/eemt/shared/turbidity"
 )
@@ -145,6 +146,9 @@ func File(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, e
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if errors.Is(err, rangeread.ErrUnavailable) { // which says nothing about the file
+			return nil, err
 		}
 		return Refused(finding.DEMFormat, err), nil
 	}

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/sourcegraph/conc/pool"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 )
@@ -24,23 +27,25 @@ const listPage = 1000
 type Entry struct {
 	ID      string
 	Created time.Time
+	// Shared says that the job is shared with a group, in whose index it was found.
+	Shared bool
 	// Cursor continues the list behind this entry.
 	Cursor string
 }
 
-// position is a cursor decoded: the page of the bucket's listing, and the last
-// entry seen in it. New jobs may push entries to the next page, never past it.
+// position is a cursor decoded: the last entry seen, by its name in all indexes, and the page of each index that it was
+// seen in, but for first ones. New jobs may push entries to the next page, never past it.
 type position struct {
-	Token string `json:"t,omitempty"`
-	After string `json:"a"`
+	Tokens map[string]string `json:"t,omitempty"`
+	After  string            `json:"a"`
 }
 
 func (p position) String() string {
-	data, _ := json.Marshal(p) // two strings
+	data, _ := json.Marshal(p) // strings
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-func parsePosition(prefix, cursor string) (position, error) {
+func parsePosition(cursor string) (position, error) {
 	var p position
 	if cursor == "" {
 		return p, nil
@@ -49,68 +54,147 @@ func parsePosition(prefix, cursor string) (position, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &p)
 	}
-	if err != nil || !strings.HasPrefix(p.After, prefix) {
-		return p, fmt.Errorf("cursor %.80q: %w", cursor, ErrBadCursor)
+	if _, ok := entryOf(p.After); err != nil || !ok {
+		return p, badCursor(cursor)
 	}
 	return p, nil
 }
+
+func badCursor(cursor string) error { return fmt.Errorf("cursor %.80q: %w", cursor, ErrBadCursor) }
 
 // Entries calls f with the index entries behind a cursor, newest first, until f
 // returns false. An empty cursor starts at the newest. Coming back to a place
 // costs one listing, however many jobs are before it.
 func (s Store) Entries(ctx context.Context, cursor string, f func(e Entry) (bool, error)) error {
-	return s.entries(ctx, indexPrefix, cursor, f)
+	return s.entries(ctx, []string{indexPrefix}, time.Time{}, cursor, f)
 }
 
-// EntriesOf is Entries of the jobs of one owner.
-func (s Store) EntriesOf(ctx context.Context, owner, cursor string, f func(e Entry) (bool, error)) error {
-	return s.entries(ctx, ownerPrefix(owner), cursor, f)
+// EntriesOf is Entries of the jobs of one owner, and of those that are shared now with one of the groups. It costs a listing
+// for each group more.
+func (s Store) EntriesOf(ctx context.Context, owner string, groups []string, now time.Time, cursor string, f func(e Entry) (bool, error)) error {
+	prefixes := []string{ownerPrefix(owner)}
+	for _, g := range groups {
+		prefixes = append(prefixes, groupPrefix(g))
+	}
+	slices.Sort(prefixes)
+	return s.entries(ctx, slices.Compact(prefixes), now, cursor, f)
 }
 
-func (s Store) entries(ctx context.Context, prefix, cursor string, f func(e Entry) (bool, error)) error {
-	at, err := parsePosition(prefix, cursor)
+// index is one while it is read.
+type index struct {
+	bucket *blob.Bucket
+	prefix string
+	now    time.Time
+	// token is that of the page that was read last, next of the one behind it; last says that there is none.
+	token, next []byte
+	last        bool
+	entries     []named
+}
+
+// named is an entry with its name.
+type named struct {
+	name string
+	Entry
+}
+
+// fill reads pages until there are entries behind a name, or no more pages.
+func (x *index) fill(ctx context.Context, after string) error {
+	for len(x.entries) == 0 && !x.last {
+		objects, next, err := x.bucket.ListPage(ctx, x.next, listPage, &blob.ListOptions{Prefix: x.prefix})
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		if err != nil {
+			return fmt.Errorf("list %s: %w", x.prefix, err)
+		}
+		x.token, x.next, x.last = x.next, next, len(next) == 0
+		for _, o := range objects {
+			if e, ok := x.entry(strings.TrimPrefix(o.Key, x.prefix)); ok && e.name > after {
+				x.entries = append(x.entries, e)
+			}
+		}
+	}
+	return nil
+}
+
+// entry reads the name of an object: COUNT-ID, or of a share COUNT-ID/UNTIL-SHARE.
+func (x *index) entry(object string) (named, bool) {
+	name, share, shared := strings.Cut(object, "/")
+	e, ok := entryOf(name)
+	if shared {
+		e.Shared = true
+		ok = ok && x.now.Before(sharedUntil(share))
+	}
+	return named{name, e}, ok
+}
+
+// entries merges indexes.
+func (s Store) entries(ctx context.Context, prefixes []string, now time.Time, cursor string, f func(e Entry) (bool, error)) error {
+	at, err := parsePosition(cursor)
 	if err != nil {
 		return err
 	}
-	token := blob.FirstPageToken
-	if at.Token != "" {
-		token = []byte(at.Token)
+	all := make([]*index, len(prefixes))
+	g := pool.New().WithErrors().WithFirstError().WithMaxGoroutines(indexesAtOnce)
+	for i, prefix := range prefixes {
+		x := &index{bucket: s.Bucket, prefix: prefix, now: now, next: blob.FirstPageToken}
+		if t := at.Tokens[prefix]; t != "" {
+			x.next = []byte(t)
+		}
+		all[i] = x
+		g.Go(func() error { return x.fill(ctx, at.After) })
+	}
+	if err := g.Wait(); err != nil {
+		if gcerrors.Code(err) == gcerrors.InvalidArgument && len(at.Tokens) > 0 {
+			err = badCursor(cursor)
+		}
+		return err
 	}
 	for {
-		objects, next, err := s.Bucket.ListPage(ctx, token, listPage, &blob.ListOptions{Prefix: prefix})
-		switch {
-		case errors.Is(err, io.EOF):
+		first, ok := firstOf(all)
+		if !ok {
 			return nil
-		case gcerrors.Code(err) == gcerrors.InvalidArgument && at.Token != "":
-			return fmt.Errorf("cursor %.80q: %w", cursor, ErrBadCursor)
-		case err != nil:
-			return fmt.Errorf("list %s: %w", prefix, err)
 		}
-		for _, o := range objects {
-			if o.Key <= at.After {
-				continue
+		place := position{After: first.name}
+		for _, x := range all {
+			if len(x.token) > 0 && string(x.token) != string(blob.FirstPageToken) {
+				if place.Tokens == nil {
+					place.Tokens = map[string]string{}
+				}
+				place.Tokens[x.prefix] = string(x.token)
 			}
-			e, ok := entryOf(strings.TrimPrefix(o.Key, prefix))
-			if !ok {
-				continue
+		}
+		first.Cursor = place.String()
+		if more, err := f(first.Entry); err != nil || !more {
+			return err
+		}
+		for _, x := range all {
+			for len(x.entries) > 0 && x.entries[0].name == first.name { // it may be in several, and shared more than once
+				x.entries = x.entries[1:]
 			}
-			e.Cursor = position{Token: pageToken(token), After: o.Key}.String()
-			if more, err := f(e); err != nil || !more {
+			if err := x.fill(ctx, first.name); err != nil {
 				return err
 			}
 		}
-		if len(next) == 0 {
-			return nil
-		}
-		token = next
 	}
 }
 
-func pageToken(token []byte) string {
-	if string(token) == string(blob.FirstPageToken) {
-		return ""
+// indexesAtOnce is how many indexes are listed at a time.
+const indexesAtOnce = 16
+
+// firstOf is the first entry of several indexes. That of an owner is taken before that of a group.
+func firstOf(all []*index) (named, bool) {
+	var first named
+	found := false
+	for _, x := range all {
+		if len(x.entries) == 0 {
+			continue
+		}
+		if e := x.entries[0]; !found || e.name < first.name || e.name == first.name && !e.Shared {
+			first, found = e, true
+		}
 	}
-	return string(token)
+	return first, found
 }
 
 func entryOf(name string) (Entry, bool) {
@@ -118,8 +202,8 @@ func entryOf(name string) (Entry, bool) {
 	if !ok || !ValidID(id) {
 		return Entry{}, false
 	}
-	var down int64
-	if _, err := fmt.Sscanf(count, "%d", &down); err != nil {
+	down, err := strconv.ParseInt(count, 10, 64)
+	if err != nil {
 		return Entry{}, false
 	}
 	return Entry{ID: id, Created: time.UnixMilli(indexEnd - down).UTC()}, true

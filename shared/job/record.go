@@ -28,6 +28,8 @@ type Request struct {
 	// Owner is who submitted the job, as the identity provider names them; empty where nobody is asked who they are. Jobs
 	// without an owner are the operators'.
 	Owner string `json:"owner,omitempty"`
+	// Equal is the object by which the job is found by its work (EqualJobs); empty if it is not.
+	Equal string `json:"equal,omitempty"`
 }
 
 // Inputs lists the objects under inputs/ that the job reads. Dropped files are their owner's.

@@ -164,6 +164,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: EEMT_QUOTA_JOBS, value: {{ $a.quota.jobs | int64 | quote }}}
 - {name: EEMT_QUOTA_CORE_HOURS, value: {{ $a.quota.coreHoursPerDay | quote }}}
 - {name: EEMT_QUOTA_RESULT_BYTES, value: {{ $a.quota.resultBytesPerDay | int64 | quote }}}
+- {name: EEMT_QUOTA_STORED_BYTES, value: {{ $a.quota.storedBytes | int64 | quote }}}
+- {name: EEMT_QUOTA_UPLOAD_BYTES, value: {{ $a.quota.uploadBytesPerDay | int64 | quote }}}
 {{- end }}
 {{- end }}
 

@@ -101,13 +101,20 @@ type Field struct{ Name, Value string }
 // File is a file of a submission.
 type File struct{ Name, Path string }
 
+// Submitted is what a server made of a submission.
+type Submitted struct {
+	ID string `json:"job_id"`
+	// Existing says that it made nothing: the job does the same already.
+	Existing bool `json:"existing,omitempty"`
+}
+
 // Submit sends a job. sent, if not nil, is told how many bytes of how many are on their way.
-func (c *Client) Submit(ctx context.Context, fields []Field, files []File, sent func(done, total int64)) (id string, err error) {
+func (c *Client) Submit(ctx context.Context, fields []Field, files []File, sent func(done, total int64)) (Submitted, error) {
 	total := int64(0)
 	for _, f := range files {
 		info, err := os.Stat(f.Path)
 		if err != nil {
-			return "", err
+			return Submitted{}, err
 		}
 		total += info.Size()
 	}
@@ -140,20 +147,18 @@ func (c *Client) Submit(ctx context.Context, fields []Field, files []File, sent 
 		_ = w.CloseWithError(err)
 	}()
 	defer func() { _ = r.Close() }()
-	var answer struct {
-		ID string `json:"job_id"`
-	}
+	var answer Submitted
 	if err := c.call(ctx, http.MethodPost, "/api/submit-job", r, form.FormDataContentType(), &answer); err != nil {
 		select {
 		case err = <-unread: // of this machine, whatever the server made of the rest
 		default:
 		}
-		return "", err
+		return Submitted{}, err
 	}
 	if answer.ID == "" {
-		return "", errors.New("the server did not say which job it took: is it a server of eemt?")
+		return Submitted{}, errors.New("the server did not say which job it took: is it a server of eemt?")
 	}
-	return answer.ID, nil
+	return answer, nil
 }
 
 func attach(form *multipart.Writer, f File, sent func(n int)) error {

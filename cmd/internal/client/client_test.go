@@ -126,9 +126,9 @@ func TestSubmit(t *testing.T) {
 		_, _ = io.WriteString(w, `{"job_id":"x"}`)
 	})
 	var last, of int64
-	id, err := c.Submit(t.Context(), []Field{{"step", "30"}}, []File{{"dem_file", dem}}, func(done, total int64) { last, of = done, total })
-	if err != nil || id != "x" || last != 10 || of != 10 {
-		t.Errorf("%q (%v), %d of %d bytes", id, err, last, of)
+	job, err := c.Submit(t.Context(), []Field{{"step", "30"}}, []File{{"dem_file", dem}}, func(done, total int64) { last, of = done, total })
+	if err != nil || job.ID != "x" || job.Existing || last != 10 || of != 10 {
+		t.Errorf("%+v (%v), %d of %d bytes", job, err, last, of)
 	}
 }
 

@@ -299,6 +299,7 @@ func exercise(t *testing.T, r *rights, byRequest bool) {
 	p.do("POST", "/jobs/"+first+"/tickets", "", nil)
 	share := p.do("POST", "/jobs/"+first+"/shares", "application/json", strings.NewReader(`{"group": "hydrology"}`))
 	p.do("DELETE", fmt.Sprint("/jobs/", first, "/shares/", share["id"]), "", nil)
+	p.do("POST", "/jobs/"+remote+"/shares", "application/json", strings.NewReader(`{"group": "hydrology", "days": 1}`))
 	key := p.do("POST", "/auth/keys", "application/json", strings.NewReader(`{"name": "station"}`))
 	p.do("DELETE", fmt.Sprint("/auth/keys/", key["id"]), "", nil)
 	p.do("PUT", "/auth/quotas/boris", "application/json", strings.NewReader(`{"jobs": 1}`))

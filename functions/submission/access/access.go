@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -33,6 +34,8 @@ type Caller struct {
 	// Groups that they belong to.
 	Groups []string
 	Role   Role
+	// Issued is when their token was issued; zero where that is not known.
+	Issued time.Time
 	// Key, if not empty, is the id of the API key that they sent.
 	Key string
 	// Job, if not empty, is the only job that they may read, by a ticket or a link.
@@ -46,7 +49,8 @@ var Everybody = Caller{Role: Operator}
 var ErrNone = errors.New("credentials are missing: send a bearer token in the Authorization header")
 
 // Authenticator tells who sent a request. Without credentials that it knows the error is ErrNone; any other error refuses
-// the credentials, in a sentence without them.
+// the credentials, in a sentence without them. With such an error the caller has an owner where the credentials are theirs, and
+// give them no role.
 type Authenticator interface {
 	Authenticate(r *http.Request) (Caller, error)
 }

@@ -46,9 +46,11 @@ type Guard struct {
 	Store  job.Store
 	Keys   Keys
 	Grants *Grants
-	Now    func() time.Time
-	Log    *slog.Logger
-	Answer answer.Writer
+	// Standings are what tokens said of owners.
+	Standings *Standings
+	Now       func() time.Time
+	Log       *slog.Logger
+	Answer    answer.Writer
 
 	// owners are the owners of jobs that were asked for, which never change.
 	owners *otter.Cache[string, string]
@@ -89,6 +91,7 @@ const mostOwners = 10_000
 func NewGuard(g Guard) *Guard {
 	g.owners = otter.Must(&otter.Options[string, string]{MaximumSize: mostOwners})
 	g.rates = otter.Must(&otter.Options[string, *rate.Limiter]{MaximumSize: mostOwners})
+	g.Standings = NewStandings(g.Store.Bucket, g.Now)
 	if g.Login.Mode == "" {
 		g.Login.Mode = "none"
 	}
@@ -174,6 +177,11 @@ func (g *Guard) Admit(c *gin.Context) {
 	who, err := g.Authenticator.Authenticate(c.Request)
 	if errors.Is(err, ErrNone) && (n == public || n == reads && c.Query("ticket") != "") {
 		who, err = Caller{}, nil
+	}
+	if who.Owner != "" && who.Key == "" {
+		if err := g.Standings.Note(c.Request.Context(), who); err != nil {
+			g.Log.Error("the role of an owner is not noted: keys go by what was noted before", "owner", who.Owner, "error", err)
+		}
 	}
 	if err != nil {
 		g.refuse(c, err)

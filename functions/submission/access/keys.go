@@ -162,11 +162,27 @@ func (k Keys) Authenticate(r *http.Request) (Caller, error) {
 	case !k.Now().Before(one.Expires):
 		return Caller{}, fmt.Errorf("the API key %s expired at %s: make another", one.ID, one.Expires.UTC().Format(time.RFC3339))
 	}
-	return Caller{Owner: one.Owner, Groups: one.Groups, Role: one.Role, Key: one.ID}, nil
+	return k.caller(r.Context(), one)
+}
+
+// caller is who sent a key: its owner, with what they may do now at most.
+func (k Keys) caller(ctx context.Context, one Key) (Caller, error) {
+	now, err := standingOf(ctx, k.Bucket, one.Owner)
+	switch {
+	case fault.Is(err, fault.NotFound), err == nil && k.Now().Sub(now.Seen) > longestAbsence:
+		return Caller{}, fmt.Errorf("the API key %s waits for its owner, who has not logged in for %d days: log in once", one.ID, int(longestAbsence.Hours()/24))
+	case err != nil:
+		return Caller{}, fault.New(fault.Unavailable, errors.New("the owner of the API key cannot be looked up at present; try again"))
+	}
+	role, groups := now.lowered(one)
+	if role == Nobody {
+		return Caller{}, fmt.Errorf("the owner of the API key %s has no role here any more", one.ID)
+	}
+	return Caller{Owner: one.Owner, Groups: groups, Role: role, Key: one.ID}, nil
 }
 
 // read reads a record of this package; an error of the kind fault.NotFound says that there is none.
-func read[T Key | Share](ctx context.Context, b *blob.Bucket, object string) (v T, err error) {
+func read[T Key | Share | Standing](ctx context.Context, b *blob.Bucket, object string) (v T, err error) {
 	data, err := b.ReadAll(ctx, object)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return v, fault.New(fault.NotFound, err)

@@ -95,10 +95,12 @@ func (o *OIDC) Authenticate(r *http.Request) (Caller, error) {
 	if err := t.Claims(&all); err != nil {
 		return Caller{}, errors.New("the token has no claims")
 	}
-	return o.Claims.caller(all)
+	who, err := o.Claims.caller(all)
+	who.Issued = t.IssuedAt
+	return who, err
 }
 
-// caller is who a token's claims name.
+// caller is who a token's claims name. With an error it has an owner where they have no role.
 func (c Claims) caller(all map[string]any) (Caller, error) {
 	owners := listOf(all, c.Owner)
 	if len(owners) != 1 || owners[0] == "" || len(owners[0]) > longestOwner {
@@ -117,7 +119,7 @@ func (c Claims) caller(all map[string]any) (Caller, error) {
 	case has(c.Viewers):
 		who.Role = Viewer
 	default:
-		return Caller{}, errors.New("the token has none of the roles that this service knows: ask the operator for one")
+		return who, errors.New("the token has none of the roles that this service knows: ask the operator for one")
 	}
 	return who, nil
 }

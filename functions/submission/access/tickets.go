@@ -151,6 +151,11 @@ func (g *Grants) Share(ctx context.Context, who Caller, id, group string, days i
 	if err != nil {
 		return "", made, fmt.Errorf("store the share: %w", err)
 	}
+	if group != "" {
+		if err := g.list(ctx, id, made); err != nil {
+			return "", made, err
+		}
+	}
 	made.SHA256 = ""
 	return text, made, nil
 }
@@ -179,16 +184,40 @@ func (g *Grants) Shares(ctx context.Context, id string) ([]Share, error) {
 	}
 }
 
-// Revoke ends a share of a job.
+// list shows a job in the lists of the members of a group.
+func (g *Grants) list(ctx context.Context, id string, s Share) error {
+	r, err := job.Store{Bucket: g.Bucket}.Request(ctx, id)
+	if err == nil {
+		err = g.Bucket.WriteAll(ctx, r.GroupKey(s.Group, s.ID, s.Expires), nil, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("show the job in the lists of the group: %w", err)
+	}
+	return nil
+}
+
+// Revoke ends a share of a job. It vanishes from the lists of a group before it ends, so that what is cut short between can
+// be asked for again.
 func (g *Grants) Revoke(ctx context.Context, id, share string) error {
-	var err error
-	if job.ValidID(share) {
-		err = g.Bucket.Delete(ctx, sharesOf(id)+share+".json")
+	none := fault.New(fault.NotFound, fmt.Errorf("the job has no share %.40q", share))
+	if !job.ValidID(share) {
+		return none
 	}
-	if !job.ValidID(share) || gcerrors.Code(err) == gcerrors.NotFound {
-		return fault.New(fault.NotFound, fmt.Errorf("the job has no share %.40q", share))
+	store := job.Store{Bucket: g.Bucket}
+	s, err := read[Share](ctx, g.Bucket, sharesOf(id)+share+".json")
+	if fault.Is(err, fault.NotFound) {
+		return none
 	}
-	return err
+	if err == nil && s.Group != "" {
+		var r job.Request
+		if r, err = store.Request(ctx, id); err == nil {
+			err = store.Drop(ctx, r.GroupKey(s.Group, share, s.Expires))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return store.Drop(ctx, sharesOf(id)+share+".json")
 }
 
 // Member reports whether a job is shared with a group of the caller now.

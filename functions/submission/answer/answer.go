@@ -69,14 +69,28 @@ var formats = []string{"json", "html"}
 
 // Format refuses a query parameter f that asks for a format which is not offered.
 func (w Writer) Format(c *gin.Context) {
+	if p := unknownFormat(c); p != nil {
+		w.Problem(c, p)
+		c.Abort()
+	}
+}
+
+// SuiteFormat is Format where refusals are those of the old suite.
+func (w Writer) SuiteFormat(c *gin.Context) {
+	if p := unknownFormat(c); p != nil {
+		w.Refuse(c, problem.Invalid(p))
+		c.Abort()
+	}
+}
+
+func unknownFormat(c *gin.Context) *problem.Problem {
 	for _, v := range c.QueryArray("f") {
 		if !slices.Contains(formats, v) {
 			allowed := strings.Join(formats, " or ")
-			w.Problem(c, problem.Bad("f", v, allowed, fmt.Sprintf("f %.40q: must be %s", v, allowed)))
-			c.Abort()
-			return
+			return problem.Bad("f", v, allowed, fmt.Sprintf("f %.40q: must be %s", v, allowed))
 		}
 	}
+	return nil
 }
 
 // Accepts returns how much the client wants a media type, 0 to 1, and whether it

@@ -36,6 +36,8 @@ func (w Writer) refusal(c *gin.Context, err error) (status int, detail string) {
 			c.Header("Retry-After", strconv.Itoa(max(1, int(e.RetryAfter().Seconds()))))
 		}
 		return http.StatusTooManyRequests, problem.Sentence(err)
+	case kind == fault.Forbidden:
+		return http.StatusForbidden, problem.Sentence(err)
 	case kind == fault.NotFound:
 		return http.StatusNotFound, problem.Sentence(err)
 	case kind == fault.Conflict:
@@ -60,9 +62,13 @@ func LoggedPath(c *gin.Context) string {
 }
 
 // Refuse answers with the error as the old suite did.
-func (w Writer) Refuse(c *gin.Context, err error) {
+func (w Writer) Refuse(c *gin.Context, err error) { w.RefuseWith(c, err, gin.H{}) }
+
+// RefuseWith is Refuse with more to say.
+func (w Writer) RefuseWith(c *gin.Context, err error, more gin.H) {
 	status, detail := w.refusal(c, err)
-	c.JSON(status, gin.H{"detail": detail})
+	more["detail"] = detail
+	c.JSON(status, more)
 }
 
 // problemOf is the problem document of an error. It says more than Refuse where the standard has words for it.
@@ -79,7 +85,11 @@ func (w Writer) problemOf(c *gin.Context, err error) problem.Problem {
 	case errors.Is(err, job.ErrBadCursor):
 		p = problem.Bad("cursor", c.Query("cursor"), "the cursor of a next link", "cursor: must be that of a next link of this list")
 	case errors.As(err, &long):
-		p = problem.Plain(status, fmt.Sprintf("the body has more than %d bytes; upload the DEM first and name it, or give its address", long.Limit))
+		sentence := fmt.Sprintf("the body has more than %d bytes", long.Limit)
+		if long.Limit > SmallBody {
+			sentence += "; upload the DEM first and name it, or give its address"
+		}
+		p = problem.Plain(status, sentence)
 	case status == http.StatusBadRequest:
 		p = problem.Bad("", "", "", detail)
 	case status == http.StatusServiceUnavailable:

@@ -212,7 +212,7 @@ func (s *Catalogue) findItems(ctx context.Context, batch []candidate) error {
 			if c.day != nil {
 				link = c.day.items[c.ID]
 			} else {
-				st, err := s.Jobs.Fits(ctx, c.ID, joblist.Query{Match: func(st job.Status) bool {
+				st, err := s.Jobs.Fits(ctx, job.Entry{ID: c.ID}, joblist.Query{Match: func(st job.Status) bool {
 					return st.State == job.Completed && st.Expired == nil && st.Request.Workflow != param.Echo
 				}})
 				if err != nil && !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrDamaged) {

@@ -21,6 +21,8 @@ type Form struct {
 	// DEM is the one that was sent along; nil for none. Uploaded is the name of one that was uploaded before.
 	DEM      *inputs.DEM
 	Uploaded string
+	// Fresh asks for another job where one does the same.
+	Fresh bool
 	// StartSet and EndSet tell a year that was asked for from a default.
 	StartSet, EndSet bool
 	// Stored are the objects that this submission brought.
@@ -39,6 +41,12 @@ func (f *Form) Set(name, value string) error {
 	switch name {
 	case "workflow_type":
 		f.Workflow = param.Workflow(value)
+		return nil
+	case "fresh":
+		var err error
+		if f.Fresh, err = strconv.ParseBool(value); err != nil {
+			return problem.Invalid(fmt.Errorf("fresh %q: must be true or false", value))
+		}
 		return nil
 	case "num_threads": // the platform decides how many cores work on a job
 		if _, err := strconv.Atoi(value); err != nil {

@@ -135,9 +135,7 @@ func (s *Store) UploadAs(ctx context.Context, key, name string, r io.Reader, onc
 		}
 		return DEM{}, errors.Join(err, s.Bucket.Delete(context.WithoutCancel(ctx), ref.Key))
 	}
-	if a, err := s.Bucket.Attributes(ctx, ref.Key); err == nil {
-		s.NoteSum(ctx, DEM{DEM: ref, read: a})
-	}
+	s.noteStored(ctx, ref)
 	return DEM{DEM: ref, Extent: size}, nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/climate"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -118,6 +119,9 @@ type FromClient struct{ Reader io.Reader }
 // Read reads the next bytes.
 func (f FromClient) Read(p []byte) (int, error) {
 	n, err := f.Reader.Read(p)
+	if fault.Is(err, fault.Exhausted) { // of a quota, which says so itself
+		return n, err
+	}
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		return n, problem.TooLarge("a body without end", large.Limit)
 	}
@@ -134,6 +138,9 @@ const MaxTable = 1 << 20
 func (s *Store) UploadTable(ctx context.Context, name string, r io.Reader) (string, error) {
 	name = BaseName(name)
 	ref, err := s.PutAt(ctx, s.NewKey(ctx, name), name, FromClient{Reader: r}, min(MaxTable, s.MaxUpload), false)
+	if err == nil {
+		s.noteStored(ctx, ref)
+	}
 	return "table:" + ref.Key, err
 }
 

@@ -150,6 +150,7 @@ func (s *Store) UploadRaster(ctx context.Context, p *param.Parameters, name, fil
 		s.Discard(ctx, []string{ref.Key})
 		return "", err
 	}
+	s.noteStored(ctx, ref)
 	return ref.Key, nil
 }
 

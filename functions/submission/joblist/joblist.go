@@ -52,13 +52,16 @@ type Query struct {
 	Match   func(st job.Status) bool
 	// After and Before bound the creation; zero means no bound.
 	After, Before time.Time
+	// owner, if not empty, is whose jobs are wanted, beside those that are shared.
+	owner string
 }
 
 // List reads a page of jobs, newest first, and the cursor of the next page, which
 // is empty at the end of the list. With a filter a page may be short of jobs, and
 // still have a next.
 //
-// The list is that of whoever sent the request of the context: an operator's has all jobs, anybody else's their own.
+// The list is that of whoever sent the request of the context: an operator's has all jobs, anybody else's their own and those
+// that are shared with their groups.
 func (r Reader) List(ctx context.Context, q Query) ([]job.Status, string, error) {
 	who := access.From(ctx)
 	entries := r.Store.Entries
@@ -66,19 +69,13 @@ func (r Reader) List(ctx context.Context, q Query) ([]job.Status, string, error)
 		if who.Owner == "" || who.Job != "" {
 			return nil, "", nil
 		}
-		asked := q.Request
-		q.Request = func(r job.Request) bool { return who.Owns(r) && (asked == nil || asked(r)) }
+		q.owner = who.Owner
 		entries = func(ctx context.Context, cursor string, f func(job.Entry) (bool, error)) error {
-			return r.Store.EntriesOf(ctx, who.Owner, cursor, f)
+			return r.Store.EntriesOf(ctx, who.Owner, who.Groups, r.Now(), cursor, f)
 		}
 	}
 	if len(q.Words) == 1 && job.ValidID(strings.ToUpper(q.Words[0])) {
-		// There is one such job at most, however old.
-		states, err := r.Statuses(ctx, []job.Entry{{ID: strings.ToUpper(q.Words[0])}}, q)
-		if err != nil || states[0] == nil {
-			return nil, "", err
-		}
-		return []job.Status{*states[0]}, "", nil
+		return r.one(ctx, strings.ToUpper(q.Words[0]), who, q)
 	}
 	p := page{reader: r, q: q, next: q.Cursor}
 	err := entries(ctx, q.Cursor, func(e job.Entry) (bool, error) { return p.take(ctx, e) })
@@ -89,6 +86,25 @@ func (r Reader) List(ctx context.Context, q Query) ([]job.Status, string, error)
 		p.next = ""
 	}
 	return p.found, p.next, err
+}
+
+// one lists a job by its id, however old it is.
+func (r Reader) one(ctx context.Context, id string, who access.Caller, q Query) ([]job.Status, string, error) {
+	e := job.Entry{ID: id}
+	if q.owner != "" {
+		asked, err := r.Store.Request(ctx, id)
+		if err == nil && !who.Owns(asked) {
+			e.Shared, err = r.Store.SharedWith(ctx, asked, who.Groups, r.Now())
+		}
+		if err != nil && !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrDamaged) {
+			return nil, "", err
+		}
+	}
+	states, err := r.Statuses(ctx, []job.Entry{e}, q)
+	if err != nil || states[0] == nil {
+		return nil, "", err
+	}
+	return []job.Status{*states[0]}, "", nil
 }
 
 // page is one while it is filled.
@@ -150,7 +166,9 @@ func (p *page) flush(ctx context.Context) error {
 }
 
 // filters reports whether a job may be passed over.
-func (q Query) filters() bool { return len(q.Words) > 0 || q.Request != nil || q.Match != nil }
+func (q Query) filters() bool {
+	return len(q.Words) > 0 || q.Request != nil || q.Match != nil || q.owner != ""
+}
 
 // LongestSearch bounds the text of a search, in bytes.
 const LongestSearch = 200
@@ -170,14 +188,14 @@ func searched(words []string, r job.Request) bool {
 }
 
 // Fits reads as much of a job as it takes to tell whether it matches a Query; nil if it does not.
-func (r Reader) Fits(ctx context.Context, id string, q Query) (*job.Status, error) {
-	if len(q.Words) > 0 || q.Request != nil {
-		asked, err := r.Store.Request(ctx, id)
-		if err != nil || !searched(q.Words, asked) || q.Request != nil && !q.Request(asked) {
+func (r Reader) Fits(ctx context.Context, e job.Entry, q Query) (*job.Status, error) {
+	if len(q.Words) > 0 || q.Request != nil || q.owner != "" {
+		asked, err := r.Store.Request(ctx, e.ID)
+		if err != nil || q.owner != "" && asked.Owner != q.owner && !e.Shared || !searched(q.Words, asked) || q.Request != nil && !q.Request(asked) {
 			return nil, err
 		}
 	}
-	st, err := r.Status(ctx, id)
+	st, err := r.Status(ctx, e.ID)
 	if err != nil || q.Match != nil && !q.Match(st) {
 		return nil, err
 	}
@@ -192,7 +210,7 @@ func (r Reader) Statuses(ctx context.Context, entries []job.Entry, q Query) ([]*
 	var wait conc.WaitGroup
 	for i, e := range entries {
 		wait.Go(func() {
-			st, err := r.Fits(ctx, e.ID, q)
+			st, err := r.Fits(ctx, e, q)
 			switch {
 			case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrDamaged):
 			case err != nil:

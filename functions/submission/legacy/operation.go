@@ -70,7 +70,7 @@ func policyOf(c *gin.Context, usual retention.Policy) (retention.Policy, error) 
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, answer.SmallBody))
 	if err != nil {
-		return p, problem.Invalid(err)
+		return p, problem.Body(err)
 	}
 	if len(strings.TrimSpace(string(body))) == 0 {
 		return p, nil

@@ -26,6 +26,8 @@ type Execute struct {
 	// Table is the text of a climate table sent along; nil means none.
 	Table    []byte
 	Delivery job.Delivery
+	// Fresh asks for another job where one does the same.
+	Fresh bool
 	// Pause is how long an echo job takes, seconds.
 	Pause int
 }
@@ -163,8 +165,14 @@ func (e *Execute) set(name string, raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if name == "dem" {
+	switch {
+	case name == "dem":
 		return e.setDEM(raw, v)
+	case name == freshInput && v.Href == "":
+		if json.Unmarshal(raw, &e.Fresh) != nil {
+			return problem.Bad("inputs."+freshInput, clip(string(raw)), "true or false", fmt.Sprintf("input %s: %s: must be true or false", freshInput, clip(string(raw))))
+		}
+		return nil
 	}
 	f, _ := param.FieldOf(name)
 	if v.Href != "" {

@@ -50,25 +50,26 @@ func (a Jobs) Execute(c *gin.Context) {
 		a.echo(c, p, e, want)
 		return
 	}
-	r, small, err := a.Intake.Execute(ctx, param.Workflow(p.ID), e)
+	taken, err := a.Intake.Execute(ctx, param.Workflow(p.ID), e)
 	release()
 	if err != nil {
 		a.Answer.Problem(c, err)
 		return
 	}
-	if want.wait > 0 && small {
-		st, err := a.await(ctx, r.ID, want.wait)
+	if want.wait > 0 && taken.Small {
+		st, err := a.await(ctx, taken.ID, want.wait)
 		if err == nil && st.Ended() {
 			c.Header("Preference-Applied", "wait="+strconv.Itoa(int(want.wait/time.Second)))
 			a.Results.send(c, p, st)
 			return
 		}
 	}
-	a.accepted(c, r.ID, want)
+	a.accepted(c, taken, want)
 }
 
-// accepted answers that a job was made.
-func (a Jobs) accepted(c *gin.Context, id string, want preference) {
+// accepted answers that a job was made, or was there.
+func (a Jobs) accepted(c *gin.Context, taken Taken, want preference) {
+	id := taken.ID
 	st, err := a.Jobs.Status(c.Request.Context(), id)
 	if err != nil {
 		a.Answer.Problem(c, err)
@@ -78,7 +79,9 @@ func (a Jobs) accepted(c *gin.Context, id string, want preference) {
 	if want.async {
 		c.Header("Preference-Applied", "respond-async")
 	}
-	a.Answer.Document(c, http.StatusCreated, "Job "+id, Status(st, answer.Base(c)))
+	info := Status(st, answer.Base(c))
+	info.Existing = taken.Existing
+	a.Answer.Document(c, http.StatusCreated, "Job "+id, info)
 }
 
 // readExecute reads an execute request. Who has done with the DEM in it calls release, once or more.
@@ -173,7 +176,7 @@ func (a Jobs) echo(c *gin.Context, p Process, e Execute, want preference) {
 		return
 	}
 	if want.async {
-		a.accepted(c, r.ID, want)
+		a.accepted(c, Taken{ID: r.ID}, want)
 		return
 	}
 	st, err := a.await(ctx, r.ID, longestWait)

@@ -43,12 +43,19 @@ func NewJobs(j Jobs) Jobs {
 
 // Intake makes jobs, and ends them.
 type Intake interface {
-	// Execute makes a job of a request. small says that a client may wait for it.
-	Execute(ctx context.Context, w param.Workflow, e Execute) (r job.Request, small bool, err error)
+	// Execute makes a job of a request, or finds one that does the same.
+	Execute(ctx context.Context, w param.Workflow, e Execute) (Taken, error)
 	// Echo makes a job of the process echo.
 	Echo(ctx context.Context, e Execute) (job.Request, error)
 	// Cancel ends a job that goes on, and returns the status that then stands.
 	Cancel(ctx context.Context, id string) (job.Status, error)
+}
+
+// Taken is the job of an execute request.
+type Taken struct {
+	ID string
+	// Small says that a client may wait for it, Existing that it was made before.
+	Small, Existing bool
 }
 
 // mostJobs is the longest page of the job list.

@@ -86,6 +86,8 @@ type StatusInfo struct {
 	Finished  *time.Time `json:"finished,omitempty"`
 	Updated   time.Time  `json:"updated"`
 	Progress  int        `json:"progress"`
+	// Existing says, in the answer to an execute request, that the job was made before.
+	Existing bool `json:"existing,omitempty"`
 	// Findings are what was noticed about the inputs.
 	Findings finding.List `json:"findings,omitempty"`
 	Links    []Link       `json:"links"`

@@ -107,6 +107,9 @@ func (c Catalogue) eemt() Process {
 	}
 }
 
+// freshInput is the input that asks for another job.
+const freshInput = "fresh"
+
 // inputs are the DEM, and the parameters of a workflow from the table.
 func inputs(w param.Workflow) map[string]Input {
 	m := map[string]Input{"dem": {
@@ -117,6 +120,9 @@ func inputs(w param.Workflow) map[string]Input {
 			{"type": "string", "contentEncoding": "base64", "contentMediaType": GeoTIFF},
 			{"type": "string", "pattern": uploadName.String(), "description": "name of an upload"},
 		}},
+	}, freshInput: {
+		Title: "Another job", Description: "true makes another job where one with the same inputs goes on or is completed; without it that job is the answer",
+		MaxOccurs: 1, Schema: Schema{"type": "boolean", "default": false},
 	}}
 	for _, f := range param.Fields(w) {
 		in := Input{Title: f.Title, Description: f.Words(), MaxOccurs: 1, Schema: fieldSchema(f)}

@@ -57,7 +57,7 @@ func withSecurity(definition []byte) []byte {
 		}
 		for _, code := range []string{"401", "403", "429"} {
 			kind := "Problem"
-			if code == "429" && strings.HasPrefix(path, "/api/") {
+			if code != "401" && strings.HasPrefix(path, "/api/") {
 				kind = "Detail"
 			}
 			if !said[code] {

@@ -1,7 +1,9 @@
 package problem
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 // what it asks.
 func Refused(err error) bool {
 	switch fault.KindOf(err) {
-	case fault.Invalid, fault.TooLarge, fault.NoRoom, fault.Exhausted:
+	case fault.Invalid, fault.TooLarge, fault.NoRoom, fault.Exhausted, fault.Forbidden:
 		return true
 	}
 	return false
@@ -34,6 +36,14 @@ func (*Busy) FaultKind() fault.Kind { return fault.Unavailable }
 
 // Invalid marks err as the caller's to mend.
 func Invalid(err error) error { return fault.New(fault.Invalid, err) }
+
+// Body is Invalid of an error of reading a body, unless the body is too large.
+func Body(err error) error {
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return err
+	}
+	return Invalid(err)
+}
 
 // TooLarge refuses what has more than limit bytes.
 func TooLarge(what string, limit int64) error {

@@ -16,6 +16,10 @@ type API struct {
 	Book   Book
 	Answer answer.Writer
 	Log    *slog.Logger
+	// NewID returns a fresh ULID.
+	NewID func() string
+	// MaxBody bounds a body that does not say how long it is, in bytes.
+	MaxBody int64
 }
 
 // Own shows the caller's limits and usage.
@@ -40,8 +44,10 @@ func (a API) show(c *gin.Context, owner string) {
 
 // Put gives an owner limits of their own.
 func (a API) Put(c *gin.Context) {
-	var l Limits
-	err := answer.Body(c, &l)
+	l, err := a.Book.Limits(c.Request.Context(), c.Param("owner")) // what the request does not name stays
+	if err == nil {
+		err = answer.Body(c, &l)
+	}
 	if err == nil {
 		err = a.Book.SetLimits(c.Request.Context(), c.Param("owner"), l)
 	}

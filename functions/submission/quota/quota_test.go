@@ -3,15 +3,19 @@ package quota_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
+	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/job/inuse"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -64,7 +68,7 @@ func TestTake(t *testing.T) {
 	_, err = take("anna", 1, 2e9)
 	refused(err, "the most in a day is 1", 2*time.Hour)
 	// What was refused does not count.
-	if u, err := book.Usage(t.Context(), "anna"); err != nil || u != (quota.Usage{Jobs: 1, CoreHours: 2, ResultBytes: 2}) {
+	if u, err := book.Usage(t.Context(), "anna"); err != nil || u != (quota.Usage{Jobs: 1, CoreHours: 2, ResultBytes: 2, StoredBytes: 1}) {
 		t.Errorf("%+v (%v)", u, err)
 	}
 	now = now.Add(3 * time.Hour)
@@ -109,4 +113,164 @@ func TestTakeAtOnce(t *testing.T) {
 	if taken > 5 {
 		t.Errorf("%d taken", taken)
 	}
+}
+
+// TestStored: what jobs have in store counts as estimated while they go on, as measured once they have ended, and no longer when
+// their data are removed.
+func TestStored(t *testing.T) {
+	b := memblob.OpenBucket(nil)
+	defer func() { _ = b.Close() }()
+	now := time.Date(2026, 5, 4, 22, 0, 0, 0, time.UTC)
+	store := job.Store{Bucket: b}
+	book := quota.Book{Bucket: b, Store: store, Usual: quota.Limits{StoredBytes: 100}, Now: func() time.Time { return now }}
+	take := func(n int, bytes int64) (job.Request, error) {
+		r := job.Request{ID: fmt.Sprintf("01JTEST%019d", n), Owner: "anna", Workflow: param.Sol, Created: now}
+		err := book.Take(t.Context(), r.Owner, r.ID, 1, bytes)
+		if err == nil {
+			err = store.Create(t.Context(), r)
+		}
+		return r, err
+	}
+	stored := func(want int64) {
+		t.Helper()
+		for range 2 { // the second time nothing is measured
+			if u, err := book.Usage(t.Context(), "anna"); err != nil || u.StoredBytes != want {
+				t.Errorf("%+v (%v), want %d bytes", u, err, want)
+			}
+		}
+	}
+	end := func(r job.Request, state job.State, bytes int) {
+		if err := b.WriteAll(t.Context(), job.ResultKey(r.ID, "maps/a.tif"), make([]byte, bytes), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := store.WriteEnd(t.Context(), r.ID, job.End{State: state, Ended: now}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, err := take(1, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored(60)
+	_, err = take(2, 50)
+	var over quota.Exceeded
+	if !errors.As(err, &over) || over.After != 0 || !fault.Is(err, fault.Forbidden) || !strings.Contains(over.Sentence, "would take 110 bytes, the most is 100 bytes: delete jobs") {
+		t.Errorf("%v", err)
+	}
+	stored(60)
+	end(one, job.Completed, 20)
+	stored(20)
+	two, err := take(3, 80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored(100)
+	end(two, job.Failed, 0)
+	stored(20)
+	three, err := take(4, 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(three, job.Completed, 40)
+	stored(60)
+	now = now.AddDate(0, 0, 1)
+	stored(60)
+	if _, err := (inuse.Remover{Store: store, Dry: true}).All(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	stored(60)
+	if _, err := (inuse.Remover{Store: store}).All(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	stored(40)
+	if _, err := (inuse.Remover{Store: store}).Data(t.Context(), three); err != nil { // retention
+		t.Fatal(err)
+	}
+	stored(0)
+	// A job that is removed before anybody looked.
+	four, err := take(5, 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(four, job.Completed, 40)
+	if _, err := (inuse.Remover{Store: store}).All(t.Context(), four); err != nil {
+		t.Fatal(err)
+	}
+	stored(0)
+	// What an interrupted removal left goes with what else belongs to no job.
+	if err := b.WriteAll(t.Context(), four.StoredPrefix()+"40", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	v, err := inuse.Look(t.Context(), store, func(string, job.Status, error) error { return nil })
+	if err == nil {
+		err = v.Orphans(t.Context(), time.Now().Add(time.Hour), false, func(o *blob.ListObject) error { return b.Delete(t.Context(), o.Key) }, func(string) error { return nil })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored(0)
+}
+
+// TestUploads: what is announced counts at once, what came in the end.
+func TestUploads(t *testing.T) {
+	b := memblob.OpenBucket(nil)
+	defer func() { _ = b.Close() }()
+	now := time.Date(2026, 5, 4, 22, 0, 0, 0, time.UTC)
+	book := quota.Book{Bucket: b, Store: job.Store{Bucket: b}, Usual: quota.Limits{UploadBytes: 100}, Now: func() time.Time { return now }}
+	n := 0
+	begin := func(bytes int64) (quota.Upload, error) {
+		n++
+		return book.BeginUpload(t.Context(), "anna", fmt.Sprint("up", n), bytes, 1000)
+	}
+	used := func(want int64) {
+		t.Helper()
+		if u, err := book.Usage(t.Context(), "anna"); err != nil || u.UploadBytes != want {
+			t.Errorf("%+v (%v), want %d", u, err, want)
+		}
+	}
+	first, err := begin(70)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used(70)
+	_, err = begin(40)
+	var over quota.Exceeded
+	if !errors.As(err, &over) || over.After != 2*time.Hour || !strings.Contains(over.Sentence, "would have 110 bytes, the most in a day is 100 bytes") {
+		t.Errorf("%v", err)
+	}
+	used(70)
+	if err := first.End(t.Context(), 30); err != nil {
+		t.Fatal(err)
+	}
+	used(30)
+	unknown, err := begin(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used(100)
+	r := unknown.Reader(strings.NewReader(strings.Repeat("x", 71)))
+	if data, err := io.ReadAll(r); !errors.As(err, &over) || len(data) != 70 || r.Came != 70 {
+		t.Errorf("%d bytes (%v) of 70", len(data), err)
+	}
+	if err := unknown.End(t.Context(), r.Came); err != nil {
+		t.Fatal(err)
+	}
+	used(100)
+	if _, err := begin(-1); !errors.As(err, &over) {
+		t.Errorf("%v", err)
+	}
+	if err := book.EndUpload(t.Context(), "anna", "up3", 70, 0); err != nil { // another request cancels it
+		t.Fatal(err)
+	}
+	used(30)
+	if err := book.EndUpload(t.Context(), "boris", "up1", 30, 0); err != nil {
+		t.Fatal(err)
+	}
+	used(30)
+	free, err := book.BeginUpload(t.Context(), "", "x", 1e15, 1e15)
+	if data, readErr := io.ReadAll(free.Reader(strings.NewReader("all of it"))); err != nil || readErr != nil || string(data) != "all of it" {
+		t.Errorf("nobody is bound: %v, %v, %q", err, readErr, data)
+	}
+	now = now.Add(3 * time.Hour)
+	used(0)
 }

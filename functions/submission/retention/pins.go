@@ -88,6 +88,10 @@ func (p Pins) Put(c *gin.Context) {
 			err = errors.New("neither pinned nor days is set; DELETE lets the usual time apply")
 		}
 	}
+	if errors.As(err, new(*http.MaxBytesError)) {
+		p.Answer.Problem(c, err)
+		return
+	}
 	if err != nil {
 		const allowed = `{"pinned": true} or {"days": N}`
 		p.Answer.Problem(c, problem.Bad("", "", allowed, fmt.Sprintf("send %s: %v", allowed, err)))

@@ -3,6 +3,7 @@ package submit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -28,33 +29,33 @@ const (
 	fetchTimeout = 10 * time.Minute
 )
 
-// Execute stores what came inline or by reference, then submits the job. A refused request leaves nothing behind. small
-// says that the DEM is so small that a client may wait for the job.
-func (s *Submitter) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) (r job.Request, small bool, err error) {
+// Execute stores what came inline or by reference, then submits the job. A request that is refused, or whose work another job
+// does, leaves nothing behind.
+func (s *Submitter) Execute(ctx context.Context, w param.Workflow, e ogc.Execute) (r ogc.Taken, err error) {
 	var stored []string
 	defer func() {
-		if problem.Refused(err) {
+		if problem.Refused(err) || r.Existing {
 			s.Inputs.Discard(ctx, stored)
 		}
 	}()
 	if err := inputs.CheckNames(&e.Parameters); err != nil {
-		return r, false, err
+		return r, err
 	}
 	d, fresh, err := s.demOf(ctx, e.DEM)
 	if err != nil {
-		return r, false, err
+		return r, err
 	}
 	if fresh {
 		stored = append(stored, d.Key)
 	}
 	if e.Table != nil {
 		if e.Parameters.Climate, err = s.Inputs.UploadTable(ctx, "climate.csv", bytes.NewReader(e.Table)); err != nil {
-			return r, false, err
+			return r, err
 		}
 		stored = append(stored, strings.TrimPrefix(e.Parameters.Climate, "table:"))
 	}
-	r, size, err := s.submit(ctx, w, e.Parameters, d, &e.Delivery)
-	return r, size.Width*size.Height <= smallCells, err
+	m, err := s.Submit(ctx, Order{Workflow: w, Parameters: e.Parameters, DEM: d, Delivery: &e.Delivery, Fresh: e.Fresh})
+	return ogc.Taken{ID: m.ID, Small: m.Extent.Width*m.Extent.Height <= smallCells, Existing: m.Existing}, err
 }
 
 // demOf stores the DEM of a request in the bucket. fresh says that it was not there before.
@@ -126,7 +127,13 @@ func (s *Submitter) fetch(ctx context.Context, address string) (inputs.DEM, erro
 	if res.ContentLength > s.Inputs.MaxUpload {
 		return inputs.DEM{}, problem.TooLarge("file at "+req.URL.Host, s.Inputs.MaxUpload)
 	}
-	return s.Inputs.Upload(ctx, path.Base(req.URL.Path), res.Body)
+	counted, err := s.Quota.BeginUpload(ctx, access.From(ctx).Owner, s.NewID(), res.ContentLength, s.Inputs.MaxUpload)
+	if err != nil {
+		return inputs.DEM{}, err
+	}
+	body := counted.Reader(res.Body)
+	ref, err := s.Inputs.Upload(ctx, path.Base(req.URL.Path), body)
+	return ref, errors.Join(err, counted.End(ctx, body.Came))
 }
 
 // Echo makes a job that ends by itself after its pause; nobody computes it. An end without a pause is announced

@@ -84,49 +84,89 @@ func (s *Submitter) CheckSize(ctx context.Context, w param.Workflow, p param.Par
 	return size, err
 }
 
-// Submit validates, writes job.json, then announces the job. When the
-// announcement fails the job is not lost: the resume tick makes it again.
-func (s *Submitter) Submit(ctx context.Context, w param.Workflow, p param.Parameters, d inputs.DEM) (job.Request, error) {
-	r, _, err := s.submit(ctx, w, p, d, nil)
-	return r, err
+// Order is a job that is asked for.
+type Order struct {
+	Workflow   param.Workflow
+	Parameters param.Parameters
+	DEM        inputs.DEM
+	// Delivery of the results; nil where the client did not say.
+	Delivery *job.Delivery
+	// Fresh asks for another job where one with the same work stands.
+	Fresh bool
+	// Apart makes a job that is not found by its work, and looks for none.
+	Apart bool
 }
 
-// submit is Submit of a job whose results are delivered in some way. It returns the extent of the DEM, too.
-func (s *Submitter) submit(ctx context.Context, w param.Workflow, p param.Parameters, d inputs.DEM, delivery *job.Delivery) (job.Request, inputs.Extent, error) {
+// Made is what came of an order.
+type Made struct {
+	// Request is the job's; of an existing one it has the id alone.
+	job.Request
+	// Extent of the DEM.
+	Extent inputs.Extent
+	// Existing says that the job was made before: nothing that came with the order is used.
+	Existing bool
+}
+
+// Submit validates, writes job.json, then announces the job. When the announcement fails the job is not lost: the resume tick
+// makes it again. Where a job of the same owner with the same work goes on, or is completed and has its data, it is returned
+// instead.
+func (s *Submitter) Submit(ctx context.Context, o Order) (Made, error) {
+	w, p := o.Workflow, o.Parameters
 	if err := Validate(w, p); err != nil {
-		return job.Request{}, inputs.Extent{}, err
+		return Made{}, err
 	}
-	size, err := s.CheckSize(ctx, w, p, d)
+	size, err := s.CheckSize(ctx, w, p, o.DEM)
 	if err != nil {
-		return job.Request{}, size, inputs.Called(d.Name, err)
+		return Made{}, inputs.Called(o.DEM.Name, err)
 	}
 	if err := s.Inputs.CheckRasters(ctx, &p); err != nil {
-		return job.Request{}, size, err
+		return Made{}, err
 	}
 	r := job.Request{
-		ID: s.NewID(), Workflow: w, Parameters: p, DEM: d.DEM, Created: s.Now().UTC(),
-		Fingerprint: job.Fingerprint(s.Version, w, p, d.SHA256), Delivery: delivery, Owner: access.From(ctx).Owner,
+		ID: s.NewID(), Workflow: w, Parameters: p, DEM: o.DEM.DEM, Created: s.Now().UTC(),
+		Fingerprint: job.Fingerprint(s.Version, w, p, o.DEM.SHA256), Delivery: o.Delivery, Owner: access.From(ctx).Owner,
 	}
 	for _, key := range r.Inputs() {
 		if err := inputs.Mine(ctx, key); err != nil {
-			return job.Request{}, size, err
+			return Made{}, err
 		}
 	}
-	if err := s.take(ctx, r, size); err != nil {
-		return job.Request{}, size, err
+	if !o.Apart {
+		work, err := s.work(ctx, r)
+		if err != nil {
+			return Made{}, err
+		}
+		// A subscriber is called for a job of its own.
+		fresh := o.Fresh || o.Delivery != nil && o.Delivery.Subscriber != nil
+		existing, err := s.enter(ctx, &r, work, fresh)
+		if err != nil {
+			return Made{}, err
+		}
+		if existing != "" {
+			return Made{job.Request{ID: existing}, size, true}, nil
+		}
 	}
-	if err := inuse.Use(ctx, s.Store, r); err != nil {
+	if err := s.create(ctx, r, size); err != nil {
+		return Made{}, err
+	}
+	s.Announce(ctx, r)
+	s.Inputs.NoteSum(ctx, o.DEM)
+	return Made{Request: r, Extent: size}, nil
+}
+
+// create writes the records of a job. One that is refused is not found by its work.
+func (s *Submitter) create(ctx context.Context, r job.Request, size inputs.Extent) error {
+	err := s.take(ctx, r, size)
+	if err == nil {
+		err = inuse.Use(ctx, s.Store, r)
 		if errors.Is(err, inuse.ErrInputGone) {
 			err = errors.Join(problem.Invalid(err), s.Quota.Return(ctx, r.Owner, r.ID))
 		}
-		return job.Request{}, size, err
 	}
-	if err := s.Store.Create(ctx, r); err != nil {
-		return job.Request{}, size, err
+	if err != nil {
+		return errors.Join(err, s.Store.DropEqual(context.WithoutCancel(ctx), r.ID, r.Equal))
 	}
-	s.Announce(ctx, r)
-	s.Inputs.NoteSum(ctx, d)
-	return r, size, nil
+	return s.Store.Create(ctx, r) // after a fault the job may stand all the same
 }
 
 // take counts a job against the quota of its owner.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,9 +19,11 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/exp/slog"
 
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
@@ -60,11 +63,30 @@ func (s *Server) tusHandler() (*handler.UnroutedHandler, error) {
 			if !inputs.Named(name) {
 				return handler.HTTPResponse{}, handler.FileInfoChanges{}, tusError(http.StatusBadRequest, "Upload-Metadata: filename must be given")
 			}
+			id := path.Base(s.Inputs.NewKey(hook.Context, name))
+			if err := s.begin(hook.Context, id, hook.Upload.Size); err != nil {
+				return handler.HTTPResponse{}, handler.FileInfoChanges{}, err
+			}
 			return handler.HTTPResponse{}, handler.FileInfoChanges{
-				ID: path.Base(s.Inputs.NewKey(hook.Context, name)), MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
+				ID: id, MetaData: handler.MetaData{"filename": name}, Storage: map[string]string{storedMetadata: given},
 			}, nil
 		},
 	})
+}
+
+// begin counts an upload against the quota of its owner.
+func (s *Server) begin(ctx context.Context, id string, size int64) error {
+	_, err := s.Quota.BeginUpload(ctx, access.From(ctx).Owner, id, size, size)
+	var over quota.Exceeded
+	switch {
+	case errors.As(err, &over):
+		refused := tusError(http.StatusTooManyRequests, over.Error())
+		refused.HTTPResponse.Header["Retry-After"] = strconv.Itoa(max(1, int(over.After.Seconds())))
+		return refused
+	case err != nil:
+		return (&upload{s: s, info: handler.FileInfo{ID: id}}).fault(err)
+	}
+	return nil
 }
 
 func tusError(status int, sentence string) handler.Error {
@@ -332,6 +354,11 @@ func (t tusStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpl
 func (u *upload) Terminate(ctx context.Context) error {
 	if err := u.count(ctx); err != nil {
 		return u.fault(err)
+	}
+	if !u.done { // what did not come counts no longer
+		if err := u.s.Quota.EndUpload(ctx, access.From(ctx).Owner, u.info.ID, u.info.Size, u.info.Offset); err != nil {
+			return u.fault(err)
+		}
 	}
 	for _, key := range append(u.parts, u.key("done.json"), u.key("info.json")) {
 		if err := u.s.Inputs.Bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {

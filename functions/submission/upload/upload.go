@@ -18,9 +18,11 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/inputs"
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/shared/job"
 )
 
@@ -31,6 +33,8 @@ type Server struct {
 	Answer answer.Writer
 	// Stall is how long a body may bring nothing before the request is ended.
 	Stall time.Duration
+	// Quota bounds the bytes that an owner uploads.
+	Quota quota.Book
 	// joins are the uploads whose parts are being joined.
 	joins singleflight.Group
 }
@@ -92,7 +96,7 @@ func (s *Server) Sign(c *gin.Context) {
 	name := inputs.BaseName(r.Filename)
 	switch {
 	case err != nil:
-		s.Answer.Refuse(c, problem.Invalid(fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)))
+		s.Answer.Refuse(c, problem.Body(fmt.Errorf("send {\"filename\": \"dem.tif\", \"size\": BYTES}: %w", err)))
 		return
 	case !inputs.Named(name):
 		s.Answer.Refuse(c, problem.Invalid(errors.New("filename is missing: give the name of the DEM")))
@@ -101,15 +105,22 @@ func (s *Server) Sign(c *gin.Context) {
 		s.Answer.Refuse(c, problem.Invalid(fmt.Errorf("size %d: must be 1 to %d bytes", r.Size, s.Inputs.MaxUpload)))
 		return
 	}
-	key := s.Inputs.NewKey(c.Request.Context(), name)
+	ctx, key := c.Request.Context(), s.Inputs.NewKey(c.Request.Context(), name)
+	if _, err := s.Quota.BeginUpload(ctx, access.From(ctx).Owner, path.Base(key), r.Size, r.Size); err != nil {
+		s.Answer.Refuse(c, err)
+		return
+	}
 	opts := blob.SignedURLOptions{Method: http.MethodPut, Expiry: signExpiry, ContentType: "image/tiff"}
-	address, err := s.Inputs.Bucket.SignedURL(c.Request.Context(), key, &opts)
+	address, err := s.Inputs.Bucket.SignedURL(ctx, key, &opts)
 	if gcerrors.Code(err) == gcerrors.Unimplemented {
 		// S3 signs, but not the content type.
 		opts.ContentType = ""
-		address, err = s.Inputs.Bucket.SignedURL(c.Request.Context(), key, &opts)
+		address, err = s.Inputs.Bucket.SignedURL(ctx, key, &opts)
 	}
 	if err != nil {
+		if err := s.Quota.EndUpload(ctx, access.From(ctx).Owner, path.Base(key), r.Size, 0); err != nil {
+			s.Log.Warn("an address that was not given is counted", "error", err)
+		}
 		if gcerrors.Code(err) != gcerrors.Unimplemented {
 			s.Log.Warn("signing an address failed", "error", err)
 		}

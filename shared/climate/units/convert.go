@@ -15,7 +15,10 @@ func (u Unit) ToCelsius(x float64) float64 {
 	return x
 }
 
-// ToMillimetres turns precipitation over so many days into mm over them.
+// yearDays are those of the years of daily files, which have no 29 February or no 31 December.
+const yearDays = 365
+
+// ToMillimetres turns precipitation over so many days, one or those of a month, into mm over them.
 func (u Unit) ToMillimetres(x, days float64) float64 {
 	switch u {
 	case Inches:
@@ -27,6 +30,9 @@ func (u Unit) ToMillimetres(x, days float64) float64 {
 	case PerDay:
 		return x * days
 	case PerYear:
+		if days == 1 {
+			return x / yearDays
+		}
 		return x / 12
 	}
 	return x

@@ -22,7 +22,7 @@ const (
 	Centimetres   Unit = "cm"
 	Metres        Unit = "m"
 	PerDay        Unit = "mm/day"
-	PerYear       Unit = "mm/year" // a year's sum where that of a month belongs: a twelfth is taken
+	PerYear       Unit = "mm/year" // a year's sum where that of a month belongs: a twelfth is taken; where that of a day does, 1/365
 	Pascal        Unit = "Pa"
 	Hectopascal   Unit = "hPa"
 	Kilopascal    Unit = "kPa"

@@ -125,10 +125,21 @@ func Leftovers(ctx context.Context, s job.Store, id string, f func(o *blob.ListO
 func (m Remover) Data(ctx context.Context, r job.Request) (Removed, error) {
 	var gone Removed
 	err := data(ctx, m.Store, r.ID, func(o *blob.ListObject) error { return m.delete(ctx, o.Key, o.Size, &gone) })
-	if err != nil {
-		return gone, err
+	if err == nil {
+		err = m.inputs(ctx, r, &gone)
 	}
-	return gone, m.inputs(ctx, r, &gone)
+	if err == nil {
+		err = m.giveBack(ctx, r)
+	}
+	return gone, err
+}
+
+// giveBack counts the data of a job no longer against its owner.
+func (m Remover) giveBack(ctx context.Context, r job.Request) error {
+	if m.Dry || r.StoredPrefix() == "" {
+		return nil
+	}
+	return m.Store.Objects(ctx, r.StoredPrefix(), func(o *blob.ListObject) error { return m.Store.Drop(ctx, o.Key) })
 }
 
 // All deletes everything of a job, in an order in which an interruption neither
@@ -136,6 +147,11 @@ func (m Remover) Data(ctx context.Context, r job.Request) (Removed, error) {
 // request, the end, the index entry.
 func (m Remover) All(ctx context.Context, r job.Request) (Removed, error) {
 	var gone Removed
+	if !m.Dry {
+		if err := m.Store.DropEqual(ctx, r.ID, r.Equal); err != nil {
+			return gone, err
+		}
+	}
 	if err := m.inputs(ctx, r, &gone); err != nil {
 		return gone, err
 	}
@@ -161,6 +177,9 @@ func (m Remover) All(ctx context.Context, r job.Request) (Removed, error) {
 		if err := m.delete(ctx, key, last[key], &gone); err != nil {
 			return gone, err
 		}
+	}
+	if err := m.giveBack(ctx, r); err != nil { // when a count that begins now finds no job
+		return gone, err
 	}
 	for _, key := range slices.Backward(r.IndexKeys()) {
 		if err := m.delete(ctx, key, 0, &gone); err != nil {

@@ -29,13 +29,15 @@ type Survey struct {
 	// entries are the index entries of each job.
 	entries map[string]*blob.ListObject
 	jobs    map[string]bool
+	// equal are the objects by which jobs that have their data are found by their work.
+	equal map[string]bool
 }
 
 // Look looks at every job of the index. It calls f, one call at a time and in no
 // particular order, with the status of those that still have data; with an error
 // where a job cannot be read. An error of f ends it.
 func Look(ctx context.Context, s job.Store, f func(id string, st job.Status, err error) error) (*Survey, error) {
-	v := &Survey{Uses: Uses{}, store: s, entries: map[string]*blob.ListObject{}, jobs: map[string]bool{}}
+	v := &Survey{Uses: Uses{}, store: s, entries: map[string]*blob.ListObject{}, jobs: map[string]bool{}, equal: map[string]bool{}}
 	return v, v.look(ctx, f)
 }
 
@@ -76,6 +78,7 @@ func (v *Survey) look(ctx context.Context, f func(id string, st job.Status, err 
 			}
 			if err == nil {
 				v.Uses.Add(st.Request, st.Expired != nil)
+				v.equal[st.Request.Equal] = true
 			}
 			v.Blind = v.Blind || err != nil && !errors.Is(err, job.ErrDamaged) // a damaged job reads nothing any more
 			return f(id, st, err)
@@ -113,7 +116,28 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 	if err := marks(ctx, v.store, v.jobs, before, f); err != nil {
 		return err
 	}
-	if err := v.owned(ctx, before, f); err != nil {
+	owned := func(key string) bool {
+		_, id, _ := strings.Cut(path.Base(key), "-")
+		return v.jobs[id]
+	}
+	if err := v.unknown(ctx, job.OwnersPrefix, owned, before, f); err != nil {
+		return err
+	}
+	if err := v.unknown(ctx, job.EqualPrefix, func(key string) bool { return v.equal[key] }, before, f); err != nil {
+		return err
+	}
+	shared := func(key string) bool {
+		id, until := job.GroupEntry(key)
+		return v.jobs[id] && !until.Before(before)
+	}
+	if err := v.unknown(ctx, job.GroupsPrefix, shared, before, f); err != nil {
+		return err
+	}
+	stored := func(key string) bool {
+		id := job.StoredJob(key)
+		return id == "" || v.jobs[id]
+	}
+	if err := v.unknown(ctx, job.QuotaPrefix, stored, before, f); err != nil {
 		return err
 	}
 	return v.store.Objects(ctx, job.InputPrefix, func(o *blob.ListObject) error {
@@ -134,11 +158,10 @@ func (v *Survey) Orphans(ctx context.Context, before time.Time, dry bool, f func
 	})
 }
 
-// owned calls f with old entries of the indexes of owners whose jobs are gone.
-func (v *Survey) owned(ctx context.Context, before time.Time, f func(o *blob.ListObject) error) error {
-	return v.store.Objects(ctx, job.OwnersPrefix, func(o *blob.ListObject) error {
-		_, id, _ := strings.Cut(path.Base(o.Key), "-")
-		if v.jobs[id] || !o.ModTime.Before(before) {
+// unknown calls f with old entries of an index whose jobs are gone.
+func (v *Survey) unknown(ctx context.Context, prefix string, known func(key string) bool, before time.Time, f func(o *blob.ListObject) error) error {
+	return v.store.Objects(ctx, prefix, func(o *blob.ListObject) error {
+		if known(o.Key) || !o.ModTime.Before(before) {
 			return nil
 		}
 		return f(o)
@@ -211,6 +234,7 @@ func (v *Survey) found(ctx context.Context, id string, lost func(id string) erro
 	r, err := v.store.Request(ctx, id)
 	if err == nil {
 		v.Uses.Add(r, false)
+		v.equal[r.Equal] = true
 	} else if !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrDamaged) {
 		v.Blind = true
 	}

@@ -254,7 +254,7 @@ func quotaCommand() *cobra.Command {
 	r := &remote{}
 	var owner string
 	var jobs int
-	var hours, gigabytes float64
+	var hours, gigabytes, stored, uploads float64
 	var reset bool
 	c := &cobra.Command{
 		Use:   "quota",
@@ -262,21 +262,33 @@ func quotaCommand() *cobra.Command {
 		Example: `  eemt quota
   eemt quota --owner anna
   eemt quota --owner anna --jobs 50 --core-hours 500 --gigabytes 1000
+  eemt quota --owner anna --stored-gigabytes 2000 --upload-gigabytes 200
   eemt quota --owner anna --reset`,
 		Args: cli.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			method, path := http.MethodGet, "/auth/quota"
 			var body any
-			changes := c.Flags().Changed("jobs") || c.Flags().Changed("core-hours") || c.Flags().Changed("gigabytes")
+			changed := map[string]any{} // the others stay as they are
+			for flag, member := range map[string]struct {
+				name  string
+				value any
+			}{
+				"jobs": {"jobs", jobs}, "core-hours": {"core_hours_per_day", hours}, "gigabytes": {"result_bytes_per_day", int64(gigabytes * 1e9)},
+				"stored-gigabytes": {"stored_bytes", int64(stored * 1e9)}, "upload-gigabytes": {"upload_bytes_per_day", int64(uploads * 1e9)},
+			} {
+				if c.Flags().Changed(flag) {
+					changed[member.name] = member.value
+				}
+			}
 			switch {
-			case owner == "" && (changes || reset):
+			case owner == "" && (len(changed) > 0 || reset):
 				return cli.WithCode(errors.New("--owner is missing: say whose quota is changed"), 2)
 			case owner != "":
 				path = "/auth/quotas/" + url.PathEscape(owner)
 			}
 			switch {
-			case changes:
-				method, body = http.MethodPut, map[string]any{"jobs": jobs, "core_hours_per_day": hours, "result_bytes_per_day": int64(gigabytes * 1e9)}
+			case len(changed) > 0:
+				method, body = http.MethodPut, changed
 			case reset:
 				method = http.MethodDelete
 			}
@@ -285,11 +297,17 @@ func quotaCommand() *cobra.Command {
 					Jobs  int     `json:"jobs"`
 					Hours float64 `json:"core_hours_per_day"`
 					Bytes int64   `json:"result_bytes_per_day"`
+
+					Stored  int64 `json:"stored_bytes"`
+					Uploads int64 `json:"upload_bytes_per_day"`
 				}
 				Used struct {
 					Jobs  int     `json:"jobs"`
 					Hours float64 `json:"core_hours_today"`
 					Bytes int64   `json:"result_bytes_today"`
+
+					Stored  int64 `json:"stored_bytes"`
+					Uploads int64 `json:"upload_bytes_today"`
 				}
 			}
 			return r.ask(c, method, path, body, &q, func(w io.Writer) error {
@@ -299,8 +317,16 @@ func quotaCommand() *cobra.Command {
 					}
 					return fmt.Sprintf("%.4g", v)
 				}
-				_, err := fmt.Fprintf(w, "\tused\tmost\njobs at a time\t%d\t%s\ncore hours a day\t%.3g\t%s\ngigabytes of results a day\t%.3g\t%s\n",
-					q.Used.Jobs, most(float64(q.Limits.Jobs)), q.Used.Hours, most(q.Limits.Hours), float64(q.Used.Bytes)/1e9, most(float64(q.Limits.Bytes)/1e9))
+				_, err := fmt.Fprintf(w, "\tused\tmost\njobs at a time\t%d\t%s\ncore hours a day\t%.3g\t%s\n", q.Used.Jobs, most(float64(q.Limits.Jobs)), q.Used.Hours, most(q.Limits.Hours))
+				for _, line := range []struct {
+					what        string
+					used, limit int64
+				}{
+					{"results a day", q.Used.Bytes, q.Limits.Bytes}, {"results in store", q.Used.Stored, q.Limits.Stored}, {"uploads a day", q.Used.Uploads, q.Limits.Uploads},
+				} {
+					_, e := fmt.Fprintf(w, "gigabytes of %s\t%.3g\t%s\n", line.what, float64(line.used)/1e9, most(float64(line.limit)/1e9))
+					err = errors.Join(err, e)
+				}
 				return err
 			})
 		},
@@ -310,6 +336,8 @@ func quotaCommand() *cobra.Command {
 	c.Flags().IntVar(&jobs, "jobs", 0, "jobs that may go on at a time; 0 is no limit")
 	c.Flags().Float64Var(&hours, "core-hours", 0, "core `hours` of the jobs submitted in a day; 0 is no limit")
 	c.Flags().Float64Var(&gigabytes, "gigabytes", 0, "results of the jobs submitted in a day, in `GB`; 0 is no limit")
+	c.Flags().Float64Var(&stored, "stored-gigabytes", 0, "results of the jobs that have their data, in `GB`; 0 is no limit")
+	c.Flags().Float64Var(&uploads, "upload-gigabytes", 0, "files sent in a day, in `GB`; 0 is no limit")
 	c.Flags().BoolVar(&reset, "reset", false, "let the usual limits hold again")
 	cli.Describe(c, cli.RemoteExits("done", "the server refused"), cli.ServerVariable, cli.BearerVariable)
 	return c

@@ -17,7 +17,7 @@ import (
 
 func rerunCommand() *cobra.Command {
 	var r remote
-	var then follow
+	then := follow{fresh: true}
 	c := &cobra.Command{
 		Use: "rerun ID", Short: "Submit a job again with some parameters changed", Args: oneJob,
 		Long: `rerun submits a new job with the DEM and the parameters of an earlier one, except for the parameters that are given. It

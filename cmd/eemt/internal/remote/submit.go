@@ -50,6 +50,8 @@ is printed.`,
 	parameters := cli.AddParameters(c, w)
 	r.flags(c.Flags())
 	then.flags(c.Flags(), &r)
+	c.Flags().BoolVar(&then.fresh, "fresh", false, "make another job where one of yours with the same inputs goes on or is completed")
+	cli.InGroup(c.Flags(), param.GroupOutput.Title(), "fresh")
 	cli.Describe(c, cli.RemoteExits("the job is submitted; with --wait: completed", "the job failed, or the server refused it"), cli.ServerVariable)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		fields, files, err := submissionForm(w, args[0], parameters)
@@ -171,6 +173,8 @@ type follow struct {
 	output string
 	// overwrite lets maps of another job be replaced.
 	overwrite bool
+	// fresh asks for another job where one does the same already.
+	fresh bool
 }
 
 func (o *follow) flags(f *pflag.FlagSet, r *remote) {
@@ -191,7 +195,10 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 		return err
 	}
 	bar := progress.New(c.ErrOrStderr(), r.quiet || r.json)
-	id, err := api.Submit(c.Context(), fields, files, func(done, total int64) {
+	if then.fresh {
+		fields = append(fields, client.Field{Name: "fresh", Value: "true"})
+	}
+	job, err := api.Submit(c.Context(), fields, files, func(done, total int64) {
 		if total > 1<<20 { // less is sent before a bar can be read
 			bar.Show(float64(done)/float64(total), "sending")
 		}
@@ -200,13 +207,16 @@ func (r *remote) submit(c *cobra.Command, fields []client.Field, files []client.
 	if err != nil {
 		return r.notSent(c, err)
 	}
+	if job.Existing && !r.quiet && !r.json {
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "job %s does the same already; another is made with --fresh\n", job.ID)
+	}
 	if !then.wait {
-		return r.sent(c, id)
+		return r.sent(c, job)
 	}
 	if !r.json {
-		_, _ = fmt.Fprintln(c.OutOrStdout(), id)
+		_, _ = fmt.Fprintln(c.OutOrStdout(), job.ID)
 	}
-	j, err := r.watch(c, api, id)
+	j, err := r.watch(c, api, job.ID)
 	if err != nil || then.output == "" {
 		return err
 	}
@@ -224,13 +234,16 @@ func (r *remote) notSent(c *cobra.Command, err error) error {
 }
 
 // sent prints the id of a job that goes on by itself.
-func (r *remote) sent(c *cobra.Command, id string) error {
+func (r *remote) sent(c *cobra.Command, job client.Submitted) error {
 	if r.json {
-		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"job_id": id, "status": "submitted"})
+		return json.NewEncoder(c.OutOrStdout()).Encode(struct {
+			client.Submitted
+			Status string `json:"status"`
+		}{job, "submitted"})
 	}
-	_, err := fmt.Fprintln(c.OutOrStdout(), id)
+	_, err := fmt.Fprintln(c.OutOrStdout(), job.ID)
 	if err == nil && !r.quiet {
-		_, _ = fmt.Fprintf(c.ErrOrStderr(), "show its progress with: eemt watch %s\n", id)
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "show its progress with: eemt watch %s\n", job.ID)
 	}
 	return err
 }

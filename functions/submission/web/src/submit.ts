@@ -208,6 +208,7 @@ export class Submit {
   private async repeat(id: string) {
     const j = await ask<Job>(`/api/jobs/${encodeURIComponent(id)}`);
     this.workflow = j.workflow_type;
+    this.given.fresh = "true"; // what was asked for before would be answered with that job
     for (const [name, v] of Object.entries(j.parameters)) if (v !== null) this.given[name] = Array.isArray(v) ? v.join(", ") : String(v);
     // A raster stands in the record beside the value that it replaces; in a form it is given in its place.
     for (const [field, input] of Object.entries(this.process()?.inputs ?? {})) {
@@ -595,10 +596,10 @@ export class Submit {
     this.withFiles(form);
     this.submitButton.disabled = true;
     try {
-      const { body } = await post<{ job_id: string }>("/api/submit-job", form, (s) => {
+      const { body } = await post<{ job_id: string; existing?: boolean }>("/api/submit-job", form, (s) => {
         if (s.total > 1e6) this.submitButton.textContent = s.loaded < s.total ? `Sending the rasters, ${Math.floor((100 * s.loaded) / s.total)} %` : "Being checked";
       }).done;
-      note(`Job ${body.job_id.slice(-8)} is submitted`);
+      note(body.existing ? `Job ${body.job_id.slice(-8)} does the same: the field "Another job" makes another` : `Job ${body.job_id.slice(-8)} is submitted`);
       this.go(body.job_id);
     } catch (e) {
       this.complain((e as Error).message);
