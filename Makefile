@@ -82,7 +82,7 @@ images: $(filter bin/ko,$(KO:$(CURDIR)/%=%)) ## build and push the images of the
 e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knative; E2E=NAME runs one test, E2E_SKIP=NAMES leaves some out
 	for d in $(E2E_DRIVERS); do EEMT_DRIVERS=$$d $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images-$$d.yaml || exit 1; done
 	cd integration/tools && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) github.com/fsouza/fake-gcs-server github.com/johannesboyne/gofakes3/cmd/gofakes3 > $(CURDIR)/bin/test-images
-	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter ./volume >> $(CURDIR)/bin/test-images
+	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter ./volume ./caller >> $(CURDIR)/bin/test-images
 	$(GO) -C integration/cluster test -count=1 -parallel 4 -timeout 40m -v -run '$(E2E)' -skip '$(E2E_SKIP)' .
 
 # The tests of make e2e that boot a deployment of their own and rarely break.

@@ -410,9 +410,13 @@ done
 url=$(kubectl -n "$namespace" get ksvc "$release-submission" -o 'jsonpath={.status.url}' 2>/dev/null || true)
 [ -z "$url" ] || printf 'Ready: %s\n' "$url"
 if [ "$mode" = hybrid ]; then
+	# The Secret with the key of events, if they are signed.
+	signed=$(awk '/name: EEMT_EVENT_KEY$/ { on = 1 } on && /secretKeyRef/ { gsub(/[",]/, ""); for (i = 1; i < NF; i++) if ($i ~ /name:$/) { print $(i + 1); exit } }' <<<"$manifests")
+	key=
+	[ -z "$signed" ] || key="EEMT_EVENT_KEY=\$(kubectl -n $namespace get secret $signed -o 'jsonpath={.data.key}' | base64 -d) "
 	cat <<TEXT
 Ready. Start submission on this machine:
   kubectl -n knative-eventing port-forward service/broker-ingress 8081:80 &
-  PORT=5000 EEMT_AUTH_MODE=none EEMT_BUCKET=$(kubectl -n "$namespace" get configmap "$release" -o 'jsonpath={.data.EEMT_BUCKET}') K_SINK=http://localhost:8081/$namespace/$release go run ./cmd/submission
+  ${key}PORT=5000 EEMT_AUTH_MODE=none EEMT_BUCKET=$(kubectl -n "$namespace" get configmap "$release" -o 'jsonpath={.data.EEMT_BUCKET}') K_SINK=http://localhost:8081/$namespace/$release go run ./cmd/submission
 TEXT
 fi

@@ -106,16 +106,26 @@ func deepCopy(v values) values {
 	return out
 }
 
-func render(c *chart.Chart, v values) ([]object, string, error) {
+// top are the values that templates get.
+func top(c *chart.Chart, v values, able *chartutil.Capabilities) (chartutil.Values, error) {
 	options := chartutil.ReleaseOptions{Name: release, Namespace: namespace, Revision: 1, IsInstall: true}
-	top, err := chartutil.ToRenderValues(c, merged(values{"images": images, "auth": values{"mode": "none", "public": true}}, v), options, chartutil.DefaultCapabilities)
+	return chartutil.ToRenderValues(c, merged(values{"images": images, "auth": values{"mode": "none", "public": true}}, v), options, able)
+}
+
+func render(c *chart.Chart, v values) ([]object, string, error) {
+	all, err := top(c, v, chartutil.DefaultCapabilities)
 	if err != nil {
 		return nil, "", err
 	}
-	files, err := engine.Render(c, top)
+	files, err := engine.Render(c, all)
 	if err != nil {
 		return nil, "", err
 	}
+	return manifests(files)
+}
+
+// manifests are the objects and the notes in rendered files.
+func manifests(files map[string]string) ([]object, string, error) {
 	var list []object
 	var notes string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -778,6 +788,7 @@ func TestRefusals(t *testing.T) {
 		v    values
 		want string
 	}{
+		{"unsigned with a key", values{"events": values{"secret": "events", "unsigned": true}}, "events.unsigned"},
 		{"typo at the top", values{"stratgy": "minimal"}, "stratgy"},
 		{"typo below", values{"compute": values{"maxscale": 3}}, "maxscale"},
 		{"unknown strategy", values{"strategy": "huge"}, "strategy"},
@@ -859,22 +870,6 @@ func TestAuth(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestEventKey gives all services the key of their events, from a Secret, and none without one.
-func TestEventKey(t *testing.T) {
-	for _, secret := range []string{"", "events"} {
-		list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "events": values{"secret": secret}})
-		for _, name := range []string{"submission", "compute", "cleanup"} {
-			text := string(find(t, list, "Service", release+"-"+name).text)
-			if got := strings.Contains(text, "name: EEMT_EVENT_KEY\n"); got != (secret != "") {
-				t.Errorf("%q: %s has the key: %t", secret, name, got)
-			}
-		}
-		if err := validate(list, nil); err != nil {
-			t.Error(err)
-		}
 	}
 }
 

@@ -875,6 +875,14 @@ func TestCluster(t *testing.T) {
 		})
 	})
 
+	step("forged events are refused", func(t *testing.T) {
+		id := d.submit(t, slow)
+		d.begun(t, id)
+		d.forge(t, id)
+		d.wait(t, id, 8*time.Minute)
+		sameMaps(t, d.sums(t, id), want)
+	})
+
 	step("GPU", func(t *testing.T) {
 		d.atRest(t)
 		node := kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")

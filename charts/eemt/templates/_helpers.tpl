@@ -122,6 +122,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $resume := include "eemt.seconds" $v.cleanup.resumeAfter | float64 -}}
 {{- if or (lt $resume 1.0) (gt $resume 43200.0) -}}{{ fail (printf "cleanup.resumeAfter %s: must be 1s to 12h" $v.cleanup.resumeAfter) }}{{- end -}}
 {{- if gt (include "eemt.seconds" $v.compute.longestStep | float64) 3600.0 -}}{{ fail (printf "compute.longestStep %s: must be at most 1h" $v.compute.longestStep) }}{{- end -}}
+{{- if and $v.events.unsigned $v.events.secret -}}{{ fail "events.unsigned: events.secret names the key to sign events with; give one of the two" }}{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) -}}{{ fail "ingress.host is missing: give the host name that users call" }}{{- end -}}
 {{- if and $v.ingress.enabled (or (eq $v.mode "hybrid") (not $v.submission.enabled)) -}}{{ fail "ingress.enabled: there is no submission service to reach" }}{{- end -}}
 {{- if include "eemt.submission" . -}}
@@ -165,6 +166,28 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: EEMT_QUOTA_CORE_HOURS, value: {{ $a.quota.coreHoursPerDay | quote }}}
 - {name: EEMT_QUOTA_RESULT_BYTES, value: {{ $a.quota.resultBytesPerDay | int64 | quote }}}
 {{- end }}
+{{- end }}
+
+{{/* The name of the Secret with the key of events; empty where they are not signed. */}}
+{{- define "eemt.eventSecret" -}}
+{{- if .Values.events.secret }}{{ .Values.events.secret }}
+{{- else if not .Values.events.unsigned }}{{ include "eemt.fullname" . }}-events
+{{- end -}}
+{{- end }}
+
+{{/* The data of that Secret as YAML: what is in the cluster, else a new key; nothing without a cluster. The same each time. */}}
+{{- define "eemt.eventData" -}}
+{{- $e := .Values.events -}}
+{{- if not (hasKey $e "data") -}}
+{{- $found := dict -}}
+{{- with include "eemt.eventSecret" . -}}{{- $found = (lookup "v1" "Secret" $.Release.Namespace .).data | default dict -}}{{- end -}}
+{{- /* The list of the cluster's resources tells a cluster from none: Knative must be there. */ -}}
+{{- if and (not $found.key) (not (or $e.secret $e.unsigned)) (.Capabilities.APIVersions.Has "serving.knative.dev/v1") -}}
+{{- $found = dict "key" (randAlphaNum 48 | b64enc) -}}
+{{- end -}}
+{{- $_ := set $e "data" $found -}}
+{{- end -}}
+{{- if $e.data -}}{{ toYaml $e.data }}{{- end -}}
 {{- end }}
 
 {{- define "eemt.submission" -}}{{- if and .Values.submission.enabled (ne .Values.mode "hybrid") -}}yes{{- end -}}{{- end }}
@@ -216,6 +239,10 @@ spec:
         autoscaling.knative.dev/max-scale: {{ .size.maxScale | default $own.maxScale | quote }}
         {{- toYaml .annotations | nindent 8 }}
         eemt/config: {{ include (print $root.Template.BasePath "/configmap.yaml") $root | sha256sum | trunc 16 }}
+        {{- /* A changed key makes a new revision. The part of the hash that is shown is too short to try keys by. */}}
+        {{- with include "eemt.eventData" $root }}
+        eemt/events: {{ sha256sum . | trunc 6 | quote }}
+        {{- end }}
     spec:
       serviceAccountName: {{ $full }}
       automountServiceAccountToken: false
@@ -241,7 +268,7 @@ spec:
             {{- range .env }}
             - {{ toYaml . | nindent 14 | trim }}
             {{- end }}
-            {{- with $v.events.secret }}
+            {{- with include "eemt.eventSecret" $root }}
             - name: EEMT_EVENT_KEY
               valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: key}}
             - name: EEMT_EVENT_KEY_BEFORE
