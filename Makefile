@@ -85,6 +85,8 @@ e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knat
 	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter ./volume ./caller >> $(CURDIR)/bin/test-images
 	$(GO) -C integration/cluster test -count=1 -parallel 4 -timeout 40m -v -run '$(E2E)' -skip '$(E2E_SKIP)' .
 
+# The cluster beside the project, which make nightly boots once more, with senders of events authenticated, if it is there.
+CLUSTER ?= $(abspath ../shared/cluster)
 # The tests of make e2e that boot a deployment of their own and rarely break.
 E2E_NIGHTLY := ^Test(Dev|Hybrid|Restore)$$
 
@@ -94,4 +96,7 @@ nightly: ## what is slow and rarely breaks: storms, recorded answers of all rout
 	$(GO) test -race -short -timeout 60m $$($(GO) list ./... | grep -E '$(RACE_SLOW)')
 	$(MAKE) fuzz FUZZTIME=10s
 	EEMT_REQUIRE_CLUSTER=1 $(MAKE) e2e E2E='$(E2E_NIGHTLY)'
+	[ ! -x $(CLUSTER)/up ] || { $(CLUSTER)/down && EEMT_CLUSTER_OIDC=1 $(CLUSTER)/up; }
+	[ ! -x $(CLUSTER)/up ] || EEMT_CLUSTER_OIDC=1 EEMT_REQUIRE_CLUSTER=1 $(MAKE) e2e E2E='^TestIdentities$$'
+	[ ! -x $(CLUSTER)/up ] || { $(CLUSTER)/down && $(CLUSTER)/up; }
 	EEMT_IMAGES=1 EEMT_DRIVERS=gcs $(GO) -C integration/tools test -count=1 -timeout 20m -v ./...

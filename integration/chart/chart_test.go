@@ -25,6 +25,7 @@ import (
 	"helm.sh/helm/v3/pkg/lint/support"
 	"knative.dev/eventing/pkg/apis/eventing"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+	eventingv1alpha1 "knative.dev/eventing/pkg/apis/eventing/v1alpha1"
 	"knative.dev/eventing/pkg/apis/feature"
 	sourcesv1 "knative.dev/eventing/pkg/apis/sources/v1"
 	"knative.dev/pkg/apis"
@@ -177,8 +178,8 @@ func validate(list []object, features map[string]string) error {
 		return err
 	}
 	store.Features = f
-	// The timeout of a delivery is enabled where Knative Eventing is as released.
-	ctx := feature.ToContext(context.Background(), feature.Flags{feature.DeliveryTimeout: feature.Enabled})
+	// The timeout of a delivery is enabled where Knative Eventing is as released; senders are authenticated where somebody said so.
+	ctx := feature.ToContext(context.Background(), feature.Flags{feature.DeliveryTimeout: feature.Enabled, feature.OIDCAuthentication: feature.Enabled})
 	ctx = apis.WithinCreate(config.ToContext(ctx, store))
 	for _, o := range list {
 		var thing interface {
@@ -194,6 +195,8 @@ func validate(list []object, features map[string]string) error {
 			thing = &eventingv1.Broker{}
 		case "eventing.knative.dev/v1 Trigger":
 			thing = &eventingv1.Trigger{}
+		case "eventing.knative.dev/v1alpha1 EventPolicy":
+			thing = &eventingv1alpha1.EventPolicy{}
 		case "sources.knative.dev/v1 PingSource":
 			thing = &sourcesv1.PingSource{}
 		default:
@@ -788,6 +791,10 @@ func TestRefusals(t *testing.T) {
 		v    values
 		want string
 	}{
+		{"identities outside", values{"mode": "hybrid", "events": values{"identities": true}}, "mode hybrid: submission outside"},
+		{"identities of RabbitMQ", values{"broker": values{"class": "RabbitMQBroker"}, "events": values{"identities": true}}, "RabbitMQBroker do not authenticate"},
+		{"identities without keys", values{"networkPolicy": values{"enabled": true}, "events": values{"identities": true}}, "networkPolicy.apiServerCIDRs is missing"},
+		{"a sender that is none", values{"events": values{"senders": []any{"everybody"}}}, "senders"},
 		{"unsigned with a key", values{"events": values{"secret": "events", "unsigned": true}}, "events.unsigned"},
 		{"typo at the top", values{"stratgy": "minimal"}, "stratgy"},
 		{"typo below", values{"compute": values{"maxscale": 3}}, "maxscale"},

@@ -135,3 +135,73 @@ func TestEventKeyOfOthers(t *testing.T) {
 		})
 	}
 }
+
+// TestIdentities gives the services tokens where Eventing authenticates senders, asks for tokens for each of them, and says who may
+// send the broker events.
+func TestIdentities(t *testing.T) {
+	conforms := conform(t)
+	features := func(value string) values {
+		return values{"apiVersion": "v1", "kind": "ConfigMap", "metadata": values{"name": "config-features", "namespace": "knative-eventing"}, "data": values{"authentication-oidc": value}}
+	}
+	api := values{
+		"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": values{"name": "kubernetes", "namespace": "default"},
+		"addressType": "IPv4", "endpoints": []any{values{"addresses": []any{"10.1.2.3"}}}, "ports": []any{values{"port": int64(8443)}},
+	}
+	policies := values{"networkPolicy": values{"enabled": true}}
+	for _, c := range []struct {
+		name string
+		list []object
+		on   bool
+	}{
+		{"the cluster does", clusterWith(features("Enabled"), api).install(t, policies), true},
+		{"the cluster does not", clusterWith(features("disabled"), api).install(t, policies), false},
+		{"the cluster does not say", clusterWith().install(t, policies), false},
+		{"typed", mustRender(t, values{"bucket": values{"url": "gs://maps"}, "networkPolicy": values{"enabled": true, "apiServerCIDRs": []any{"10.1.2.3/32"}}, "events": values{"identities": true}}), true},
+		{"refused", clusterWith(features("enabled"), api).install(t, merged(policies, values{"events": values{"identities": false}})), false},
+		{"a broker that cannot", clusterWith(features("enabled"), api).install(t, merged(policies, values{"broker": values{"class": "RabbitMQBroker"}})), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := validate(c.list, nil); err != nil {
+				t.Error(err)
+			}
+			if err := conforms(c.list); err != nil {
+				t.Error(err)
+			}
+			for _, o := range c.list {
+				text := string(o.text)
+				switch o.kind {
+				case "Service":
+					want := fmt.Sprintf("name: EEMT_EVENT_AUDIENCE\n              value: terrain/%s\n            - name: EEMT_EVENT_SENDERS\n              value: system:serviceaccount:terrain:*\n", o.name)
+					if got := strings.Contains(text, want) && strings.Contains(text, "audience: eventing.knative.dev/broker/terrain/maps,"); got != c.on {
+						t.Errorf("%s has an identity: %t", o.name, got)
+					}
+				case "Trigger":
+					to, _ := o.at("spec", "subscriber", "ref", "name").(string)
+					got, dead := o.at("spec", "subscriber", "audience"), o.at("spec", "delivery", "deadLetterSink", "audience")
+					if c.on && (got != "terrain/"+to || dead != "terrain/maps-cleanup") || !c.on && (got != nil || dead != nil) {
+						t.Errorf("%s: audience %v, of dead letters %v", o.name, got, dead)
+					}
+				case "NetworkPolicy":
+					if got := strings.Contains(text, "10.1.2.3/32"); o.name == "maps-egress" && got != c.on {
+						t.Errorf("the API server can be reached: %t", got)
+					}
+				case "EventPolicy":
+					if !c.on {
+						t.Error("there is an EventPolicy")
+					}
+				}
+			}
+			if !c.on {
+				return
+			}
+			from, _ := find(t, c.list, "EventPolicy", "maps").at("spec", "from").([]any)
+			if got := fmt.Sprint(from); len(from) != 5 || !strings.Contains(got, "sub:system:serviceaccount:terrain:maps-compute") || !strings.Contains(got, "kind:PingSource name:maps-resume") {
+				t.Errorf("events come from %s", got)
+			}
+		})
+	}
+	list := clusterWith(features("enabled"), api).install(t, values{"events": values{"senders": []any{"system:serviceaccount:cloud:eventarc"}}, "cleanup": values{"enabled": false}})
+	if from := fmt.Sprint(find(t, list, "EventPolicy", "maps").at("spec", "from")); strings.Contains(from, "cleanup") || !strings.Contains(from, "system:serviceaccount:cloud:eventarc") {
+		t.Errorf("events come from %s", from)
+	}
+}

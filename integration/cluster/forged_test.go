@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -115,4 +116,82 @@ func (d *deployment) forge(t *testing.T, id string) {
 			return n >= least, fmt.Sprintf("%d refusals (%v) in\n%.2000s", n, err, out)
 		})
 	}
+}
+
+// requireOIDC skips where Eventing does not authenticate senders.
+func requireOIDC(t *testing.T) {
+	t.Helper()
+	requireCluster(t)
+	on := kubectl(t, "-n", "knative-eventing", "get", "configmap", "config-features", "-o", `jsonpath={.data.authentication-oidc}`)
+	switch {
+	case strings.EqualFold(on, "enabled"):
+	case os.Getenv("EEMT_CLUSTER_OIDC") == "1":
+		t.Fatalf("EEMT_CLUSTER_OIDC=1, and authentication-oidc of Knative Eventing is %q", on)
+	default:
+		t.Skipf("SKIPPED: authentication-oidc of Knative Eventing is %q", on)
+	}
+}
+
+// TestIdentities runs jobs on a cluster that authenticates the senders of events. The chart finds that out by itself.
+func TestIdentities(t *testing.T) {
+	requireOIDC(t)
+	d := fresh(t, "identities")
+	step := steps(t)
+	step("installs", func(t *testing.T) {
+		d.mustDeploy(t)
+		d.findHost(t)
+		eventually(t, time.Minute, "a policy for the broker", func() (bool, string) {
+			out := kubectl(t, "-n", d.namespace, "get", "broker", release, "-o", `jsonpath={.status.policies[*].name} {.status.conditions[?(@.type=="EventPoliciesReady")].status}`)
+			return out == release+" True", out
+		})
+	})
+	d.broker = forward(t, "knative-eventing", "broker-ingress", "80")
+	step("a job runs from end to end", func(t *testing.T) {
+		id := d.submit(t, slow)
+		d.wait(t, id, 3*time.Minute)
+		sameMaps(t, d.sums(t, id), local(t, program(t, "eemt"), "--step", "60", "--method", "reference"))
+	})
+	step("strangers are refused", func(t *testing.T) {
+		work, dead, data := forgeries("01JTESTAAAAAAAAAAAAAAAAAAA")
+		const token = "/tokens/token"
+		for audience, ask := range map[string]request{
+			"eventing.knative.dev/broker/" + d.namespace + "/" + release: {http.MethodPost, d.atBroker(), work, "", data},
+			d.namespace + "/" + release + "-compute":                     {http.MethodPost, d.inside("compute") + "/", work, "", data},
+			d.namespace + "/" + release + "-cleanup":                     {http.MethodPost, d.inside("cleanup") + "/dead-letter", dead, "", data},
+			d.namespace + "/" + release + "-submission":                  {http.MethodPost, d.inside("submission") + "/events", work, "", data},
+		} {
+			with := ask
+			with.Token = token
+			got := calls(t, audience, ask, with)
+			if got[0].Status != http.StatusUnauthorized || got[1].Status != http.StatusForbidden {
+				t.Errorf("%s answers %+v without a token, %+v with that of a stranger", ask.Address, got[0], got[1])
+			}
+			for _, a := range got {
+				if strings.Contains(a.Body, "eemtmac") {
+					t.Errorf("%s looked at the event first: %+v", ask.Address, a)
+				}
+			}
+		}
+		// Another account of the same namespace, and one of the services.
+		for account, want := range map[string]int{"default": http.StatusForbidden, release + "-compute": http.StatusAccepted} {
+			token := kubectl(t, "-n", d.namespace, "create", "token", account, "--audience", "eventing.knative.dev/broker/"+d.namespace+"/"+release)
+			header := map[string]string{"Ce-Specversion": "1.0", "Ce-Id": "1", "Ce-Source": "/test", "Ce-Type": "nobody.wants.this", "Authorization": "Bearer " + token}
+			if code, body := call(t, http.MethodPost, d.broker+"/"+d.namespace+"/"+release, "", "application/json", []byte("{}"), header); code != want {
+				t.Errorf("the broker answers %s with %d %s, want %d", account, code, body, want)
+			}
+		}
+	})
+	step("clocks and dead letters have identities too", func(t *testing.T) {
+		id := d.submit(t, slow)
+		d.object(t, http.MethodPost, "jobs/"+id+"/job.json", []byte("{"))
+		d.object(t, http.MethodPost, "uploads/quiet.tif", dem(t))
+		eventually(t, 3*time.Minute, "a job by tick", func() (bool, string) {
+			out := string(d.api(t, http.MethodGet, "/api/jobs", "", nil))
+			return strings.Contains(out, "quiet.tif"), out
+		})
+		eventually(t, 3*time.Minute, "ended by a dead letter", func() (bool, string) {
+			code, data := d.object(t, http.MethodGet, "jobs/"+id+"/end.json", nil)
+			return code == http.StatusOK && strings.Contains(string(data), "failed repeatedly"), fmt.Sprintf("%d %s", code, data)
+		})
+	})
 }

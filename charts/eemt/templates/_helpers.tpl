@@ -123,6 +123,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if or (lt $resume 1.0) (gt $resume 43200.0) -}}{{ fail (printf "cleanup.resumeAfter %s: must be 1s to 12h" $v.cleanup.resumeAfter) }}{{- end -}}
 {{- if gt (include "eemt.seconds" $v.compute.longestStep | float64) 3600.0 -}}{{ fail (printf "compute.longestStep %s: must be at most 1h" $v.compute.longestStep) }}{{- end -}}
 {{- if and $v.events.unsigned $v.events.secret -}}{{ fail "events.unsigned: events.secret names the key to sign events with; give one of the two" }}{{- end -}}
+{{- if include "eemt.identities" . -}}
+{{- if eq $v.mode "hybrid" -}}{{ fail "mode hybrid: submission outside the cluster has no account of it, so that a broker that authenticates senders takes none of its events" }}{{- end -}}
+{{- if eq $v.broker.class "RabbitMQBroker" -}}{{ fail "events.identities: brokers of class RabbitMQBroker do not authenticate senders" }}{{- end -}}
+{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) -}}{{ fail "ingress.host is missing: give the host name that users call" }}{{- end -}}
 {{- if and $v.ingress.enabled (or (eq $v.mode "hybrid") (not $v.submission.enabled)) -}}{{ fail "ingress.enabled: there is no submission service to reach" }}{{- end -}}
 {{- if include "eemt.submission" . -}}
@@ -188,6 +192,46 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $_ := set $e "data" $found -}}
 {{- end -}}
 {{- if $e.data -}}{{ toYaml $e.data }}{{- end -}}
+{{- end }}
+
+{{/* Whether events have tokens of service accounts: auto asks the cluster whether Eventing authenticates senders. The same each time. */}}
+{{- define "eemt.identities" -}}
+{{- $e := .Values.events -}}
+{{- if not (hasKey $e "authenticated") -}}
+{{- $on := eq (toString $e.identities) "true" -}}
+{{- if and (eq (toString $e.identities) "auto") (ne .Values.broker.class "RabbitMQBroker") -}}
+{{- $features := (lookup "v1" "ConfigMap" .Values.networkPolicy.eventingNamespace "config-features").data | default dict -}}
+{{- $on = eq (get $features "authentication-oidc" | lower) "enabled" -}}
+{{- end -}}
+{{- $_ := set $e "authenticated" $on -}}
+{{- end -}}
+{{- if $e.authenticated }}yes{{ end -}}
+{{- end }}
+
+{{/* What the tokens of events for a service are made for: takes root and name. */}}
+{{- define "eemt.audience" -}}{{ .root.Release.Namespace }}/{{ include "eemt.fullname" .root }}-{{ .name }}{{- end }}
+
+{{/* The services that are there, as a list of YAML. */}}
+{{- define "eemt.services" -}}
+{{- if include "eemt.submission" . }}
+- submission
+{{- end }}
+{{- if .Values.compute.enabled }}
+- compute
+{{- end }}
+{{- if .Values.cleanup.enabled }}
+- cleanup
+{{- end }}
+{{- end }}
+
+{{/* The clocks that are there, with their schedules, as YAML. */}}
+{{- define "eemt.ticks" -}}
+{{- if .Values.cleanup.enabled }}
+retention: {{ .Values.cleanup.schedule | quote }}
+{{- end }}
+{{- if or .Values.cleanup.enabled (include "eemt.submission" .) }}
+resume: {{ .Values.cleanup.resumeSchedule | quote }}
+{{- end }}
 {{- end }}
 
 {{- define "eemt.submission" -}}{{- if and .Values.submission.enabled (ne .Values.mode "hybrid") -}}yes{{- end -}}{{- end }}
@@ -274,6 +318,14 @@ spec:
             - name: EEMT_EVENT_KEY_BEFORE
               valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: before, optional: true}}
             {{- end }}
+            {{- if include "eemt.identities" $root }}
+            - name: EEMT_EVENT_IDENTITY
+              value: /identity
+            - name: EEMT_EVENT_AUDIENCE
+              value: {{ include "eemt.audience" . }}
+            - name: EEMT_EVENT_SENDERS
+              value: system:serviceaccount:{{ $root.Release.Namespace }}:*
+            {{- end }}
             {{- range $k, $x := $v.bucket.env }}
             - name: {{ $k }}
               value: {{ $x | quote }}
@@ -325,6 +377,11 @@ spec:
           volumeMounts:
             - name: tmp
               mountPath: /tmp
+            {{- if include "eemt.identities" $root }}
+            - name: identity
+              mountPath: /identity
+              readOnly: true
+            {{- end }}
             {{- if $googleKey }}
             - name: google-key
               mountPath: /credentials
@@ -338,6 +395,15 @@ spec:
         - name: tmp
           emptyDir:
             sizeLimit: {{ .size.tmpSize | default "1Gi" }}
+        {{- if include "eemt.identities" $root }}
+        - name: identity
+          projected:
+            sources:
+              {{- /* For the broker, and for the API server, which has the keys that tokens are verified with. */}}
+              - serviceAccountToken: {path: broker, audience: {{ printf "eventing.knative.dev/broker/%s/%s" $root.Release.Namespace (include "eemt.fullname" $root) | lower }}, expirationSeconds: 3600}
+              - serviceAccountToken: {path: cluster, expirationSeconds: 3600}
+              - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+        {{- end }}
         {{- if $googleKey }}
         - name: google-key
           secret:
@@ -377,6 +443,9 @@ spec:
       name: {{ $full }}-{{ .service }}
       namespace: {{ $root.Release.Namespace }}
     uri: {{ .uri }}
+    {{- if include "eemt.identities" $root }}
+    audience: {{ include "eemt.audience" (dict "root" $root "name" .service) }}
+    {{- end }}
   delivery:
     retry: {{ $root.Values.delivery.retry }}
     backoffPolicy: {{ $root.Values.delivery.backoffPolicy }}
@@ -390,5 +459,8 @@ spec:
         name: {{ $full }}-cleanup
         namespace: {{ $root.Release.Namespace }}
       uri: /dead-letter
+      {{- if include "eemt.identities" $root }}
+      audience: {{ include "eemt.audience" (dict "root" $root "name" "cleanup") }}
+      {{- end }}
     {{- end }}
 {{- end }}
