@@ -585,6 +585,23 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// TestCertificates lets all services trust authorities besides those of the image.
+func TestCertificates(t *testing.T) {
+	for _, name := range []string{"", "lab"} {
+		list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "certificates": values{"configMap": name}})
+		for _, s := range services {
+			text := string(find(t, list, "Service", release+"-"+s).text)
+			dir, volume := strings.Contains(text, "name: SSL_CERT_DIR\n              value: /certificates\n"), strings.Contains(text, "configMap:\n            name: lab\n")
+			if want := name != ""; dir != want || volume != want || strings.Contains(text, "mountPath: /certificates\n") != want {
+				t.Errorf("%q: %s has them: %t, %t", name, s, dir, volume)
+			}
+		}
+		if err := validate(list, nil); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestRoomForFiles follows tmpSize, from which the request can be set apart.
 func TestRoomForFiles(t *testing.T) {
 	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "compute": values{"tmpSize": "2Gi", "resources": values{"storageRequest": "100Mi"}}})

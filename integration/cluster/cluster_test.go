@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -403,7 +404,11 @@ func (d *deployment) send(t testing.TB, id, typ, subject, data string, extension
 
 func (d *deployment) deploy(t testing.TB, args ...string) (string, error) {
 	t.Helper()
-	return try(t, root+"/ko/deploy.sh", append([]string{"-n", d.namespace, "--values", d.values, "--images", d.images, "--timeout", "180", "--auth", "none", "--public"}, args...)...)
+	common := []string{"-n", d.namespace, "--values", d.values, "--images", d.images, "--timeout", "180"}
+	if !slices.Contains(args, "--auth") {
+		common = append(common, "--auth", "none", "--public")
+	}
+	return try(t, root+"/ko/deploy.sh", append(common, args...)...)
 }
 
 func (d *deployment) mustDeploy(t testing.TB, args ...string) {
@@ -912,6 +917,14 @@ func TestCluster(t *testing.T) {
 		if !strings.Contains(landed, node+" test-gpu 1") {
 			t.Errorf("compute landed on %q", landed)
 		}
+	})
+
+	step("people log in and see their own jobs", func(t *testing.T) {
+		d.loggedIn(t)
+	})
+
+	step("without a login it is there for the cluster alone", func(t *testing.T) {
+		d.withinOnly(t)
 	})
 
 	step("cleanup.sh", func(t *testing.T) {

@@ -330,6 +330,10 @@ spec:
             - name: {{ $k }}
               value: {{ $x | quote }}
             {{- end }}
+            {{- if $v.certificates.configMap }}
+            - name: SSL_CERT_DIR
+              value: /certificates
+            {{- end }}
             {{- if $googleKey }}
             - name: GOOGLE_APPLICATION_CREDENTIALS
               value: /credentials/{{ $v.bucket.googleKey.key }}
@@ -382,6 +386,11 @@ spec:
               mountPath: /identity
               readOnly: true
             {{- end }}
+            {{- if $v.certificates.configMap }}
+            - name: certificates
+              mountPath: /certificates
+              readOnly: true
+            {{- end }}
             {{- if $googleKey }}
             - name: google-key
               mountPath: /credentials
@@ -403,6 +412,11 @@ spec:
               - serviceAccountToken: {path: broker, audience: {{ printf "eventing.knative.dev/broker/%s/%s" $root.Release.Namespace (include "eemt.fullname" $root) | lower }}, expirationSeconds: 3600}
               - serviceAccountToken: {path: cluster, expirationSeconds: 3600}
               - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+        {{- end }}
+        {{- with $v.certificates.configMap }}
+        - name: certificates
+          configMap:
+            name: {{ . }}
         {{- end }}
         {{- if $googleKey }}
         - name: google-key
