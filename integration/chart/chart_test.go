@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -585,6 +586,35 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// TestNotices says who may notify submission, and no other service.
+func TestNotices(t *testing.T) {
+	list := mustRender(t, values{
+		"bucket": values{"url": "gs://maps"}, "uploads": values{"events": false},
+		"notices": values{"secret": "notices", "snsTopics": []any{"arn:aws:sns:eu-central-1:1:maps"}, "issuer": "https://accounts.google.com", "audience": "maps", "senders": []any{"a@example.org", "b@example.org"}},
+		"compute": values{"climate": values{"tokenSecret": "daymet", "tokenHost": "climate.example.org", "redirectHosts": []any{}}},
+	})
+	got := env(find(t, list, "Service", release+"-submission"))
+	for name, want := range map[string]any{
+		"EEMT_NOTICE_SNS_TOPICS": "arn:aws:sns:eu-central-1:1:maps", "EEMT_NOTICE_ISSUER": "https://accounts.google.com", "EEMT_NOTICE_AUDIENCE": "maps",
+		"EEMT_NOTICE_CLAIM": "email", "EEMT_NOTICE_SENDERS": "a@example.org,b@example.org", "EEMT_CLIMATE_TOKEN_HOST": "climate.example.org", "EEMT_CLIMATE_REDIRECT_HOSTS": "",
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	if text := string(find(t, list, "Service", release+"-submission").text); !regexp.MustCompile(`name: EEMT_NOTICE_SECRET\s+valueFrom:\s+secretKeyRef:\s+key: secret\s+name: notices\n`).MatchString(text) {
+		t.Errorf("no secret in\n%s", text)
+	}
+	for _, other := range []string{"compute", "cleanup"} {
+		if text := string(find(t, list, "Service", release+"-"+other).text); strings.Contains(text, "EEMT_NOTICE") {
+			t.Errorf("%s is told of it", other)
+		}
+	}
+	if err := validate(list, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestCertificates lets all services trust authorities besides those of the image.
 func TestCertificates(t *testing.T) {
 	for _, name := range []string{"", "lab"} {
@@ -812,6 +842,8 @@ func TestRefusals(t *testing.T) {
 		{"identities of RabbitMQ", values{"broker": values{"class": "RabbitMQBroker"}, "events": values{"identities": true}}, "RabbitMQBroker do not authenticate"},
 		{"identities without keys", values{"networkPolicy": values{"enabled": true}, "events": values{"identities": true}}, "networkPolicy.apiServerCIDRs is missing"},
 		{"a sender that is none", values{"events": values{"senders": []any{"everybody"}}}, "senders"},
+		{"tokens of anybody", values{"notices": values{"issuer": "https://accounts.google.com", "audience": "maps"}}, "notices.issuer, notices.audience and notices.senders"},
+		{"notices that the broker cannot bring", values{"notices": values{"secret": "notices"}}, "uploads.events: the broker has none"},
 		{"unsigned with a key", values{"events": values{"secret": "events", "unsigned": true}}, "events.unsigned"},
 		{"typo at the top", values{"stratgy": "minimal"}, "stratgy"},
 		{"typo below", values{"compute": values{"maxscale": 3}}, "maxscale"},

@@ -572,9 +572,12 @@ func TestCluster(t *testing.T) {
 	step := steps(t)
 
 	step("installs", func(t *testing.T) {
-		d.mustDeploy(t, "--set", "cleanup.dryRun=true,cleanup.successRetentionDays=0")
+		out, err := d.deploy(t, "--set", "cleanup.dryRun=true,cleanup.successRetentionDays=0")
+		if err != nil || !strings.Contains(out, "network policies close the pods off: the cluster enforces them") {
+			t.Fatalf("deploy.sh: %v\n%s", err, out)
+		}
 		d.findHost(t)
-		out, err := d.deploy(t)
+		out, err = d.deploy(t)
 		if err == nil || !strings.Contains(out, "say --upgrade to change it") {
 			t.Errorf("a second installation: %v\n%s", err, out)
 		}

@@ -86,6 +86,40 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: EEMT_TEMP_BYTES, value: {{ mul (include "eemt.mebi" ($size.tmpSize | default "1Gi") | int64) 1048576 | quote }}}
 {{- end }}
 
+{{/* Where climate is read from over the network, and with which token. */}}
+{{- define "eemt.climate" -}}
+{{- with .Values.compute.climate -}}
+- {name: EEMT_CLIMATE_HOSTS, value: {{ join "," .hosts | quote }}}
+{{- if .tokenSecret }}
+- {name: EEMT_CLIMATE_TOKEN, valueFrom: {secretKeyRef: {name: {{ .tokenSecret }}, key: token}}}
+{{- end }}
+{{- if .tokenHost }}
+- {name: EEMT_CLIMATE_TOKEN_HOST, value: {{ .tokenHost | quote }}}
+{{- end }}
+{{- if not (kindIs "invalid" .redirectHosts) }}
+- {name: EEMT_CLIMATE_REDIRECT_HOSTS, value: {{ join "," .redirectHosts | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Who may notify submission of stored objects. */}}
+{{- define "eemt.notices" -}}
+{{- with .Values.notices -}}
+{{- if .secret }}
+- {name: EEMT_NOTICE_SECRET, valueFrom: {secretKeyRef: {name: {{ .secret }}, key: secret}}}
+{{- end }}
+{{- if .snsTopics }}
+- {name: EEMT_NOTICE_SNS_TOPICS, value: {{ join "," .snsTopics | quote }}}
+{{- end }}
+{{- if .issuer }}
+- {name: EEMT_NOTICE_ISSUER, value: {{ .issuer | quote }}}
+- {name: EEMT_NOTICE_AUDIENCE, value: {{ .audience | quote }}}
+- {name: EEMT_NOTICE_CLAIM, value: {{ .claim | quote }}}
+- {name: EEMT_NOTICE_SENDERS, value: {{ join "," .senders | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Where events go: what the class of broker publishes as its address. A SinkBinding would find it by itself, but changes
      the services behind Helm's back, and every deployment would start with a revision that has no sink and fails. */}}
 {{- define "eemt.sink" -}}
@@ -126,6 +160,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if include "eemt.identities" . -}}
 {{- if eq $v.mode "hybrid" -}}{{ fail "mode hybrid: submission outside the cluster has no account of it, so that a broker that authenticates senders takes none of its events" }}{{- end -}}
 {{- if eq $v.broker.class "RabbitMQBroker" -}}{{ fail "events.identities: brokers of class RabbitMQBroker do not authenticate senders" }}{{- end -}}
+{{- end -}}
+{{- with $v.notices -}}
+{{- if or .issuer .audience .senders -}}{{ if not (and .issuer .audience .senders) }}{{ fail "notices.issuer, notices.audience and notices.senders: give all three, to know whose tokens count, for what, and which senders" }}{{ end }}{{- end -}}
+{{- if and (or .secret .snsTopics .issuer) $v.uploads.events (not (include "eemt.identities" $)) -}}{{ fail "uploads.events: the broker has none of the credentials that notices asks for; set it to false, or have the cluster authenticate senders (events.identities)" }}{{- end -}}
 {{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) -}}{{ fail "ingress.host is missing: give the host name that users call" }}{{- end -}}
 {{- if and $v.ingress.enabled (or (eq $v.mode "hybrid") (not $v.submission.enabled)) -}}{{ fail "ingress.enabled: there is no submission service to reach" }}{{- end -}}
