@@ -53,7 +53,7 @@ func (d *deployment) login(t *testing.T, p *provider.Provider, eemt, server, nam
 }
 
 // loggedIn deploys with an OpenID provider, and has two people work.
-func (d *deployment) loggedIn(t *testing.T, args ...string) {
+func (d *deployment) loggedIn(t *testing.T) {
 	t.Helper()
 	host := machine(t)
 	p, err := provider.Start(host)
@@ -66,7 +66,7 @@ func (d *deployment) loggedIn(t *testing.T, args ...string) {
 		t.Fatal(err)
 	}
 	kubectl(t, "-n", d.namespace, "create", "configmap", "provider", "--from-file="+ca)
-	d.mustDeploy(t, append([]string{"--upgrade", "--values", fill(t, "auth.yaml", "@ISSUER@", p.Issuer, "@MACHINE@", host), "--auth", "oidc"}, args...)...)
+	d.mustDeploy(t, "--upgrade", "--values", fill(t, "auth.yaml", "@ISSUER@", p.Issuer, "@MACHINE@", host), "--auth", "oidc")
 	eemt, server := program(t, "eemt"), through(t, d.ingress(), d.host)
 	anna, boris := d.login(t, p, eemt, server, "anna"), d.login(t, p, eemt, server, "boris")
 	c := exec.CommandContext(t.Context(), eemt, "submit", "sol", filepath.Join(root, "examples", "maungawhau", "dem.tif"), "--step", "60", "--wait", "--quiet")
@@ -106,13 +106,16 @@ func (d *deployment) loggedIn(t *testing.T, args ...string) {
 
 // withinOnly deploys without a login, and not public: submission answers in the cluster, and not through the host name that it
 // had outside.
-func (d *deployment) withinOnly(t *testing.T, args ...string) {
+func (d *deployment) withinOnly(t *testing.T) {
 	t.Helper()
-	d.mustDeploy(t, append([]string{"--upgrade", "--auth", "none"}, args...)...)
+	d.mustDeploy(t, "--upgrade", "--auth", "none")
 	eventually(t, 30*time.Second, "gone from outside", func() (bool, string) {
 		code, body := call(t, http.MethodGet, d.ingress()+"/jobs", d.host, "", nil, nil)
 		return code == http.StatusNotFound && !strings.Contains(string(body), "{"), string(body)
 	})
+	if code, body := call(t, http.MethodGet, d.ingress()+"/jobs", release+"-submission."+d.namespace+".svc.cluster.local", "", nil, nil); code != http.StatusNotFound || strings.Contains(string(body), "{") {
+		t.Errorf("outside, its name in the cluster leads to %d %s", code, body)
+	}
 	if url := kubectl(t, "-n", d.namespace, "get", "ksvc", release+"-submission", "-o", "jsonpath={.status.url}"); url != d.inside("submission") {
 		t.Errorf("the address of submission is %s", url)
 	}

@@ -62,5 +62,5 @@ func pin(file string) (string, error) {
 		return "already " + pinned, nil
 	}
 	text = base.ReplaceAllLiteral(text, []byte("defaultBaseImage: "+pinned))
-	return "pinned " + pinned, os.WriteFile(file, text, 0o644) //nolint:gosec // as it was: others may read it
+	return "pinned " + pinned, os.WriteFile(file, text, 0o644)
 }
