@@ -939,6 +939,9 @@ func TestNotes(t *testing.T) {
 		{"plain", nil, "kubectl -n terrain get ksvc maps-submission"},
 		{"host", values{"ingress": values{"enabled": true, "host": "maps.example.org", "tlsSecret": "x"}}, "https://maps.example.org"},
 		{"next command", nil, "helm test maps -n terrain"},
+		{"key of events", nil, "Events are known by the key in the Secret maps-events; the cluster does not authenticate their senders."},
+		{"no key of events", values{"events": values{"unsigned": true}}, "Events are not signed"},
+		{"identities", values{"events": values{"identities": true}}, "the EventPolicy maps says who may send"},
 		{"no cleanup", values{"cleanup": values{"enabled": false}}, "There is no cleanup service here."},
 		{"hybrid", values{"mode": "hybrid"}, "http://broker-ingress.knative-eventing.svc.cluster.local/terrain/maps"},
 	} {
