@@ -26,7 +26,7 @@ func TestSchemathesis(t *testing.T) {
 		args := append([]string{
 			"--config-file", filepath.Join(config, "schemathesis.toml"), "run", url + "/openapi.json", "--url", url,
 			"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
-			"--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--max-time", "100", "--continue-on-failure", "--no-color",
+			"--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--max-time", "120", "--generation-deterministic", "--continue-on-failure", "--no-color",
 		}, more...)
 		c := exec.CommandContext(t.Context(), filepath.Join(bin, "schemathesis"), args...)
 		c.Dir = t.TempDir()
