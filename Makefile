@@ -75,23 +75,32 @@ EEMT_PLATFORMS ?= linux/amd64,linux/arm64
 bin/ko:
 	CGO_ENABLED=0 $(GO) -C integration/tools build -trimpath -o $(CURDIR)/bin/ko github.com/google/ko
 
-images: $(filter bin/ko,$(KO:$(CURDIR)/%=%)) ## build and push the images of the three services with ko, without Docker; bin/images.yaml names them
+images: $(filter bin/ko,$(KO:$(CURDIR)/%=%)) ## build and push the images of the three services with ko, without Docker; bin/images.yaml names them; PIN=yes first pins their base by digest
 	@mkdir -p bin
+	$(if $(PIN),$(GO) -C integration/tools run ./pin $(CURDIR)/.ko.yaml)
 	EEMT_DRIVERS=$(EEMT_DRIVERS) $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images.yaml
 
 e2e: images ## try everything on the cluster of KUBECONFIG, which must have Knative; E2E=NAME runs one test, E2E_SKIP=NAMES leaves some out
 	for d in $(E2E_DRIVERS); do EEMT_DRIVERS=$$d $(KO) resolve --base-import-paths --platform $(EEMT_PLATFORMS) -f ko/images.yaml > bin/images-$$d.yaml || exit 1; done
 	cd integration/tools && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) github.com/fsouza/fake-gcs-server github.com/johannesboyne/gofakes3/cmd/gofakes3 > $(CURDIR)/bin/test-images
-	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter ./volume >> $(CURDIR)/bin/test-images
+	cd integration/cluster && KO_CONFIG_PATH=$(CURDIR) $(KO) build --base-import-paths --sbom none --platform $(EEMT_PLATFORMS) ./waiter ./volume ./caller >> $(CURDIR)/bin/test-images
 	$(GO) -C integration/cluster test -count=1 -parallel 4 -timeout 40m -v -run '$(E2E)' -skip '$(E2E_SKIP)' .
 
+# The cluster beside the project, which make nightly boots once more, with senders of events authenticated, if it is there.
+CLUSTER ?= $(abspath ../shared/cluster)
 # The tests of make e2e that boot a deployment of their own and rarely break.
 E2E_NIGHTLY := ^Test(Dev|Hybrid|Restore)$$
 
-nightly: ## what is slow and rarely breaks: storms, recorded answers of all routes, GDAL on every map of real terrain, the rest of make race, long fuzzing, the rest of make e2e, images of both architectures; wants the cluster of KUBECONFIG
+nightly: ## what is slow and rarely breaks: storms, floods, recorded answers of all routes, GDAL on every map of real terrain, Keycloak, the rest of make race, long fuzzing, the rest of make e2e, signatures, a store that enforces rights, images of both architectures; wants the cluster of KUBECONFIG
 	EEMT_NIGHTLY=1 $(GO) test -count=1 -timeout 60m ./integration/chaos ./integration/golden
+	EEMT_NIGHTLY=1 $(GO) test -count=1 -timeout 30m -run '^TestStoreEnforcesRights$$' ./cmd/internal/service
 	EEMT_NIGHTLY=1 EEMT_SLOW=1 EEMT_REQUIRE_TOOLS=1 EEMT_REQUIRE_SHARED=1 $(GO) test -count=1 -timeout 30m -run '^Test(RealTerrain|Flood)' ./integration
 	$(GO) test -race -short -timeout 60m $$($(GO) list ./... | grep -E '$(RACE_SLOW)')
+	EEMT_NIGHTLY=1 EEMT_REQUIRE_TOOLS=1 $(GO) -C integration/browser test -count=1 -timeout 20m -run '^TestKeycloak$$' ./...
 	$(MAKE) fuzz FUZZTIME=10s
 	EEMT_REQUIRE_CLUSTER=1 $(MAKE) e2e E2E='$(E2E_NIGHTLY)'
+	EEMT_REQUIRE_CLUSTER=1 $(GO) -C integration/signing test -count=1 -timeout 30m .
+	[ ! -x $(CLUSTER)/up ] || { $(CLUSTER)/down && EEMT_CLUSTER_OIDC=1 $(CLUSTER)/up; }
+	[ ! -x $(CLUSTER)/up ] || EEMT_CLUSTER_OIDC=1 EEMT_REQUIRE_CLUSTER=1 $(MAKE) e2e E2E='^TestIdentities$$'
+	[ ! -x $(CLUSTER)/up ] || { $(CLUSTER)/down && $(CLUSTER)/up; }
 	EEMT_IMAGES=1 EEMT_DRIVERS=gcs $(GO) -C integration/tools test -count=1 -timeout 20m -v ./...

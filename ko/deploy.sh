@@ -34,7 +34,9 @@ What
       --gpu                 put compute on nodes with GPUs
       --spot                put compute on nodes that may be taken away
       --ingress HOST        an own host name for submission
-      --network-policy      close the pods off but for what they need
+      --network-policy WHEN on:   close the pods off but for what they need
+                            off:  do not
+                            auto: where two pods find that the cluster enforces policies, unless a values file says (default)
       --dev                 one machine: preset dev, strategy minimal, debug messages, --auth none
       --cleanup-only        only cleanup and its ticks
       --images FILE         images that were built before ("make images" writes bin/images.yaml);
@@ -71,7 +73,7 @@ misuse() {
 }
 
 namespace=eemt release=eemt mode=distributed bucket= preset= strategy= host= images= canary= timeout=300
-auth= issuer= audience= client= public= gpu= spot= policy= dev= cleanup_only= upgrade= dry= print= debug=
+auth= issuer= audience= client= public= gpu= spot= policy=auto dev= cleanup_only= upgrade= dry= print= debug=
 files=() sets=() rest=() given=()
 while [ $# -gt 0 ]; do
 	flag=$1
@@ -82,7 +84,7 @@ while [ $# -gt 0 ]; do
 		;;
 	esac
 	case $flag in
-	-n | --namespace | -r | --release | -m | --mode | -b | --bucket | -p | --preset | -s | --strategy | -f | --values | --set | --ingress | --images | --canary | --timeout | --auth | --auth-issuer | --auth-audience | --auth-client)
+	-n | --namespace | -r | --release | -m | --mode | -b | --bucket | -p | --preset | -s | --strategy | -f | --values | --set | --ingress | --images | --canary | --timeout | --auth | --auth-issuer | --auth-audience | --auth-client | --network-policy)
 		[ $# -ge 2 ] && [ -n "$2" ] || misuse "$flag needs a value"
 		value=$2
 		shift
@@ -115,7 +117,7 @@ while [ $# -gt 0 ]; do
 	--timeout) timeout=$value ;;
 	--gpu) gpu=yes ;;
 	--spot) spot=yes ;;
-	--network-policy) policy=yes ;;
+	--network-policy) policy=$value ;;
 	--dev) dev=yes ;;
 	--cleanup-only) cleanup_only=yes ;;
 	-u | --upgrade) upgrade=yes ;;
@@ -132,6 +134,7 @@ one_of() {
 }
 one_of --mode "$mode" "local distributed hybrid"
 [ -z "$auth" ] || one_of --auth "$auth" "oidc proxy none"
+one_of --network-policy "$policy" "auto on off"
 [ -z "$public" ] || [ -z "$auth" ] || [ "$auth" = none ] || misuse "--public: has a meaning with --auth none only; with $auth submission is public"
 [ -z "$strategy" ] || one_of --strategy "$strategy" "minimal balanced performance"
 [ -z "$preset" ] || one_of --preset "$preset" "gke eks aks dev"
@@ -198,7 +201,10 @@ set_value() { arguments+=(--set "$1"); }
 [ -z "$strategy" ] || set_value "strategy=$strategy"
 [ -z "$gpu" ] || set_value gpu.enabled=true
 [ -z "$spot" ] || set_value spot.enabled=true
-[ -z "$policy" ] || set_value networkPolicy.enabled=true
+case $policy in
+on) set_value networkPolicy.enabled=true ;;
+off) set_value networkPolicy.enabled=false ;;
+esac
 [ -z "$host" ] || set_value "ingress.enabled=true,ingress.host=$host"
 [ -z "$auth" ] || set_value "auth.mode=$auth"
 [ -z "$public" ] || set_value auth.public=true
@@ -212,16 +218,21 @@ for value in ${sets+"${sets[@]}"}; do set_value "$value"; done
 helm=$(tool helm helm.sh/helm/v3/cmd/helm)
 render() { "$helm" template "$release" "$chart" --namespace "$namespace" "${arguments[@]}" "$@"; }
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# evaluate TEMPLATE: what it gives with the values that follow from all flags.
+evaluate() {
+	# The chart with this as its only template.
+	rm -rf "$work/chart"
+	cp -R "$chart" "$work/chart"
+	rm -rf "$work/chart/templates"
+	mkdir "$work/chart/templates"
+	printf '%s\n' "$1" >"$work/chart/templates/values.yaml"
+	"$helm" template "$release" "$work/chart" --namespace "$namespace" "${arguments[@]}" | sed -e '/^---$/d' -e '/^# Source/d'
+}
+value_of() { evaluate "value: {{ $1 }}" | sed -n 's/^value: //p'; }
 if [ -n "$print" ]; then
-	# The chart with one template of its own, which prints what was merged.
-	copy=$(mktemp -d)
-	trap 'rm -rf "$copy"' EXIT
-	cp -R "$chart/." "$copy/"
-	rm -rf "$copy/templates"
-	mkdir "$copy/templates"
-	printf '{{ toYaml .Values }}\n' >"$copy/templates/values.yaml"
-	chart=$copy
-	render | sed -e '/^---$/d' -e '/^# Source/d'
+	evaluate '{{ toYaml .Values }}'
 	exit
 fi
 if [ -n "$dry" ]; then
@@ -331,8 +342,6 @@ exists=
 
 # ---- images ------------------------------------------------------------------
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 if grep -q 'image: "*ko://' <<<"$manifests"; then
 	[ -n "${KO_DOCKER_REPO:-}" ] || die "KO_DOCKER_REPO is not set: say where images go, for example export KO_DOCKER_REPO=ghcr.io/NAME, or give --images FILE"
 	case $(sed -n 's/^ *EEMT_BUCKET: "\([a-z0-9]*\):.*/\1/p' <<<"$manifests") in
@@ -364,6 +373,78 @@ if ! kubectl get namespace "$namespace" >/dev/null 2>&1; then
 	kubectl create namespace "$namespace" >&2
 	kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted app.kubernetes.io/managed-by=eemt-deploy >&2
 fi
+
+# ---- network policies ----------------------------------------------------------
+
+# probe: prints enforced, or open, or why that is not known. One pod listens at two ports, of which a policy closes one; the other
+# tries both.
+probe() {
+	local image secrets address said
+	image=$(value_of .Values.images.smoke) secrets=$(value_of 'toJson .Values.imagePullSecrets')
+	pod() { # NAME ARGUMENTS
+		cat <<-YAML
+			---
+			apiVersion: v1
+			kind: Pod
+			metadata: {name: $release-$1, labels: {app.kubernetes.io/part-of: $release-$1}}
+			spec:
+			  restartPolicy: Never
+			  automountServiceAccountToken: false
+			  enableServiceLinks: false
+			  terminationGracePeriodSeconds: 0
+			  activeDeadlineSeconds: 120
+			  imagePullSecrets: $secrets
+			  containers:
+			    - name: probe
+			      image: $image
+			      args: $2
+			      resources: {requests: {cpu: 5m, memory: 16Mi}, limits: {cpu: 100m, memory: 64Mi}}
+			      securityContext: {runAsNonRoot: true, runAsUser: 65532, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}
+		YAML
+	}
+	{
+		cat <<-YAML
+			apiVersion: networking.k8s.io/v1
+			kind: NetworkPolicy
+			metadata: {name: $release-probe-listener}
+			spec:
+			  podSelector: {matchLabels: {app.kubernetes.io/part-of: $release-probe-listener}}
+			  policyTypes: [Ingress]
+			  ingress: [{ports: [{port: 8081, protocol: TCP}]}]
+		YAML
+		pod probe-listener '["-listen"]'
+	} >"$work/probe.yaml"
+	step() { said=$(kubectl -n "$namespace" "$@" 2>&1) || { echo "$said" && return 1; }; }
+	step apply -f "$work/probe.yaml" && step wait --for=condition=Ready --timeout=60s "pod/$release-probe-listener" || return 0
+	address=$(kubectl -n "$namespace" get pod "$release-probe-listener" -o 'jsonpath={.status.podIP}')
+	pod probe-caller "[\"-enforced\", \"$address\"]" >"$work/probe.yaml"
+	step apply -f "$work/probe.yaml" && step wait --for=jsonpath='{.status.phase}'=Succeeded --timeout=60s "pod/$release-probe-caller" || return 0
+	step logs "$release-probe-caller" && echo "${said:-the pod that tried it says nothing}"
+}
+
+chosen=
+if [ "$(value_of 'kindIs "invalid" .Values.networkPolicy.enabled')" = true ]; then
+	ingress=$(value_of 'join " " .Values.networkPolicy.ingressNamespaces')
+	# shellcheck disable=SC2086 # names, one by one
+	if kubectl -n "$namespace" get networkpolicy "$release-deny" >/dev/null 2>&1; then
+		chosen=kept
+	elif [ -z "$(kubectl get namespace --ignore-not-found -o name $ingress 2>/dev/null)" ]; then
+		say "network policies are left out: Knative's ingress is in none of the namespaces $ingress (networkPolicy.ingressNamespaces)"
+	else
+		found=$(probe)
+		kubectl -n "$namespace" delete pod,networkpolicy --ignore-not-found --wait=false "$release-probe-listener" "$release-probe-caller" >/dev/null 2>&1 || true
+		case $found in
+		enforced)
+			chosen=found
+			say "network policies close the pods off: the cluster enforces them"
+			;;
+		open) say "network policies are left out: the cluster does not enforce them" ;;
+		*) say "network policies are left out: it could not be found out whether the cluster enforces them ($found); say --network-policy on or off" ;;
+		esac
+	fi
+fi
+[ -z "$chosen" ] || set_value networkPolicy.enabled=true
+
 # A webhook of Knative that is just being restarted is no reason to give up.
 for try in 1 2 3; do
 	notes=$("$helm" upgrade --install "$release" "$chart" --namespace "$namespace" "${arguments[@]}" 2>"$work/helm.log") && break
@@ -388,6 +469,7 @@ while left=$(failing) && [ -n "$left" ]; do
 	if [ "$SECONDS" -ge "$end" ]; then
 		say "not ready after $timeout s:"
 		say "$left"
+		[ "$chosen" != found ] || say "network policies are on, because the cluster enforces them: a bucket or a provider at a private address needs networkPolicy.extraEgress, or say --network-policy off"
 		stuck=$(pending)
 		if [ -n "$stuck" ]; then
 			say "pods that no node takes:"
@@ -410,9 +492,13 @@ done
 url=$(kubectl -n "$namespace" get ksvc "$release-submission" -o 'jsonpath={.status.url}' 2>/dev/null || true)
 [ -z "$url" ] || printf 'Ready: %s\n' "$url"
 if [ "$mode" = hybrid ]; then
+	# The Secret with the key of events, if they are signed.
+	signed=$(awk '/name: EEMT_EVENT_KEY$/ { on = 1 } on && /secretKeyRef/ { gsub(/[",]/, ""); for (i = 1; i < NF; i++) if ($i ~ /name:$/) { print $(i + 1); exit } }' <<<"$manifests")
+	key=
+	[ -z "$signed" ] || key="EEMT_EVENT_KEY=\$(kubectl -n $namespace get secret $signed -o 'jsonpath={.data.key}' | base64 -d) "
 	cat <<TEXT
 Ready. Start submission on this machine:
   kubectl -n knative-eventing port-forward service/broker-ingress 8081:80 &
-  PORT=5000 EEMT_AUTH_MODE=none EEMT_BUCKET=$(kubectl -n "$namespace" get configmap "$release" -o 'jsonpath={.data.EEMT_BUCKET}') K_SINK=http://localhost:8081/$namespace/$release go run ./cmd/submission
+  ${key}PORT=5000 EEMT_AUTH_MODE=none EEMT_BUCKET=$(kubectl -n "$namespace" get configmap "$release" -o 'jsonpath={.data.EEMT_BUCKET}') K_SINK=http://localhost:8081/$namespace/$release go run ./cmd/submission
 TEXT
 fi

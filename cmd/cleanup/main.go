@@ -30,6 +30,10 @@ func main() {
 		if err != nil {
 			return err
 		}
+		senders, err := c.EventTokens(log)
+		if err != nil {
+			return err
+		}
 		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err
@@ -40,8 +44,8 @@ func main() {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", service.Health)
 		// The sources of ticks have no key.
-		mux.Handle("/dead-letter", httpbinding.NewReceiver(events.Keys.Require(s.DeadLetter, eventing.PingTick), log))
-		mux.Handle("/", httpbinding.NewReceiver(events.Keys.Require(s.Handle, eventing.PingTick), log))
+		mux.Handle("/dead-letter", senders.Require(httpbinding.NewReceiver(events.Keys.Require(s.DeadLetter, eventing.PingTick), log)))
+		mux.Handle("/", senders.Require(httpbinding.NewReceiver(events.Keys.Require(s.Handle, eventing.PingTick), log)))
 		return c.Listen(ctx, bucket, mux)
 	})
 }

@@ -60,6 +60,10 @@ func main() {
 		} else if n > 0 {
 			log.Info("removed temporary files of a process that was killed", "files", n)
 		}
+		senders, err := c.EventTokens(log)
+		if err != nil {
+			return err
+		}
 		bucket, events, err := c.Connect(ctx, log)
 		if err != nil {
 			return err
@@ -74,7 +78,7 @@ func main() {
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", service.Health)
-		mux.Handle("/", httpbinding.NewReceiver(events.Keys.Require(s.Handle), log))
+		mux.Handle("/", senders.Require(httpbinding.NewReceiver(events.Keys.Require(s.Handle), log)))
 		return c.Listen(ctx, bucket, mux)
 	})
 }

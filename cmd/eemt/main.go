@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -15,27 +14,17 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/cmd/eemt/internal/cli"
+	"github.com/cyverse-gis/eemt/cmd/eemt/internal/local"
+	"github.com/cyverse-gis/eemt/cmd/eemt/internal/remote"
+	"github.com/cyverse-gis/eemt/cmd/internal/build"
 	"github.com/cyverse-gis/eemt/shared/wording"
 )
-
-// exitStopped is the exit code after Ctrl-C.
-const exitStopped = 130
-
-// workflows are the names of the two.
-var workflows = []string{string(param.Sol), string(param.EEMT)}
-
-// exitError carries an exit code other than 1.
-type exitError struct {
-	error
-	code int
-}
-
-func (e exitError) Unwrap() error { return e.error }
 
 func main() { os.Exit(run()) }
 
 func run() int {
+	cli.Version = build.Of(version).Version
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := rootCommand(filepath.Base(os.Args[0]))
@@ -47,12 +36,11 @@ func run() int {
 	for _, line := range slices.Compact(strings.Split(wording.Error(err), "\n")) {
 		fmt.Fprintln(os.Stderr, root.DisplayName()+":", line)
 	}
-	var exit exitError
-	switch {
-	case errors.As(err, &exit):
-		return exit.code
-	case ctx.Err() != nil:
-		return exitStopped
+	if code, ok := cli.Code(err); ok {
+		return code
+	}
+	if ctx.Err() != nil {
+		return cli.Stopped
 	}
 	return 1
 }
@@ -69,11 +57,11 @@ energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and
   eemt run eemt dem.tif --climate table:station.csv
   eemt serve
   eemt submit sol dem.tif --wait`,
-		Version:       programVersion(),
+		Version:       cli.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.RunE, root.Args = group, cobra.ArbitraryArgs
+	root.RunE, root.Args = cli.Group, cobra.ArbitraryArgs
 	// The old suite's flags were spelled with underscores; its cleaner had --base-dir.
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		name = strings.ReplaceAll(name, "_", "-")
@@ -82,15 +70,10 @@ energy and mass transfer (EEMT) of the critical zone, in MJ per square metre and
 		}
 		return pflag.NormalizedName(name)
 	})
-	root.SetFlagErrorFunc(wrongFlag)
-	root.SetHelpFunc(help)
-	groupCommands(root, map[string][]*cobra.Command{
-		"On this machine": {runCommand(), checkCommand(), serveCommand(), cleanupCommand(), exportCommand(), importCommand()},
-		"On a server": {
-			loginCommand(), logoutCommand(), tokenCommand(), keysCommand(), shareCommand(), quotaCommand(),
-			submitCommand(), jobsCommand(), watchCommand(), resultsCommand(), rerunCommand(), cancelCommand(), deleteCommand(), keepCommand(), unkeepCommand(),
-		},
-		"Other": {versionCommand()},
+	root.SetFlagErrorFunc(cli.WrongFlag)
+	root.SetHelpFunc(cli.Help)
+	cli.GroupCommands(root, map[string][]*cobra.Command{
+		"On this machine": local.Commands(), "On a server": remote.Commands(), "Other": {versionCommand()},
 	}, "On this machine", "On a server", "Other")
 	if strings.TrimSuffix(name, ".exe") == "kn-eemt" {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kn eemt"}
@@ -105,11 +88,4 @@ func asPlugin(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		asPlugin(sub)
 	}
-}
-
-func noArguments(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return exitError{fmt.Errorf("%s takes no arguments, got %q; see: %s --help", c.CommandPath(), args[0], c.CommandPath()), 2}
-	}
-	return nil
 }

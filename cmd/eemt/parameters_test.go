@@ -4,8 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/spf13/cobra"
-
+	"github.com/cyverse-gis/eemt/cmd/eemt/internal/cli"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
@@ -33,7 +32,7 @@ func TestEveryParameterIsAFlag(t *testing.T) {
 				t.Errorf("%v: no flag --%s", c.path, f.Flag())
 				continue
 			}
-			if got := flag.Annotations[groupKey]; !slices.Equal(got, []string{f.Group.Title()}) || flag.Usage != f.Help() {
+			if got := flag.Annotations[cli.GroupKey]; !slices.Equal(got, []string{f.Group.Title()}) || flag.Usage != f.Help() {
 				t.Errorf("%v --%s: heading %v, words %q", c.path, f.Flag(), got, flag.Usage)
 			}
 			values := append(slices.Clone(f.Items), f.Allowed...)
@@ -47,12 +46,5 @@ func TestEveryParameterIsAFlag(t *testing.T) {
 				t.Errorf("%v --%s: completed to %v, want %v", c.path, f.Flag(), got, values)
 			}
 		}
-	}
-}
-
-func TestCompleteLists(t *testing.T) {
-	got, directive := listOf([]string{"beam", "diffuse", "skyview"})(nil, nil, "diffuse,sk")
-	if want := []string{"diffuse,beam", "diffuse,skyview"}; !slices.Equal(got, want) || directive&cobra.ShellCompDirectiveNoSpace == 0 {
-		t.Errorf("completed to %v with %v, want %v without a space", got, directive, want)
 	}
 }

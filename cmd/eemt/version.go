@@ -7,19 +7,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cyverse-gis/eemt/cmd/eemt/internal/cli"
 	"github.com/cyverse-gis/eemt/cmd/internal/build"
 )
 
 // version is set by the linker.
 var version = ""
 
-// programVersion is what records and reports call this build.
-func programVersion() string { return build.Of(version).Version }
-
 func versionCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "version", Short: "Show the version, its commit and the platform", Args: noArguments,
+		Use: "version", Short: "Show the version, its commit and the platform", Args: cli.NoArguments,
 		Example: "  eemt version\n  eemt version --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			i := build.Of(version)

@@ -63,7 +63,11 @@ func main() {
 		if err != nil {
 			return err
 		}
-		senders, err := c.Known(time.Now, log)
+		inside, err := c.EventTokens(log)
+		if err != nil {
+			return err
+		}
+		senders, err := c.Known(inside, time.Now, log)
 		if err != nil {
 			return err
 		}
@@ -77,7 +81,7 @@ func main() {
 		s := submission.New(submission.Config{
 			Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, NewID: intake.IDs(rand.Reader, time.Now),
 			Log: log, Version: build.Of(c.Version).Version, MaxUpload: c.MaxUpload, Uploads: intake.Uploads(c.Bucket),
-			Access: who, Quota: c.Limits(), EventKeys: events.Keys, Notices: senders,
+			Access: who, Quota: c.Limits(), EventKeys: events.Keys, EventSenders: inside, Notices: senders,
 			DEMHosts: c.DEMHosts, CallbackHosts: c.CallbackHosts, Echo: c.Echo, Stopping: ctx.Done(), Concurrency: c.Concurrency,
 			Origins: c.Origins, Execution: "knative", MostReplicas: c.MostReplicas,
 			Cleaner: intake.Cleaner{Service: &cleanup.Service{Store: job.Store{Bucket: bucket}, Events: events, Now: time.Now, Log: log}, Settings: c.Settings},

@@ -136,7 +136,16 @@ func TestEveryRouteAsks(t *testing.T) {
 			target = strings.Replace(r.Path, ":id", "echo", 1)
 		}
 		ofJob := strings.HasPrefix(r.Path, "/jobs/:id") || strings.HasPrefix(r.Path, "/api/jobs/:id")
-		status := func(token string) int { return w.as(t, token, r.Method, target, "").status }
+		status := func(token string) int {
+			a := w.as(t, token, r.Method, target, "", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "eemt.example.org")
+			policy := a.header.Get("Content-Security-Policy")
+			if a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Referrer-Policy") == "" || !strings.Contains(policy, "default-src 'none'") ||
+				!strings.Contains(policy, "base-uri 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") ||
+				a.header.Get("Strict-Transport-Security") != "max-age=31536000; includeSubDomains" {
+				t.Errorf("%s %s: a browser is told %v", r.Method, r.Path, a.header)
+			}
+			return a.status
+		}
 		stranger, viewer, other := status(""), status("viewer"), status("boris")
 		switch {
 		case slices.Contains(open, name):
@@ -708,6 +717,8 @@ func TestAudit(t *testing.T) {
 	_, ticket, _ := strings.Cut(link, "ticket=")
 	s.as(t, "", "GET", "/jobs/"+id+"?ticket="+ticket, "")
 	s.as(t, "boris", "DELETE", "/jobs/"+id, "")
+	s.as(t, "boris", "POST", "/api/cleanup", "")
+	s.as(t, "eemt_forged", "GET", "/jobs", "")
 	s.as(t, "anna", "DELETE", "/jobs/"+id+"/keep", "")
 	key := s.as(t, "anna", "POST", "/auth/keys", `{"name": "x"}`).json(t)["key"].(string)
 	s.as(t, key, "GET", "/jobs", "")
@@ -724,7 +735,11 @@ func TestAudit(t *testing.T) {
 	if all := strings.Join(noted, "\n"); len(noted) != 3 || strings.Contains(all, "boris") || !strings.Contains(all, `"action":"job pinned"`) {
 		t.Errorf("noted: %s", all)
 	}
-	for _, want := range []string{`"msg":"audit","action":"job pinned","owner":"anna"`, `"action":"job shared"`, `"action":"job unpinned"`, `"action":"key created"`} {
+	for _, want := range []string{
+		`"msg":"audit","action":"job pinned","owner":"anna"`, `"action":"job shared"`, `"action":"job unpinned"`, `"action":"key created"`,
+		`"action":"access denied","owner":"boris","role":"user","job":"` + id + `","request":"DELETE /jobs/:id"`,
+		`"action":"access denied","owner":"boris","role":"user","job":"","request":"POST /api/cleanup"`, `"action":"credentials refused","reason":`,
+	} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %s:\n%s", want, log.String())
 		}

@@ -73,7 +73,10 @@ func (s *Service) paced(h eventing.Handler) eventing.Handler {
 // one's own, it takes notices too.
 func (s *Service) postEvents(c *gin.Context) {
 	inside := s.paced(s.HandleEvent)
-	if s.EventKeys.Set() || !s.Notices.Open() {
+	if !s.EventSenders.Admit(c.Writer, c.Request) {
+		return
+	}
+	if s.EventKeys.Set() || s.EventSenders != nil || !s.Notices.Open() {
 		s.receive(c, s.EventKeys.Require(inside, eventing.PingTick))
 		return
 	}

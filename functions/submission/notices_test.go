@@ -24,6 +24,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/eventmac"
+	"github.com/cyverse-gis/eemt/eventing/eventtoken"
 	"github.com/cyverse-gis/eemt/eventing/objectnotice/sns"
 	"github.com/cyverse-gis/eemt/functions/submission"
 	"github.com/cyverse-gis/eemt/functions/submission/dropped"
@@ -79,11 +80,15 @@ func TestDoorsOfEvents(t *testing.T) {
 		{"both", keys, notices.Senders{Secret: noticeSecret}, [9]int{401, 202, 202, 415, 401, 404, 404, 200, 404}},
 		{"tokens", keys, notices.Senders{Bearer: bearer}, [9]int{401, 202, 202, 415, 401, 404, 200, 404, 404}},
 		{"tokens or a secret", keys, notices.Senders{Bearer: bearer, Secret: noticeSecret}, [9]int{401, 202, 202, 415, 401, 404, 200, 200, 404}},
+		{"identities", keys, notices.Senders{}, [9]int{401, 401, 401, 401, 401, 200, 200, 404, 404}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := guarded(t)
 			var log strings.Builder
 			s.with(func(with *submission.Config) {
+				if c.name == "identities" {
+					with.EventSenders = &eventtoken.Verifier{} // which knows no token
+				}
 				with.EventKeys, with.Notices, with.Uploads = c.keys, c.senders, dropped.Settings{Bucket: "eemt-maps"}
 				with.Log = slog.New(slog.NewTextHandler(&log, nil))
 			})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/eventing/eventmac"
+	"github.com/cyverse-gis/eemt/eventing/eventtoken"
 	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
 	"github.com/cyverse-gis/eemt/functions/submission/catalogue"
@@ -75,6 +76,8 @@ type Config struct {
 	Quota quota.Limits
 	// EventKeys are those by which the events of the platform's functions are known; without one all are taken.
 	EventKeys eventmac.Keys
+	// EventSenders verifies the tokens of who sends those events; nil asks for none.
+	EventSenders *eventtoken.Verifier
 	// Notices are the senders of notices of stored objects; everybody by default.
 	Notices notices.Senders
 	// Cleaner removes old jobs on request; nil offers nothing of the kind.

@@ -132,6 +132,9 @@ type tab struct {
 	asked, said []string
 }
 
+// attacker ends the names of other sites, which all lead to this machine.
+const attacker = ".attacker.test"
+
 // open starts a browser with an empty profile on the page at path. It may ask other servers only where they are named.
 func open(t *testing.T, url, path string, width, height int64, others ...string) *tab {
 	t.Helper()
@@ -154,7 +157,7 @@ func open(t *testing.T, url, path string, width, height int64, others ...string)
 		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.UserDataDir(profile), chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"), chromedp.WindowSize(int(width), int(height)),
+		chromedp.Flag("host-resolver-rules", "MAP *"+attacker+" 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"), chromedp.WindowSize(int(width), int(height)),
 		chromedp.WSURLReadTimeout(patience))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
 	t.Cleanup(stop)

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ import (
 	"helm.sh/helm/v3/pkg/lint/support"
 	"knative.dev/eventing/pkg/apis/eventing"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+	eventingv1alpha1 "knative.dev/eventing/pkg/apis/eventing/v1alpha1"
 	"knative.dev/eventing/pkg/apis/feature"
 	sourcesv1 "knative.dev/eventing/pkg/apis/sources/v1"
 	"knative.dev/pkg/apis"
@@ -106,16 +108,26 @@ func deepCopy(v values) values {
 	return out
 }
 
-func render(c *chart.Chart, v values) ([]object, string, error) {
+// top are the values that templates get.
+func top(c *chart.Chart, v values, able *chartutil.Capabilities) (chartutil.Values, error) {
 	options := chartutil.ReleaseOptions{Name: release, Namespace: namespace, Revision: 1, IsInstall: true}
-	top, err := chartutil.ToRenderValues(c, merged(values{"images": images, "auth": values{"mode": "none", "public": true}}, v), options, chartutil.DefaultCapabilities)
+	return chartutil.ToRenderValues(c, merged(values{"images": images, "auth": values{"mode": "none", "public": true}}, v), options, able)
+}
+
+func render(c *chart.Chart, v values) ([]object, string, error) {
+	all, err := top(c, v, chartutil.DefaultCapabilities)
 	if err != nil {
 		return nil, "", err
 	}
-	files, err := engine.Render(c, top)
+	files, err := engine.Render(c, all)
 	if err != nil {
 		return nil, "", err
 	}
+	return manifests(files)
+}
+
+// manifests are the objects and the notes in rendered files.
+func manifests(files map[string]string) ([]object, string, error) {
 	var list []object
 	var notes string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -167,8 +179,8 @@ func validate(list []object, features map[string]string) error {
 		return err
 	}
 	store.Features = f
-	// The timeout of a delivery is enabled where Knative Eventing is as released.
-	ctx := feature.ToContext(context.Background(), feature.Flags{feature.DeliveryTimeout: feature.Enabled})
+	// The timeout of a delivery is enabled where Knative Eventing is as released; senders are authenticated where somebody said so.
+	ctx := feature.ToContext(context.Background(), feature.Flags{feature.DeliveryTimeout: feature.Enabled, feature.OIDCAuthentication: feature.Enabled})
 	ctx = apis.WithinCreate(config.ToContext(ctx, store))
 	for _, o := range list {
 		var thing interface {
@@ -184,6 +196,8 @@ func validate(list []object, features map[string]string) error {
 			thing = &eventingv1.Broker{}
 		case "eventing.knative.dev/v1 Trigger":
 			thing = &eventingv1.Trigger{}
+		case "eventing.knative.dev/v1alpha1 EventPolicy":
+			thing = &eventingv1alpha1.EventPolicy{}
 		case "sources.knative.dev/v1 PingSource":
 			thing = &sourcesv1.PingSource{}
 		default:
@@ -572,6 +586,52 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// TestNotices says who may notify submission, and no other service.
+func TestNotices(t *testing.T) {
+	list := mustRender(t, values{
+		"bucket": values{"url": "gs://maps"}, "uploads": values{"events": false},
+		"notices": values{"secret": "notices", "snsTopics": []any{"arn:aws:sns:eu-central-1:1:maps"}, "issuer": "https://accounts.google.com", "audience": "maps", "senders": []any{"a@example.org", "b@example.org"}},
+		"compute": values{"climate": values{"tokenSecret": "daymet", "tokenHost": "climate.example.org", "redirectHosts": []any{}}},
+	})
+	got := env(find(t, list, "Service", release+"-submission"))
+	for name, want := range map[string]any{
+		"EEMT_NOTICE_SNS_TOPICS": "arn:aws:sns:eu-central-1:1:maps", "EEMT_NOTICE_ISSUER": "https://accounts.google.com", "EEMT_NOTICE_AUDIENCE": "maps",
+		"EEMT_NOTICE_CLAIM": "email", "EEMT_NOTICE_SENDERS": "a@example.org,b@example.org", "EEMT_CLIMATE_TOKEN_HOST": "climate.example.org", "EEMT_CLIMATE_REDIRECT_HOSTS": "",
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	if text := string(find(t, list, "Service", release+"-submission").text); !regexp.MustCompile(`name: EEMT_NOTICE_SECRET\s+valueFrom:\s+secretKeyRef:\s+key: secret\s+name: notices\n`).MatchString(text) {
+		t.Errorf("no secret in\n%s", text)
+	}
+	for _, other := range []string{"compute", "cleanup"} {
+		if text := string(find(t, list, "Service", release+"-"+other).text); strings.Contains(text, "EEMT_NOTICE") {
+			t.Errorf("%s is told of it", other)
+		}
+	}
+	if err := validate(list, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCertificates lets all services trust authorities besides those of the image.
+func TestCertificates(t *testing.T) {
+	for _, name := range []string{"", "lab"} {
+		list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "certificates": values{"configMap": name}})
+		for _, s := range services {
+			text := string(find(t, list, "Service", release+"-"+s).text)
+			dir, volume := strings.Contains(text, "name: SSL_CERT_DIR\n              value: /certificates\n"), strings.Contains(text, "configMap:\n            name: lab\n")
+			if want := name != ""; dir != want || volume != want || strings.Contains(text, "mountPath: /certificates\n") != want {
+				t.Errorf("%q: %s has them: %t, %t", name, s, dir, volume)
+			}
+		}
+		if err := validate(list, nil); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestRoomForFiles follows tmpSize, from which the request can be set apart.
 func TestRoomForFiles(t *testing.T) {
 	list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "compute": values{"tmpSize": "2Gi", "resources": values{"storageRequest": "100Mi"}}})
@@ -778,6 +838,13 @@ func TestRefusals(t *testing.T) {
 		v    values
 		want string
 	}{
+		{"identities outside", values{"mode": "hybrid", "events": values{"identities": true}}, "mode hybrid: submission outside"},
+		{"identities of RabbitMQ", values{"broker": values{"class": "RabbitMQBroker"}, "events": values{"identities": true}}, "RabbitMQBroker do not authenticate"},
+		{"identities without keys", values{"networkPolicy": values{"enabled": true}, "events": values{"identities": true}}, "networkPolicy.apiServerCIDRs is missing"},
+		{"a sender that is none", values{"events": values{"senders": []any{"everybody"}}}, "senders"},
+		{"tokens of anybody", values{"notices": values{"issuer": "https://accounts.google.com", "audience": "maps"}}, "notices.issuer, notices.audience and notices.senders"},
+		{"notices that the broker cannot bring", values{"notices": values{"secret": "notices"}}, "uploads.events: the broker has none"},
+		{"unsigned with a key", values{"events": values{"secret": "events", "unsigned": true}}, "events.unsigned"},
 		{"typo at the top", values{"stratgy": "minimal"}, "stratgy"},
 		{"typo below", values{"compute": values{"maxscale": 3}}, "maxscale"},
 		{"unknown strategy", values{"strategy": "huge"}, "strategy"},
@@ -859,22 +926,6 @@ func TestAuth(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestEventKey gives all services the key of their events, from a Secret, and none without one.
-func TestEventKey(t *testing.T) {
-	for _, secret := range []string{"", "events"} {
-		list := mustRender(t, values{"bucket": values{"url": "gs://maps"}, "events": values{"secret": secret}})
-		for _, name := range []string{"submission", "compute", "cleanup"} {
-			text := string(find(t, list, "Service", release+"-"+name).text)
-			if got := strings.Contains(text, "name: EEMT_EVENT_KEY\n"); got != (secret != "") {
-				t.Errorf("%q: %s has the key: %t", secret, name, got)
-			}
-		}
-		if err := validate(list, nil); err != nil {
-			t.Error(err)
-		}
 	}
 }
 

@@ -72,7 +72,7 @@ func TestDryRun(t *testing.T) {
 	}{
 		{"default", []string{"--bucket", "gs://maps", "--auth", "none"}, []string{"networking.knative.dev/visibility: cluster-local", "namespace: eemt", "name: eemt-compute", `max-scale: "20"`}},
 		{"elsewhere", []string{"-n", "terrain", "-r", "maps", "-b", "gs://maps", "--auth", "none", "--public"}, []string{"namespace: terrain", "name: maps-compute", "/terrain/maps"}},
-		{"gke-gpu-spot", []string{"--preset=gke", "--bucket=gs://maps", "--gpu", "--spot", "--set", "gpu.type=nvidia-l4", "--network-policy", "--auth=none"}, []string{"nvidia.com/gpu", "gke-spot", "kind: NetworkPolicy", "gke-accelerator: nvidia-l4"}},
+		{"gke-gpu-spot", []string{"--preset=gke", "--bucket=gs://maps", "--gpu", "--spot", "--set", "gpu.type=nvidia-l4", "--network-policy", "on", "--auth=none"}, []string{"nvidia.com/gpu", "gke-spot", "kind: NetworkPolicy", "gke-accelerator: nvidia-l4"}},
 		{"eks-ingress", []string{"-p", "eks", "-b", "s3://maps?region=eu-central-1", "--ingress", "maps.example.org", "-s", "minimal", "--auth", "oidc", "--auth-issuer", "https://id.example.org/realms/lab", "--auth-audience", "eemt", "--auth-client", "page"}, []string{"value: oidc", "value: https://id.example.org/realms/lab", "value: http://maps.example.org", "kind: DomainMapping", "name: maps.example.org", "s3://maps?region=eu-central-1", "role-arn"}},
 		{"aks", []string{"-p", "aks", "-b", "azblob://maps", "--auth", "proxy", "--set", "auth.proxy.secret=proxy"}, []string{"azure.workload.identity/use"}},
 		{"dev", []string{"--dev"}, []string{"kind: PersistentVolumeClaim", "EEMT_LOG_LEVEL: debug", "kind: InMemoryChannel", `max-scale: "2"`}},
@@ -165,6 +165,7 @@ func TestDeployWithoutCluster(t *testing.T) {
 		{"values that are not there", "deploy.sh", []string{"-f", "nowhere.yaml"}, 2, "nowhere.yaml cannot be read"},
 		{"images in a file with a space", "deploy.sh", []string{"-b", "gs://maps", "--auth", "none", "--images", spaced, "--dry-run"}, 0, "image: example.org/smoke"},
 		{"typo in a value", "deploy.sh", []string{"-b", "gs://maps", "--set", "compute.maxscale=3", "--dry-run"}, 1, "maxscale"},
+		{"policies now and then", "deploy.sh", []string{"-b", "gs://maps", "--network-policy", "sometimes"}, 2, "--network-policy sometimes: must be one of auto on off"},
 		{"no auth", "deploy.sh", []string{"-b", "gs://maps", "--dry-run"}, 1, "auth.mode is missing: oidc lets people log in"},
 		{"an auth of its own", "deploy.sh", []string{"-b", "gs://maps", "--auth", "basic", "--dry-run"}, 2, "--auth basic: must be one of oidc proxy none"},
 		{"public with a login", "deploy.sh", []string{"-b", "gs://maps", "--auth", "oidc", "--public"}, 2, "--public: has a meaning with --auth none only"},

@@ -46,7 +46,7 @@ func TestFlags(t *testing.T) {
 		{"deploy.sh", "--preset", "values of a cloud", []shown{{charts, `TestPresets`}, {dry, `{"gke-gpu-spot"`}}},
 		{"deploy.sh", "--set", "one value", []shown{{dry, `{"typo in a value"`}, {cluster, `"--set", "cleanup.dryRun=true`}}},
 		{"deploy.sh", "--spot", "compute on nodes that may go", []shown{{charts, `TestPlacement`}, {dry, `{"gke-gpu-spot"`}}},
-		{"deploy.sh", "--network-policy", "closes the pods off", []shown{{charts, `TestNetworkPolicies`}, {dry, `{"gke-gpu-spot"`}}},
+		{"deploy.sh", "--network-policy", "closes the pods off; by default where two pods find that the cluster enforces it", []shown{{charts, `TestNetworkPolicies`}, {dry, `{"gke-gpu-spot"`}, {cluster, `the cluster enforces them`}}},
 		{"deploy.sh", "--images", "images that exist, instead of building them", []shown{{cluster, `"--images", d.images`}}},
 		{"deploy.sh", "--canary", "a part of the traffic for the new revisions", []shown{{cluster, `"canary and rollback while a job runs"`}, {dry, `{"canary of nothing"`}}},
 		{"deploy.sh", "--print-values", "what follows from all flags", []shown{{dry, `{"print values"`}}},

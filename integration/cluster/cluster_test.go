@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -406,7 +407,11 @@ func (d *deployment) send(t testing.TB, id, typ, subject, data string, extension
 
 func (d *deployment) deploy(t testing.TB, args ...string) (string, error) {
 	t.Helper()
-	return try(t, root+"/ko/deploy.sh", append([]string{"-n", d.namespace, "--values", d.values, "--images", d.images, "--timeout", "180", "--auth", "none", "--public"}, args...)...)
+	common := []string{"-n", d.namespace, "--values", d.values, "--images", d.images, "--timeout", "180"}
+	if !slices.Contains(args, "--auth") {
+		common = append(common, "--auth", "none", "--public")
+	}
+	return try(t, root+"/ko/deploy.sh", append(common, args...)...)
 }
 
 func (d *deployment) mustDeploy(t testing.TB, args ...string) {
@@ -570,9 +575,12 @@ func TestCluster(t *testing.T) {
 	step := steps(t)
 
 	step("installs", func(t *testing.T) {
-		d.mustDeploy(t, "--set", "cleanup.dryRun=true,cleanup.successRetentionDays=0")
+		out, err := d.deploy(t, "--set", "cleanup.dryRun=true,cleanup.successRetentionDays=0")
+		if err != nil || !strings.Contains(out, "network policies close the pods off: the cluster enforces them") {
+			t.Fatalf("deploy.sh: %v\n%s", err, out)
+		}
 		d.findHost(t)
-		out, err := d.deploy(t)
+		out, err = d.deploy(t)
 		if err == nil || !strings.Contains(out, "say --upgrade to change it") {
 			t.Errorf("a second installation: %v\n%s", err, out)
 		}
@@ -878,6 +886,14 @@ func TestCluster(t *testing.T) {
 		})
 	})
 
+	step("forged events are refused", func(t *testing.T) {
+		id := d.submit(t, slow)
+		d.begun(t, id)
+		d.forge(t, id)
+		d.wait(t, id, 8*time.Minute)
+		sameMaps(t, d.sums(t, id), want)
+	})
+
 	step("GPU", func(t *testing.T) {
 		d.atRest(t)
 		node := kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
@@ -907,6 +923,14 @@ func TestCluster(t *testing.T) {
 		if !strings.Contains(landed, node+" test-gpu 1") {
 			t.Errorf("compute landed on %q", landed)
 		}
+	})
+
+	step("people log in and see their own jobs", func(t *testing.T) {
+		d.loggedIn(t)
+	})
+
+	step("without a login it is there for the cluster alone", func(t *testing.T) {
+		d.withinOnly(t)
 	})
 
 	step("cleanup.sh", func(t *testing.T) {

@@ -86,7 +86,8 @@ func blocks(t *testing.T, page string) []block {
 // Blocks a shell runs: "sh" anywhere, "sh gdal" where GDAL's tools are installed,
 // "sh serve" with a server on localhost:5000, "sh go" at the top of the project. A block "output" holds lines that
 // the commands before it print. The targets of a block "sh make" are looked up, the blocks "sh cluster",
-// "sh backup", "sh restore" and "sh drain" are left to integration/cluster, "sh clients" to integration/clients.
+// "sh backup", "sh restore" and "sh drain" are left to integration/cluster, "sh sign" and "sh verify" to integration/signing,
+// "sh clients" to integration/clients.
 func TestCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short, and the commands run in processes of their own")
@@ -123,7 +124,7 @@ func TestCommands(t *testing.T) {
 					case "make":
 						checkTargets(t, page, b)
 						run = false
-					case "cluster", "backup", "restore", "drain", "clients": // integration/cluster and integration/clients run these
+					case "cluster", "backup", "restore", "drain", "sign", "verify", "clients": // integration/cluster, signing and clients run these
 						run = false
 					default:
 						t.Errorf("%s line %d: block of kind %q is not known here", page, b.line, b.info)

@@ -2,15 +2,11 @@
 package identity_test
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -22,57 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zitadel/oidc/v3/example/server/exampleop"
-	"github.com/zitadel/oidc/v3/example/server/storage"
-	"github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
+	"github.com/cyverse-gis/eemt/integration/identity/provider"
 )
 
-const (
-	root     = "../.."
-	clientID = "eemt"
-	password = "verysecure"
-)
-
-// people are the provider's users.
-var people = map[string]*storage.User{
-	"anna":  {ID: "anna", Username: "anna", Password: password},
-	"boris": {ID: "boris", Username: "boris", Password: password},
-}
-
-// users is the provider's store of them.
-type users struct{}
-
-func (users) GetUserByID(id string) *storage.User         { return people[id] }
-func (users) GetUserByUsername(name string) *storage.User { return people[name] }
-func (users) ExampleClientID() string                     { return "none" }
-
-// client gets tokens in the form of JWT, by a code or with a device, and has no secret.
-type client struct{ op.Client }
-
-func (client) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
-func (client) GrantTypes() []oidc.GrantType {
-	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode}
-}
-
-type store struct{ *storage.Storage }
-
-func (s store) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
-	c, err := s.Storage.GetClientByClientID(ctx, id)
-	return client{c}, err
-}
-
-// provider starts an OpenID provider and returns its address.
-func provider(t *testing.T) string {
-	t.Helper()
-	storage.RegisterClients(storage.NativeClient(clientID, "http://localhost/"))
-	s := httptest.NewUnstartedServer(nil)
-	issuer := "http://" + s.Listener.Addr().String() + "/"
-	s.Config.Handler = exampleop.SetupServer(issuer, store{storage.NewStorage(users{})}, slog.New(slog.DiscardHandler), false)
-	s.Start()
-	t.Cleanup(s.Close)
-	return issuer
-}
+const root = "../.."
 
 func build(t *testing.T) string {
 	t.Helper()
@@ -147,78 +96,27 @@ func (p person) run(args ...string) (string, error) {
 	return string(out), err
 }
 
-var (
-	codeShown    = regexp.MustCompile(`confirm the code (\S+)`)
-	addressShown = regexp.MustCompile(`open (\S+)`)
-)
-
-// login runs eemt login, and does in a browser's place what it says.
-func (p person) login() {
-	p.t.Helper()
-	c := p.command("login")
-	text, err := c.StderrPipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	var said, address, code string
-	for lines := bufio.NewScanner(text); code == "" && lines.Scan(); {
-		said += lines.Text() + "\n"
-		if m := addressShown.FindStringSubmatch(lines.Text()); m != nil {
-			address = m[1]
-		}
-		if m := codeShown.FindStringSubmatch(lines.Text()); m != nil {
-			code = m[1]
-		}
-	}
-	at, err := url.Parse(address)
-	if err != nil || code == "" {
-		p.t.Fatalf("login said: %s (%v)", said, err)
-	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	browser := &http.Client{Jar: jar}
-	for path, form := range map[string]url.Values{
-		"/device/login": {"user_code": {code}, "username": {p.name}, "password": {password}},
-	} {
-		r, err := browser.PostForm(at.Scheme+"://"+at.Host+path, form)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		_ = r.Body.Close()
-	}
-	r, err := browser.Get(at.Scheme + "://" + at.Host + "/device/confirm?action=allowed")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	answer, _ := io.ReadAll(r.Body)
-	_ = r.Body.Close()
-	if !strings.Contains(string(answer), "allowed") {
-		p.t.Fatalf("the provider says %s", answer)
-	}
-	rest, _ := io.ReadAll(text)
-	if err := c.Wait(); err != nil {
-		p.t.Fatalf("login: %v\n%s%s", err, said, rest)
-	}
-}
-
 // TestLogin: two people log in with a device, work, and never see each other's jobs, until one is shared.
 func TestLogin(t *testing.T) {
-	issuer, bin := provider(t), build(t)
-	auth := []string{"EEMT_AUTH_MODE=oidc", "EEMT_AUTH_ISSUER=" + issuer, "EEMT_AUTH_CLIENT_ID=" + clientID, "EEMT_AUTH_SCOPES=openid offline_access"}
-	server := serve(t, bin, append(auth, "EEMT_AUTH_AUDIENCE="+clientID)...)
+	issuer, err := provider.Start("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(issuer.Close)
+	bin := build(t)
+	auth := []string{"EEMT_AUTH_MODE=oidc", "EEMT_AUTH_ISSUER=" + issuer.Issuer, "EEMT_AUTH_CLIENT_ID=" + provider.ClientID, "EEMT_AUTH_SCOPES=openid offline_access"}
+	server := serve(t, bin, append(auth, "EEMT_AUTH_AUDIENCE="+provider.ClientID)...)
 	anna := person{t, "anna", server, bin, t.TempDir()}
 	boris := person{t, "boris", server, bin, t.TempDir()}
 
 	if out, err := anna.run("jobs"); err == nil || !strings.Contains(out, "log in with: eemt login") {
 		t.Errorf("before the login: %v %s", err, out)
 	}
-	anna.login()
-	boris.login()
+	for _, p := range []person{anna, boris} {
+		if err := issuer.Login(p.command("login"), p.name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	token := func(p person) string {
 		out, err := p.run("token")
 		if err != nil {

@@ -2,6 +2,12 @@
 // is known.
 //
 //	smoke [-timeout 5m] http://ADDRESS
+//
+// For ko/deploy.sh it tries whether a cluster enforces network policies: one pod listens, another reports whether it reaches
+// the port that a policy closes.
+//
+//	smoke -listen
+//	smoke -enforced ADDRESS
 package main
 
 import (
@@ -14,6 +20,7 @@ import (
 	"io"
 	"math"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -32,7 +39,17 @@ const (
 
 func main() {
 	timeout := flag.Duration("timeout", 5*time.Minute, "how long the job may take")
+	listens := flag.Bool("listen", false, "listen at the ports 8080 and 8081, until it is ended")
+	enforced := flag.String("enforced", "", "address of a pod that listens, and whose port 8080 a network policy closes")
 	flag.Parse()
+	switch {
+	case *listens:
+		fmt.Fprintln(os.Stderr, "smoke:", listen(":"+closedPort, ":"+openPort))
+		os.Exit(1)
+	case *enforced != "":
+		fmt.Println(reach(net.JoinHostPort(*enforced, closedPort), net.JoinHostPort(*enforced, openPort), time.Second, patience))
+		return
+	}
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "smoke: give the address of the submission service, for example http://localhost:5000")
 		os.Exit(2)

@@ -86,6 +86,40 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: EEMT_TEMP_BYTES, value: {{ mul (include "eemt.mebi" ($size.tmpSize | default "1Gi") | int64) 1048576 | quote }}}
 {{- end }}
 
+{{/* Where climate is read from over the network, and with which token. */}}
+{{- define "eemt.climate" -}}
+{{- with .Values.compute.climate -}}
+- {name: EEMT_CLIMATE_HOSTS, value: {{ join "," .hosts | quote }}}
+{{- if .tokenSecret }}
+- {name: EEMT_CLIMATE_TOKEN, valueFrom: {secretKeyRef: {name: {{ .tokenSecret }}, key: token}}}
+{{- end }}
+{{- if .tokenHost }}
+- {name: EEMT_CLIMATE_TOKEN_HOST, value: {{ .tokenHost | quote }}}
+{{- end }}
+{{- if not (kindIs "invalid" .redirectHosts) }}
+- {name: EEMT_CLIMATE_REDIRECT_HOSTS, value: {{ join "," .redirectHosts | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Who may notify submission of stored objects. */}}
+{{- define "eemt.notices" -}}
+{{- with .Values.notices -}}
+{{- if .secret }}
+- {name: EEMT_NOTICE_SECRET, valueFrom: {secretKeyRef: {name: {{ .secret }}, key: secret}}}
+{{- end }}
+{{- if .snsTopics }}
+- {name: EEMT_NOTICE_SNS_TOPICS, value: {{ join "," .snsTopics | quote }}}
+{{- end }}
+{{- if .issuer }}
+- {name: EEMT_NOTICE_ISSUER, value: {{ .issuer | quote }}}
+- {name: EEMT_NOTICE_AUDIENCE, value: {{ .audience | quote }}}
+- {name: EEMT_NOTICE_CLAIM, value: {{ .claim | quote }}}
+- {name: EEMT_NOTICE_SENDERS, value: {{ join "," .senders | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Where events go: what the class of broker publishes as its address. A SinkBinding would find it by itself, but changes
      the services behind Helm's back, and every deployment would start with a revision that has no sink and fails. */}}
 {{- define "eemt.sink" -}}
@@ -122,6 +156,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $resume := include "eemt.seconds" $v.cleanup.resumeAfter | float64 -}}
 {{- if or (lt $resume 1.0) (gt $resume 43200.0) -}}{{ fail (printf "cleanup.resumeAfter %s: must be 1s to 12h" $v.cleanup.resumeAfter) }}{{- end -}}
 {{- if gt (include "eemt.seconds" $v.compute.longestStep | float64) 3600.0 -}}{{ fail (printf "compute.longestStep %s: must be at most 1h" $v.compute.longestStep) }}{{- end -}}
+{{- if and $v.events.unsigned $v.events.secret -}}{{ fail "events.unsigned: events.secret names the key to sign events with; give one of the two" }}{{- end -}}
+{{- if include "eemt.identities" . -}}
+{{- if eq $v.mode "hybrid" -}}{{ fail "mode hybrid: submission outside the cluster has no account of it, so that a broker that authenticates senders takes none of its events" }}{{- end -}}
+{{- if eq $v.broker.class "RabbitMQBroker" -}}{{ fail "events.identities: brokers of class RabbitMQBroker do not authenticate senders" }}{{- end -}}
+{{- end -}}
+{{- with $v.notices -}}
+{{- if or .issuer .audience .senders -}}{{ if not (and .issuer .audience .senders) }}{{ fail "notices.issuer, notices.audience and notices.senders: give all three, to know whose tokens count, for what, and which senders" }}{{ end }}{{- end -}}
+{{- if and (or .secret .snsTopics .issuer) $v.uploads.events (not (include "eemt.identities" $)) -}}{{ fail "uploads.events: the broker has none of the credentials that notices asks for; set it to false, or have the cluster authenticate senders (events.identities)" }}{{- end -}}
+{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) -}}{{ fail "ingress.host is missing: give the host name that users call" }}{{- end -}}
 {{- if and $v.ingress.enabled (or (eq $v.mode "hybrid") (not $v.submission.enabled)) -}}{{ fail "ingress.enabled: there is no submission service to reach" }}{{- end -}}
 {{- if include "eemt.submission" . -}}
@@ -166,6 +209,68 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: EEMT_QUOTA_RESULT_BYTES, value: {{ $a.quota.resultBytesPerDay | int64 | quote }}}
 - {name: EEMT_QUOTA_STORED_BYTES, value: {{ $a.quota.storedBytes | int64 | quote }}}
 - {name: EEMT_QUOTA_UPLOAD_BYTES, value: {{ $a.quota.uploadBytesPerDay | int64 | quote }}}
+{{- end }}
+{{- end }}
+
+{{/* The name of the Secret with the key of events; empty where they are not signed. */}}
+{{- define "eemt.eventSecret" -}}
+{{- if .Values.events.secret }}{{ .Values.events.secret }}
+{{- else if not .Values.events.unsigned }}{{ include "eemt.fullname" . }}-events
+{{- end -}}
+{{- end }}
+
+{{/* The data of that Secret as YAML: what is in the cluster, else a new key; nothing without a cluster. The same each time. */}}
+{{- define "eemt.eventData" -}}
+{{- $e := .Values.events -}}
+{{- if not (hasKey $e "data") -}}
+{{- $found := dict -}}
+{{- with include "eemt.eventSecret" . -}}{{- $found = (lookup "v1" "Secret" $.Release.Namespace .).data | default dict -}}{{- end -}}
+{{- /* The list of the cluster's resources tells a cluster from none: Knative must be there. */ -}}
+{{- if and (not $found.key) (not (or $e.secret $e.unsigned)) (.Capabilities.APIVersions.Has "serving.knative.dev/v1") -}}
+{{- $found = dict "key" (randAlphaNum 48 | b64enc) -}}
+{{- end -}}
+{{- $_ := set $e "data" $found -}}
+{{- end -}}
+{{- if $e.data -}}{{ toYaml $e.data }}{{- end -}}
+{{- end }}
+
+{{/* Whether events have tokens of service accounts: auto asks the cluster whether Eventing authenticates senders. The same each time. */}}
+{{- define "eemt.identities" -}}
+{{- $e := .Values.events -}}
+{{- if not (hasKey $e "authenticated") -}}
+{{- $on := eq (toString $e.identities) "true" -}}
+{{- if and (eq (toString $e.identities) "auto") (ne .Values.broker.class "RabbitMQBroker") -}}
+{{- $features := (lookup "v1" "ConfigMap" .Values.networkPolicy.eventingNamespace "config-features").data | default dict -}}
+{{- $on = eq (get $features "authentication-oidc" | lower) "enabled" -}}
+{{- end -}}
+{{- $_ := set $e "authenticated" $on -}}
+{{- end -}}
+{{- if $e.authenticated }}yes{{ end -}}
+{{- end }}
+
+{{/* What the tokens of events for a service are made for: takes root and name. */}}
+{{- define "eemt.audience" -}}{{ .root.Release.Namespace }}/{{ include "eemt.fullname" .root }}-{{ .name }}{{- end }}
+
+{{/* The services that are there, as a list of YAML. */}}
+{{- define "eemt.services" -}}
+{{- if include "eemt.submission" . }}
+- submission
+{{- end }}
+{{- if .Values.compute.enabled }}
+- compute
+{{- end }}
+{{- if .Values.cleanup.enabled }}
+- cleanup
+{{- end }}
+{{- end }}
+
+{{/* The clocks that are there, with their schedules, as YAML. */}}
+{{- define "eemt.ticks" -}}
+{{- if .Values.cleanup.enabled }}
+retention: {{ .Values.cleanup.schedule | quote }}
+{{- end }}
+{{- if or .Values.cleanup.enabled (include "eemt.submission" .) }}
+resume: {{ .Values.cleanup.resumeSchedule | quote }}
 {{- end }}
 {{- end }}
 
@@ -218,6 +323,10 @@ spec:
         autoscaling.knative.dev/max-scale: {{ .size.maxScale | default $own.maxScale | quote }}
         {{- toYaml .annotations | nindent 8 }}
         eemt/config: {{ include (print $root.Template.BasePath "/configmap.yaml") $root | sha256sum | trunc 16 }}
+        {{- /* A changed key makes a new revision. The part of the hash that is shown is too short to try keys by. */}}
+        {{- with include "eemt.eventData" $root }}
+        eemt/events: {{ sha256sum . | trunc 6 | quote }}
+        {{- end }}
     spec:
       serviceAccountName: {{ $full }}
       automountServiceAccountToken: false
@@ -243,15 +352,27 @@ spec:
             {{- range .env }}
             - {{ toYaml . | nindent 14 | trim }}
             {{- end }}
-            {{- with $v.events.secret }}
+            {{- with include "eemt.eventSecret" $root }}
             - name: EEMT_EVENT_KEY
               valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: key}}
             - name: EEMT_EVENT_KEY_BEFORE
               valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: before, optional: true}}
             {{- end }}
+            {{- if include "eemt.identities" $root }}
+            - name: EEMT_EVENT_IDENTITY
+              value: /identity
+            - name: EEMT_EVENT_AUDIENCE
+              value: {{ include "eemt.audience" . }}
+            - name: EEMT_EVENT_SENDERS
+              value: system:serviceaccount:{{ $root.Release.Namespace }}:*
+            {{- end }}
             {{- range $k, $x := $v.bucket.env }}
             - name: {{ $k }}
               value: {{ $x | quote }}
+            {{- end }}
+            {{- if $v.certificates.configMap }}
+            - name: SSL_CERT_DIR
+              value: /certificates
             {{- end }}
             {{- if $googleKey }}
             - name: GOOGLE_APPLICATION_CREDENTIALS
@@ -300,6 +421,16 @@ spec:
           volumeMounts:
             - name: tmp
               mountPath: /tmp
+            {{- if include "eemt.identities" $root }}
+            - name: identity
+              mountPath: /identity
+              readOnly: true
+            {{- end }}
+            {{- if $v.certificates.configMap }}
+            - name: certificates
+              mountPath: /certificates
+              readOnly: true
+            {{- end }}
             {{- if $googleKey }}
             - name: google-key
               mountPath: /credentials
@@ -313,6 +444,20 @@ spec:
         - name: tmp
           emptyDir:
             sizeLimit: {{ .size.tmpSize | default "1Gi" }}
+        {{- if include "eemt.identities" $root }}
+        - name: identity
+          projected:
+            sources:
+              {{- /* For the broker, and for the API server, which has the keys that tokens are verified with. */}}
+              - serviceAccountToken: {path: broker, audience: {{ printf "eventing.knative.dev/broker/%s/%s" $root.Release.Namespace (include "eemt.fullname" $root) | lower }}, expirationSeconds: 3600}
+              - serviceAccountToken: {path: cluster, expirationSeconds: 3600}
+              - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+        {{- end }}
+        {{- with $v.certificates.configMap }}
+        - name: certificates
+          configMap:
+            name: {{ . }}
+        {{- end }}
         {{- if $googleKey }}
         - name: google-key
           secret:
@@ -352,6 +497,9 @@ spec:
       name: {{ $full }}-{{ .service }}
       namespace: {{ $root.Release.Namespace }}
     uri: {{ .uri }}
+    {{- if include "eemt.identities" $root }}
+    audience: {{ include "eemt.audience" (dict "root" $root "name" .service) }}
+    {{- end }}
   delivery:
     retry: {{ $root.Values.delivery.retry }}
     backoffPolicy: {{ $root.Values.delivery.backoffPolicy }}
@@ -365,5 +513,8 @@ spec:
         name: {{ $full }}-cleanup
         namespace: {{ $root.Release.Namespace }}
       uri: /dead-letter
+      {{- if include "eemt.identities" $root }}
+      audience: {{ include "eemt.audience" (dict "root" $root "name" "cleanup") }}
+      {{- end }}
     {{- end }}
 {{- end }}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cyverse-gis/eemt/eventing/eventtoken"
 	"github.com/cyverse-gis/eemt/eventing/objectnotice/sns"
 	"github.com/cyverse-gis/eemt/functions/submission/access"
 	"github.com/cyverse-gis/eemt/functions/submission/notices"
@@ -31,8 +32,25 @@ type Notices struct {
 // secretForm is a secret that stands in an address as it is.
 var secretForm = regexp.MustCompile(`^[A-Za-z0-9_.~-]{24,200}$`)
 
-// Known are the senders that the service takes notices of.
-func (n Notices) Known(now func() time.Time, log *slog.Logger) (notices.Senders, error) {
+// Known are the senders that the service takes notices of. Where it needs some, inside, the senders of events, are among them:
+// a broker hands notices on. A nil inside adds none.
+func (n Notices) Known(inside *eventtoken.Verifier, now func() time.Time, log *slog.Logger) (notices.Senders, error) {
+	s, err := n.outside(now, log)
+	if err != nil || inside == nil || s.Open() {
+		return s, err
+	}
+	outside := s.Bearer
+	s.Bearer = func(r *http.Request) error {
+		if outside != nil && outside(r) == nil {
+			return nil
+		}
+		return inside.Verify(r)
+	}
+	return s, nil
+}
+
+// outside are the senders outside the platform.
+func (n Notices) outside(now func() time.Time, log *slog.Logger) (notices.Senders, error) {
 	s := notices.Senders{Secret: n.Secret}
 	if n.Secret != "" && !secretForm.MatchString(n.Secret) {
 		return s, errors.New("EEMT_NOTICE_SECRET: must be 24 to 200 letters, digits, '-', '_', '.' and '~', as openssl rand -hex 24 makes them")

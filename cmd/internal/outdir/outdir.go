@@ -17,6 +17,9 @@ import (
 	"github.com/cyverse-gis/eemt/shared/param"
 )
 
+// StateDir is the bucket of a run, inside its output directory.
+const StateDir = ".eemt"
+
 const (
 	// MarkName is the file that says whose maps lie in a directory.
 	MarkName = ".eemt.json"

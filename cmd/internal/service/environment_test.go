@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/cmd/internal/climate"
+	"github.com/cyverse-gis/eemt/cmd/internal/intake"
 	"github.com/cyverse-gis/eemt/cmd/internal/service"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 )
@@ -25,5 +27,22 @@ func TestParseNamesTheVariable(t *testing.T) {
 	t.Setenv("EEMT_SUCCESS_RETENTION_DAYS", "3")
 	if err := service.Parse(&c); err != nil || c.Days != 3 || c.Hours != 12 || c.Largest != 4 {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestNobodyIsNotTheDefault: a list of hosts or of operators that is set to nothing names none.
+func TestNobodyIsNotTheDefault(t *testing.T) {
+	var c struct {
+		climate.Hosts
+		intake.Access
+	}
+	if err := service.Parse(&c); err != nil || len(c.Names) != 1 || len(c.Operators) != 1 {
+		t.Errorf("by default %v, %v (%v)", c.Names, c.Operators, err)
+	}
+	for _, name := range []string{"EEMT_CLIMATE_HOSTS", "EEMT_CLIMATE_REDIRECT_HOSTS", "EEMT_AUTH_OPERATORS"} {
+		t.Setenv(name, "")
+	}
+	if err := service.Parse(&c); err != nil || len(c.Names)+len(c.Redirects)+len(c.Operators) > 0 {
+		t.Errorf("set to nothing: %v, %v, %v (%v)", c.Names, c.Redirects, c.Operators, err)
 	}
 }

@@ -125,12 +125,13 @@ type platform struct {
 	groups string // of who calls
 }
 
-func start(t *testing.T, r *rights, hook string) *platform {
+// start runs the services on a bucket, of which each sees what of returns.
+func start(t *testing.T, b *blob.Bucket, of func(service string) *blob.Bucket, hook string) *platform {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	p := &platform{t: t, groups: "operators", bucket: memblob.OpenBucket(nil)}
+	p := &platform{t: t, groups: "operators", bucket: b}
 	now := func() time.Time { return time.Now().Add(p.later) }
-	store := func(service string) job.Store { return job.Store{Bucket: r.bucket(p.bucket, service)} }
+	store := func(service string) job.Store { return job.Store{Bucket: of(service)} }
 	p.clean = &cleanup.Service{Store: store("cleanup"), Now: now, Log: log, Policy: cleanup.DefaultPolicy()}
 	p.events = broker.New(broker.Options{DeadLetter: p.clean.DeadLetter, Backoff: func(int) time.Duration { return time.Millisecond }})
 	p.clean.Events = p.events
@@ -168,7 +169,6 @@ func start(t *testing.T, r *rights, hook string) *platform {
 	t.Cleanup(func() {
 		p.Close()
 		_ = p.events.Close(context.Background())
-		_ = p.bucket.Close()
 	})
 	return p
 }
@@ -255,7 +255,11 @@ func station() []byte {
 func TestServicesNeedNoMore(t *testing.T) {
 	r := &rights{all: documented(t), used: map[string]bool{}, refused: map[string]bool{}}
 	for name, byRequest := range map[string]bool{"the clock removes": false, "an operator removes": true} {
-		t.Run(name, func(t *testing.T) { exercise(t, r, byRequest) })
+		t.Run(name, func(t *testing.T) {
+			b := memblob.OpenBucket(nil)
+			t.Cleanup(func() { _ = b.Close() })
+			exercise(t, b, func(service string) *blob.Bucket { return r.bucket(b, service) }, byRequest)
+		})
 	}
 	for k := range r.refused {
 		t.Error("refused: ", k)
@@ -268,11 +272,11 @@ func TestServicesNeedNoMore(t *testing.T) {
 }
 
 // exercise runs jobs from their upload to their removal, first by the clock or by a request, then by the other.
-func exercise(t *testing.T, r *rights, byRequest bool) {
+func exercise(t *testing.T, b *blob.Bucket, of func(service string) *blob.Bucket, byRequest bool) {
 	t.Helper()
 	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(hook.Close)
-	p := start(t, r, hook.URL)
+	p := start(t, b, of, hook.URL)
 	dem := demtest.Encode(t, demtest.Holes(demtest.Hills(48, 40)))
 	sol := map[string]string{"workflow_type": "sol", "step": "60", "tile_size": "32"}
 	eemt := map[string]string{"workflow_type": "eemt", "step": "60", "tile_size": "32"}

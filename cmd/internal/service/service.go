@@ -19,6 +19,7 @@ import (
 
 	"github.com/cyverse-gis/eemt/cmd/internal/buckets"
 	"github.com/cyverse-gis/eemt/eventing/eventmac"
+	"github.com/cyverse-gis/eemt/eventing/eventtoken"
 	"github.com/cyverse-gis/eemt/eventing/httpbinding"
 )
 
@@ -37,6 +38,26 @@ type Config struct {
 	// OtherEventKey are taken too, while a key is changed.
 	EventKey      string `env:"EEMT_EVENT_KEY"`
 	OtherEventKey string `env:"EEMT_EVENT_KEY_BEFORE"`
+	// EventIdentity is a folder with tokens that the cluster gives the service (package eventtoken): one goes with events, and
+	// events that come must bring one, made for EventAudience, of one of EventSenders. Without it no token is sent or asked for.
+	EventIdentity string   `env:"EEMT_EVENT_IDENTITY"`
+	EventAudience string   `env:"EEMT_EVENT_AUDIENCE"`
+	EventSenders  []string `env:"EEMT_EVENT_SENDERS"`
+	// APIHost and APIPort are where the cluster's API server is; Kubernetes sets them.
+	APIHost string `env:"KUBERNETES_SERVICE_HOST"`
+	APIPort string `env:"KUBERNETES_SERVICE_PORT" envDefault:"443"`
+}
+
+// EventTokens verifies the tokens of events that come; nil takes all events.
+func (c Config) EventTokens(log *slog.Logger) (*eventtoken.Verifier, error) {
+	if c.EventIdentity == "" {
+		return nil, nil
+	}
+	v, err := eventtoken.New(c.EventIdentity, "https://"+net.JoinHostPort(c.APIHost, c.APIPort), c.EventAudience, c.EventSenders, log)
+	if err != nil {
+		return nil, fmt.Errorf("EEMT_EVENT_IDENTITY, EEMT_EVENT_AUDIENCE, EEMT_EVENT_SENDERS: %w", err)
+	}
+	return v, nil
 }
 
 // EventKeys are the keys of events, which Connect gives to the publisher; what is received is checked with them.
@@ -50,7 +71,11 @@ func (c Config) EventKeys() (eventmac.Keys, error) {
 
 // Connect opens the bucket and the event sink of a service.
 func (c Config) Connect(ctx context.Context, log *slog.Logger) (*blob.Bucket, *httpbinding.Publisher, error) {
-	events, err := httpbinding.NewPublisher(nil, c.Sink, log)
+	var client *http.Client
+	if c.EventIdentity != "" {
+		client = eventtoken.Client(c.EventIdentity)
+	}
+	events, err := httpbinding.NewPublisher(client, c.Sink, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("K_SINK: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -166,7 +167,7 @@ func needOf(method, route string) need {
 // Admit lets a request through to its handler, with its caller in its context, or answers it: 401 without credentials that
 // are valid, 403 for what the caller's role may not do, 404 for the job of somebody else.
 func (g *Guard) Admit(c *gin.Context) {
-	c.Header("X-Content-Type-Options", "nosniff")
+	protect(c)
 	if c.FullPath() == "" {
 		return // there is nothing, which everybody may know
 	}
@@ -196,6 +197,7 @@ func (g *Guard) Admit(c *gin.Context) {
 		err = g.hurried(c, who)
 	}
 	if err != nil {
+		g.denied(c, who, err)
 		g.Answer.Problem(c, err)
 		c.Abort()
 	}
@@ -204,6 +206,37 @@ func (g *Guard) Admit(c *gin.Context) {
 		if c.Writer.Status() < http.StatusBadRequest {
 			g.record(c, action)
 		}
+	}
+}
+
+// protect tells browsers what they may do with an answer. Pages replace the policy by one of their own.
+func protect(c *gin.Context) {
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("Content-Security-Policy", "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	c.Header("Referrer-Policy", "no-referrer")
+	// A browser that came over https never comes over http again. The names of a machine itself are left alone: its other
+	// programs have them too.
+	if scheme, host := answer.Origin(c.Request); scheme == "https" && !isLoopback(host) {
+		c.Header("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+}
+
+// isLoopback reports a name by which a machine calls itself, with a port or without.
+func isLoopback(host string) bool {
+	name := hostName(host)
+	return slices.Contains(Loopback, name) || strings.HasSuffix(name, ".localhost")
+}
+
+// denied logs that somebody may not do what they ask for, or asks for what is another's. A job that is not there is no such
+// request.
+func (g *Guard) denied(c *gin.Context, who Caller, err error) {
+	var p *problem.Problem
+	if !errors.As(err, &p) {
+		return
+	}
+	_, another := g.owners.GetIfPresent(c.Param("id"))
+	if p.Status == http.StatusForbidden || p.Status == http.StatusNotFound && another {
+		g.Log.Warn("audit", "action", "access denied", "owner", who.Owner, "role", who.Role.String(), "job", c.Param("id"), "request", c.Request.Method+" "+c.FullPath())
 	}
 }
 
@@ -244,6 +277,7 @@ func (g *Guard) refuse(c *gin.Context, err error) {
 	}
 	challenge := `Bearer realm="eemt"`
 	if !errors.Is(err, ErrNone) {
+		g.Log.Warn("audit", "action", "credentials refused", "reason", err.Error(), "request", c.Request.Method+" "+c.FullPath())
 		challenge += `, error="invalid_token"`
 	}
 	c.Header("WWW-Authenticate", challenge)

@@ -18,11 +18,8 @@ var Loopback = []string{"localhost", "127.0.0.1", "::1"}
 // name lead here would otherwise be of the same origin as this server.
 func Hosts(names []string, h http.Handler) http.Handler {
 	known := func(host string) bool {
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		host = strings.Trim(strings.ToLower(host), "[].")
-		return slices.Contains(names, host) || strings.HasSuffix(host, ".localhost")
+		name := hostName(host)
+		return slices.Contains(names, name) || strings.HasSuffix(name, ".localhost")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, host := range append([]string{r.Host}, r.Header.Values("X-Forwarded-Host")...) {
@@ -35,6 +32,14 @@ func Hosts(names []string, h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// hostName is the name of a host with a port or without, in the form of Loopback.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.Trim(strings.ToLower(host), "[].")
 }
 
 // SameSite refuses what pages of other sites make a browser send, unless it only reads.

@@ -25,6 +25,7 @@ const (
 
 var core = []struct{ file, definition string }{
 	{"api__v1", "io.k8s.api.core.v1.ConfigMap"},
+	{"api__v1", "io.k8s.api.core.v1.Secret"},
 	{"api__v1", "io.k8s.api.core.v1.ServiceAccount"},
 	{"api__v1", "io.k8s.api.core.v1.PersistentVolumeClaim"},
 	{"api__v1", "io.k8s.api.core.v1.Pod"},
@@ -40,6 +41,7 @@ var custom = []struct{ module, file string }{
 	{networking, "config/domain-claim.yaml"},
 	{eventing, "config/core/resources/broker.yaml"},
 	{eventing, "config/core/resources/trigger.yaml"},
+	{eventing, "config/core/resources/eventpolicy.yaml"},
 	{eventing, "config/core/resources/pingsource.yaml"},
 	{prometheus, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},
 }
