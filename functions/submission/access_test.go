@@ -326,6 +326,21 @@ func TestSharing(t *testing.T) {
 	}
 }
 
+// TestSharesOfNoJob: an operator, who may ask for any id, shares no job that is not there.
+func TestSharesOfNoJob(t *testing.T) {
+	w := guarded(t)
+	id := w.NewID()
+	for _, request := range []string{"POST /jobs/ID/shares", "POST /jobs/ID/tickets", "GET /jobs/ID/shares", "DELETE /jobs/ID/shares/" + id, "POST /jobs/0/shares"} {
+		method, path, _ := strings.Cut(strings.ReplaceAll(request, "ID", id), " ")
+		if a := w.as(t, "ops", method, path, ""); a.status != 404 {
+			t.Errorf("%s: %d %s", request, a.status, a.body)
+		}
+	}
+	if k := keys(t, w.Store.Bucket); slices.ContainsFunc(k, func(k string) bool { return strings.HasPrefix(k, "jobs/") }) {
+		t.Errorf("the bucket has %v", k)
+	}
+}
+
 // TestSharedJobsAreListed: what is shared with a group is in all lists of its members, in order, and page by page; what is revoked
 // or expired is in none.
 func TestSharedJobsAreListed(t *testing.T) {

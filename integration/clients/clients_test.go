@@ -74,7 +74,7 @@ func TestMain(m *testing.M) {
 }
 
 // serve runs eemt serve on an empty bucket and returns its address.
-func serve(t *testing.T) string {
+func serve(t *testing.T, flags ...string) string {
 	t.Helper()
 	path, err := program()
 	if err != nil {
@@ -87,7 +87,7 @@ func serve(t *testing.T) string {
 	address := l.Addr().String()
 	_ = l.Close()
 	var log bytes.Buffer
-	c := exec.Command(path, "serve", "--address", address, "--data", t.TempDir())
+	c := exec.Command(path, append([]string{"serve", "--address", address, "--data", t.TempDir()}, flags...)...)
 	c.Stderr = &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -163,11 +163,10 @@ func cached(t *testing.T, list string, fill func(dir string)) string {
 	return dir
 }
 
-// python returns the directory of programs of an environment with what requirements.txt names.
-func python(t *testing.T) string {
+// python returns the directory of programs of an environment with what a list of requirements names.
+func python(t *testing.T, list string) string {
 	t.Helper()
 	py := tool(t, "python3")
-	const list = "testdata/requirements.txt"
 	dir := cached(t, list, func(dir string) {
 		command(t, ".", nil, py, "-m", "venv", filepath.Join(dir, "venv"))
 		command(t, ".", nil, filepath.Join(dir, "venv/bin/pip"), "install", "--quiet", "--disable-pip-version-check", "-r", list)
@@ -202,7 +201,7 @@ func fenced(t *testing.T, page, section, kind string) []string {
 // The client that the documents tell to make runs the job that they show; and it has every field.
 func TestPython(t *testing.T) {
 	t.Parallel()
-	bin := python(t)
+	bin := python(t, "testdata/requirements.txt")
 	url, dir := serve(t), t.TempDir()
 	definition(t, url, dir)
 	path := []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "PYTHONPATH=" + dir}
@@ -299,7 +298,7 @@ func TestTypeScript(t *testing.T) {
 // Programs of the STAC community load the main maps, from the service and from the folder of a run.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
-	bin := python(t)
+	bin := python(t, "testdata/requirements.txt")
 	url := serve(t)
 	path, err := program()
 	if err != nil {

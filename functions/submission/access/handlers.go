@@ -1,12 +1,15 @@
 package access
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/cyverse-gis/eemt/functions/submission/answer"
+	"github.com/cyverse-gis/eemt/functions/submission/problem"
+	"github.com/cyverse-gis/eemt/shared/job"
 )
 
 // Routes adds what lets people log in, and others in.
@@ -74,7 +77,22 @@ func (g *Guard) revokeKey(c *gin.Context) {
 	c.Status(http.StatusNoContent)
 }
 
+// exists answers a request for a job that is not there, and reports whether there is one: operators may ask for any id.
+func (g *Guard) exists(c *gin.Context) bool {
+	_, err := g.Store.Request(c.Request.Context(), c.Param("id"))
+	switch {
+	case errors.Is(err, job.ErrNotFound):
+		g.Answer.Problem(c, problem.NoSuchJob(c.Param("id")))
+	case err != nil:
+		g.Answer.Problem(c, err)
+	}
+	return err == nil
+}
+
 func (g *Guard) ticket(c *gin.Context) {
+	if !g.exists(c) {
+		return
+	}
 	id := c.Param("id")
 	text, expires, err := g.Grants.Ticket(c.Request.Context(), id)
 	if err != nil {
@@ -85,6 +103,9 @@ func (g *Guard) ticket(c *gin.Context) {
 }
 
 func (g *Guard) shares(c *gin.Context) {
+	if !g.exists(c) {
+		return
+	}
 	list, err := g.Grants.Shares(c.Request.Context(), c.Param("id"))
 	if err != nil {
 		g.Answer.Problem(c, err)
@@ -94,6 +115,9 @@ func (g *Guard) shares(c *gin.Context) {
 }
 
 func (g *Guard) share(c *gin.Context) {
+	if !g.exists(c) {
+		return
+	}
 	want := struct {
 		Group string `json:"group"`
 		Days  int    `json:"days"`
@@ -120,6 +144,9 @@ func (g *Guard) share(c *gin.Context) {
 }
 
 func (g *Guard) revokeShare(c *gin.Context) {
+	if !g.exists(c) {
+		return
+	}
 	id, share := c.Param("id"), c.Param("share")
 	if err := g.Grants.Revoke(c.Request.Context(), id, share); err != nil {
 		g.Answer.Problem(c, err)
