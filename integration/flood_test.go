@@ -263,8 +263,9 @@ func TestFloodOfDecompression(t *testing.T) {
 	floods(t)
 	files := map[string][]byte{}
 	for name, b := range map[string]demtest.Blocks{
-		// A block of 256 MiB, and tiles of 256 MiB: what is refused unread.
-		"one block":     {Width: 16383, Height: 8191, BlockWidth: 16383, BlockHeight: 8191, Bytes: 2, Compression: codec.ZSTD},
+		// A strip of 256 MiB that is streamed; one that is not, and tiles of 256 MiB, which are refused unread.
+		"one strip":     {Width: 16383, Height: 8191, BlockWidth: 16383, BlockHeight: 8191, Bytes: 2, Compression: codec.ZSTD},
+		"whole strip":   {Width: 16383, Height: 8191, BlockWidth: 16383, BlockHeight: 8191, Bytes: 2, Compression: codec.ZSTD, SingleSegment: true},
 		"huge tiles":    {Width: 40960, Height: 40960, BlockWidth: 16384, BlockHeight: 16384, Tiled: true, Bytes: 1, Compression: codec.ZSTD},
 		"tiles, ZSTD":   {Width: 20480, Height: 20480, BlockWidth: 8192, BlockHeight: 8192, Tiled: true, Bytes: 1, Compression: codec.ZSTD},
 		"whole, ZSTD":   {Width: 20480, Height: 20480, BlockWidth: 8192, BlockHeight: 8192, Tiled: true, Bytes: 1, Compression: codec.ZSTD, SingleSegment: true},

@@ -69,7 +69,9 @@ func (h forms) postCheck(c *gin.Context) {
 		h.inputs.Discard(c.Request.Context(), f.Stored)
 		// What is no raster at all never reaches the bucket: say so as a finding.
 		if problem.Refused(err) && !fault.Is(err, fault.TooLarge) && f.Uploaded == "" {
-			c.JSON(http.StatusBadRequest, checked{Report: inspect.Refused(finding.DEMFormat, errors.New(problem.Sentence(err)))})
+			rep := inspect.Refused(finding.DEMFormat, errors.New(problem.Sentence(err)))
+			rep.Reword(param.AsFields)
+			c.JSON(http.StatusBadRequest, checked{Report: rep})
 			return
 		}
 		h.answer.Refuse(c, err)
@@ -150,7 +152,7 @@ func (h forms) inspect(ctx context.Context, f form.Form, o inspect.Options) (*in
 		return nil, problem.TooLarge("file "+path.Base(f.DEM.Key), h.inputs.MaxUpload)
 	}
 	rep, err := inspect.File(ctx, r, r.Size(), o)
-	rep.Reword(wording.Text)
+	rep.Reword(func(sentence string) string { return param.AsFields(wording.Text(sentence)) })
 	if err == nil && rep.Usable {
 		if err := h.submit.Allowed(f.Workflow, f.Params, inputs.Extent{Width: rep.Width, Height: rep.Height, Bytes: r.Size()}); err != nil {
 			rep.Refuse(finding.MachineRoom, err)

@@ -41,6 +41,9 @@ func TestMemoryOfChecks(t *testing.T) {
 		{Width: 20480, Height: 20480, BlockWidth: 8192, BlockHeight: 8192, Tiled: true, Bytes: 1, Compression: codec.ZSTD, SingleSegment: true},
 		{Width: 16384, Height: 8192, BlockWidth: 16384, BlockHeight: 2048, Bytes: 2, Compression: codec.Deflate},
 		{Width: 16384, Height: 8192, BlockWidth: 16384, BlockHeight: 2048, Bytes: 2, Compression: codec.ZSTD, SingleSegment: true},
+		// One strip of 256 MiB is streamed.
+		{Width: 16383, Height: 8191, BlockWidth: 16383, BlockHeight: 8191, Bytes: 2, Compression: codec.ZSTD},
+		{Width: 16383, Height: 8191, BlockWidth: 16383, BlockHeight: 8191, Bytes: 2, Compression: codec.Deflate},
 	} {
 		a := s.post(t, "/api/upload-file", field{"file", string(b.Encode(t)), "dem.tif"})
 		if a.status != http.StatusOK {
@@ -50,7 +53,8 @@ func TestMemoryOfChecks(t *testing.T) {
 	}
 	// Of blocks of 256 MiB nothing is decoded.
 	for _, b := range []demtest.Blocks{
-		{Width: 16383, Height: 8191, BlockWidth: 16383, BlockHeight: 8191, Bytes: 2, Compression: codec.ZSTD},
+		{Width: 16383, Height: 8191, BlockWidth: 16383, BlockHeight: 8191, Bytes: 2, Compression: codec.ZSTD, SingleSegment: true},
+		{Width: 16384, Height: 12000, BlockWidth: 16384, BlockHeight: 6000, Bytes: 2, Compression: codec.ZSTD},
 		{Width: 40960, Height: 40960, BlockWidth: 16384, BlockHeight: 16384, Tiled: true, Bytes: 1, Compression: codec.ZSTD},
 	} {
 		for path, name := range map[string]string{"/api/upload-file": "file", "/api/check": "dem_file", "/api/submit-job": "dem_file"} {

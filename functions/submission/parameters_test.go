@@ -1,13 +1,16 @@
 package submission_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/cyverse-gis/eemt/shared/dem/demtest"
 	"github.com/cyverse-gis/eemt/shared/param"
+	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
 // Every parameter of the table is an input of its process, with its words, range, values and default: the page's form is
@@ -63,5 +66,25 @@ func TestFormWithoutScriptsHasTheTablesRange(t *testing.T) {
 	f, _ := param.FieldOf("step")
 	if want := fmt.Sprintf(`<input type="number" name="step" value="%s" min="%g" max="%g" step="any">`, f.Default(), f.Minimum, f.Maximum); !strings.Contains(a.body, want) {
 		t.Errorf("the page lacks %s: %s", want, a.body)
+	}
+}
+
+// TestAnswersNameFields: who sends a request is told of fields, not of flags of the command line, at every door.
+func TestAnswersNameFields(t *testing.T) {
+	s := newService(t, nil)
+	nowhere := string(demtest.EncodeAs(t, demtest.Hills(5, 5), demtest.Transform(), raster.GeoKeys{}))
+	s.drop(t, "uploads/nowhere.tif", nowhere)
+	s.take(t, "uploads/nowhere.tif")
+	id := s.only(t).Request.ID
+	dem := base64.StdEncoding.EncodeToString([]byte(nowhere))
+	for door, a := range map[string]answer{
+		"form":     s.post(t, "/api/submit-job", field{"dem_file", nowhere, "dem.tif"}),
+		"check":    s.post(t, "/api/check", field{"dem_file", nowhere, "dem.tif"}),
+		"standard": s.do(t, "POST", "/processes/sol/execution", strings.NewReader(`{"inputs": {"dem": "`+dem+`"}}`), "Content-Type", "application/json"),
+		"job":      s.get(t, "/api/jobs/"+id), "status": s.get(t, "/jobs/"+id), "list": s.get(t, "/jobs"), "results": s.get(t, "/jobs/"+id+"/results"), "log": s.get(t, "/api/jobs/"+id+"/logs"),
+	} {
+		if strings.Contains(a.body, " --dem") || strings.Contains(a.body, "--accept") || !strings.Contains(a.body, "dem_crs=EPSG:CODE") {
+			t.Errorf("%s: %d %s", door, a.status, a.body)
+		}
 	}
 }

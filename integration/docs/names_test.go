@@ -197,3 +197,30 @@ func TestEnvironmentIsDocumented(t *testing.T) {
 		mentions(t, "docs/operate.md", "`"+name+"`")
 	}
 }
+
+// TestNamedTestsExist: what docs/security.md says is shown by a test, is.
+func TestNamedTestsExist(t *testing.T) {
+	have := map[string]bool{}
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	if err := filepath.WalkDir(root(t), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for _, m := range function.FindAllStringSubmatch(string(data), -1) {
+			have[m[1]] = true
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]+)`").FindAllStringSubmatch(read(t, "docs/security.md"), -1)
+	if len(named) < 100 {
+		t.Errorf("docs/security.md names %d tests", len(named))
+	}
+	for _, m := range named {
+		if !have[m[1]] {
+			t.Errorf("docs/security.md names %s, which is not there", m[1])
+		}
+	}
+}

@@ -87,13 +87,12 @@ func (m *Image) eachRows(ctx context.Context, i, from, to int, sc *scratch, f so
 	need := int64(whole)
 	stream := false
 	if whole > wholeBytes {
-		head := make([]byte, min(count, codec.HeadSize))
-		if err := m.src.ReadAt(head, off); err != nil {
+		var memory int64
+		if memory, stream, err = m.streams(off, count); err != nil {
 			return err
 		}
-		var memory int
-		if memory, stream = m.comp.Streams(head); stream {
-			need = int64(memory + max(wholeBytes, m.rowBytes()) + packedBytes)
+		if stream {
+			need = memory
 		}
 	}
 	release, err := m.take(ctx, need)

@@ -473,7 +473,8 @@ func (m *Image) largeBlocks(limit int64) error {
 }
 
 // Bound lets a read decode at most limit bytes of compressed blocks at a time. It refuses an image whose blocks, or those of
-// its mask, have more, with an *Unsupported, and leaves out such overviews. It must not be called while the image is read.
+// its mask, have more, with an *Unsupported, and leaves out such overviews. An image in one strip is taken where the strip is
+// decoded as a stream, which takes little at a time. It must not be called while the image is read.
 func (m *Image) Bound(limit int64) error {
 	all := append([]*Image{m}, m.overviews...)
 	for _, image := range all {
@@ -485,6 +486,13 @@ func (m *Image) Bound(limit int64) error {
 			if part.comp == codec.None || int64(part.rowBytes())*int64(part.BlockHeight) <= limit {
 				continue
 			}
+			need, err := part.streamed()
+			if err != nil {
+				return err
+			}
+			if need > 0 && need <= limit {
+				continue
+			}
 			if image == m {
 				return blame(part.largeBlocks(limit))
 			}
@@ -492,6 +500,36 @@ func (m *Image) Bound(limit int64) error {
 		}
 	}
 	return nil
+}
+
+// streamed is how much memory it takes to decode an image that is one strip as a stream, bytes; 0 if it is not one, or only
+// whole. Images in several such strips would take long: each read begins at the first row of a strip.
+func (m *Image) streamed() (int64, error) {
+	if m.Tiled || m.blocks() != 1 {
+		return 0, nil
+	}
+	if err := m.index(); err != nil {
+		return 0, err
+	}
+	off, count, err := m.place(0, m.BlockHeight)
+	if err != nil || count == 0 {
+		return 0, err
+	}
+	memory, ok, err := m.streams(off, count)
+	if err != nil || !ok {
+		return 0, err
+	}
+	return memory, nil
+}
+
+// streams reports whether a block at off is decoded as a stream, and how much memory that takes.
+func (m *Image) streams(off int64, count int) (memory int64, ok bool, err error) {
+	head := make([]byte, min(count, codec.HeadSize))
+	if err := m.src.ReadAt(head, off); err != nil {
+		return 0, false, err
+	}
+	window, ok := m.comp.Streams(head)
+	return int64(window + max(wholeBytes, m.rowBytes()) + packedBytes), ok, nil
 }
 
 // blocks is the number of blocks of all bands.

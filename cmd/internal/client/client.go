@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cyverse-gis/eemt/shared/param"
 	"github.com/cyverse-gis/eemt/shared/retry"
 )
 
@@ -234,6 +235,7 @@ func (c *Client) page(ctx context.Context, path string) ([]Job, string, error) {
 		if err := json.Unmarshal(raw[i], &list[i]); err != nil {
 			return nil, "", fmt.Errorf("answer of the server: %w", err)
 		}
+		list[i].Error = param.AsFlags(list[i].Error)
 	}
 	link, rel, _ := strings.Cut(header.Get("Link"), ">")
 	if u, err := url.Parse(strings.TrimPrefix(link, "<")); err == nil && u.Path == "/api/jobs" && strings.Contains(rel, `rel="next"`) {
@@ -253,6 +255,7 @@ func (c *Client) Job(ctx context.Context, id string) (Job, error) {
 	if err := json.Unmarshal(j.Raw, &j); err != nil {
 		return j, fmt.Errorf("answer of the server: %w", err)
 	}
+	j.Error = param.AsFlags(j.Error)
 	return j, nil
 }
 
@@ -388,7 +391,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, he
 	}
 	defer func() { _ = res.Body.Close() }()
 	data, _ := io.ReadAll(io.LimitReader(res.Body, maxDetail))
-	detail := sentence(data)
+	detail := param.AsFlags(sentence(data)) // a server names the fields of forms
 	if detail == "" {
 		detail = "the server answered " + res.Status
 	}

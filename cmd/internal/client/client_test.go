@@ -246,3 +246,21 @@ func TestResultsOutsideTheDirectory(t *testing.T) {
 		}
 	}
 }
+
+// TestServersNameFields: what a server says of fields is said of flags.
+func TestServersNameFields(t *testing.T) {
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"detail":"state it with dem_crs=EPSG:CODE"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"id":"x","error_message":"declare it with nodata=-9999"}`)
+	})
+	if _, err := c.Submit(t.Context(), nil, nil, nil); err == nil || err.Error() != "state it with --dem-crs EPSG:CODE" {
+		t.Errorf("%v", err)
+	}
+	if j, err := c.Job(t.Context(), "x"); err != nil || j.Error != "declare it with --nodata -9999" {
+		t.Errorf("%+v (%v)", j, err)
+	}
+}

@@ -13,11 +13,17 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/problem"
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
-// refusal is what an error is to the client: a status, and a sentence. Of faults that are not the client's only the log
-// is told.
+// refusal is what an error is to the client: a status, and a sentence that names parameters by their fields. Of faults that are
+// not the client's only the log is told.
 func (w Writer) refusal(c *gin.Context, err error) (status int, detail string) {
+	status, detail = w.refused(c, err)
+	return status, param.AsFields(detail)
+}
+
+func (w Writer) refused(c *gin.Context, err error) (status int, detail string) {
 	var long *http.MaxBytesError
 	var busy *problem.Busy
 	switch kind := fault.KindOf(err); {
@@ -75,7 +81,9 @@ func (w Writer) RefuseWith(c *gin.Context, err error, more gin.H) {
 func (w Writer) problemOf(c *gin.Context, err error) problem.Problem {
 	var p *problem.Problem
 	if errors.As(err, &p) {
-		return *p
+		worded := *p
+		worded.Detail, worded.Allowed = param.AsFields(p.Detail), param.AsFields(p.Allowed)
+		return worded
 	}
 	var long *http.MaxBytesError
 	status, detail := w.refusal(c, err)

@@ -30,10 +30,17 @@ const (
 	AtOnce = 16
 )
 
-// Status is where a job stands, echo jobs included: their end is written when
-// they are made, and lies in the future while they pause.
+// Status is where a job stands, in sentences that name parameters by their fields. Echo jobs are included: their end is written
+// when they are made, and lies in the future while they pause.
 func (r Reader) Status(ctx context.Context, id string) (job.Status, error) {
 	st, err := r.Store.Glance(ctx, id)
+	for i := range st.Findings {
+		f := &st.Findings[i]
+		f.Message, f.Next = param.AsFields(f.Message), param.AsFields(f.Next)
+	}
+	if st.End != nil {
+		st.End.Reason = param.AsFields(st.End.Reason)
+	}
 	if err == nil && st.Request.Workflow == param.Echo && st.End != nil && r.Now().Before(st.End.Ended) {
 		st.State, st.Started, st.Updated, st.End = job.Running, st.Request.Created, st.Request.Created, nil
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/shared/foreign"
 	"github.com/cyverse-gis/eemt/shared/job"
+	"github.com/cyverse-gis/eemt/shared/param"
 )
 
 const (
@@ -90,7 +91,7 @@ func (s *Server) begin(ctx context.Context, id string, size int64) error {
 }
 
 func tusError(status int, sentence string) handler.Error {
-	return handler.NewError("ERR_REFUSED", sentence, status)
+	return handler.NewError("ERR_REFUSED", param.AsFields(sentence), status)
 }
 
 // Routes adds the endpoints of the protocol tus.
