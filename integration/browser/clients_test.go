@@ -130,7 +130,7 @@ func TestConnectionLost(t *testing.T) {
 // The page of the former suite, as far as it speaks to the server: its requests one after the other, and what it does with the
 // answers.
 func TestFormerPage(t *testing.T) {
-	p := open(t, serve(t), "/api/jobs", wide, high)
+	p := open(t, serve(t), "/", wide, high)
 	var said []string
 	p.eval(&said, formerPage, base64.StdEncoding.EncodeToString(read(t, example+"dem.tif")))
 	for _, s := range said {

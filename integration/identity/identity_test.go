@@ -44,6 +44,15 @@ func serve(t *testing.T, bin string, env ...string) string {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	t.Cleanup(sink.Close)
+	port := freePort(t)
+	c := exec.Command(filepath.Join(bin, "submission"))
+	c.Env = append(os.Environ(), append(env, "PORT="+port, "K_SINK="+sink.URL, "EEMT_BUCKET=file://"+t.TempDir(), "EEMT_GRACE=1s", "EEMT_ECHO=true")...)
+	return start(t, c, port)
+}
+
+// freePort is one of 127.0.0.1 that nobody listens to.
+func freePort(t *testing.T) string {
+	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -52,9 +61,13 @@ func serve(t *testing.T, bin string, env ...string) string {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return port
+}
+
+// start runs a server until the test ends, and returns its address.
+func start(t *testing.T, c *exec.Cmd, port string) string {
+	t.Helper()
 	var log bytes.Buffer
-	c := exec.Command(filepath.Join(bin, "submission"))
-	c.Env = append(os.Environ(), append(env, "PORT="+port, "K_SINK="+sink.URL, "EEMT_BUCKET=file://"+t.TempDir(), "EEMT_GRACE=1s", "EEMT_ECHO=true")...)
 	c.Stderr = &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -62,7 +75,7 @@ func serve(t *testing.T, bin string, env ...string) string {
 	t.Cleanup(func() {
 		_ = c.Process.Signal(os.Interrupt)
 		if err := c.Wait(); err != nil {
-			t.Errorf("submission: %v\n%s", err, log.String())
+			t.Errorf("%s: %v\n%s", c.Path, err, log.String())
 		}
 	})
 	address := "http://127.0.0.1:" + port
@@ -73,7 +86,7 @@ func serve(t *testing.T, bin string, env ...string) string {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("submission does not answer\n%s", log.String())
+	t.Fatalf("%s does not answer\n%s", c.Path, log.String())
 	return ""
 }
 
@@ -192,6 +205,44 @@ func TestLogin(t *testing.T) {
 	}
 	if out, err := anna.run("jobs"); err == nil {
 		t.Errorf("after the logout: %s", out)
+	}
+}
+
+// TestServe: people share a server on one machine: each sees their own jobs, which are computed.
+func TestServe(t *testing.T) {
+	issuer, err := provider.Start("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(issuer.Close)
+	bin, port := build(t), freePort(t)
+	c := exec.Command(filepath.Join(bin, "eemt"), "serve", "--address", "127.0.0.1:"+port, "--data", t.TempDir(),
+		"--oidc-issuer", issuer.Issuer, "--oidc-audience", provider.ClientID, "--oidc-client", provider.ClientID)
+	c.Env = append(os.Environ(), "EEMT_AUTH_SCOPES=openid offline_access", "EEMT_QUOTA_JOBS=7")
+	server := start(t, c, port)
+	anna := person{t, "anna", server, bin, t.TempDir()}
+	boris := person{t, "boris", server, bin, t.TempDir()}
+	for _, p := range []person{anna, boris} {
+		if err := issuer.Login(p.command("login"), p.name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	maps := t.TempDir()
+	out, err := anna.run("submit", "sol", filepath.Join(root, "examples/maungawhau/dem.tif"), "--step", "60", "--wait", "--output", maps)
+	if err != nil {
+		t.Fatalf("submit: %v %s", err, out)
+	}
+	if list, err := filepath.Glob(filepath.Join(maps, "global", "annual", "*.tif")); err != nil || len(list) == 0 {
+		t.Errorf("maps: %v %v", list, err)
+	}
+	if out, err := boris.run("jobs", "--json"); err != nil || strings.Contains(out, "job_id") {
+		t.Errorf("boris's jobs: %v %s", err, out)
+	}
+	if out, err := boris.run("quota"); err != nil || !strings.Contains(out, "7") {
+		t.Errorf("boris's quota: %v %s", err, out)
+	}
+	if out, err := (person{t, "", server, bin, t.TempDir()}).run("jobs"); err == nil {
+		t.Errorf("a stranger's jobs: %s", out)
 	}
 }
 

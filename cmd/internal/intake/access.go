@@ -55,12 +55,12 @@ func (a Access) Settings(now func() time.Time, log *slog.Logger) (access.Setting
 	case "oidc":
 		s.Authenticator = a.tokens("", now, log)
 		s.Login = access.Login{Mode: a.Mode, Issuer: a.Issuer, Audience: a.Audience, ClientID: a.ClientID, Scopes: a.Scopes}
-		return s, checkIssuer("EEMT_AUTH", a.Issuer, a.Audience)
+		return s, CheckIssuer("EEMT_AUTH_ISSUER", a.Issuer, "EEMT_AUTH_AUDIENCE", a.Audience)
 	case "proxy":
 		switch {
 		case a.TokenHeader != "":
 			s.Authenticator = a.tokens(a.TokenHeader, now, log)
-			return s, checkIssuer("EEMT_AUTH", a.Issuer, a.Audience)
+			return s, CheckIssuer("EEMT_AUTH_ISSUER", a.Issuer, "EEMT_AUTH_AUDIENCE", a.Audience)
 		case len(a.Secret) >= shortestSecret:
 			s.Authenticator = access.Proxy{
 				Secret: a.Secret, SecretHeader: SecretHeader, OwnerHeader: a.OwnerHeader, GroupsHeader: a.GroupsHeader, Operators: a.Operators,
@@ -81,14 +81,14 @@ func (a Access) tokens(header string, now func() time.Time, log *slog.Logger) *a
 	}
 }
 
-// checkIssuer reports what is wrong with the address of an OpenID provider, or with an audience; names names their variables.
-func checkIssuer(names, issuer, audience string) error {
+// CheckIssuer reports what is wrong with the address of an OpenID provider, or with an audience, by the names of their settings.
+func CheckIssuer(issuerName, issuer, audienceName, audience string) error {
 	u, err := url.Parse(issuer)
 	switch {
 	case issuer == "" || audience == "":
-		return fmt.Errorf("%s_ISSUER and %s_AUDIENCE: both must be given, to know whose tokens count and which are meant for this service", names, names)
+		return fmt.Errorf("%s and %s: both must be given, to know whose tokens count and which are meant for this service", issuerName, audienceName)
 	case err != nil || u.Host == "" || u.Scheme != "https" && !isLoopback(u):
-		return fmt.Errorf("%s_ISSUER %q: must be an https address", names, issuer)
+		return fmt.Errorf("%s %q: must be an https address", issuerName, issuer)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (n Notices) outside(now func() time.Time, log *slog.Logger) (notices.Sender
 	if len(n.Senders) == 0 {
 		return s, fmt.Errorf("EEMT_NOTICE_SENDERS: name whose notices count, by the claim %s of their tokens: anybody gets a token of a public issuer", n.Claim)
 	}
-	if err := checkIssuer("EEMT_NOTICE", n.Issuer, n.Audience); err != nil {
+	if err := CheckIssuer("EEMT_NOTICE_ISSUER", n.Issuer, "EEMT_NOTICE_AUDIENCE", n.Audience); err != nil {
 		return s, err
 	}
 	tokens := &access.OIDC{

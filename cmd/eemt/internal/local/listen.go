@@ -5,14 +5,17 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cyverse-gis/eemt/cmd/eemt/internal/cli"
 	"github.com/cyverse-gis/eemt/cmd/internal/credentials"
+	"github.com/cyverse-gis/eemt/cmd/internal/intake"
 	"github.com/cyverse-gis/eemt/functions/submission/access"
 )
 
@@ -24,7 +27,12 @@ type doors struct {
 	token           bool
 	tlsCert, tlsKey string
 	insecure        bool
+	// login names the OpenID provider that people log in with; its issuer is empty without one.
+	login intake.Access
 }
+
+// closed reports whether callers have to say who they are.
+func (d doors) closed() bool { return d.token || d.login.Issuer != "" }
 
 // open listens, if that is safe: on this machine alone, or with a token over TLS, or because it was typed out.
 func (d doors) open() (net.Listener, error) {
@@ -35,9 +43,20 @@ func (d doors) open() (net.Listener, error) {
 	if (d.tlsCert == "") != (d.tlsKey == "") {
 		return nil, cli.WithCode(errors.New("--tls-cert and --tls-key: both must be given, or neither"), 2)
 	}
-	if !d.loopback() && !d.insecure && (!d.token || d.tlsCert == "") {
-		return nil, cli.WithCode(fmt.Errorf("--address %s: others can reach %s. Take localhost:5000 for this machine alone; or --token with --tls-cert and --tls-key; "+
-			"or --insecure, which lets everybody who reaches the address read, change and delete all jobs", d.address, cmpHost(host)), 2)
+	switch {
+	case d.token && d.login.Issuer != "":
+		return nil, cli.WithCode(errors.New("--token and --oidc-issuer: one of them says who is let in"), 2)
+	case d.login.Issuer == "" && (d.login.Audience != "" || d.login.ClientID != ""):
+		return nil, cli.WithCode(errors.New("--oidc-audience and --oidc-client need --oidc-issuer"), 2)
+	case d.login.Issuer != "":
+		if err := intake.CheckIssuer("--oidc-issuer", d.login.Issuer, "--oidc-audience", d.login.Audience); err != nil {
+			return nil, cli.WithCode(err, 2)
+		}
+	}
+	if !d.loopback() && !d.insecure && (!d.closed() || d.tlsCert == "") {
+		return nil, cli.WithCode(fmt.Errorf("--address %s: others can reach %s. Take localhost:5000 for this machine alone, also for a proxy on it (--host); "+
+			"or --token or --oidc-issuer, with --tls-cert and --tls-key; or --insecure, which allows to leave these out: everybody who reaches the address may then "+
+			"read, change and delete all jobs, or can listen to what is sent", d.address, cmpHost(host)), 2)
 	}
 	listener, err := net.Listen("tcp", d.address)
 	if err != nil {
@@ -67,8 +86,12 @@ func (d doors) loopback() bool {
 	return slices.Contains(access.Loopback, host) || ip != nil && ip.IsLoopback()
 }
 
-// settings let in whoever has the token of the server, if there is one.
-func (d doors) settings(at net.Addr) (access.Settings, *access.Token, error) {
+// settings let in whoever the OpenID provider knows, or whoever has the token of the server, or all.
+func (d doors) settings(at net.Addr, log *slog.Logger) (access.Settings, *access.Token, error) {
+	if d.login.Issuer != "" {
+		who, err := d.login.Settings(time.Now, log)
+		return who, nil, err
+	}
 	if !d.token {
 		return access.Settings{}, nil, nil
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/cyverse-gis/eemt/eventing"
 	"github.com/cyverse-gis/eemt/functions/cleanup"
 	"github.com/cyverse-gis/eemt/functions/submission"
+	"github.com/cyverse-gis/eemt/functions/submission/quota"
 	"github.com/cyverse-gis/eemt/shared/job"
 	"github.com/cyverse-gis/eemt/shared/param"
 )
@@ -50,6 +51,7 @@ process: when it starts again, it continues each job from its finished tiles. A 
 of the directory becomes a job too.`,
 		Example: `  eemt serve
   eemt serve --data /srv/eemt --token
+  eemt serve --address :443 --tls-cert maps.pem --tls-key maps.key --oidc-issuer https://id.example.org --oidc-audience eemt --oidc-client eemt-page
   eemt serve --data gs://my-maps
   cp dem.tif eemt-data/uploads/
   curl -F workflow_type=sol -F dem_file=@dem.tif http://localhost:5000/api/submit-job`,
@@ -65,6 +67,9 @@ of the directory becomes a job too.`,
 	f.StringSliceVar(&o.climateHosts, "climate-host", []string{"data.ornldaac.earthdata.nasa.gov"}, "https `hosts` that climate rasters may be read from, separated by commas")
 	f.StringSliceVar(&o.hosts, "host", nil, "further `names` by which clients call a server on this machine, as through a proxy")
 	f.BoolVar(&o.token, "token", false, "let in only who has the token that is printed: for machines with several users")
+	f.StringVar(&o.login.Issuer, "oidc-issuer", "", "`address` of the OpenID provider that people log in with: each sees their own jobs")
+	f.StringVar(&o.login.Audience, "oidc-audience", "", "`name` that tokens of the provider must be made for")
+	f.StringVar(&o.login.ClientID, "oidc-client", "", "`name` of the page and of eemt login at the provider")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "`file` with the certificate chain, to serve https")
 	f.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the certificate")
 	f.BoolVar(&o.insecure, "insecure", false, "listen beyond this machine without a token or without https: everybody who reaches the server may do everything")
@@ -74,7 +79,7 @@ of the directory becomes a job too.`,
 	f.BoolVar(&o.echo, "echo", false, "offer the process echo, for tests of clients")
 	f.BoolVar(&o.anyRoom, "no-space-check", false, "take jobs even if the disk or the memory is too small for what they are estimated to take")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every step")
-	cli.InGroup(f, cli.AccessGroup, "host", "token", "tls-cert", "tls-key", "insecure", "climate-host", "dem-host", "callback-host", "cors-origin", "echo")
+	cli.InGroup(f, cli.AccessGroup, "host", "token", "oidc-issuer", "oidc-audience", "oidc-client", "tls-cert", "tls-key", "insecure", "climate-host", "dem-host", "callback-host", "cors-origin", "echo")
 	cli.InGroup(f, param.GroupOutput.Title(), "verbose")
 	cli.InGroup(f, cli.MachineGroup, "no-space-check")
 	cli.Describe(c, cli.LocalExits("stopped by Ctrl-C", "the server could not start or had to stop")[:3],
@@ -100,11 +105,15 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return cli.WithCode(err, 2)
 	}
+	limits, err := o.people()
+	if err != nil {
+		return cli.WithCode(err, 2)
+	}
 	listener, err := o.open()
 	if err != nil {
 		return err
 	}
-	who, token, err := o.settings(listener.Addr())
+	who, token, err := o.settings(listener.Addr(), log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -120,7 +129,7 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 				return now.Add(untilRetention(now))
 			}}
 			c.Origins, c.Echo, c.DEMHosts, c.CallbackHosts = o.origins, o.echo, o.demHosts, o.callbackHosts
-			c.Access, c.Stopping = who, ctx.Done()
+			c.Access, c.Quota, c.Stopping = who, limits, ctx.Done()
 		},
 	})
 	if err != nil {
@@ -141,6 +150,21 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) error {
 	log.Info("serving", "url", o.url(listener.Addr(), token).String(), "data", o.data, "uploads", watched)
 	err = service.Run(ctx, listener, o.guard(token, service.Ready(p.bucket, p.submission.Handler())), grace)
 	return errors.Join(err, p.close())
+}
+
+// people completes what the flags say of the OpenID provider by the environment of the services, and returns what each owner
+// may use: nothing bounds those who need not say who they are.
+func (o *serveOptions) people() (quota.Limits, error) {
+	given := o.login
+	if given.Issuer == "" {
+		return quota.Limits{}, nil
+	}
+	var limits intake.Quota
+	if err := errors.Join(service.Parse(&o.login), service.Parse(&limits)); err != nil {
+		return quota.Limits{}, err
+	}
+	o.login.Mode, o.login.Issuer, o.login.Audience, o.login.ClientID = "oidc", given.Issuer, given.Audience, given.ClientID
+	return limits.Limits(), nil
 }
 
 // private makes the directory of jobs and maps one that only its user may read. One that is there stays as it is.
