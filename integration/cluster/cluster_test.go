@@ -680,7 +680,8 @@ func TestCluster(t *testing.T) {
 		if len(pods) == 0 {
 			t.Fatal("no compute pod to kill")
 		}
-		kubectl(t, append([]string{"-n", d.namespace, "delete", "pod", "--grace-period=0", "--force"}, pods...)...)
+		// Some may end by themselves meanwhile.
+		kubectl(t, append([]string{"-n", d.namespace, "delete", "pod", "--ignore-not-found", "--grace-period=0", "--force"}, pods...)...)
 		t.Logf("killed %d pods", len(pods))
 		d.wait(t, id, 8*time.Minute)
 		sameMaps(t, d.sums(t, id), want)
