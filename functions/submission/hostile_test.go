@@ -436,6 +436,7 @@ func TestHostileForms(t *testing.T) {
 		"two DEMs":             {"/api/submit-job", strings.NewReader(dem + dem + "--b--\r\n"), 400},
 		"a hundred rasters":    {"/api/submit-job", strings.NewReader(strings.Repeat(fmt.Sprintf("--b\r\n"+file+"%s\r\n", "kb_file", "kb.tif", hills(t)), 100) + "--b--\r\n"), 400},
 		"hundreds of fields":   {"/api/submit-job", strings.NewReader(many), 400},
+		"a value cut in two":   {"/api/submit-job", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"step\"\r\n\r\n30" + strings.Repeat(" ", 70_000) + "0" + "\r\n" + dem + "--b--\r\n"), 400},
 		"hundreds of parts":    {"/api/upload-file", strings.NewReader(strings.TrimSuffix(many, "--b--\r\n") + upload), 400},
 		"a file for a field":   {"/api/submit-job", strings.NewReader(fmt.Sprintf("--b\r\n"+file+"%s\r\n--b--\r\n", "step", "step.tif", strings.Repeat("9", 100000))), 400},
 		"a name of a megabyte": {"/api/submit-job", strings.NewReader(fmt.Sprintf("--b\r\n"+file+"15\r\n--b--\r\n", strings.Repeat("n", 1<<20), "x.tif")), 400},

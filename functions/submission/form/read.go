@@ -86,9 +86,12 @@ func (f *Form) readPart(ctx context.Context, in *inputs.Store, part *multipart.P
 	if field, ok := param.RasterField(name); ok && name == field.RasterFile() {
 		return f.readRaster(ctx, in, field, part)
 	}
-	value, err := io.ReadAll(io.LimitReader(part, answer.SmallBody))
-	if err != nil {
+	value, err := io.ReadAll(io.LimitReader(part, answer.SmallBody+1))
+	switch {
+	case err != nil:
 		return problem.Invalid(err)
+	case len(value) > answer.SmallBody:
+		return problem.Invalid(fmt.Errorf("%.64s: the value has more than %d bytes", name, answer.SmallBody))
 	}
 	return f.setOrName(name, string(value))
 }
