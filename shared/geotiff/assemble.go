@@ -178,7 +178,7 @@ func (w *Writer) tags(k int) ([]ifd.Tag, error) {
 		ifd.Shorts(ifd.TileWidth, uint16(lv.blockW)),
 		ifd.Shorts(ifd.TileLength, uint16(lv.blockH)),
 		ifd.Longs(ifd.TileByteCounts, counts...),
-		each(ifd.SampleFormat, sampleTypes[w.opts.Type].format),
+		each(ifd.SampleFormat, w.opts.Type.Format()),
 	}
 	if bands > 1 {
 		// Each band in blocks of its own: one band is read without the others.

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/sample"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -141,7 +142,7 @@ func (w *Writer) compress(b *building) {
 			}
 			row = means
 		}
-		store(w, to, row)
+		sample.Encode(w.opts.Type, to, row, w.nodata)
 		for c := b.at.Width * w.size; c < line; c++ {
 			to[c] = to[c-w.size]
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"sync"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff/codec"
@@ -284,101 +283,4 @@ func (m *Image) toLittleEndian(b []byte) {
 			binary.LittleEndian.PutUint64(b[i:], binary.BigEndian.Uint64(b[i:]))
 		}
 	}
-}
-
-// samples converts every stride-th little-endian sample from the first on.
-func samples(t SampleType, b []byte, first, stride int, dst []float64) {
-	b, step := b[first*t.Size():], stride*t.Size()
-	switch sampleTypes[t].format {
-	case 1:
-		unsigned(t, b, step, dst)
-	case 2:
-		signed(t, b, step, dst)
-	default:
-		floats(t, b, step, dst)
-	}
-}
-
-// unsigned is samples of unsigned integers; step is the bytes from one sample to the next.
-func unsigned(t SampleType, b []byte, step int, dst []float64) {
-	le := binary.LittleEndian
-	switch t {
-	case Uint8:
-		for i := range dst {
-			dst[i] = float64(b[i*step])
-		}
-	case Uint16:
-		for i := range dst {
-			dst[i] = float64(le.Uint16(b[i*step:]))
-		}
-	case Uint32:
-		for i := range dst {
-			dst[i] = float64(le.Uint32(b[i*step:]))
-		}
-	default:
-		for i := range dst {
-			dst[i] = float64(le.Uint64(b[i*step:]))
-		}
-	}
-}
-
-// signed is samples of signed integers.
-func signed(t SampleType, b []byte, step int, dst []float64) {
-	le := binary.LittleEndian
-	switch t {
-	case Int8:
-		for i := range dst {
-			dst[i] = float64(int8(b[i*step]))
-		}
-	case Int16:
-		for i := range dst {
-			dst[i] = float64(int16(le.Uint16(b[i*step:])))
-		}
-	case Int32:
-		for i := range dst {
-			dst[i] = float64(int32(le.Uint32(b[i*step:])))
-		}
-	default:
-		for i := range dst {
-			dst[i] = float64(int64(le.Uint64(b[i*step:])))
-		}
-	}
-}
-
-// floats is samples of floating-point numbers.
-func floats(t SampleType, b []byte, step int, dst []float64) {
-	le := binary.LittleEndian
-	switch t {
-	case Float16:
-		for i := range dst {
-			dst[i] = half(le.Uint16(b[i*step:]))
-		}
-	case Float32:
-		for i := range dst {
-			dst[i] = float64(math.Float32frombits(le.Uint32(b[i*step:])))
-		}
-	default:
-		for i := range dst {
-			dst[i] = math.Float64frombits(le.Uint64(b[i*step:]))
-		}
-	}
-}
-
-// half converts an IEEE 754 binary16 number.
-func half(h uint16) float64 {
-	sign := 1.0
-	if h&0x8000 != 0 {
-		sign = -1
-	}
-	exp, frac := int(h>>10&0x1f), float64(h&0x3ff)
-	switch exp {
-	case 0:
-		return sign * math.Ldexp(frac, -24)
-	case 0x1f:
-		if frac != 0 {
-			return math.NaN()
-		}
-		return math.Inf(int(sign))
-	}
-	return sign * math.Ldexp(1024+frac, exp-25)
 }

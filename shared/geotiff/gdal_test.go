@@ -247,7 +247,7 @@ func TestWriteAgainstGDAL(t *testing.T) {
 					case c.opts.Type == Float32:
 						v = float64(float32(v))
 					case c.opts.Type != Float64:
-						lo, hi := c.opts.Type.limits()
+						lo, hi := c.opts.Type.Limits()
 						v = min(max(math.Round(v), lo), hi)
 						if v == *c.opts.NoData {
 							v = math.NaN()
@@ -298,7 +298,7 @@ func checkOverviews(t *testing.T, m *Image, g *raster.Grid[float64], path string
 			mean := sum / float64(cells)
 			tol := 1e-4 // of values up to 300, in float32
 			if !opts.Type.Float() {
-				lo, hi := opts.Type.limits()
+				lo, hi := opts.Type.Limits()
 				mean = min(max(math.Round(mean), lo), hi)
 				tol = 1 // the mean may lie on the edge between two integers
 				if mean == *opts.NoData || math.IsNaN(v) {

@@ -8,79 +8,25 @@
 // and GDAL_METADATA tags, and GDAL's published cloud-optimised layout.
 package geotiff
 
-import (
-	"fmt"
-	"math"
-)
+import "github.com/cyverse-gis/eemt/shared/geotiff/internal/sample"
 
 // SampleType is the type of the numbers stored in a file.
-type SampleType uint8
+type SampleType = sample.Type
 
 // The sample types that are read. All but Float16 are written too.
 const (
-	Float32 SampleType = iota // the zero value: what results are stored as
-	Float64
-	Float16
-	Uint8
-	Int8
-	Uint16
-	Int16
-	Uint32
-	Int32
-	Uint64
-	Int64
+	Float32 = sample.Float32 // the zero value: what results are stored as
+	Float64 = sample.Float64
+	Float16 = sample.Float16
+	Uint8   = sample.Uint8
+	Int8    = sample.Int8
+	Uint16  = sample.Uint16
+	Int16   = sample.Int16
+	Uint32  = sample.Uint32
+	Int32   = sample.Int32
+	Uint64  = sample.Uint64
+	Int64   = sample.Int64
 )
-
-var sampleTypes = [...]struct {
-	name   string
-	size   int
-	format uint16 // TIFF SampleFormat: 1 unsigned, 2 signed, 3 floating point
-}{
-	Float32: {"Float32", 4, 3},
-	Float64: {"Float64", 8, 3},
-	Float16: {"Float16", 2, 3},
-	Uint8:   {"Uint8", 1, 1},
-	Int8:    {"Int8", 1, 2},
-	Uint16:  {"Uint16", 2, 1},
-	Int16:   {"Int16", 2, 2},
-	Uint32:  {"Uint32", 4, 1},
-	Int32:   {"Int32", 4, 2},
-	Uint64:  {"Uint64", 8, 1},
-	Int64:   {"Int64", 8, 2},
-}
-
-// String returns the name, such as "Int16".
-func (t SampleType) String() string {
-	if int(t) < len(sampleTypes) {
-		return sampleTypes[t].name
-	}
-	return fmt.Sprintf("SampleType(%d)", t)
-}
-
-// Size is the number of bytes of one sample.
-func (t SampleType) Size() int { return sampleTypes[t].size }
-
-// Float reports whether the samples are floating-point numbers.
-func (t SampleType) Float() bool { return sampleTypes[t].format == 3 }
-
-// limits returns the range of an integer type, as float64 can hold it.
-func (t SampleType) limits() (lo, hi float64) {
-	bits := 8 * t.Size()
-	if sampleTypes[t].format == 1 {
-		return 0, math.Ldexp(1, bits) - 1
-	}
-	return -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1) - 1
-}
-
-// sampleType finds the type for a TIFF SampleFormat and a number of bits.
-func sampleType(format uint16, bits int) (SampleType, bool) {
-	for t, s := range sampleTypes {
-		if s.format == format && 8*s.size == bits {
-			return SampleType(t), true
-		}
-	}
-	return 0, false
-}
 
 // BandInfo describes one band.
 type BandInfo struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/cyverse-gis/eemt/shared/fault"
 	"github.com/cyverse-gis/eemt/shared/geotiff/codec"
 	"github.com/cyverse-gis/eemt/shared/geotiff/internal/ifd"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/sample"
 
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
@@ -367,7 +368,7 @@ func (m *Image) setType(format, bitsPer uint64, mask bool) error {
 	case 5, 6:
 		return &Unsupported{Feature: "complex numbers are not read", Fix: fixFloat}
 	}
-	t, ok := sampleType(uint16(min(format, 99)), m.bits)
+	t, ok := sample.Of(uint16(min(format, 99)), m.bits)
 	if !ok {
 		kind := "sample format " + fmt.Sprint(format)
 		switch format {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cyverse-gis/eemt/shared/geotiff/codec"
+	"github.com/cyverse-gis/eemt/shared/geotiff/internal/sample"
 	"github.com/cyverse-gis/eemt/shared/raster"
 )
 
@@ -312,7 +313,7 @@ func (m *Image) applyAlpha(b []byte, first, stride int, bands []int, p part) {
 	alpha := make([]float64, p.Width)
 	for r := range p.Height {
 		if b != nil {
-			samples(m.Type, b[r*row:(r+1)*row], first, stride, alpha)
+			sample.Decode(m.Type, b[r*row:(r+1)*row], first, stride, alpha)
 		}
 		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
 		for c, a := range alpha {
@@ -344,7 +345,7 @@ func (m *Image) decodePart(b []byte, band, first, stride int, p, w raster.Window
 	for r := range p.Height {
 		at := (p.Row-w.Row+r)*w.Width + p.Col - w.Col
 		out := dst[at : at+p.Width]
-		samples(m.Type, b[r*row:(r+1)*row], first, stride, out)
+		sample.Decode(m.Type, b[r*row:(r+1)*row], first, stride, out)
 		if isNoData != nil {
 			for c, v := range out {
 				if isNoData(v) {

@@ -150,7 +150,7 @@ func (o *Options) check() error {
 	if len(o.Bands) > math.MaxUint16 {
 		return fmt.Errorf("%d bands: at most %d", len(o.Bands), math.MaxUint16)
 	}
-	if int(o.Type) >= len(sampleTypes) || o.Type == Float16 {
+	if !o.Type.Known() || o.Type == Float16 {
 		return fmt.Errorf("sample type %s is not written", o.Type)
 	}
 	if o.BlockSize < 16 || o.BlockSize > 4096 || o.BlockSize%16 != 0 {
@@ -207,7 +207,7 @@ func (w *Writer) setNoData() error {
 		}
 		return nil
 	}
-	if lo, hi := t.limits(); math.IsNaN(v) || v != math.Trunc(v) || v < lo || v > hi {
+	if lo, hi := t.Limits(); math.IsNaN(v) || v != math.Trunc(v) || v < lo || v > hi {
 		return fmt.Errorf("nodata %g: must be a whole number from %.0f to %.0f in a raster of %s", v, lo, hi, t)
 	}
 	return nil

@@ -192,7 +192,7 @@ func FuzzRoundTrip(f *testing.F) {
 				v := math.Float32frombits(binary.LittleEndian.Uint32(data))
 				data = data[4:]
 				if !opts.Type.Float() {
-					lo, hi := opts.Type.limits()
+					lo, hi := opts.Type.Limits()
 					if v = float32(math.Round(float64(v))); v != v || float64(v) < lo || float64(v) > hi {
 						v = 0
 					}
