@@ -91,12 +91,13 @@ CLUSTER ?= $(abspath ../shared/cluster)
 # The tests of make e2e that boot a deployment of their own and rarely break.
 E2E_NIGHTLY := ^Test(Dev|Hybrid|Restore)$$
 
-nightly: ## what is slow and rarely breaks: storms, floods, recorded answers of all routes, GDAL on every map of real terrain, Keycloak, the rest of make race, long fuzzing, the rest of make e2e, signatures, a store that enforces rights, images of both architectures; wants the cluster of KUBECONFIG
+nightly: ## what is slow and rarely breaks: storms, floods, recorded answers of all routes, GDAL on every map of real terrain, Keycloak, schemathesis, the rest of make race, long fuzzing, the rest of make e2e, signatures, a store that enforces rights, images of both architectures; wants the cluster of KUBECONFIG
 	EEMT_NIGHTLY=1 $(GO) test -count=1 -timeout 60m ./integration/chaos ./integration/golden
 	EEMT_NIGHTLY=1 $(GO) test -count=1 -timeout 30m -run '^TestStoreEnforcesRights$$' ./cmd/internal/service
 	EEMT_NIGHTLY=1 EEMT_SLOW=1 EEMT_REQUIRE_TOOLS=1 EEMT_REQUIRE_SHARED=1 $(GO) test -count=1 -timeout 30m -run '^Test(RealTerrain|Flood)' ./integration
 	$(GO) test -race -short -timeout 60m $$($(GO) list ./... | grep -E '$(RACE_SLOW)')
 	EEMT_NIGHTLY=1 EEMT_REQUIRE_TOOLS=1 $(GO) -C integration/browser test -count=1 -timeout 20m -run '^TestKeycloak$$' ./...
+	EEMT_NIGHTLY=1 EEMT_REQUIRE_TOOLS=1 $(GO) -C integration/clients test -count=1 -timeout 20m -run '^TestSchemathesis$$' ./...
 	$(MAKE) fuzz FUZZTIME=10s
 	EEMT_REQUIRE_CLUSTER=1 $(MAKE) e2e E2E='$(E2E_NIGHTLY)'
 	EEMT_REQUIRE_CLUSTER=1 $(GO) -C integration/signing test -count=1 -timeout 30m .
