@@ -44,7 +44,7 @@ lint: ## formatting, vet, staticcheck, dead code, golangci-lint, in all modules
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run --allow-parallel-runners -c $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 # Whole jobs, whole commands and storms take minutes under the race detector: make nightly runs them.
-RACE_SLOW := /functions/compute$$|/integration/chaos$$|/cmd/eemt$$
+RACE_SLOW := /functions/compute$$|/integration/chaos$$|/cmd/eemt$$|/cmd/eemt/internal/local$$
 
 race: ## run the tests under the race detector, but for those of make nightly
 	$(GO) test -race -short -timeout 40m $$($(GO) list ./... | grep -vE '$(RACE_SLOW)')
