@@ -136,6 +136,25 @@ func TestRareStateIsFound(t *testing.T) {
 	}
 }
 
+// TestNamesThatAreNoText: what is no UTF-8 is refused, and not taken for a store that is away.
+func TestNamesThatAreNoText(t *testing.T) {
+	s := newService(t, nil)
+	for target, status := range map[string]int{
+		"GET /api/check?uploaded_filename=x%88": 400, "GET /jobs/x%88": 404, "GET /jobs/x%88/results/y.tif": 404, "GET /api/jobs/x%88/results": 404,
+		"HEAD /uploads/x%88": 404, "GET /jobs?q=x%88": 200, "GET /stac/collections/x%88": 404,
+	} {
+		method, path, _ := strings.Cut(target, " ")
+		if a := s.do(t, method, path, nil, "Tus-Resumable", tus); a.status != status {
+			t.Errorf("%s: %d %s", target, a.status, a.body)
+		}
+	}
+	for _, f := range []field{{name: "uploaded_filename", value: "x\x88"}, {name: "climate", value: "table:inputs/x\x88"}, {name: "linke_value", value: "inputs/x\x88.tif"}} {
+		if a := s.post(t, "/api/submit-job", field{name: "workflow_type", value: "eemt"}, f); a.status != 400 || !strings.Contains(a.body, "UTF-8") {
+			t.Errorf("%s: %d %s", f.name, a.status, a.body)
+		}
+	}
+}
+
 func TestHostileNames(t *testing.T) {
 	for _, name := range []string{
 		"../../../etc/passwd.tif", `..\..\x.tif`, "<img src=x onerror=alert(1)>.tif", "a\x00b.tif", "a\nSet-Cookie: x.tif", strings.Repeat("x", 5000) + ".tif",

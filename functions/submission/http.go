@@ -3,7 +3,9 @@ package submission
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -21,7 +23,7 @@ func (s *Service) Routes() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
-	r.Use(s.recovered, s.cors, s.guard.Admit, s.guarded)
+	r.Use(s.recovered, s.cors, access.Protect, s.legible, s.guard.Admit, s.guarded)
 	r.NoRoute(func(c *gin.Context) {
 		s.answer.Problem(c, problem.Plain(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path+"; "+answer.Base(c)+"/ leads to what there is"))
 	})
@@ -96,6 +98,19 @@ func (s *Service) Routes() *gin.Engine {
 	get("/jobs/:id/statistics", s.maps.Statistics)
 	get("/jobs/:id/results/*file", s.files.Get)
 	return r
+}
+
+// legible answers for a path that is no text in UTF-8: no object of a bucket has such a name.
+func (s *Service) legible(c *gin.Context) {
+	switch {
+	case utf8.ValidString(c.Request.URL.Path):
+		return
+	case strings.HasPrefix(c.FullPath(), "/uploads/"):
+		c.String(http.StatusNotFound, "there is no such upload\n") // in the form of the protocol tus
+	default:
+		s.answer.Problem(c, problem.Plain(http.StatusNotFound, "there is nothing at an address that is no text in UTF-8"))
+	}
+	c.Abort()
 }
 
 // recovered answers a request that panicked. http.ErrAbortHandler goes on to the

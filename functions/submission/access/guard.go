@@ -167,7 +167,6 @@ func needOf(method, route string) need {
 // Admit lets a request through to its handler, with its caller in its context, or answers it: 401 without credentials that
 // are valid, 403 for what the caller's role may not do, 404 for the job of somebody else.
 func (g *Guard) Admit(c *gin.Context) {
-	protect(c)
 	if c.FullPath() == "" {
 		return // there is nothing, which everybody may know
 	}
@@ -209,8 +208,8 @@ func (g *Guard) Admit(c *gin.Context) {
 	}
 }
 
-// protect tells browsers what they may do with an answer. Pages replace the policy by one of their own.
-func protect(c *gin.Context) {
+// Protect tells browsers what they may do with an answer. Pages replace the policy by one of their own.
+func Protect(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Content-Security-Policy", "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	c.Header("Referrer-Policy", "no-referrer")

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -65,6 +66,9 @@ func (f *Form) readValues(c *gin.Context) error {
 
 // setOrName takes one form field, or the name of a DEM uploaded before.
 func (f *Form) setOrName(name, value string) error {
+	if !utf8.ValidString(name + value) {
+		return problem.Invalid(fmt.Errorf("%.64q %.80q: must be text in UTF-8", name, value))
+	}
 	if name == "uploaded_filename" {
 		f.Uploaded = value
 		return nil

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -190,7 +191,7 @@ func (s *Store) Locate(ctx context.Context, name string) (job.DEM, error) {
 
 // uploadedKey is the object of an upload.
 func uploadedKey(name string) (string, error) {
-	if strings.ContainsAny(name, `/\`) || name == "" {
+	if strings.ContainsAny(name, `/\`) || name == "" || !utf8.ValidString(name) {
 		return "", problem.Invalid(fmt.Errorf("uploaded_filename %q: must be a name that upload-file returned", name))
 	}
 	return job.InputPrefix + name, nil

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gocloud.dev/gcerrors"
 
@@ -50,7 +51,7 @@ func storedName(name string) bool {
 	if strings.HasPrefix(name, "https://") {
 		return true
 	}
-	return (strings.HasPrefix(name, "climate/") || strings.HasPrefix(name, job.InputPrefix)) && path.Clean(name) == name
+	return (strings.HasPrefix(name, "climate/") || strings.HasPrefix(name, job.InputPrefix)) && path.Clean(name) == name && utf8.ValidString(name)
 }
 
 // rasterPatience bounds the time in which the headers of the rasters that a request names are read.
