@@ -39,8 +39,9 @@ const (
 	longestDocument = 1 << 20
 )
 
-// algorithms are those by which clusters sign.
-var algorithms = []string{
+// Algorithms are those by which a token that counts may be signed, by a cluster or an OpenID provider: none that knows a shared
+// secret.
+var Algorithms = []string{
 	oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.EdDSA,
 }
 
@@ -189,6 +190,6 @@ func (v *Verifier) known(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	}
 	// The server's own address has the keys, wherever the document says that they are.
 	keys := oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), v.client), v.server+"/openid/v1/jwks")
-	v.verifier = oidc.NewVerifier(said.Issuer, keys, &oidc.Config{ClientID: v.audience, SupportedSigningAlgs: algorithms})
+	v.verifier = oidc.NewVerifier(said.Issuer, keys, &oidc.Config{ClientID: v.audience, SupportedSigningAlgs: Algorithms})
 	return v.verifier, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/cyverse-gis/eemt/eventing/eventtoken"
 	"github.com/cyverse-gis/eemt/shared/fault"
 )
 
@@ -29,11 +30,6 @@ type Claims struct {
 
 // skew is how much the clocks of the provider and of this machine may differ.
 const skew = 30 * time.Second
-
-// algorithms are those by which tokens may be signed: none that knows a shared secret.
-var algorithms = []string{
-	oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.EdDSA,
-}
 
 // OIDC takes access tokens of an OpenID provider, in the form of JWT (RFC 9068).
 type OIDC struct {
@@ -65,7 +61,7 @@ func (o *OIDC) known() (*oidc.IDTokenVerifier, error) {
 		return nil, fault.New(fault.Unavailable, errors.New("the OpenID provider of this service does not answer; try again"))
 	}
 	o.verifier = provider.VerifierContext(ctx, &oidc.Config{
-		ClientID: o.Audience, SupportedSigningAlgs: algorithms, Now: func() time.Time { return o.Now().Add(-skew) },
+		ClientID: o.Audience, SupportedSigningAlgs: eventtoken.Algorithms, Now: func() time.Time { return o.Now().Add(-skew) },
 	})
 	return o.verifier, nil
 }
